@@ -1,0 +1,98 @@
+//! Plain data that describes a workflow: what a file parses into, and what a program builds when
+//! it does not know the jobs at compile time.
+//!
+//! Proves nothing; [`Graph::compile`](crate::Graph::compile) does.
+
+mod metadata;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{JobName, NameError, WorkflowName};
+use crate::job::{OnFailure, TriggerRule};
+
+pub use metadata::{Metadata, MetadataError};
+
+/// A workflow as data: its name, its metadata, and the order between its jobs.
+///
+/// ```
+/// use workflow_core::{Definition, Graph};
+///
+/// let definition = Definition::new("etl")?
+///     .job("extract", [])?
+///     .job("load", ["extract"])?;
+/// assert_eq!(Graph::compile(&definition)?.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Definition {
+    /// The workflow's name.
+    pub name: WorkflowName,
+    /// What is said about the workflow.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// The jobs, in any order.
+    pub jobs: Vec<JobDefinition>,
+    /// What a run does when a job fails for good.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// How many jobs of a run may run at once. Default: no limit.
+    #[serde(default)]
+    pub max_parallel: Option<usize>,
+    /// The longest that a run may take. Default: no limit.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+}
+
+/// A job as data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct JobDefinition {
+    /// The job's name, unique in the definition.
+    pub name: JobName,
+    /// The jobs that it waits for, by name.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// What must have become of them.
+    #[serde(default)]
+    pub trigger: TriggerRule,
+}
+
+impl Definition {
+    /// A workflow without jobs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is ill-formed.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        Ok(Self {
+            name: name.parse()?,
+            metadata: Metadata::default(),
+            jobs: Vec::new(),
+            on_failure: OnFailure::default(),
+            max_parallel: None,
+            timeout: None,
+        })
+    }
+
+    /// Adds a job that waits for those in `depends_on`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is ill-formed. Names that no job has are found by
+    /// [`Graph::compile`](crate::Graph::compile).
+    pub fn job<'a>(
+        mut self,
+        name: &str,
+        depends_on: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, NameError> {
+        let depends_on = depends_on.into_iter().map(str::to_owned).collect();
+        let trigger = TriggerRule::default();
+        self.jobs.push(JobDefinition { name: name.parse()?, depends_on, trigger });
+        Ok(self)
+    }
+}

@@ -1,0 +1,234 @@
+//! What is said about a workflow: a JSON object with some well-known keys.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// What is said about a workflow: one JSON object. The keys `description`, `owner`, `schedule`,
+/// `tags`, `project`, `domain` and `version` have a type; all others are free.
+///
+/// A string that holds a JSON object is read as that object; it is always shown as an object.
+///
+/// ```
+/// use workflow_core::Metadata;
+///
+/// let metadata: Metadata = r#"{ "owner": "web", "tags": ["demo"], "team": { "size": 3 } }"#.parse()?;
+/// assert_eq!(metadata.owner(), Some("web"));
+/// assert_eq!(metadata.tags().collect::<Vec<_>>(), ["demo"]);
+/// assert_eq!(metadata.at("team.size"), Some(&3.into()));
+/// # Ok::<(), workflow_core::MetadataError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Metadata(Map<String, Json>);
+
+/// Why a text or a value cannot be metadata.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// The text is no JSON.
+    #[error("metadata is no JSON: {0}")]
+    Syntax(String),
+    /// The JSON is something else than an object.
+    #[error("metadata is {0}; it must be a JSON object such as {{ \"owner\": \"web\" }}")]
+    NotAnObject(&'static str),
+    /// A well-known key has a value of another type.
+    #[error("metadata `{key}` is {found}; it must be {wanted}")]
+    WrongType {
+        /// The key.
+        key: &'static str,
+        /// What its value is.
+        found: &'static str,
+        /// What its value must be.
+        wanted: &'static str,
+    },
+}
+
+/// The well-known keys whose values are strings.
+const TEXTS: [&str; 6] = ["description", "owner", "schedule", "project", "domain", "version"];
+
+impl Metadata {
+    /// Takes a JSON object, or a string that holds one, as metadata.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is anything else, or when a well-known key has a value of another type.
+    pub fn new(json: Json) -> Result<Self, MetadataError> {
+        let object = match json {
+            Json::Object(object) => object,
+            Json::String(text) => return text.parse(),
+            other => return Err(MetadataError::NotAnObject(kind(&other))),
+        };
+        for key in TEXTS {
+            match object.get(key) {
+                None | Some(Json::String(_)) => {}
+                Some(other) => {
+                    let found = kind(other);
+                    return Err(MetadataError::WrongType { key, found, wanted: "a string" });
+                }
+            }
+        }
+        let wanted = "a list of strings";
+        match object.get("tags") {
+            None => {}
+            Some(Json::Array(tags)) if tags.iter().all(Json::is_string) => {}
+            Some(Json::Array(_)) => {
+                let found = "a list with other values";
+                return Err(MetadataError::WrongType { key: "tags", found, wanted });
+            }
+            Some(other) => {
+                return Err(MetadataError::WrongType { key: "tags", found: kind(other), wanted });
+            }
+        }
+        Ok(Self(object))
+    }
+
+    /// The value of a key, whatever it is.
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.0.get(key)
+    }
+
+    /// The value at a path of keys and list indices, parted by dots: `team.members.0`. A key
+    /// that itself holds dots is found when the whole path is that key.
+    pub fn at(&self, path: &str) -> Option<&Json> {
+        if let Some(value) = self.0.get(path) {
+            return Some(value);
+        }
+        let mut steps = path.split('.');
+        let first = self.0.get(steps.next()?)?;
+        steps.try_fold(first, |value, step| match value {
+            Json::Object(object) => object.get(step),
+            Json::Array(list) => list.get(step.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
+    /// The whole object.
+    pub fn as_object(&self) -> &Map<String, Json> {
+        &self.0
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.as_str()
+    }
+
+    /// What the workflow is for.
+    pub fn description(&self) -> Option<&str> {
+        self.text("description")
+    }
+
+    /// Who answers for the workflow; a label, not a permission.
+    pub fn owner(&self) -> Option<&str> {
+        self.text("owner")
+    }
+
+    /// When the workflow is due, as a cron expression.
+    pub fn schedule(&self) -> Option<&str> {
+        self.text("schedule")
+    }
+
+    /// The group that the workflow belongs to.
+    pub fn project(&self) -> Option<&str> {
+        self.text("project")
+    }
+
+    /// The business area of the workflow.
+    pub fn domain(&self) -> Option<&str> {
+        self.text("domain")
+    }
+
+    /// The version of the workflow.
+    pub fn version(&self) -> Option<&str> {
+        self.text("version")
+    }
+
+    /// The tags, in order.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.0.get("tags").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+    }
+
+    /// Fills a key that is missing.
+    pub(crate) fn fill(&mut self, key: &str, value: impl Into<Json>) {
+        if !self.0.contains_key(key) {
+            self.0.insert(key.to_owned(), value.into());
+        }
+    }
+}
+
+fn kind(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
+impl std::str::FromStr for Metadata {
+    type Err = MetadataError;
+
+    fn from_str(text: &str) -> Result<Self, MetadataError> {
+        let json =
+            serde_json::from_str(text).map_err(|error| MetadataError::Syntax(error.to_string()))?;
+        match json {
+            // A string inside a string is no object: one level of quoting is read, not any number.
+            Json::String(_) => Err(MetadataError::NotAnObject("a string")),
+            json => Self::new(json),
+        }
+    }
+}
+
+impl TryFrom<Json> for Metadata {
+    type Error = MetadataError;
+
+    fn try_from(json: Json) -> Result<Self, MetadataError> {
+        Self::new(json)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Json::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(&self.0).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_and_object_are_the_same() {
+        let object = Metadata::new(json!({ "owner": "web" }));
+        assert_eq!(Metadata::new(json!("{\"owner\": \"web\"}")), object);
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let text = |json| Metadata::new(json).expect_err("is no metadata").to_string();
+        assert!(text(json!([1])).contains("is a list"));
+        assert!(text(json!("[1]")).contains("is a list"));
+        assert!(text(json!("{")).contains("no JSON"));
+        assert!(text(json!({ "tags": "a" })).contains("`tags` is a string"));
+        assert!(text(json!({ "tags": [1] })).contains("a list of strings"));
+        assert!(text(json!({ "owner": 1 })).contains("`owner` is a number"));
+    }
+
+    #[test]
+    fn paths_go_through_objects_and_lists() {
+        let metadata = Metadata::new(json!({ "a": { "b": [1, 2] }, "c.d": 3 })).expect("an object");
+        assert_eq!(metadata.at("a.b.1"), Some(&json!(2)));
+        assert_eq!(metadata.at("c.d"), Some(&json!(3)));
+        assert_eq!(metadata.at("a.x"), None);
+    }
+}

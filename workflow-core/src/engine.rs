@@ -1,0 +1,177 @@
+//! Runs plans: performs what the scheduler decides, and notes what happens.
+//!
+//! Jobs are polled where the run is driven, in place; only those that wait become tasks.
+//! Functions that block, and work that piles up behind a slow job, go to threads of the runtime
+//! in use. Knows nothing of the registry.
+
+mod active;
+mod clock;
+mod driver;
+mod host;
+mod monitor;
+mod permits;
+mod request;
+mod runtime;
+mod state;
+mod sub;
+mod task;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::store::Store;
+
+pub use active::RunHandle;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
+
+pub(crate) use sub::call_workflow;
+
+use clock::Time;
+use permits::Permits;
+
+/// Runs workflows, with limits, a store and a clock of its own.
+///
+/// `registry::run` uses one that the whole program shares. Clones are the same engine.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "add_one")]
+/// fn add_one(number: u64) -> u64 { number + 1 }
+///
+/// let engine = Engine::builder().max_parallel(4).limit("db", 2).build();
+/// let report = engine.run("add_one").input(1_u64).wait()?;
+/// assert_eq!(report.output::<u64>()?, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Shared>);
+
+/// What the runs of an engine share.
+pub(crate) struct Shared {
+    time: Time,
+    permits: Permits,
+    grace: Duration,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    timings: Timings,
+}
+
+/// How exactly a run notes when its jobs began and ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timings {
+    /// Each time is read from the clock. The default; costs some 30 ns per reading.
+    #[default]
+    Exact,
+    /// The clock is read when something waits; jobs that end without waiting share the latest
+    /// reading.
+    Coarse,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl Engine {
+    /// An engine to be configured.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            time: Time::Machine,
+            max_parallel: None,
+            limits: HashMap::new(),
+            grace: Duration::from_secs(5),
+            store: None,
+            timings: Timings::default(),
+        }
+    }
+
+    /// A run of this workflow: by name from the registry, or a [`Workflow`](crate::Workflow) at hand. Nothing
+    /// happens until the request is awaited, waited for, or started.
+    pub fn run(&self, workflow: impl IntoWorkflow) -> RunRequest {
+        RunRequest::new(self.clone(), workflow.into_workflow())
+    }
+
+    /// The store that the engine was given.
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.0.store.as_ref()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("limits", &self.0.permits)
+            .field("grace", &self.0.grace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Configures an [`Engine`].
+#[must_use = "finish with `.build()`"]
+pub struct EngineBuilder {
+    time: Time,
+    max_parallel: Option<usize>,
+    limits: HashMap<String, usize>,
+    grace: Duration,
+    store: Option<Arc<dyn Store>>,
+    timings: Timings,
+}
+
+impl EngineBuilder {
+    /// Limits how many jobs may run at once, over all runs; 0 counts as 1. Default: no limit.
+    pub fn max_parallel(mut self, jobs: usize) -> Self {
+        self.max_parallel = Some(jobs.max(1));
+        self
+    }
+
+    /// Sets how many jobs that name this limit may run at once, over all runs; 0 counts as 1.
+    pub fn limit(mut self, name: impl Into<String>, jobs: usize) -> Self {
+        self.limits.insert(name.into(), jobs.max(1));
+        self
+    }
+
+    /// Sets how long a job that was asked to stop may take to do so. Default: 5 s.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets where events are kept. Default: nowhere but in the run itself.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets where events are kept, to a store that others hold too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets the clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.time = Time::Given(Arc::new(clock));
+        self
+    }
+
+    /// Sets how exactly times are noted. Default: [`Timings::Exact`].
+    pub fn timings(mut self, timings: Timings) -> Self {
+        self.timings = timings;
+        self
+    }
+
+    /// The engine.
+    pub fn build(self) -> Engine {
+        Engine(Arc::new(Shared {
+            time: self.time,
+            permits: Permits::new(self.max_parallel, self.limits),
+            grace: self.grace,
+            store: self.store,
+            timings: self.timings,
+        }))
+    }
+}

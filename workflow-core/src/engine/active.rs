@@ -1,0 +1,321 @@
+//! A run under way, and the handle by which its owner holds it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::Stream;
+use futures::channel::oneshot;
+use futures::future::{FutureExt, Shared as SharedFuture};
+use futures::stream::BoxStream;
+
+use super::driver::Driver;
+use super::runtime::Runtime;
+use super::state::{Errands, Role, State};
+use super::task::Task;
+use super::{Engine, Shared, Timings, monitor};
+use crate::event::{Entry, Event, Log, What};
+use crate::id::{RunId, WorkflowName};
+use crate::job::{Host, Slots};
+use crate::run::{JobNames, OutputError, Record, Report, Run, RunError, Status};
+use crate::scheduler::{Cause, Scheduler};
+use crate::value::Boxed;
+use crate::workflow::Plan;
+
+pub(super) struct ActiveRun {
+    pub(super) me: Weak<ActiveRun>,
+    pub(super) id: RunId,
+    pub(super) workflow: Arc<str>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) engine: Arc<Shared>,
+    pub(super) runtime: Runtime,
+    /// The engine's time when the run began.
+    began: Duration,
+    pub(super) span: tracing::Span,
+    state: Mutex<State>,
+    /// Rung for threads that wait for work.
+    pub(super) bell: Condvar,
+    report: OnceLock<Report>,
+    /// Dropped, and so heard, when the report is there.
+    end: Mutex<Option<oneshot::Sender<()>>>,
+    ended: SharedFuture<oneshot::Receiver<()>>,
+}
+
+impl ActiveRun {
+    pub(super) fn new(
+        engine: &Engine,
+        runtime: Runtime,
+        id: RunId,
+        workflow: &WorkflowName,
+        plan: Arc<Plan>,
+        input: Option<Boxed>,
+    ) -> Arc<Self> {
+        let engine = Arc::clone(&engine.0);
+        let jobs = plan.graph.len();
+        let scheduler = Scheduler::new(Arc::clone(&plan.graph), id.to_u128() as u64);
+        let mut log = Log::new(engine.time.time_of_day(), jobs);
+        log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
+        let (end, ended) = oneshot::channel();
+        let span = tracing::info_span!("run", workflow = %workflow, run = %id);
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let host: Weak<dyn Host> = me.clone();
+            Self {
+                me: me.clone(),
+                id,
+                workflow: workflow.as_str().into(),
+                slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
+                plan,
+                began: engine.time.now(),
+                engine,
+                runtime,
+                span,
+                state: Mutex::new(State::new(scheduler, log)),
+                bell: Condvar::new(),
+                report: OnceLock::new(),
+                end: Mutex::new(Some(end)),
+                ended: ended.shared(),
+            }
+        })
+    }
+
+    #[inline]
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.try_lock().ok()
+    }
+
+    /// Nanoseconds since the run began.
+    #[inline]
+    pub(super) fn read_clock(&self) -> u64 {
+        let since = self.engine.time.now().saturating_sub(self.began);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    #[inline]
+    pub(super) fn exact(&self) -> bool {
+        self.engine.timings == Timings::Exact
+    }
+
+    /// Changes the state from outside of the workers, and sees to it that one of them looks.
+    pub(super) fn change(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Errands)) {
+        let mut errands = Errands::default();
+        let mut state = self.lock();
+        state.read_at = self.read_clock();
+        change(&mut state, &mut errands);
+        errands.wake.extend(state.driver.take());
+        if errands.wake.is_empty() {
+            state.seek_help(self);
+        }
+        drop(state);
+        errands.run(self);
+    }
+
+    /// A task wants to be polled.
+    pub(super) fn woken(self: &Arc<Self>, task: Arc<Task>) {
+        self.change(|state, _| state.woken.push_back(task));
+    }
+
+    /// A job that was held has its places now; without a use for them it gives them back.
+    pub(super) fn granted(self: &Arc<Self>, job: u32) {
+        self.change(|state, errands| state.granted(self, job, errands));
+    }
+
+    /// Makes the report of a run that has ended, and tells everyone who waits for it.
+    pub(super) fn publish(&self) {
+        let mut state = self.lock();
+        let status = match state.log.entries.last().map(Entry::what) {
+            Some(What::RunCompleted) => Status::Completed,
+            Some(What::RunCancelled) => Status::Cancelled,
+            _ => Status::Failed,
+        };
+        let began = state.log.began;
+        let record = Record {
+            id: self.id,
+            workflow: Arc::clone(&self.workflow),
+            status,
+            plan: Arc::clone(&self.plan),
+            slots: Arc::clone(&self.slots),
+            log: std::mem::replace(&mut state.log, Log::new(began, 0)),
+            names: std::mem::take(&mut state.names),
+        };
+        let _only_once = self.report.set(Report(Arc::new(record)));
+        let listeners = std::mem::take(&mut state.listeners);
+        drop(state);
+        self.bell.notify_all();
+        drop(self.end.lock().unwrap_or_else(PoisonError::into_inner).take());
+        listeners.into_iter().for_each(std::task::Waker::wake);
+        tracing::info!(parent: &self.span, %status, "run ended");
+    }
+
+    /// Starts a thread that works for the run as long as there is something to do.
+    pub(super) fn start_thread(self: &Arc<Self>) {
+        let run = Arc::clone(self);
+        self.runtime.spawn_blocking(move || super::driver::work_on_thread(&run));
+    }
+
+    pub(super) fn report(&self) -> Option<&Report> {
+        self.report.get()
+    }
+
+    pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
+        self.report.get().map(|report| match report.status() {
+            Status::Completed => Ok(report.clone()),
+            Status::Cancelled => Err(RunError::Cancelled(report.clone())),
+            _ => Err(RunError::Failed(report.clone())),
+        })
+    }
+
+    pub(super) fn cancel(self: &Arc<Self>) {
+        self.change(|state, _| state.cancel());
+    }
+
+    /// Drives the run in the background.
+    pub(super) fn drive_in_background(self: &Arc<Self>) {
+        self.runtime.spawn(Driver::new(Arc::clone(self), Role::Driver));
+    }
+
+    pub(super) async fn until_end(&self) {
+        // The sender is dropped at the end; nothing is ever sent.
+        let _ = self.ended.clone().await;
+    }
+
+    /// Whether the driver may hand futures to threads.
+    pub(super) fn thread_role(&self) -> Role {
+        if self.runtime.has_threads() { Role::Thread } else { Role::BlockingThread }
+    }
+
+    /// The span of an attempt; disabled unless someone traces.
+    #[inline]
+    pub(super) fn attempt_span(&self, job: u32, attempt: u32) -> tracing::Span {
+        if self.span.is_disabled() {
+            return tracing::Span::none();
+        }
+        let name = self.lock().names.get(&self.plan.graph, job).into_owned();
+        let span = tracing::info_span!(parent: &self.span, "job", job = %name);
+        tracing::info_span!(parent: span, "attempt", attempt)
+    }
+
+    /// A function that may block begins, or has ended.
+    pub(super) fn enter_blocking(&self, more: isize) {
+        let blocked = &mut self.lock().threads.blocked;
+        *blocked = blocked.saturating_add_signed(more);
+    }
+
+    pub(super) fn watch(self: &Arc<Self>) {
+        monitor::watch(self);
+    }
+}
+
+/// A run of this process that has begun.
+///
+/// Clones are the same run. Dropping it changes nothing: the run goes on.
+#[derive(Clone)]
+pub struct RunHandle(pub(super) Arc<ActiveRun>);
+
+#[async_trait]
+impl Run for RunHandle {
+    fn id(&self) -> RunId {
+        self.0.id
+    }
+
+    fn workflow(&self) -> &str {
+        &self.0.workflow
+    }
+
+    fn status(&self) -> Status {
+        self.0.report().map_or(Status::Running, Report::status)
+    }
+
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    fn events(&self) -> BoxStream<'static, Event> {
+        Box::pin(Events { run: Arc::clone(&self.0), next: 0 })
+    }
+
+    async fn wait(&self) -> Result<Report, RunError> {
+        loop {
+            if let Some(result) = self.0.result() {
+                return result;
+            }
+            self.0.until_end().await;
+        }
+    }
+
+    fn output(&self) -> Option<Result<serde_json::Value, OutputError>> {
+        let report = self.0.report().filter(|report| report.status() == Status::Completed)?;
+        Some(report.output_json())
+    }
+}
+
+impl fmt::Debug for RunHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunHandle")
+            .field("id", &self.0.id)
+            .field("workflow", &self.0.workflow)
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+/// The events of a run from the first to the last.
+struct Events {
+    run: Arc<ActiveRun>,
+    next: usize,
+}
+
+impl Events {
+    fn event(&self, log: &Log, names: &JobNames) -> Option<Event> {
+        let graph = &self.run.plan.graph;
+        log.event(self.next, &|job| names.get(graph, job).into_owned())
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = match self.run.report() {
+            Some(report) => self.event(&report.0.log, &report.0.names),
+            None => {
+                let mut state = self.run.lock();
+                // Looked at under the lock: the log moves into the report under it.
+                match self.run.report() {
+                    Some(report) => self.event(&report.0.log, &report.0.names),
+                    None => match self.event(&state.log, &state.names) {
+                        None => {
+                            state.listen(cx.waker());
+                            return Poll::Pending;
+                        }
+                        event => event,
+                    },
+                }
+            }
+        };
+        self.next += 1;
+        Poll::Ready(event)
+    }
+}
+
+impl State {
+    fn cancel(&mut self) {
+        if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
+            self.note(What::CancelRequested, u32::MAX, 0);
+            self.scheduler.cancel(Cause::Cancelled);
+        }
+    }
+
+    fn listen(&mut self, waker: &std::task::Waker) {
+        if !self.listeners.iter().any(|listener| listener.will_wake(waker)) {
+            self.listeners.push(waker.clone());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a job may ask of the run that it belongs to.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+
+use super::active::ActiveRun;
+use super::state::Child;
+use crate::id::RunId;
+use crate::job::{ChildHandle, Host, NewChild, Token, Traits};
+use crate::run::ChildName;
+
+impl Host for ActiveRun {
+    fn engine(&self) -> Arc<dyn Any + Send + Sync> {
+        self.engine.clone()
+    }
+
+    fn run_id(&self) -> RunId {
+        self.id
+    }
+
+    fn workflow_name(&self) -> String {
+        self.workflow.to_string()
+    }
+
+    fn job_name(&self, job: u32) -> String {
+        self.lock().names.get(&self.plan.graph, job).into_owned()
+    }
+
+    fn token(&self, job: u32, attempt: u32) -> Arc<Token> {
+        let mut state = self.lock();
+        let asked =
+            !state.scheduler.is_running(job, attempt) || state.scheduler.asked(job).is_some();
+        let token = Arc::clone(state.tokens.entry(job).or_default());
+        drop(state);
+        if asked {
+            token.set();
+        }
+        token
+    }
+
+    fn heartbeat(&self, job: u32, attempt: u32) {
+        self.lock().scheduler.heartbeat(job, attempt);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.engine.time.sleep(&self.runtime, duration)
+    }
+
+    fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle> {
+        let Some(run) = self.me.upgrade() else { return Vec::new() };
+        let host: Weak<dyn Host> = self.me.clone();
+        let mut handles = Vec::with_capacity(children.len());
+        run.change(|state, _| {
+            for NewChild { call, frame } in children {
+                let name = match frame.index {
+                    Some(index) => ChildName::Element { parent, index },
+                    None => ChildName::Own(state.names.free_name(given_name(&call))),
+                };
+                let (end, ended) = oneshot::channel();
+                let child = Child { call, frame, end: Some(end) };
+                let job = state.append(parent, child, Traits::CHILD, name);
+                handles.push(ChildHandle { job, end: ended, host: host.clone(), ended: false });
+            }
+        });
+        handles
+    }
+
+    fn abandon(&self, job: u32) {
+        if let Some(run) = self.me.upgrade() {
+            run.change(|state, _| state.scheduler.cancel_job(job));
+        }
+    }
+}
+
+fn given_name(call: &crate::job::RawCall) -> Cow<'static, str> {
+    let given = call.options.as_ref().and_then(|options| options.name.clone());
+    given.map_or_else(|| call.name.clone(), Cow::Owned)
+}

@@ -1,0 +1,228 @@
+//! A run that has not begun: workflow, input, and the three ways to begin.
+
+use std::any::type_name;
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::Engine;
+use super::active::{ActiveRun, RunHandle};
+use super::driver::Driver;
+use super::runtime::{Runtime, Unconstrained, unconstrained};
+use super::state::Role;
+use crate::id::RunId;
+use crate::run::{InputError, Report, RunError};
+use crate::value::{Boxed, ValueError, to_json};
+use crate::workflow::{Plan, Workflow};
+
+/// Why a workflow is not to be had.
+pub type LookupError = Box<dyn Error + Send + Sync>;
+
+/// What an engine can run: a [`Workflow`], or the name of one in the registry.
+pub trait IntoWorkflow {
+    /// The workflow.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none of that name.
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError>;
+}
+
+impl<W: Workflow> IntoWorkflow for W {
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl IntoWorkflow for Arc<dyn Workflow> {
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError> {
+        Ok(self)
+    }
+}
+
+/// A run to be: give it an input, then await it, [`wait`](Self::wait) for it, or
+/// [`start`](Self::start) it.
+///
+/// Awaited, the run is driven where it is awaited, and dropping the future cancels it.
+#[must_use = "a run begins when it is awaited, waited for, or started"]
+pub struct RunRequest {
+    engine: Engine,
+    workflow: Result<Arc<dyn Workflow>, LookupError>,
+    input: Input,
+}
+
+enum Input {
+    None,
+    Json(Result<Json, ValueError>),
+    Value(Boxed, &'static str),
+}
+
+impl RunRequest {
+    pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
+        Self { engine, workflow, input: Input::None }
+    }
+
+    /// Sets the input, which reaches the workflow by way of JSON: anything of the right shape.
+    pub fn input(mut self, input: impl Serialize) -> Self {
+        self.input = Input::Json(to_json(&input));
+        self
+    }
+
+    /// Sets the input to a value of the very type that the workflow takes. It need not serialise.
+    pub fn input_value<T: Send + Sync + 'static>(mut self, input: T) -> Self {
+        self.input = Input::Value(Box::new(input), type_name::<T>());
+        self
+    }
+
+    /// Starts the run in the background: on the tokio runtime that this is called in, and
+    /// elsewhere on a thread pool of the library.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such workflow, when its graph cannot run, or when the input does
+    /// not fit.
+    pub fn start(self) -> Result<RunHandle, RunError> {
+        let run = self.begin(Runtime::current())?;
+        run.drive_in_background();
+        Ok(RunHandle(run))
+    }
+
+    /// Runs to the end on the calling thread, for hosts without async code. Inside async code
+    /// this blocks the executor: await the request instead.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run cannot begin, fails, or is cancelled; the latter errors hold the report.
+    pub fn wait(self) -> Result<Report, RunError> {
+        let run = self.begin(Runtime::for_blocked_thread())?;
+        futures::executor::block_on(Driver::new(Arc::clone(&run), Role::Thread));
+        outcome(&run)
+    }
+
+    fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
+        let workflow = self.workflow.map_err(RunError::Registry)?;
+        let name = || workflow.name().to_string();
+        let input = fit(self.input, &*workflow)
+            .map_err(|error| RunError::Input { workflow: name(), error })?;
+        let plan = workflow
+            .plan(input.as_deref())
+            .map_err(|error| RunError::Plan { workflow: name(), error })?;
+        check_limits(&self.engine, &name, &plan)?;
+        Ok(ActiveRun::new(&self.engine, runtime, RunId::random(), workflow.name(), plan, input))
+    }
+}
+
+/// Turns the input that was given into the one that the workflow takes.
+fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputError> {
+    let Some(wanted) = workflow.input() else {
+        return match input {
+            Input::None | Input::Json(Ok(Json::Null)) => Ok(None),
+            _ => Err(InputError::Unwanted),
+        };
+    };
+    match input {
+        // An optional input may be left away.
+        Input::None => match wanted.read(Json::Null) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(InputError::Missing { wanted: wanted.name() }),
+        },
+        Input::Json(json) => {
+            json.and_then(|json| wanted.read(json)).map(Some).map_err(InputError::Shape)
+        }
+        Input::Value(value, _) if wanted.holds(&*value) => Ok(Some(value)),
+        Input::Value(_, found) => Err(InputError::Type { wanted: wanted.name(), found }),
+    }
+}
+
+/// Every limit that a job names must be one of the engine's.
+fn check_limits(engine: &Engine, name: &dyn Fn() -> String, plan: &Plan) -> Result<(), RunError> {
+    for (job, policy) in &plan.graph.policies {
+        if let Some(limit) = engine.0.permits.missing(policy) {
+            return Err(RunError::UnknownLimit {
+                workflow: name(),
+                job: plan.graph.names.get(*job as usize).to_owned(),
+                limit: limit.to_owned(),
+                known: engine.0.permits.names().map(str::to_owned).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn outcome(run: &ActiveRun) -> Result<Report, RunError> {
+    match run.result() {
+        Some(result) => result,
+        // The driver ends when the run does, and the report is made before.
+        None => unreachable!("the run was driven to its end without a report"),
+    }
+}
+
+impl fmt::Debug for RunRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workflow = self.workflow.as_ref().map(|workflow| workflow.name());
+        f.debug_struct("RunRequest").field("workflow", &workflow).finish_non_exhaustive()
+    }
+}
+
+impl IntoFuture for RunRequest {
+    type Output = Result<Report, RunError>;
+    type IntoFuture = RunFuture;
+
+    fn into_future(self) -> RunFuture {
+        RunFuture(Stage::Asked(Box::new(self)))
+    }
+}
+
+/// Drives a run where it is awaited. Dropped before the end, it cancels the run.
+#[must_use = "a run begins when it is awaited"]
+pub struct RunFuture(Stage);
+
+enum Stage {
+    Asked(Box<RunRequest>),
+    Running { run: Arc<ActiveRun>, driver: Unconstrained<Driver> },
+    Done,
+}
+
+impl Future for RunFuture {
+    type Output = Result<Report, RunError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match std::mem::replace(&mut self.0, Stage::Done) {
+                Stage::Asked(request) => match request.begin(Runtime::current()) {
+                    Ok(run) => {
+                        let driver = unconstrained(Driver::new(Arc::clone(&run), Role::Driver));
+                        self.0 = Stage::Running { run, driver };
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Stage::Running { run, mut driver } => {
+                    if Pin::new(&mut driver).poll(cx).is_ready() {
+                        return Poll::Ready(outcome(&run));
+                    }
+                    self.0 = Stage::Running { run, driver };
+                    return Poll::Pending;
+                }
+                #[expect(clippy::panic, reason = "the contract of `Future::poll`")]
+                Stage::Done => panic!("a run was polled after its end"),
+            }
+        }
+    }
+}
+
+impl Drop for RunFuture {
+    fn drop(&mut self) {
+        if let Stage::Running { run, .. } = &self.0
+            && run.report().is_none()
+        {
+            run.cancel();
+            run.drive_in_background();
+        }
+    }
+}

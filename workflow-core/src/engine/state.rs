@@ -1,0 +1,486 @@
+//! What changes while a run is under way. Everything here happens under the run's lock, and
+//! nothing here calls code of users: what must is collected in [`Errands`] for after the lock.
+
+mod alarms;
+mod errands;
+mod stop;
+mod threads;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+
+use futures::channel::oneshot;
+
+use super::active::ActiveRun;
+use super::task::{Task, Work};
+use crate::event::{Detail, Entry, Failure, Log, What};
+use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
+use crate::run::{ChildName, JobNames};
+use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
+
+use alarms::{Alarms, Alert};
+pub(super) use errands::Errands;
+pub(super) use threads::Threads;
+
+pub(super) struct State {
+    pub(super) scheduler: Scheduler,
+    pub(super) log: Log,
+    pub(super) names: JobNames,
+    /// Attempts that wait, by job.
+    pub(super) tasks: HashMap<u32, Arc<Task>>,
+    /// Tasks that want to be polled.
+    pub(super) woken: VecDeque<Arc<Task>>,
+    /// Attempts that wait for a thread.
+    pub(super) blocking: VecDeque<(u32, u32)>,
+    pub(super) children: HashMap<u32, Child>,
+    /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
+    errors: HashMap<u32, JobError>,
+    /// Requests to stop, of jobs that look at them.
+    pub(super) tokens: HashMap<u32, Arc<Token>>,
+    /// Jobs that were held for a place of the engine and have it.
+    pub(super) granted: HashSet<u32>,
+    alarms: Alarms,
+    /// Who drives the run, while there is nothing to do.
+    pub(super) driver: Option<Waker>,
+    /// Who waits for events, and how many they have been told of.
+    pub(super) listeners: Vec<Waker>,
+    heard: usize,
+    pub(super) threads: Threads,
+    /// How many attempts ended, for the monitor.
+    pub(super) steps: u64,
+    pub(super) watched: bool,
+    /// Woken and ready take turns.
+    turn: bool,
+    /// The latest reading of the clock, in nanoseconds since the run began.
+    pub(super) read_at: u64,
+}
+
+/// A job that was started by another.
+pub(super) struct Child {
+    pub(super) call: Arc<RawCall>,
+    pub(super) frame: Arc<ChildFrame>,
+    /// Whom to tell how it ended; nobody waits for an undo.
+    pub(super) end: Option<oneshot::Sender<Result<(), JobError>>>,
+}
+
+/// What a worker does next.
+pub(super) enum Step {
+    Launch {
+        job: u32,
+        attempt: u32,
+    },
+    Poll(Arc<Task>),
+    /// Nothing, until something happens.
+    Wait,
+    Over,
+}
+
+/// Who asks for a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Must not block.
+    Driver,
+    /// May block, and does everything.
+    Thread,
+    /// May block, and leaves futures to the runtime's only thread.
+    BlockingThread,
+}
+
+/// How an attempt ended.
+pub(super) struct Ended {
+    pub(super) job: u32,
+    pub(super) attempt: u32,
+    pub(super) result: Result<(), JobError>,
+}
+
+impl State {
+    pub(super) fn new(scheduler: Scheduler, log: Log) -> Self {
+        Self {
+            scheduler,
+            log,
+            names: JobNames::default(),
+            tasks: HashMap::new(),
+            woken: VecDeque::new(),
+            blocking: VecDeque::new(),
+            children: HashMap::new(),
+            errors: HashMap::new(),
+            tokens: HashMap::new(),
+            granted: HashSet::new(),
+            alarms: Alarms::default(),
+            driver: None,
+            listeners: Vec::new(),
+            heard: 0,
+            threads: Threads::default(),
+            turn: false,
+            steps: 0,
+            watched: false,
+            read_at: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn note(&mut self, what: What, job: u32, attempt: u32) {
+        self.log.push(Entry::new(what, job, attempt, self.read_at));
+    }
+
+    fn note_with(&mut self, what: What, job: u32, attempt: u32, detail: Detail) {
+        self.log.push_with(Entry::new(what, job, attempt, self.read_at), detail);
+    }
+
+    /// What to do next.
+    #[inline]
+    pub(super) fn next_step(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        role: Role,
+        errands: &mut Errands,
+    ) -> Step {
+        if role != Role::Driver
+            && let Some((job, attempt)) = self.next_blocking()
+        {
+            return Step::Launch { job, attempt };
+        }
+        if role == Role::BlockingThread {
+            errands.wake.extend(self.driver.take());
+            return if self.scheduler.is_finished() { Step::Over } else { Step::Wait };
+        }
+        // Woken and ready take turns, so that neither starves.
+        self.turn = !self.turn;
+        if self.turn
+            && let Some(task) = self.woken.pop_front()
+        {
+            return Step::Poll(task);
+        }
+        while let Some(effect) = self.scheduler.next() {
+            match effect {
+                Effect::Launch { job, attempt } => {
+                    if self.admit(run, role, job, attempt, errands) {
+                        return Step::Launch { job, attempt };
+                    }
+                }
+                other => self.perform(run, other, errands),
+            }
+        }
+        match self.woken.pop_front() {
+            _ if self.scheduler.is_finished() => Step::Over,
+            Some(task) => Step::Poll(task),
+            None => Step::Wait,
+        }
+    }
+
+    /// Whether the worker that asks may launch the job now.
+    #[inline]
+    fn admit(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        role: Role,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) -> bool {
+        let traits = self.scheduler.traits(job);
+        if run.engine.permits.concern(traits) && !self.granted.remove(&job) {
+            let policy = self.scheduler.policy(job);
+            if !run.engine.permits.acquire(run, job, traits, policy) {
+                self.scheduler.held(job);
+                return false;
+            }
+        }
+        if role == Role::Driver && traits.has(Traits::BLOCKING) {
+            self.blocking.push_back((job, attempt));
+            self.threads.call_for_one(errands);
+            return false;
+        }
+        if !traits.has(Traits::CONDITIONAL) {
+            self.note(What::JobStarted, job, attempt);
+        }
+        true
+    }
+
+    fn next_blocking(&mut self) -> Option<(u32, u32)> {
+        while let Some((job, attempt)) = self.blocking.pop_front() {
+            // It may have been given up while it waited for a thread.
+            if self.scheduler.is_running(job, attempt) {
+                if !self.scheduler.traits(job).has(Traits::CONDITIONAL) {
+                    self.note(What::JobStarted, job, attempt);
+                }
+                return Some((job, attempt));
+            }
+        }
+        None
+    }
+
+    /// How much waits for a worker.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.scheduler.backlog() + self.woken.len() + self.blocking.len()
+    }
+
+    /// Whether a thread of this role would find something to do, or to end for.
+    pub(super) fn has_work_for(&self, role: Role) -> bool {
+        let work = if role == Role::BlockingThread { self.blocking.len() } else { self.waiting() };
+        work > 0 || self.scheduler.is_finished()
+    }
+
+    /// After a step: wakes who listens, and sees to it that work which waits is seen.
+    #[inline]
+    pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+        if !self.listeners.is_empty() && self.log.entries.len() > self.heard {
+            self.heard = self.log.entries.len();
+            errands.wake.append(&mut self.listeners);
+        }
+        let waiting = self.waiting();
+        if waiting > 0 {
+            if !self.watched {
+                self.seek_help(run);
+            }
+            if self.threads.idle > 0 && self.threads.worthwhile {
+                errands.ring = true;
+            }
+        }
+    }
+
+    /// Has the run watched, in case that its workers are all busy.
+    pub(super) fn seek_help(&mut self, run: &Arc<ActiveRun>) {
+        if !self.watched && !self.scheduler.is_finished() {
+            self.watched = true;
+            run.watch();
+        }
+    }
+
+    /// A job that was held has its places; without a use for them it gives them back.
+    pub(super) fn granted(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+        if self.scheduler.released(job) {
+            self.granted.insert(job);
+        } else {
+            self.give_back(run, job, errands);
+        }
+    }
+
+    /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
+    pub(super) fn keep(&mut self, task: Arc<Task>, work: Work) -> Option<Work> {
+        match &work {
+            Work::Attempt(attempt) => {
+                if !self.scheduler.is_running(attempt.job, attempt.attempt) {
+                    return Some(work);
+                }
+                self.tasks.insert(attempt.job, Arc::clone(&task));
+            }
+            Work::Alarm(_) if !self.is_next_alarm(&task) => return Some(work),
+            Work::Alarm(_) => {}
+        }
+        if task.put_back(work) {
+            self.woken.push_back(task);
+        }
+        None
+    }
+
+    /// The condition of a job held, and it begins.
+    pub(super) fn began(&mut self, job: u32, attempt: u32) {
+        self.note(What::JobStarted, job, attempt);
+    }
+
+    /// The condition of a job did not hold.
+    pub(super) fn declined(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) {
+        if self.scheduler.is_running(job, attempt) {
+            self.close(run, job, errands);
+            self.scheduler.ended(job, attempt, End::Declined);
+        }
+    }
+
+    /// An attempt ended. Ignored when it was given up before.
+    #[inline]
+    pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, errands: &mut Errands) {
+        let Ended { job, attempt, result } = ended;
+        if !self.scheduler.is_running(job, attempt) {
+            return;
+        }
+        self.close(run, job, errands);
+        match result {
+            Ok(()) => {
+                self.note(What::JobCompleted, job, attempt);
+                self.scheduler.ended(job, attempt, End::Completed);
+                if self.scheduler.traits(job).has(Traits::CHILD.and(Traits::UNDO)) {
+                    self.tell(job, Ok(()), errands);
+                }
+            }
+            Err(error) => self.ended_badly(run, job, attempt, error),
+        }
+    }
+
+    /// Clears away what belongs to the attempt that has ended.
+    #[inline]
+    fn close(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+        self.steps += 1;
+        if !self.tasks.is_empty()
+            && let Some(task) = self.tasks.remove(&job)
+        {
+            errands.drop.push(task);
+        }
+        if self.scheduler.traits(job).has(Traits::WATCHES) {
+            self.tokens.remove(&job);
+        }
+        self.give_back(run, job, errands);
+    }
+
+    #[inline]
+    fn give_back(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+        let traits = self.scheduler.traits(job);
+        if run.engine.permits.concern(traits) {
+            let policy = self.scheduler.policy(job);
+            errands.grants.extend(run.engine.permits.release(traits, policy));
+        }
+    }
+
+    #[cold]
+    fn ended_badly(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, error: JobError) {
+        let (end, error) = match (self.scheduler.asked(job), error.kind()) {
+            (Some(cause), _) => {
+                (End::Cancelled, self.stopped(run, job, cause, Some(error.chain())))
+            }
+            (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
+            (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {
+                (End::FailedRetryable, error)
+            }
+            (None, _) => (End::FailedTerminally, error),
+        };
+        self.errors.insert(job, error);
+        self.scheduler.ended(job, attempt, end);
+    }
+
+    fn forbids_retry(&self, job: u32, error: &JobError) -> bool {
+        let policy = self.scheduler.policy(job);
+        policy.is_some_and(|policy| policy.retry.forbids(error.error_type()))
+    }
+
+    fn tell(&mut self, job: u32, result: Result<(), JobError>, errands: &mut Errands) {
+        if let Some(mut child) = self.children.remove(&job) {
+            if let Some(end) = child.end.take() {
+                errands.tell.push((end, result));
+            }
+            errands.forget.push(child);
+        }
+    }
+
+    /// Does what the scheduler decided, short of calling anyone.
+    #[cold]
+    fn perform(&mut self, run: &Arc<ActiveRun>, effect: Effect, errands: &mut Errands) {
+        match effect {
+            Effect::Launch { .. } => {}
+            Effect::Skip { job, reason } => {
+                self.note_with(What::JobSkipped, job, 0, Detail::Skip(reason));
+            }
+            Effect::Retry { job, attempt, delay } => {
+                if let Some(error) = self.errors.remove(&job) {
+                    let error = Failure::from(&error);
+                    let detail = Detail::Error { error, retry_in: Some(delay) };
+                    self.note_with(What::AttemptFailed, job, attempt, detail);
+                }
+            }
+            Effect::Expire { job } => {
+                let cause = Cause::TimedOut(TimeoutKind::ScheduleToClose);
+                let error = self.stopped(run, job, cause, None);
+                self.errors.insert(job, error);
+            }
+            Effect::Fail { job, attempt } => {
+                self.note_bad_end(What::JobFailed, job, attempt, errands);
+            }
+            Effect::Cancel { job, attempt } => {
+                self.note_bad_end(What::JobCancelled, job, attempt, errands);
+            }
+            Effect::Arm { timer, after } => self.arm(run, Alert::Scheduler(timer), after, errands),
+            Effect::Interrupt { job, attempt, cause } => {
+                self.interrupt(run, job, attempt, cause, errands);
+            }
+            Effect::Undo { job } => self.undo(run, job),
+            Effect::Finish(outcome) => self.finish(run, outcome, errands),
+        }
+    }
+
+    fn note_bad_end(&mut self, what: What, job: u32, attempt: u32, errands: &mut Errands) {
+        let error = self.errors.remove(&job).unwrap_or_else(|| {
+            JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
+        });
+        let detail = Detail::Error { error: Failure::from(&error), retry_in: None };
+        self.note_with(what, job, attempt, detail);
+        self.tell(job, Err(error), errands);
+    }
+
+    /// Starts what takes the work of a job back.
+    fn undo(&mut self, run: &Arc<ActiveRun>, of: u32) {
+        let Some(undo) = run.plan.extras.get(&of).and_then(|extras| extras.undo.as_ref()) else {
+            return;
+        };
+        let frame = ChildFrame {
+            parent: Scope::graph(Arc::clone(&run.slots), of, 1),
+            inputs: Arc::clone(&undo.inputs),
+            item: crate::job::Item::Projected { index: 0, project: undo.output },
+            output: Arc::from(undo.call.output.outbox(1)),
+            row: 0,
+            index: None,
+        };
+        let child = Child { call: Arc::clone(&undo.call), frame: Arc::new(frame), end: None };
+        self.append(of, child, Traits::UNDO, ChildName::Undo { of });
+    }
+
+    /// Adds a job that was started by another, and returns its number.
+    pub(super) fn append(
+        &mut self,
+        parent: u32,
+        child: Child,
+        as_what: Traits,
+        name: ChildName,
+    ) -> u32 {
+        let traits = child.call.traits().and(as_what);
+        let (policy, traits) = match &child.call.options {
+            Some(options) => crate::workflow::policy(options, traits),
+            None => (None, traits),
+        };
+        self.names.children.push(name);
+        let job = self.scheduler.next_number();
+        self.children.insert(job, child);
+        self.scheduler.append(parent, traits, policy)
+    }
+
+    fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, errands: &mut Errands) {
+        match outcome {
+            Outcome::Completed => self.note(What::RunCompleted, u32::MAX, 0),
+            Outcome::Cancelled => self.note(What::RunCancelled, u32::MAX, 0),
+            Outcome::Failed => {
+                let reason = Detail::Reason(self.first_failure(run));
+                self.note_with(What::RunFailed, u32::MAX, 0, reason);
+            }
+            Outcome::TimedOut => {
+                let limit = run.plan.graph.settings.timeout.unwrap_or_default();
+                let reason = Detail::Reason(format!("the run took longer than {limit:?} (run)"));
+                self.note_with(What::RunFailed, u32::MAX, 0, reason);
+            }
+        }
+        errands.drop.extend(self.alarms.clear());
+        errands.drop.extend(self.tasks.drain().map(|(_, task)| task));
+        errands.drop.extend(self.woken.drain(..));
+        errands.finished = true;
+        errands.wake.extend(self.driver.take());
+    }
+
+    /// Which job's failure failed the run, in words.
+    fn first_failure(&self, run: &ActiveRun) -> String {
+        let jobs = run.plan.graph.len() as u32;
+        let bad = |what| matches!(what, What::JobFailed | What::JobCancelled);
+        let mut entries = self.log.entries.iter().enumerate();
+        let first = entries.find(|(_, entry)| bad(entry.what()) && entry.job < jobs);
+        match first.and_then(|(index, entry)| Some((entry.job, self.log.failure(index)?))) {
+            Some((job, error)) => {
+                format!("job `{}` failed: {error}", self.names.get(&run.plan.graph, job))
+            }
+            None => "a job failed".to_owned(),
+        }
+    }
+}

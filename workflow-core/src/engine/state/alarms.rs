@@ -1,0 +1,92 @@
+//! The deadlines of a run: any number of them, and one timer for the next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ActiveRun, Errands, State};
+use crate::engine::task::{Task, Work};
+use crate::scheduler::Timer;
+
+#[derive(Default)]
+pub(super) struct Alarms {
+    deadlines: BinaryHeap<Reverse<(Duration, u64, Alert)>>,
+    count: u64,
+    next: Option<(Duration, Arc<Task>)>,
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alert {
+    Scheduler(Timer),
+    /// A job that was asked to stop has had its time.
+    Grace {
+        job: u32,
+        attempt: u32,
+    },
+}
+
+impl Alarms {
+    pub(super) fn clear(&mut self) -> Option<Arc<Task>> {
+        self.deadlines.clear();
+        self.next.take().map(|(_, task)| task)
+    }
+}
+
+impl State {
+    /// Sets a deadline.
+    pub(super) fn arm(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        alert: Alert,
+        after: Duration,
+        errands: &mut Errands,
+    ) {
+        let at = run.engine.time.now().saturating_add(after);
+        self.alarms.count += 1;
+        self.alarms.deadlines.push(Reverse((at, self.alarms.count, alert)));
+        self.set_alarm(run, errands);
+    }
+
+    pub(super) fn is_next_alarm(&self, task: &Arc<Task>) -> bool {
+        self.alarms.next.as_ref().is_some_and(|(_, next)| Arc::ptr_eq(next, task))
+    }
+
+    /// Makes the timer go off at the earliest deadline.
+    fn set_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+        let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() else { return };
+        if self.alarms.next.as_ref().is_some_and(|(set, _)| set <= at) {
+            return;
+        }
+        let wait = at.saturating_sub(run.engine.time.now());
+        let sleep = run.engine.time.sleep(&run.runtime, wait);
+        let task = Task::queued(Arc::downgrade(run), Work::Alarm(sleep));
+        self.woken.push_back(Arc::clone(&task));
+        if let Some((_, earlier)) = self.alarms.next.replace((*at, task)) {
+            errands.drop.push(earlier);
+        }
+    }
+
+    /// The timer went off: tells whoever is due.
+    pub(in crate::engine) fn alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+        self.alarms.next = None;
+        let now = run.engine.time.now();
+        while let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() {
+            if *at > now {
+                break;
+            }
+            if let Some(Reverse((_, _, alert))) = self.alarms.deadlines.pop() {
+                self.due(run, alert, errands);
+            }
+        }
+        self.set_alarm(run, errands);
+    }
+
+    fn due(&mut self, run: &Arc<ActiveRun>, alert: Alert, errands: &mut Errands) {
+        match alert {
+            Alert::Scheduler(timer) => self.scheduler.timer(timer),
+            Alert::Grace { job, attempt } => self.grace_is_over(run, job, attempt, errands),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How an attempt is made to stop: asked if it listens, dropped if it does not.
+
+use std::sync::Arc;
+
+use super::{
+    ActiveRun, Alert, Cause, End, Errands, JobError, JobErrorKind, State, TimeoutKind, Traits,
+};
+
+impl State {
+    /// Asks an attempt to stop, or drops it at once if it does not look at its context.
+    pub(super) fn interrupt(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        cause: Cause,
+        errands: &mut Errands,
+    ) {
+        if !self.scheduler.traits(job).has(Traits::WATCHES) {
+            let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
+            return self.give_up(run, job, attempt, cause, said, errands);
+        }
+        if let Some(token) = self.tokens.get(&job) {
+            errands.stop.push(Arc::clone(token));
+        }
+        self.arm(run, Alert::Grace { job, attempt }, run.engine.grace, errands);
+    }
+
+    /// A job that was asked to stop has had its time to do so.
+    pub(super) fn grace_is_over(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) {
+        if !self.scheduler.is_running(job, attempt) {
+            return;
+        }
+        if let Some(cause) = self.scheduler.asked(job) {
+            let what =
+                if self.has_thread(job, attempt) { THREAD_RUNS_ON } else { "it was dropped" };
+            let grace = run.engine.grace;
+            let said = format!("it was asked to stop and did not within {grace:?}; {what}");
+            self.give_up(run, job, attempt, cause, Some(said), errands);
+        }
+    }
+
+    /// Whether the attempt occupies a thread that nothing can stop.
+    fn has_thread(&self, job: u32, attempt: u32) -> bool {
+        self.scheduler.traits(job).has(Traits::BLOCKING) && !self.blocking.contains(&(job, attempt))
+    }
+
+    /// Ends an attempt from outside. A future is dropped; a thread is left to itself, and what
+    /// it returns is not taken.
+    fn give_up(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        cause: Cause,
+        said: Option<String>,
+        errands: &mut Errands,
+    ) {
+        run.slots.fence(job, attempt);
+        self.close(run, job, errands);
+        let error = self.stopped(run, job, cause, said);
+        self.errors.insert(job, error);
+        self.scheduler.ended(job, attempt, End::Cancelled);
+    }
+
+    /// What a job that was asked to stop fails with.
+    pub(super) fn stopped(
+        &self,
+        run: &ActiveRun,
+        job: u32,
+        cause: Cause,
+        said: Option<String>,
+    ) -> JobError {
+        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+        let kind = match cause {
+            Cause::Cancelled => {
+                return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{said}"));
+            }
+            Cause::TimedOut(kind) => kind,
+        };
+        let timeouts = self.scheduler.policy(job).map(|policy| policy.timeouts).unwrap_or_default();
+        let (limit, what) = match kind {
+            TimeoutKind::StartToClose => (timeouts.start_to_close, "took longer than"),
+            TimeoutKind::ScheduleToClose => (timeouts.schedule_to_close, "took longer than"),
+            TimeoutKind::Heartbeat => (timeouts.heartbeat, "gave no sign of life for"),
+            TimeoutKind::Run => {
+                (run.plan.graph.settings.timeout, "was stopped: the run took longer than")
+            }
+        };
+        let limit = limit.unwrap_or_default();
+        JobError::of_kind(JobErrorKind::TimedOut(kind), format!("{what} {limit:?} ({kind}){said}"))
+    }
+}
+
+const THREAD_RUNS_ON: &str = "its thread runs on, and what it returns will not be taken";

@@ -1,0 +1,54 @@
+//! A workflow as a job of another.
+
+use std::borrow::Cow;
+
+use futures::future::{Either, select};
+
+use super::{Engine, IntoWorkflow, Shared};
+use crate::job::{Bind, Body, Call, Handle, Inputs, JobContext, JobError, Reader, Ref, Scope};
+use crate::run::{Run, RunError};
+use crate::value::Type;
+
+/// A job that runs a workflow, as a run of its own on the engine of the outer one.
+pub(crate) fn call_workflow<W, I, O>(
+    name: impl Into<Cow<'static, str>>,
+    workflow: W,
+    input: Handle<I>,
+) -> Call<O>
+where
+    W: IntoWorkflow + Clone + Send + Sync + 'static,
+    I: serde::Serialize + Send + Sync + 'static,
+    O: serde::de::DeserializeOwned + serde::Serialize + Clone + Send + Sync + 'static,
+{
+    let mut inputs = Inputs::new();
+    let reader = <Handle<I> as Bind<Ref<I>>>::bind(input, &mut inputs);
+    let body = Body::future(move |scope: Scope| {
+        let workflow = workflow.clone();
+        async move {
+            let request = engine_of(&scope)?.run(workflow);
+            let request = request.input(Reader::<Ref<I>>::read(&reader, &scope)?);
+            let run = request.start().map_err(unfit)?;
+            let context = JobContext::new(&scope);
+            let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right(((), wait)) => {
+                    run.cancel();
+                    wait.await
+                }
+            };
+            scope.put(ended?.output::<O>().map_err(JobError::terminal)?)
+        }
+    });
+    let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
+    Call::new(name, kind, body, inputs).takes_context().container()
+}
+
+/// Nothing gets better by trying again to begin a run that cannot.
+fn unfit(error: RunError) -> JobError {
+    JobError::terminal(error)
+}
+
+fn engine_of(scope: &Scope) -> Result<Engine, JobError> {
+    let shared = scope.host().and_then(|host| host.engine().downcast::<Shared>().ok());
+    shared.map(Engine).ok_or_else(|| JobError::terminal("a workflow as a job needs an engine"))
+}

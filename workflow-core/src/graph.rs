@@ -1,0 +1,115 @@
+//! A definition proven runnable: names resolved, no cycle, order fixed, flat arrays.
+//!
+//! Jobs are renumbered in the order in which Kahn's algorithm releases them, so that a run that
+//! takes ready jobs first in, first out walks memory forwards. Knows no values and no time.
+
+mod compile;
+mod names;
+mod view;
+
+use std::collections::HashMap;
+
+use crate::job::{OnFailure, Timeouts, Traits};
+use crate::retry::RetryPolicy;
+
+pub use compile::GraphError;
+pub(crate) use compile::Sketch;
+pub(crate) use names::Names;
+
+/// The jobs of a workflow and the order between them, ready to run.
+///
+/// Prints itself: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree).
+pub struct Graph {
+    /// Successors of job `j` are `successors[starts[j]..starts[j + 1]]`.
+    pub(crate) starts: Vec<u32>,
+    pub(crate) successors: Vec<u32>,
+    /// What each job's record in a scheduler starts as.
+    pub(crate) cells: Vec<Cell>,
+    /// Only the jobs that ask for something.
+    pub(crate) policies: HashMap<u32, JobPolicy>,
+    pub(crate) names: Names,
+    pub(crate) settings: Settings,
+}
+
+/// A job's record: small, because a run has one per job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cell {
+    /// How many of the jobs that it waits for have not ended.
+    pub(crate) pending: u32,
+    pub(crate) traits: Traits,
+    pub(crate) phase: u8,
+    /// What the jobs that ended had become.
+    pub(crate) seen: u8,
+}
+
+/// What a job asks for, in full.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JobPolicy {
+    pub(crate) retry: RetryPolicy,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) priority: i32,
+    pub(crate) limits: Vec<String>,
+    /// How many of the job's children may run at once; 0 means without limit.
+    pub(crate) concurrency: usize,
+}
+
+/// What holds for a run as a whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settings {
+    pub(crate) on_failure: OnFailure,
+    /// How many jobs may run at once.
+    pub(crate) max_parallel: Option<usize>,
+    pub(crate) timeout: Option<std::time::Duration>,
+}
+
+impl Graph {
+    /// How many jobs there are.
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether there are no jobs; a graph that compiled has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// The names of the jobs, each after those that it waits for.
+    pub fn job_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.cells.len()).map(|job| self.names.get(job))
+    }
+
+    /// The edges, as pairs of names: the second job waits for the first.
+    pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.edge_ids().map(|(from, to)| (self.names.get(from), self.names.get(to)))
+    }
+
+    fn edge_ids(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.cells.len()).flat_map(move |from| {
+            let mut to: Vec<u32> = self.successors(from as u32).to_vec();
+            to.sort_unstable();
+            to.dedup();
+            to.into_iter().map(move |to| (from, to as usize))
+        })
+    }
+
+    #[inline]
+    pub(crate) fn successor_range(&self, job: u32) -> (usize, usize) {
+        let job = job as usize;
+        match (self.starts.get(job), self.starts.get(job + 1)) {
+            (Some(start), Some(end)) => (*start as usize, *end as usize),
+            _ => (0, 0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn successors(&self, job: u32) -> &[u32] {
+        let (start, end) = self.successor_range(job);
+        &self.successors[start..end]
+    }
+}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Graph").field("jobs", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,237 @@
+//! Names and ids. Knows nothing of what they name.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The name is the empty string.
+    #[error("a name is empty; give it 1 to {MAX_NAME} characters")]
+    Empty,
+    /// The name has more than 200 characters.
+    #[error("the name `{start}...` has {length} characters; the limit is {MAX_NAME}")]
+    TooLong {
+        /// The first 24 characters.
+        start: String,
+        /// How many characters there are.
+        length: usize,
+    },
+    /// The name starts or ends with white space, which no one sees in a list.
+    #[error("the name {0:?} starts or ends with white space; remove it")]
+    Padded(String),
+    /// The name has a line break or another control character in it.
+    #[error("the name {0:?} holds a control character; use printable text")]
+    Control(String),
+}
+
+/// The longest name, in characters.
+const MAX_NAME: usize = 200;
+
+fn check_name(name: &str) -> Result<(), NameError> {
+    let length = name.chars().count();
+    if length == 0 {
+        return Err(NameError::Empty);
+    }
+    if length > MAX_NAME {
+        return Err(NameError::TooLong { start: name.chars().take(24).collect(), length });
+    }
+    if name.chars().any(char::is_control) {
+        return Err(NameError::Control(name.to_owned()));
+    }
+    if name.trim() != name {
+        return Err(NameError::Padded(name.to_owned()));
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// 1 to 200 printable characters, without white space at either end.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Cow<'static, str>);
+
+        impl $name {
+            /// Checks the text and takes it as a name.
+            ///
+            /// # Errors
+            ///
+            /// Fails when the text is empty, too long, padded, or holds control characters.
+            pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, NameError> {
+                let name = name.into();
+                check_name(&name)?;
+                Ok(Self(name))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(name: String) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.into_owned()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                Self::new(name.to_owned())
+            }
+        }
+    };
+}
+
+name_type! {
+    /// The name of a workflow, unique among the workflows of a registry.
+    WorkflowName
+}
+
+name_type! {
+    /// The name of a job, unique inside its workflow; also the name under which a `#[job]`
+    /// function is registered.
+    JobName
+}
+
+/// Identifies one run: a UUID of version 7, so that ids sort by the time of their making.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(uuid::Uuid);
+
+impl RunId {
+    /// Makes an id that no other run has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+
+    /// The id's 128 bits, for stores that keep them as such.
+    pub fn to_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+
+    /// The id with these 128 bits.
+    pub fn from_u128(bits: u128) -> Self {
+        Self(uuid::Uuid::from_u128(bits))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A text that is no run id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000")]
+pub struct RunIdError(String);
+
+impl FromStr for RunId {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, RunIdError> {
+        uuid::Uuid::parse_str(text).map(Self).map_err(|_| RunIdError(text.to_owned()))
+    }
+}
+
+/// The candidate that is nearest to `wanted`, when one is near enough to be meant.
+pub(crate) fn nearest<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(wanted, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_checked() {
+        assert_eq!(WorkflowName::new(""), Err(NameError::Empty));
+        assert!(matches!(WorkflowName::new(" a"), Err(NameError::Padded(_))));
+        assert!(matches!(WorkflowName::new("a\nb"), Err(NameError::Control(_))));
+        assert!(matches!(WorkflowName::new("é".repeat(201)), Err(NameError::TooLong { .. })));
+        assert!(WorkflowName::new("é".repeat(200)).is_ok());
+        assert!(WorkflowName::new("daily etl / v2").is_ok());
+    }
+
+    #[test]
+    fn ids_sort_by_time_and_survive_text() {
+        let (first, second) = (RunId::random(), RunId::random());
+        assert!(first < second);
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert!("nonsense".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(nearest("daily_elt", ["weekly", "daily_etl"]), Some("daily_etl"));
+        assert_eq!(nearest("zzz", ["weekly", "daily_etl"]), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! One unit of work: what it is given, what it may fail with, and how a call of it is written down.
+//!
+//! A job is described by a [`Call`]: a body, the values that it reads, and its options. The body
+//! sees the run through a [`Scope`] alone. Knows nothing of graphs, schedulers or engines.
+
+mod bind;
+mod body;
+mod call;
+mod context;
+mod dispatch;
+mod error;
+mod map;
+mod options;
+mod scope;
+mod token;
+mod traits;
+
+use async_trait::async_trait;
+
+pub use bind::{Bind, Each, EachOf, Handle, Inputs, Opt, Reader, Ref, Val};
+pub(crate) use bind::{InputRef, fresh_owner};
+pub use body::{Body, BodyFuture, IntoJobResult};
+pub(crate) use call::RawCall;
+pub use call::{Call, JobFn, call_job, closure, map};
+pub(crate) use context::{ChildHandle, NewChild};
+pub use context::{JobContext, WorkflowContext};
+pub use dispatch::{Arg, Both, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
+pub use error::{JobError, JobErrorKind};
+pub(crate) use options::{Condition, Undo};
+pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
+pub use scope::Scope;
+pub(crate) use scope::{ChildFrame, ChildInput, Host, Item, Slots, Source, Wiring};
+pub(crate) use token::Token;
+pub(crate) use traits::Traits;
+
+/// A job that is a value: a unit of work with a name, an input, an output, and state of its own.
+///
+/// Most jobs are functions with `#[job]` on them; implement this for work that needs a client, a
+/// pool or a setting at hand, and add it to a flow with [`call_job`], which shows an example.
+#[async_trait]
+pub trait Job: Send + Sync + 'static {
+    /// What the job reads.
+    type Input: Send + Sync + 'static;
+    /// What the job makes.
+    type Output: Send + Sync + 'static;
+
+    /// The name that its jobs carry, unless they are given another.
+    fn name(&self) -> &'static str;
+
+    /// Does the work of one attempt.
+    ///
+    /// # Errors
+    ///
+    /// Fails with whatever stopped it; the retry policy of the job decides what follows.
+    async fn run(&self, ctx: &JobContext, input: &Self::Input) -> Result<Self::Output, JobError>;
+}

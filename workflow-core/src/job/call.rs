@@ -1,0 +1,381 @@
+//! A call of a job, written down instead of made: body, inputs, options.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
+use super::options::{Condition, JobOptions, TriggerRule, Undo};
+use super::scope::{ChildFrame, ChildInput, Item};
+use super::{Body, Job, JobContext, JobError, Scope, Traits};
+use crate::retry::RetryPolicy;
+use crate::value::{Outbox, Type};
+
+/// A call with its types set aside.
+pub(crate) struct RawCall {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) body: Body,
+    pub(crate) inputs: Inputs,
+    pub(crate) output: Type,
+    /// Watches the token itself, so that it may be asked to stop before it is dropped.
+    pub(crate) takes_context: bool,
+    /// Only waits for jobs that it starts, so that it takes no place among the running.
+    pub(crate) container: bool,
+    pub(crate) options: Option<Box<JobOptions>>,
+}
+
+impl RawCall {
+    /// What the scheduler must know of the body.
+    pub(crate) fn traits(&self) -> Traits {
+        Traits::WATCHES
+            .when(self.takes_context)
+            .and(Traits::CONTAINER.when(self.container))
+            .and(Traits::BLOCKING.when(matches!(self.body, Body::Blocking(_))))
+    }
+
+    /// Tells the items of `owner` from inputs that come from further out. The latter are added
+    /// to `outer`.
+    pub(crate) fn split_inputs(&self, owner: u32, outer: &mut Inputs) -> Vec<ChildInput> {
+        let mut split = |input: &Input| {
+            if input.0.owner == owner {
+                return ChildInput::Item(input.0.index);
+            }
+            outer.push(*input);
+            ChildInput::Parent(u32::try_from(outer.len() - 1).unwrap_or(u32::MAX))
+        };
+        self.inputs.iter().map(&mut split).collect()
+    }
+}
+
+/// A job of a graph before it is added to a flow: what a `#[job]` function returns when it is
+/// called with handles.
+///
+/// The methods ask for order, conditions, retries, timeouts and limits; `Flow::job` adds it.
+/// Awaited by itself, a call without inputs simply runs, outside of any engine.
+#[must_use = "a call does nothing until it is given to `flow.job(..)`"]
+pub struct Call<T> {
+    pub(crate) raw: RawCall,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Send + Sync + 'static> Call<T> {
+    /// A call of this body. The macros make calls; by hand, see [`closure`].
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        output: Type,
+        body: Body,
+        inputs: Inputs,
+    ) -> Self {
+        let raw = RawCall {
+            name: name.into(),
+            body,
+            inputs,
+            output,
+            takes_context: false,
+            container: false,
+            options: None,
+        };
+        Self { raw, kind: PhantomData }
+    }
+
+    /// Says that the body looks at its context, and so may be asked to stop.
+    pub fn takes_context(mut self) -> Self {
+        self.raw.takes_context = true;
+        self
+    }
+
+    /// Says that the body only waits for jobs that it starts.
+    pub fn container(mut self) -> Self {
+        self.raw.container = true;
+        self
+    }
+
+    /// Sets all options at once.
+    pub fn options(mut self, options: JobOptions) -> Self {
+        self.raw.options = Some(Box::new(options));
+        self
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut JobOptions)) -> Self {
+        change(self.raw.options.get_or_insert_default());
+        self
+    }
+
+    /// Sets the job's name, which must be unique in its workflow. Default: the function's name,
+    /// with `_2`, `_3` and so on from the second job of that name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.set(|options| options.name = Some(name))
+    }
+
+    /// Makes the job wait for another whose value it does not read.
+    pub fn after<U: ?Sized>(self, other: Handle<U>) -> Self {
+        self.set(|options| options.after.push(other.at))
+    }
+
+    /// Makes the job wait for others whose values it does not read.
+    pub fn after_all<U>(self, others: impl IntoIterator<Item = Handle<U>>) -> Self {
+        self.set(|options| options.after.extend(others.into_iter().map(|other| other.at)))
+    }
+
+    /// Runs the job only when `test` says so of an upstream value; else the job is skipped, and
+    /// with it the jobs that wait for its success. A second `when` must hold too.
+    pub fn when<U: 'static>(
+        mut self,
+        value: Handle<U>,
+        test: impl Fn(&U) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let reader = <Handle<U> as Bind<Ref<U>>>::bind(value, &mut self.raw.inputs);
+        self.set(|options| {
+            let earlier = options.condition.take();
+            options.condition = Some(Condition(Box::new(move |scope: &Scope| {
+                if let Some(Condition(earlier)) = &earlier
+                    && !earlier(scope)?
+                {
+                    return Some(false);
+                }
+                Reader::<Ref<U>>::read(&reader, scope).ok().map(&test)
+            })));
+        })
+    }
+
+    /// Sets what must have become of the jobs that this one waits for. Default: all completed.
+    pub fn trigger(self, rule: TriggerRule) -> Self {
+        self.set(|options| options.trigger = rule)
+    }
+
+    /// Sets when and how often the job is tried again. Default: one attempt.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.set(|options| options.retry = Some(policy))
+    }
+
+    /// Sets the longest that one attempt may take.
+    pub fn start_to_close(self, limit: Duration) -> Self {
+        self.set(|options| options.timeouts.start_to_close = Some(limit))
+    }
+
+    /// Sets the longest that all attempts, and the waits between them, may take.
+    pub fn schedule_to_close(self, limit: Duration) -> Self {
+        self.set(|options| options.timeouts.schedule_to_close = Some(limit))
+    }
+
+    /// Sets the longest time between two heartbeats.
+    pub fn heartbeat(self, limit: Duration) -> Self {
+        self.set(|options| options.timeouts.heartbeat = Some(limit))
+    }
+
+    /// Sets the priority: among jobs that are ready, the highest starts first. Default: 0.
+    pub fn priority(self, priority: i32) -> Self {
+        self.set(|options| options.priority = priority)
+    }
+
+    /// Counts the job against a named limit of the engine.
+    pub fn limit(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.set(|options| options.limits.push(name))
+    }
+
+    /// Names what takes the job's work back: run, newest first, when a later job fails for good.
+    ///
+    /// `undo` receives the handle of this job's own output.
+    pub fn undo<U>(mut self, undo: impl FnOnce(Handle<T>) -> Call<U>) -> Self {
+        let owner = fresh_owner();
+        let call = undo(Handle::new(InputRef { owner, index: 0 })).raw;
+        let inputs = call.split_inputs(owner, &mut self.raw.inputs);
+        self.set(|options| {
+            options.undo = Some(Undo { call, inputs, output: |scope, _| scope.output() });
+        })
+    }
+
+    /// Runs the body here and now, outside of any engine.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the job does, or when it has inputs, which only a flow can provide.
+    pub async fn run_detached(self) -> Result<T, JobError> {
+        let output = Arc::new(Outbox::<T>::new(1));
+        let frame = ChildFrame {
+            parent: Scope::detached(),
+            inputs: Arc::default(),
+            item: Item::Values(Vec::new()),
+            output: output.clone(),
+            row: 0,
+            index: None,
+        };
+        self.raw.body.run_detached(Scope::child(Arc::new(frame), 0, 1)).await?;
+        output
+            .take()
+            .and_then(|mut values| values.pop())
+            .ok_or_else(|| JobError::terminal("the job ended without leaving an output"))
+    }
+}
+
+impl<T: Send + Sync + 'static> IntoFuture for Call<T> {
+    type Output = Result<T, JobError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run_detached())
+    }
+}
+
+impl<T: Send + Sync + 'static> Call<Vec<T>> {
+    /// Limits how many elements of a [`map`] are worked on at once. Default: no limit but the
+    /// run's and the engine's. 0 counts as 1.
+    ///
+    /// Has no effect on a call that is no map.
+    pub fn concurrency(self, at_once: usize) -> Self {
+        self.set(|options| options.concurrency = at_once.max(1))
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("name", &self.raw.name).finish_non_exhaustive()
+    }
+}
+
+/// A job as a function of its inputs: a `#[job]` function by name, or a closure that returns
+/// the call of one.
+pub trait JobFn<I, O, M> {
+    /// The call whose items stand for the inputs, and the items' owner.
+    #[doc(hidden)]
+    fn template(self) -> (u32, Call<O>);
+
+    /// The inputs, one value per item.
+    #[doc(hidden)]
+    fn values(input: I) -> Vec<crate::value::Boxed>;
+}
+
+macro_rules! job_fn {
+    ($input:ty, $marker:ty, ($($item:ident $index:tt),*), |$value:pat_param| [$($boxed:expr),*]) => {
+        impl<Func, O, $($item: Send + Sync + 'static),*> JobFn<$input, O, $marker> for Func
+        where
+            Func: FnOnce($(Handle<$item>),*) -> Call<O>,
+        {
+            fn template(self) -> (u32, Call<O>) {
+                let owner = fresh_owner();
+                (owner, self($(Handle::<$item>::new(InputRef { owner, index: $index })),*))
+            }
+
+            fn values($value: $input) -> Vec<crate::value::Boxed> {
+                vec![$(Box::new($boxed)),*]
+            }
+        }
+    };
+}
+
+job_fn!((), fn(), (), |()| []);
+job_fn!(A, fn(A), (A 0), |a| [a]);
+job_fn!((A, B), fn(A, B), (A 0, B 1), |(a, b)| [a, b]);
+job_fn!((A, B, C), fn(A, B, C), (A 0, B 1, C 2), |(a, b, c)| [a, b, c]);
+job_fn!((A, B, C, D), fn(A, B, C, D), (A 0, B 1, C 2, D 3), |(a, b, c, d)| [a, b, c, d]);
+
+/// A job made of a closure that takes a clone of its input and returns a future.
+///
+/// ```
+/// use workflow_core::{Call, Handle, JobError, closure};
+///
+/// fn doubled(number: Handle<u64>) -> Call<u64> {
+///     closure("doubled", number, |number| async move { Ok::<_, JobError>(number * 2) })
+/// }
+/// ```
+pub fn closure<I, O, F, R, E>(
+    name: impl Into<Cow<'static, str>>,
+    input: Handle<I>,
+    body: F,
+) -> Call<O>
+where
+    I: Clone + Send + Sync + 'static,
+    O: Send + Sync + 'static,
+    F: Fn(I) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<O, E>> + Send + 'static,
+    E: Into<JobError>,
+{
+    let mut inputs = Inputs::new();
+    let reader = <Handle<I> as Bind<Val<I>>>::bind(input, &mut inputs);
+    let body = Arc::new(body);
+    let body = Body::future(move |scope| {
+        let body = Arc::clone(&body);
+        async move {
+            let input = Reader::<Val<I>>::read(&reader, &scope)?;
+            scope.put(body(input).await.map_err(Into::into)?)
+        }
+    });
+    Call::new(name, Type::opaque::<O>(), body, inputs)
+}
+
+/// A job that is a value with state of its own: a client, a pool, a setting.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use workflow_core::prelude::*;
+///
+/// struct Shift(i64);
+///
+/// #[async_trait]
+/// impl Job for Shift {
+///     type Input = i64;
+///     type Output = i64;
+///
+///     fn name(&self) -> &'static str {
+///         "shift"
+///     }
+///
+///     async fn run(&self, _: &JobContext, input: &i64) -> Result<i64, JobError> {
+///         Ok(input + self.0)
+///     }
+/// }
+///
+/// fn draw(flow: &mut Flow) {
+///     let start = flow.value(40);
+///     flow.job(call_job(Shift(2), start));
+/// }
+/// ```
+pub fn call_job<J: Job>(job: J, input: Handle<J::Input>) -> Call<J::Output> {
+    let mut inputs = Inputs::new();
+    let reader = <Handle<J::Input> as Bind<Ref<J::Input>>>::bind(input, &mut inputs);
+    let name = job.name();
+    let job = Arc::new(job);
+    let body = Body::future(move |scope| {
+        let job = Arc::clone(&job);
+        async move {
+            let context = JobContext::new(&scope);
+            let input = Reader::<Ref<J::Input>>::read(&reader, &scope)?;
+            let output = job.run(&context, input).await?;
+            scope.put(output)
+        }
+    });
+    Call::new(name, Type::opaque::<J::Output>(), body, inputs).takes_context()
+}
+
+/// A job that runs another for every element of a list that an upstream job produced. Its output
+/// is the list of their outputs, in the order of the elements.
+///
+/// The jobs are named after the map: `resize[0]`, `resize[1]`, and so on. When one fails for good
+/// the map starts no more of them, cancels those that run, and fails with the first error.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn list() -> Vec<u64> { vec![1, 2, 3] }
+/// #[job]
+/// async fn square(number: &u64) -> u64 { number * number }
+///
+/// fn draw(flow: &mut Flow) {
+///     let numbers = flow.job(list());
+///     flow.job(map(numbers, square).concurrency(2).name("squares"));
+/// }
+/// ```
+pub fn map<T, U>(list: Handle<Vec<T>>, job: impl FnOnce(Handle<T>) -> Call<U>) -> Call<Vec<U>>
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+{
+    super::map::call(list, job)
+}

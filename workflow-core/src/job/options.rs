@@ -1,0 +1,174 @@
+//! What may be asked of a job beside its work: order, conditions, retries, timeouts, limits.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{InputRef, RawCall, Scope};
+use crate::retry::RetryPolicy;
+
+/// What must have become of the jobs that a job waits for, before it may start.
+///
+/// A job that is skipped because another failed counts as failed here; one that its own
+/// condition skipped does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerRule {
+    /// All of them completed.
+    #[default]
+    AllSuccess,
+    /// All of them ended, in whatever way.
+    AllDone,
+    /// One of them completed; the job does not wait for the others.
+    OneSuccess,
+    /// One of them failed; the job does not wait for the others.
+    OneFailed,
+    /// All of them ended, and none failed.
+    NoneFailed,
+    /// All of them ended, in whatever way, and even when the run is stopping or was cancelled.
+    Always,
+}
+
+/// What a run does when a job fails for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Skips the jobs that wait for it, and finishes the rest.
+    #[default]
+    Continue,
+    /// Starts nothing more; what runs may finish.
+    Stop,
+}
+
+/// Which clock ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TimeoutKind {
+    /// One attempt took too long.
+    StartToClose,
+    /// All attempts and the waits between them took too long.
+    ScheduleToClose,
+    /// The job gave no sign of life.
+    Heartbeat,
+    /// The run took too long.
+    Run,
+}
+
+impl std::fmt::Display for TimeoutKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::StartToClose => "start_to_close",
+            Self::ScheduleToClose => "schedule_to_close",
+            Self::Heartbeat => "heartbeat",
+            Self::Run => "run",
+        })
+    }
+}
+
+/// How long a job may take. `None` sets no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// The longest that one attempt may take.
+    pub start_to_close: Option<Duration>,
+    /// The longest that all attempts may take, from the moment when the job could first start.
+    pub schedule_to_close: Option<Duration>,
+    /// The longest time between two calls of `JobContext::heartbeat`.
+    pub heartbeat: Option<Duration>,
+}
+
+/// Everything that can be asked of one job; what `Call`'s methods set.
+pub struct JobOptions {
+    pub(crate) name: Option<String>,
+    pub(crate) after: Vec<InputRef>,
+    pub(crate) trigger: TriggerRule,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) priority: i32,
+    pub(crate) limits: Vec<String>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) undo: Option<Undo>,
+    /// How many children of the job may run at once.
+    pub(crate) concurrency: usize,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            after: Vec::new(),
+            trigger: TriggerRule::default(),
+            retry: None,
+            timeouts: Timeouts::default(),
+            priority: 0,
+            limits: Vec::new(),
+            condition: None,
+            undo: None,
+            concurrency: usize::MAX,
+        }
+    }
+}
+
+impl JobOptions {
+    /// Sets the retry policy.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Sets the timeouts.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the longest that one attempt may take.
+    #[must_use]
+    pub fn start_to_close(mut self, limit: Duration) -> Self {
+        self.timeouts.start_to_close = Some(limit);
+        self
+    }
+
+    /// Sets the longest that all attempts may take.
+    #[must_use]
+    pub fn schedule_to_close(mut self, limit: Duration) -> Self {
+        self.timeouts.schedule_to_close = Some(limit);
+        self
+    }
+
+    /// Sets the longest time without a heartbeat.
+    #[must_use]
+    pub fn heartbeat(mut self, limit: Duration) -> Self {
+        self.timeouts.heartbeat = Some(limit);
+        self
+    }
+
+    /// Sets the priority: among jobs that are ready, the highest starts first. Default: 0.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Adds a named limit of the engine that the job counts against.
+    #[must_use]
+    pub fn limit(mut self, name: impl Into<String>) -> Self {
+        self.limits.push(name.into());
+        self
+    }
+}
+
+/// A test of upstream values that decides whether a job runs.
+pub(crate) struct Condition(pub(crate) Box<dyn Fn(&Scope) -> Option<bool> + Send + Sync>);
+
+/// What takes a job's work back: a call in which items stand for the job's own output.
+pub(crate) struct Undo {
+    pub(crate) call: RawCall,
+    /// For each input of `call`: the job's output, or one of the job's own inputs.
+    pub(crate) inputs: Vec<super::ChildInput>,
+    pub(crate) output: super::scope::Project,
+}

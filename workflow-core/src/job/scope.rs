@@ -1,0 +1,297 @@
+//! What a body sees of its run: the values that it reads, and the slot that it fills.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::{ChildHandle, JobError, NewChild, Token};
+use crate::id::RunId;
+use crate::value::{Boxed, Column, Outbox, Type};
+
+/// Where a value is kept: in a column, among the plan's constants, or as the run's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) column: u32,
+    pub(crate) row: u32,
+}
+
+impl Source {
+    /// The column number that stands for the plan's constants.
+    pub(crate) const CONSTANT: u32 = u32::MAX;
+    /// The column number that stands for the run's input.
+    pub(crate) const INPUT: u32 = u32::MAX - 1;
+}
+
+/// Where each job of a plan finds its inputs and leaves its output; flat, in the graph's order.
+#[derive(Default)]
+pub(crate) struct Wiring {
+    /// The columns, each with its type and how many rows it needs.
+    pub(crate) columns: Vec<(Type, u32)>,
+    /// Input number `k` of job `j` is `inputs[starts[j] + k]`.
+    pub(crate) inputs: Vec<Source>,
+    pub(crate) starts: Vec<u32>,
+    pub(crate) outputs: Vec<Source>,
+    pub(crate) constants: Vec<Boxed>,
+}
+
+impl Wiring {
+    #[inline]
+    fn input(&self, job: u32, index: u32) -> Option<Source> {
+        let start = *self.starts.get(job as usize)?;
+        self.inputs.get((start + index) as usize).copied()
+    }
+}
+
+/// The values of one run.
+pub(crate) struct Slots {
+    columns: Box<[Boxed]>,
+    input: Option<Boxed>,
+    wiring: Arc<Wiring>,
+    /// Attempts whose outputs come too late, and whether there are any.
+    fenced: AtomicBool,
+    fences: Mutex<Vec<(u32, u32)>>,
+    pub(crate) host: Option<Weak<dyn Host>>,
+}
+
+impl Slots {
+    pub(crate) fn new(
+        wiring: Arc<Wiring>,
+        input: Option<Boxed>,
+        host: Option<Weak<dyn Host>>,
+    ) -> Self {
+        let columns =
+            wiring.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
+        let fenced = AtomicBool::new(false);
+        Self { columns, input, wiring, fenced, fences: Mutex::default(), host }
+    }
+
+    #[inline]
+    fn get<T: 'static>(&self, source: Source) -> Option<&T> {
+        match self.columns.get(source.column as usize) {
+            Some(column) => column.downcast_ref::<Column<T>>()?.get(source.row as usize),
+            None => self.elsewhere(source)?.downcast_ref(),
+        }
+    }
+
+    fn elsewhere(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
+        match source.column {
+            Source::CONSTANT => {
+                self.wiring.constants.get(source.row as usize).map(|value| &**value)
+            }
+            Source::INPUT => self.input.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The value behind the source, whatever its type.
+    pub(crate) fn any(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
+        match self.wiring.columns.get(source.column as usize) {
+            Some((kind, _)) => {
+                kind.slot(&*self.columns[source.column as usize], source.row as usize)
+            }
+            None => self.elsewhere(source),
+        }
+    }
+
+    /// Refuses what this attempt may still leave.
+    pub(crate) fn fence(&self, job: u32, attempt: u32) {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner).push((job, attempt));
+        self.fenced.store(true, Ordering::Release);
+    }
+
+    #[cold]
+    fn is_fenced(&self, job: u32, attempt: u32) -> bool {
+        let fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
+        fences.contains(&(job, attempt))
+    }
+
+    #[inline]
+    fn set<T: Send + Sync + 'static>(
+        &self,
+        job: u32,
+        attempt: u32,
+        value: T,
+    ) -> Result<(), JobError> {
+        if self.fenced.load(Ordering::Acquire) && self.is_fenced(job, attempt) {
+            return Ok(());
+        }
+        let output = self.wiring.outputs.get(job as usize);
+        output
+            .and_then(|slot| self.columns.get(slot.column as usize)?.downcast_ref::<Column<T>>())
+            .zip(output)
+            .map(|(column, slot)| column.set(slot.row as usize, value))
+            .ok_or_else(JobError::misplaced::<T>)
+    }
+}
+
+/// The engine, as far as a body may ask things of it.
+pub(crate) trait Host: Send + Sync {
+    /// The engine, for whoever knows its type.
+    fn engine(&self) -> Arc<dyn Any + Send + Sync>;
+    fn run_id(&self) -> RunId;
+    fn workflow_name(&self) -> String;
+    fn job_name(&self, job: u32) -> String;
+    fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
+    fn heartbeat(&self, job: u32, attempt: u32);
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Starts jobs inside the job `parent`.
+    fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;
+    /// Stops a job whose result nobody waits for any more.
+    fn abandon(&self, job: u32);
+}
+
+/// Where one attempt of one job stands: its inputs, its output, its run.
+///
+/// Bodies that the macros make read and write through it; it is not for use by hand.
+#[derive(Clone)]
+pub struct Scope {
+    frame: Frame,
+    pub(crate) job: u32,
+    pub(crate) attempt: u32,
+}
+
+#[derive(Clone)]
+enum Frame {
+    Graph(Arc<Slots>),
+    Child(Arc<ChildFrame>),
+}
+
+/// Finds a value that is not kept in a slot of its own, such as an element of a list.
+pub(crate) type Project = fn(&Scope, usize) -> Option<&(dyn Any + Send + Sync)>;
+
+/// What the items of a child stand for.
+pub(crate) enum Item {
+    /// Values that were handed over.
+    Values(Vec<Boxed>),
+    /// Something found in the parent.
+    Projected { index: usize, project: Project },
+}
+
+/// Where a child takes one of its inputs from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ChildInput {
+    /// The item with this number.
+    Item(u32),
+    /// The parent's input with this number.
+    Parent(u32),
+}
+
+/// The surroundings of a job that was started by another.
+pub(crate) struct ChildFrame {
+    pub(crate) parent: Scope,
+    pub(crate) inputs: Arc<[ChildInput]>,
+    pub(crate) item: Item,
+    /// An `Outbox<T>` for the output, and the place in it.
+    pub(crate) output: Arc<dyn Any + Send + Sync>,
+    pub(crate) row: usize,
+    /// Which element of a list this is, for maps.
+    pub(crate) index: Option<u32>,
+}
+
+impl Scope {
+    #[inline]
+    pub(crate) fn graph(slots: Arc<Slots>, job: u32, attempt: u32) -> Self {
+        Self { frame: Frame::Graph(slots), job, attempt }
+    }
+
+    pub(crate) fn child(frame: Arc<ChildFrame>, job: u32, attempt: u32) -> Self {
+        Self { frame: Frame::Child(frame), job, attempt }
+    }
+
+    /// Input number `index`, if its job has an outcome.
+    #[inline]
+    pub(crate) fn get<T: 'static>(&self, index: u32) -> Option<&T> {
+        match &self.frame {
+            Frame::Graph(slots) => slots.get(slots.wiring.input(self.job, index)?),
+            Frame::Child(_) => self.any(index)?.downcast_ref(),
+        }
+    }
+
+    /// Input number `index`, whatever its type.
+    pub(crate) fn any(&self, index: u32) -> Option<&(dyn Any + Send + Sync)> {
+        // A child's input may be its parent's, and so on: a loop, so that depth costs no stack.
+        let (mut scope, mut index) = (self, index);
+        loop {
+            let frame = match &scope.frame {
+                Frame::Graph(slots) => return slots.any(slots.wiring.input(scope.job, index)?),
+                Frame::Child(frame) => frame,
+            };
+            match *frame.inputs.get(index as usize)? {
+                ChildInput::Parent(outer) => (scope, index) = (&frame.parent, outer),
+                ChildInput::Item(item) => match &frame.item {
+                    Item::Values(values) => return values.get(item as usize).map(|value| &**value),
+                    Item::Projected { index, project } => return project(&frame.parent, *index),
+                },
+            }
+        }
+    }
+
+    /// The job's own output, once it is there.
+    pub(crate) fn output(&self) -> Option<&(dyn Any + Send + Sync)> {
+        match &self.frame {
+            Frame::Graph(slots) => slots.any(*slots.wiring.outputs.get(self.job as usize)?),
+            Frame::Child(_) => None,
+        }
+    }
+
+    /// Leaves the job's output.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `T` is not the type that the job was announced with.
+    #[inline]
+    pub fn put<T: Send + Sync + 'static>(&self, value: T) -> Result<(), JobError> {
+        match &self.frame {
+            Frame::Graph(slots) => slots.set(self.job, self.attempt, value),
+            Frame::Child(frame) => match frame.output.downcast_ref::<Outbox<T>>() {
+                Some(outbox) => {
+                    outbox.set(frame.row, value);
+                    Ok(())
+                }
+                None => Err(JobError::misplaced::<T>()),
+            },
+        }
+    }
+
+    pub(crate) fn map_index(&self) -> Option<u32> {
+        match &self.frame {
+            Frame::Graph(_) => None,
+            Frame::Child(frame) => frame.index,
+        }
+    }
+
+    pub(crate) fn host(&self) -> Option<Arc<dyn Host>> {
+        let mut scope = self;
+        loop {
+            match &scope.frame {
+                Frame::Graph(slots) => return slots.host.as_ref()?.upgrade(),
+                Frame::Child(frame) => scope = &frame.parent,
+            }
+        }
+    }
+
+    /// A scope without a run around it, for jobs that are called as plain functions.
+    pub(crate) fn detached() -> Self {
+        Self::graph(Arc::new(Slots::new(Arc::default(), None, None)), 0, 1)
+    }
+}
+
+impl JobError {
+    #[cold]
+    fn misplaced<T>() -> Self {
+        let output = std::any::type_name::<T>();
+        Self::terminal(format!("the job has no place for an output of type `{output}`"))
+    }
+
+    #[cold]
+    pub(crate) fn no_input<T: ?Sized>() -> Self {
+        let input = std::any::type_name::<T>();
+        Self::terminal(format!(
+            "an input of type `{input}` has no value, because its job did not complete; \
+             take it as `Option<&T>` to run without it"
+        ))
+    }
+}

@@ -1,0 +1,167 @@
+//! Every workflow and job that is linked into this program, by name.
+//!
+//! Attributes submit entries at link time; they are indexed once, at the first use, and then
+//! found in constant time. Programs can add workflows at run time with [`register`].
+//!
+//! A crate that a program depends on but never mentions is dropped by the linker, and its
+//! registrations with it: `use that_crate as _;` keeps them.
+
+mod entry;
+mod error;
+mod index;
+mod listing;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::engine::{Engine, IntoWorkflow, LookupError, RunRequest};
+use crate::job::{Call, Handle};
+use crate::workflow::Workflow;
+
+pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
+pub use error::RegistryError;
+pub use index::Entry;
+pub use listing::{Jobs, Listing};
+
+/// A run of the workflow of this name, on the program's engine.
+///
+/// Await it, or call [`wait`](RunRequest::wait) or [`start`](RunRequest::start).
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "greet")]
+/// async fn greet(name: String) -> Result<String, JobError> { Ok(format!("hello {name}")) }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let greeting: String = registry::run("greet").input("Ada").wait()?.output()?;
+/// assert_eq!(greeting, "hello Ada");
+/// # Ok(())
+/// # }
+/// ```
+pub fn run(name: &str) -> RunRequest {
+    engine().run(name)
+}
+
+/// The workflow of this name.
+///
+/// # Errors
+///
+/// Fails when there is none, with the nearest name; and when the registry is not sound, because
+/// two workflows have one name or a name is ill-formed.
+pub fn get(name: &str) -> Result<Entry, RegistryError> {
+    index::get(name)
+}
+
+/// All workflows, sorted by name, to be filtered.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "sales", metadata = { "domain": "sales", "team": { "size": 3 } })]
+/// fn sales() {}
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// for entry in registry::list()?.domain("sales").metadata("team.size", 3) {
+///     println!("{} at {}", entry.name(), entry.location());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Fails when the registry is not sound.
+pub fn list() -> Result<Listing, RegistryError> {
+    index::all().map(Listing::new)
+}
+
+/// The job of this name.
+///
+/// # Errors
+///
+/// Fails when there is none, with the nearest name; and when two jobs have that name.
+pub fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
+    index::job(name)
+}
+
+/// All jobs, sorted by name. Names are unique only where a job is looked up by name, so one may
+/// come up twice.
+pub fn jobs() -> Jobs {
+    Jobs::new()
+}
+
+/// Adds a workflow at run time.
+///
+/// # Errors
+///
+/// Fails when the name is taken; the error names both places.
+#[track_caller]
+pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
+    index::add(Arc::new(workflow), Location::caller())
+}
+
+/// The engine that [`run`] uses: the one given to [`set_engine`], or one without limits.
+pub fn engine() -> &'static Engine {
+    ENGINE.get_or_init(Engine::default)
+}
+
+/// Sets the engine that [`run`] uses, before its first use.
+///
+/// # Errors
+///
+/// Fails, and gives the engine back, when one has been set or used already.
+pub fn set_engine(engine: Engine) -> Result<(), Engine> {
+    ENGINE.set(engine)
+}
+
+static ENGINE: OnceLock<Engine> = OnceLock::new();
+
+/// A workflow as a job of another: its input goes in, and its output comes out, by way of JSON.
+/// It is a run of its own on the same engine; cancelling the job cancels it.
+///
+/// A graph can also be drawn into another without a run of its own: call the function that draws
+/// it with the outer `Flow`.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "double")]
+/// fn double(number: u64) -> u64 { number * 2 }
+///
+/// #[register_workflow(name = "quadruple")]
+/// fn quadruple(flow: &mut Flow, number: Handle<u64>) -> Handle<u64> {
+///     let doubled = flow.job(registry::call("double", number));
+///     flow.job(registry::call("double", doubled).name("double_again"))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let number: u64 = registry::run("quadruple").input(3).wait()?.output()?;
+/// assert_eq!(number, 12);
+/// # Ok(())
+/// # }
+/// ```
+pub fn call<I, O>(name: &str, input: Handle<I>) -> Call<O>
+where
+    I: serde::Serialize + Send + Sync + 'static,
+    O: serde::de::DeserializeOwned + serde::Serialize + Clone + Send + Sync + 'static,
+{
+    crate::engine::call_workflow(name.to_owned(), name.to_owned(), input)
+}
+
+impl IntoWorkflow for &str {
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError> {
+        Ok(get(self)?.workflow())
+    }
+}
+
+impl IntoWorkflow for String {
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError> {
+        self.as_str().into_workflow()
+    }
+}
+
+impl IntoWorkflow for &Entry {
+    fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError> {
+        Ok(self.workflow())
+    }
+}

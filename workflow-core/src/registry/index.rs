@@ -1,0 +1,248 @@
+//! The index over what was registered, made once.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use serde_json::Value as Json;
+
+use super::{Draw, JobEntry, Location, RegistryError, WorkflowEntry};
+use crate::definition::Metadata;
+use crate::id::{WorkflowName, nearest};
+use crate::workflow::{FunctionWorkflow, Workflow};
+
+/// A registered workflow: what is known of it without running anything. Cheap to clone.
+#[derive(Clone)]
+pub struct Entry(Arc<Registered>);
+
+struct Registered {
+    workflow: Arc<dyn Workflow>,
+    location: Location,
+}
+
+impl Entry {
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.0.workflow.name().as_str()
+    }
+
+    /// All that is said about the workflow.
+    pub fn metadata(&self) -> &Metadata {
+        self.0.workflow.metadata()
+    }
+
+    /// What the workflow is for.
+    pub fn description(&self) -> Option<&str> {
+        self.metadata().description()
+    }
+
+    /// The business area of the workflow.
+    pub fn domain(&self) -> Option<&str> {
+        self.metadata().domain()
+    }
+
+    /// The group that the workflow belongs to.
+    pub fn project(&self) -> Option<&str> {
+        self.metadata().project()
+    }
+
+    /// When the workflow is due, as a cron expression.
+    pub fn schedule(&self) -> Option<&str> {
+        self.metadata().schedule()
+    }
+
+    /// The version of the workflow.
+    pub fn version(&self) -> Option<&str> {
+        self.metadata().version()
+    }
+
+    /// Where the workflow was registered.
+    pub fn location(&self) -> Location {
+        self.0.location
+    }
+
+    /// The name of the input's type; `None` when the workflow takes no input.
+    pub fn input_type(&self) -> Option<&'static str> {
+        self.0.workflow.input().map(|kind| kind.name())
+    }
+
+    /// The name of the output's type, where it is known before the workflow is drawn.
+    pub fn output_type(&self) -> Option<&'static str> {
+        self.0.workflow.output().map(|kind| kind.name())
+    }
+
+    /// The JSON Schema of the input, if its type offers one. Needs the feature `schema`.
+    pub fn input_schema(&self) -> Option<Json> {
+        self.0.workflow.input()?.schema()
+    }
+
+    /// The JSON Schema of the output, if its type offers one. Needs the feature `schema`.
+    pub fn output_schema(&self) -> Option<Json> {
+        self.0.workflow.output()?.schema()
+    }
+
+    /// The workflow itself.
+    pub fn workflow(&self) -> Arc<dyn Workflow> {
+        Arc::clone(&self.0.workflow)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("name", &self.name())
+            .field("location", &format_args!("{}", self.location()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was there when the program started.
+type Linked = HashMap<&'static str, Entry>;
+
+fn linked() -> Result<&'static Linked, RegistryError> {
+    static LINKED: OnceLock<Result<Linked, RegistryError>> = OnceLock::new();
+    let linked = LINKED.get_or_init(|| link(inventory::iter::<WorkflowEntry>()));
+    linked.as_ref().map_err(Clone::clone)
+}
+
+fn link(entries: impl Iterator<Item = &'static WorkflowEntry>) -> Result<Linked, RegistryError> {
+    let mut linked: Linked = HashMap::new();
+    for entry in entries {
+        if let Some(other) = linked.get(entry.name) {
+            return Err(duplicate("workflow", entry.name, other.location(), entry.location));
+        }
+        let workflow = Arc::new(Declared::new(entry)?);
+        let registered = Registered { workflow, location: entry.location };
+        linked.insert(entry.name, Entry(Arc::new(registered)));
+    }
+    Ok(linked)
+}
+
+/// Names the places in the order of the source, since that of the linker means nothing.
+fn duplicate(what: &'static str, name: &str, one: Location, other: Location) -> RegistryError {
+    let key = |place: &Location| (place.file, place.line, place.column);
+    let (first, second) = if key(&one) <= key(&other) { (one, other) } else { (other, one) };
+    RegistryError::Duplicate { what, name: name.to_owned(), first, second }
+}
+
+/// A workflow that an attribute declares.
+struct Declared(FunctionWorkflow);
+
+impl Declared {
+    fn new(entry: &WorkflowEntry) -> Result<Self, RegistryError> {
+        let location = entry.location;
+        let name = WorkflowName::new(entry.name)
+            .map_err(|error| RegistryError::Name { location, error })?;
+        let metadata = entry.metadata.parse::<Metadata>().map_err(|error| {
+            RegistryError::Metadata { name: entry.name.to_owned(), location, error }
+        })?;
+        let (input, output) = (entry.input.map(|kind| kind()), entry.output.map(|kind| kind()));
+        let workflow = match entry.draw {
+            Draw::Once(draw) => FunctionWorkflow::drawn_once(name, Box::new(draw)),
+            Draw::PerInput(draw) => FunctionWorkflow::drawn_per_input(name, Box::new(draw)),
+        };
+        Ok(Self(workflow.with_metadata(metadata).with_types(input, output)))
+    }
+}
+
+impl Workflow for Declared {
+    fn name(&self) -> &WorkflowName {
+        self.0.name()
+    }
+
+    fn metadata(&self) -> &Metadata {
+        self.0.metadata()
+    }
+
+    fn input(&self) -> Option<crate::value::Type> {
+        self.0.input()
+    }
+
+    fn output(&self) -> Option<crate::value::Type> {
+        self.0.output()
+    }
+
+    fn plan(
+        &self,
+        input: Option<&(dyn Any + Send + Sync)>,
+    ) -> Result<Arc<crate::workflow::Plan>, crate::workflow::PlanError> {
+        self.0.plan(input)
+    }
+}
+
+/// What was added since.
+static ADDED: RwLock<BTreeMap<String, Entry>> = RwLock::new(BTreeMap::new());
+static ANY_ADDED: AtomicBool = AtomicBool::new(false);
+
+fn added() -> std::sync::RwLockReadGuard<'static, BTreeMap<String, Entry>> {
+    ADDED.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn get(name: &str) -> Result<Entry, RegistryError> {
+    let linked = linked()?;
+    if let Some(entry) = linked.get(name) {
+        return Ok(entry.clone());
+    }
+    if ANY_ADDED.load(Ordering::Acquire)
+        && let Some(entry) = added().get(name)
+    {
+        return Ok(entry.clone());
+    }
+    let added = added();
+    let names = linked.keys().copied().chain(added.keys().map(String::as_str));
+    let nearest = nearest(name, names).map(str::to_owned);
+    let known = linked.len() + added.len();
+    Err(RegistryError::Unknown { what: "workflow", name: name.to_owned(), nearest, known })
+}
+
+pub(super) fn all() -> Result<Vec<Entry>, RegistryError> {
+    let mut all: Vec<Entry> = linked()?.values().cloned().collect();
+    all.extend(added().values().cloned());
+    all.sort_by(|one, other| one.name().cmp(other.name()));
+    Ok(all)
+}
+
+pub(super) fn add(workflow: Arc<dyn Workflow>, location: Location) -> Result<Entry, RegistryError> {
+    let name = workflow.name().to_string();
+    let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
+    if let Some(other) = linked()?.get(name.as_str()).or_else(|| added.get(&name)) {
+        return Err(duplicate("workflow", &name, other.location(), location));
+    }
+    let entry = Entry(Arc::new(Registered { workflow, location }));
+    added.insert(name, entry.clone());
+    ANY_ADDED.store(true, Ordering::Release);
+    Ok(entry)
+}
+
+/// The jobs by name; two of one name are told only to who asks for that name.
+fn jobs() -> &'static HashMap<&'static str, Result<&'static JobEntry, RegistryError>> {
+    type Jobs = HashMap<&'static str, Result<&'static JobEntry, RegistryError>>;
+    static JOBS: OnceLock<Jobs> = OnceLock::new();
+    JOBS.get_or_init(|| {
+        let mut jobs: Jobs = HashMap::new();
+        for entry in inventory::iter::<JobEntry>() {
+            let found = match jobs.get(entry.name) {
+                None => Ok(entry),
+                Some(Ok(other)) => {
+                    Err(duplicate("job", entry.name, other.location, entry.location))
+                }
+                Some(Err(error)) => Err(error.clone()),
+            };
+            jobs.insert(entry.name, found);
+        }
+        jobs
+    })
+}
+
+pub(super) fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
+    jobs().get(name).cloned().unwrap_or_else(|| {
+        Err(RegistryError::Unknown {
+            what: "job",
+            name: name.to_owned(),
+            nearest: nearest(name, jobs().keys().copied()).map(str::to_owned),
+            known: jobs().len(),
+        })
+    })
+}

@@ -1,0 +1,198 @@
+//! One execution of a workflow, as its owner sees it.
+
+mod gantt;
+mod report;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::id::RunId;
+
+pub(crate) use report::{ChildName, JobNames, Record};
+pub use report::{JobReport, OutputError, Report};
+
+/// Where a run, or a job of it, stands.
+///
+/// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
+/// `success`, `failure` and `canceled` are read as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Ended well.
+    #[serde(alias = "success")]
+    Completed,
+    /// Ended badly.
+    #[serde(alias = "failure")]
+    Failed,
+    /// Stopped by request.
+    #[serde(alias = "canceled")]
+    Cancelled,
+    /// Of a job: will not run, because of what became of others or of its condition.
+    Skipped,
+}
+
+impl Status {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// Why a run did not begin, or did not end well.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The workflow is not to be had, with the registry's reason.
+    #[error("{0}")]
+    Registry(Box<dyn std::error::Error + Send + Sync>),
+    /// The workflow cannot be planned.
+    #[error("workflow `{workflow}`: {error}")]
+    Plan {
+        /// The workflow's name.
+        workflow: String,
+        /// What is wrong with it.
+        error: crate::workflow::PlanError,
+    },
+    /// The input does not fit the workflow.
+    #[error("workflow `{workflow}`: {error}")]
+    Input {
+        /// The workflow's name.
+        workflow: String,
+        /// What is wrong with it.
+        error: InputError,
+    },
+    /// A job names a limit that the engine does not have.
+    #[error(
+        "workflow `{workflow}`: job `{job}` names the limit `{limit}`, which the engine does not \
+         have; add `.limit(\"{limit}\", n)` to its builder{}",
+        also(known)
+    )]
+    UnknownLimit {
+        /// The workflow's name.
+        workflow: String,
+        /// The job's name.
+        job: String,
+        /// The limit that it names.
+        limit: String,
+        /// The limits that the engine has.
+        known: Vec<String>,
+    },
+    /// A job failed for good, or the run took too long.
+    #[error("run {} of `{}` failed: {}", .0.id(), .0.workflow(), .0.reason().unwrap_or_default())]
+    Failed(Report),
+    /// The run was cancelled.
+    #[error("run {} of `{}` was cancelled: {}", .0.id(), .0.workflow(), .0.progress())]
+    Cancelled(Report),
+    /// The store did not take the run's events.
+    #[error("the store did not keep run {run}: {error}")]
+    Store {
+        /// The run's id.
+        run: RunId,
+        /// What the store said.
+        error: Arc<crate::store::StoreError>,
+    },
+}
+
+fn also(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(" (it has {})", known.join(", ")) }
+}
+
+impl fmt::Debug for RunError {
+    /// The same as `Display`, so that an error which leaves `main` reads well.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl RunError {
+    /// The report of a run that began.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Failed(report) | Self::Cancelled(report) => Some(report),
+            _ => None,
+        }
+    }
+}
+
+/// Why an input does not fit a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The workflow needs one.
+    #[error("it needs an input of type `{wanted}`; give one with `.input(..)`")]
+    Missing {
+        /// The type that it needs.
+        wanted: &'static str,
+    },
+    /// The workflow takes none.
+    #[error("it takes no input, but one was given")]
+    Unwanted,
+    /// The input has another type or shape.
+    #[error("its input is wrong: {0}")]
+    Shape(crate::value::ValueError),
+    /// The value given with `input_value` is of another type.
+    #[error("its input is of type `{wanted}`, but a `{found}` was given")]
+    Type {
+        /// The type that it needs.
+        wanted: &'static str,
+        /// The type that was given.
+        found: &'static str,
+    },
+}
+
+/// A run that has begun, wherever it is driven.
+#[async_trait]
+pub trait Run: Send + Sync {
+    /// The run's id.
+    fn id(&self) -> RunId;
+
+    /// The name of the workflow.
+    fn workflow(&self) -> &str;
+
+    /// Where the run stands.
+    fn status(&self) -> Status;
+
+    /// Asks the run to stop. Jobs are asked first, and dropped after a grace period; no more are
+    /// started. Does nothing when the run has ended.
+    fn cancel(&self);
+
+    /// What happened so far, and then what happens, up to the last event: without a gap and
+    /// without a repeat, whenever it is called.
+    fn events(&self) -> BoxStream<'static, Event>;
+
+    /// Waits for the run to end.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run failed or was cancelled; the error holds the report.
+    async fn wait(&self) -> Result<Report, RunError>;
+
+    /// The output as JSON, once the run has completed; `None` before.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the workflow has no output, or one without a JSON form.
+    fn output(&self) -> Option<Result<serde_json::Value, OutputError>>;
+}

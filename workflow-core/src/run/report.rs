@@ -1,0 +1,381 @@
+//! What a run was, once it has ended.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
+use super::Status;
+use crate::event::{Event, Failure, Log, What, format_time, rfc3339, seconds};
+use crate::graph::Graph;
+use crate::id::RunId;
+use crate::job::Slots;
+use crate::value::ValueError;
+use crate::workflow::Plan;
+
+/// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
+/// events; the output.
+///
+/// Prints as a table, serialises as JSON, and draws itself as a [Gantt chart](Self::gantt). Cheap
+/// to clone; details are worked out when they are asked for.
+#[derive(Clone)]
+pub struct Report(pub(crate) Arc<Record>);
+
+/// What a report is made from.
+pub(crate) struct Record {
+    pub(crate) id: RunId,
+    pub(crate) workflow: Arc<str>,
+    pub(crate) status: Status,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) log: Log,
+    pub(crate) names: JobNames,
+}
+
+/// The names of a run's jobs: those of the graph, and those that were started by jobs.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct JobNames {
+    pub(crate) children: Vec<ChildName>,
+    counts: HashMap<Cow<'static, str>, u32>,
+}
+
+/// What a child is called.
+#[derive(Debug, Clone)]
+pub(crate) enum ChildName {
+    /// A name of its own.
+    Own(Cow<'static, str>),
+    /// Its parent's name and its index.
+    Element { parent: u32, index: u32 },
+    /// That it takes back the work of another.
+    Undo { of: u32 },
+}
+
+impl JobNames {
+    /// The name, or when a child has it already the next of `name_2`, `name_3` and so on.
+    pub(crate) fn free_name(&mut self, name: Cow<'static, str>) -> Cow<'static, str> {
+        let count = self.counts.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name } else { Cow::Owned(format!("{name}_{count}")) }
+    }
+
+    pub(crate) fn get<'a>(&'a self, graph: &'a Graph, job: u32) -> Cow<'a, str> {
+        let Some(child) = (job as usize).checked_sub(graph.len()) else {
+            return Cow::Borrowed(graph.names.get(job as usize));
+        };
+        match self.children.get(child) {
+            Some(ChildName::Own(name)) => Cow::Borrowed(name),
+            Some(ChildName::Element { parent, index }) => {
+                Cow::Owned(format!("{}[{index}]", self.get(graph, *parent)))
+            }
+            Some(ChildName::Undo { of }) => Cow::Owned(format!("undo {}", self.get(graph, *of))),
+            None => Cow::Borrowed("?"),
+        }
+    }
+}
+
+/// What became of one job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct JobReport {
+    /// The job's name.
+    pub name: String,
+    /// How it ended; `pending` when the run ended before the job could begin.
+    pub status: Status,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When the first attempt began.
+    #[serde(serialize_with = "optional_time")]
+    pub started_at: Option<SystemTime>,
+    /// From the beginning of the first attempt to the end of the last.
+    #[serde(serialize_with = "optional_seconds", rename = "seconds")]
+    pub duration: Option<Duration>,
+    /// What the last attempt failed with.
+    pub error: Option<Failure>,
+    /// Why the job was skipped, in words.
+    pub skipped_because: Option<String>,
+}
+
+fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, s),
+        None => s.serialize_none(),
+    }
+}
+
+fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => seconds::serialize(span, s),
+        None => s.serialize_none(),
+    }
+}
+
+/// Why a report has no output of the type that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The workflow makes no output.
+    #[error(
+        "workflow `{workflow}` has no output; return a `Handle` from the function that draws it"
+    )]
+    None {
+        /// The workflow's name.
+        workflow: String,
+    },
+    /// The job that makes the output did not complete.
+    #[error("workflow `{workflow}` left no output, because the job that makes it did not complete")]
+    Missing {
+        /// The workflow's name.
+        workflow: String,
+    },
+    /// The output is of another type.
+    #[error("the output of workflow `{workflow}` is of type `{found}`, not `{wanted}`: {error}")]
+    Type {
+        /// The workflow's name.
+        workflow: String,
+        /// The output's type.
+        found: &'static str,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// Why the one could not be turned into the other through JSON.
+        error: ValueError,
+    },
+    /// The output has no JSON form.
+    #[error("the output of workflow `{workflow}`: {error}")]
+    Json {
+        /// The workflow's name.
+        workflow: String,
+        /// What is wrong.
+        error: ValueError,
+    },
+}
+
+impl Report {
+    /// The run's id.
+    pub fn id(&self) -> RunId {
+        self.0.id
+    }
+
+    /// The workflow's name.
+    pub fn workflow(&self) -> &str {
+        &self.0.workflow
+    }
+
+    /// How the run ended.
+    pub fn status(&self) -> Status {
+        self.0.status
+    }
+
+    /// The jobs of the workflow and the order between them.
+    pub fn graph(&self) -> &Graph {
+        self.0.plan.graph()
+    }
+
+    /// When the run began.
+    pub fn started_at(&self) -> SystemTime {
+        self.0.log.began
+    }
+
+    /// How long the run took.
+    pub fn duration(&self) -> Duration {
+        self.0.log.entries.last().map_or(Duration::ZERO, |last| Duration::from_nanos(last.at))
+    }
+
+    /// Why the run failed, in words.
+    pub fn reason(&self) -> Option<String> {
+        let last = self.0.log.entries.len().checked_sub(1)?;
+        (self.0.log.entries[last].what() == What::RunFailed).then(|| self.0.log.reason(last))
+    }
+
+    /// How far the run came, in words: `3 of 5 jobs completed`.
+    pub fn progress(&self) -> String {
+        let jobs = self.jobs();
+        let completed = jobs.iter().filter(|job| job.status == Status::Completed).count();
+        format!("{completed} of {} jobs completed", jobs.len())
+    }
+
+    /// What happened, in order.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        let name = |job| self.name(job).into_owned();
+        (0..self.0.log.entries.len()).filter_map(move |index| self.0.log.event(index, &name))
+    }
+
+    fn name(&self, job: u32) -> Cow<'_, str> {
+        self.0.names.get(&self.0.plan.graph, job)
+    }
+
+    /// What became of every job: those of the graph, each after those that it waits for, then
+    /// those that were started by jobs.
+    pub fn jobs(&self) -> Vec<JobReport> {
+        let count = self.0.plan.graph.len() + self.0.names.children.len();
+        let mut jobs: Vec<JobReport> = (0..count as u32)
+            .map(|job| JobReport {
+                name: self.name(job).into_owned(),
+                status: Status::Pending,
+                attempts: 0,
+                started_at: None,
+                duration: None,
+                error: None,
+                skipped_because: None,
+            })
+            .collect();
+        for (index, entry) in self.0.log.entries.iter().enumerate() {
+            if let Some(job) = jobs.get_mut(entry.job as usize) {
+                self.note(job, index);
+            }
+        }
+        jobs
+    }
+
+    /// What became of one job.
+    pub fn job(&self, name: &str) -> Option<JobReport> {
+        self.jobs().into_iter().find(|job| job.name == name)
+    }
+
+    /// Adds what one entry of the log says about the job.
+    fn note(&self, job: &mut JobReport, index: usize) {
+        let log = &self.0.log;
+        let entry = &log.entries[index];
+        let at = log.time(entry);
+        job.status = match entry.what() {
+            What::JobStarted => Status::Running,
+            What::AttemptFailed => Status::Pending,
+            What::JobCompleted => Status::Completed,
+            What::JobFailed => Status::Failed,
+            What::JobSkipped => Status::Skipped,
+            What::JobCancelled => Status::Cancelled,
+            _ => return,
+        };
+        match entry.what() {
+            What::JobStarted => {
+                job.attempts = entry.attempt();
+                job.started_at.get_or_insert(at);
+            }
+            What::JobSkipped => {
+                let name = |job| self.name(job).into_owned();
+                job.skipped_because = Some(log.skip_reason(index, &name));
+            }
+            _ => {
+                job.duration = job.started_at.and_then(|start| at.duration_since(start).ok());
+                job.error = log.failure(index).cloned();
+            }
+        }
+    }
+
+    /// The output, read in place.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or one of another type.
+    pub fn output_ref<T: Any>(&self) -> Result<&T, OutputError> {
+        let (value, kind) = self.raw_output()?;
+        value.downcast_ref().ok_or_else(|| OutputError::Type {
+            workflow: self.workflow().to_owned(),
+            found: kind.name(),
+            wanted: std::any::type_name::<T>(),
+            error: ValueError::Opaque { type_name: kind.name() },
+        })
+    }
+
+    /// The output: a clone when it is a `T`, and else what becomes of it by way of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no output, or when it cannot be read as a `T`; the error names both
+    /// types and the place in the JSON.
+    pub fn output<T: serde::de::DeserializeOwned + 'static>(&self) -> Result<T, OutputError> {
+        let (value, kind) = self.raw_output()?;
+        if let Some(copy) = kind.is::<T>().then(|| kind.duplicate(value)).flatten()
+            && let Ok(copy) = copy.downcast::<T>()
+        {
+            return Ok(*copy);
+        }
+        kind.write(value).and_then(crate::value::from_json).map_err(|error| OutputError::Type {
+            workflow: self.workflow().to_owned(),
+            found: kind.name(),
+            wanted: std::any::type_name::<T>(),
+            error,
+        })
+    }
+
+    /// The output as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no output, or when its type has no JSON form.
+    pub fn output_json(&self) -> Result<Json, OutputError> {
+        let (value, kind) = self.raw_output()?;
+        kind.write(value)
+            .map_err(|error| OutputError::Json { workflow: self.workflow().to_owned(), error })
+    }
+
+    fn raw_output(&self) -> Result<(&(dyn Any + Send + Sync), crate::value::Type), OutputError> {
+        let workflow = || self.workflow().to_owned();
+        let (source, kind) =
+            self.0.plan.output.ok_or_else(|| OutputError::None { workflow: workflow() })?;
+        let value = self.0.slots.any(source);
+        Ok((value.ok_or_else(|| OutputError::Missing { workflow: workflow() })?, kind))
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("id", &self.id())
+            .field("workflow", &self.workflow())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A duration in the unit that suits it; `-` for none.
+fn brief(span: Option<Duration>) -> String {
+    match span {
+        None => "-".to_owned(),
+        Some(span) if span < Duration::from_millis(1) => "<1ms".to_owned(),
+        Some(span) => format!("{span:.1?}"),
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let jobs = self.jobs();
+        let width = jobs.iter().map(|job| job.name.chars().count()).max().unwrap_or(0).clamp(3, 40);
+        let took = brief(Some(self.duration()));
+        writeln!(f, "{} {} in {took} (run {})", self.workflow(), self.status(), self.id())?;
+        writeln!(f, "  {:width$}  {:9}  {:>8}  {:>9}", "job", "status", "attempts", "time")?;
+        for job in &jobs {
+            let took = brief(job.duration);
+            write!(f, "  {:width$}  {:9}  {:>8}  {took:>9}", job.name, job.status, job.attempts)?;
+            match (&job.error, &job.skipped_because) {
+                (Some(error), _) => writeln!(f, "  {error}")?,
+                (None, Some(reason)) => writeln!(f, "  {reason}")?,
+                (None, None) => writeln!(f)?,
+            }
+        }
+        if let Some(reason) = self.reason() {
+            writeln!(f, "  {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut report = serializer.serialize_struct("Report", 8)?;
+        report.serialize_field("id", &self.id())?;
+        report.serialize_field("workflow", self.workflow())?;
+        report.serialize_field("status", &self.status())?;
+        report.serialize_field("started_at", &format_time(self.started_at()))?;
+        report.serialize_field("seconds", &self.duration().as_secs_f64())?;
+        report.serialize_field("reason", &self.reason())?;
+        report.serialize_field("output", &self.output_json().ok())?;
+        report.serialize_field("jobs", &self.jobs())?;
+        report.end()
+    }
+}

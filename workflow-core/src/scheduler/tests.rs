@@ -1,0 +1,535 @@
+//! The scheduler by itself: examples of each rule, and properties over random graphs and orders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::definition::Definition;
+use crate::job::{OnFailure, Timeouts};
+use crate::retry::RetryPolicy;
+
+/// A graph of jobs `j0`, `j1`, ... in which each waits for some before it.
+fn graph(
+    waits: &[Vec<usize>],
+    on_failure: OnFailure,
+    change: impl FnOnce(&mut crate::graph::Sketch),
+) -> Arc<Graph> {
+    let mut definition = Definition::new("test").expect("a name");
+    definition.on_failure = on_failure;
+    for (job, depends_on) in waits.iter().enumerate() {
+        let depends_on: Vec<String> = depends_on.iter().map(|other| format!("j{other}")).collect();
+        let depends_on = depends_on.iter().map(String::as_str);
+        definition = definition.job(&format!("j{job}"), depends_on).expect("a name");
+    }
+    let mut sketch = definition.sketch().expect("known names");
+    change(&mut sketch);
+    Arc::new(sketch.compile().expect("no cycle").0)
+}
+
+fn chain(jobs: usize) -> Arc<Graph> {
+    let waits: Vec<Vec<usize>> =
+        (0..jobs).map(|job| job.checked_sub(1).into_iter().collect()).collect();
+    graph(&waits, OnFailure::Continue, |_| {})
+}
+
+fn effects(scheduler: &mut Scheduler) -> Vec<Effect> {
+    std::iter::from_fn(|| scheduler.next()).collect()
+}
+
+fn launch(job: u32) -> Effect {
+    Effect::Launch { job, attempt: 1 }
+}
+
+fn skip(job: u32, because: u32) -> Effect {
+    Effect::Skip { job, reason: SkipReason::Upstream(because) }
+}
+
+#[test]
+fn a_chain_runs_in_order() {
+    let mut run = Scheduler::new(chain(2), 0);
+    assert_eq!(effects(&mut run), [launch(0)]);
+    run.ended(0, 1, End::Completed);
+    assert_eq!(effects(&mut run), [launch(1)]);
+    run.ended(1, 1, End::Completed);
+    assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Completed)]);
+    assert_eq!(effects(&mut run), []);
+}
+
+#[test]
+fn failure_skips_every_descendant() {
+    let mut run = Scheduler::new(chain(3), 0);
+    assert_eq!(effects(&mut run), [launch(0)]);
+    run.ended(0, 1, End::FailedTerminally);
+    let rest = [
+        Effect::Fail { job: 0, attempt: 1 },
+        skip(1, 0),
+        skip(2, 1),
+        Effect::Finish(Outcome::Failed),
+    ];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn failure_skips_to_any_depth_without_recursion() {
+    let mut run = Scheduler::new(chain(1_000_000), 0);
+    assert_eq!(run.next(), Some(launch(0)));
+    run.ended(0, 1, End::FailedTerminally);
+    assert_eq!(effects(&mut run).len(), 1_000_001);
+}
+
+#[test]
+fn an_end_is_counted_once() {
+    let fan_in = graph(&[vec![], vec![], vec![0, 1]], OnFailure::Continue, |_| {});
+    let mut run = Scheduler::new(fan_in, 0);
+    assert_eq!(effects(&mut run), [launch(0), launch(1)]);
+    run.ended(0, 1, End::Completed);
+    run.ended(0, 1, End::Completed);
+    assert_eq!(effects(&mut run), []);
+    run.ended(1, 1, End::Completed);
+    assert_eq!(effects(&mut run), [launch(2)]);
+}
+
+/// Runs `j2`, which waits for `j0` and `j1`, under a rule.
+fn under_rule(rule: TriggerRule, ends: [End; 2]) -> bool {
+    let waits = [vec![], vec![], vec![0, 1]];
+    let graph = graph(&waits, OnFailure::Continue, |sketch| {
+        sketch.traits[2] = sketch.traits[2].with_rule(rule);
+    });
+    let mut run = Scheduler::new(graph, 0);
+    effects(&mut run);
+    run.ended(0, 1, ends[0]);
+    let mut after = effects(&mut run);
+    run.ended(1, 1, ends[1]);
+    after.extend(effects(&mut run));
+    after.contains(&launch(2))
+}
+
+#[test]
+fn each_trigger_rule_decides_by_the_ends_of_its_dependencies() {
+    use End::{Completed, Declined, FailedTerminally as Failed};
+    let pairs = [
+        [Completed, Completed],
+        [Completed, Failed],
+        [Completed, Declined],
+        [Failed, Failed],
+        [Declined, Failed],
+        [Declined, Declined],
+    ];
+    let table = [
+        (TriggerRule::AllSuccess, [true, false, false, false, false, false]),
+        (TriggerRule::AllDone, [true; 6]),
+        (TriggerRule::OneSuccess, [true, true, true, false, false, false]),
+        (TriggerRule::OneFailed, [false, true, false, true, true, false]),
+        (TriggerRule::NoneFailed, [true, false, true, false, false, true]),
+        (TriggerRule::Always, [true; 6]),
+    ];
+    for (rule, expected) in table {
+        for (pair, expected) in pairs.iter().zip(expected) {
+            assert_eq!(under_rule(rule, *pair), expected, "{rule:?} after {pair:?}");
+            let reversed = [pair[1], pair[0]];
+            assert_eq!(under_rule(rule, reversed), expected, "{rule:?} after {reversed:?}");
+        }
+    }
+}
+
+#[test]
+fn one_success_does_not_wait_for_the_others() {
+    let waits = [vec![], vec![], vec![0, 1]];
+    let graph = graph(&waits, OnFailure::Continue, |sketch| {
+        sketch.traits[2] = sketch.traits[2].with_rule(TriggerRule::OneSuccess);
+    });
+    let mut run = Scheduler::new(graph, 0);
+    effects(&mut run);
+    run.ended(0, 1, End::Completed);
+    assert_eq!(effects(&mut run), [launch(2)]);
+    run.ended(2, 1, End::Completed);
+    run.ended(1, 1, End::FailedTerminally);
+    let rest = [Effect::Fail { job: 1, attempt: 1 }, Effect::Finish(Outcome::Failed)];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn stop_starts_nothing_more_but_what_must_always_run() {
+    let waits = [vec![], vec![], vec![1], vec![1, 2]];
+    let graph = graph(&waits, OnFailure::Stop, |sketch| {
+        sketch.traits[3] = sketch.traits[3].with_rule(TriggerRule::Always);
+    });
+    let mut run = Scheduler::new(graph, 0);
+    assert_eq!(effects(&mut run), [launch(0), launch(1)]);
+    run.ended(0, 1, End::FailedTerminally);
+    let stopping = Effect::Skip { job: 2, reason: SkipReason::Stopping };
+    assert_eq!(effects(&mut run), [Effect::Fail { job: 0, attempt: 1 }, stopping]);
+    run.ended(1, 1, End::Completed);
+    assert_eq!(effects(&mut run), [launch(3)]);
+    run.ended(3, 1, End::Completed);
+    assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Failed)]);
+}
+
+fn with_policy(waits: &[Vec<usize>], traits: Traits, policy: JobPolicy) -> Arc<Graph> {
+    graph(waits, OnFailure::Continue, |sketch| {
+        sketch.traits[0] = sketch.traits[0].and(traits);
+        sketch.policies.insert(0, policy);
+    })
+}
+
+#[test]
+fn a_retry_waits_and_then_launches_the_next_attempt() {
+    let retry = RetryPolicy::attempts(2).jitter(0.0);
+    let policy = JobPolicy { retry, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::RETRIED, policy), 0);
+    assert_eq!(effects(&mut run), [launch(0)]);
+    run.ended(0, 1, End::FailedRetryable);
+    let second = Timer::Backoff { job: 0, attempt: 2 };
+    let delay = Duration::from_secs(1);
+    let wait =
+        [Effect::Retry { job: 0, attempt: 1, delay }, Effect::Arm { timer: second, after: delay }];
+    assert_eq!(effects(&mut run), wait);
+    run.timer(second);
+    assert_eq!(effects(&mut run), [Effect::Launch { job: 0, attempt: 2 }]);
+    run.ended(0, 1, End::Completed);
+    assert_eq!(effects(&mut run), [], "the first attempt has ended before");
+    run.ended(0, 2, End::FailedRetryable);
+    let rest = [Effect::Fail { job: 0, attempt: 2 }, Effect::Finish(Outcome::Failed)];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn jitter_takes_a_different_share_each_time() {
+    let retry = RetryPolicy::attempts(0).backoff_coefficient(1.0).jitter(0.5);
+    let policy = JobPolicy { retry, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::RETRIED, policy), 7);
+    let mut delays = Vec::new();
+    for attempt in 1..=20 {
+        effects(&mut run);
+        run.ended(0, attempt, End::FailedRetryable);
+        for effect in effects(&mut run) {
+            if let Effect::Retry { delay, .. } = effect {
+                delays.push(delay);
+            }
+        }
+        run.timer(Timer::Backoff { job: 0, attempt: attempt + 1 });
+    }
+    assert!(delays.iter().all(|delay| (500..=1000).contains(&delay.as_millis())), "{delays:?}");
+    delays.sort();
+    delays.dedup();
+    assert!(delays.len() > 15, "{delays:?}");
+}
+
+#[test]
+fn a_timeout_interrupts_the_attempt_that_it_is_for() {
+    let limit = Duration::from_secs(3);
+    let timeouts = Timeouts { start_to_close: Some(limit), ..Timeouts::default() };
+    let policy = JobPolicy { timeouts, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![], vec![0]], Traits::TIMED, policy), 0);
+    let timer = Timer::StartToClose { job: 0, attempt: 1 };
+    let arm = Effect::Arm { timer, after: limit };
+    assert_eq!(effects(&mut run), [launch(0), arm]);
+    run.timer(timer);
+    let cause = Cause::TimedOut(TimeoutKind::StartToClose);
+    assert_eq!(effects(&mut run), [Effect::Interrupt { job: 0, attempt: 1, cause }]);
+    run.ended(0, 1, End::Cancelled);
+    let rest = [Effect::Fail { job: 0, attempt: 1 }, skip(1, 0), Effect::Finish(Outcome::Failed)];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn schedule_to_close_ends_the_wait_between_attempts() {
+    let limit = Duration::from_secs(3);
+    let timeouts = Timeouts { schedule_to_close: Some(limit), ..Timeouts::default() };
+    let policy = JobPolicy { timeouts, retry: RetryPolicy::attempts(0), ..JobPolicy::default() };
+    let traits = Traits::TIMED.and(Traits::RETRIED);
+    let mut run = Scheduler::new(with_policy(&[vec![]], traits, policy), 0);
+    effects(&mut run);
+    run.ended(0, 1, End::FailedRetryable);
+    effects(&mut run);
+    run.timer(Timer::ScheduleToClose { job: 0 });
+    let rest = [
+        Effect::Expire { job: 0 },
+        Effect::Fail { job: 0, attempt: 1 },
+        Effect::Finish(Outcome::Failed),
+    ];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn a_heartbeat_sets_the_clock_back() {
+    let limit = Duration::from_secs(1);
+    let timeouts = Timeouts { heartbeat: Some(limit), ..Timeouts::default() };
+    let policy = JobPolicy { timeouts, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::TIMED, policy), 0);
+    effects(&mut run);
+    run.heartbeat(0, 1);
+    run.timer(Timer::Heartbeat { job: 0, attempt: 1, beats: 0 });
+    let again = Timer::Heartbeat { job: 0, attempt: 1, beats: 1 };
+    assert_eq!(effects(&mut run), [Effect::Arm { timer: again, after: limit }]);
+    run.timer(again);
+    let cause = Cause::TimedOut(TimeoutKind::Heartbeat);
+    assert_eq!(effects(&mut run), [Effect::Interrupt { job: 0, attempt: 1, cause }]);
+}
+
+#[test]
+fn priority_decides_among_ready_jobs() {
+    let graph = graph(&[vec![], vec![], vec![]], OnFailure::Continue, |sketch| {
+        for (job, priority) in [(0, -1), (1, 0), (2, 5)] {
+            sketch.traits[job] = sketch.traits[job].and(Traits::RANKED);
+            sketch.policies.insert(job as u32, JobPolicy { priority, ..JobPolicy::default() });
+        }
+    });
+    let mut run = Scheduler::new(graph, 0);
+    assert_eq!(effects(&mut run), [launch(2), launch(1), launch(0)]);
+}
+
+#[test]
+fn undo_runs_newest_first_after_a_failure() {
+    let graph = graph(&[vec![], vec![0], vec![1]], OnFailure::Continue, |sketch| {
+        for job in 0..2 {
+            sketch.traits[job] = sketch.traits[job].and(Traits::UNDOABLE);
+        }
+    });
+    let mut run = Scheduler::new(graph, 0);
+    for (job, end) in [(0, End::Completed), (1, End::Completed), (2, End::FailedTerminally)] {
+        assert_eq!(run.next(), Some(launch(job)));
+        run.ended(job, 1, end);
+    }
+    assert_eq!(run.next(), Some(Effect::Fail { job: 2, attempt: 1 }));
+    assert_eq!(run.next(), Some(Effect::Undo { job: 1 }));
+    let undo = run.append(1, Traits::UNDO, None);
+    assert_eq!(effects(&mut run), [launch(undo)]);
+    run.ended(undo, 1, End::FailedTerminally);
+    assert_eq!(run.next(), Some(Effect::Fail { job: undo, attempt: 1 }));
+    assert_eq!(run.next(), Some(Effect::Undo { job: 0 }));
+    let undo = run.append(0, Traits::UNDO, None);
+    effects(&mut run);
+    run.ended(undo, 1, End::Completed);
+    assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Failed)]);
+}
+
+#[test]
+fn cancel_interrupts_what_runs_and_skips_the_rest() {
+    let mut run = Scheduler::new(chain(2), 0);
+    effects(&mut run);
+    run.cancel(Cause::Cancelled);
+    let cause = Cause::Cancelled;
+    let skip = Effect::Skip { job: 1, reason: SkipReason::Cancelled };
+    assert_eq!(effects(&mut run), [Effect::Interrupt { job: 0, attempt: 1, cause }, skip]);
+    run.ended(0, 1, End::Cancelled);
+    let rest = [Effect::Cancel { job: 0, attempt: 1 }, Effect::Finish(Outcome::Cancelled)];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn children_keep_to_the_limit_of_their_parent() {
+    let policy = JobPolicy { concurrency: 2, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::CONTAINER, policy), 0);
+    effects(&mut run);
+    let children: Vec<u32> = (0..4).map(|_| run.append(0, Traits::CHILD, None)).collect();
+    assert_eq!(effects(&mut run), [launch(children[0]), launch(children[1])]);
+    run.ended(children[1], 1, End::Completed);
+    assert_eq!(effects(&mut run), [launch(children[2])]);
+    run.cancel_job(children[3]);
+    assert_eq!(effects(&mut run), [Effect::Cancel { job: children[3], attempt: 1 }]);
+}
+
+/// One of the ways in which the world can go on.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Ends(End),
+    TimerFires,
+    Cancel,
+}
+
+fn fates() -> impl Strategy<Value = Vec<(Fate, usize)>> {
+    let fate = prop_oneof![
+        8 => Just(Fate::Ends(End::Completed)),
+        2 => Just(Fate::Ends(End::FailedRetryable)),
+        1 => Just(Fate::Ends(End::FailedTerminally)),
+        1 => Just(Fate::Ends(End::Declined)),
+        1 => Just(Fate::Ends(End::Cancelled)),
+        2 => Just(Fate::TimerFires),
+        1 => Just(Fate::Cancel),
+    ];
+    proptest::collection::vec((fate, any::<usize>()), 1..200)
+}
+
+#[derive(Debug, Clone)]
+struct Plan {
+    waits: Vec<Vec<usize>>,
+    rules: Vec<usize>,
+    special: Vec<u8>,
+    on_failure: OnFailure,
+    max_parallel: Option<usize>,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (1_usize..30).prop_flat_map(|jobs| {
+        let waits = (0..jobs)
+            .map(|job| proptest::collection::vec(0..job.max(1), 0..=job.min(4)))
+            .collect::<Vec<_>>();
+        let stop = prop_oneof![Just(OnFailure::Continue), Just(OnFailure::Stop)];
+        let rules = proptest::collection::vec(0_usize..6, jobs);
+        let special = proptest::collection::vec(0_u8..8, jobs);
+        (waits, rules, special, stop, proptest::option::of(1_usize..4)).prop_map(
+            |(mut waits, rules, special, on_failure, max_parallel)| {
+                waits[0].clear();
+                Plan { waits, rules, special, on_failure, max_parallel }
+            },
+        )
+    })
+}
+
+const RULES: [TriggerRule; 6] = [
+    TriggerRule::AllSuccess,
+    TriggerRule::AllDone,
+    TriggerRule::OneSuccess,
+    TriggerRule::OneFailed,
+    TriggerRule::NoneFailed,
+    TriggerRule::Always,
+];
+
+fn build(plan: &Plan) -> Arc<Graph> {
+    graph(&plan.waits, plan.on_failure, |sketch| {
+        sketch.settings.max_parallel = plan.max_parallel;
+        for (job, special) in plan.special.iter().enumerate() {
+            let mut traits = sketch.traits[job].with_rule(RULES[plan.rules[job]]);
+            if special & 1 != 0 {
+                traits = traits.and(Traits::RETRIED).and(Traits::TIMED);
+                let second = Some(Duration::from_secs(1));
+                let timeouts = Timeouts {
+                    start_to_close: second,
+                    schedule_to_close: second,
+                    heartbeat: second,
+                };
+                let retry = RetryPolicy::attempts(3);
+                let policy = JobPolicy { retry, timeouts, ..JobPolicy::default() };
+                sketch.policies.insert(job as u32, policy);
+            }
+            sketch.traits[job] = traits.and(Traits::UNDOABLE.when(special & 6 == 6));
+        }
+    })
+}
+
+/// Watches a run from outside, and objects to whatever must not happen.
+struct Witness {
+    graph: Arc<Graph>,
+    running: Vec<(u32, u32)>,
+    timers: Vec<Timer>,
+    launched: HashMap<(u32, u32), ()>,
+    ended: HashMap<u32, bool>,
+    finished: Option<Outcome>,
+}
+
+impl Witness {
+    fn see(&mut self, run: &mut Scheduler, effect: Effect, max_parallel: usize) {
+        assert!(self.finished.is_none(), "{effect:?} after the end");
+        match effect {
+            Effect::Launch { job, attempt } => {
+                assert!(self.launched.insert((job, attempt), ()).is_none(), "launched twice");
+                assert!(!self.ended.contains_key(&job), "launched after its end");
+                self.check_dependencies(job);
+                self.running.push((job, attempt));
+                assert!(self.running.len() <= max_parallel, "too many at once");
+            }
+            Effect::Skip { job, .. } | Effect::Fail { job, .. } | Effect::Cancel { job, .. } => {
+                self.running.retain(|(other, _)| *other != job);
+                assert!(self.ended.insert(job, false).is_none(), "{job} ended twice");
+            }
+            Effect::Retry { job, attempt, .. } => {
+                assert!(self.launched.contains_key(&(job, attempt)))
+            }
+            Effect::Arm { timer, .. } => self.timers.push(timer),
+            Effect::Interrupt { job, attempt, .. } => {
+                assert!(self.running.contains(&(job, attempt)), "interrupted while not running");
+            }
+            Effect::Undo { job } => {
+                assert_eq!(self.ended.get(&job), Some(&true), "undone without having completed");
+                run.append(job, Traits::UNDO, None);
+            }
+            Effect::Expire { .. } => {}
+            Effect::Finish(outcome) => {
+                assert!(self.running.is_empty(), "finished while jobs run");
+                let open = (0..self.graph.len() as u32).filter(|job| !self.ended.contains_key(job));
+                assert_eq!(open.count(), 0, "finished with open jobs");
+                self.finished = Some(outcome);
+            }
+        }
+    }
+
+    fn check_dependencies(&self, job: u32) {
+        if job as usize >= self.graph.len() {
+            return;
+        }
+        let traits = self.graph.cells[job as usize].traits;
+        let before: Vec<u32> = (0..self.graph.len() as u32)
+            .filter(|other| self.graph.successors(*other).contains(&job))
+            .collect();
+        let ended = |other: &u32| self.ended.contains_key(other);
+        let good = |other: &u32| self.ended.get(other) == Some(&true);
+        match traits.rule() {
+            TriggerRule::AllSuccess => assert!(before.iter().all(good), "before its dependencies"),
+            TriggerRule::AllDone | TriggerRule::Always | TriggerRule::NoneFailed => {
+                assert!(before.iter().all(ended), "before its dependencies ended");
+            }
+            TriggerRule::OneSuccess => assert!(before.is_empty() || before.iter().any(good)),
+            TriggerRule::OneFailed => {
+                assert!(
+                    before.is_empty()
+                        || before.iter().any(|job| self.ended.get(job) == Some(&false))
+                );
+            }
+        }
+    }
+
+    fn end(&mut self, run: &mut Scheduler, index: usize, end: End) {
+        let index = index % self.running.len();
+        let (job, attempt) = self.running.remove(index);
+        if end == End::Completed {
+            assert!(self.ended.insert(job, true).is_none(), "{job} ended twice");
+        }
+        run.ended(job, attempt, end);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    /// Whatever the order of completions, failures, timers and cancels: dependencies first, each
+    /// attempt launched once, exactly one end, for each job and for the run.
+    #[test]
+    fn every_run_ends_once_and_in_order(plan in plans(), fates in fates()) {
+        let graph = build(&plan);
+        let mut run = Scheduler::new(Arc::clone(&graph), 1);
+        let mut witness = Witness {
+            graph,
+            running: Vec::new(),
+            timers: Vec::new(),
+            launched: HashMap::new(),
+            ended: HashMap::new(),
+            finished: None,
+        };
+        let most = plan.max_parallel.unwrap_or(usize::MAX);
+        let quiet = std::iter::repeat((Fate::Ends(End::Completed), 0)).take(2000);
+        for (fate, index) in fates.into_iter().chain(quiet) {
+            while let Some(effect) = run.next() {
+                witness.see(&mut run, effect, most);
+            }
+            if witness.finished.is_some() {
+                break;
+            }
+            match fate {
+                Fate::Cancel => run.cancel(Cause::Cancelled),
+                Fate::Ends(end) if !witness.running.is_empty() => witness.end(&mut run, index, end),
+                _ if !witness.timers.is_empty() => {
+                    let index = index % witness.timers.len();
+                    let timer = witness.timers.swap_remove(index);
+                    run.timer(timer);
+                }
+                _ if !witness.running.is_empty() => witness.end(&mut run, index, End::Completed),
+                _ => prop_assert!(false, "nothing runs and nothing is waited for"),
+            }
+        }
+        prop_assert!(witness.finished.is_some(), "the run did not end");
+    }
+}

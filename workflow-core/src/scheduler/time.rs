@@ -1,0 +1,156 @@
+//! Attempts, timeouts and chance: what only some jobs need.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Cause, Effect, Phase, Scheduler, Timer};
+use crate::job::TimeoutKind;
+
+/// The attempts of jobs that may have more than one, and who was asked to stop.
+pub(super) struct Clockwork {
+    attempts: HashMap<u32, u32>,
+    interrupted: HashMap<u32, Cause>,
+    scheduled: HashSet<u32>,
+    beats: HashMap<u32, u64>,
+    random: u64,
+}
+
+impl Clockwork {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            attempts: HashMap::new(),
+            interrupted: HashMap::new(),
+            scheduled: HashSet::new(),
+            beats: HashMap::new(),
+            random: seed,
+        }
+    }
+
+    /// Begins the next attempt and returns its number.
+    pub(super) fn begin(&mut self, job: u32) -> u32 {
+        let attempt = self.attempts.entry(job).or_insert(0);
+        *attempt = attempt.saturating_add(1);
+        *attempt
+    }
+
+    /// Takes the latest [`Self::begin`] of the job back.
+    pub(super) fn unbegin(&mut self, job: u32) {
+        if let Some(attempt) = self.attempts.get_mut(&job) {
+            *attempt -= 1;
+        }
+    }
+
+    /// The attempt that runs, or ran last.
+    pub(super) fn attempt(&self, job: u32) -> u32 {
+        self.attempts.get(&job).copied().unwrap_or(1)
+    }
+
+    /// Whether this is the first time that the job is asked to stop in this attempt.
+    pub(super) fn interrupt(&mut self, job: u32, cause: Cause) -> bool {
+        self.interrupted.insert(job, cause).is_none()
+    }
+
+    pub(super) fn asked(&self, job: u32) -> Option<Cause> {
+        self.interrupted.get(&job).copied()
+    }
+
+    /// Why the attempt that has just ended was asked to stop, if it was.
+    pub(super) fn interrupted(&mut self, job: u32) -> Option<Cause> {
+        self.interrupted.remove(&job)
+    }
+
+    /// Whether the clock over all attempts is still to be started.
+    pub(super) fn schedule(&mut self, job: u32) -> bool {
+        self.scheduled.insert(job)
+    }
+
+    pub(super) fn forget(&mut self, job: u32) {
+        self.attempts.remove(&job);
+        self.scheduled.remove(&job);
+        self.beats.remove(&job);
+    }
+
+    /// A number from 0.0 up to 1.0: splitmix64 (Steele, Lea and Flood, 2014).
+    pub(super) fn chance(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Scheduler {
+    /// Starts the clocks of one attempt.
+    pub(super) fn arm_attempt(&mut self, job: u32, attempt: u32) {
+        let Some(timeouts) = self.policy(job).map(|policy| policy.timeouts) else { return };
+        if let Some(after) = timeouts.start_to_close {
+            let timer = Timer::StartToClose { job, attempt };
+            self.effects.push_back(Effect::Arm { timer, after });
+        }
+        if let Some(after) = timeouts.heartbeat {
+            self.clockwork.beats.insert(job, 0);
+            let timer = Timer::Heartbeat { job, attempt, beats: 0 };
+            self.effects.push_back(Effect::Arm { timer, after });
+        }
+    }
+
+    /// A job gave a sign of life.
+    pub(crate) fn heartbeat(&mut self, job: u32, attempt: u32) {
+        if self.clockwork.attempt(job) == attempt
+            && let Some(beats) = self.clockwork.beats.get_mut(&job)
+        {
+            *beats += 1;
+        }
+    }
+
+    /// Time that an [`Effect::Arm`] asked for has passed. Timers of attempts that have ended
+    /// are ignored.
+    pub(crate) fn timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Backoff { job, attempt } => {
+                if self.phase(job) == Phase::Backoff && self.clockwork.attempt(job) + 1 == attempt {
+                    self.make_ready(job);
+                }
+            }
+            Timer::StartToClose { job, attempt } if self.is_running(job, attempt) => {
+                self.interrupt(job, Cause::TimedOut(TimeoutKind::StartToClose));
+            }
+            Timer::ScheduleToClose { job } => self.close(job),
+            Timer::Heartbeat { job, attempt, beats } if self.is_running(job, attempt) => {
+                self.expect_heartbeat(job, attempt, beats);
+            }
+            Timer::Run => self.cancel(Cause::TimedOut(TimeoutKind::Run)),
+            Timer::StartToClose { .. } | Timer::Heartbeat { .. } => {}
+        }
+    }
+
+    /// Whether this attempt of the job is under way.
+    pub(crate) fn is_running(&self, job: u32, attempt: u32) -> bool {
+        self.phase(job) == Phase::Running && self.clockwork.attempt(job) == attempt
+    }
+
+    fn expect_heartbeat(&mut self, job: u32, attempt: u32, beats: u64) {
+        let now = self.clockwork.beats.get(&job).copied().unwrap_or(0);
+        if now == beats {
+            self.interrupt(job, Cause::TimedOut(TimeoutKind::Heartbeat));
+            return;
+        }
+        if let Some(after) = self.policy(job).and_then(|policy| policy.timeouts.heartbeat) {
+            let timer = Timer::Heartbeat { job, attempt, beats: now };
+            self.effects.push_back(Effect::Arm { timer, after });
+        }
+    }
+
+    /// The time for all attempts of a job is over.
+    fn close(&mut self, job: u32) {
+        match self.phase(job) {
+            Phase::Running => self.interrupt(job, Cause::TimedOut(TimeoutKind::ScheduleToClose)),
+            Phase::Ready | Phase::Backoff => {
+                let attempt = self.clockwork.attempt(job);
+                self.effects.push_back(Effect::Expire { job });
+                self.fail(job, attempt);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What passes between jobs: typed in memory, JSON at the edges.
+//!
+//! A run keeps one [`Column`] per output type, with a write-once slot per job: a value is made
+//! where it will be read, and read by reference. Knows nothing of jobs or of order.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value as Json;
+
+/// A value whose type has been set aside.
+pub type Boxed = Box<dyn Any + Send + Sync>;
+
+/// Why a value could not cross the border between its type and JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// The JSON does not have the shape of the type.
+    #[error("`{type_name}` cannot be read from this JSON at `{path}`: {reason}")]
+    Shape {
+        /// The Rust type that was wanted.
+        type_name: &'static str,
+        /// Where in the JSON, `.` being the whole of it.
+        path: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The value could not be written as JSON.
+    #[error("`{type_name}` cannot be written as JSON: {reason}")]
+    Write {
+        /// The Rust type of the value.
+        type_name: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The type has no form in JSON.
+    #[error(
+        "`{type_name}` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it"
+    )]
+    Opaque {
+        /// The Rust type of the value.
+        type_name: &'static str,
+    },
+}
+
+/// What is known of a type at run time: its name, and how its values are copied and written.
+///
+/// The macros fill in what the type can do; [`Type::opaque`] fits every type.
+#[derive(Clone, Copy)]
+pub struct Type {
+    one: Form,
+    list: Form,
+    schema: Option<fn() -> Json>,
+}
+
+/// What can be done with the values of one type.
+#[derive(Clone, Copy)]
+struct Form {
+    id: fn() -> TypeId,
+    name: fn() -> &'static str,
+    column: fn(usize) -> Boxed,
+    outbox: fn(usize) -> Boxed,
+    slot: fn(&(dyn Any + Send + Sync), usize) -> Option<&(dyn Any + Send + Sync)>,
+    clone: Option<fn(&dyn Any) -> Option<Boxed>>,
+    to_json: Option<fn(&dyn Any) -> Result<Json, ValueError>>,
+    from_json: Option<fn(Json) -> Result<Boxed, ValueError>>,
+}
+
+impl Form {
+    const fn opaque<T: Send + Sync + 'static>() -> Self {
+        Self {
+            id: TypeId::of::<T>,
+            name: std::any::type_name::<T>,
+            column: |rows| Box::new(Column::<T>::new(rows)),
+            outbox: |rows| Box::new(Outbox::<T>::new(rows)),
+            slot: |column, row| Some(column.downcast_ref::<Column<T>>()?.get(row)?),
+            clone: None,
+            to_json: None,
+            from_json: None,
+        }
+    }
+}
+
+fn clone_of<T: Clone + Send + Sync + 'static>(value: &dyn Any) -> Option<Boxed> {
+    Some(Box::new(value.downcast_ref::<T>()?.clone()))
+}
+
+fn json_of<T: serde::Serialize + 'static>(value: &dyn Any) -> Result<Json, ValueError> {
+    match value.downcast_ref::<T>() {
+        Some(value) => to_json(value),
+        None => Err(ValueError::Opaque { type_name: std::any::type_name::<T>() }),
+    }
+}
+
+fn boxed_from<T>(json: Json) -> Result<Boxed, ValueError>
+where
+    T: serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    Ok(Box::new(from_json::<T>(json)?))
+}
+
+impl Type {
+    /// The type, without copying and without JSON.
+    pub const fn opaque<T: Send + Sync + 'static>() -> Self {
+        Self { one: Form::opaque::<T>(), list: Form::opaque::<Vec<T>>(), schema: None }
+    }
+
+    /// The same type, whose values can be copied.
+    #[must_use]
+    pub const fn with_clone<T: Clone + Send + Sync + 'static>(mut self) -> Self {
+        self.one.clone = Some(clone_of::<T>);
+        self.list.clone = Some(clone_of::<Vec<T>>);
+        self
+    }
+
+    /// The same type, whose values can be written as JSON.
+    #[must_use]
+    pub const fn with_serialize<T: serde::Serialize + 'static>(mut self) -> Self {
+        self.one.to_json = Some(json_of::<T>);
+        self.list.to_json = Some(json_of::<Vec<T>>);
+        self
+    }
+
+    /// The same type, whose values can be read from JSON.
+    #[must_use]
+    pub const fn with_deserialize<T>(mut self) -> Self
+    where
+        T: serde::de::DeserializeOwned + Send + Sync + 'static,
+    {
+        self.one.from_json = Some(boxed_from::<T>);
+        self.list.from_json = Some(boxed_from::<Vec<T>>);
+        self
+    }
+
+    /// The same type, with the JSON Schema that `schema` makes.
+    #[must_use]
+    pub const fn with_schema(mut self, schema: fn() -> Json) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// The type of lists of this type `T`, which can do what this type can.
+    pub(crate) const fn list<T: Send + Sync + 'static>(self) -> Self {
+        Self { one: self.list, list: Form::opaque::<Vec<Vec<T>>>(), schema: None }
+    }
+
+    /// The type's name as Rust writes it, for people to read.
+    pub fn name(&self) -> &'static str {
+        (self.one.name)()
+    }
+
+    /// Whether this is the type `T`.
+    pub fn is<T: 'static>(&self) -> bool {
+        (self.one.id)() == TypeId::of::<T>()
+    }
+
+    /// Whether the value is of this type.
+    pub(crate) fn holds(&self, value: &dyn Any) -> bool {
+        (self.one.id)() == value.type_id()
+    }
+
+    /// The JSON Schema of the type, if it offers one.
+    pub fn schema(&self) -> Option<Json> {
+        self.schema.map(|schema| schema())
+    }
+
+    /// Reads a value of this type from JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the JSON has another shape, or when the type has no JSON form.
+    pub fn read(&self, json: Json) -> Result<Boxed, ValueError> {
+        match self.one.from_json {
+            Some(read) => read(json),
+            None => Err(ValueError::Opaque { type_name: self.name() }),
+        }
+    }
+
+    /// Writes a value of this type as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value does not serialise, or when the type has no JSON form.
+    pub fn write(&self, value: &dyn Any) -> Result<Json, ValueError> {
+        match self.one.to_json {
+            Some(write) => write(value),
+            None => Err(ValueError::Opaque { type_name: self.name() }),
+        }
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        (self.one.id)() == (other.one.id)()
+    }
+
+    pub(crate) fn duplicate(&self, value: &dyn Any) -> Option<Boxed> {
+        self.one.clone.and_then(|clone| clone(value))
+    }
+
+    pub(crate) fn column(&self, rows: usize) -> Boxed {
+        (self.one.column)(rows)
+    }
+
+    pub(crate) fn outbox(&self, rows: usize) -> Boxed {
+        (self.one.outbox)(rows)
+    }
+
+    pub(crate) fn slot<'a>(
+        &self,
+        column: &'a (dyn Any + Send + Sync),
+        row: usize,
+    ) -> Option<&'a (dyn Any + Send + Sync)> {
+        (self.one.slot)(column, row)
+    }
+}
+
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Type").field(&self.name()).finish()
+    }
+}
+
+/// Write-once slots for values of one type.
+pub struct Column<T>(Box<[OnceLock<T>]>);
+
+impl<T> Column<T> {
+    /// A column with this many empty slots.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self((0..rows).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The value in the slot, once there is one.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<&T> {
+        self.0.get(row)?.get()
+    }
+
+    /// Fills the slot. A slot that is full keeps what it has: the first outcome of a job stands.
+    #[inline]
+    pub(crate) fn set(&self, row: usize, value: T) {
+        if let Some(slot) = self.0.get(row) {
+            let _first_wins = slot.set(value);
+        }
+    }
+}
+
+/// Write-once places for values that will be moved out: what children leave for their parent.
+pub(crate) struct Outbox<T>(Mutex<Vec<Option<T>>>);
+
+impl<T> Outbox<T> {
+    pub(crate) fn new(rows: usize) -> Self {
+        Self(Mutex::new((0..rows).map(|_| None).collect()))
+    }
+
+    /// Fills the place, unless it is full.
+    pub(crate) fn set(&self, row: usize, value: T) {
+        if let Some(place) = self.lock().get_mut(row) {
+            place.get_or_insert(value);
+        }
+    }
+
+    /// The values in order, moved out; `None` when a place is empty.
+    pub(crate) fn take(&self) -> Option<Vec<T>> {
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Option<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a `T` from JSON.
+///
+/// # Errors
+///
+/// Fails with the place in the JSON that does not fit the type.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, ValueError> {
+    serde_path_to_error::deserialize(json).map_err(|error| ValueError::Shape {
+        type_name: std::any::type_name::<T>(),
+        path: error.path().to_string(),
+        reason: error.into_inner().to_string(),
+    })
+}
+
+/// Writes a value as JSON.
+///
+/// # Errors
+///
+/// Fails when the value's own `Serialize` does, or with a map whose keys are no strings.
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Json, ValueError> {
+    serde_json::to_value(value).map_err(|error| ValueError::Write {
+        type_name: std::any::type_name::<T>(),
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_slot_is_written_once() {
+        let column = Column::new(2);
+        column.set(0, 7);
+        column.set(0, 8);
+        assert_eq!((column.get(0), column.get(1), column.get(2)), (Some(&7), None, None));
+
+        let outbox = Outbox::new(1);
+        outbox.set(0, 7);
+        outbox.set(0, 8);
+        assert_eq!(outbox.take(), Some(vec![7]));
+    }
+
+    #[test]
+    fn a_shape_error_names_the_path() {
+        let error =
+            from_json::<Vec<Vec<u8>>>(json!([[1], [2, "x"]])).expect_err("a string is no u8");
+        assert!(error.to_string().contains("`[1][1]`"), "{error}");
+    }
+
+    #[test]
+    fn a_type_reads_writes_and_copies() -> Result<(), ValueError> {
+        let kind =
+            Type::opaque::<u8>().with_clone::<u8>().with_serialize::<u8>().with_deserialize::<u8>();
+        let value = kind.read(json!(3))?;
+        assert_eq!(kind.write(&*value)?, json!(3));
+        assert!(kind.duplicate(&*value).is_some_and(|copy| copy.downcast_ref() == Some(&3_u8)));
+        assert!(matches!(Type::opaque::<u8>().read(json!(3)), Err(ValueError::Opaque { .. })));
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Functions that draw graphs, as workflows.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use super::{Flow, Plan, PlanError, Workflow};
+use crate::definition::Metadata;
+use crate::id::{NameError, WorkflowName};
+use crate::job::{Handle, JobError};
+use crate::value::Type;
+
+type Draw = Box<dyn Fn(&mut Flow) -> Result<(), JobError> + Send + Sync>;
+type DrawFor =
+    Box<dyn Fn(&mut Flow, &(dyn Any + Send + Sync)) -> Result<(), JobError> + Send + Sync>;
+
+/// A function that draws a graph, as a workflow: the way to make one at run time.
+///
+/// ```
+/// use workflow_core::prelude::*;
+/// use workflow_core::FunctionWorkflow;
+///
+/// #[job]
+/// fn answer() -> u64 { 42 }
+///
+/// let workflow = FunctionWorkflow::new("made_at_run_time", |flow: &mut Flow| flow.job(answer()))?;
+/// let report = Engine::default().run(workflow).wait()?;
+/// assert_eq!(report.output::<u64>()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FunctionWorkflow {
+    name: WorkflowName,
+    metadata: Metadata,
+    input: Option<Type>,
+    output: Option<Type>,
+    drawing: Drawing,
+}
+
+enum Drawing {
+    /// Drawn at the first run.
+    Once(Draw, OnceLock<Arc<Plan>>),
+    /// Drawn for every run, because the input decides what there is to do.
+    PerInput(DrawFor),
+}
+
+impl FunctionWorkflow {
+    /// A workflow whose graph `draw` draws; drawn once, at the first run. What `draw` returns is
+    /// the output: `()` for none, a `Handle`, or a `Result` of either.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is ill-formed.
+    pub fn new<D: OutputOf>(
+        name: &str,
+        draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+    ) -> Result<Self, NameError> {
+        let draw: Draw = Box::new(move |flow| draw(flow).finish(flow));
+        Ok(Self::drawn_once(name.parse()?, draw))
+    }
+
+    /// A workflow whose graph depends on its input, and is drawn for every run.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is ill-formed.
+    pub fn per_input<I: Send + Sync + 'static, D: OutputOf>(
+        name: &str,
+        input: Type,
+        draw: impl Fn(&mut Flow, &I) -> D + Send + Sync + 'static,
+    ) -> Result<Self, NameError> {
+        let draw: DrawFor = Box::new(move |flow, input| match input.downcast_ref::<I>() {
+            Some(input) => draw(flow, input).finish(flow),
+            None => Err(JobError::terminal("the input has another type than the workflow's")),
+        });
+        Ok(Self::drawn_per_input(name.parse()?, draw).with_types(Some(input), None))
+    }
+
+    pub(crate) fn drawn_once(name: WorkflowName, draw: Draw) -> Self {
+        let drawing = Drawing::Once(draw, OnceLock::new());
+        Self { name, metadata: Metadata::default(), input: None, output: None, drawing }
+    }
+
+    pub(crate) fn drawn_per_input(name: WorkflowName, draw: DrawFor) -> Self {
+        let drawing = Drawing::PerInput(draw);
+        Self { name, metadata: Metadata::default(), input: None, output: None, drawing }
+    }
+
+    /// Sets what is said about the workflow.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Announces the types of input and output.
+    #[must_use]
+    pub fn with_types(mut self, input: Option<Type>, output: Option<Type>) -> Self {
+        (self.input, self.output) = (input, output);
+        self
+    }
+}
+
+fn draw_plan(draw: impl FnOnce(&mut Flow) -> Result<(), JobError>) -> Result<Arc<Plan>, PlanError> {
+    let mut flow = Flow::new();
+    catch_unwind(AssertUnwindSafe(|| draw(&mut flow)))
+        .map_err(|panic| PlanError::Panicked(panic_text(&*panic)))?
+        .map_err(PlanError::Draw)?;
+    flow.plan().map(Arc::new)
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}
+
+impl Workflow for FunctionWorkflow {
+    fn name(&self) -> &WorkflowName {
+        &self.name
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn input(&self) -> Option<Type> {
+        self.input
+    }
+
+    fn output(&self) -> Option<Type> {
+        self.output
+    }
+
+    fn plan(&self, input: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {
+        match (&self.drawing, input) {
+            (Drawing::Once(draw, drawn), _) => match drawn.get() {
+                Some(plan) => Ok(Arc::clone(plan)),
+                None => {
+                    let plan = draw_plan(draw)?;
+                    Ok(Arc::clone(drawn.get_or_init(|| plan)))
+                }
+            },
+            (Drawing::PerInput(draw), Some(input)) => draw_plan(|flow| draw(flow, input)),
+            (Drawing::PerInput(_), None) => Err(PlanError::Draw(JobError::terminal(
+                "the workflow's graph depends on its input, and there is none",
+            ))),
+        }
+    }
+}
+
+/// What a function that draws a graph may return: nothing, the handle of the workflow's output,
+/// or a `Result` of either.
+#[diagnostic::on_unimplemented(
+    message = "a function that draws a graph cannot return `{Self}`",
+    note = "return nothing, a `Handle`, or a `Result` of either"
+)]
+pub trait OutputOf {
+    /// Notes the output.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the function did.
+    fn finish(self, flow: &mut Flow) -> Result<(), JobError>;
+}
+
+impl OutputOf for () {
+    fn finish(self, _: &mut Flow) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+impl<T: Send + Sync + 'static> OutputOf for Handle<T> {
+    fn finish(self, flow: &mut Flow) -> Result<(), JobError> {
+        flow.output(self);
+        Ok(())
+    }
+}
+
+impl<D: OutputOf, E: Into<JobError>> OutputOf for Result<D, E> {
+    fn finish(self, flow: &mut Flow) -> Result<(), JobError> {
+        self.map_err(Into::into)?.finish(flow)
+    }
+}

@@ -1,0 +1,63 @@
+//! A graph with the bodies of its jobs: everything that a run needs but its input.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::graph::{Graph, GraphError};
+use crate::job::{Body, Condition, JobError, RawCall, Source, Wiring};
+use crate::value::Type;
+
+/// A workflow ready to run: its graph, its jobs' bodies, and where values go. Made by
+/// [`Flow::plan`](crate::Flow::plan); shared by any number of runs.
+pub struct Plan {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) bodies: Vec<Body>,
+    pub(crate) wiring: Arc<Wiring>,
+    pub(crate) extras: HashMap<u32, Extras>,
+    pub(crate) input: Option<Type>,
+    pub(crate) output: Option<(Source, Type)>,
+}
+
+/// What few jobs have.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) condition: Option<Condition>,
+    pub(crate) undo: Option<UndoPlan>,
+}
+
+/// How the work of a job is taken back.
+pub(crate) struct UndoPlan {
+    pub(crate) call: Arc<RawCall>,
+    pub(crate) inputs: Arc<[crate::job::ChildInput]>,
+    pub(crate) output: fn(&crate::job::Scope, usize) -> Option<&(dyn Any + Send + Sync)>,
+}
+
+impl Plan {
+    /// The jobs and the order between them.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("graph", &self.graph).finish_non_exhaustive()
+    }
+}
+
+/// Why a workflow cannot be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The jobs do not make a graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The function that draws the graph returned an error.
+    #[error("the workflow could not be drawn: {}", .0.chain())]
+    Draw(JobError),
+    /// The function that draws the graph panicked.
+    #[error("the workflow could not be drawn: it panicked: {0}")]
+    Panicked(String),
+}
