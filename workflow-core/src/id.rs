@@ -3,6 +3,9 @@
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -155,7 +158,22 @@ pub struct RunId(uuid::Uuid);
 impl RunId {
     /// Makes an id that no other run has.
     pub fn random() -> Self {
-        Self(uuid::Uuid::now_v7())
+        Self::made_at(SystemTime::now())
+    }
+
+    /// An id that no other run has, and that sorts by this time.
+    pub(crate) fn made_at(now: SystemTime) -> Self {
+        static SEED: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::new_v4().as_u128());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+
+        // RFC 9562, 6.2: the time in nanoseconds (method 3), then a counter (method 1) that
+        // starts at random, then chance. One call of the system's generator for each process.
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let fraction = (now.subsec_nanos() % 1_000_000) as u128 * 4096 / 1_000_000;
+        let count = (COUNT.fetch_add(1, Ordering::Relaxed) as u128) << 30;
+        let counter = (*SEED & ((1 << 61) - 1)) + count;
+        let bits = (now.as_millis() << 80) | (7 << 76) | (fraction << 64) | (0b10 << 62) | counter;
+        Self(uuid::Uuid::from_u128(bits))
     }
 
     /// The id's 128 bits, for stores that keep them as such.

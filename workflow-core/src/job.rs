@@ -19,14 +19,15 @@ use async_trait::async_trait;
 
 pub use bind::{Bind, Each, EachOf, Handle, Inputs, Opt, Reader, Ref, Val};
 pub(crate) use bind::{InputRef, fresh_owner};
-pub use body::{Body, BodyFuture, IntoJobResult};
+pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
+pub use body::{Body, IntoJobResult};
 pub(crate) use call::RawCall;
 pub use call::{Call, JobFn, call_job, closure, map};
 pub(crate) use context::{ChildHandle, NewChild};
 pub use context::{JobContext, WorkflowContext};
 pub use dispatch::{Arg, Both, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind};
-pub(crate) use options::{Condition, Undo};
+pub(crate) use options::Condition;
 pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
 pub use scope::Scope;
 pub(crate) use scope::{ChildFrame, ChildInput, Host, Item, Slots, Source, Wiring};

@@ -668,11 +668,6 @@ impl Scheduler {
     pub(crate) fn policy(&self, job: u32) -> Option<&JobPolicy> {
         policy_of(&self.children, &self.graph, job)
     }
-
-    /// The job that started this one.
-    pub(crate) fn parent(&self, job: u32) -> Option<u32> {
-        self.children.get(&job).map(|child| child.parent)
-    }
 }
 
 fn policy_of<'a>(

@@ -221,7 +221,7 @@ impl fmt::Debug for Type {
 }
 
 /// Write-once slots for values of one type.
-pub struct Column<T>(Box<[OnceLock<T>]>);
+pub(crate) struct Column<T>(Box<[OnceLock<T>]>);
 
 impl<T> Column<T> {
     /// A column with this many empty slots.

@@ -147,13 +147,6 @@ impl Metadata {
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.0.get("tags").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
     }
-
-    /// Fills a key that is missing.
-    pub(crate) fn fill(&mut self, key: &str, value: impl Into<Json>) {
-        if !self.0.contains_key(key) {
-            self.0.insert(key.to_owned(), value.into());
-        }
-    }
 }
 
 fn kind(json: &Json) -> &'static str {

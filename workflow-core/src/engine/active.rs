@@ -1,6 +1,7 @@
 //! A run under way, and the handle by which its owner holds it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -8,27 +9,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::Stream;
-use futures::channel::oneshot;
-use futures::future::{FutureExt, Shared as SharedFuture};
 use futures::stream::BoxStream;
 
 use super::driver::Driver;
 use super::runtime::Runtime;
-use super::state::{Errands, Role, State};
+use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
 use super::{Engine, Shared, Timings, monitor};
 use crate::event::{Entry, Event, Log, What};
-use crate::id::{RunId, WorkflowName};
+use crate::id::RunId;
 use crate::job::{Host, Slots};
 use crate::run::{JobNames, OutputError, Record, Report, Run, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::value::Boxed;
-use crate::workflow::Plan;
+use crate::workflow::{Plan, Workflow};
 
 pub(super) struct ActiveRun {
     pub(super) me: Weak<ActiveRun>,
     pub(super) id: RunId,
-    pub(super) workflow: Arc<str>,
+    pub(super) workflow: Arc<dyn Workflow>,
     pub(super) plan: Arc<Plan>,
     pub(super) slots: Arc<Slots>,
     pub(super) engine: Arc<Shared>,
@@ -40,44 +39,39 @@ pub(super) struct ActiveRun {
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
     report: OnceLock<Report>,
-    /// Dropped, and so heard, when the report is there.
-    end: Mutex<Option<oneshot::Sender<()>>>,
-    ended: SharedFuture<oneshot::Receiver<()>>,
 }
 
 impl ActiveRun {
     pub(super) fn new(
         engine: &Engine,
         runtime: Runtime,
-        id: RunId,
-        workflow: &WorkflowName,
+        workflow: &Arc<dyn Workflow>,
         plan: Arc<Plan>,
         input: Option<Boxed>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let jobs = plan.graph.len();
+        let (now, jobs) = (engine.time.time_of_day(), plan.graph.len());
+        let id = RunId::made_at(now);
         let scheduler = Scheduler::new(Arc::clone(&plan.graph), id.to_u128() as u64);
-        let mut log = Log::new(engine.time.time_of_day(), jobs);
+        let mut log = Log::new(now, jobs);
         log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
-        let (end, ended) = oneshot::channel();
-        let span = tracing::info_span!("run", workflow = %workflow, run = %id);
+        let recorder = engine.store.clone().map(Recorder::new);
+        let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
             Self {
                 me: me.clone(),
                 id,
-                workflow: workflow.as_str().into(),
+                workflow: Arc::clone(workflow),
                 slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
                 plan,
                 began: engine.time.now(),
                 engine,
                 runtime,
                 span,
-                state: Mutex::new(State::new(scheduler, log)),
+                state: Mutex::new(State::new(scheduler, log, recorder)),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
-                end: Mutex::new(Some(end)),
-                ended: ended.shared(),
             }
         })
     }
@@ -99,8 +93,8 @@ impl ActiveRun {
     }
 
     #[inline]
-    pub(super) fn exact(&self) -> bool {
-        self.engine.timings == Timings::Exact
+    pub(super) fn reads_clock(&self, steps: u64) -> bool {
+        self.engine.timings == Timings::Exact || steps % 64 == 63
     }
 
     /// Changes the state from outside of the workers, and sees to it that one of them looks.
@@ -147,9 +141,11 @@ impl ActiveRun {
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
         let listeners = std::mem::take(&mut state.listeners);
+        let has_threads = state.threads.count > 0;
         drop(state);
-        self.bell.notify_all();
-        drop(self.end.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if has_threads {
+            self.bell.notify_all();
+        }
         listeners.into_iter().for_each(std::task::Waker::wake);
         tracing::info!(parent: &self.span, %status, "run ended");
     }
@@ -165,7 +161,13 @@ impl ActiveRun {
     }
 
     pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
-        self.report.get().map(|report| match report.status() {
+        let report = self.report.get()?;
+        if let Some(error) =
+            self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
+        {
+            return Some(Err(RunError::Store { run: self.id, error }));
+        }
+        Some(match report.status() {
             Status::Completed => Ok(report.clone()),
             Status::Cancelled => Err(RunError::Cancelled(report.clone())),
             _ => Err(RunError::Failed(report.clone())),
@@ -181,9 +183,22 @@ impl ActiveRun {
         self.runtime.spawn(Driver::new(Arc::clone(self), Role::Driver));
     }
 
-    pub(super) async fn until_end(&self) {
-        // The sender is dropped at the end; nothing is ever sent.
-        let _ = self.ended.clone().await;
+    /// Waits for the report.
+    pub(super) async fn until_end(&self) -> Result<Report, RunError> {
+        poll_fn(|cx| {
+            if let Some(result) = self.result() {
+                return Poll::Ready(result);
+            }
+            let mut state = self.lock();
+            // Looked at under the lock: the report is made under it.
+            if self.report.get().is_none() {
+                state.listen(cx.waker());
+                return Poll::Pending;
+            }
+            drop(state);
+            self.result().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Whether the driver may hand futures to threads.
@@ -226,7 +241,7 @@ impl Run for RunHandle {
     }
 
     fn workflow(&self) -> &str {
-        &self.0.workflow
+        self.0.workflow.name().as_str()
     }
 
     fn status(&self) -> Status {
@@ -242,12 +257,7 @@ impl Run for RunHandle {
     }
 
     async fn wait(&self) -> Result<Report, RunError> {
-        loop {
-            if let Some(result) = self.0.result() {
-                return result;
-            }
-            self.0.until_end().await;
-        }
+        self.0.until_end().await
     }
 
     fn output(&self) -> Option<Result<serde_json::Value, OutputError>> {
@@ -260,7 +270,7 @@ impl fmt::Debug for RunHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunHandle")
             .field("id", &self.0.id)
-            .field("workflow", &self.0.workflow)
+            .field("workflow", &self.workflow())
             .field("status", &self.status())
             .finish()
     }
@@ -290,13 +300,11 @@ impl Stream for Events {
                 // Looked at under the lock: the log moves into the report under it.
                 match self.run.report() {
                     Some(report) => self.event(&report.0.log, &report.0.names),
-                    None => match self.event(&state.log, &state.names) {
-                        None => {
-                            state.listen(cx.waker());
-                            return Poll::Pending;
-                        }
-                        event => event,
-                    },
+                    None if self.next < state.visible() => self.event(&state.log, &state.names),
+                    None => {
+                        state.listen(cx.waker());
+                        return Poll::Pending;
+                    }
                 }
             }
         };

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::active::ActiveRun;
 use super::state::{Ended, Errands, Role, Step};
 use super::task::{Attempt, Task, Work};
-use crate::job::{Body, JobError, JobErrorKind, Scope};
+use crate::job::{JobError, JobErrorKind, Scope, Started, Traits};
+use crate::store::StoreError;
 use crate::workflow::panic_text;
 
 /// After so many steps the driver lets others have their turn.
@@ -22,6 +23,11 @@ const LINGER: Duration = Duration::from_millis(20);
 /// Drives one run to its end; as a future, or as a thread beside it.
 pub(super) struct Driver {
     run: Arc<ActiveRun>,
+    hands: Hands,
+}
+
+/// What a driver works with.
+struct Hands {
     role: Role,
     /// How the previous step ended, not yet reported.
     ended: Option<Ended>,
@@ -32,15 +38,16 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
-        Self { run, role, ended: None, errands: Errands::default(), spare: None }
+        Self { run, hands: Hands { role, ended: None, errands: Errands::default(), spare: None } }
     }
+}
 
+impl Hands {
     /// Reports what ended and finds out what is next: the one time that a step takes the lock.
     #[inline]
-    fn advance(&mut self, waker: Option<&Waker>) -> Step {
-        let run = &self.run;
+    fn advance(&mut self, run: &Arc<ActiveRun>, waker: Option<&Waker>) -> Step {
         let mut state = run.lock();
-        if run.exact() || state.steps % 64 == 0 {
+        if run.reads_clock(state.steps) {
             state.read_at = run.read_clock();
         }
         if let Some(ended) = self.ended.take() {
@@ -59,32 +66,29 @@ impl Driver {
     }
 
     #[inline]
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, run: &Arc<ActiveRun>, step: Step) {
         match step {
-            Step::Launch { job, attempt } => self.launch(job, attempt),
-            Step::Poll(task) => self.poll(&task),
+            Step::Launch { job, attempt, traits } => self.launch(run, job, attempt, traits),
+            Step::Poll(task) => self.poll(run, &task),
             Step::Wait | Step::Over => {}
         }
     }
 
-    fn launch(&mut self, job: u32, attempt: u32) {
-        let run = Arc::clone(&self.run);
-        match run.plan.bodies.get(job as usize) {
-            Some(body) => {
-                let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
-                if !run.plan.extras.is_empty() && !self.condition_holds(&run, &scope) {
-                    return;
-                }
-                self.start(body, scope);
+    #[inline]
+    fn launch(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, traits: Traits) {
+        if traits.has(Traits::CHILD.and(Traits::UNDO)) {
+            let child = run.lock().children.get(&job).map(|child| {
+                let scope = Scope::child(Arc::clone(&child.frame), job, attempt);
+                (Arc::clone(&child.call), scope)
+            });
+            if let Some((call, scope)) = child {
+                self.start(run, job, attempt, traits, || Some(call.body.start(scope)));
             }
-            None => {
-                let child = run.lock().children.get(&job).map(|child| {
-                    (Arc::clone(&child.call), Scope::child(Arc::clone(&child.frame), job, attempt))
-                });
-                if let Some((call, scope)) = child {
-                    self.start(&call.body, scope);
-                }
-            }
+            return;
+        }
+        let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
+        if !traits.has(Traits::CONDITIONAL) || self.condition_holds(run, &scope) {
+            self.start(run, job, attempt, traits, || run.plan.bodies.start(job, scope));
         }
     }
 
@@ -111,96 +115,113 @@ impl Driver {
         false
     }
 
-    fn start(&mut self, body: &Body, scope: Scope) {
-        let (job, attempt) = (scope.job, scope.attempt);
-        let span = self.run.attempt_span(job, attempt);
-        let result = match body {
-            Body::Future(body) => {
-                match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| body(scope)))) {
-                    Ok(future) => {
-                        return self.poll_in_place(Attempt { job, attempt, future, span });
-                    }
-                    Err(panic) => Err(panicked(&*panic)),
-                }
-            }
-            Body::Inline(body) => call(|| span.in_scope(|| body(&scope))),
-            Body::Blocking(body) => {
-                self.run.enter_blocking(1);
-                let result = call(|| span.in_scope(|| body(&scope)));
-                self.run.enter_blocking(-1);
-                result
-            }
-        };
-        self.ended = Some(Ended { job, attempt, result });
-    }
-
-    /// Polls a new future once; only if it waits does it become a task.
+    /// Calls a body, and polls its future once, if it is one; only if that waits does it become
+    /// a task.
     #[inline]
-    fn poll_in_place(&mut self, mut attempt: Attempt) {
+    fn start(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        traits: Traits,
+        body: impl FnOnce() -> Option<Started>,
+    ) {
+        let span = run.attempt_span(job, attempt);
         let (task, waker) = self.spare.take().unwrap_or_else(|| {
-            let task = Task::polling(self.run.me.clone());
+            let task = Task::polling(run.me.clone());
             let waker = Waker::from(Arc::clone(&task));
             (task, waker)
         });
-        match poll_once(&mut attempt, &mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => {
-                let (job, number) = (attempt.job, attempt.attempt);
-                discard(attempt);
-                self.ended = Some(Ended { job, attempt: number, result });
-                // With this task and its waker alone there is nobody who could still wake it.
-                if Arc::strong_count(&task) == 2 {
-                    self.spare = Some((task, waker));
-                }
+        if traits.has(Traits::BLOCKING) {
+            run.enter_blocking(1);
+        }
+        let mut cx = Context::from_waker(&waker);
+        let result = match guard(&span, || start_and_poll(body, &mut cx)) {
+            Ok(Started::Ended(result)) => result,
+            Ok(Started::Future(future)) => {
+                return keep(run, task, Work::Attempt(Attempt { job, attempt, future, span }));
             }
-            Poll::Pending => self.keep(task, Work::Attempt(attempt)),
+            Err(panicked) => Err(panicked),
+        };
+        if traits.has(Traits::BLOCKING) {
+            run.enter_blocking(-1);
+        }
+        self.ended = Some(Ended { job, attempt, result });
+        // With this task and its waker alone there is nobody who could still wake it.
+        if Arc::strong_count(&task) == 2 {
+            self.spare = Some((task, waker));
         }
     }
 
-    fn poll(&mut self, task: &Arc<Task>) {
+    fn poll(&mut self, run: &Arc<ActiveRun>, task: &Arc<Task>) {
         let Some(work) = task.take() else { return };
         let waker = Waker::from(Arc::clone(task));
         let mut cx = Context::from_waker(&waker);
         match work {
-            Work::Attempt(mut attempt) => match poll_once(&mut attempt, &mut cx) {
-                Poll::Ready(result) => {
-                    let (job, number) = (attempt.job, attempt.attempt);
-                    discard(attempt);
-                    self.ended = Some(Ended { job, attempt: number, result });
-                }
-                Poll::Pending => self.keep(Arc::clone(task), Work::Attempt(attempt)),
-            },
+            Work::Attempt(Attempt { job, attempt, mut future, span }) => {
+                let polled = guard(&span, || future.as_mut().poll(&mut cx));
+                let result = match polled {
+                    Ok(Poll::Ready(result)) => result,
+                    Ok(Poll::Pending) => {
+                        let attempt = Attempt { job, attempt, future, span };
+                        return keep(run, Arc::clone(task), Work::Attempt(attempt));
+                    }
+                    Err(panicked) => Err(panicked),
+                };
+                discard(future);
+                self.ended = Some(Ended { job, attempt, result });
+            }
             Work::Alarm(mut sleep) => match sleep.as_mut().poll(&mut cx) {
                 Poll::Ready(()) => {
-                    let mut state = self.run.lock();
-                    state.read_at = self.run.read_clock();
-                    state.alarm(&self.run, &mut self.errands);
+                    let mut state = run.lock();
+                    state.read_at = run.read_clock();
+                    state.alarm(run, &mut self.errands);
                 }
-                Poll::Pending => self.keep(Arc::clone(task), Work::Alarm(sleep)),
+                Poll::Pending => keep(run, Arc::clone(task), Work::Alarm(sleep)),
             },
+            Work::Record { mut appended, until } => {
+                let span = tracing::Span::none();
+                let result = match guard(&span, || appended.as_mut().poll(&mut cx)) {
+                    Ok(Poll::Ready(result)) => result,
+                    Ok(Poll::Pending) => {
+                        return keep(run, Arc::clone(task), Work::Record { appended, until });
+                    }
+                    Err(panicked) => Err(StoreError::Unavailable(panicked.into_error())),
+                };
+                run.lock().recorded(run, until, result, &mut self.errands);
+            }
         }
     }
+}
 
-    /// Puts work aside that waits; drops it if it was given up while it was polled.
-    fn keep(&mut self, task: Arc<Task>, work: Work) {
-        let unwanted = self.run.lock().keep(task, work);
-        discard(unwanted);
+/// Puts work aside that waits; drops it if it was given up while it was polled.
+fn keep(run: &ActiveRun, task: Arc<Task>, work: Work) {
+    let unwanted = run.lock().keep(task, work);
+    discard(unwanted);
+}
+
+/// Calls the body; a future that is ready at once counts as ended.
+#[inline]
+fn start_and_poll(body: impl FnOnce() -> Option<Started>, cx: &mut Context<'_>) -> Started {
+    match body() {
+        Some(Started::Future(mut future)) => match future.as_mut().poll(cx) {
+            Poll::Ready(result) => Started::Ended(result),
+            Poll::Pending => Started::Future(future),
+        },
+        Some(ended) => ended,
+        None => Started::Ended(Err(JobError::terminal("the job has no body"))),
     }
 }
 
+/// Runs code of users inside its span; a panic becomes an error.
 #[inline]
-fn poll_once(attempt: &mut Attempt, cx: &mut Context<'_>) -> Poll<Result<(), JobError>> {
-    let Attempt { future, span, .. } = attempt;
-    let polled = if span.is_disabled() {
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+fn guard<T>(span: &tracing::Span, code: impl FnOnce() -> T) -> Result<T, JobError> {
+    let guarded = if span.is_disabled() {
+        catch_unwind(AssertUnwindSafe(code))
     } else {
-        catch_unwind(AssertUnwindSafe(|| span.in_scope(|| future.as_mut().poll(cx))))
+        catch_unwind(AssertUnwindSafe(|| span.in_scope(code)))
     };
-    polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))))
-}
-
-#[inline]
-fn call(body: impl FnOnce() -> Result<(), JobError>) -> Result<(), JobError> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+    guarded.map_err(|panic| panicked(&*panic))
 }
 
 /// Drops what holds code of users, whose destructors may panic like everything else.
@@ -219,11 +240,12 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { run, hands } = &mut *self;
         for _ in 0..STEPS_PER_TURN {
-            match self.advance(Some(cx.waker())) {
+            match hands.advance(run, Some(cx.waker())) {
                 Step::Wait => return Poll::Pending,
                 Step::Over => return Poll::Ready(()),
-                step => self.take(step),
+                step => hands.take(run, step),
             }
         }
         cx.waker().wake_by_ref();
@@ -233,12 +255,12 @@ impl Future for Driver {
 
 /// Works for a run until there has been nothing to do for a while.
 pub(super) fn work_on_thread(run: &Arc<ActiveRun>) {
-    let mut driver = Driver::new(Arc::clone(run), run.thread_role());
+    let Driver { mut hands, .. } = Driver::new(Arc::clone(run), run.thread_role());
     loop {
-        match driver.advance(None) {
+        match hands.advance(run, None) {
             Step::Over => break,
             Step::Wait if !await_bell(run) => break,
-            step => driver.take(step),
+            step => hands.take(run, step),
         }
     }
     run.lock().threads.count -= 1;

@@ -24,7 +24,7 @@ impl Host for ActiveRun {
     }
 
     fn workflow_name(&self) -> String {
-        self.workflow.to_string()
+        self.workflow.name().to_string()
     }
 
     fn job_name(&self, job: u32) -> String {

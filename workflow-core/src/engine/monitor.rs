@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_micros(200);
 
 /// A run that makes more steps than this in a tick is better off with a single thread: handing
 /// a job over costs more than to do it.
-const BRISK: u64 = 500;
+const BRISK: u64 = 300;
 
 /// The looks without anything to see after which a run is left alone, and the thread sleeps.
 const PATIENCE: u32 = 50;

@@ -16,7 +16,6 @@ use super::active::{ActiveRun, RunHandle};
 use super::driver::Driver;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
-use crate::id::RunId;
 use crate::run::{InputError, Report, RunError};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, Workflow};
@@ -114,7 +113,7 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok(ActiveRun::new(&self.engine, runtime, RunId::random(), workflow.name(), plan, input))
+        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input))
     }
 }
 
@@ -175,7 +174,7 @@ impl IntoFuture for RunRequest {
     type IntoFuture = RunFuture;
 
     fn into_future(self) -> RunFuture {
-        RunFuture(Stage::Asked(Box::new(self)))
+        RunFuture(Stage::Asked(self))
     }
 }
 
@@ -184,7 +183,7 @@ impl IntoFuture for RunRequest {
 pub struct RunFuture(Stage);
 
 enum Stage {
-    Asked(Box<RunRequest>),
+    Asked(RunRequest),
     Running { run: Arc<ActiveRun>, driver: Unconstrained<Driver> },
     Done,
 }

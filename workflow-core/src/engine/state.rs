@@ -3,6 +3,7 @@
 
 mod alarms;
 mod errands;
+mod record;
 mod stop;
 mod threads;
 
@@ -21,6 +22,7 @@ use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
 use alarms::{Alarms, Alert};
 pub(super) use errands::Errands;
+pub(super) use record::Recorder;
 pub(super) use threads::Threads;
 
 pub(super) struct State {
@@ -41,6 +43,8 @@ pub(super) struct State {
     /// Jobs that were held for a place of the engine and have it.
     pub(super) granted: HashSet<u32>,
     alarms: Alarms,
+    /// Present when the engine has a store.
+    pub(super) recorder: Option<Recorder>,
     /// Who drives the run, while there is nothing to do.
     pub(super) driver: Option<Waker>,
     /// Who waits for events, and how many they have been told of.
@@ -69,6 +73,7 @@ pub(super) enum Step {
     Launch {
         job: u32,
         attempt: u32,
+        traits: Traits,
     },
     Poll(Arc<Task>),
     /// Nothing, until something happens.
@@ -95,7 +100,7 @@ pub(super) struct Ended {
 }
 
 impl State {
-    pub(super) fn new(scheduler: Scheduler, log: Log) -> Self {
+    pub(super) fn new(scheduler: Scheduler, log: Log, recorder: Option<Recorder>) -> Self {
         Self {
             scheduler,
             log,
@@ -108,6 +113,7 @@ impl State {
             tokens: HashMap::new(),
             granted: HashSet::new(),
             alarms: Alarms::default(),
+            recorder,
             driver: None,
             listeners: Vec::new(),
             heard: 0,
@@ -139,7 +145,8 @@ impl State {
         if role != Role::Driver
             && let Some((job, attempt)) = self.next_blocking()
         {
-            return Step::Launch { job, attempt };
+            let traits = self.scheduler.traits(job);
+            return Step::Launch { job, attempt, traits };
         }
         if role == Role::BlockingThread {
             errands.wake.extend(self.driver.take());
@@ -155,15 +162,16 @@ impl State {
         while let Some(effect) = self.scheduler.next() {
             match effect {
                 Effect::Launch { job, attempt } => {
-                    if self.admit(run, role, job, attempt, errands) {
-                        return Step::Launch { job, attempt };
+                    let traits = self.scheduler.traits(job);
+                    if self.admit(run, role, job, attempt, traits, errands) {
+                        return Step::Launch { job, attempt, traits };
                     }
                 }
                 other => self.perform(run, other, errands),
             }
         }
         match self.woken.pop_front() {
-            _ if self.scheduler.is_finished() => Step::Over,
+            _ if self.scheduler.is_finished() && self.is_recorded() => Step::Over,
             Some(task) => Step::Poll(task),
             None => Step::Wait,
         }
@@ -177,9 +185,9 @@ impl State {
         role: Role,
         job: u32,
         attempt: u32,
+        traits: Traits,
         errands: &mut Errands,
     ) -> bool {
-        let traits = self.scheduler.traits(job);
         if run.engine.permits.concern(traits) && !self.granted.remove(&job) {
             let policy = self.scheduler.policy(job);
             if !run.engine.permits.acquire(run, job, traits, policy) {
@@ -226,8 +234,11 @@ impl State {
     /// After a step: wakes who listens, and sees to it that work which waits is seen.
     #[inline]
     pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
-        if !self.listeners.is_empty() && self.log.entries.len() > self.heard {
-            self.heard = self.log.entries.len();
+        if self.recorder.is_some() {
+            self.record(run);
+        }
+        if !self.listeners.is_empty() && self.visible() > self.heard {
+            self.heard = self.visible();
             errands.wake.append(&mut self.listeners);
         }
         let waiting = self.waiting();
@@ -268,7 +279,7 @@ impl State {
                 self.tasks.insert(attempt.job, Arc::clone(&task));
             }
             Work::Alarm(_) if !self.is_next_alarm(&task) => return Some(work),
-            Work::Alarm(_) => {}
+            Work::Alarm(_) | Work::Record { .. } => {}
         }
         if task.put_back(work) {
             self.woken.push_back(task);
@@ -450,6 +461,7 @@ impl State {
     }
 
     fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, errands: &mut Errands) {
+        self.read_at = run.read_clock();
         match outcome {
             Outcome::Completed => self.note(What::RunCompleted, u32::MAX, 0),
             Outcome::Cancelled => self.note(What::RunCancelled, u32::MAX, 0),
@@ -464,9 +476,7 @@ impl State {
             }
         }
         errands.drop.extend(self.alarms.clear());
-        errands.drop.extend(self.tasks.drain().map(|(_, task)| task));
-        errands.drop.extend(self.woken.drain(..));
-        errands.finished = true;
+        errands.finished = self.recorder.is_none();
         errands.wake.extend(self.driver.take());
     }
 

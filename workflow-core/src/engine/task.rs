@@ -11,12 +11,18 @@ use futures::future::BoxFuture;
 
 use super::active::ActiveRun;
 use crate::job::BodyFuture;
+use crate::store::StoreError;
 
 /// What a task waits for.
 pub(super) enum Work {
     Attempt(Attempt),
     /// The next deadline of the run.
     Alarm(BoxFuture<'static, ()>),
+    /// The store, which is to keep the events up to this number.
+    Record {
+        appended: BoxFuture<'static, Result<(), StoreError>>,
+        until: usize,
+    },
 }
 
 /// One attempt of a job under way.

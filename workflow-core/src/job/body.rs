@@ -1,59 +1,205 @@
 //! The work itself, with its types set aside: what the engine calls.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 
 use super::{JobError, Scope};
 
 /// The future of one attempt.
-pub type BodyFuture = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
-
-type AsyncBody = Box<dyn Fn(Scope) -> BodyFuture + Send + Sync>;
-type SyncBody = Box<dyn Fn(&Scope) -> Result<(), JobError> + Send + Sync>;
+pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 
 /// What runs when a job is launched; it reads its inputs from the scope and leaves its output
 /// there.
-pub enum Body {
-    /// A future, polled where the run is driven.
-    Future(AsyncBody),
-    /// A function that may block, called on a thread of its own.
-    Blocking(SyncBody),
-    /// A function that is quick, called where the run is driven.
-    Inline(SyncBody),
+pub struct Body {
+    pub(crate) kind: BodyKind,
+    work: Box<dyn Work>,
+}
+
+/// Where a body may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// Anywhere: it is a future, or a quick function.
+    Anywhere,
+    /// On a thread that may block.
+    OnThread,
+}
+
+/// What calling a body gives.
+pub(crate) enum Started {
+    Future(BodyFuture),
+    Ended(Result<(), JobError>),
 }
 
 impl Body {
-    /// A body that is a future.
+    /// A body that is a future, polled where the run is driven.
     pub fn future<F, R>(body: F) -> Self
     where
         F: Fn(Scope) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), JobError>> + Send + 'static,
     {
-        Self::Future(Box::new(move |scope| Box::pin(body(scope))))
+        let body = move |scope| Started::Future(Box::pin(body(scope)));
+        Self { kind: BodyKind::Anywhere, work: Box::new(body) }
     }
 
-    /// A body that is a function which may block.
+    /// A body that is a function which may block, called on a thread of its own.
     pub fn blocking<F>(body: F) -> Self
     where
         F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        Self::Blocking(Box::new(body))
+        let body = move |scope: Scope| Started::Ended(body(&scope));
+        Self { kind: BodyKind::OnThread, work: Box::new(body) }
     }
 
-    /// A body that is a function which neither blocks nor takes long.
+    /// A body that is a function which neither blocks nor takes long, called where the run is
+    /// driven.
     pub fn inline<F>(body: F) -> Self
     where
         F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        Self::Inline(Box::new(body))
+        let body = move |scope: Scope| Started::Ended(body(&scope));
+        Self { kind: BodyKind::Anywhere, work: Box::new(body) }
+    }
+
+    pub(crate) fn start(&self, scope: Scope) -> Started {
+        self.work.start(scope)
     }
 
     /// Runs the body without an engine.
     pub(crate) async fn run_detached(&self, scope: Scope) -> Result<(), JobError> {
-        match self {
-            Self::Future(body) => body(scope).await,
-            Self::Blocking(body) | Self::Inline(body) => body(&scope),
+        match self.start(scope) {
+            Started::Future(future) => future.await,
+            Started::Ended(result) => result,
         }
+    }
+}
+
+trait Work: Send + Sync {
+    fn start(&self, scope: Scope) -> Started;
+
+    /// Moves the body next to others of its type.
+    fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place;
+}
+
+impl<F: Fn(Scope) -> Started + Send + Sync + 'static> Work for F {
+    #[inline]
+    fn start(&self, scope: Scope) -> Started {
+        self(scope)
+    }
+
+    fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place {
+        bodies.put(*self)
+    }
+}
+
+/// The bodies of a graph, those of one type next to each other in the order of the graph: a run
+/// that walks the graph walks them forwards, which in a graph of a hundred thousand jobs saves a
+/// miss of the cache for each.
+#[derive(Default)]
+pub(crate) struct Bodies {
+    shelves: Vec<Box<dyn Shelf>>,
+    places: Vec<Place>,
+    shelf_of: HashMap<TypeId, u32>,
+    latest: Option<(TypeId, u32)>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    shelf: u32,
+    row: u32,
+}
+
+trait Shelf: Send + Sync {
+    fn start(&self, row: usize, scope: Scope) -> Started;
+
+    /// Puts the bodies into another order: `order[new]` is the old row.
+    fn reorder(&mut self, order: &[u32]);
+
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+struct ShelfOf<F>(Vec<F>);
+
+impl<F: Fn(Scope) -> Started + Send + Sync + 'static> Shelf for ShelfOf<F> {
+    #[inline]
+    fn start(&self, row: usize, scope: Scope) -> Started {
+        self.0[row](scope)
+    }
+
+    fn reorder(&mut self, order: &[u32]) {
+        let mut bodies: Vec<Option<F>> =
+            std::mem::take(&mut self.0).into_iter().map(Some).collect();
+        self.0 = order.iter().filter_map(|old| bodies[*old as usize].take()).collect();
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl Bodies {
+    pub(crate) fn with_capacity(jobs: usize) -> Self {
+        Self { places: Vec::with_capacity(jobs), ..Self::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Adds the body of the next job.
+    pub(crate) fn push(&mut self, body: Body) {
+        let place = body.work.shelve(self);
+        self.places.push(place);
+    }
+
+    fn put<F: Fn(Scope) -> Started + Send + Sync + 'static>(&mut self, body: F) -> Place {
+        let kind = TypeId::of::<F>();
+        let shelf = match self.latest {
+            Some((latest, shelf)) if latest == kind => shelf,
+            _ => self.find_shelf::<F>(kind),
+        };
+        let bodies = self.shelves[shelf as usize].as_any().downcast_mut::<ShelfOf<F>>();
+        let row = bodies.map_or(0, |bodies| {
+            bodies.0.push(body);
+            bodies.0.len() - 1
+        });
+        Place { shelf, row: row as u32 }
+    }
+
+    fn find_shelf<F: Fn(Scope) -> Started + Send + Sync + 'static>(&mut self, kind: TypeId) -> u32 {
+        let shelves = &mut self.shelves;
+        let shelf = *self.shelf_of.entry(kind).or_insert_with(|| {
+            shelves.push(Box::new(ShelfOf::<F>(Vec::new())));
+            (shelves.len() - 1) as u32
+        });
+        self.latest = Some((kind, shelf));
+        shelf
+    }
+
+    /// Puts the bodies into the order of the graph: `order[new]` is the old number of a job.
+    pub(crate) fn reorder(&mut self, order: &[u32]) {
+        if order.iter().enumerate().all(|(new, old)| new == *old as usize) {
+            return;
+        }
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.shelves.len()];
+        let places = order.iter().map(|old| {
+            let Place { shelf, row } = self.places[*old as usize];
+            let rows = &mut rows[shelf as usize];
+            rows.push(row);
+            Place { shelf, row: (rows.len() - 1) as u32 }
+        });
+        self.places = places.collect();
+        for (shelf, rows) in self.shelves.iter_mut().zip(&rows) {
+            shelf.reorder(rows);
+        }
+    }
+
+    /// Calls the body of a job; `None` when the graph has no such job.
+    #[inline]
+    pub(crate) fn start(&self, job: u32, scope: Scope) -> Option<Started> {
+        let place = self.places.get(job as usize)?;
+        Some(self.shelves[place.shelf as usize].start(place.row as usize, scope))
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
 use super::options::{Condition, JobOptions, TriggerRule, Undo};
 use super::scope::{ChildFrame, ChildInput, Item};
-use super::{Body, Job, JobContext, JobError, Scope, Traits};
+use super::{Body, BodyKind, Job, JobContext, JobError, Scope, Traits};
 use crate::retry::RetryPolicy;
 use crate::value::{Outbox, Type};
 
@@ -34,7 +34,7 @@ impl RawCall {
         Traits::WATCHES
             .when(self.takes_context)
             .and(Traits::CONTAINER.when(self.container))
-            .and(Traits::BLOCKING.when(matches!(self.body, Body::Blocking(_))))
+            .and(Traits::BLOCKING.when(self.body.kind == BodyKind::OnThread))
     }
 
     /// Tells the items of `owner` from inputs that come from further out. The latter are added
@@ -291,7 +291,7 @@ pub fn closure<I, O, F, R, E>(
 ) -> Call<O>
 where
     I: Clone + Send + Sync + 'static,
-    O: Send + Sync + 'static,
+    O: Clone + Send + Sync + 'static,
     F: Fn(I) -> R + Send + Sync + 'static,
     R: Future<Output = Result<O, E>> + Send + 'static,
     E: Into<JobError>,
@@ -306,7 +306,7 @@ where
             scope.put(body(input).await.map_err(Into::into)?)
         }
     });
-    Call::new(name, Type::opaque::<O>(), body, inputs)
+    Call::new(name, Type::opaque::<O>().with_clone::<O>(), body, inputs)
 }
 
 /// A job that is a value with state of its own: a client, a pool, a setting.

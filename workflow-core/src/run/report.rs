@@ -17,7 +17,7 @@ use crate::graph::Graph;
 use crate::id::RunId;
 use crate::job::Slots;
 use crate::value::ValueError;
-use crate::workflow::Plan;
+use crate::workflow::{Plan, Workflow};
 
 /// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
 /// events; the output.
@@ -30,7 +30,7 @@ pub struct Report(pub(crate) Arc<Record>);
 /// What a report is made from.
 pub(crate) struct Record {
     pub(crate) id: RunId,
-    pub(crate) workflow: Arc<str>,
+    pub(crate) workflow: Arc<dyn Workflow>,
     pub(crate) status: Status,
     pub(crate) plan: Arc<Plan>,
     pub(crate) slots: Arc<Slots>,
@@ -145,6 +145,17 @@ pub enum OutputError {
         /// Why the one could not be turned into the other through JSON.
         error: ValueError,
     },
+    /// The output is of the type that was asked for, but there is no way to copy it.
+    #[error(
+        "the output of workflow `{workflow}` is a `{found}`, which neither clones nor has a JSON \
+         form; read it in place with `output_ref`"
+    )]
+    NoCopy {
+        /// The workflow's name.
+        workflow: String,
+        /// The output's type.
+        found: &'static str,
+    },
     /// The output has no JSON form.
     #[error("the output of workflow `{workflow}`: {error}")]
     Json {
@@ -163,7 +174,7 @@ impl Report {
 
     /// The workflow's name.
     pub fn workflow(&self) -> &str {
-        &self.0.workflow
+        self.0.workflow.name().as_str()
     }
 
     /// How the run ended.
@@ -295,11 +306,17 @@ impl Report {
         {
             return Ok(*copy);
         }
-        kind.write(value).and_then(crate::value::from_json).map_err(|error| OutputError::Type {
-            workflow: self.workflow().to_owned(),
-            found: kind.name(),
-            wanted: std::any::type_name::<T>(),
-            error,
+        let (workflow, found) = (|| self.workflow().to_owned(), kind.name());
+        kind.write(value).and_then(crate::value::from_json).map_err(|error| match error {
+            ValueError::Opaque { .. } if kind.is::<T>() => {
+                OutputError::NoCopy { workflow: workflow(), found }
+            }
+            error => OutputError::Type {
+                workflow: workflow(),
+                found,
+                wanted: std::any::type_name::<T>(),
+                error,
+            },
         })
     }
 

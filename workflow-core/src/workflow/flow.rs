@@ -8,7 +8,7 @@ use super::plan::{Extras, Plan, PlanError, UndoPlan};
 use crate::graph::{GraphError, JobPolicy, Sketch};
 use crate::id::JobName;
 use crate::job::{
-    Body, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Source, Traits, Wiring,
+    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Source, Traits, Wiring,
     fresh_owner,
 };
 use crate::value::{Boxed, Type};
@@ -38,7 +38,7 @@ use crate::value::{Boxed, Type};
 pub struct Flow {
     owner: u32,
     sketch: Sketch,
-    bodies: Vec<Body>,
+    bodies: Bodies,
     columns: Vec<Type>,
     /// Of each job, the column that its output goes to.
     column_of: Vec<u32>,
@@ -74,7 +74,7 @@ impl Flow {
         Self {
             owner: fresh_owner(),
             sketch: Sketch::with_capacity(jobs),
-            bodies: Vec::with_capacity(jobs),
+            bodies: Bodies::with_capacity(jobs),
             columns: Vec::new(),
             column_of: Vec::with_capacity(jobs),
             inputs: Vec::with_capacity(jobs),
@@ -271,8 +271,8 @@ impl Flow {
         }
         let output = self.output.map(|(index, kind)| (source(index), kind));
         let columns = self.columns.into_iter().zip(rows).collect();
-        let mut bodies: Vec<Option<Body>> = self.bodies.into_iter().map(Some).collect();
-        let bodies = order.iter().filter_map(|old| bodies[*old as usize].take()).collect();
+        let mut bodies = self.bodies;
+        bodies.reorder(&order);
         let mut extras = self.extras;
         let numbered = order.iter().enumerate();
         let extras = numbered.filter_map(|(new, old)| Some((new as u32, extras.remove(old)?)));
@@ -287,7 +287,6 @@ impl Flow {
                 outputs,
                 constants: self.constants,
             }),
-            input: self.input,
             output,
         })
     }

@@ -6,17 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::graph::{Graph, GraphError};
-use crate::job::{Body, Condition, JobError, RawCall, Source, Wiring};
+use crate::job::{Bodies, Condition, JobError, RawCall, Source, Wiring};
 use crate::value::Type;
 
 /// A workflow ready to run: its graph, its jobs' bodies, and where values go. Made by
 /// [`Flow::plan`](crate::Flow::plan); shared by any number of runs.
 pub struct Plan {
     pub(crate) graph: Arc<Graph>,
-    pub(crate) bodies: Vec<Body>,
+    pub(crate) bodies: Bodies,
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) extras: HashMap<u32, Extras>,
-    pub(crate) input: Option<Type>,
     pub(crate) output: Option<(Source, Type)>,
 }
 
