@@ -18,7 +18,9 @@ mod task;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::store::Store;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     grace: Duration,
     pub(crate) store: Option<Arc<dyn Store>>,
     timings: Timings,
+    threads: usize,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -86,6 +89,7 @@ impl Engine {
             grace: Duration::from_secs(5),
             store: None,
             timings: Timings::default(),
+            threads: available_parallelism().map_or(1, NonZero::get),
         }
     }
 
@@ -119,6 +123,7 @@ pub struct EngineBuilder {
     grace: Duration,
     store: Option<Arc<dyn Store>>,
     timings: Timings,
+    threads: usize,
 }
 
 impl EngineBuilder {
@@ -152,6 +157,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Limits how many threads at a time poll the futures of one run; 1 keeps them where the run
+    /// is driven. Default: one for each core. Functions that block have threads of their own.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::Given(Arc::new(clock));
@@ -172,6 +184,7 @@ impl EngineBuilder {
             grace: self.grace,
             store: self.store,
             timings: self.timings,
+            threads: self.threads,
         }))
     }
 }

@@ -130,7 +130,7 @@ static ENGINE: OnceLock<Engine> = OnceLock::new();
 ///
 /// #[register_workflow(name = "quadruple")]
 /// fn quadruple(flow: &mut Flow, number: Handle<u64>) -> Handle<u64> {
-///     let doubled = flow.job(registry::call("double", number));
+///     let doubled = flow.job(registry::call::<_, u64>("double", number));
 ///     flow.job(registry::call("double", doubled).name("double_again"))
 /// }
 ///

@@ -361,8 +361,29 @@ impl Scheduler {
 
     fn fail(&mut self, job: u32, attempt: u32) {
         self.effects.push_back(Effect::Fail { job, attempt });
+        if self.cells[job as usize].traits.has(Traits::ELEMENT) {
+            self.stop_siblings(job);
+        }
         self.settle(job, Phase::Failed, FAILURE);
         self.count_failure(job);
+    }
+
+    /// Starts no more of the jobs that are of use only together with one that has failed.
+    fn stop_siblings(&mut self, job: u32) {
+        let Some(parent) = self.children.get(&job).map(|child| child.parent) else { return };
+        let unstarted = |scheduler: &Self, job: u32| {
+            matches!(scheduler.phase(job), Phase::Waiting | Phase::Ready | Phase::Backoff)
+        };
+        let siblings = self.children.iter().filter(|(_, child)| child.parent == parent);
+        let mut siblings: Vec<u32> = siblings.map(|(sibling, _)| *sibling).collect();
+        siblings.retain(|sibling| *sibling != job && unstarted(self, *sibling));
+        siblings.sort_unstable();
+        if let Some(lane) = self.lanes.get_mut(&parent) {
+            lane.waiting.clear();
+        }
+        for sibling in siblings {
+            self.settle(sibling, Phase::Cancelled, FAILURE);
+        }
     }
 
     /// A job of the graph has failed, and with it the run.

@@ -140,7 +140,9 @@ impl ActiveRun {
             names: std::mem::take(&mut state.names),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
-        let listeners = std::mem::take(&mut state.listeners);
+        state.published = true;
+        let mut listeners = std::mem::take(&mut state.listeners);
+        listeners.extend(state.driver.take());
         let has_threads = state.threads.count > 0;
         drop(state);
         if has_threads {
@@ -203,7 +205,8 @@ impl ActiveRun {
 
     /// Whether the driver may hand futures to threads.
     pub(super) fn thread_role(&self) -> Role {
-        if self.runtime.has_threads() { Role::Thread } else { Role::BlockingThread }
+        let alone = self.engine.threads == 1 || !self.runtime.has_threads();
+        if alone { Role::BlockingThread } else { Role::Thread }
     }
 
     /// The span of an attempt; disabled unless someone traces.

@@ -59,10 +59,12 @@ impl Hands {
             state.driver = Some(waker.clone());
         }
         drop(state);
-        if !self.errands.is_empty() {
-            self.errands.run(run);
+        if self.errands.is_empty() {
+            return step;
         }
-        step
+        let over = self.errands.finished;
+        self.errands.run(run);
+        if over { Step::Over } else { step }
     }
 
     #[inline]

@@ -57,13 +57,17 @@ impl Host for ActiveRun {
         let mut handles = Vec::with_capacity(children.len());
         run.change(|state, _| {
             for NewChild { call, frame } in children {
-                let name = match frame.index {
-                    Some(index) => ChildName::Element { parent, index },
-                    None => ChildName::Own(state.names.free_name(given_name(&call))),
+                let (name, traits) = match frame.index {
+                    Some(index) => {
+                        (ChildName::Element { parent, index }, Traits::CHILD.and(Traits::ELEMENT))
+                    }
+                    None => {
+                        (ChildName::Own(state.names.free_name(given_name(&call))), Traits::CHILD)
+                    }
                 };
                 let (end, ended) = oneshot::channel();
                 let child = Child { call, frame, end: Some(end) };
-                let job = state.append(parent, child, Traits::CHILD, name);
+                let job = state.append(parent, child, traits, name);
                 handles.push(ChildHandle { job, end: ended, host: host.clone(), ended: false });
             }
         });

@@ -4,14 +4,13 @@
 //! thread could have begun. A single thread looks at the runs that have work waiting, a few
 //! thousand times a second, and sleeps when there are none.
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::active::ActiveRun;
-use super::state::{Errands, State};
+use super::state::{Errands, Role, State};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_micros(200);
@@ -104,12 +103,12 @@ fn wanted(run: &ActiveRun, state: &State, progress: u64) -> usize {
         // As many again as there are, so that many long waits soon overlap.
         return state.blocking.len().min(state.threads.count.max(1));
     }
-    if !run.runtime.has_threads() {
+    if run.thread_role() == Role::BlockingThread {
         return 0;
     }
     let busy = state.threads.count - state.threads.blocked.min(state.threads.count);
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = run.engine.threads;
     // Beside the driver; one more than there are cores when nothing moves at all.
-    let room = if progress == 0 { cores } else { cores - 1 };
+    let room = if progress == 0 { threads } else { threads - 1 };
     state.waiting().min(room.saturating_sub(busy)).min(1)
 }

@@ -141,17 +141,16 @@ fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputErro
 
 /// Every limit that a job names must be one of the engine's.
 fn check_limits(engine: &Engine, name: &dyn Fn() -> String, plan: &Plan) -> Result<(), RunError> {
-    for (job, policy) in &plan.graph.policies {
-        if let Some(limit) = engine.0.permits.missing(policy) {
-            return Err(RunError::UnknownLimit {
-                workflow: name(),
-                job: plan.graph.names.get(*job as usize).to_owned(),
-                limit: limit.to_owned(),
-                known: engine.0.permits.names().map(str::to_owned).collect(),
-            });
-        }
-    }
-    Ok(())
+    let missing = |(job, policy)| Some((job, engine.0.permits.missing(policy)?));
+    let Some((job, limit)) = plan.graph.policies.iter().filter_map(missing).min() else {
+        return Ok(());
+    };
+    Err(RunError::UnknownLimit {
+        workflow: name(),
+        job: plan.graph.names.get(*job as usize).to_owned(),
+        limit: limit.to_owned(),
+        known: engine.0.permits.names().map(str::to_owned).collect(),
+    })
 }
 
 fn outcome(run: &ActiveRun) -> Result<Report, RunError> {

@@ -54,6 +54,8 @@ pub(super) struct State {
     /// How many attempts ended, for the monitor.
     pub(super) steps: u64,
     pub(super) watched: bool,
+    /// The report is there.
+    pub(super) published: bool,
     /// Woken and ready take turns.
     turn: bool,
     /// The latest reading of the clock, in nanoseconds since the run began.
@@ -121,6 +123,7 @@ impl State {
             turn: false,
             steps: 0,
             watched: false,
+            published: false,
             read_at: 0,
         }
     }
@@ -150,7 +153,7 @@ impl State {
         }
         if role == Role::BlockingThread {
             errands.wake.extend(self.driver.take());
-            return if self.scheduler.is_finished() { Step::Over } else { Step::Wait };
+            return if self.published { Step::Over } else { Step::Wait };
         }
         // Woken and ready take turns, so that neither starves.
         self.turn = !self.turn;
@@ -170,8 +173,11 @@ impl State {
                 other => self.perform(run, other, errands),
             }
         }
+        if self.recorder.is_some() {
+            self.record(run);
+        }
         match self.woken.pop_front() {
-            _ if self.scheduler.is_finished() && self.is_recorded() => Step::Over,
+            _ if self.published => Step::Over,
             Some(task) => Step::Poll(task),
             None => Step::Wait,
         }
@@ -228,15 +234,12 @@ impl State {
     /// Whether a thread of this role would find something to do, or to end for.
     pub(super) fn has_work_for(&self, role: Role) -> bool {
         let work = if role == Role::BlockingThread { self.blocking.len() } else { self.waiting() };
-        work > 0 || self.scheduler.is_finished()
+        work > 0 || self.published
     }
 
     /// After a step: wakes who listens, and sees to it that work which waits is seen.
     #[inline]
     pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
-        if self.recorder.is_some() {
-            self.record(run);
-        }
         if !self.listeners.is_empty() && self.visible() > self.heard {
             self.heard = self.visible();
             errands.wake.append(&mut self.listeners);
@@ -476,7 +479,7 @@ impl State {
             }
         }
         errands.drop.extend(self.alarms.clear());
-        errands.finished = self.recorder.is_none();
+        errands.finished = self.is_recorded();
         errands.wake.extend(self.driver.take());
     }
 

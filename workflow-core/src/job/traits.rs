@@ -28,6 +28,8 @@ impl Traits {
     pub(crate) const WATCHES: Self = Self(1 << 11);
     /// May block its thread.
     pub(crate) const BLOCKING: Self = Self(1 << 12);
+    /// Works on one element of its parent's list, and needs the others.
+    pub(crate) const ELEMENT: Self = Self(1 << 14);
     /// Has a priority other than 0.
     pub(crate) const RANKED: Self = Self(1 << 13);
 

@@ -1,0 +1,131 @@
+//! Work for every element of a list.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use workflow_core::prelude::*;
+use workflow_core::{FunctionWorkflow, closure};
+
+use crate::limits::Gauge;
+
+async fn run(draw: impl Fn(&mut Flow) -> Handle<Vec<u64>> + Send + Sync + 'static) -> Vec<u64> {
+    let workflow = FunctionWorkflow::new("fan_out", draw).expect("a name");
+    let report = Engine::default().run(workflow).await.expect("it completes");
+    report.output_ref::<Vec<u64>>().expect("a list").clone()
+}
+
+#[job]
+fn numbers(count: u64) -> Vec<u64> {
+    (0..count).collect()
+}
+
+#[job]
+async fn square(number: &u64) -> u64 {
+    number * number
+}
+
+pub(crate) async fn a_map_keeps_the_order() {
+    let squares = run(|flow| {
+        let numbers = flow.job(numbers::draw(100));
+        // The first elements take longest, so that they end last.
+        flow.map(numbers, |number| {
+            closure("square", number, |number| async move {
+                futures_timer::Delay::new(Duration::from_micros(3000 - 30 * number)).await;
+                Ok::<_, JobError>(number * number)
+            })
+        })
+    });
+    assert_eq!(squares.await, (0..100).map(|number| number * number).collect::<Vec<_>>());
+}
+
+pub(crate) async fn a_map_keeps_to_its_limit() {
+    let gauge = Gauge::default();
+    let seen = gauge.clone();
+    let list = run(move |flow| {
+        let gauge = gauge.clone();
+        let numbers = flow.job(numbers::draw(20));
+        let measured = map(numbers, move |number| {
+            closure("measured", number, move |number| {
+                let gauge = gauge.clone();
+                async move {
+                    let _inside = gauge.enter();
+                    futures_timer::Delay::new(Duration::from_millis(1)).await;
+                    Ok::<_, JobError>(number)
+                }
+            })
+        });
+        flow.job(measured.concurrency(3))
+    });
+    assert_eq!(list.await.len(), 20);
+    assert_eq!(seen.most(), 3);
+}
+
+pub(crate) async fn a_map_may_be_empty() {
+    let list = run(|flow| {
+        let numbers = flow.job(numbers::draw(0));
+        flow.map(numbers, square)
+    });
+    assert!(list.await.is_empty());
+}
+
+pub(crate) async fn a_failing_element_fails_the_map() {
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    BEGUN.store(0, Ordering::Relaxed);
+    let workflow = FunctionWorkflow::new("fails", |flow: &mut Flow| {
+        let numbers = flow.job(numbers::draw(50));
+        let call = map(numbers, |number| {
+            closure("picky", number, |number: u64| async move {
+                BEGUN.fetch_add(1, Ordering::Relaxed);
+                if number == 3 {
+                    return Err(JobError::terminal("three is out"));
+                }
+                Ok(number)
+            })
+        });
+        flow.job(call.concurrency(1))
+    });
+    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("three is out");
+    let report = error.report().expect("it began");
+    assert_eq!(report.reason().expect("a reason"), "job `picky` failed: three is out");
+    assert_eq!(report.job("picky[3]").expect("it ran").status, Status::Failed);
+    assert_eq!(report.job("picky[49]").expect("it is listed").status, Status::Cancelled);
+}
+
+#[job]
+fn lists() -> Vec<Vec<u64>> {
+    vec![vec![1, 2], vec![], vec![3]]
+}
+
+#[job]
+async fn times(number: &u64, factor: &u64) -> u64 {
+    number * factor
+}
+
+#[job]
+fn flatten(lists: &Vec<Vec<u64>>) -> Vec<u64> {
+    lists.concat()
+}
+
+pub(crate) async fn maps_nest() {
+    let list = run(|flow| {
+        let lists = flow.job(lists());
+        let factor = flow.value(10);
+        let mapped = flow.map(lists, |list| map(list, |number| times(number, factor)));
+        flow.job(flatten(mapped))
+    });
+    assert_eq!(list.await, [10, 20, 30]);
+}
+
+#[job]
+fn total(parts: Each<'_, u64>) -> Vec<u64> {
+    vec![parts.iter().sum(), parts.len() as u64]
+}
+
+pub(crate) async fn ten_thousand_inputs_arrive() {
+    let list = run(|flow| {
+        let one = flow.value(1_u64);
+        let parts: Vec<_> = (0..10_000).map(|_| flow.job(square(one))).collect();
+        flow.job(total(parts))
+    });
+    assert_eq!(list.await, [10_000, 10_000]);
+}

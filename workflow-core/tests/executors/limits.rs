@@ -1,0 +1,154 @@
+//! How many jobs run at once, who is first, and the store.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use workflow_core::prelude::*;
+use workflow_core::{Event, FunctionWorkflow, MemoryStore, RunId, Store, StoreError, closure};
+
+/// Counts who is inside, and remembers the most.
+#[derive(Clone, Default)]
+pub(crate) struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
+
+pub(crate) struct Inside(Gauge);
+
+impl Gauge {
+    pub(crate) fn enter(&self) -> Inside {
+        let inside = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.1.fetch_max(inside, Ordering::SeqCst);
+        Inside(self.clone())
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[job]
+async fn measured(gauge: &Gauge) -> u32 {
+    let _inside = gauge.enter();
+    futures_timer::Delay::new(Duration::from_millis(1)).await;
+    1
+}
+
+fn workflow<D: workflow_core::OutputOf>(
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    FunctionWorkflow::new("limits", draw).expect("a name")
+}
+
+fn many(gauge: &Gauge, change: impl Fn(Call<u32>) -> Call<u32> + Send + Sync + 'static, most: usize) -> FunctionWorkflow {
+    let gauge = gauge.clone();
+    workflow(move |flow| {
+        flow.max_parallel(most);
+        let gauge = flow.value(gauge.clone());
+        for _ in 0..12 {
+            flow.job(change(measured(gauge)));
+        }
+    })
+}
+
+pub(crate) async fn a_run_keeps_to_max_parallel() {
+    let gauge = Gauge::default();
+    Engine::default().run(many(&gauge, |call| call, 3)).await.expect("it completes");
+    assert_eq!(gauge.most(), 3);
+}
+
+pub(crate) async fn an_engine_keeps_to_max_parallel() {
+    let gauge = Gauge::default();
+    let engine = Engine::builder().max_parallel(2).build();
+    let runs = (0..3).map(|_| engine.run(many(&gauge, |call| call, 100)).into_future());
+    for report in futures::future::join_all(runs).await {
+        report.expect("it completes");
+    }
+    assert_eq!(gauge.most(), 2);
+}
+
+pub(crate) async fn a_named_limit_is_shared_by_runs() {
+    let (gauge, free) = (Gauge::default(), Gauge::default());
+    let engine = Engine::builder().limit("db", 2).build();
+    let limited = (0..3).map(|_| engine.run(many(&gauge, |call| call.limit("db"), 100)));
+    let others = (0..3).map(|_| engine.run(many(&free, |call| call, 100)));
+    let runs = limited.chain(others).map(IntoFuture::into_future);
+    for report in futures::future::join_all(runs).await {
+        report.expect("it completes");
+    }
+    assert_eq!(gauge.most(), 2);
+    assert!(free.most() > 2);
+}
+
+pub(crate) async fn an_unknown_limit_is_an_error() {
+    let engine = Engine::builder().limit("db", 2).build();
+    let workflow = many(&Gauge::default(), |call| call.limit("dv"), 1);
+    let error = engine.run(workflow).await.expect_err("there is no such limit");
+    assert_eq!(
+        error.to_string(),
+        "workflow `limits`: job `measured` names the limit `dv`, which the engine does not have; \
+         add `.limit(\"dv\", n)` to its builder (it has db)"
+    );
+}
+
+#[job]
+async fn line_up(order: &Arc<Mutex<Vec<i32>>>, number: i32) {
+    order.lock().expect("no panic").push(number);
+}
+
+pub(crate) async fn priority_decides_who_is_first() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&order);
+    let ranked = workflow(move |flow| {
+        flow.max_parallel(1);
+        let order = flow.value(Arc::clone(&order));
+        for priority in [0, 5, -3, 9] {
+            flow.job(line_up(order, priority).priority(priority));
+        }
+    });
+    Engine::default().run(ranked).await.expect("it completes");
+    assert_eq!(*seen.lock().expect("no panic"), [9, 5, 0, -3]);
+}
+
+pub(crate) async fn a_store_hears_before_anyone() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let run = engine.run(many(&Gauge::default(), |call| call, 4)).start().expect("it starts");
+    let mut events = run.events();
+    while let Some(event) = events.next().await {
+        let kept = store.events(run.id(), event.sequence).await.expect("memory can be read");
+        assert_eq!(kept[0], event);
+    }
+    run.wait().await.expect("it completes");
+    assert_eq!(store.events(run.id(), 0).await.expect("memory can be read").len(), 26);
+    assert_eq!(store.runs(), [(run.id(), "limits".to_owned())]);
+}
+
+struct Broken;
+
+#[async_trait]
+impl Store for Broken {
+    async fn append(&self, _: RunId, _: &str, _: &[Event]) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("the disk is full".into()))
+    }
+
+    async fn events(&self, _: RunId, _: u64) -> Result<Vec<Event>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+pub(crate) async fn a_broken_store_stops_the_run() {
+    let engine = Engine::builder().store(Broken).build();
+    let hangs = workflow(|flow| {
+        let start = flow.value(());
+        flow.job(closure("hangs", start, |()| std::future::pending::<Result<(), JobError>>()));
+    });
+    let error = engine.run(hangs).await.expect_err("nothing is kept").to_string();
+    assert!(error.ends_with("the disk is full"), "{error}");
+}

@@ -1,0 +1,121 @@
+//! One suite of scenarios, run under every executor: tokio with many threads and with one, smol,
+//! no runtime but `block_on`, and a plain thread that waits.
+
+mod fanout;
+mod flows;
+mod limits;
+mod ordering;
+mod stopping;
+mod timing;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+
+use workflow_core::{Clock as _, ManualClock};
+
+/// Runs one scenario under one executor.
+macro_rules! executors {
+    ($($room:ident :: $scenario:ident),* $(,)?) => {
+        mod tokio_multi_thread {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$room::$scenario().await;
+            })*
+        }
+
+        mod tokio_current_thread {
+            $(#[tokio::test(flavor = "current_thread")]
+            async fn $scenario() {
+                super::$room::$scenario().await;
+            })*
+        }
+
+        mod smol {
+            $(#[test]
+            fn $scenario() {
+                ::smol::block_on(super::$room::$scenario());
+            })*
+        }
+
+        mod no_runtime {
+            $(#[test]
+            fn $scenario() {
+                futures::executor::block_on(super::$room::$scenario());
+            })*
+        }
+    };
+}
+
+executors! {
+    flows::a_function_is_a_workflow,
+    flows::a_graph_passes_typed_values,
+    flows::a_function_runs_jobs_as_it_goes,
+    flows::a_workflow_is_a_job_of_another,
+    flows::a_condition_decides,
+    flows::an_optional_input_may_be_missing,
+    flows::output_of_another_shape_goes_through_json,
+    flows::the_input_may_draw_the_graph,
+    flows::undo_runs_newest_first,
+    flows::any_error_is_a_job_error,
+    flows::a_panic_is_the_jobs_failure,
+    flows::a_started_run_goes_on_by_itself,
+    fanout::a_map_keeps_the_order,
+    fanout::a_map_keeps_to_its_limit,
+    fanout::a_map_may_be_empty,
+    fanout::a_failing_element_fails_the_map,
+    fanout::maps_nest,
+    fanout::ten_thousand_inputs_arrive,
+    ordering::an_edge_orders_without_a_value,
+    ordering::a_fan_in_runs_once,
+    ordering::branches_do_not_share_a_context,
+    ordering::a_busy_job_does_not_starve_others,
+    ordering::a_blocking_job_does_not_stall_others,
+    ordering::a_blocking_job_may_wait_for_another,
+    ordering::late_subscribers_hear_everything,
+    ordering::a_long_chain_needs_no_stack,
+    timing::ten_thousand_sleepers,
+    timing::a_flaky_job_is_retried,
+    timing::an_attempt_has_its_time,
+    timing::all_attempts_have_their_time,
+    timing::a_silent_job_is_stopped,
+    timing::a_heartbeat_keeps_a_job_alive,
+    timing::a_run_has_its_time,
+    timing::sleep_follows_the_clock,
+    stopping::cancel_asks_first,
+    stopping::cancel_drops_who_does_not_listen,
+    stopping::cancel_leaves_a_deaf_thread_behind,
+    stopping::dropping_the_future_cancels,
+    stopping::what_must_always_run_runs,
+    stopping::stop_on_failure,
+    stopping::a_cancelled_run_says_how_far_it_came,
+    limits::a_run_keeps_to_max_parallel,
+    limits::an_engine_keeps_to_max_parallel,
+    limits::a_named_limit_is_shared_by_runs,
+    limits::an_unknown_limit_is_an_error,
+    limits::priority_decides_who_is_first,
+    limits::a_store_hears_before_anyone,
+    limits::a_broken_store_stops_the_run,
+}
+
+/// Awaits while a clock that stands still is moved whenever there is nothing else to do.
+async fn with_clock<F: Future>(clock: &ManualClock, future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            match clock.until_next() {
+                Some(time) => clock.advance(time),
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_clock_that_nobody_waits_for_stands_still() {
+    assert_eq!(ManualClock::new().now(), std::time::Duration::ZERO);
+}

@@ -1,0 +1,225 @@
+//! Who runs when, and who hears of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
+
+use futures::StreamExt as _;
+use workflow_core::prelude::*;
+use workflow_core::{EventKind, FunctionWorkflow, closure};
+
+fn workflow<D: workflow_core::OutputOf>(
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    FunctionWorkflow::new("ordering", draw).expect("a name")
+}
+
+type Shared<T> = Arc<Mutex<T>>;
+
+/// A peer runs a job before one that it waits for, when no value is read
+/// (dagrs, issue 103).
+pub(crate) async fn an_edge_orders_without_a_value() {
+    let order: Shared<Vec<&str>> = Shared::default();
+    let seen = Arc::clone(&order);
+    let ordered = workflow(move |flow| {
+        let start = flow.value(());
+        let note = |name: &'static str, yields: usize| {
+            let order = Arc::clone(&order);
+            closure(name, start, move |()| {
+                let order = Arc::clone(&order);
+                async move {
+                    for _ in 0..yields {
+                        yield_now().await;
+                    }
+                    order.lock().expect("no panic").push(name);
+                    Ok::<_, JobError>(())
+                }
+            })
+        };
+        let slow = flow.job(note("slow", 50));
+        let quick = flow.job(note("quick", 0).after(slow));
+        flow.job(note("last", 0).after(quick));
+    });
+    Engine::default().run(ordered).await.expect("it completes");
+    assert_eq!(*seen.lock().expect("no panic"), ["slow", "quick", "last"]);
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[job]
+async fn part(number: u32) -> u32 {
+    yield_now().await;
+    number
+}
+
+/// A peer runs a job once for each of two predecessors that end together
+/// (apalis, issue 673).
+pub(crate) async fn a_fan_in_runs_once() {
+    let count = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&count);
+    let fan_in = workflow(move |flow| {
+        let parts: Vec<_> = (0..50).map(|number| flow.job(part::draw(number))).collect();
+        let count = Arc::clone(&count);
+        let start = flow.value(());
+        let join = closure("join", start, move |()| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<_, JobError>(()) }
+        });
+        flow.job(join.after_all(parts));
+    });
+    Engine::default().run(fan_in).await.expect("it completes");
+    assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
+
+#[job]
+async fn who(ctx: &JobContext, number: u32) -> (u32, String, u32) {
+    let before = ctx.job_name();
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    assert_eq!(before, ctx.job_name());
+    (number, before, ctx.attempt())
+}
+
+#[job]
+fn check(names: Each<'_, (u32, String, u32)>) -> bool {
+    names.iter().all(|(number, name, attempt)| *name == format!("who {number}") && *attempt == 1)
+}
+
+/// A peer lets parallel branches overwrite what each other knows of itself (smg, issue 1573).
+pub(crate) async fn branches_do_not_share_a_context() {
+    let branches = workflow(|flow| {
+        let names: Vec<_> =
+            (0..50).map(|number| flow.job(who::draw(number).name(format!("who {number}")))).collect();
+        flow.job(check(names))
+    });
+    let report = Engine::default().run(branches).await.expect("it completes");
+    assert!(report.output::<bool>().expect("a verdict"));
+}
+
+/// A future that is always ready to go on must not keep the others from their turn.
+pub(crate) async fn a_busy_job_does_not_starve_others() {
+    let done = Arc::new(AtomicBool::new(false));
+    let starving = workflow(move |flow| {
+        let start = flow.value(());
+        let (stop, stopped) = (Arc::clone(&done), Arc::clone(&done));
+        flow.job(closure("busy", start, move |()| {
+            let stopped = Arc::clone(&stopped);
+            async move {
+                while !stopped.load(Ordering::Relaxed) {
+                    yield_now().await;
+                }
+                Ok::<_, JobError>(())
+            }
+        }));
+        let first = flow.job(part::draw(1));
+        let second = flow.job(part::draw(first));
+        flow.job(closure("stop", start, move |()| {
+            stop.store(true, Ordering::Relaxed);
+            async { Ok::<_, JobError>(()) }
+        })
+        .after(second));
+    });
+    Engine::default().run(starving).await.expect("it completes");
+}
+
+#[job]
+fn wait_for(message: Channel) -> Result<u32, JobError> {
+    Ok(message.1.lock().expect("no panic").recv()?)
+}
+
+#[job]
+async fn send(message: Channel, number: u32) -> Result<(), JobError> {
+    yield_now().await;
+    Ok(message.0.send(number)?)
+}
+
+#[job]
+fn send_blocking(message: Channel, number: u32) -> Result<(), JobError> {
+    Ok(message.0.send(number)?)
+}
+
+#[derive(Clone)]
+pub(crate) struct Channel(mpsc::Sender<u32>, Arc<Mutex<mpsc::Receiver<u32>>>);
+
+impl Channel {
+    fn new() -> Self {
+        let (send, receive) = mpsc::channel();
+        Self(send, Arc::new(Mutex::new(receive)))
+    }
+}
+
+/// The first job blocks its thread until the second, which is a future, has run.
+pub(crate) async fn a_blocking_job_does_not_stall_others() {
+    let blocking = workflow(|flow| {
+        let channel = Channel::new();
+        let number = flow.job(wait_for::draw(channel.clone()));
+        flow.job(send::draw(channel, 7));
+        number
+    });
+    let report = Engine::default().run(blocking).await.expect("it completes");
+    assert_eq!(report.output::<u32>().expect("a number"), 7);
+}
+
+/// Many jobs block until the last has run: each needs a thread of its own.
+pub(crate) async fn a_blocking_job_may_wait_for_another() {
+    let blocking = workflow(|flow| {
+        let channel = Channel::new();
+        for _ in 0..20 {
+            let one = Channel::new();
+            flow.job(wait_for::draw(one.clone()));
+            let received = flow.job(wait_for::draw(channel.clone()));
+            flow.job(send_blocking::draw(one, 1).after(received));
+        }
+        for _ in 0..20 {
+            flow.job(send_blocking::draw(channel.clone(), 1));
+        }
+    });
+    // One channel has one receiver at a time, and senders that come after all who wait.
+    Engine::default().run(blocking).await.expect("it completes");
+}
+
+pub(crate) async fn late_subscribers_hear_everything() {
+    let parts = workflow(|flow| {
+        for number in 0..5 {
+            flow.job(part::draw(number));
+        }
+    });
+    let run = Engine::default().run(parts).start().expect("it starts");
+    let early: Vec<_> = run.events().collect().await;
+    let late: Vec<_> = run.events().collect().await;
+    assert_eq!(early, late);
+    let numbers: Vec<u64> = early.iter().map(|event| event.sequence).collect();
+    assert_eq!(numbers, (0..12).collect::<Vec<_>>());
+    assert_eq!(early[0].kind, EventKind::RunStarted);
+    assert_eq!(early[11].kind, EventKind::RunCompleted);
+    let report = run.wait().await.expect("it completed");
+    assert_eq!(report.events().collect::<Vec<_>>(), late);
+}
+
+#[job(inline)]
+fn next(number: &u32) -> u32 {
+    number + 1
+}
+
+pub(crate) async fn a_long_chain_needs_no_stack() {
+    let chain = workflow(|flow| {
+        let mut last = flow.value(0);
+        for _ in 0..100_000 {
+            last = flow.job(next(last));
+        }
+        last
+    });
+    let report = Engine::default().run(chain).await.expect("it completes");
+    assert_eq!(report.output::<u32>().expect("a number"), 100_000);
+}

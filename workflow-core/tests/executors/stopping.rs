@@ -1,0 +1,176 @@
+//! Cancelling, and what still runs then.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use workflow_core::prelude::*;
+use workflow_core::{FunctionWorkflow, OnFailure, RunHandle, closure};
+
+fn workflow<D: workflow_core::OutputOf>(
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    FunctionWorkflow::new("stopping", draw).expect("a name")
+}
+
+/// Waits until the job has started.
+async fn until_started(run: &RunHandle, job: &str) {
+    let started = format!("{job} started");
+    let mut events = run.events();
+    while let Some(event) = events.next().await {
+        if event.kind.to_string() == started {
+            return;
+        }
+    }
+}
+
+async fn cancelled(run: &RunHandle) -> Report {
+    match run.wait().await.expect_err("it was cancelled") {
+        RunError::Cancelled(report) => report,
+        other => panic!("{other}"),
+    }
+}
+
+#[job]
+async fn polite(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.cancelled().await;
+    Err(JobError::from("put everything back"))
+}
+
+pub(crate) async fn cancel_asks_first() {
+    let asks = workflow(|flow| {
+        let polite = flow.job(polite());
+        flow.job(closure("never", polite, |number| async move { Ok::<_, JobError>(number) }));
+    });
+    let run = Engine::default().run(asks).start().expect("it starts");
+    until_started(&run, "polite").await;
+    run.cancel();
+    run.cancel();
+    let report = cancelled(&run).await;
+    let job = report.job("polite").expect("a job");
+    assert_eq!(job.status, Status::Cancelled);
+    assert_eq!(job.error.expect("an error").message, "cancelled: put everything back");
+    assert_eq!(report.job("never").expect("a job").status, Status::Skipped);
+}
+
+#[job]
+async fn hangs() -> u32 {
+    std::future::pending().await
+}
+
+pub(crate) async fn cancel_drops_who_does_not_listen() {
+    let run = Engine::default().run(workflow(|flow| flow.job(hangs()))).start().expect("it starts");
+    until_started(&run, "hangs").await;
+    run.cancel();
+    let job = cancelled(&run).await.job("hangs").expect("a job");
+    assert_eq!((job.status, job.error.expect("an error").message), (Status::Cancelled, "cancelled".to_owned()));
+}
+
+pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let deaf = workflow(move |flow| {
+        let held = flow.value(Arc::clone(&held));
+        flow.job(block_on(held))
+    });
+    let run = Engine::default().run(deaf).start().expect("it starts");
+    until_started(&run, "block_on").await;
+    run.cancel();
+    let job = cancelled(&run).await.job("block_on").expect("a job");
+    let message = job.error.expect("an error").message;
+    assert_eq!(message, "cancelled: its thread runs on, and what it returns will not be taken");
+    drop(release);
+}
+
+#[job]
+fn block_on(held: &Arc<std::sync::Mutex<mpsc::Receiver<()>>>) -> u32 {
+    // Ends with the sender, after the run.
+    let _ = held.lock().expect("no panic").recv();
+    1
+}
+
+pub(crate) async fn dropping_the_future_cancels() {
+    let (alive, dropped) = mpsc::channel::<()>();
+    let holds = workflow(move |flow| {
+        let alive = flow.value(alive.clone());
+        flow.job(closure("holds", alive, |alive| async move {
+            let _alive = alive;
+            std::future::pending::<Result<(), JobError>>().await
+        }));
+    });
+    let mut run = Box::pin(Engine::default().run(holds).into_future());
+    std::future::poll_fn(|cx| {
+        assert!(run.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(run);
+    // The last sender goes with the job's future, which the background drops.
+    let gone = blocking::unblock(move || dropped.recv()).await;
+    assert!(gone.is_err());
+}
+
+#[job]
+async fn note(count: &Arc<AtomicU32>, add: u32) {
+    count.fetch_add(add, Ordering::Relaxed);
+}
+
+pub(crate) async fn what_must_always_run_runs() {
+    let count = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&count);
+    let cleans = workflow(move |flow| {
+        let count = flow.value(Arc::clone(&count));
+        let hangs = flow.job(hangs());
+        let next = flow.job(note(count, 1).after(hangs));
+        flow.job(note(count, 10).name("clean up").after(next).trigger(TriggerRule::Always));
+        flow.job(note(count, 100).name("only if").after(next).trigger(TriggerRule::AllDone));
+    });
+    let run = Engine::default().run(cleans).start().expect("it starts");
+    until_started(&run, "hangs").await;
+    run.cancel();
+    let report = cancelled(&run).await;
+    assert_eq!(seen.load(Ordering::Relaxed), 10);
+    assert_eq!(report.job("clean up").expect("a job").status, Status::Completed);
+}
+
+#[job]
+async fn fails() -> Result<u32, JobError> {
+    Err(JobError::terminal("no luck"))
+}
+
+pub(crate) async fn stop_on_failure() {
+    for (on_failure, status) in
+        [(OnFailure::Stop, Status::Skipped), (OnFailure::Continue, Status::Completed)]
+    {
+        let count = Arc::new(AtomicU32::new(0));
+        let stops = workflow(move |flow| {
+            flow.on_failure(on_failure);
+            flow.max_parallel(1);
+            let count = flow.value(Arc::clone(&count));
+            flow.job(fails());
+            let other = flow.job(note(count, 1).name("other"));
+            flow.job(note(count, 1).name("later").after(other));
+        });
+        let error = Engine::default().run(stops).await.expect_err("a job failed");
+        let report = error.report().expect("it began");
+        assert_eq!(report.job("other").expect("a job").status, status);
+        assert_eq!(report.job("later").expect("a job").status, status);
+    }
+}
+
+pub(crate) async fn a_cancelled_run_says_how_far_it_came() {
+    let count = Arc::new(AtomicU32::new(0));
+    let half = workflow(move |flow| {
+        let count = flow.value(Arc::clone(&count));
+        let first = flow.job(note(count, 1));
+        let hangs = flow.job(hangs().after(first));
+        flow.job(note(count, 1).after(hangs));
+    });
+    let engine = Engine::builder().cancel_grace(Duration::from_millis(1)).build();
+    let run = engine.run(half).start().expect("it starts");
+    until_started(&run, "hangs").await;
+    run.cancel();
+    let error = run.wait().await.expect_err("it was cancelled").to_string();
+    assert!(error.ends_with("was cancelled: 1 of 3 jobs completed"), "{error}");
+}

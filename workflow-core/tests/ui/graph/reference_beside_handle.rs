@@ -1,0 +1,23 @@
+use workflow_core::prelude::*;
+
+#[job]
+fn extract() -> Vec<u64> {
+    vec![1, 2]
+}
+
+#[job]
+fn total(numbers: &[u64]) -> u64 {
+    numbers.iter().sum()
+}
+
+#[job]
+fn shift(number: u64, by: u64) -> u64 {
+    number + by
+}
+
+fn main() {
+    let mut flow = Flow::new();
+    let numbers = flow.job(extract());
+    let sum = flow.job(total(numbers));
+    flow.job(shift(&2_u64, sum));
+}

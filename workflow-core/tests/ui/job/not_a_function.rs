@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[job]
+struct Double;
+
+fn main() {
+    let _ = Double;
+}

@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[job]
+fn draw(flow: &mut Flow) {
+    let _ = flow;
+}
+
+fn main() {}

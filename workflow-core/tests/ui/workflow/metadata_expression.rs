@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(metadata = { "n": 1 + 1 })]
+fn greet() {}
+
+fn main() {
+    greet();
+}

@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(metadata = { "owner": 'w' })]
+fn greet() {}
+
+fn main() {
+    greet();
+}

@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(name = "greet")]
+struct Greet;
+
+fn main() {
+    let _ = Greet;
+}
