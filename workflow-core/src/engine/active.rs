@@ -155,7 +155,10 @@ impl ActiveRun {
     /// Starts a thread that works for the run as long as there is something to do.
     pub(super) fn start_thread(self: &Arc<Self>) {
         let run = Arc::clone(self);
-        self.runtime.spawn_blocking(move || super::driver::work_on_thread(&run));
+        if !self.runtime.spawn_blocking(move || super::driver::work_on_thread(&run)) {
+            tracing::warn!(parent: &self.span, "no thread could be started; jobs wait for one");
+            self.lock().threads.count -= 1;
+        }
     }
 
     pub(super) fn report(&self) -> Option<&Report> {

@@ -13,8 +13,7 @@ pub(super) enum Runtime {
     /// The tokio runtime that the caller is in.
     #[cfg(feature = "tokio")]
     Tokio(tokio::runtime::Handle),
-    /// Threads of our own: a small pool for tasks, a growing one for blocking functions, and a
-    /// timer thread. Any other executor's futures run there as well.
+    /// Threads of our own: a pool for tasks, one for each function that blocks, and one for timers. Any other executor's futures run there as well.
     Own,
 }
 
@@ -58,20 +57,24 @@ impl Runtime {
             }
             Self::Own => match pool() {
                 Some(pool) => pool.spawn_ok(future),
-                // No thread is to be had: the future waits for one of those that block.
-                None => blocking::unblock(move || futures::executor::block_on(future)).detach(),
+                // Not even one thread was to be had, so the caller's must do.
+                None => futures::executor::block_on(future),
             },
         }
     }
 
-    /// Calls a function that may block.
-    pub(super) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+    /// Calls a function on a thread that may block. False when no thread is to be had.
+    pub(super) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) -> bool {
         match self {
             #[cfg(feature = "tokio")]
             Self::Tokio(handle) => {
                 handle.spawn_blocking(work);
+                true
             }
-            Self::Own => blocking::unblock(work).detach(),
+            Self::Own => {
+                let thread = std::thread::Builder::new().name("workflow-job".to_owned());
+                thread.spawn(work).is_ok()
+            }
         }
     }
 

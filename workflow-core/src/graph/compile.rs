@@ -232,7 +232,7 @@ impl Successors {
     }
 }
 
-fn invert(order: &[u32]) -> Vec<u32> {
+pub(super) fn invert(order: &[u32]) -> Vec<u32> {
     let mut new_of = vec![0; order.len()];
     for (new, old) in order.iter().enumerate() {
         new_of[*old as usize] = new as u32;

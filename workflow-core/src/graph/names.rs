@@ -12,6 +12,8 @@ pub(crate) struct Names {
     seed_of: Vec<u32>,
     /// Empty, or one entry per job.
     given: Vec<Option<Box<str>>>,
+    /// The jobs in the order in which they were added, as their numbers in the graph.
+    order: Vec<u32>,
     resolved: OnceLock<Vec<Box<str>>>,
 }
 
@@ -59,6 +61,7 @@ impl Names {
         if !self.given.is_empty() {
             self.given = order.iter().map(|old| self.given[*old as usize].take()).collect();
         }
+        self.order = super::compile::invert(order);
     }
 
     pub(crate) fn get(&self, job: usize) -> &str {
@@ -70,14 +73,17 @@ impl Names {
             let taken: HashSet<&str> = self.given().map(|(_, name)| name).collect();
             let mut counts: Vec<u32> = vec![0; self.seeds.len()];
             let mut made = HashSet::new();
-            let name = |(job, seed): (usize, &u32)| match self.given.get(job) {
-                Some(Some(given)) => given.clone(),
-                _ => {
-                    let seed = *seed as usize;
-                    number(&self.seeds[seed], &mut counts[seed], &taken, &mut made)
-                }
-            };
-            self.seed_of.iter().enumerate().map(name).collect()
+            let mut names = vec![Box::default(); self.seed_of.len()];
+            // Numbers count the jobs as they were added, wherever the graph has put them.
+            for job in 0..names.len() {
+                let job = self.order.get(job).map_or(job, |job| *job as usize);
+                let seed = self.seed_of[job] as usize;
+                names[job] = match self.given.get(job) {
+                    Some(Some(given)) => given.clone(),
+                    _ => number(&self.seeds[seed], &mut counts[seed], &taken, &mut made),
+                };
+            }
+            names
         })
     }
 }

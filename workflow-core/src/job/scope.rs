@@ -96,6 +96,13 @@ impl Slots {
         }
     }
 
+    /// What a job of the graph left, if it is there, and its type; `None` for no such job.
+    pub(crate) fn output(&self, job: u32) -> Option<(Option<&(dyn Any + Send + Sync)>, Type)> {
+        let source = *self.wiring.outputs.get(job as usize)?;
+        let (kind, _) = self.wiring.columns.get(source.column as usize)?;
+        Some((self.any(source), *kind))
+    }
+
     /// Refuses what this attempt may still leave.
     pub(crate) fn fence(&self, job: u32, attempt: u32) {
         self.fences.lock().unwrap_or_else(PoisonError::into_inner).push((job, attempt));

@@ -133,6 +133,14 @@ pub enum OutputError {
         /// The workflow's name.
         workflow: String,
     },
+    /// No job of the graph has the name.
+    #[error("workflow `{workflow}` has no job named `{job}`")]
+    UnknownJob {
+        /// The workflow's name.
+        workflow: String,
+        /// The name.
+        job: String,
+    },
     /// The output is of another type.
     #[error("the output of workflow `{workflow}` is of type `{found}`, not `{wanted}`: {error}")]
     Type {
@@ -329,6 +337,37 @@ impl Report {
         let (value, kind) = self.raw_output()?;
         kind.write(value)
             .map_err(|error| OutputError::Json { workflow: self.workflow().to_owned(), error })
+    }
+
+    /// The output of one job of the graph, read in place.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such job, when it did not complete, or when its output is of
+    /// another type.
+    pub fn output_of<T: Any>(&self, job: &str) -> Result<&T, OutputError> {
+        let unknown = || OutputError::UnknownJob {
+            workflow: self.workflow().to_owned(),
+            job: job.to_owned(),
+        };
+        let number = self.graph().job_names().position(|name| name == job).ok_or_else(unknown)?;
+        let (value, kind) = self.0.slots.output(number as u32).ok_or_else(unknown)?;
+        let value =
+            value.ok_or_else(|| OutputError::Missing { workflow: self.workflow().to_owned() })?;
+        value.downcast_ref().ok_or_else(|| OutputError::Type {
+            workflow: self.workflow().to_owned(),
+            found: kind.name(),
+            wanted: std::any::type_name::<T>(),
+            error: ValueError::Opaque { type_name: kind.name() },
+        })
+    }
+
+    /// The outputs of all jobs of the graph that made a `T`, with the jobs' names.
+    pub fn outputs<T: Any>(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.graph().job_names().enumerate().filter_map(|(job, name)| {
+            let (value, _) = self.0.slots.output(job as u32)?;
+            Some((name, value?.downcast_ref()?))
+        })
     }
 
     fn raw_output(&self) -> Result<(&(dyn Any + Send + Sync), crate::value::Type), OutputError> {

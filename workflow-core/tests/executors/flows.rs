@@ -93,7 +93,8 @@ pub(crate) async fn a_workflow_is_a_job_of_another() {
         let name = flow.value(1_u8);
         flow.job(registry::call::<u8, String>("gret", name))
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("no such workflow");
+    let error =
+        Engine::default().run(workflow.expect("a name")).await.expect_err("no such workflow");
     assert!(error.to_string().contains("did you mean `greet`"), "{error}");
 }
 
@@ -251,7 +252,9 @@ pub(crate) async fn a_panic_is_the_jobs_failure() {
     });
     let error = Engine::default().run(workflow.expect("a name")).await.expect_err("two panics");
     let report = error.report().expect("it began");
-    for (job, text) in [("explodes", "the number is 1"), ("explodes_on_a_thread", "the number is 0")] {
+    for (job, text) in
+        [("explodes", "the number is 1"), ("explodes_on_a_thread", "the number is 0")]
+    {
         let error = report.job(job).and_then(|job| job.error).expect("an error");
         assert_eq!((error.kind, error.message.as_str()), (JobErrorKind::Panicked, text));
     }

@@ -46,7 +46,11 @@ fn workflow<D: workflow_core::OutputOf>(
     FunctionWorkflow::new("limits", draw).expect("a name")
 }
 
-fn many(gauge: &Gauge, change: impl Fn(Call<u32>) -> Call<u32> + Send + Sync + 'static, most: usize) -> FunctionWorkflow {
+fn many(
+    gauge: &Gauge,
+    change: impl Fn(Call<u32>) -> Call<u32> + Send + Sync + 'static,
+    most: usize,
+) -> FunctionWorkflow {
     let gauge = gauge.clone();
     workflow(move |flow| {
         flow.max_parallel(most);

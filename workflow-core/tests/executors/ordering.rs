@@ -99,8 +99,9 @@ fn check(names: Each<'_, (u32, String, u32)>) -> bool {
 /// A peer lets parallel branches overwrite what each other knows of itself (smg, issue 1573).
 pub(crate) async fn branches_do_not_share_a_context() {
     let branches = workflow(|flow| {
-        let names: Vec<_> =
-            (0..50).map(|number| flow.job(who::draw(number).name(format!("who {number}")))).collect();
+        let names: Vec<_> = (0..50)
+            .map(|number| flow.job(who::draw(number).name(format!("who {number}"))))
+            .collect();
         flow.job(check(names))
     });
     let report = Engine::default().run(branches).await.expect("it completes");
@@ -124,11 +125,13 @@ pub(crate) async fn a_busy_job_does_not_starve_others() {
         }));
         let first = flow.job(part::draw(1));
         let second = flow.job(part::draw(first));
-        flow.job(closure("stop", start, move |()| {
-            stop.store(true, Ordering::Relaxed);
-            async { Ok::<_, JobError>(()) }
-        })
-        .after(second));
+        flow.job(
+            closure("stop", start, move |()| {
+                stop.store(true, Ordering::Relaxed);
+                async { Ok::<_, JobError>(()) }
+            })
+            .after(second),
+        );
     });
     Engine::default().run(starving).await.expect("it completes");
 }

@@ -64,7 +64,10 @@ pub(crate) async fn cancel_drops_who_does_not_listen() {
     until_started(&run, "hangs").await;
     run.cancel();
     let job = cancelled(&run).await.job("hangs").expect("a job");
-    assert_eq!((job.status, job.error.expect("an error").message), (Status::Cancelled, "cancelled".to_owned()));
+    assert_eq!(
+        (job.status, job.error.expect("an error").message),
+        (Status::Cancelled, "cancelled".to_owned())
+    );
 }
 
 pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
@@ -107,7 +110,7 @@ pub(crate) async fn dropping_the_future_cancels() {
     .await;
     drop(run);
     // The last sender goes with the job's future, which the background drops.
-    let gone = blocking::unblock(move || dropped.recv()).await;
+    let gone = smol::unblock(move || dropped.recv()).await;
     assert!(gone.is_err());
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use workflow_core::prelude::*;
-use workflow_core::{Clock as _, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure};
+use workflow_core::{
+    Clock as _, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
+};
 
 use crate::with_clock;
 
@@ -122,11 +124,7 @@ pub(crate) async fn all_attempts_have_their_time() {
 #[job]
 async fn beat(ctx: &JobContext, every: Duration, times: u32) -> Result<u32, JobError> {
     for _ in 0..times {
-        futures::future::select(
-            Box::pin(ctx.sleep(every)),
-            Box::pin(ctx.cancelled()),
-        )
-        .await;
+        futures::future::select(Box::pin(ctx.sleep(every)), Box::pin(ctx.cancelled())).await;
         if ctx.is_cancelled() {
             return Err(JobError::from("noticed"));
         }

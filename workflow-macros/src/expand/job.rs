@@ -1,0 +1,221 @@
+//! What `#[job]` stands for: a function that dispatches on its arguments, a marker type that
+//! holds the function as it was written, and an entry for the registry.
+
+mod later;
+mod now;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+
+use super::body::{Place, Readers};
+use super::{Work, local};
+use crate::parse::args::JobArgs;
+use crate::parse::kind::Kind;
+
+/// Everything that a job consists of.
+pub(crate) fn job(work: &Work, args: &JobArgs) -> TokenStream {
+    let job = Job { work, args };
+    let marker = job.marker();
+    let function = if work.inputs().is_empty() { job.bare() } else { job.dispatching() };
+    let entry = work.submit(&job.entry());
+    quote!(#marker #function #entry)
+}
+
+struct Job<'a> {
+    work: &'a Work,
+    args: &'a JobArgs,
+}
+
+impl Job<'_> {
+    fn ident(&self) -> &Ident {
+        &self.work.function.name
+    }
+
+    fn name(&self) -> String {
+        let own = || self.ident().unraw().to_string();
+        self.args.name.as_ref().map_or_else(own, syn::LitStr::value)
+    }
+
+    /// The type that holds the function as it was written.
+    fn marker(&self) -> TokenStream {
+        let function = &self.work.function;
+        let (ident, visibility) = (self.ident(), &function.visibility);
+        let conditions = self.work.conditions();
+        let note = format!(
+            "The job [`{ident}`](fn@{ident}): `{ident}::call` is the function as it was written."
+        );
+        let site = Span::mixed_site();
+        let call = function.renamed(
+            &function.attributes_but(&["doc", "cfg", "deprecated"]),
+            &Ident::new("call", site),
+        );
+        quote_spanned! {site=>
+            #(#conditions)*
+            #[doc = #note]
+            #[allow(
+                non_camel_case_types, missing_debug_implementations, missing_copy_implementations,
+                unreachable_pub, unknown_lints, clippy::all, clippy::pedantic, clippy::exhaustive_enums
+            )]
+            #visibility enum #ident {}
+
+            #(#conditions)*
+            impl #ident {
+                /// The function as it was written.
+                #[allow(
+                    unreachable_pub, unknown_lints, clippy::missing_errors_doc, clippy::missing_panics_doc,
+                    clippy::missing_const_for_fn
+                )]
+                #call
+            }
+        }
+    }
+
+    /// Attributes of the function that callers see.
+    fn public_attributes(&self) -> TokenStream {
+        let function = &self.work.function;
+        let attributes = ["cfg", "doc", "deprecated"].map(|name| function.attributes_named(name));
+        let documented = !attributes[1].is_empty();
+        let signature = documented.then(|| {
+            let text = format!("\n# Signature\n\n```text\n{}\n```", function.signature());
+            quote!(#[doc = #text])
+        });
+        let attributes = attributes.iter().flatten();
+        quote!(#(#attributes)* #signature)
+    }
+
+    /// The call that is drawn into a graph, after its inputs were bound.
+    fn drawn(&self) -> TokenStream {
+        let work = self.work;
+        let (private, ident, name) = (work.private(), self.ident(), self.name());
+        let site = Span::mixed_site();
+        let callee = quote_spanned!(site=> #ident::call);
+        let place = if self.args.options.inline.is_some() { Place::Inline } else { Place::Thread };
+        let body = work.body(&callee, place, Readers::Cloned);
+        let output = work.type_of(&work.output());
+        let settings = work.settings(&self.args.options);
+        quote_spanned! {site=>
+            let body = #body;
+            #private::Call::new(#name, #output, body, inputs) #settings
+        }
+    }
+
+    /// The function of a job without inputs.
+    fn bare(&self) -> TokenStream {
+        let (private, output) = (self.work.private(), self.work.output());
+        let (attributes, drawn) = (self.public_attributes(), self.drawn());
+        let (visibility, ident) = (&self.work.function.visibility, self.ident());
+        let conditions = self.work.conditions();
+        quote_spanned! {Span::mixed_site()=>
+            #attributes
+            #visibility fn #ident() -> #private::Call<#output> {
+                #ident::draw()
+            }
+
+            #(#conditions)*
+            impl #ident {
+                /// A call of the job, to be drawn into a graph.
+                #[allow(unreachable_pub)]
+                #visibility fn draw() -> #private::Call<#output> {
+                    let inputs = #private::Inputs::new();
+                    #drawn
+                }
+            }
+        }
+    }
+
+    /// The function of a job with inputs, and what it does with values and with handles.
+    fn dispatching(&self) -> TokenStream {
+        let work = self.work;
+        let private = work.private();
+        let site = Span::mixed_site();
+        let (ident, visibility) = (self.ident(), &work.function.visibility);
+        let attributes = self.public_attributes();
+        let inputs = work.inputs();
+        let types = self.type_parameters();
+        let kinds: Vec<_> = inputs.iter().map(|input| work.kind(input.kind)).collect();
+        let names = self.argument_names();
+        let modes = types.iter().zip(&kinds).map(
+            |(argument, kind)| quote_spanned!(site=> <#argument as #private::Arg<#kind>>::Mode),
+        );
+        let mode = modes.reduce(|one, other| quote_spanned!(site=> #private::Both<#one, #other>));
+        let packed = quote_spanned!(site=> <#mode as #private::Mode>::Pack<(#(#types,)*)>);
+        let (now, later) = (self.now(), self.later());
+        quote_spanned! {site=>
+            #attributes
+            #[allow(unknown_lints, clippy::too_many_arguments, clippy::type_complexity)]
+            #visibility fn #ident<#(#types),*>(#(#names: #types),*)
+                -> <#ident as #private::Invoke<#packed>>::Output
+            where
+                #(#types: #private::Arg<#kinds>,)*
+                #ident: #private::Invoke<#packed>,
+            {
+                <#ident as #private::Invoke<#packed>>::invoke(<#mode as #private::Mode>::pack((#(#names,)*)))
+            }
+            #now
+            #later
+        }
+    }
+
+    fn type_parameters(&self) -> Vec<Ident> {
+        let count = self.work.inputs().len();
+        (0..count).map(|index| format_ident!("__A{index}", span = Span::mixed_site())).collect()
+    }
+
+    /// The names of the arguments, as callers see them.
+    fn argument_names(&self) -> Vec<Ident> {
+        let params = self.work.function.params.list.iter().zip(&self.work.kinds);
+        let inputs = params.filter(|(_, kind)| !matches!(kind, Kind::Context(_)));
+        let named = inputs.enumerate().map(|(index, (param, _))| match &param.name {
+            Some(name) => format_ident!("{name}", span = name.span()),
+            None => local("argument", index),
+        });
+        named.collect()
+    }
+
+    /// What the registry is told.
+    fn entry(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let (private, name, location) = (work.private(), self.name(), work.location());
+        let output = work.type_of(&work.output());
+        let (inputs, add) = self.by_name().unwrap_or_else(|| {
+            let none = quote_spanned!(site=> ::core::option::Option::None);
+            (none.clone(), quote_spanned!(site=> |_, _| #none))
+        });
+        quote_spanned! {site=>
+            #private::JobEntry {
+                name: #name,
+                location: #location,
+                module: ::core::module_path!(),
+                inputs: #inputs,
+                output: || #output,
+                add: #add,
+            }
+        }
+    }
+
+    /// The inputs, and how the job is added when they come one by one; none when they cannot.
+    fn by_name(&self) -> Option<(TokenStream, TokenStream)> {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let (private, ident) = (work.private(), self.ident());
+        let inputs = work.inputs();
+        let owned: Option<Vec<_>> = inputs.iter().map(|input| input.kind.owned()).collect();
+        let owned = owned?;
+        let locals: Vec<_> = inputs.iter().map(|input| &input.local).collect();
+        let names = self.argument_names().into_iter().map(|name| name.unraw().to_string());
+        let types = owned.iter().map(|kind| work.type_of(kind));
+        let list = quote_spanned! {site=>
+            ::core::option::Option::Some(|| ::std::vec![#((#names, #types)),*])
+        };
+        let add = quote_spanned! {site=>
+            |flow, inputs| {
+                let [#(#locals),*] = inputs else { return ::core::option::Option::None };
+                let call = #ident(#(#locals.typed::<#owned>()?),*);
+                #private::add_erased(flow, call)
+            }
+        };
+        Some((list, add))
+    }
+}

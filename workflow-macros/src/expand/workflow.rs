@@ -1,0 +1,177 @@
+//! What `#[register_workflow]` stands for: the function as it is, and an entry for the registry.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+
+use super::body::{Place, Readers};
+use super::{Work, handled};
+use crate::metadata::{self, Entry};
+use crate::parse::args::WorkflowArgs;
+use crate::parse::kind::Kind;
+use crate::validate::metadata::project_hint;
+
+/// The function, and what makes a workflow of it.
+pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
+    let function = &work.function;
+    let item = function.renamed(&function.attributes, &function.name);
+    let workflow = Workflow { work, args };
+    let entry = work.submit(&workflow.entry());
+    let hints = args.metadata.iter().filter_map(hint);
+    quote!(#item #entry #(#hints)*)
+}
+
+/// A warning about an entry of the metadata: the use of something that is deprecated, which is
+/// the one warning that a macro can cause.
+fn hint(entry: &Entry) -> Option<TokenStream> {
+    let message = project_hint(entry)?;
+    let span = entry.value.span;
+    let used = Ident::new("project", span);
+    let made = Ident::new("project", span);
+    Some(quote! {
+        const _: () = {
+            #[deprecated(note = #message)]
+            #[allow(non_upper_case_globals)]
+            const #made: () = ();
+            #used
+        };
+    })
+}
+
+struct Workflow<'a> {
+    work: &'a Work,
+    args: &'a WorkflowArgs,
+}
+
+impl Workflow<'_> {
+    fn name(&self) -> String {
+        let own = || self.work.function.name.unraw().to_string();
+        self.args.name.as_ref().map_or_else(own, syn::LitStr::value)
+    }
+
+    fn draws(&self) -> bool {
+        matches!(self.work.kinds.first(), Some(Kind::Flow))
+    }
+
+    fn entry(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let (private, name, location) = (work.private(), self.name(), work.location());
+        let metadata = metadata::to_text(&self.args.metadata);
+        let option = |kind: Option<TokenStream>| match kind.map(|kind| work.type_of(&kind)) {
+            Some(kind) => quote_spanned!(site=> ::core::option::Option::Some(|| #kind)),
+            None => quote_spanned!(site=> ::core::option::Option::None),
+        };
+        let input = option(self.input());
+        let output = option(self.output());
+        let draw = if self.draws() { self.draw_graph() } else { self.draw_function() };
+        quote_spanned! {site=>
+            #private::WorkflowEntry {
+                name: #name,
+                metadata: #metadata,
+                location: #location,
+                module: ::core::module_path!(),
+                input: #input,
+                output: #output,
+                draw: #draw,
+            }
+        }
+    }
+
+    fn input(&self) -> Option<TokenStream> {
+        self.work.inputs().first()?.kind.owned()
+    }
+
+    fn output(&self) -> Option<TokenStream> {
+        if !self.draws() {
+            return Some(self.work.output());
+        }
+        self.work.function.output.as_ref().and_then(handled).map(ToTokens::to_token_stream)
+    }
+
+    /// A function that draws is called when its workflow is planned.
+    fn draw_graph(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let private = work.private();
+        let inputs = work.inputs();
+        let Some(kind) = inputs.first().map(|input| input.kind) else {
+            let finish = self.finish(&quote_spanned!(site=> flow));
+            return quote_spanned!(site=> #private::Draw::Once(|flow: &mut #private::Flow| #finish));
+        };
+        let Kind::Handle(inner) = kind else { return self.draw_per_input(kind) };
+        let described = work.type_of(&inner.to_token_stream());
+        let finish = self.finish(&quote_spanned!(site=> flow, input));
+        quote_spanned! {site=>
+            #private::Draw::Once(|flow: &mut #private::Flow| {
+                let input = flow.input(#described);
+                #finish
+            })
+        }
+    }
+
+    /// A function that draws what its input asks for.
+    fn draw_per_input(&self, kind: &Kind) -> TokenStream {
+        let site = Span::mixed_site();
+        let private = self.work.private();
+        let owned = kind.owned();
+        let argument = match kind {
+            Kind::Ref(inner) => quote_spanned! {site=>
+                <#owned as ::core::borrow::Borrow<#inner>>::borrow(input)
+            },
+            _ => {
+                let span = kind.value().map_or(site, |kind| kind.span().resolved_at(site));
+                quote_spanned!(span=> <#owned as ::core::clone::Clone>::clone(input))
+            }
+        };
+        let finish = self.finish(&quote_spanned!(site=> flow, #argument));
+        quote_spanned! {site=>
+            #private::Draw::PerInput(|flow: &mut #private::Flow, input| {
+                let ::core::option::Option::Some(input) = input.downcast_ref::<#owned>() else {
+                    return ::core::result::Result::Err(#private::JobError::terminal(
+                        "the input has another type than the workflow's",
+                    ));
+                };
+                #finish
+            })
+        }
+    }
+
+    /// Calls the function that draws, and notes its output.
+    fn finish(&self, arguments: &TokenStream) -> TokenStream {
+        let (private, ident) = (self.work.private(), &self.work.function.name);
+        let span = self.work.output_span();
+        quote_spanned!(span=> #private::OutputOf::finish(#ident(#arguments), flow))
+    }
+
+    /// Any other function is a graph of one job.
+    fn draw_function(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let (private, ident, name) = (work.private(), &work.function.name, self.name());
+        let bind = work.inputs().into_iter().map(|input| {
+            let (local, kind, owned) = (&input.local, work.kind(input.kind), input.kind.owned());
+            let described = work.type_of(&owned.clone().unwrap_or_default());
+            quote_spanned! {site=>
+                let #local = flow.input::<#owned>(#described);
+                let #local = #private::Bind::<#kind>::bind(#local, &mut inputs);
+            }
+        });
+        let bind: TokenStream = bind.collect();
+        let mutable = (!bind.is_empty()).then(|| quote_spanned!(site=> mut));
+        let body = work.body(&quote_spanned!(site=> #ident), Place::Thread, Readers::Copied);
+        let (kind, output) = (work.output(), work.type_of(&work.output()));
+        let settings = work.settings(&self.args.options);
+        quote_spanned! {site=>
+            #private::Draw::Once(|flow: &mut #private::Flow| {
+                let #mutable inputs = #private::Inputs::new();
+                #bind
+                let body = #body;
+                let call = #private::Call::<#kind>::new(#name, #output, body, inputs) #settings;
+                let output = flow.job(call);
+                #private::OutputOf::finish(output, flow)
+            })
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What becomes of an item that an attribute cannot be applied to: it stays as it is, and whatever
+//! the attribute would have made stands there without a meaning, so that one mistake is one error.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::Parse;
+
+use crate::parse::function::Function;
+use crate::parse::kind::Kind;
+
+/// Reads the item, or gives it back with the error.
+pub(crate) fn function(item: TokenStream) -> Result<Function, TokenStream> {
+    syn::parse::Parser::parse2(Function::parse, item.clone()).map_err(|error| {
+        let error = error.to_compile_error();
+        // Without a body it is an error of its own.
+        let bodiless = matches!(item.clone().into_iter().last(), Some(TokenTree::Punct(_)));
+        let named_fn = |token| matches!(token, TokenTree::Ident(ident) if ident == "fn");
+        let item =
+            if bodiless && item.clone().into_iter().any(named_fn) { None } else { Some(item) };
+        quote!(#item #error)
+    })
+}
+
+/// A job that cannot be one. The type that its function returns holds the error, which keeps the
+/// compiler from judging what is done with it.
+pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    if function.params.receiver.is_some() || function.params.variadic.is_some() {
+        let item = function.renamed(&function.attributes, &function.name);
+        return quote!(#item #error);
+    }
+    let site = Span::mixed_site();
+    let (ident, visibility) = (&function.name, &function.visibility);
+    let attributes =
+        function.attributes_but(&["doc", "cfg", "deprecated", "job", "register_workflow"]);
+    let call = function.renamed(&attributes, &Ident::new("call", site));
+    let conditions = function.attributes_named("cfg");
+    let inputs = kinds.iter().filter(|kind| !matches!(kind, Kind::Context(_))).count();
+    let types: Vec<_> = (0..inputs).map(|index| format_ident!("__A{index}", span = site)).collect();
+    quote_spanned! {site=>
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code)]
+        #visibility enum #ident {}
+
+        #(#conditions)*
+        #[allow(dead_code, missing_docs)]
+        impl #ident {
+            #call
+
+            #visibility fn draw<#(#types),*>(#(_: #types),*) -> [(); #error] {
+                loop {}
+            }
+        }
+
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        #visibility fn #ident<#(#types),*>(#(_: #types),*) -> [(); #error] {
+            loop {}
+        }
+    }
+}
+
+/// A workflow that cannot be one: a function that is not registered.
+pub(crate) fn workflow(function: &Function, error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    let mut attributes = function.attributes.clone();
+    if function.params.receiver.is_none() {
+        // Nobody else would call it.
+        attributes.push(syn::parse_quote!(#[allow(dead_code)]));
+    }
+    let item = function.renamed(&attributes, &function.name);
+    quote!(#item #error)
+}

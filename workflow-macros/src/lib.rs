@@ -1,0 +1,294 @@
+//! The attributes of `workflow-core`: [`#[job]`](macro@job) and
+//! [`#[register_workflow]`](macro@register_workflow).
+//!
+//! Hosts use them through `workflow_core`, which re-exports both. This crate works in stages:
+//! `parse` reads the attribute and the function, `metadata` reads JSON, `validate` judges,
+//! `expand` writes, and `fallback` keeps one mistake from becoming many errors. It knows how the
+//! generated code calls `workflow_core::__private`, and nothing of how that works.
+
+mod apply;
+mod expand;
+mod fallback;
+mod metadata;
+mod parse;
+mod validate;
+
+use proc_macro::TokenStream;
+
+/// Makes a job of a function.
+///
+/// The function can then be called in two ways, and the arguments decide which it is. Called
+/// with values, it runs. Called with handles, it returns a `Call`: a job of a graph, which reads
+/// its arguments once they exist.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn extract() -> Vec<u64> {
+///     vec![1, 2, 3]
+/// }
+///
+/// #[job(retry(maximum_attempts = 3, initial_interval = "200ms"), start_to_close = "30s")]
+/// async fn total(numbers: &[u64], offset: u64) -> Result<u64, JobError> {
+///     Ok(numbers.iter().sum::<u64>() + offset)
+/// }
+///
+/// fn draw(flow: &mut Flow) {
+///     let numbers = flow.job(extract());
+///     let total = flow.job(total(numbers, 10)); // a constant where the parameter is owned
+///     flow.output(total);
+/// }
+///
+/// # fn main() -> Result<(), JobError> {
+/// // A unit test calls the function as if there were no attribute.
+/// let sum = futures::executor::block_on(total(&[1, 2], 10))?;
+/// assert_eq!(sum, 13);
+/// # draw(&mut Flow::new());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Functions
+///
+/// A job is a free `fn` or `async fn` without generics, anywhere: in a module, in a function
+/// body, in what a macro makes. An `async fn` is polled where the run is driven. A plain `fn`
+/// may block: it is called on a thread for such work, unless `inline` says that it is quick.
+///
+/// It has at most 12 inputs. What a parameter is given depends on its type as it is written:
+///
+/// | parameter | receives | a call takes |
+/// |---|---|---|
+/// | `&T` | the value in place; also `&str` of a `String`, `&[T]` of a `Vec<T>` | `Handle<T>`, or `&T` to run |
+/// | `T` | a clone | `Handle<T>`, or a `T`: a constant beside handles, else to run |
+/// | `Option<&T>` | `None` when the job behind it did not complete | `Handle<T>`, or `Option<&T>` to run |
+/// | `Each<'_, T>` | any number of values | a list of `Handle<T>`, or an `Each` to run |
+/// | `JobContext`, `WorkflowContext`, or `&` of one | where the job stands; no input | nothing |
+///
+/// Values pass between threads and may outlive the job that made them, so types must own what
+/// they hold: `Vec<String>`, not `Vec<&str>`. A job that returns a `Result` can fail; its output
+/// is the value inside, and its error is whatever `?` turns into a `JobError`. Any other return
+/// type is the output itself.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn summary(ctx: &JobContext, parts: Each<'_, u64>, title: Option<&str>) -> String {
+///     let title = title.unwrap_or("untitled");
+///     format!("{title}: {} in attempt {}", parts.iter().sum::<u64>(), ctx.attempt())
+/// }
+///
+/// // A job without inputs returns a call even so; awaited, it runs.
+/// #[job]
+/// fn answer() -> u64 {
+///     42
+/// }
+///
+/// # fn main() -> Result<(), JobError> {
+/// // The context of a call by hand is one outside of any run.
+/// assert_eq!(summary(Each::from(&[1, 2][..]), Some("sum")), "sum: 3 in attempt 1");
+/// // `call` is the function as it was written, with the context among its parameters.
+/// let ctx = JobContext::detached();
+/// assert_eq!(summary::call(&ctx, Each::from(&[][..]), None), "untitled: 0 in attempt 1");
+/// assert_eq!(answer::call(), 42);
+/// assert_eq!(futures::executor::block_on(async { answer().await })?, 42);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `name = ".."` | the job's name: 1 to 200 printable characters | the function's name |
+/// | `retry(..)` | when and how often to try again, see below | one attempt |
+/// | `start_to_close = "30s"` | the longest that one attempt may take | no limit |
+/// | `schedule_to_close = "5m"` | the longest that all attempts and the waits between them may take | no limit |
+/// | `heartbeat = "5s"` | the longest time between two calls of `JobContext::heartbeat` | no limit |
+/// | `priority = -1` | among jobs that are ready, the highest starts first | 0 |
+/// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits of the engine that the job counts against | none |
+/// | `inline` | the function is quick and does not block: no thread for it | a plain `fn` gets a thread |
+/// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
+///
+/// In `retry(..)`, the names and defaults are those of `RetryPolicy`:
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `maximum_attempts = 3` | how often to try; 0 for no limit; required | |
+/// | `initial_interval = "1s"` | the wait after the first failed attempt | 1 s |
+/// | `backoff_coefficient = 2.0` | what each wait is multiplied by to give the next; at least 1 | 2 |
+/// | `maximum_interval = "1m"` | the longest wait | 100 times the initial interval |
+/// | `jitter = 0.1` | the share of a wait that chance may take off, 0 to 1 | 0.2 |
+/// | `non_retryable_errors = ["ParseIntError"]` | error types that end the job at once | none |
+///
+/// Durations are strings such as `"200ms"`, `"1h 30m"` or, in ISO 8601, `"PT90M"`. What a `Call`
+/// sets for one job of a graph goes before what the attribute says.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job(
+///     name = "read page",
+///     retry(
+///         maximum_attempts = 5,
+///         initial_interval = "200ms",
+///         backoff_coefficient = 1.5,
+///         maximum_interval = "1m",
+///         jitter = 0.1,
+///         non_retryable_errors = ["ParseIntError"],
+///     ),
+///     start_to_close = "30s",
+///     schedule_to_close = "1h 30m",
+///     heartbeat = "5s",
+///     priority = -1,
+///     limits = ["db", "network"],
+/// )]
+/// async fn read_page(ctx: &JobContext, page: String) -> Result<u32, std::num::ParseIntError> {
+///     ctx.heartbeat();
+///     page.trim().parse()
+/// }
+/// # assert_eq!(futures::executor::block_on(read_page("3".to_owned())), Ok(3));
+/// ```
+///
+/// # What it makes
+///
+/// For `fn load`: the function `load`, generic over its arguments; a type `load` that cannot be
+/// made and holds `load::call`, the function as it was written, and `load::draw`, which describes
+/// a job even when no argument is a handle; and an entry in the registry, by which
+/// `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
+/// attributes and those of parameters to `load::call`. Since the type shares the visibility of
+/// the function, so must the function's output.
+#[proc_macro_attribute]
+pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
+    apply::job(args.into(), item.into()).into()
+}
+
+/// Registers a function as a workflow.
+///
+/// The function stays as it is. A program finds the workflow by its name, whichever crate of the
+/// program it is in, as soon as it is linked.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn shout(text: &str) -> String {
+///     text.to_uppercase()
+/// }
+///
+/// // Draws a graph, once.
+/// #[register_workflow(name = "greet", description = "Greets loudly", tags = ["demo"])]
+/// fn greet(flow: &mut Flow, name: Handle<String>) -> Handle<String> {
+///     flow.job(shout(name))
+/// }
+///
+/// // Is a graph of one job.
+/// #[register_workflow(name = "count", retry(maximum_attempts = 3))]
+/// async fn count(text: &str) -> Result<usize, JobError> {
+///     Ok(text.len())
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let greeting: String = registry::run("greet").input("Ada").wait()?.output()?;
+/// assert_eq!(greeting, "ADA");
+/// let length: usize = registry::run("count").input("Ada").wait()?.output()?;
+/// assert_eq!(length, 3);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Functions
+///
+/// A free function without generics. Its first parameter decides what it is:
+///
+/// | function | the workflow |
+/// |---|---|
+/// | `fn f(flow: &mut Flow)` | the graph that `f` draws |
+/// | `fn f(flow: &mut Flow, input: Handle<T>)` | the same, with an input that jobs read |
+/// | `fn f(flow: &mut Flow, input: &T)`, or `T` | a graph of its own for every input |
+/// | `fn f(input: &T)`, or `T`; with or without `async` | one job that calls `f` |
+///
+/// A function that draws returns nothing, the `Handle` of the workflow's output, or a `Result` of
+/// either. It can be called with any `Flow`, which draws its graph there. Any other function may
+/// have a `JobContext` or a `WorkflowContext` besides its input, in the forms that
+/// [`#[job]`](macro@job) describes, and returns what a job may return.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// #[job]
+/// fn sum(numbers: Each<'_, u64>) -> u64 {
+///     numbers.iter().sum()
+/// }
+///
+/// #[register_workflow]
+/// fn squares(flow: &mut Flow, numbers: &[u64]) -> Result<Handle<u64>, JobError> {
+///     let mut squared = Vec::new();
+///     for number in numbers {
+///         let number = flow.value(*number);
+///         squared.push(flow.job(square(number)));
+///     }
+///     Ok(flow.job(sum(squared)))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sum: u64 = registry::run("squares").input(vec![1_u64, 2, 3]).wait()?.output()?;
+/// assert_eq!(sum, 14);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `name = ".."`, or `workflow_id` | the name: 1 to 200 printable characters, unique in the program | the function's name |
+/// | `metadata = { .. }` | what is said about the workflow, as a JSON object | `{}` |
+/// | `description`, `owner`, `schedule`, `tags`, `project`, `domain`, `version` | the same keys of `metadata`, for short | |
+/// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `limit`, `limits` | as for [`#[job]`](macro@job); not for functions that draw | |
+/// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
+///
+/// # Metadata
+///
+/// Plain JSON, checked when it is compiled: no key comes twice in an object, `tags` is a list of
+/// strings, `schedule` is a cron expression of five fields (six with seconds) that comes at some
+/// time, and the other keys named above are strings. All other keys are free. A comma may follow
+/// the last entry. The object can also be given as a string that holds it. A `project` that is
+/// not in lower case with dashes causes a warning.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(
+///     name = "nightly report",
+///     schedule = "0 3 * * *",
+///     metadata = {
+///         "owner": "web",
+///         "project": "web-shop",
+///         "tags": ["report", "nightly"],
+///         "budget": { "seconds": 90.5, "hard": true, "previous": null },
+///     },
+/// )]
+/// fn nightly() {}
+///
+/// #[register_workflow(metadata = r#"{ "owner": "web" }"#)]
+/// fn hourly() {}
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let entry = registry::get("nightly report")?;
+/// assert_eq!(entry.schedule(), Some("0 3 * * *"));
+/// assert_eq!(entry.metadata().at("budget.hard"), Some(&true.into()));
+/// assert_eq!(registry::get("hourly")?.metadata().owner(), Some("web"));
+/// # Ok(())
+/// # }
+/// ```
+#[proc_macro_attribute]
+pub fn register_workflow(args: TokenStream, item: TokenStream) -> TokenStream {
+    apply::workflow(args.into(), item.into()).into()
+}

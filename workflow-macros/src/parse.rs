@@ -1,0 +1,8 @@
+//! Reads attributes and functions. Judges only what it must know to go on; the rest is for
+//! [`validate`](crate::validate).
+
+pub(crate) mod args;
+pub(crate) mod function;
+mod keys;
+pub(crate) mod kind;
+pub(crate) mod options;

@@ -1,0 +1,236 @@
+//! What a type is, judged by how it is written: macros see no more.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeReference};
+
+use super::function::Param;
+
+/// What a parameter is to be given.
+pub(crate) enum Kind {
+    /// The context of the attempt; no input.
+    Context(Context),
+    /// `&mut Flow`.
+    Flow,
+    /// `Handle<T>`.
+    Handle(Type),
+    /// `Each<'_, T>`.
+    Each(Type),
+    /// `Option<&T>`.
+    Opt(Type),
+    /// `&T`.
+    Ref(Type),
+    /// `T`.
+    Val(Type),
+    /// `&mut T`, which nothing can be.
+    Mut,
+}
+
+/// A parameter of type `JobContext` or `WorkflowContext`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Context {
+    pub(crate) of_workflow: bool,
+    pub(crate) by_reference: bool,
+}
+
+/// What each parameter is to be given.
+pub(crate) fn of_all(params: &[Param]) -> Vec<Kind> {
+    params.iter().map(|param| Kind::of(&param.kind)).collect()
+}
+
+impl Kind {
+    /// Judges the type of a parameter.
+    pub(crate) fn of(kind: &Type) -> Self {
+        let kind = peel(kind);
+        if let Type::Reference(reference) = kind {
+            return Self::of_reference(reference, kind);
+        }
+        if let Some(context) = context(kind, false) {
+            return Self::Context(context);
+        }
+        match last_segment(kind) {
+            Some(segment) if segment.ident == "Each" => match types(segment).next() {
+                Some(inner) => Self::Each(inner.clone()),
+                None => Self::Val(kind.clone()),
+            },
+            Some(segment) if segment.ident == "Handle" => match types(segment).next() {
+                Some(inner) => Self::Handle(inner.clone()),
+                None => Self::Val(kind.clone()),
+            },
+            Some(segment) if segment.ident == "Option" => match types(segment).next().map(peel) {
+                Some(Type::Reference(inner)) if inner.mutability.is_some() => Self::Mut,
+                Some(Type::Reference(inner)) if !is_static(inner) => {
+                    Self::Opt((*inner.elem).clone())
+                }
+                _ => Self::Val(kind.clone()),
+            },
+            _ => Self::Val(kind.clone()),
+        }
+    }
+
+    fn of_reference(reference: &TypeReference, whole: &Type) -> Self {
+        let inner = peel(&reference.elem);
+        if reference.mutability.is_some() {
+            let flow = last_segment(inner).is_some_and(|segment| segment.ident == "Flow");
+            return if flow { Self::Flow } else { Self::Mut };
+        }
+        if let Some(context) = context(inner, true) {
+            return Self::Context(context);
+        }
+        if is_static(reference) { Self::Val(whole.clone()) } else { Self::Ref(inner.clone()) }
+    }
+
+    /// The type of the value behind an input of this kind, without the reference.
+    pub(crate) fn value(&self) -> Option<&Type> {
+        match self {
+            Self::Handle(kind)
+            | Self::Each(kind)
+            | Self::Opt(kind)
+            | Self::Ref(kind)
+            | Self::Val(kind) => Some(kind),
+            Self::Context(_) | Self::Flow | Self::Mut => None,
+        }
+    }
+
+    /// The sized type whose values can be borrowed as the parameter wants them: `String` for
+    /// `&str`. None where that is not known, or where there may be several values.
+    pub(crate) fn owned(&self) -> Option<TokenStream> {
+        match self {
+            Self::Val(kind) | Self::Handle(kind) => Some(kind.to_token_stream()),
+            Self::Ref(kind) | Self::Opt(kind) => owned(kind),
+            _ => None,
+        }
+    }
+}
+
+fn context(kind: &Type, by_reference: bool) -> Option<Context> {
+    let of_workflow = match last_segment(kind)?.ident.to_string().as_str() {
+        "JobContext" => false,
+        "WorkflowContext" => true,
+        _ => return None,
+    };
+    Some(Context { of_workflow, by_reference })
+}
+
+/// The owned type that borrows as `kind`.
+fn owned(kind: &Type) -> Option<TokenStream> {
+    match peel(kind) {
+        Type::Slice(slice) => {
+            let element = &slice.elem;
+            Some(quote!(::std::vec::Vec<#element>))
+        }
+        Type::TraitObject(_) => None,
+        path @ Type::Path(_) => match last_segment(path)?.ident.to_string().as_str() {
+            "str" => Some(quote!(::std::string::String)),
+            "Path" | "OsStr" | "CStr" => None,
+            _ => Some(path.to_token_stream()),
+        },
+        other => Some(other.to_token_stream()),
+    }
+}
+
+/// The type without the invisible or visible parentheses around it.
+pub(crate) fn peel(kind: &Type) -> &Type {
+    match kind {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        other => other,
+    }
+}
+
+/// The last segment of a path.
+pub(crate) fn last_segment(kind: &Type) -> Option<&PathSegment> {
+    match peel(kind) {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
+        _ => None,
+    }
+}
+
+/// The types between the angle brackets.
+pub(crate) fn types(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+    let arguments = match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(arguments.args.iter()),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(kind) => Some(kind),
+        _ => None,
+    })
+}
+
+fn is_static(reference: &TypeReference) -> bool {
+    reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+}
+
+/// Whether values of the type borrow from something that may end before the run does.
+pub(crate) fn borrows(kind: &Type) -> bool {
+    borrows_tokens(kind.to_token_stream())
+}
+
+fn borrows_tokens(tokens: TokenStream) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut before_arguments = false;
+    while let Some(token) = tokens.next() {
+        let mut function = false;
+        match token {
+            // A reference whose lifetime is named is judged by the name, which comes next.
+            TokenTree::Punct(punct) if punct.as_char() == '&' && !named(tokens.peek()) => {
+                return true;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                let name = tokens.next().map(|name| name.to_string());
+                if name.as_deref() != Some("static") {
+                    return true;
+                }
+            }
+            // `for<'a> ..` and the arguments of functions borrow nothing themselves.
+            TokenTree::Ident(ident) if ident == "for" => return false,
+            TokenTree::Ident(ident) => {
+                function = ["fn", "Fn", "FnMut", "FnOnce"].iter().any(|name| ident == name);
+            }
+            TokenTree::Group(group) if !before_arguments && borrows_tokens(group.stream()) => {
+                return true;
+            }
+            _ => {}
+        }
+        before_arguments = function;
+    }
+    false
+}
+
+/// Whether a lifetime comes next.
+fn named(next: Option<&TokenTree>) -> bool {
+    matches!(next, Some(TokenTree::Punct(punct)) if punct.as_char() == '\'')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_str;
+
+    #[test]
+    fn only_what_borrows_borrows() -> syn::Result<()> {
+        for text in ["Vec<u8>", "&'static str", "fn(&str) -> u8", "Box<dyn Fn(&str) + 'static>"] {
+            assert!(!borrows(&parse_str(text)?), "{text}");
+        }
+        for text in ["&str", "Vec<&str>", "Cow<'_, str>", "(u8, &u8)", "Box<dyn Fn() -> &'a u8>"] {
+            assert!(borrows(&parse_str(text)?), "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn owned_types_are_found() -> syn::Result<()> {
+        let owned = |text| -> syn::Result<_> {
+            Ok(Kind::of(&parse_str(text)?).owned().map(|owned| owned.to_string().replace(' ', "")))
+        };
+        assert_eq!(owned("&str")?.as_deref(), Some("::std::string::String"));
+        assert_eq!(owned("&[u8]")?.as_deref(), Some("::std::vec::Vec<u8>"));
+        assert_eq!(owned("Option<&u8>")?.as_deref(), Some("u8"));
+        assert_eq!(owned("&(u8, u8)")?.as_deref(), Some("(u8,u8)"));
+        assert_eq!(owned("&std::path::Path")?, None);
+        assert_eq!(owned("&dyn Send")?, None);
+        assert_eq!(owned("Each<'_, u8>")?, None);
+        Ok(())
+    }
+}

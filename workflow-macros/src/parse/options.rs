@@ -1,0 +1,250 @@
+//! The options that jobs have, and the tools to read lists of `key = value`.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span};
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::{Lit, LitStr, Token, bracketed, parenthesized, token};
+
+use super::keys::Keys;
+use crate::validate;
+
+/// What may be asked of a job, as `#[job]` and `#[register_workflow]` read it.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) retry: Option<Retry>,
+    pub(crate) start_to_close: Option<Duration>,
+    pub(crate) schedule_to_close: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) limits: Vec<String>,
+    /// Where `inline` stands.
+    pub(crate) inline: Option<Span>,
+    /// The first option that is about a job, and where.
+    pub(crate) first: Option<Ident>,
+}
+
+/// `retry(..)`.
+#[derive(Default)]
+pub(crate) struct Retry {
+    pub(crate) maximum_attempts: u32,
+    pub(crate) initial_interval: Option<Duration>,
+    pub(crate) backoff_coefficient: Option<f64>,
+    pub(crate) maximum_interval: Option<Duration>,
+    pub(crate) jitter: Option<f64>,
+    pub(crate) non_retryable_errors: Vec<String>,
+}
+
+impl Options {
+    /// Reads the value of a key that is about jobs; `false` when the key is not.
+    pub(crate) fn read(
+        &mut self,
+        key: &Ident,
+        main: &str,
+        input: ParseStream<'_>,
+    ) -> syn::Result<bool> {
+        match main {
+            "retry" => self.retry = Some(retry(key, input)?),
+            "start_to_close" => self.start_to_close = Some(duration(key, input)?),
+            "schedule_to_close" => self.schedule_to_close = Some(duration(key, input)?),
+            "heartbeat" => self.heartbeat = Some(duration(key, input)?),
+            "priority" => self.priority = Some(priority(key, input)?),
+            "limits" => self.limits = limits(key, input)?,
+            "inline" => {
+                if input.peek(Token![=]) || input.peek(token::Paren) {
+                    return Err(input.error("`inline` stands alone; leave the value out"));
+                }
+                self.inline = Some(key.span());
+            }
+            _ => return Ok(false),
+        }
+        self.first.get_or_insert_with(|| key.clone());
+        Ok(true)
+    }
+
+    /// Whether anything is to be set on the call.
+    pub(crate) fn any(&self) -> bool {
+        self.retry.is_some()
+            || self.start_to_close.is_some()
+            || self.schedule_to_close.is_some()
+            || self.heartbeat.is_some()
+            || self.priority.is_some_and(|priority| priority != 0)
+            || !self.limits.is_empty()
+    }
+}
+
+const RETRY: &[&str] = &[
+    "maximum_attempts",
+    "initial_interval",
+    "backoff_coefficient",
+    "maximum_interval",
+    "jitter",
+    "non_retryable_errors",
+];
+
+fn retry(key: &Ident, input: ParseStream<'_>) -> syn::Result<Retry> {
+    if !input.peek(token::Paren) {
+        return Err(syn::Error::new(
+            key.span(),
+            "`retry` wants a list: `retry(maximum_attempts = 3)`",
+        ));
+    }
+    let list;
+    let parentheses = parenthesized!(list in input);
+    let mut keys = Keys::new(RETRY, &[]);
+    let mut retry = Retry::default();
+    let mut attempts = None;
+    while !list.is_empty() {
+        let (key, main) = keys.next(&list)?;
+        match main.as_str() {
+            "maximum_attempts" => attempts = Some(maximum_attempts(&key, &list)?),
+            "initial_interval" => retry.initial_interval = Some(duration(&key, &list)?),
+            "maximum_interval" => retry.maximum_interval = Some(duration(&key, &list)?),
+            "backoff_coefficient" => {
+                let range = (1.0..=f64::MAX, "a number of at least 1");
+                retry.backoff_coefficient = Some(number(&key, &list, range)?);
+            }
+            "jitter" => {
+                retry.jitter = Some(number(&key, &list, (0.0..=1.0, "a number from 0 to 1"))?)
+            }
+            _ => retry.non_retryable_errors = texts(&key, &list)?,
+        }
+        comma(&list)?;
+    }
+    retry.maximum_attempts = attempts.ok_or_else(|| {
+        let message = "`retry` wants `maximum_attempts`: how often to try, or 0 for no limit";
+        syn::Error::new(parentheses.span.join(), message)
+    })?;
+    Ok(retry)
+}
+
+/// Reads the comma after an item, unless the list is over.
+pub(crate) fn comma(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    match input.parse::<Token![,]>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(input.error("expected `,` before the next option")),
+    }
+}
+
+fn equals(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+    match input.parse::<Token![=]>() {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            Err(syn::Error::new(key.span(), format!("`{key}` wants a value: `{key} = {example}`")))
+        }
+    }
+}
+
+/// Reads `= "text"`.
+pub(crate) fn text(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<LitStr> {
+    equals(key, input, example)?;
+    match input.parse::<Lit>() {
+        Ok(Lit::Str(text)) => Ok(text),
+        Ok(other) => Err(syn::Error::new(
+            other.span(),
+            format!("`{key}` wants a string literal: `{key} = {example}`"),
+        )),
+        Err(error) => Err(syn::Error::new(
+            error.span(),
+            format!("`{key}` wants a string literal: `{key} = {example}`"),
+        )),
+    }
+}
+
+/// Reads `= some::path`.
+pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Path> {
+    equals(key, input, "my_facade::workflow_core")?;
+    input.call(syn::Path::parse_mod_style).map_err(|error| {
+        let message = "`crate` wants the path of the `workflow-core` crate: `crate = my_facade::workflow_core`";
+        syn::Error::new(error.span(), message)
+    })
+}
+
+fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
+    validate::duration(&text(key, input, "\"30s\"")?)
+}
+
+fn maximum_attempts(key: &Ident, input: ParseStream<'_>) -> syn::Result<u32> {
+    equals(key, input, "3")?;
+    let wanted =
+        "`maximum_attempts` wants a whole number, 0 meaning no limit: `maximum_attempts = 3`";
+    match input.parse::<Lit>() {
+        Ok(Lit::Int(number)) if number.suffix().is_empty() => {
+            number.base10_parse().map_err(|_| syn::Error::new(number.span(), wanted))
+        }
+        Ok(other) => Err(syn::Error::new(other.span(), wanted)),
+        Err(error) => Err(syn::Error::new(error.span(), wanted)),
+    }
+}
+
+fn priority(key: &Ident, input: ParseStream<'_>) -> syn::Result<i32> {
+    equals(key, input, "-1")?;
+    let span = input.span();
+    let wanted =
+        || syn::Error::new(span, "`priority` wants a whole number of 32 bits: `priority = -1`");
+    let minus: Option<Token![-]> = input.parse()?;
+    let Ok(Lit::Int(number)) = input.parse::<Lit>() else { return Err(wanted()) };
+    let sign = if minus.is_some() { "-" } else { "" };
+    if !number.suffix().is_empty() {
+        return Err(wanted());
+    }
+    format!("{sign}{}", number.base10_digits()).parse().map_err(|_| wanted())
+}
+
+fn number(
+    key: &Ident,
+    input: ParseStream<'_>,
+    (range, wanted): (std::ops::RangeInclusive<f64>, &str),
+) -> syn::Result<f64> {
+    equals(key, input, "1.0")?;
+    let span = input.span();
+    let wanted = || syn::Error::new(span, format!("`{key}` wants {wanted}"));
+    let minus: Option<Token![-]> = input.parse()?;
+    let value = match input.parse::<Lit>() {
+        Ok(Lit::Int(number)) if number.suffix().is_empty() => number.base10_parse::<f64>(),
+        Ok(Lit::Float(number)) if number.suffix().is_empty() => number.base10_parse::<f64>(),
+        _ => return Err(wanted()),
+    };
+    let value = value.map_err(|_| wanted())?;
+    let value = if minus.is_some() { -value } else { value };
+    if range.contains(&value) { Ok(value) } else { Err(wanted()) }
+}
+
+/// Reads `limit = "a"` or `limits = ["a", "b"]`.
+fn limits(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
+    if key == "limits" {
+        return texts(key, input);
+    }
+    let limit = text(key, input, "\"database\"")?;
+    validate::name(&limit)?;
+    Ok(vec![limit.value()])
+}
+
+fn texts(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
+    equals(key, input, "[\"..\"]")?;
+    let wanted = format!("`{key}` wants a list of strings: `{key} = [\"..\"]`");
+    if !input.peek(token::Bracket) {
+        return Err(input.error(wanted));
+    }
+    let list;
+    bracketed!(list in input);
+    let texts = Punctuated::<Lit, Token![,]>::parse_terminated(&list)
+        .map_err(|error| syn::Error::new(error.span(), &wanted))?;
+    let mut read = Vec::new();
+    for text in texts {
+        let Lit::Str(text) = text else { return Err(syn::Error::new(text.span(), wanted)) };
+        validate::name(&text)?;
+        if read.contains(&text.value()) {
+            return Err(syn::Error::new(
+                text.span(),
+                format!("{:?} is listed twice", text.value()),
+            ));
+        }
+        read.push(text.value());
+    }
+    Ok(read)
+}

@@ -1,0 +1,245 @@
+//! Which functions may carry the attributes. Each complaint names a cure.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{GenericParam, Type};
+
+use crate::parse::function::{Function, Param};
+use crate::parse::kind::{Kind, borrows, last_segment};
+use crate::parse::options::Options;
+
+/// How many inputs a job may have.
+const MAX_INPUTS: usize = 12;
+
+/// What a function is meant to be, for messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Job,
+    Workflow,
+}
+
+impl Role {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Job => "a job",
+            Self::Workflow => "a workflow",
+        }
+    }
+}
+
+/// Checks a function with `#[job]` on it.
+pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    signature(function, Role::Job)?;
+    for attribute in &function.attributes {
+        let last = attribute.path().segments.last();
+        if last.is_some_and(|last| last.ident == "job" || last.ident == "register_workflow") {
+            let message =
+                "a function carries `#[job]` or `#[register_workflow]`, once; remove this one";
+            return fail(attribute.path().span(), message);
+        }
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds) {
+        match kind {
+            Kind::Flow => fail(
+                param.kind.span(),
+                "a job cannot draw a graph; use `#[register_workflow]` for that",
+            )?,
+            Kind::Handle(inner) => fail(param.kind.span(), handle_hint(inner))?,
+            _ => parameter(param, kind, Role::Job)?,
+        }
+    }
+    contexts(function, kinds)?;
+    if let Some(param) = inputs(function, kinds).nth(MAX_INPUTS) {
+        let message =
+            format!("a job has at most {MAX_INPUTS} inputs; put some of them into a struct");
+        return fail(param.kind.span(), message);
+    }
+    match (options.inline, function.asyncness) {
+        (Some(span), Some(_)) => fail(
+            span,
+            "`inline` is for functions that are not async; an async job never takes a thread",
+        ),
+        _ => returned(function, Role::Job),
+    }
+}
+
+fn handle_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!("a job receives values, not handles; take `{inner}` or `&{inner}`")
+}
+
+/// Checks a function with `#[register_workflow]` on it.
+pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    signature(function, Role::Workflow)?;
+    let draws = matches!(kinds.first(), Some(Kind::Flow));
+    if draws {
+        graph(function, kinds, options)?;
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds).skip(usize::from(draws)) {
+        match kind {
+            Kind::Flow => fail(param.kind.span(), "`flow: &mut Flow` must be the first parameter")?,
+            Kind::Handle(inner) if !draws => fail(param.kind.span(), undrawn_hint(inner))?,
+            Kind::Each(inner) => {
+                let inner = inner.to_token_stream();
+                let message =
+                    format!("a workflow has one input; take `&[{inner}]` instead of `Each`");
+                fail(param.kind.span(), message)?;
+            }
+            kind => {
+                parameter(param, kind, Role::Workflow)?;
+                workflow_input(param, kind)?;
+            }
+        }
+    }
+    contexts(function, kinds)?;
+    if let Some(param) = inputs(function, kinds).nth(1) {
+        let message = "a workflow has one input; put several into a struct or a tuple";
+        return fail(param.kind.span(), message);
+    }
+    returned(function, Role::Workflow)
+}
+
+fn undrawn_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!(
+        "only a function that draws a graph takes handles; take `{inner}`, \
+         or `flow: &mut Flow` as the first parameter"
+    )
+}
+
+/// Checks what only functions that draw must mind.
+fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    if let Some(token) = function.asyncness {
+        return fail(
+            token.span,
+            "drawing a graph is not async; leave `async` out and let the jobs do the waiting",
+        );
+    }
+    if let Some(option) = &options.first {
+        let message = format!("`{option}` is for workflows without a graph; set it on the jobs");
+        return fail(option.span(), message);
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds) {
+        match kind {
+            Kind::Context(_) => {
+                let message = "nothing runs yet while a graph is drawn; let a job take the context";
+                fail(param.kind.span(), message)?;
+            }
+            Kind::Opt(_) => fail(param.kind.span(), "take the input as `&T`, `T` or `Handle<T>`")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn workflow_input(param: &Param, kind: &Kind) -> syn::Result<()> {
+    if matches!(kind, Kind::Context(_)) || kind.owned().is_some() {
+        return Ok(());
+    }
+    let message = "an input must be a type that can be owned; take `&PathBuf` for `&Path`, \
+                   and a struct or an enum for a trait object";
+    fail(param.kind.span(), message)
+}
+
+fn inputs<'a>(function: &'a Function, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Param> {
+    let params = function.params.list.iter().zip(kinds);
+    let inputs = params.filter(|(_, kind)| !matches!(kind, Kind::Context(_) | Kind::Flow));
+    inputs.map(|(param, _)| param)
+}
+
+/// Checks everything but the types.
+fn signature(function: &Function, role: Role) -> syn::Result<()> {
+    let noun = role.noun();
+    if let Some(span) = function.params.receiver {
+        let cure = match role {
+            Role::Job => "take what it needs as parameters, or implement `Job` for the type",
+            Role::Workflow => "take what it needs as input, or implement `Workflow` for the type",
+        };
+        return fail(span, format!("{noun} is a free function without `self`; {cure}"));
+    }
+    if let Some((span, what)) = function.unfit {
+        return fail(
+            span,
+            format!("{noun} cannot be `{what}`; remove it, or call such a function from inside"),
+        );
+    }
+    match function.generics.params.first() {
+        Some(param @ GenericParam::Lifetime(_)) => {
+            let cure = "leave them out, as in `&T` and `Each<'_, T>`";
+            return fail(param.span(), format!("{noun} cannot name lifetimes; {cure}"));
+        }
+        Some(param) => {
+            let cure = "write the type it is for, and call a generic function from inside";
+            return fail(param.span(), format!("{noun} cannot be generic; {cure}"));
+        }
+        None => {}
+    }
+    match function.params.variadic {
+        Some(span) => fail(span, format!("{noun} has a fixed number of parameters; remove `...`")),
+        None => Ok(()),
+    }
+}
+
+/// Checks the type of one parameter.
+fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
+    let noun = role.noun();
+    let span = param.kind.span();
+    if let Kind::Mut = kind {
+        let message = format!(
+            "{noun} cannot change its input, which others may read; take `&T`, or `mut name: T`"
+        );
+        return fail(span, message);
+    }
+    let Some(value) = kind.value() else { return Ok(()) };
+    if let Some(span) = find_impl(value.to_token_stream()) {
+        return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
+    }
+    if borrows(value) {
+        let message = "an input outlives the job that made it, so it cannot hold references; \
+                       use an owned type inside";
+        return fail(span, message);
+    }
+    let unlike = matches!(kind, Kind::Val(_))
+        && last_segment(value).is_some_and(|last| last.ident == "Flow");
+    if unlike {
+        return fail(span, "a function that draws a graph takes `flow: &mut Flow`");
+    }
+    Ok(())
+}
+
+fn contexts(function: &Function, kinds: &[Kind]) -> syn::Result<()> {
+    let params = function.params.list.iter().zip(kinds);
+    let mut contexts = params.filter(|(_, kind)| matches!(kind, Kind::Context(_)));
+    match contexts.nth(1) {
+        Some((param, _)) => fail(param.kind.span(), "one context is enough; remove this one"),
+        None => Ok(()),
+    }
+}
+
+fn returned(function: &Function, role: Role) -> syn::Result<()> {
+    let Some(kind) = &function.output else { return Ok(()) };
+    let noun = role.noun();
+    if let Some(span) = find_impl(kind.to_token_stream()) {
+        return fail(span, format!("{noun} cannot return `impl Trait`; write the type"));
+    }
+    if borrows(kind) {
+        let message = format!(
+            "{noun} cannot return references, because its output outlives it; return an owned value"
+        );
+        return fail(kind.span(), message);
+    }
+    Ok(())
+}
+
+fn find_impl(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+fn fail(span: Span, message: impl std::fmt::Display) -> syn::Result<()> {
+    Err(syn::Error::new(span, message))
+}
