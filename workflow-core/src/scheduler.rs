@@ -9,7 +9,7 @@ mod ready;
 mod tests;
 mod time;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,8 +183,8 @@ pub(crate) struct Scheduler {
     mode: Mode,
     failed: bool,
     /// Jobs of children: their parents, and what they ask for.
-    children: HashMap<u32, Child>,
-    lanes: HashMap<u32, Lane>,
+    children: BTreeMap<u32, Child>,
+    lanes: BTreeMap<u32, Lane>,
     /// Completed jobs whose work can be taken back, oldest first.
     undoable: Vec<u32>,
     clockwork: Clockwork,
@@ -218,8 +218,8 @@ impl Scheduler {
             max_parallel: settings.max_parallel.unwrap_or(usize::MAX),
             mode: Mode::Working,
             failed: false,
-            children: HashMap::new(),
-            lanes: HashMap::new(),
+            children: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             undoable: Vec::new(),
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
@@ -692,7 +692,7 @@ impl Scheduler {
 }
 
 fn policy_of<'a>(
-    children: &'a HashMap<u32, Child>,
+    children: &'a BTreeMap<u32, Child>,
     graph: &'a Graph,
     job: u32,
 ) -> Option<&'a JobPolicy> {

@@ -104,9 +104,6 @@ impl ActiveRun {
         state.read_at = self.read_clock();
         change(&mut state, &mut errands);
         errands.wake.extend(state.driver.take());
-        if errands.wake.is_empty() {
-            state.seek_help(self);
-        }
         drop(state);
         errands.run(self);
     }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::active::ActiveRun;
+use super::monitor::{self, Lit};
 use super::state::{Ended, Errands, Role, Step};
 use super::task::{Attempt, Task, Work};
 use crate::job::{JobError, JobErrorKind, Scope, Started, Traits};
@@ -34,11 +35,14 @@ struct Hands {
     errands: Errands,
     /// Stands ready for the next job that is polled in place.
     spare: Option<(Arc<Task>, Waker)>,
+    /// Has the run watched while this thread drives it and work waits.
+    lit: Option<Lit>,
 }
 
 impl Driver {
     pub(super) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
-        Self { run, hands: Hands { role, ended: None, errands: Errands::default(), spare: None } }
+        let errands = Errands::default();
+        Self { run, hands: Hands { role, ended: None, errands, spare: None, lit: None } }
     }
 }
 
@@ -54,11 +58,14 @@ impl Hands {
             state.ended(run, ended, &mut self.errands);
         }
         let step = state.next_step(run, self.role, &mut self.errands);
-        state.hail(run, &mut self.errands);
+        let waiting = state.hail(run, &mut self.errands);
         if let (Step::Wait, Some(waker)) = (&step, waker) {
             state.driver = Some(waker.clone());
         }
         drop(state);
+        if waiting && self.lit.is_none() {
+            self.lit = Some(monitor::light(run));
+        }
         if self.errands.is_empty() {
             return step;
         }
@@ -243,15 +250,23 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { run, hands } = &mut *self;
+        let mut polled = None;
         for _ in 0..STEPS_PER_TURN {
             match hands.advance(run, Some(cx.waker())) {
-                Step::Wait => return Poll::Pending,
-                Step::Over => return Poll::Ready(()),
+                Step::Wait => polled = Some(Poll::Pending),
+                Step::Over => polled = Some(Poll::Ready(())),
                 step => hands.take(run, step),
             }
+            if polled.is_some() {
+                break;
+            }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // The next turn may be on another thread.
+        hands.lit = None;
+        polled.unwrap_or_else(|| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
     }
 }
 

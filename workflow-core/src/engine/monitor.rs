@@ -1,9 +1,10 @@
 //! Watches busy runs, and sends a thread where work piles up behind something slow.
 //!
-//! The workers themselves take no time and wake nobody: most runs are over before a second
-//! thread could have begun. A single thread looks at the runs that have work waiting, a few
-//! thousand times a second, and sleeps when there are none.
+//! Workers take no time and wake nobody: most runs are over before a second thread could have
+//! begun. Instead, a thread that drives a run with work waiting says so in its [`Lamp`], and a
+//! single thread looks at the lamps a few thousand times a second, and sleeps when all are out.
 
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -22,29 +23,72 @@ const BRISK: u64 = 300;
 /// The looks without anything to see after which a run is left alone, and the thread sleeps.
 const PATIENCE: u32 = 50;
 
-struct Watched {
-    run: Weak<ActiveRun>,
-    steps: u64,
-    quiet: u32,
+/// Says which run a thread is driving, while that has work waiting.
+#[derive(Default)]
+struct Lamp(Mutex<Weak<ActiveRun>>);
+
+/// Keeps a lamp lit.
+pub(super) struct Lit {
+    lamp: Arc<Lamp>,
+    /// The run that the thread was driving when it began to drive this one inside a job.
+    outer: Weak<ActiveRun>,
 }
 
-static RUNS: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+#[derive(Default)]
+struct Watch {
+    lamps: Vec<Weak<Lamp>>,
+    /// Runs whose jobs wait for threads, whoever drives them.
+    runs: Vec<Weak<ActiveRun>>,
+}
+
+static WATCH: Mutex<Watch> = Mutex::new(Watch { lamps: Vec::new(), runs: Vec::new() });
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 
-fn runs() -> MutexGuard<'static, Vec<Watched>> {
-    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+thread_local! {
+    static LAMP: OnceCell<Arc<Lamp>> = const { OnceCell::new() };
 }
 
-/// Watches a run for as long as it has work waiting.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has a run watched for as long as the calling thread drives it.
+pub(super) fn light(run: &Arc<ActiveRun>) -> Lit {
+    let lamp = LAMP.with(|lamp| {
+        let new = || {
+            let lamp = Arc::new(Lamp::default());
+            lock(&WATCH).lamps.push(Arc::downgrade(&lamp));
+            lamp
+        };
+        Arc::clone(lamp.get_or_init(new))
+    });
+    let outer = std::mem::replace(&mut *lock(&lamp.0), Arc::downgrade(run));
+    rouse();
+    Lit { lamp, outer }
+}
+
+impl Drop for Lit {
+    fn drop(&mut self) {
+        *lock(&self.lamp.0) = std::mem::take(&mut self.outer);
+    }
+}
+
+/// Has a run watched for as long as jobs of it wait for threads.
 pub(super) fn watch(run: &Arc<ActiveRun>) {
+    lock(&WATCH).runs.push(Arc::downgrade(run));
+    rouse();
+}
+
+/// Sees to it that someone watches.
+fn rouse() {
     static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
-    runs().push(Watched { run: Arc::downgrade(run), steps: 0, quiet: 0 });
     let thread = THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("workflow-monitor".to_owned()).spawn(look_on);
         // Without a thread to watch, runs go on; slow jobs just get no help.
         started.ok().map(|handle| handle.thread().clone())
     });
-    if ASLEEP.swap(false, Ordering::AcqRel)
+    if ASLEEP.load(Ordering::SeqCst)
+        && ASLEEP.swap(false, Ordering::SeqCst)
         && let Some(thread) = thread
     {
         thread.unpark();
@@ -55,46 +99,62 @@ fn look_on() {
     let mut quiet = 0;
     loop {
         thread::park_timeout(TICK);
-        let mut watched = std::mem::take(&mut *runs());
-        quiet = if watched.is_empty() { quiet + 1 } else { 0 };
-        watched
-            .retain_mut(|watched| watched.run.upgrade().is_some_and(|run| look_at(&run, watched)));
-        let mut all = runs();
-        all.append(&mut watched);
-        if all.is_empty() && quiet > PATIENCE {
-            ASLEEP.store(true, Ordering::Release);
-            drop(all);
-            while ASLEEP.load(Ordering::Acquire) {
+        if look_around() {
+            quiet = 0;
+        } else {
+            quiet += 1;
+        }
+        if quiet > PATIENCE {
+            ASLEEP.store(true, Ordering::SeqCst);
+            // Once more, for who came before the sleep was announced.
+            while !look_around() && ASLEEP.load(Ordering::SeqCst) {
                 thread::park();
             }
+            ASLEEP.store(false, Ordering::SeqCst);
             quiet = 0;
         }
     }
 }
 
-/// Looks at one run; false when it needs no more watching.
-fn look_at(run: &Arc<ActiveRun>, watched: &mut Watched) -> bool {
+/// Looks at every run that is to be watched; false when there is none.
+fn look_around() -> bool {
+    let mut watch = lock(&WATCH);
+    let mut lit = Vec::new();
+    watch.lamps.retain(|lamp| {
+        let lamp = lamp.upgrade();
+        lit.extend(lamp.as_ref().and_then(|lamp| lock(&lamp.0).upgrade()));
+        lamp.is_some()
+    });
+    let runs = std::mem::take(&mut watch.runs);
+    drop(watch);
+    let watching = !lit.is_empty() || !runs.is_empty();
+    for run in lit {
+        look_at(&run);
+    }
+    let still = runs.into_iter().filter(|run| run.upgrade().is_some_and(|run| look_at(&run)));
+    let mut still: Vec<_> = still.collect();
+    lock(&WATCH).runs.append(&mut still);
+    watching
+}
+
+/// Looks at one run; false when nothing of it waits for a thread any more.
+fn look_at(run: &Arc<ActiveRun>) -> bool {
     let Some(mut state) = run.try_lock() else { return true };
-    if state.scheduler.is_finished() {
-        return false;
-    }
-    let progress = state.steps - watched.steps;
-    watched.steps = state.steps;
-    let waiting = state.waiting();
-    watched.quiet = if waiting == 0 && progress == 0 { watched.quiet + 1 } else { 0 };
-    if watched.quiet > PATIENCE {
-        state.watched = false;
-        return false;
-    }
+    let progress = state.steps - state.seen_steps;
+    state.seen_steps = state.steps;
     state.threads.worthwhile = progress < BRISK;
-    if waiting > 0 && state.threads.worthwhile && state.threads.idle == 0 {
+    if state.waiting() > 0 && state.threads.worthwhile && state.threads.idle == 0 {
         let mut errands = Errands::default();
         let wanted = wanted(run, &state, progress);
         state.threads.start(wanted, &mut errands);
         drop(state);
         errands.run(run);
+        return true;
     }
-    true
+    if state.blocking.is_empty() || state.scheduler.is_finished() {
+        state.watched = false;
+    }
+    state.watched
 }
 
 /// How many more threads the run should have.

@@ -173,7 +173,7 @@ impl IntoFuture for RunRequest {
     type IntoFuture = RunFuture;
 
     fn into_future(self) -> RunFuture {
-        RunFuture(Stage::Asked(self))
+        RunFuture(Stage::Asked(Some(self)))
     }
 }
 
@@ -182,35 +182,32 @@ impl IntoFuture for RunRequest {
 pub struct RunFuture(Stage);
 
 enum Stage {
-    Asked(RunRequest),
-    Running { run: Arc<ActiveRun>, driver: Unconstrained<Driver> },
-    Done,
+    /// Empty once the run could not begin: polled again, the future stays pending.
+    Asked(Option<RunRequest>),
+    Running {
+        run: Arc<ActiveRun>,
+        driver: Unconstrained<Driver>,
+    },
 }
 
 impl Future for RunFuture {
     type Output = Result<Report, RunError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match std::mem::replace(&mut self.0, Stage::Done) {
-                Stage::Asked(request) => match request.begin(Runtime::current()) {
-                    Ok(run) => {
-                        let driver = unconstrained(Driver::new(Arc::clone(&run), Role::Driver));
-                        self.0 = Stage::Running { run, driver };
-                    }
-                    Err(error) => return Poll::Ready(Err(error)),
-                },
-                Stage::Running { run, mut driver } => {
-                    if Pin::new(&mut driver).poll(cx).is_ready() {
-                        return Poll::Ready(outcome(&run));
-                    }
-                    self.0 = Stage::Running { run, driver };
-                    return Poll::Pending;
-                }
-                #[expect(clippy::panic, reason = "the contract of `Future::poll`")]
-                Stage::Done => panic!("a run was polled after its end"),
-            }
+        if let Stage::Asked(request) = &mut self.0 {
+            let Some(request) = request.take() else { return Poll::Pending };
+            let run = match request.begin(Runtime::current()) {
+                Ok(run) => run,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            let driver = unconstrained(Driver::new(Arc::clone(&run), Role::Driver));
+            self.0 = Stage::Running { run, driver };
         }
+        let Stage::Running { run, driver } = &mut self.0 else { return Poll::Pending };
+        if Pin::new(driver).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(outcome(run))
     }
 }
 

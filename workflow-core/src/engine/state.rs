@@ -7,7 +7,7 @@ mod record;
 mod stop;
 mod threads;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -30,18 +30,18 @@ pub(super) struct State {
     pub(super) log: Log,
     pub(super) names: JobNames,
     /// Attempts that wait, by job.
-    pub(super) tasks: HashMap<u32, Arc<Task>>,
+    pub(super) tasks: BTreeMap<u32, Arc<Task>>,
     /// Tasks that want to be polled.
     pub(super) woken: VecDeque<Arc<Task>>,
     /// Attempts that wait for a thread.
     pub(super) blocking: VecDeque<(u32, u32)>,
-    pub(super) children: HashMap<u32, Child>,
+    pub(super) children: BTreeMap<u32, Child>,
     /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
-    errors: HashMap<u32, JobError>,
+    errors: BTreeMap<u32, JobError>,
     /// Requests to stop, of jobs that look at them.
-    pub(super) tokens: HashMap<u32, Arc<Token>>,
+    pub(super) tokens: BTreeMap<u32, Arc<Token>>,
     /// Jobs that were held for a place of the engine and have it.
-    pub(super) granted: HashSet<u32>,
+    pub(super) granted: BTreeSet<u32>,
     alarms: Alarms,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Recorder>,
@@ -53,6 +53,7 @@ pub(super) struct State {
     pub(super) threads: Threads,
     /// How many attempts ended, for the monitor.
     pub(super) steps: u64,
+    pub(super) seen_steps: u64,
     pub(super) watched: bool,
     /// The report is there.
     pub(super) published: bool,
@@ -107,13 +108,13 @@ impl State {
             scheduler,
             log,
             names: JobNames::default(),
-            tasks: HashMap::new(),
+            tasks: BTreeMap::new(),
             woken: VecDeque::new(),
             blocking: VecDeque::new(),
-            children: HashMap::new(),
-            errors: HashMap::new(),
-            tokens: HashMap::new(),
-            granted: HashSet::new(),
+            children: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            granted: BTreeSet::new(),
             alarms: Alarms::default(),
             recorder,
             driver: None,
@@ -122,6 +123,7 @@ impl State {
             threads: Threads::default(),
             turn: false,
             steps: 0,
+            seen_steps: 0,
             watched: false,
             published: false,
             read_at: 0,
@@ -237,30 +239,24 @@ impl State {
         work > 0 || self.published
     }
 
-    /// After a step: wakes who listens, and sees to it that work which waits is seen.
+    /// After a step: wakes who listens and who may help. True when work waits.
     #[inline]
-    pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+    pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> bool {
         if !self.listeners.is_empty() && self.visible() > self.heard {
             self.heard = self.visible();
             errands.wake.append(&mut self.listeners);
         }
-        let waiting = self.waiting();
-        if waiting > 0 {
-            if !self.watched {
-                self.seek_help(run);
-            }
-            if self.threads.idle > 0 && self.threads.worthwhile {
-                errands.ring = true;
-            }
+        if self.waiting() == 0 {
+            return false;
         }
-    }
-
-    /// Has the run watched, in case that its workers are all busy.
-    pub(super) fn seek_help(&mut self, run: &Arc<ActiveRun>) {
-        if !self.watched && !self.scheduler.is_finished() {
+        if !self.watched && !self.blocking.is_empty() {
             self.watched = true;
             run.watch();
         }
+        if self.threads.idle > 0 && self.threads.worthwhile {
+            errands.ring = true;
+        }
+        true
     }
 
     /// A job that was held has its places; without a use for them it gives them back.

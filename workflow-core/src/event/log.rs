@@ -1,6 +1,6 @@
 //! The record of a run, compact: most runs are never looked at event by event.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::{Event, EventKind, Failure};
@@ -77,14 +77,14 @@ pub(crate) enum Detail {
 pub(crate) struct Log {
     pub(crate) began: SystemTime,
     pub(crate) entries: Vec<Entry>,
-    details: HashMap<usize, Detail>,
+    details: BTreeMap<usize, Detail>,
 }
 
 impl Log {
     pub(crate) fn new(began: SystemTime, jobs: usize) -> Self {
         // Two entries for each job that runs once, and two for the run.
         let entries = Vec::with_capacity(2 * jobs + 2);
-        Self { began, entries, details: HashMap::new() }
+        Self { began, entries, details: BTreeMap::new() }
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,7 +42,7 @@ pub(crate) struct Record {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
-    counts: HashMap<Cow<'static, str>, u32>,
+    counts: BTreeMap<Cow<'static, str>, u32>,
 }
 
 /// What a child is called.

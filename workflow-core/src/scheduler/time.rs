@@ -1,26 +1,26 @@
 //! Attempts, timeouts and chance: what only some jobs need.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cause, Effect, Phase, Scheduler, Timer};
 use crate::job::TimeoutKind;
 
 /// The attempts of jobs that may have more than one, and who was asked to stop.
 pub(super) struct Clockwork {
-    attempts: HashMap<u32, u32>,
-    interrupted: HashMap<u32, Cause>,
-    scheduled: HashSet<u32>,
-    beats: HashMap<u32, u64>,
+    attempts: BTreeMap<u32, u32>,
+    interrupted: BTreeMap<u32, Cause>,
+    scheduled: BTreeSet<u32>,
+    beats: BTreeMap<u32, u64>,
     random: u64,
 }
 
 impl Clockwork {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            attempts: HashMap::new(),
-            interrupted: HashMap::new(),
-            scheduled: HashSet::new(),
-            beats: HashMap::new(),
+            attempts: BTreeMap::new(),
+            interrupted: BTreeMap::new(),
+            scheduled: BTreeSet::new(),
+            beats: BTreeMap::new(),
             random: seed,
         }
     }
