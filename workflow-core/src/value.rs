@@ -54,6 +54,8 @@ pub struct Type {
     schema: Option<fn() -> Json>,
 }
 
+type ToJson = fn(&dyn Any) -> Result<Json, ValueError>;
+
 /// What can be done with the values of one type.
 #[derive(Clone, Copy)]
 struct Form {
@@ -63,7 +65,7 @@ struct Form {
     outbox: fn(usize) -> Boxed,
     slot: fn(&(dyn Any + Send + Sync), usize) -> Option<&(dyn Any + Send + Sync)>,
     clone: Option<fn(&dyn Any) -> Option<Boxed>>,
-    to_json: Option<fn(&dyn Any) -> Result<Json, ValueError>>,
+    to_json: Option<ToJson>,
     from_json: Option<fn(Json) -> Result<Boxed, ValueError>>,
 }
 

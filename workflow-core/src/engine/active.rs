@@ -164,10 +164,11 @@ impl ActiveRun {
 
     pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
         let report = self.report.get()?;
-        if let Some(error) =
-            self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
-        {
-            return Some(Err(RunError::Store { run: self.id, error }));
+        if self.engine.store.is_some() {
+            let failed = self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone());
+            if let Some(error) = failed {
+                return Some(Err(RunError::Store { run: self.id, error }));
+            }
         }
         Some(match report.status() {
             Status::Completed => Ok(report.clone()),

@@ -163,7 +163,10 @@ impl JobOptions {
 }
 
 /// A test of upstream values that decides whether a job runs.
-pub(crate) struct Condition(pub(crate) Box<dyn Fn(&Scope) -> Option<bool> + Send + Sync>);
+pub(crate) struct Condition(pub(crate) Test);
+
+/// `None` when a value that it looks at is not there.
+type Test = Box<dyn Fn(&Scope) -> Option<bool> + Send + Sync>;
 
 /// What takes a job's work back: a call in which items stand for the job's own output.
 pub(crate) struct Undo {

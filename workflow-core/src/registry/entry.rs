@@ -76,12 +76,15 @@ pub struct JobEntry {
     pub module: &'static str,
     /// The inputs: each parameter's name and type. `None` when one of them cannot be given by
     /// name, because it takes any number of values.
-    pub inputs: Option<fn() -> Vec<(&'static str, Type)>>,
+    pub inputs: Option<fn() -> Inputs>,
     /// The output's type.
     pub output: fn() -> Type,
     /// Adds the job to a flow, with handles of its inputs in order.
     pub add: fn(&mut Flow, &[Erased]) -> Option<Erased>,
 }
+
+/// The names of a job's parameters, and their types.
+type Inputs = Vec<(&'static str, Type)>;
 
 inventory::collect!(JobEntry);
 

@@ -1,10 +1,10 @@
 //! The index over what was registered, made once.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use serde_json::Value as Json;
 
@@ -173,10 +173,10 @@ impl Workflow for Declared {
 }
 
 /// What was added since.
-static ADDED: RwLock<BTreeMap<String, Entry>> = RwLock::new(BTreeMap::new());
+static ADDED: LazyLock<RwLock<HashMap<String, Entry>>> = LazyLock::new(RwLock::default);
 static ANY_ADDED: AtomicBool = AtomicBool::new(false);
 
-fn added() -> std::sync::RwLockReadGuard<'static, BTreeMap<String, Entry>> {
+fn added() -> std::sync::RwLockReadGuard<'static, HashMap<String, Entry>> {
     ADDED.read().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -102,7 +102,7 @@ async fn times(number: &u64, factor: &u64) -> u64 {
 }
 
 #[job]
-fn flatten(lists: &Vec<Vec<u64>>) -> Vec<u64> {
+fn flatten(lists: &[Vec<u64>]) -> Vec<u64> {
     lists.concat()
 }
 

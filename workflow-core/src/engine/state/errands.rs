@@ -10,6 +10,8 @@ use crate::engine::driver::discard;
 use crate::engine::permits::Grant;
 use crate::job::JobError;
 
+type ChildEnd = Result<(), JobError>;
+
 #[derive(Default)]
 pub(in crate::engine) struct Errands {
     pub(in crate::engine) wake: Vec<Waker>,
@@ -18,7 +20,8 @@ pub(in crate::engine) struct Errands {
     /// Tasks whose futures are to be dropped.
     pub(in crate::engine) drop: Vec<Arc<Task>>,
     pub(super) forget: Vec<Child>,
-    pub(super) tell: Vec<(oneshot::Sender<Result<(), JobError>>, Result<(), JobError>)>,
+    /// Who waits for a child, and how it ended.
+    pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
     /// Places that jobs of other runs, or of this one, now have.
     pub(in crate::engine) grants: Vec<Grant>,
     /// How many threads to start for the run.
