@@ -1,0 +1,78 @@
+//! Jobs that fail, hang or fall silent, and are tried again.
+//!
+//! The engine has a clock that stands still until it is moved, so that minutes of waiting pass
+//! in no time. A host leaves `.clock(..)` away.
+//!
+//! ```sh
+//! cargo run --example retries_and_timeouts
+//! ```
+
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use workflow_core::prelude::*;
+use workflow_core::{Clock as _, ManualClock};
+
+#[job(retry(maximum_attempts = 4, initial_interval = "10s", jitter = 0.0))]
+async fn flaky(ctx: &JobContext) -> Result<u32, JobError> {
+    match ctx.attempt() {
+        attempt if attempt < 3 => Err(JobError::from("the line is busy")),
+        attempt => Ok(attempt),
+    }
+}
+
+// Listens to its token, and so ends as soon as its time is up.
+#[job(start_to_close = "30s", retry(maximum_attempts = 2, jitter = 0.0))]
+async fn hangs_once(ctx: &JobContext) -> Result<u32, JobError> {
+    if ctx.attempt() == 1 {
+        ctx.cancelled().await;
+        return Err(JobError::from("put everything back"));
+    }
+    Ok(ctx.attempt())
+}
+
+// Half an hour of work, but a sign of life every minute.
+#[job(heartbeat = "90s", retry(maximum_attempts = 2, jitter = 0.0))]
+async fn silent_once(ctx: &JobContext) -> Result<u32, JobError> {
+    if ctx.attempt() == 1 {
+        ctx.cancelled().await;
+        return Err(JobError::from("sorry, fell asleep"));
+    }
+    for _ in 0..30 {
+        ctx.sleep(Duration::from_secs(60)).await;
+        ctx.heartbeat();
+    }
+    Ok(ctx.attempt())
+}
+
+#[register_workflow(name = "bad_day")]
+fn bad_day(flow: &mut Flow) {
+    flow.job(flaky());
+    flow.job(hangs_once());
+    flow.job(silent_once());
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let clock = ManualClock::new();
+    let engine = Engine::builder().clock(clock.clone()).threads(1).build();
+    let mut run = pin!(engine.run("bad_day").into_future());
+    // Whenever there is nothing to do, the clock is moved to the next moment when there is.
+    let report = futures::executor::block_on(poll_fn(|cx| {
+        loop {
+            match (run.as_mut().poll(cx), clock.until_next()) {
+                (Poll::Pending, Some(time)) => clock.advance(time),
+                (poll, _) => return poll,
+            }
+        }
+    }))?;
+    report.events().for_each(|event| println!("  {}", event.kind));
+    println!("\n{report}");
+    let attempts: Vec<u32> = report.jobs().iter().map(|job| job.attempts).collect();
+    assert_eq!(attempts, [3, 2, 2]);
+    assert_eq!(clock.now(), Duration::from_secs(90 + 1 + 30 * 60));
+    Ok(())
+}
