@@ -121,10 +121,14 @@ impl From<&JobError> for Failure {
     }
 }
 
+/// The whole message; its first line only with `{:#}`, where a table has one line for it.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
-            JobErrorKind::Panicked => write!(f, "panicked: {}", self.message),
+        if self.kind == JobErrorKind::Panicked {
+            f.write_str("panicked: ")?;
+        }
+        match self.message.split_once('\n') {
+            Some((first, _)) if f.alternate() => write!(f, "{first} ..."),
             _ => f.write_str(&self.message),
         }
     }
@@ -157,10 +161,10 @@ impl std::fmt::Display for EventKind {
             Self::JobStarted { job, attempt: 1 } => write!(f, "{job} started"),
             Self::JobStarted { job, attempt } => write!(f, "{job} started, attempt {attempt}"),
             Self::AttemptFailed { job, attempt, error, retry_in } => {
-                write!(f, "{job} failed in attempt {attempt}, again in {retry_in:.1?}: {error}")
+                write!(f, "{job} failed in attempt {attempt}, again in {retry_in:.1?}: {error:#}")
             }
             Self::JobCompleted { job, .. } => write!(f, "{job} completed"),
-            Self::JobFailed { job, error, .. } => write!(f, "{job} failed: {error}"),
+            Self::JobFailed { job, error, .. } => write!(f, "{job} failed: {error:#}"),
             Self::JobSkipped { job, reason } => write!(f, "{job} skipped: {reason}"),
             Self::JobCancelled { job, .. } => write!(f, "{job} cancelled"),
             Self::CancelRequested => f.write_str("cancel requested"),

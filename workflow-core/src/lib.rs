@@ -1,4 +1,47 @@
-//! Annotate a function, and it is a workflow.
+//! Annotate a function, and it is a workflow: found by name at run time, run as a graph of typed
+//! jobs in this process, under any executor or none.
+//!
+//! ```
+//! use workflow_core::prelude::*;
+//!
+//! #[job]
+//! async fn extract() -> Result<Vec<u32>, JobError> {
+//!     Ok("3 4 5".split(' ').map(str::parse).collect::<Result<_, _>>()?)
+//! }
+//!
+//! #[job]
+//! fn total(prices: &[u32]) -> u32 {
+//!     prices.iter().sum()
+//! }
+//!
+//! #[register_workflow(name = "prices", metadata = { "owner": "shop" })]
+//! fn prices(flow: &mut Flow) -> Handle<u32> {
+//!     let prices = flow.job(extract());
+//!     flow.job(total(prices))
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let report = registry::run("prices").wait()?; // or, in async code, `.await?`
+//! assert_eq!(report.output::<u32>()?, 12);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`register_workflow`] and [`job`](macro@job): what can be annotated, and with what
+//! - [`registry`]: finding and running workflows by name
+//! - [`Flow`], [`Call`], [`Each`], [`map`]: drawing graphs; [`WorkflowContext`]: running jobs as
+//!   a function goes
+//! - [`Engine`], [`RunRequest`], [`Run`], [`Report`]: limits, stores and clocks; running, watching,
+//!   stopping; what came of it
+//! - [`JobError`], [`RetryPolicy`], [`TriggerRule`]: failure and what follows
+//!
+//! # Features
+//!
+//! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
+//!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
+//! - `schema`: offers the JSON Schema of inputs and outputs that implement `schemars::JsonSchema`.
 
 extern crate self as workflow_core;
 
@@ -46,3 +89,8 @@ pub mod prelude {
     };
     pub use workflow_macros::{job, register_workflow};
 }
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -29,11 +29,11 @@ pub use listing::{Jobs, Listing};
 /// ```
 /// use workflow_core::prelude::*;
 ///
-/// #[register_workflow(name = "greet")]
-/// async fn greet(name: String) -> Result<String, JobError> { Ok(format!("hello {name}")) }
+/// #[register_workflow(name = "welcome")]
+/// async fn welcome(name: String) -> Result<String, JobError> { Ok(format!("hello {name}")) }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let greeting: String = registry::run("greet").input("Ada").wait()?.output()?;
+/// let greeting: String = registry::run("welcome").input("Ada").wait()?.output()?;
 /// assert_eq!(greeting, "hello Ada");
 /// # Ok(())
 /// # }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::RunId;
+use crate::value::short;
 
 pub(crate) use report::{ChildName, JobNames, Record};
 pub use report::{JobReport, OutputError, Report};
@@ -127,6 +128,14 @@ impl fmt::Debug for RunError {
 }
 
 impl RunError {
+    /// The report of a run that began, moved out.
+    pub fn into_report(self) -> Option<Report> {
+        match self {
+            Self::Failed(report) | Self::Cancelled(report) => Some(report),
+            _ => None,
+        }
+    }
+
     /// The report of a run that began.
     pub fn report(&self) -> Option<&Report> {
         match self {
@@ -141,7 +150,7 @@ impl RunError {
 #[non_exhaustive]
 pub enum InputError {
     /// The workflow needs one.
-    #[error("it needs an input of type `{wanted}`; give one with `.input(..)`")]
+    #[error("it needs an input of type `{}`; give one with `.input(..)`", short(wanted))]
     Missing {
         /// The type that it needs.
         wanted: &'static str,
@@ -153,7 +162,7 @@ pub enum InputError {
     #[error("its input is wrong: {0}")]
     Shape(crate::value::ValueError),
     /// The value given with `input_value` is of another type.
-    #[error("its input is of type `{wanted}`, but a `{found}` was given")]
+    #[error("its input is of type `{}`, but a `{}` was given", short(wanted), short(found))]
     Type {
         /// The type that it needs.
         wanted: &'static str,

@@ -76,8 +76,9 @@ pub(crate) enum Cause {
 /// Why a job will not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipReason {
-    /// A job that it waits for did not end as its rule asks; this one decided it.
-    Upstream(u32),
+    /// What it waits for did not end as its rule asks: the first job in whose wake it did not
+    /// complete, or none, when the rule asks for a failure.
+    Upstream(Option<u32>),
     /// Its condition did not hold.
     Condition,
     /// The run is stopping after a failure.
@@ -190,6 +191,8 @@ pub(crate) struct Scheduler {
     clockwork: Clockwork,
     /// Skipped jobs whose successors have not heard of it.
     skipped: Vec<u32>,
+    /// Of jobs that have heard of a bad end, the job that it began with.
+    culprits: BTreeMap<u32, u32>,
 }
 
 /// The places that a parent has for its children.
@@ -223,6 +226,7 @@ impl Scheduler {
             undoable: Vec::new(),
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
+            culprits: BTreeMap::new(),
             graph,
         };
         if let Some(after) = settings.timeout {
@@ -475,36 +479,42 @@ impl Scheduler {
         let cell = &mut self.cells[job as usize];
         cell.pending -= 1;
         cell.seen |= mark;
-        let (pending, seen) = (cell.pending, cell.seen);
-        if cell.traits.rule() == TriggerRule::AllSuccess && seen == SUCCESS {
-            if pending == 0 && cell.phase() == Phase::Waiting {
-                self.make_ready(job);
+        if cell.seen != SUCCESS || cell.traits.rule() != TriggerRule::AllSuccess {
+            if mark != SUCCESS {
+                let root = self.culprits.get(&from).copied().unwrap_or(from);
+                self.culprits.entry(job).or_insert(root);
             }
-            return;
+            self.apply_rule(job);
+        } else if cell.pending == 0 && cell.phase() == Phase::Waiting {
+            match self.mode {
+                Mode::Working => self.make_ready(job),
+                _ => self.apply_rule(job),
+            }
         }
-        self.apply_rule(job, from, pending, seen);
     }
 
     #[cold]
-    fn apply_rule(&mut self, job: u32, from: u32, pending: u32, seen: u8) {
+    fn apply_rule(&mut self, job: u32) {
         let cell = self.cells[job as usize];
         if cell.phase() != Phase::Waiting {
             return;
         }
-        let all = pending == 0;
-        let (start, skip) = match cell.traits.rule() {
-            TriggerRule::AllSuccess => (false, seen & (FAILURE | SKIP) != 0),
-            TriggerRule::AllDone => (all, false),
-            TriggerRule::OneSuccess => (seen & SUCCESS != 0, all),
-            TriggerRule::OneFailed => (seen & FAILURE != 0, all),
-            TriggerRule::NoneFailed => (all && seen & FAILURE == 0, seen & FAILURE != 0),
-            TriggerRule::Always => (all, false),
+        // A job is skipped only when all that it waits for has ended, so that what comes after
+        // it, and cleans up, comes after that as well.
+        let all = cell.pending == 0;
+        let (good, bad) = (cell.seen & SUCCESS != 0, cell.seen & FAILURE != 0);
+        let start = match cell.traits.rule() {
+            TriggerRule::AllSuccess => all && cell.seen & (FAILURE | SKIP) == 0,
+            TriggerRule::AllDone | TriggerRule::Always => all,
+            TriggerRule::OneSuccess => good,
+            TriggerRule::OneFailed => bad,
+            TriggerRule::NoneFailed => all && !bad,
         };
         match self.refusal(cell.traits) {
-            _ if !start && !skip => {}
-            Some(reason) => self.skip(job, reason),
+            Some(reason) if all => self.skip(job, reason),
             None if start => self.make_ready(job),
-            None => self.skip(job, SkipReason::Upstream(from)),
+            None if all => self.skip(job, SkipReason::Upstream(self.culprits.get(&job).copied())),
+            Some(_) | None => {}
         }
     }
 
@@ -623,6 +633,7 @@ impl Scheduler {
         self.skip_unstarted(SkipReason::Cancelled);
     }
 
+    /// Skips what is ready. What waits is skipped when that which it waits for has ended.
     fn skip_unstarted(&mut self, reason: SkipReason) {
         self.ready.clear();
         for job in 0..self.cells.len() as u32 {
@@ -640,7 +651,7 @@ impl Scheduler {
                     self.effects.push_back(Effect::Fail { job, attempt });
                     self.settle(job, Phase::Failed, FAILURE);
                 }
-                Phase::Waiting | Phase::Ready if !always => {
+                Phase::Ready => {
                     self.skip(job, reason);
                     self.tell_skipped();
                 }

@@ -17,7 +17,7 @@ pub type Boxed = Box<dyn Any + Send + Sync>;
 #[non_exhaustive]
 pub enum ValueError {
     /// The JSON does not have the shape of the type.
-    #[error("`{type_name}` cannot be read from this JSON at `{path}`: {reason}")]
+    #[error("`{}` cannot be read from this JSON{}: {reason}", short(type_name), place(path))]
     Shape {
         /// The Rust type that was wanted.
         type_name: &'static str,
@@ -27,7 +27,7 @@ pub enum ValueError {
         reason: String,
     },
     /// The value could not be written as JSON.
-    #[error("`{type_name}` cannot be written as JSON: {reason}")]
+    #[error("`{}` cannot be written as JSON: {reason}", short(type_name))]
     Write {
         /// The Rust type of the value.
         type_name: &'static str,
@@ -36,12 +36,37 @@ pub enum ValueError {
     },
     /// The type has no form in JSON.
     #[error(
-        "`{type_name}` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it"
+        "`{}` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it",
+        short(type_name)
     )]
     Opaque {
         /// The Rust type of the value.
         type_name: &'static str,
     },
+}
+
+/// A type's name without the paths of modules: `Vec<String>`.
+pub(crate) fn short(type_name: &str) -> String {
+    let mut short = String::with_capacity(type_name.len());
+    let mut word = 0;
+    for character in type_name.chars() {
+        match character {
+            // What was written since the last word began was the path of a module.
+            ':' => short.truncate(word),
+            '_' => short.push('_'),
+            other => {
+                short.push(other);
+                if !other.is_alphanumeric() {
+                    word = short.len();
+                }
+            }
+        }
+    }
+    short
+}
+
+fn place(path: &str) -> String {
+    if path == "." { String::new() } else { format!(" at `{path}`") }
 }
 
 /// What is known of a type at run time: its name, and how its values are copied and written.
@@ -312,6 +337,12 @@ mod tests {
         outbox.set(0, 7);
         outbox.set(0, 8);
         assert_eq!(outbox.take(), Some(vec![7]));
+    }
+
+    #[test]
+    fn a_short_type_name_has_no_paths() {
+        let name = "alloc::vec::Vec<(a_b::c::D, &[e::F; 3])>";
+        assert_eq!(short(name), "Vec<(D, &[F; 3])>");
     }
 
     #[test]

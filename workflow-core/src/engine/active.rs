@@ -238,6 +238,17 @@ impl ActiveRun {
 #[derive(Clone)]
 pub struct RunHandle(pub(super) Arc<ActiveRun>);
 
+impl RunHandle {
+    /// Waits for the run to end, on the calling thread. In async code, use [`Run::wait`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run failed or was cancelled; the error holds the report.
+    pub fn join(&self) -> Result<Report, RunError> {
+        futures::executor::block_on(self.0.until_end())
+    }
+}
+
 #[async_trait]
 impl Run for RunHandle {
     fn id(&self) -> RunId {

@@ -1,7 +1,10 @@
 //! The one place that reads the clock.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::channel::oneshot;
@@ -119,6 +122,43 @@ impl ManualClock {
         hands.sleepers.retain(|_, sleeper| !sleeper.is_canceled());
         let next = hands.sleepers.keys().next().map(|(at, _)| *at);
         next.map(|at| at.saturating_sub(hands.now))
+    }
+
+    /// Awaits, and moves the clock to the next sleeper whenever nothing else is left to do.
+    ///
+    /// For engines with [`threads(1)`](super::EngineBuilder::threads): of work on other threads
+    /// the clock knows nothing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use workflow_core::prelude::*;
+    /// use workflow_core::{Clock, ManualClock};
+    ///
+    /// #[register_workflow(name = "patient")]
+    /// async fn patient(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
+    ///
+    /// # fn main() -> Result<(), RunError> {
+    /// let clock = ManualClock::new();
+    /// let engine = Engine::builder().clock(clock.clone()).threads(1).build();
+    /// futures::executor::block_on(clock.drive(engine.run("patient").into_future()))?;
+    /// assert_eq!(clock.now(), Duration::from_secs(86_400));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drive<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return Poll::Ready(output);
+                }
+                match self.until_next() {
+                    Some(time) => self.advance(time),
+                    None => return Poll::Pending,
+                }
+            }
+        })
+        .await
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Hands> {

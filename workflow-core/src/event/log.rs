@@ -158,8 +158,11 @@ impl Log {
     /// Why a job was skipped, in words.
     pub(crate) fn skip_reason(&self, index: usize, name: &dyn Fn(u32) -> String) -> String {
         match self.detail(index) {
-            Some(Detail::Skip(SkipReason::Upstream(job))) => {
-                format!("`{}` did not end as its trigger rule asks", name(*job))
+            Some(Detail::Skip(SkipReason::Upstream(Some(job)))) => {
+                format!("`{}` did not complete", name(*job))
+            }
+            Some(Detail::Skip(SkipReason::Upstream(None))) => {
+                "nothing that it waits for failed".to_owned()
             }
             Some(Detail::Skip(SkipReason::Condition)) => "its condition does not hold".to_owned(),
             Some(Detail::Skip(SkipReason::Cancelled)) => "the run was cancelled".to_owned(),

@@ -10,7 +10,7 @@ use crate::id::NameError;
 pub enum RegistryError {
     /// No workflow, or no job, has the name.
     #[error(
-        "no {what} is named `{name}`{}; {known} {what}s are registered. One in a crate that \
+        "no {what} is named `{name}`{}; {known} {what}s are registered, and one in a crate that \
          nothing mentions is dropped by the linker: `use that_crate as _;` keeps it",
         hint(.nearest)
     )]
@@ -57,5 +57,5 @@ pub enum RegistryError {
 }
 
 fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }

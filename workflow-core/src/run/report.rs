@@ -16,7 +16,7 @@ use crate::event::{Event, Failure, Log, What, format_time, rfc3339, seconds};
 use crate::graph::Graph;
 use crate::id::RunId;
 use crate::job::Slots;
-use crate::value::ValueError;
+use crate::value::{ValueError, short};
 use crate::workflow::{Plan, Workflow};
 
 /// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
@@ -142,7 +142,11 @@ pub enum OutputError {
         job: String,
     },
     /// The output is of another type.
-    #[error("the output of workflow `{workflow}` is of type `{found}`, not `{wanted}`: {error}")]
+    #[error(
+        "the output of workflow `{workflow}` is of type `{}`, not `{}`: {error}",
+        short(found),
+        short(wanted)
+    )]
     Type {
         /// The workflow's name.
         workflow: String,
@@ -155,8 +159,9 @@ pub enum OutputError {
     },
     /// The output is of the type that was asked for, but there is no way to copy it.
     #[error(
-        "the output of workflow `{workflow}` is a `{found}`, which neither clones nor has a JSON \
-         form; read it in place with `output_ref`"
+        "the output of workflow `{workflow}` is a `{}`, which neither clones nor has a JSON \
+         form; read it in place with `output_ref`",
+        short(found)
     )]
     NoCopy {
         /// The workflow's name.
@@ -394,7 +399,11 @@ fn brief(span: Option<Duration>) -> String {
     match span {
         None => "-".to_owned(),
         Some(span) if span < Duration::from_millis(1) => "<1ms".to_owned(),
-        Some(span) => format!("{span:.1?}"),
+        Some(span) if span < Duration::from_secs(60) => format!("{span:.1?}"),
+        Some(span) => {
+            let whole = jiff::SignedDuration::try_from(Duration::from_secs(span.as_secs()));
+            whole.map_or_else(|_| format!("{span:.0?}"), |whole| format!("{whole:#}"))
+        }
     }
 }
 
@@ -409,13 +418,13 @@ impl fmt::Display for Report {
             let took = brief(job.duration);
             write!(f, "  {:width$}  {:9}  {:>8}  {took:>9}", job.name, job.status, job.attempts)?;
             match (&job.error, &job.skipped_because) {
-                (Some(error), _) => writeln!(f, "  {error}")?,
+                (Some(error), _) => writeln!(f, "  {error:#}")?,
                 (None, Some(reason)) => writeln!(f, "  {reason}")?,
                 (None, None) => writeln!(f)?,
             }
         }
         if let Some(reason) = self.reason() {
-            writeln!(f, "  {reason}")?;
+            writeln!(f, "  {}", reason.replace('\n', "\n  "))?;
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ fn launch(job: u32) -> Effect {
 }
 
 fn skip(job: u32, because: u32) -> Effect {
-    Effect::Skip { job, reason: SkipReason::Upstream(because) }
+    Effect::Skip { job, reason: SkipReason::Upstream(Some(because)) }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn failure_skips_every_descendant() {
     let rest = [
         Effect::Fail { job: 0, attempt: 1 },
         skip(1, 0),
-        skip(2, 1),
+        skip(2, 0),
         Effect::Finish(Outcome::Failed),
     ];
     assert_eq!(effects(&mut run), rest);
@@ -161,9 +161,9 @@ fn stop_starts_nothing_more_but_what_must_always_run() {
     assert_eq!(effects(&mut run), [launch(0), launch(1)]);
     run.ended(0, 1, End::FailedTerminally);
     let stopping = Effect::Skip { job: 2, reason: SkipReason::Stopping };
-    assert_eq!(effects(&mut run), [Effect::Fail { job: 0, attempt: 1 }, stopping]);
+    assert_eq!(effects(&mut run), [Effect::Fail { job: 0, attempt: 1 }]);
     run.ended(1, 1, End::Completed);
-    assert_eq!(effects(&mut run), [launch(3)]);
+    assert_eq!(effects(&mut run), [stopping, launch(3)]);
     run.ended(3, 1, End::Completed);
     assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Failed)]);
 }
@@ -308,16 +308,34 @@ fn undo_runs_newest_first_after_a_failure() {
 }
 
 #[test]
-fn cancel_interrupts_what_runs_and_skips_the_rest() {
+fn cancel_interrupts_what_runs_and_then_skips_the_rest() {
     let mut run = Scheduler::new(chain(2), 0);
     effects(&mut run);
     run.cancel(Cause::Cancelled);
     let cause = Cause::Cancelled;
-    let skip = Effect::Skip { job: 1, reason: SkipReason::Cancelled };
-    assert_eq!(effects(&mut run), [Effect::Interrupt { job: 0, attempt: 1, cause }, skip]);
+    assert_eq!(effects(&mut run), [Effect::Interrupt { job: 0, attempt: 1, cause }]);
     run.ended(0, 1, End::Cancelled);
-    let rest = [Effect::Cancel { job: 0, attempt: 1 }, Effect::Finish(Outcome::Cancelled)];
+    let rest = [
+        Effect::Cancel { job: 0, attempt: 1 },
+        Effect::Skip { job: 1, reason: SkipReason::Cancelled },
+        Effect::Finish(Outcome::Cancelled),
+    ];
     assert_eq!(effects(&mut run), rest);
+}
+
+/// What cleans up after a join must not start while a branch of the join still runs.
+#[test]
+fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
+    let waits = [vec![], vec![], vec![0, 1], vec![2]];
+    let graph = graph(&waits, OnFailure::Continue, |sketch| {
+        sketch.traits[3] = sketch.traits[3].with_rule(TriggerRule::Always);
+    });
+    let mut run = Scheduler::new(graph, 0);
+    effects(&mut run);
+    run.ended(0, 1, End::FailedTerminally);
+    assert_eq!(effects(&mut run), [Effect::Fail { job: 0, attempt: 1 }]);
+    run.ended(1, 1, End::Completed);
+    assert_eq!(effects(&mut run), [skip(2, 0), launch(3)]);
 }
 
 #[test]

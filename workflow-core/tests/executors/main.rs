@@ -8,10 +8,6 @@ mod ordering;
 mod stopping;
 mod timing;
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
-
 use workflow_core::{Clock as _, ManualClock};
 
 /// Runs one scenario under one executor.
@@ -96,23 +92,6 @@ executors! {
     limits::priority_decides_who_is_first,
     limits::a_store_hears_before_anyone,
     limits::a_broken_store_stops_the_run,
-}
-
-/// Awaits while a clock that stands still is moved whenever there is nothing else to do.
-async fn with_clock<F: Future>(clock: &ManualClock, future: F) -> F::Output {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(output);
-            }
-            match clock.until_next() {
-                Some(time) => clock.advance(time),
-                None => return Poll::Pending,
-            }
-        }
-    })
-    .await
 }
 
 #[test]

@@ -9,8 +9,6 @@ use workflow_core::{
     Clock as _, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
 };
 
-use crate::with_clock;
-
 fn workflow<D: workflow_core::OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
 ) -> FunctionWorkflow {
@@ -56,7 +54,7 @@ async fn flaky(ctx: &JobContext, fails: u32) -> Result<u32, JobError> {
 pub(crate) async fn a_flaky_job_is_retried() {
     let clock = ManualClock::new();
     let flaky_flow = workflow(|flow| flow.job(flaky::draw(3)));
-    let run = with_clock(&clock, engine(&clock).run(flaky_flow).into_future());
+    let run = clock.drive(engine(&clock).run(flaky_flow).into_future());
     let report = run.await.expect("the fourth attempt completes");
     assert_eq!(report.output::<u32>().expect("a number"), 4);
     assert_eq!(report.job("flaky").expect("a job").attempts, 4);
@@ -64,7 +62,7 @@ pub(crate) async fn a_flaky_job_is_retried() {
 
     let clock = ManualClock::new();
     let hopeless = workflow(|flow| flow.job(flaky::draw(9)));
-    let run = with_clock(&clock, engine(&clock).run(hopeless).into_future());
+    let run = clock.drive(engine(&clock).run(hopeless).into_future());
     let error = run.await.expect_err("four attempts fail");
     assert_eq!(error.report().and_then(|report| report.job("flaky")).expect("a job").attempts, 4);
 }
@@ -94,7 +92,7 @@ pub(crate) async fn an_attempt_has_its_time() {
         let call = sleeper(flow, seconds(100)).start_to_close(seconds(10));
         flow.job(call.retry(RetryPolicy::attempts(2).jitter(0.0)))
     });
-    let run = with_clock(&clock, engine(&clock).run(slow).into_future());
+    let run = clock.drive(engine(&clock).run(slow).into_future());
     let error = run.await.expect_err("both attempts are too slow");
     let (kind, message) = error_of(&error, "sleep_for");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
@@ -113,7 +111,7 @@ pub(crate) async fn all_attempts_have_their_time() {
         let policy = RetryPolicy::attempts(0).backoff_coefficient(1.0).jitter(0.0);
         flow.job(flaky::draw(1000).retry(policy).schedule_to_close(Duration::from_millis(4500)))
     });
-    let run = with_clock(&clock, engine(&clock).run(slow).into_future());
+    let run = clock.drive(engine(&clock).run(slow).into_future());
     let error = run.await.expect_err("five attempts fail");
     let (kind, message) = error_of(&error, "flaky");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::ScheduleToClose));
@@ -136,7 +134,7 @@ async fn beat(ctx: &JobContext, every: Duration, times: u32) -> Result<u32, JobE
 pub(crate) async fn a_silent_job_is_stopped() {
     let clock = ManualClock::new();
     let silent = workflow(|flow| flow.job(beat::draw(seconds(10), 3).heartbeat(seconds(2))));
-    let run = with_clock(&clock, engine(&clock).run(silent).into_future());
+    let run = clock.drive(engine(&clock).run(silent).into_future());
     let error = run.await.expect_err("it is silent for too long");
     let (kind, message) = error_of(&error, "beat");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::Heartbeat));
@@ -147,7 +145,7 @@ pub(crate) async fn a_silent_job_is_stopped() {
 pub(crate) async fn a_heartbeat_keeps_a_job_alive() {
     let clock = ManualClock::new();
     let lively = workflow(|flow| flow.job(beat::draw(seconds(1), 30).heartbeat(seconds(2))));
-    let run = with_clock(&clock, engine(&clock).run(lively).into_future());
+    let run = clock.drive(engine(&clock).run(lively).into_future());
     assert_eq!(run.await.expect("it completes").output::<u32>().expect("a number"), 30);
     assert_eq!(clock.now(), seconds(30));
 }
@@ -159,7 +157,7 @@ pub(crate) async fn a_run_has_its_time() {
         let last = flow.job(beat::draw(seconds(45), 9));
         flow.job(flaky::draw(0).after(last))
     });
-    let run = with_clock(&clock, engine(&clock).run(slow).into_future());
+    let run = clock.drive(engine(&clock).run(slow).into_future());
     let error = run.await.expect_err("it takes too long");
     let report = error.report().expect("it began");
     assert_eq!(report.status(), Status::Failed);
@@ -181,6 +179,6 @@ pub(crate) async fn sleep_follows_the_clock() {
             async { Ok::<_, JobError>(()) }
         }));
     });
-    with_clock(&clock, engine(&clock).run(long).into_future()).await.expect("it completes");
+    clock.drive(engine(&clock).run(long).into_future()).await.expect("it completes");
     assert_eq!((seen.load(Ordering::Relaxed), clock.now()), (1, seconds(86_400)));
 }
