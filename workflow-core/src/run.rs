@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::RunId;
-use crate::value::short;
+use crate::value::{short, short_unlike};
 
 pub(crate) use report::{ChildName, JobNames, Record};
 pub use report::{JobReport, OutputError, Report};
@@ -107,7 +107,7 @@ pub enum RunError {
     #[error("run {} of `{}` was cancelled: {}", .0.id(), .0.workflow(), .0.progress())]
     Cancelled(Report),
     /// The store did not take the run's events.
-    #[error("the store did not keep run {run}: {error}")]
+    #[error("the store did not keep the events of run {run}, which was stopped: {error}")]
     Store {
         /// The run's id.
         run: RunId,
@@ -156,19 +156,31 @@ pub enum InputError {
         wanted: &'static str,
     },
     /// The workflow takes none.
-    #[error("it takes no input, but one was given")]
+    #[error("it takes no input, but one was given; leave `.input(..)` away")]
     Unwanted,
     /// The input has another type or shape.
-    #[error("its input is wrong: {0}")]
+    #[error("its input is wrong: {0}{}", by_value(.0))]
     Shape(crate::value::ValueError),
     /// The value given with `input_value` is of another type.
-    #[error("its input is of type `{}`, but a `{}` was given", short(wanted), short(found))]
+    #[error(
+        "its input is of type `{}`, but a `{}` was given",
+        short_unlike(wanted, found),
+        short_unlike(found, wanted)
+    )]
     Type {
         /// The type that it needs.
         wanted: &'static str,
         /// The type that was given.
         found: &'static str,
     },
+}
+
+/// The other way to give an input, where JSON is none.
+fn by_value(error: &crate::value::ValueError) -> &'static str {
+    match error {
+        crate::value::ValueError::Opaque { .. } => ", or give it with `.input_value(..)`",
+        _ => "",
+    }
 }
 
 /// A run that has begun, wherever it is driven.

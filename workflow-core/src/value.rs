@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 
 /// A value whose type has been set aside.
 pub type Boxed = Box<dyn Any + Send + Sync>;
@@ -63,6 +64,12 @@ pub(crate) fn short(type_name: &str) -> String {
         }
     }
     short
+}
+
+/// A type's short name, or the whole of it where the other type's short name is the same.
+pub(crate) fn short_unlike(type_name: &str, other: &str) -> String {
+    let short_name = short(type_name);
+    if short_name == short(other) { type_name.to_owned() } else { short_name }
 }
 
 fn place(path: &str) -> String {
@@ -248,7 +255,7 @@ impl fmt::Debug for Type {
 }
 
 /// Write-once slots for values of one type.
-pub(crate) struct Column<T>(Box<[OnceLock<T>]>);
+pub(crate) struct Column<T>(SmallVec<[OnceLock<T>; 4]>);
 
 impl<T> Column<T> {
     /// A column with this many empty slots.

@@ -93,6 +93,7 @@ impl ActiveRun {
     }
 
     #[inline]
+    /// Whether the clock is read after so many steps.
     pub(super) fn reads_clock(&self, steps: u64) -> bool {
         self.engine.timings == Timings::Exact || steps % 64 == 63
     }
@@ -245,7 +246,7 @@ impl RunHandle {
     ///
     /// Fails when the run failed or was cancelled; the error holds the report.
     pub fn join(&self) -> Result<Report, RunError> {
-        futures::executor::block_on(self.0.until_end())
+        pollster::block_on(self.0.until_end())
     }
 }
 

@@ -51,7 +51,9 @@ impl Hands {
     #[inline]
     fn advance(&mut self, run: &Arc<ActiveRun>, waker: Option<&Waker>) -> Step {
         let mut state = run.lock();
-        if run.reads_clock(state.steps) {
+        // When nothing has happened yet, the run has just begun.
+        let happened = self.ended.is_some() || state.steps > 0;
+        if happened && run.reads_clock(state.steps) {
             state.read_at = run.read_clock();
         }
         if let Some(ended) = self.ended.take() {

@@ -100,7 +100,8 @@ impl RunRequest {
     /// Fails when the run cannot begin, fails, or is cancelled; the latter errors hold the report.
     pub fn wait(self) -> Result<Report, RunError> {
         let run = self.begin(Runtime::for_blocked_thread())?;
-        futures::executor::block_on(Driver::new(Arc::clone(&run), Role::Thread));
+        // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
+        pollster::block_on(Driver::new(Arc::clone(&run), Role::Thread));
         outcome(&run)
     }
 

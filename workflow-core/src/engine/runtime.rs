@@ -58,7 +58,7 @@ impl Runtime {
             Self::Own => match pool() {
                 Some(pool) => pool.spawn_ok(future),
                 // Not even one thread was to be had, so the caller's must do.
-                None => futures::executor::block_on(future),
+                None => pollster::block_on(future),
             },
         }
     }

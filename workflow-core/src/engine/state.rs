@@ -197,6 +197,9 @@ impl State {
         errands: &mut Errands,
     ) -> bool {
         if run.engine.permits.concern(traits) && !self.granted.remove(&job) {
+            if traits.has(Traits::CHILD) && self.lacks_limit(run, job, attempt) {
+                return false;
+            }
             let policy = self.scheduler.policy(job);
             if !run.engine.permits.acquire(run, job, traits, policy) {
                 self.scheduler.held(job);
@@ -211,6 +214,20 @@ impl State {
         if !traits.has(Traits::CONDITIONAL) {
             self.note(What::JobStarted, job, attempt);
         }
+        true
+    }
+
+    /// Fails a child that names a limit which the engine does not have. Jobs of the graph are
+    /// checked before the run begins.
+    #[cold]
+    fn lacks_limit(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32) -> bool {
+        let policy = self.scheduler.policy(job);
+        let Some(limit) = policy.and_then(|policy| run.engine.permits.missing(policy)) else {
+            return false;
+        };
+        let error = format!("it names the limit `{limit}`, which the engine does not have");
+        self.errors.insert(job, JobError::terminal(error));
+        self.scheduler.ended(job, attempt, End::FailedTerminally);
         true
     }
 

@@ -21,10 +21,13 @@ pub enum GraphError {
     #[error("two jobs are named `{0}`; give one of them another name")]
     DuplicateName(String),
     /// A name is ill-formed.
-    #[error("{0}")]
+    #[error("a job is not well named: {0}")]
     Name(NameError),
     /// Jobs that wait on each other, in order; the last waits on the first.
-    #[error("jobs wait on each other: {}", path(.0))]
+    #[error(
+        "jobs wait on each other: {}, each for the one before it; remove one of these dependencies",
+        path(.0)
+    )]
     Cycle(Vec<String>),
     /// A dependency without a job behind it.
     #[error("job `{job}` depends on `{missing}`, which is not defined{}", hint(.nearest))]
@@ -56,7 +59,10 @@ fn path(jobs: &[String]) -> String {
 }
 
 fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    match nearest {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => "; define it, or remove the dependency".to_owned(),
+    }
 }
 
 /// Jobs as they were noted down, in the order in which they were added.

@@ -37,6 +37,25 @@ impl RawCall {
             .and(Traits::BLOCKING.when(self.body.kind == BodyKind::OnThread))
     }
 
+    /// Whether a job can run inside another, where there is nothing to wait for.
+    pub(crate) fn check_child(&self) -> Result<(), JobError> {
+        let Some(options) = &self.options else { return Ok(()) };
+        let asks = [
+            (options.condition.is_some(), "when"),
+            (!options.after.is_empty(), "after"),
+            (options.trigger != TriggerRule::default(), "trigger"),
+            (options.undo.is_some(), "undo"),
+        ];
+        match asks.into_iter().find(|(asked, _)| *asked) {
+            None => Ok(()),
+            Some((_, option)) => Err(JobError::terminal(format!(
+                "job `{}` has a `{option}`, which a job inside a map or `ctx.run` cannot have; \
+                 set it on the map, or branch in the function",
+                options.name.as_deref().unwrap_or(&self.name)
+            ))),
+        }
+    }
+
     /// Tells the items of `owner` from inputs that come from further out. The latter are added
     /// to `outer`.
     pub(crate) fn split_inputs(&self, owner: u32, outer: &mut Inputs) -> Vec<ChildInput> {
@@ -197,6 +216,13 @@ impl<T: Send + Sync + 'static> Call<T> {
     ///
     /// Fails when the job does, or when it has inputs, which only a flow can provide.
     pub async fn run_detached(self) -> Result<T, JobError> {
+        if !self.raw.inputs.is_empty() {
+            return Err(JobError::terminal(format!(
+                "job `{}` reads handles, whose values exist only in a run; add it with \
+                 `flow.job(..)`",
+                self.raw.name
+            )));
+        }
         let output = Arc::new(Outbox::<T>::new(1));
         let frame = ChildFrame {
             parent: Scope::detached(),

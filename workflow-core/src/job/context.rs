@@ -209,6 +209,7 @@ impl WorkflowContext {
         (owner, call): (u32, super::Call<O>),
         values: Vec<crate::value::Boxed>,
     ) -> Result<(Running, Arc<Outbox<O>>), JobError> {
+        call.raw.check_child()?;
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
         if !outer.is_empty() {

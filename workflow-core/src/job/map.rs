@@ -35,6 +35,7 @@ where
     let body = Body::future(move |scope| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));
         async move {
+            template.check_child()?;
             let len = Reader::<Ref<Vec<T>>>::read(&reader, &scope)?.len();
             let output = Arc::new(Outbox::<U>::new(len));
             let children = (0..len).map(|index| NewChild {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use smallvec::SmallVec;
 
 use super::{ChildHandle, JobError, NewChild, Token};
 use crate::id::RunId;
@@ -47,7 +48,7 @@ impl Wiring {
 
 /// The values of one run.
 pub(crate) struct Slots {
-    columns: Box<[Boxed]>,
+    columns: SmallVec<[Boxed; 2]>,
     input: Option<Boxed>,
     wiring: Arc<Wiring>,
     /// Attempts whose outputs come too late, and whether there are any.
@@ -289,13 +290,13 @@ impl Scope {
 impl JobError {
     #[cold]
     fn misplaced<T>() -> Self {
-        let output = std::any::type_name::<T>();
+        let output = crate::value::short(std::any::type_name::<T>());
         Self::terminal(format!("the job has no place for an output of type `{output}`"))
     }
 
     #[cold]
     pub(crate) fn no_input<T: ?Sized>() -> Self {
-        let input = std::any::type_name::<T>();
+        let input = crate::value::short(std::any::type_name::<T>());
         Self::terminal(format!(
             "an input of type `{input}` has no value, because its job did not complete; \
              take it as `Option<&T>` to run without it"

@@ -14,9 +14,9 @@ use serde_json::Value as Json;
 use super::Status;
 use crate::event::{Event, Failure, Log, What, format_time, rfc3339, seconds};
 use crate::graph::Graph;
-use crate::id::RunId;
+use crate::id::{RunId, nearest};
 use crate::job::Slots;
-use crate::value::{ValueError, short};
+use crate::value::{ValueError, short, short_unlike};
 use crate::workflow::{Plan, Workflow};
 
 /// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
@@ -128,24 +128,51 @@ pub enum OutputError {
         workflow: String,
     },
     /// The job that makes the output did not complete.
-    #[error("workflow `{workflow}` left no output, because the job that makes it did not complete")]
+    #[error(
+        "workflow `{workflow}` left no output, because job `{job}`, which makes it, did not \
+         complete: it is {status}"
+    )]
     Missing {
         /// The workflow's name.
         workflow: String,
+        /// The job that makes the output.
+        job: String,
+        /// Where that job stands.
+        status: Status,
     },
     /// No job of the graph has the name.
-    #[error("workflow `{workflow}` has no job named `{job}`")]
+    #[error("workflow `{workflow}` has no job named `{job}`{}", hint(.nearest))]
     UnknownJob {
         /// The workflow's name.
         workflow: String,
         /// The name.
         job: String,
+        /// The most similar name that a job has.
+        nearest: Option<String>,
+    },
+    /// The value that was to be read in place is of another type.
+    #[error(
+        "the output of {} is of type `{}`, not `{}`; read it as the type that it is{}",
+        whose(workflow, job),
+        short_unlike(found, wanted),
+        short_unlike(wanted, found),
+        if job.is_some() { "" } else { ", or convert it with `output`" }
+    )]
+    InPlace {
+        /// The workflow's name.
+        workflow: String,
+        /// The job whose output it is, unless it is the workflow's.
+        job: Option<String>,
+        /// The value's type.
+        found: &'static str,
+        /// The type that was asked for.
+        wanted: &'static str,
     },
     /// The output is of another type.
     #[error(
         "the output of workflow `{workflow}` is of type `{}`, not `{}`: {error}",
-        short(found),
-        short(wanted)
+        short_unlike(found, wanted),
+        short_unlike(wanted, found)
     )]
     Type {
         /// The workflow's name.
@@ -177,6 +204,17 @@ pub enum OutputError {
         /// What is wrong.
         error: ValueError,
     },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+fn whose(workflow: &str, job: &Option<String>) -> String {
+    match job {
+        Some(job) => format!("job `{job}` of workflow `{workflow}`"),
+        None => format!("workflow `{workflow}`"),
+    }
 }
 
 impl Report {
@@ -298,12 +336,7 @@ impl Report {
     /// Fails when there is none, or one of another type.
     pub fn output_ref<T: Any>(&self) -> Result<&T, OutputError> {
         let (value, kind) = self.raw_output()?;
-        value.downcast_ref().ok_or_else(|| OutputError::Type {
-            workflow: self.workflow().to_owned(),
-            found: kind.name(),
-            wanted: std::any::type_name::<T>(),
-            error: ValueError::Opaque { type_name: kind.name() },
-        })
+        value.downcast_ref().ok_or_else(|| self.in_place::<T>(None, kind))
     }
 
     /// The output: a clone when it is a `T`, and else what becomes of it by way of JSON.
@@ -354,17 +387,12 @@ impl Report {
         let unknown = || OutputError::UnknownJob {
             workflow: self.workflow().to_owned(),
             job: job.to_owned(),
+            nearest: nearest(job, self.graph().job_names()).map(str::to_owned),
         };
         let number = self.graph().job_names().position(|name| name == job).ok_or_else(unknown)?;
         let (value, kind) = self.0.slots.output(number as u32).ok_or_else(unknown)?;
-        let value =
-            value.ok_or_else(|| OutputError::Missing { workflow: self.workflow().to_owned() })?;
-        value.downcast_ref().ok_or_else(|| OutputError::Type {
-            workflow: self.workflow().to_owned(),
-            found: kind.name(),
-            wanted: std::any::type_name::<T>(),
-            error: ValueError::Opaque { type_name: kind.name() },
-        })
+        let value = value.ok_or_else(|| self.missing(number as u32))?;
+        value.downcast_ref().ok_or_else(|| self.in_place::<T>(Some(job.to_owned()), kind))
     }
 
     /// The outputs of all jobs of the graph that made a `T`, with the jobs' names.
@@ -380,7 +408,22 @@ impl Report {
         let (source, kind) =
             self.0.plan.output.ok_or_else(|| OutputError::None { workflow: workflow() })?;
         let value = self.0.slots.any(source);
-        Ok((value.ok_or_else(|| OutputError::Missing { workflow: workflow() })?, kind))
+        let maker = || self.0.plan.wiring.outputs.iter().position(|output| *output == source);
+        let missing = || self.missing(maker().map_or(u32::MAX, |job| job as u32));
+        Ok((value.ok_or_else(missing)?, kind))
+    }
+
+    #[cold]
+    fn missing(&self, number: u32) -> OutputError {
+        let job = self.name(number).into_owned();
+        let status = self.job(&job).map_or(Status::Pending, |report| report.status);
+        OutputError::Missing { workflow: self.workflow().to_owned(), job, status }
+    }
+
+    #[cold]
+    fn in_place<T>(&self, job: Option<String>, kind: crate::value::Type) -> OutputError {
+        let (found, wanted) = (kind.name(), std::any::type_name::<T>());
+        OutputError::InPlace { workflow: self.workflow().to_owned(), job, found, wanted }
     }
 }
 

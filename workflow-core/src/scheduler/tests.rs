@@ -528,7 +528,7 @@ proptest! {
             finished: None,
         };
         let most = plan.max_parallel.unwrap_or(usize::MAX);
-        let quiet = std::iter::repeat((Fate::Ends(End::Completed), 0)).take(2000);
+        let quiet = std::iter::repeat_n((Fate::Ends(End::Completed), 0), 2000);
         for (fate, index) in fates.into_iter().chain(quiet) {
             while let Some(effect) = run.next() {
                 witness.see(&mut run, effect, most);

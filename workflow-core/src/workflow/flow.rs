@@ -170,7 +170,7 @@ impl Flow {
         let mut given = None;
         if let Some(mut options) = options {
             given = options.name.take();
-            traits = self.ask(job, &name, traits, *options);
+            traits = self.ask(job, given.as_deref(), &name, traits, *options);
         }
         let column = self.column(output);
         self.column_of.push(column);
@@ -190,8 +190,14 @@ impl Flow {
     }
 
     /// Notes what a job asks for.
-    fn ask(&mut self, job: u32, seed: &str, traits: Traits, options: JobOptions) -> Traits {
-        let name = options.name.as_deref();
+    fn ask(
+        &mut self,
+        job: u32,
+        name: Option<&str>,
+        seed: &str,
+        traits: Traits,
+        options: JobOptions,
+    ) -> Traits {
         if let Some(Err(error)) = name.map(|name| JobName::new(name.to_owned())) {
             self.problem.get_or_insert(GraphError::Name(error));
         }

@@ -129,3 +129,30 @@ pub(crate) async fn ten_thousand_inputs_arrive() {
     });
     assert_eq!(list.await, [10_000, 10_000]);
 }
+
+async fn failure(change: fn(Call<u64>) -> Call<u64>) -> String {
+    let workflow = FunctionWorkflow::new("fan_out", move |flow: &mut Flow| {
+        let numbers = flow.job(numbers::draw(3));
+        flow.map(numbers, move |number| change(square(number)));
+    });
+    let run = Engine::default().run(workflow.expect("a name")).await;
+    run.expect_err("it cannot run")
+        .into_report()
+        .and_then(|report| report.reason())
+        .expect("a reason")
+}
+
+pub(crate) async fn an_element_has_nothing_to_wait_for() {
+    let reason = failure(|call| call.trigger(TriggerRule::AllDone)).await;
+    assert_eq!(
+        reason,
+        "job `square` failed: job `square` has a `trigger`, which a job inside a map or `ctx.run` \
+         cannot have; set it on the map, or branch in the function"
+    );
+}
+
+pub(crate) async fn an_element_names_only_limits_that_there_are() {
+    let reason = failure(|call| call.limit("db")).await;
+    let expected = "job `square` failed: it names the limit `db`, which the engine does not have";
+    assert_eq!(reason, expected);
+}

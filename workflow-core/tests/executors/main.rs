@@ -61,6 +61,8 @@ executors! {
     fanout::a_map_may_be_empty,
     fanout::a_failing_element_fails_the_map,
     fanout::maps_nest,
+    fanout::an_element_has_nothing_to_wait_for,
+    fanout::an_element_names_only_limits_that_there_are,
     fanout::ten_thousand_inputs_arrive,
     ordering::an_edge_orders_without_a_value,
     ordering::a_fan_in_runs_once,

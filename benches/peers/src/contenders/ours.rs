@@ -13,9 +13,11 @@ use crate::runtime::run_from;
 /// With the clock read only where something waits.
 pub static COARSE: Ours = Ours { name: "ours", timings: Timings::Coarse, named: false };
 /// As it comes: the beginning and the end of each job are read from the clock.
-pub static EXACT: Ours = Ours { name: "ours, each job timed", timings: Timings::Exact, named: false };
+pub static EXACT: Ours =
+    Ours { name: "ours, each job timed", timings: Timings::Exact, named: false };
 /// With a name given to each job.
-pub static NAMED: Ours = Ours { name: "ours, each job named", timings: Timings::Coarse, named: true };
+pub static NAMED: Ours =
+    Ours { name: "ours, each job named", timings: Timings::Coarse, named: true };
 
 /// See the module.
 pub struct Ours {

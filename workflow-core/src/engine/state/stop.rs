@@ -16,7 +16,8 @@ impl State {
         cause: Cause,
         errands: &mut Errands,
     ) {
-        if !self.scheduler.traits(job).has(Traits::WATCHES) {
+        let listens = self.scheduler.traits(job).has(Traits::WATCHES);
+        if !listens || self.blocking.contains(&(job, attempt)) {
             let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
             return self.give_up(run, job, attempt, cause, said, errands);
         }
