@@ -159,7 +159,7 @@ pub enum InputError {
     #[error("it takes no input, but one was given; leave `.input(..)` away")]
     Unwanted,
     /// The input has another type or shape.
-    #[error("its input is wrong: {0}{}", by_value(.0))]
+    #[error("its input is wrong: {}{}", .0, by_value(.0))]
     Shape(crate::value::ValueError),
     /// The value given with `input_value` is of another type.
     #[error(

@@ -113,10 +113,10 @@ fn definitions_that_are_no_graph() {
         ("transform", &["extract", "check"]),
         ("check", &["load"]),
     ];
-    assert_snapshot!(wrong(&definition(jobs)), @"jobs wait on each other: load -> check -> transform -> load");
-    assert_snapshot!(wrong(&definition([("load", &["load"])])), @"jobs wait on each other: load -> load");
+    assert_snapshot!(wrong(&definition(jobs)), @"jobs wait on each other: load -> check -> transform -> load, each for the one before it; remove one of these dependencies");
+    assert_snapshot!(wrong(&definition([("load", &["load"])])), @"jobs wait on each other: load -> load, each for the one before it; remove one of these dependencies");
     assert_snapshot!(wrong(&definition([("extract", &[]), ("load", &["extrakt"])])), @"job `load` depends on `extrakt`, which is not defined; did you mean `extract`?");
-    assert_snapshot!(wrong(&definition([("extract", &[]), ("load", &["zzz"])])), @"job `load` depends on `zzz`, which is not defined");
+    assert_snapshot!(wrong(&definition([("extract", &[]), ("load", &["zzz"])])), @"job `load` depends on `zzz`, which is not defined; define it, or remove the dependency");
     assert_snapshot!(GraphError::TooLarge, @"the graph is too large: at most 2147483647 jobs and 4294967295 edges");
 }
 
@@ -133,22 +133,22 @@ fn flows_that_are_no_graph() {
         flow.job(one().name("load"));
     };
     assert_snapshot!(wrong(&twice), @"two jobs are named `load`; give one of them another name");
-    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @"");
+    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @r#"a job is not well named: the name "load\n" holds a control character; use printable text"#);
     let foreign = |flow: &mut Flow| {
         let elsewhere = Flow::new().job(one());
         flow.job(increment(elsewhere));
     };
-    assert_snapshot!(wrong(&foreign), @"");
+    assert_snapshot!(wrong(&foreign), @"job `increment` reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
     let foreign = |flow: &mut Flow| {
         let elsewhere = Flow::new().job(one());
         flow.job(one().name("load").after(elsewhere));
     };
-    assert_snapshot!(wrong(&foreign), @"");
+    assert_snapshot!(wrong(&foreign), @"job `load` reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
     let foreign = |flow: &mut Flow| {
         flow.job(one());
         flow.output(Flow::new().job(one()));
     };
-    assert_snapshot!(wrong(&foreign), @"");
+    assert_snapshot!(wrong(&foreign), @"job `the workflow's output` reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
 }
 
 #[test]
@@ -255,7 +255,7 @@ impl Store for Broken {
 fn stores() {
     let engine = Engine::builder().store(Broken).build();
     let error = engine.run(workflow(|flow| flow.job(one()))).wait().expect_err("nothing is kept");
-    assert_snapshot!(text(&error), @"the store did not keep run [run]: no route to host `db-1`");
+    assert_snapshot!(text(&error), @"the store did not keep the events of run [run], which was stopped: no route to host `db-1`");
 
     let report = run(|flow| flow.job(one())).expect("it completes");
     let events: Vec<Event> = report.events().collect();
@@ -311,13 +311,13 @@ fn inputs() {
     };
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("is JSON");
     assert_snapshot!(wrong(registry::run("errors: price")), @"workflow `errors: price`: it needs an input of type `Order`; give one with `.input(..)`");
-    assert_snapshot!(wrong(registry::run("errors: no input").input(3)), @"workflow `errors: no input`: it takes no input, but one was given");
+    assert_snapshot!(wrong(registry::run("errors: no input").input(3)), @"workflow `errors: no input`: it takes no input, but one was given; leave `.input(..)` away");
     assert_snapshot!(wrong(registry::run("errors: price").input("tea")), @r#"workflow `errors: price`: its input is wrong: `Order` cannot be read from this JSON: invalid type: string "tea", expected struct Order"#);
     let orders = json(r#"[{ "item": "tea", "price": 3 }, { "item": "cake", "price": "4" }]"#);
     assert_snapshot!(wrong(registry::run("errors: prices").input(orders)), @r#"workflow `errors: prices`: its input is wrong: `Vec<Order>` cannot be read from this JSON at `[1].price`: invalid type: string "4", expected u32"#);
     assert_snapshot!(wrong(registry::run("errors: price").input(json(r#"{ "item": "tea" }"#))), @"workflow `errors: price`: its input is wrong: `Order` cannot be read from this JSON: missing field `price`");
     assert_snapshot!(wrong(registry::run("errors: price").input_value(3_u64)), @"workflow `errors: price`: its input is of type `Order`, but a `u64` was given");
-    assert_snapshot!(wrong(registry::run("errors: unlock").input(3)), @"workflow `errors: unlock`: its input is wrong: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
+    assert_snapshot!(wrong(registry::run("errors: unlock").input(3)), @"workflow `errors: unlock`: its input is wrong: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it, or give it with `.input_value(..)`");
     let keys = HashMap::from([((1, 2), 3)]);
     assert_snapshot!(wrong(registry::run("errors: price").input(keys)), @"workflow `errors: price`: its input is wrong: `HashMap<(i32, i32), i32>` cannot be written as JSON: key must be a string");
 }
@@ -349,17 +349,17 @@ fn outputs() {
     });
     let none = report.expect("it completes");
     assert_snapshot!(none.output::<u32>().expect_err("no output"), @"workflow `nightly` has no output; return a `Handle` from the function that draws it");
-    assert_snapshot!(none.output_of::<u32>("ones").expect_err("no such job"), @"workflow `nightly` has no job named `ones`");
+    assert_snapshot!(none.output_of::<u32>("ones").expect_err("no such job"), @"workflow `nightly` has no job named `ones` (did you mean `one`?)");
     assert_snapshot!(none.output_of::<u32>("zzz").expect_err("no such job"), @"workflow `nightly` has no job named `zzz`");
-    assert_snapshot!(none.output_of::<u64>("one").expect_err("of another type"), @"the output of workflow `nightly` is of type `u32`, not `u64`: `u32` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
+    assert_snapshot!(none.output_of::<u64>("one").expect_err("of another type"), @"the output of job `one` of workflow `nightly` is of type `u32`, not `u64`; read it as the type that it is");
 
     let report = run(|flow| {
         let number = flow.job(one());
         flow.job(increment(number).when(number, |number| *number > 1))
     });
     let skipped = report.expect("a condition is no failure");
-    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` left no output, because the job that makes it did not complete");
-    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` left no output, because the job that makes it did not complete");
+    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete: it is skipped");
+    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete: it is skipped");
 
     let report = run(|flow| flow.job(orders())).expect("it completes");
     assert_snapshot!(report.output::<u32>().expect_err("a list"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `u32`: `u32` cannot be read from this JSON: invalid type: sequence, expected u32");
@@ -376,8 +376,8 @@ fn outputs() {
             id: u32,
         }
     }
-    assert_snapshot!(report.output::<Vec<other::Order>>().expect_err("of one name"), @"");
-    assert_snapshot!(report.output_ref::<Vec<u32>>().expect_err("of another type"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `Vec<u32>`: `Vec<Order>` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
+    assert_snapshot!(report.output::<Vec<other::Order>>().expect_err("of one name"), @"the output of workflow `nightly` is of type `alloc::vec::Vec<errors::Order>`, not `alloc::vec::Vec<errors::outputs::other::Order>`: `Vec<Order>` cannot be read from this JSON at `[0]`: missing field `id`");
+    assert_snapshot!(report.output_ref::<Vec<u32>>().expect_err("of another type"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `Vec<u32>`; read it as the type that it is, or convert it with `output`");
 
     let report = run(|flow| flow.job(secret())).expect("it completes");
     assert_snapshot!(report.output::<u32>().expect_err("opaque"), @"the output of workflow `nightly` is of type `Secret`, not `u32`: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
@@ -552,7 +552,7 @@ fn calls_made_by_hand() {
         Call::<u32>::new("misplaced", Type::opaque::<u32>(), body, Inputs::new())
     };
     let error = run(move |flow| flow.job(misplaced())).expect_err("no place for a text");
-    assert_snapshot!(failure(&error, "misplaced"), @"the job has no place for an output of type `alloc::string::String`");
+    assert_snapshot!(failure(&error, "misplaced"), @"the job has no place for an output of type `String`");
     let empty = Body::inline(|_: &Scope| Ok(()));
     let empty = Call::<u32>::new("empty", Type::opaque::<u32>(), empty, Inputs::new());
     let error = block_on(empty.run_detached()).expect_err("it leaves nothing");
@@ -564,12 +564,12 @@ fn jobs_outside_of_an_engine() {
     let mut flow = Flow::new();
     let list = flow.value(vec![1_u32]);
     let error = block_on(map(list, increment).run_detached()).expect_err("no list");
-    assert_snapshot!(error, @"");
+    assert_snapshot!(error, @"job `increment` reads handles, whose values exist only in a run; add it with `flow.job(..)`");
     let ctx = WorkflowContext::detached();
     let error = block_on(ctx.run(|list| map(list, increment), vec![1])).expect_err("no engine");
-    assert_snapshot!(error, @"");
+    assert_snapshot!(error, @"a map needs an engine");
     let call = |number| registry::call::<u32, u32>("errors: price", number);
-    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"");
+    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a workflow as a job needs an engine");
     let handle = flow.job(one());
     let outer = block_on(ctx.run(move || increment(handle), ()));
     assert_snapshot!(outer.expect_err("a handle of a graph"), @"`ctx.run` was given a job that reads a handle of a graph; pass the value as input");

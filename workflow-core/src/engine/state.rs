@@ -3,6 +3,7 @@
 
 mod alarms;
 mod errands;
+mod perform;
 mod record;
 mod stop;
 mod threads;
@@ -385,128 +386,5 @@ impl State {
     fn forbids_retry(&self, job: u32, error: &JobError) -> bool {
         let policy = self.scheduler.policy(job);
         policy.is_some_and(|policy| policy.retry.forbids(error.error_type()))
-    }
-
-    fn tell(&mut self, job: u32, result: Result<(), JobError>, errands: &mut Errands) {
-        if let Some(mut child) = self.children.remove(&job) {
-            if let Some(end) = child.end.take() {
-                errands.tell.push((end, result));
-            }
-            errands.forget.push(child);
-        }
-    }
-
-    /// Does what the scheduler decided, short of calling anyone.
-    #[cold]
-    fn perform(&mut self, run: &Arc<ActiveRun>, effect: Effect, errands: &mut Errands) {
-        match effect {
-            Effect::Launch { .. } => {}
-            Effect::Skip { job, reason } => {
-                self.note_with(What::JobSkipped, job, 0, Detail::Skip(reason));
-            }
-            Effect::Retry { job, attempt, delay } => {
-                if let Some(error) = self.errors.remove(&job) {
-                    let error = Failure::from(&error);
-                    let detail = Detail::Error { error, retry_in: Some(delay) };
-                    self.note_with(What::AttemptFailed, job, attempt, detail);
-                }
-            }
-            Effect::Expire { job } => {
-                let cause = Cause::TimedOut(TimeoutKind::ScheduleToClose);
-                let error = self.stopped(run, job, cause, None);
-                self.errors.insert(job, error);
-            }
-            Effect::Fail { job, attempt } => {
-                self.note_bad_end(What::JobFailed, job, attempt, errands);
-            }
-            Effect::Cancel { job, attempt } => {
-                self.note_bad_end(What::JobCancelled, job, attempt, errands);
-            }
-            Effect::Arm { timer, after } => self.arm(run, Alert::Scheduler(timer), after, errands),
-            Effect::Interrupt { job, attempt, cause } => {
-                self.interrupt(run, job, attempt, cause, errands);
-            }
-            Effect::Undo { job } => self.undo(run, job),
-            Effect::Finish(outcome) => self.finish(run, outcome, errands),
-        }
-    }
-
-    fn note_bad_end(&mut self, what: What, job: u32, attempt: u32, errands: &mut Errands) {
-        let error = self.errors.remove(&job).unwrap_or_else(|| {
-            JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
-        });
-        let detail = Detail::Error { error: Failure::from(&error), retry_in: None };
-        self.note_with(what, job, attempt, detail);
-        self.tell(job, Err(error), errands);
-    }
-
-    /// Starts what takes the work of a job back.
-    fn undo(&mut self, run: &Arc<ActiveRun>, of: u32) {
-        let Some(undo) = run.plan.extras.get(&of).and_then(|extras| extras.undo.as_ref()) else {
-            return;
-        };
-        let frame = ChildFrame {
-            parent: Scope::graph(Arc::clone(&run.slots), of, 1),
-            inputs: Arc::clone(&undo.inputs),
-            item: crate::job::Item::Projected { index: 0, project: undo.output },
-            output: Arc::from(undo.call.output.outbox(1)),
-            row: 0,
-            index: None,
-        };
-        let child = Child { call: Arc::clone(&undo.call), frame: Arc::new(frame), end: None };
-        self.append(of, child, Traits::UNDO, ChildName::Undo { of });
-    }
-
-    /// Adds a job that was started by another, and returns its number.
-    pub(super) fn append(
-        &mut self,
-        parent: u32,
-        child: Child,
-        as_what: Traits,
-        name: ChildName,
-    ) -> u32 {
-        let traits = child.call.traits().and(as_what);
-        let (policy, traits) = match &child.call.options {
-            Some(options) => crate::workflow::policy(options, traits),
-            None => (None, traits),
-        };
-        self.names.children.push(name);
-        let job = self.scheduler.next_number();
-        self.children.insert(job, child);
-        self.scheduler.append(parent, traits, policy)
-    }
-
-    fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, errands: &mut Errands) {
-        self.read_at = run.read_clock();
-        match outcome {
-            Outcome::Completed => self.note(What::RunCompleted, u32::MAX, 0),
-            Outcome::Cancelled => self.note(What::RunCancelled, u32::MAX, 0),
-            Outcome::Failed => {
-                let reason = Detail::Reason(self.first_failure(run));
-                self.note_with(What::RunFailed, u32::MAX, 0, reason);
-            }
-            Outcome::TimedOut => {
-                let limit = run.plan.graph.settings.timeout.unwrap_or_default();
-                let reason = Detail::Reason(format!("the run took longer than {limit:?} (run)"));
-                self.note_with(What::RunFailed, u32::MAX, 0, reason);
-            }
-        }
-        errands.drop.extend(self.alarms.clear());
-        errands.finished = self.is_recorded();
-        errands.wake.extend(self.driver.take());
-    }
-
-    /// Which job's failure failed the run, in words.
-    fn first_failure(&self, run: &ActiveRun) -> String {
-        let jobs = run.plan.graph.len() as u32;
-        let bad = |what| matches!(what, What::JobFailed | What::JobCancelled);
-        let mut entries = self.log.entries.iter().enumerate();
-        let first = entries.find(|(_, entry)| bad(entry.what()) && entry.job < jobs);
-        match first.and_then(|(index, entry)| Some((entry.job, self.log.failure(index)?))) {
-            Some((job, error)) => {
-                format!("job `{}` failed: {error}", self.names.get(&run.plan.graph, job))
-            }
-            None => "a job failed".to_owned(),
-        }
     }
 }

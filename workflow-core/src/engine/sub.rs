@@ -50,5 +50,7 @@ fn unfit(error: RunError) -> JobError {
 
 fn engine_of(scope: &Scope) -> Result<Engine, JobError> {
     let shared = scope.host().and_then(|host| host.engine().downcast::<Shared>().ok());
-    shared.map(Engine).ok_or_else(|| JobError::terminal("a workflow as a job needs an engine"))
+    shared.map(Engine).ok_or_else(|| {
+        JobError::terminal("a workflow as a job runs on an engine only, and this context has none")
+    })
 }

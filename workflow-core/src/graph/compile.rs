@@ -41,12 +41,13 @@ pub enum GraphError {
     },
     /// A handle of another flow was used.
     #[error(
-        "job `{job}` reads a handle that another flow gave out; \
-         draw both jobs in one flow, or pass the value as input"
+        "{} reads a handle that another flow gave out; \
+         draw both jobs in one flow, or pass the value as input",
+        reader(job)
     )]
     ForeignHandle {
-        /// The job that reads it.
-        job: String,
+        /// The job that reads it; `None` when it was made the workflow's output.
+        job: Option<String>,
     },
     /// More jobs or edges than numbers for them.
     #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
@@ -56,6 +57,13 @@ pub enum GraphError {
 fn path(jobs: &[String]) -> String {
     let first = jobs.first().map(String::as_str);
     jobs.iter().map(String::as_str).chain(first).collect::<Vec<_>>().join(" -> ")
+}
+
+fn reader(job: &Option<String>) -> String {
+    match job {
+        Some(job) => format!("job `{job}`"),
+        None => "the workflow's output".to_owned(),
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {

@@ -34,36 +34,57 @@ impl Graph {
     }
 
     /// The graph as an indented tree of plain text. A job with several predecessors is drawn in
-    /// full under the first, and as `name ^` under the others.
+    /// full under the first, and as `name ^` under the others. Below 64 levels the tree ends, and
+    /// `...` stands for what a job has below it.
     pub fn tree(&self) -> String {
         let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.len()];
         for (from, to) in self.edge_ids() {
             below[from].push(to);
         }
         let roots = (0..self.len()).filter(|job| self.cells[*job].pending == 0);
+        let root = |job| Line { job, level: 1, indent: String::new(), branch: "", under: "" };
         let mut seen = vec![false; self.len()];
         let mut text = String::new();
-        // A stack of its own, so that a long chain does not overflow the thread's.
-        let mut open: Vec<(usize, String, &str, &str)> =
-            roots.map(|root| (root, String::new(), "", "")).collect();
+        let mut open: Vec<Line> = roots.map(root).collect();
         open.reverse();
-        while let Some((job, indent, branch, below_branch)) = open.pop() {
-            let again = std::mem::replace(&mut seen[job], true) && !below[job].is_empty();
+        while let Some(Line { job, level, indent, branch, under }) = open.pop() {
+            let again = seen[job] && !below[job].is_empty();
             let mark = if again { " ^" } else { "" };
             let _ = writeln!(text, "{indent}{branch}{}{mark}", self.names.get(job));
-            if again {
+            if again || below[job].is_empty() {
                 continue;
             }
-            let indent = format!("{indent}{below_branch}");
-            let last = below[job].len().saturating_sub(1);
+            if level == DEEPEST {
+                // Not seen: a shorter way may lead there, and draw it in full.
+                let _ = writeln!(text, "{indent}{under}└── ...");
+                continue;
+            }
+            seen[job] = true;
+            let last = below[job].len() - 1;
             for (place, next) in below[job].iter().enumerate().rev() {
-                let (branch, below_branch) =
+                let (branch, under_next) =
                     if place == last { ("└── ", "    ") } else { ("├── ", "│   ") };
-                open.push((*next, indent.clone(), branch, below_branch));
+                let (level, indent) = (level + 1, format!("{indent}{under}"));
+                open.push(Line { job: *next, level, indent, branch, under: under_next });
             }
         }
         text
     }
+}
+
+/// The lowest level of a tree that is drawn. Each costs indentation in every line below it, so
+/// that a tree without an end would take memory by the square of its depth.
+const DEEPEST: usize = 64;
+
+/// A line of a tree that is yet to be drawn.
+struct Line {
+    job: usize,
+    level: usize,
+    indent: String,
+    /// What stands between the indentation and the name.
+    branch: &'static str,
+    /// What stands there in the lines below.
+    under: &'static str,
 }
 
 /// Text for a quoted Mermaid label: entity codes for what has a meaning there.

@@ -49,7 +49,9 @@ where
                     index: u32::try_from(index).ok(),
                 }),
             });
-            let host = scope.host().ok_or_else(|| JobError::terminal("a map needs an engine"))?;
+            let host = scope.host().ok_or_else(|| {
+                JobError::terminal("a map runs on an engine only, and this context has none")
+            })?;
             let running = host.spawn(scope.job, children.collect());
             drop(host);
             for child in running {

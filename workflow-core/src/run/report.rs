@@ -130,7 +130,7 @@ pub enum OutputError {
     /// The job that makes the output did not complete.
     #[error(
         "workflow `{workflow}` left no output, because job `{job}`, which makes it, did not \
-         complete: it is {status}"
+         complete ({status})"
     )]
     Missing {
         /// The workflow's name.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::definition::Definition;
-use crate::job::{OnFailure, Timeouts};
+use crate::job::{OnFailure, Timeouts, TriggerRule};
 use crate::retry::RetryPolicy;
 
 /// A graph of jobs `j0`, `j1`, ... in which each waits for some before it.

@@ -123,7 +123,7 @@ impl Flow {
     /// Makes this value the output of the workflow.
     pub fn output<T: Send + Sync + 'static>(&mut self, value: Handle<T>) {
         let Some(index) = self.own(value.at) else {
-            return self.foreign("the workflow's output");
+            return self.foreign(None);
         };
         let kind = match index {
             INPUT => self.input,
@@ -153,8 +153,8 @@ impl Flow {
     }
 
     #[cold]
-    fn foreign(&mut self, job: &str) {
-        self.problem.get_or_insert(GraphError::ForeignHandle { job: job.to_owned() });
+    fn foreign(&mut self, job: Option<&str>) {
+        self.problem.get_or_insert(GraphError::ForeignHandle { job: job.map(str::to_owned) });
     }
 
     fn add(&mut self, call: RawCall) -> u32 {
@@ -164,7 +164,7 @@ impl Flow {
         for input in &inputs {
             match self.own(input.0) {
                 Some(index) => self.read(index),
-                None => self.foreign(&name),
+                None => self.foreign(Some(&name)),
             }
         }
         let mut given = None;
@@ -205,7 +205,7 @@ impl Flow {
             match self.own(*other) {
                 Some(index) if index < CONSTANTS => self.sketch.depends_on.push(index),
                 Some(_) => {}
-                None => self.foreign(name.unwrap_or(seed)),
+                None => self.foreign(name.or(Some(seed))),
             }
         }
         let (policy, traits) = policy(&options, traits);

@@ -1,0 +1,98 @@
+//! Jobs that are started by other jobs while the run is under way.
+
+use std::collections::VecDeque;
+
+use super::{Cause, FAILURE, Phase, Scheduler, policy_of};
+use crate::graph::{Cell, JobPolicy};
+use crate::job::Traits;
+
+/// The places that a parent has for its children.
+#[derive(Default)]
+pub(super) struct Lane {
+    taken: usize,
+    waiting: VecDeque<u32>,
+}
+
+pub(super) struct Child {
+    pub(super) parent: u32,
+    pub(super) policy: Option<JobPolicy>,
+}
+
+impl Scheduler {
+    /// A running job starts another, which waits for nothing. Returns its number.
+    pub(crate) fn append(&mut self, parent: u32, traits: Traits, policy: Option<JobPolicy>) -> u32 {
+        let job = self.cells.len() as u32;
+        self.cells.push(Cell { pending: 0, traits, phase: Phase::Waiting as u8, seen: 0 });
+        self.children.insert(job, Child { parent, policy });
+        self.open += 1;
+        // Cleaning up may go on while the run stops; a child's parent is asked to stop itself.
+        let refused = self.refusal(self.cells[parent as usize].traits).is_some();
+        if refused && !traits.has(Traits::UNDO) {
+            self.settle(job, Phase::Cancelled, FAILURE);
+        } else if traits.has(Traits::UNDO) || self.enter_lane(parent, job) {
+            self.make_ready(job);
+        }
+        job
+    }
+
+    /// The number that [`Self::append`] will give next.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.cells.len() as u32
+    }
+
+    /// Stops one job, whether it runs or not.
+    pub(crate) fn cancel_job(&mut self, job: u32) {
+        match self.cells[job as usize].phase() {
+            Phase::Running => self.interrupt(job, Cause::Cancelled),
+            Phase::Waiting | Phase::Ready | Phase::Backoff => {
+                self.settle(job, Phase::Cancelled, FAILURE);
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts no more of the jobs that are of use only together with one that has failed.
+    pub(super) fn stop_siblings(&mut self, job: u32) {
+        let Some(parent) = self.children.get(&job).map(|child| child.parent) else { return };
+        let unstarted = |scheduler: &Self, job: u32| {
+            matches!(scheduler.phase(job), Phase::Waiting | Phase::Ready | Phase::Backoff)
+        };
+        let siblings = self.children.iter().filter(|(_, child)| child.parent == parent);
+        let mut siblings: Vec<u32> = siblings.map(|(sibling, _)| *sibling).collect();
+        siblings.retain(|sibling| *sibling != job && unstarted(self, *sibling));
+        siblings.sort_unstable();
+        if let Some(lane) = self.lanes.get_mut(&parent) {
+            lane.waiting.clear();
+        }
+        for sibling in siblings {
+            self.settle(sibling, Phase::Cancelled, FAILURE);
+        }
+    }
+
+    /// Whether a child may start, as far as its parent's concurrency limit goes; else it waits.
+    fn enter_lane(&mut self, parent: u32, job: u32) -> bool {
+        let limit =
+            policy_of(&self.children, &self.graph, parent).map_or(0, |policy| policy.concurrency);
+        if limit == 0 || limit == usize::MAX {
+            return true;
+        }
+        let lane = self.lanes.entry(parent).or_default();
+        if lane.taken < limit {
+            lane.taken += 1;
+            return true;
+        }
+        lane.waiting.push_back(job);
+        false
+    }
+
+    pub(super) fn leave_lane(&mut self, parent: u32) {
+        let Some(lane) = self.lanes.get_mut(&parent) else { return };
+        while let Some(job) = lane.waiting.pop_front() {
+            if self.cells[job as usize].phase() == Phase::Waiting {
+                self.make_ready(job);
+                return;
+            }
+        }
+        lane.taken -= 1;
+    }
+}

@@ -1,0 +1,97 @@
+//! How the end of one job decides about those that wait for it.
+
+use super::{Effect, FAILURE, Mode, Phase, SKIP, SUCCESS, Scheduler, SkipReason};
+use crate::job::{Traits, TriggerRule};
+
+impl Scheduler {
+    /// Tells the jobs that wait for `job` what became of it.
+    #[inline]
+    pub(super) fn pass_on(&mut self, job: u32, mark: u8) {
+        self.tell(job, mark);
+        if !self.skipped.is_empty() {
+            self.tell_skipped();
+        }
+    }
+
+    #[inline]
+    fn tell(&mut self, job: u32, mark: u8) {
+        self.open -= 1;
+        let (start, end) = self.graph.successor_range(job);
+        for at in start..end {
+            let successor = self.graph.successors[at];
+            self.hear(successor, job, mark);
+        }
+    }
+
+    /// Jobs that are skipped tell theirs, and so on: a loop, so that depth costs no stack.
+    pub(super) fn tell_skipped(&mut self) {
+        while let Some(job) = self.skipped.pop() {
+            // Skipped for a failure counts as failed, skipped for a condition as skipped.
+            let failure = self.cells[job as usize].seen & FAILURE != 0;
+            self.tell(job, if failure { FAILURE } else { SKIP });
+        }
+    }
+
+    #[inline]
+    fn hear(&mut self, job: u32, from: u32, mark: u8) {
+        let cell = &mut self.cells[job as usize];
+        cell.pending -= 1;
+        cell.seen |= mark;
+        if cell.seen != SUCCESS || cell.traits.rule() != TriggerRule::AllSuccess {
+            if mark != SUCCESS {
+                let root = self.culprits.get(&from).copied().unwrap_or(from);
+                self.culprits.entry(job).or_insert(root);
+            }
+            self.apply_rule(job);
+        } else if cell.pending == 0 && cell.phase() == Phase::Waiting {
+            match self.mode {
+                Mode::Working => self.make_ready(job),
+                _ => self.apply_rule(job),
+            }
+        }
+    }
+
+    #[cold]
+    fn apply_rule(&mut self, job: u32) {
+        let cell = self.cells[job as usize];
+        if cell.phase() != Phase::Waiting {
+            return;
+        }
+        // A job is skipped only when all that it waits for has ended, so that what comes after
+        // it, and cleans up, comes after that as well.
+        let all = cell.pending == 0;
+        let (good, bad) = (cell.seen & SUCCESS != 0, cell.seen & FAILURE != 0);
+        let start = match cell.traits.rule() {
+            TriggerRule::AllSuccess => all && cell.seen & (FAILURE | SKIP) == 0,
+            TriggerRule::AllDone | TriggerRule::Always => all,
+            TriggerRule::OneSuccess => good,
+            TriggerRule::OneFailed => bad,
+            TriggerRule::NoneFailed => all && !bad,
+        };
+        match self.refusal(cell.traits) {
+            Some(reason) if all => self.skip(job, reason),
+            None if start => self.make_ready(job),
+            None if all => self.skip(job, SkipReason::Upstream(self.culprits.get(&job).copied())),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Why nothing new may start, if so.
+    pub(super) fn refusal(&self, traits: Traits) -> Option<SkipReason> {
+        if traits.rule() == TriggerRule::Always {
+            return None;
+        }
+        match self.mode {
+            Mode::Stopping => Some(SkipReason::Stopping),
+            Mode::Cancelling(_) => Some(SkipReason::Cancelled),
+            Mode::Working | Mode::Undoing | Mode::Finished => None,
+        }
+    }
+
+    /// Marks a job as skipped; [`Self::tell_skipped`] tells the others.
+    pub(super) fn skip(&mut self, job: u32, reason: SkipReason) {
+        self.cells[job as usize].set_phase(Phase::Skipped);
+        self.effects.push_back(Effect::Skip { job, reason });
+        self.skipped.push(job);
+    }
+}

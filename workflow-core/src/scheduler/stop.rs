@@ -1,0 +1,70 @@
+//! Stopping: after a failure, or because someone asked.
+
+use super::{Cause, Effect, FAILURE, Mode, Phase, Scheduler, SkipReason};
+use crate::job::{OnFailure, Traits, TriggerRule};
+
+impl Scheduler {
+    /// A job of the graph has failed, and with it the run.
+    pub(super) fn count_failure(&mut self, job: u32) {
+        if self.cells[job as usize].traits.has(Traits::CHILD.and(Traits::UNDO)) {
+            return;
+        }
+        self.failed = true;
+        if self.graph.settings.on_failure == OnFailure::Stop && self.mode == Mode::Working {
+            self.mode = Mode::Stopping;
+            self.skip_unstarted(SkipReason::Stopping);
+        }
+    }
+
+    /// Someone asked the run to stop.
+    pub(crate) fn cancel(&mut self, cause: Cause) {
+        match self.mode {
+            Mode::Finished | Mode::Cancelling(_) => return,
+            // The run has failed already; what is left of taking work back is given up.
+            Mode::Undoing => {}
+            Mode::Working | Mode::Stopping => self.mode = Mode::Cancelling(cause),
+        }
+        self.undoable.clear();
+        for job in 0..self.cells.len() as u32 {
+            let cell = self.cells[job as usize];
+            if cell.phase() == Phase::Running && cell.traits.rule() != TriggerRule::Always {
+                self.interrupt(job, cause);
+            }
+        }
+        self.skip_unstarted(SkipReason::Cancelled);
+    }
+
+    /// Skips what is ready. What waits is skipped when that which it waits for has ended.
+    fn skip_unstarted(&mut self, reason: SkipReason) {
+        self.ready.clear();
+        for job in 0..self.cells.len() as u32 {
+            let cell = self.cells[job as usize];
+            let always = cell.traits.rule() == TriggerRule::Always;
+            match cell.phase() {
+                Phase::Ready if always => self.ready.push(job, 0),
+                Phase::Waiting | Phase::Ready | Phase::Backoff
+                    if cell.traits.has(Traits::CHILD.and(Traits::UNDO)) =>
+                {
+                    self.settle(job, Phase::Cancelled, FAILURE);
+                }
+                Phase::Backoff => {
+                    let attempt = self.clockwork.attempt(job);
+                    self.effects.push_back(Effect::Fail { job, attempt });
+                    self.settle(job, Phase::Failed, FAILURE);
+                }
+                Phase::Ready => {
+                    self.skip(job, reason);
+                    self.tell_skipped();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn interrupt(&mut self, job: u32, cause: Cause) {
+        let attempt = self.clockwork.attempt(job);
+        if self.clockwork.interrupt(job, cause) {
+            self.effects.push_back(Effect::Interrupt { job, attempt, cause });
+        }
+    }
+}
