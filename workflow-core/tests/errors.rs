@@ -148,7 +148,7 @@ fn flows_that_are_no_graph() {
         flow.job(one());
         flow.output(Flow::new().job(one()));
     };
-    assert_snapshot!(wrong(&foreign), @"job `the workflow's output` reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
+    assert_snapshot!(wrong(&foreign), @"the workflow's output reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
 }
 
 #[test]
@@ -358,8 +358,8 @@ fn outputs() {
         flow.job(increment(number).when(number, |number| *number > 1))
     });
     let skipped = report.expect("a condition is no failure");
-    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete: it is skipped");
-    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete: it is skipped");
+    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete (skipped)");
+    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete (skipped)");
 
     let report = run(|flow| flow.job(orders())).expect("it completes");
     assert_snapshot!(report.output::<u32>().expect_err("a list"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `u32`: `u32` cannot be read from this JSON: invalid type: sequence, expected u32");
@@ -567,9 +567,9 @@ fn jobs_outside_of_an_engine() {
     assert_snapshot!(error, @"job `increment` reads handles, whose values exist only in a run; add it with `flow.job(..)`");
     let ctx = WorkflowContext::detached();
     let error = block_on(ctx.run(|list| map(list, increment), vec![1])).expect_err("no engine");
-    assert_snapshot!(error, @"a map needs an engine");
+    assert_snapshot!(error, @"a map runs on an engine only, and this context has none");
     let call = |number| registry::call::<u32, u32>("errors: price", number);
-    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a workflow as a job needs an engine");
+    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a workflow as a job runs on an engine only, and this context has none");
     let handle = flow.job(one());
     let outer = block_on(ctx.run(move || increment(handle), ()));
     assert_snapshot!(outer.expect_err("a handle of a graph"), @"`ctx.run` was given a job that reads a handle of a graph; pass the value as input");

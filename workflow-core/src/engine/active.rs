@@ -127,14 +127,13 @@ impl ActiveRun {
             Some(What::RunCancelled) => Status::Cancelled,
             _ => Status::Failed,
         };
-        let began = state.log.began;
         let record = Record {
             id: self.id,
             workflow: Arc::clone(&self.workflow),
             status,
             plan: Arc::clone(&self.plan),
             slots: Arc::clone(&self.slots),
-            log: std::mem::replace(&mut state.log, Log::new(began, 0)),
+            log: state.log.take(),
             names: std::mem::take(&mut state.names),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));

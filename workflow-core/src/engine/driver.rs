@@ -61,7 +61,9 @@ impl Hands {
         }
         let step = state.next_step(run, self.role, &mut self.errands);
         let waiting = state.hail(run, &mut self.errands);
-        if let (Step::Wait, Some(waker)) = (&step, waker) {
+        if !self.errands.finished
+            && let (Step::Wait, Some(waker)) = (&step, waker)
+        {
             state.driver = Some(waker.clone());
         }
         drop(state);

@@ -87,6 +87,12 @@ impl Log {
         Self { began, entries, details: BTreeMap::new() }
     }
 
+    /// Moves the entries out, once the run has ended.
+    pub(crate) fn take(&mut self) -> Self {
+        let entries = std::mem::take(&mut self.entries);
+        Self { began: self.began, entries, details: std::mem::take(&mut self.details) }
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);

@@ -92,7 +92,7 @@ pub(crate) fn escape_mermaid(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '"' | '#' | '<' | '>' | '&' | ';' | ':' | '\\' | '`' => {
+            '"' | '#' | '<' | '>' | '&' | ';' | ':' | '\\' | '`' | '%' => {
                 let _ = write!(escaped, "#{};", character as u32);
             }
             _ => escaped.push(character),

@@ -22,11 +22,33 @@ impl Report {
             let (start, end) = (start.as_millis(), (start + duration).as_millis());
             // A bar of no length is not drawn.
             let end = end.max(start + 1);
-            let _ = writeln!(text, "    {} :{mark}j{number}, {start}, {end}", plain(&job.name));
+            let name = task(&job.name, number);
+            let _ = writeln!(text, "    {name} :{mark}j{number}, {start}, {end}");
         }
         text
     }
 }
+
+/// A job's name at the beginning of a line, where words and dates have a meaning too: such a name
+/// is kept apart from the beginning by a space without width.
+fn task(name: &str, number: usize) -> String {
+    let name = plain(name);
+    let name = name.trim();
+    let lower = name.to_lowercase();
+    if name.is_empty() {
+        return format!("job {number}");
+    }
+    let reserved = lower.starts_with(|first: char| first.is_ascii_digit())
+        || KEYWORDS.iter().any(|word| lower.starts_with(word));
+    if reserved { format!("\u{200b}{name}") } else { name.to_owned() }
+}
+
+/// What a line of a Gantt chart may begin with, whatever the case.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 16] = [
+    "gantt", "dateformat", "inclusive", "topaxis", "axisformat", "tickinterval", "includes",
+    "excludes", "todaymarker", "week", "title", "section", "acc", "click", "call", "href",
+];
 
 /// Text without what has a meaning in a Gantt line.
 fn plain(text: &str) -> String {
