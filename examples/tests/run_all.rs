@@ -14,6 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("registry_filter", "  latecomer    Made while it runs"),
     ("retries_and_timeouts", "  hangs_once started, attempt 2"),
     ("saga", "  give back flight #1"),
+    ("several_crates", "13 letters"),
     ("several_engines", "careful: limit 1, at most 1 queries at once"),
     ("smol_host", "1 pieces in one box"),
     ("sync_host", "3 pieces in one box"),

@@ -360,7 +360,7 @@ fn a_report_is_a_gantt_chart() {
 #[test]
 fn hostile_names_stay_text_in_reports() {
     let report = run(hostile).expect("it completes");
-    assert_snapshot!(report.gantt(), @r#"
+    assert_snapshot!(report.gantt().replace('\u{200b}', "[no width]"), @r#"
     gantt
         dateFormat x
         axisFormat %M:%S.%L
@@ -370,8 +370,8 @@ fn hostile_names_stay_text_in_reports() {
         a b c d e  {init  1}  f :done, j2, 0, 1
         C \new\table :done, j3, 0, 1
         `code` & [link](http //x) :done, j4, 0, 1
-        ​section one :done, j5, 0, 1
-        ​2026-01-02 :done, j6, 0, 1
+        [no width]section one :done, j5, 0, 1
+        [no width]2026-01-02 :done, j6, 0, 1
         job 7 :done, j7, 0, 1
         größe → 数量 🙂 :done, j8, 0, 1
     "#);
