@@ -1,6 +1,8 @@
 //! One execution of a workflow, as its owner sees it.
 
 mod gantt;
+mod job;
+mod output;
 mod report;
 
 use std::fmt;
@@ -14,8 +16,11 @@ use crate::event::Event;
 use crate::id::RunId;
 use crate::value::{short, short_unlike};
 
-pub(crate) use report::{ChildName, JobNames, Record};
-pub use report::{JobReport, OutputError, Report};
+pub use job::JobReport;
+pub(crate) use job::{ChildName, JobNames};
+pub use output::OutputError;
+pub(crate) use report::Record;
+pub use report::Report;
 
 /// Where a run, or a job of it, stands.
 ///

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use workflow_core::FunctionWorkflow;
 use workflow_core::prelude::*;
-use workflow_core::registry::{JobEntry, RegistryError};
+use workflow_core::registry::{Erased, JobEntry, RegistryError};
 
 static DRAWN: AtomicU32 = AtomicU32::new(0);
 
@@ -45,6 +45,11 @@ fn broken(_: &mut Flow) {
 #[job(inline)]
 fn count(rows: &[u32]) -> u64 {
     rows.len() as u64
+}
+
+#[job(inline, name = "sum of two")]
+fn sum(one: &u64, two: u64) -> u64 {
+    one + two
 }
 
 #[job(inline, name = "add up")]
@@ -247,22 +252,24 @@ fn two_jobs_of_one_name_are_told_to_who_asks() {
 #[test]
 fn jobs_are_added_by_name() -> Result<(), Failed> {
     let add = |name: &str| registry::job(name).map(|job: &JobEntry| job.add);
-    let (count, sum) = (add("count")?, add("add up")?);
+    let (count, sum, each) = (add("count")?, add("sum of two")?, add("add up")?);
     let by_name = FunctionWorkflow::new("by name", move |flow: &mut Flow| {
         let rows = flow.value(vec![7_u32; 5]);
-        let rows = workflow_core::__private::Erased::new(rows);
+        let rows = Erased::new(rows);
         let (one, two) = (count(flow, &[rows]), count(flow, &[rows]));
         let counts = [one.ok_or("`count` takes a list")?, two.ok_or("`count` takes a list")?];
         assert!(count(flow, &counts[..1]).is_none(), "of another type");
         assert!(count(flow, &[]).is_none(), "one too few");
         assert!(count(flow, &[rows, rows]).is_none(), "one too many");
-        let sum = sum(flow, &counts).and_then(|sum| sum.typed::<u64>());
-        Ok::<_, JobError>(sum.ok_or("`add up` takes any number")?)
+        assert!(each(flow, &counts).is_none(), "it has no names for its inputs");
+        let sum = sum(flow, &counts).ok_or("`sum of two` takes numbers")?;
+        assert!(sum.typed::<u32>().is_none(), "of another type");
+        Ok::<_, JobError>(sum.typed::<u64>().ok_or("a sum is a number")?)
     })?;
     let report = Engine::default().run(by_name).wait()?;
     assert_eq!(report.output::<u64>()?, 10);
     let jobs: Vec<&str> = report.graph().job_names().collect();
-    assert_eq!(jobs, ["count", "count_2", "add up"]);
+    assert_eq!(jobs, ["count", "count_2", "sum of two"]);
     Ok(())
 }
 
@@ -279,7 +286,7 @@ mod schema {
     }
 
     #[register_workflow(name = "late: order")]
-    fn order(_: Order) -> u32 {
+    fn order(_: &Order) -> u32 {
         1
     }
 

@@ -79,7 +79,8 @@ pub struct JobEntry {
     pub inputs: Option<fn() -> Inputs>,
     /// The output's type.
     pub output: fn() -> Type,
-    /// Adds the job to a flow, with handles of its inputs in order.
+    /// Adds the job to a flow, with handles of its inputs in order. `None` when their number or
+    /// their types are not those of the inputs, and for a job whose inputs have no names.
     pub add: fn(&mut Flow, &[Erased]) -> Option<Erased>,
 }
 

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,12 +10,12 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-use super::Status;
-use crate::event::{Event, Failure, Log, What, format_time, rfc3339, seconds};
+use super::{JobNames, JobReport, OutputError, Status};
+use crate::event::{Event, Log, What, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
 use crate::job::Slots;
-use crate::value::{ValueError, short, short_unlike};
+use crate::value::ValueError;
 use crate::workflow::{Plan, Workflow};
 
 /// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
@@ -36,185 +35,6 @@ pub(crate) struct Record {
     pub(crate) slots: Arc<Slots>,
     pub(crate) log: Log,
     pub(crate) names: JobNames,
-}
-
-/// The names of a run's jobs: those of the graph, and those that were started by jobs.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct JobNames {
-    pub(crate) children: Vec<ChildName>,
-    counts: BTreeMap<Cow<'static, str>, u32>,
-}
-
-/// What a child is called.
-#[derive(Debug, Clone)]
-pub(crate) enum ChildName {
-    /// A name of its own.
-    Own(Cow<'static, str>),
-    /// Its parent's name and its index.
-    Element { parent: u32, index: u32 },
-    /// That it takes back the work of another.
-    Undo { of: u32 },
-}
-
-impl JobNames {
-    /// The name, or when a child has it already the next of `name_2`, `name_3` and so on.
-    pub(crate) fn free_name(&mut self, name: Cow<'static, str>) -> Cow<'static, str> {
-        let count = self.counts.entry(name.clone()).or_insert(0);
-        *count += 1;
-        if *count == 1 { name } else { Cow::Owned(format!("{name}_{count}")) }
-    }
-
-    pub(crate) fn get<'a>(&'a self, graph: &'a Graph, job: u32) -> Cow<'a, str> {
-        let Some(child) = (job as usize).checked_sub(graph.len()) else {
-            return Cow::Borrowed(graph.names.get(job as usize));
-        };
-        match self.children.get(child) {
-            Some(ChildName::Own(name)) => Cow::Borrowed(name),
-            Some(ChildName::Element { parent, index }) => {
-                Cow::Owned(format!("{}[{index}]", self.get(graph, *parent)))
-            }
-            Some(ChildName::Undo { of }) => Cow::Owned(format!("undo {}", self.get(graph, *of))),
-            None => Cow::Borrowed("?"),
-        }
-    }
-}
-
-/// What became of one job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct JobReport {
-    /// The job's name.
-    pub name: String,
-    /// How it ended; `pending` when the run ended before the job could begin.
-    pub status: Status,
-    /// How many attempts were made.
-    pub attempts: u32,
-    /// When the first attempt began.
-    #[serde(serialize_with = "optional_time")]
-    pub started_at: Option<SystemTime>,
-    /// From the beginning of the first attempt to the end of the last.
-    #[serde(serialize_with = "optional_seconds", rename = "seconds")]
-    pub duration: Option<Duration>,
-    /// What the last attempt failed with.
-    pub error: Option<Failure>,
-    /// Why the job was skipped, in words.
-    pub skipped_because: Option<String>,
-}
-
-fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => rfc3339(time, s),
-        None => s.serialize_none(),
-    }
-}
-
-fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => seconds::serialize(span, s),
-        None => s.serialize_none(),
-    }
-}
-
-/// Why a report has no output of the type that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OutputError {
-    /// The workflow makes no output.
-    #[error(
-        "workflow `{workflow}` has no output; return a `Handle` from the function that draws it"
-    )]
-    None {
-        /// The workflow's name.
-        workflow: String,
-    },
-    /// The job that makes the output did not complete.
-    #[error(
-        "workflow `{workflow}` left no output, because job `{job}`, which makes it, did not \
-         complete ({status})"
-    )]
-    Missing {
-        /// The workflow's name.
-        workflow: String,
-        /// The job that makes the output.
-        job: String,
-        /// Where that job stands.
-        status: Status,
-    },
-    /// No job of the graph has the name.
-    #[error("workflow `{workflow}` has no job named `{job}`{}", hint(.nearest))]
-    UnknownJob {
-        /// The workflow's name.
-        workflow: String,
-        /// The name.
-        job: String,
-        /// The most similar name that a job has.
-        nearest: Option<String>,
-    },
-    /// The value that was to be read in place is of another type.
-    #[error(
-        "the output of {} is of type `{}`, not `{}`; read it as the type that it is{}",
-        whose(workflow, job),
-        short_unlike(found, wanted),
-        short_unlike(wanted, found),
-        if job.is_some() { "" } else { ", or convert it with `output`" }
-    )]
-    InPlace {
-        /// The workflow's name.
-        workflow: String,
-        /// The job whose output it is, unless it is the workflow's.
-        job: Option<String>,
-        /// The value's type.
-        found: &'static str,
-        /// The type that was asked for.
-        wanted: &'static str,
-    },
-    /// The output is of another type.
-    #[error(
-        "the output of workflow `{workflow}` is of type `{}`, not `{}`: {error}",
-        short_unlike(found, wanted),
-        short_unlike(wanted, found)
-    )]
-    Type {
-        /// The workflow's name.
-        workflow: String,
-        /// The output's type.
-        found: &'static str,
-        /// The type that was asked for.
-        wanted: &'static str,
-        /// Why the one could not be turned into the other through JSON.
-        error: ValueError,
-    },
-    /// The output is of the type that was asked for, but there is no way to copy it.
-    #[error(
-        "the output of workflow `{workflow}` is a `{}`, which neither clones nor has a JSON \
-         form; read it in place with `output_ref`",
-        short(found)
-    )]
-    NoCopy {
-        /// The workflow's name.
-        workflow: String,
-        /// The output's type.
-        found: &'static str,
-    },
-    /// The output has no JSON form.
-    #[error("the output of workflow `{workflow}`: {error}")]
-    Json {
-        /// The workflow's name.
-        workflow: String,
-        /// What is wrong.
-        error: ValueError,
-    },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
-}
-
-fn whose(workflow: &str, job: &Option<String>) -> String {
-    match job {
-        Some(job) => format!("job `{job}` of workflow `{workflow}`"),
-        None => format!("workflow `{workflow}`"),
-    }
 }
 
 impl Report {

@@ -1,0 +1,88 @@
+//! The jobs of a run: their names, and what became of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
+
+use super::Status;
+use crate::event::{Failure, rfc3339, seconds};
+use crate::graph::Graph;
+
+/// What became of one job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct JobReport {
+    /// The job's name.
+    pub name: String,
+    /// How it ended; `pending` when the run ended before the job could begin.
+    pub status: Status,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When the first attempt began.
+    #[serde(serialize_with = "optional_time")]
+    pub started_at: Option<SystemTime>,
+    /// From the beginning of the first attempt to the end of the last.
+    #[serde(serialize_with = "optional_seconds", rename = "seconds")]
+    pub duration: Option<Duration>,
+    /// What the last attempt failed with.
+    pub error: Option<Failure>,
+    /// Why the job was skipped, in words.
+    pub skipped_because: Option<String>,
+}
+
+fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, s),
+        None => s.serialize_none(),
+    }
+}
+
+fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => seconds::serialize(span, s),
+        None => s.serialize_none(),
+    }
+}
+
+/// The names of a run's jobs: those of the graph, and those that were started by jobs.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct JobNames {
+    pub(crate) children: Vec<ChildName>,
+    counts: BTreeMap<Cow<'static, str>, u32>,
+}
+
+/// What a child is called.
+#[derive(Debug, Clone)]
+pub(crate) enum ChildName {
+    /// A name of its own.
+    Own(Cow<'static, str>),
+    /// Its parent's name and its index.
+    Element { parent: u32, index: u32 },
+    /// That it takes back the work of another.
+    Undo { of: u32 },
+}
+
+impl JobNames {
+    /// The name, or when a child has it already the next of `name_2`, `name_3` and so on.
+    pub(crate) fn free_name(&mut self, name: Cow<'static, str>) -> Cow<'static, str> {
+        let count = self.counts.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name } else { Cow::Owned(format!("{name}_{count}")) }
+    }
+
+    pub(crate) fn get<'a>(&'a self, graph: &'a Graph, job: u32) -> Cow<'a, str> {
+        let Some(child) = (job as usize).checked_sub(graph.len()) else {
+            return Cow::Borrowed(graph.names.get(job as usize));
+        };
+        match self.children.get(child) {
+            Some(ChildName::Own(name)) => Cow::Borrowed(name),
+            Some(ChildName::Element { parent, index }) => {
+                Cow::Owned(format!("{}[{index}]", self.get(graph, *parent)))
+            }
+            Some(ChildName::Undo { of }) => Cow::Owned(format!("undo {}", self.get(graph, *of))),
+            None => Cow::Borrowed("?"),
+        }
+    }
+}
