@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::cases::Case;
 use crate::contender::{Contender, Place};
+use crate::contenders::FLOOR;
 use crate::plan::Plan;
 
 /// The most samples of a slow contender.
@@ -35,11 +36,16 @@ pub fn measure(
     let series = places.map(|(c, place)| Series::new(c, place, case, samples));
     let mut series: Vec<_> = series.collect();
     for round in 0..samples {
-        for series in &mut series {
-            if round < series.samples {
-                series.sample(plan);
-            }
+        for series in series.iter_mut().filter(|series| round < series.samples) {
+            // Nobody pays for the caches that whoever was before has left cold.
+            FLOOR.prepare(plan).execute(1, Place::Main);
+            series.sample(plan);
         }
+        // Nor has the same one before it each time.
+        series.reverse();
+    }
+    if samples % 2 == 1 {
+        series.reverse();
     }
     let series = series.into_iter();
     best_places(series.map(|series| series.medians(plan)))
