@@ -344,10 +344,12 @@ impl Scheduler {
     }
 
     /// Where a job stands.
+    #[inline]
     pub(crate) fn phase(&self, job: u32) -> Phase {
         self.cells[job as usize].phase()
     }
 
+    #[inline]
     pub(crate) fn traits(&self, job: u32) -> Traits {
         self.cells[job as usize].traits
     }

@@ -40,6 +40,7 @@ impl Clockwork {
     }
 
     /// The attempt that runs, or ran last.
+    #[inline]
     pub(super) fn attempt(&self, job: u32) -> u32 {
         self.attempts.get(&job).copied().unwrap_or(1)
     }
@@ -125,6 +126,7 @@ impl Scheduler {
     }
 
     /// Whether this attempt of the job is under way.
+    #[inline]
     pub(crate) fn is_running(&self, job: u32, attempt: u32) -> bool {
         self.phase(job) == Phase::Running && self.clockwork.attempt(job) == attempt
     }
