@@ -142,7 +142,10 @@ fn look_at(run: &Arc<ActiveRun>) -> bool {
     let Some(mut state) = run.try_lock() else { return true };
     let progress = state.steps - state.seen_steps;
     state.seen_steps = state.steps;
-    state.threads.worthwhile = progress < BRISK;
+    // One slow tick may be the driver's thread that had to wait for a core; two are the jobs.
+    let slow = progress < BRISK;
+    state.threads.worthwhile = slow && (state.threads.was_slow || !state.blocking.is_empty());
+    state.threads.was_slow = slow;
     if state.waiting() > 0 && state.threads.worthwhile && state.threads.idle == 0 {
         let mut errands = Errands::default();
         let wanted = wanted(run, &state, progress);

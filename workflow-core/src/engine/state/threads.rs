@@ -12,6 +12,8 @@ pub(in crate::engine) struct Threads {
     pub(in crate::engine) blocked: usize,
     /// Jobs take so long that another thread is worth waking.
     pub(in crate::engine) worthwhile: bool,
+    /// They did when the monitor looked last.
+    pub(in crate::engine) was_slow: bool,
 }
 
 /// How many threads one run may have; what tokio allows a whole runtime by default.
