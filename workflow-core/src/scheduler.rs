@@ -1,8 +1,8 @@
 //! Decides, and does nothing: what happened goes in, what is to be done comes out.
 //!
-//! A state machine without clock, lock or I/O. The engine tells it what happened
-//! ([`Scheduler::launched`] is implied by taking a [`Effect::Launch`]; the rest are methods named
-//! after what happened) and asks [`Scheduler::next`] for what to do until there is nothing.
+//! A state machine without clock, lock or I/O. The engine tells it what happened, by methods named
+//! after it, and asks [`Scheduler::next`] for what to do until there is nothing. A job counts as
+//! running once its [`Effect::Launch`] was taken.
 
 mod children;
 mod effect;
@@ -314,7 +314,9 @@ impl Scheduler {
         self.ready.push(job, rank);
     }
 
-    /// The engine has no place for a job that it was told to launch: it is not running after all.
+    /// The engine has no place for a job that it was told to launch: it is not running after all,
+    /// and the clocks of the attempt, which follow the launch, are not started. To be called
+    /// before anything else is asked for.
     pub(crate) fn held(&mut self, job: u32) {
         let cell = &mut self.cells[job as usize];
         if cell.phase() != Phase::Running {
@@ -324,7 +326,11 @@ impl Scheduler {
         if !cell.traits.has(Traits::CONTAINER) {
             self.running -= 1;
         }
-        self.clockwork.unbegin(job);
+        let traits = cell.traits;
+        if traits.has(Traits::RETRIED.and(Traits::TIMED)) {
+            self.clockwork.unbegin(job);
+            self.effects.retain(|effect| !effect.is_clock_of(job));
+        }
     }
 
     /// The engine has a place for a job that was [held](Self::held). False when the job has

@@ -15,7 +15,7 @@ use super::driver::Driver;
 use super::runtime::Runtime;
 use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
-use super::{Engine, Shared, Timings, monitor};
+use super::{Engine, Shared, Timings};
 use crate::event::{Entry, Event, Log, What};
 use crate::id::RunId;
 use crate::job::{Host, Slots};
@@ -92,8 +92,8 @@ impl ActiveRun {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    #[inline]
     /// Whether the clock is read after so many steps.
+    #[inline]
     pub(super) fn reads_clock(&self, steps: u64) -> bool {
         self.engine.timings == Timings::Exact || steps % 64 == 63
     }
@@ -225,10 +225,6 @@ impl ActiveRun {
     pub(super) fn enter_blocking(&self, more: isize) {
         let blocked = &mut self.lock().threads.blocked;
         *blocked = blocked.saturating_add_signed(more);
-    }
-
-    pub(super) fn watch(self: &Arc<Self>) {
-        monitor::watch(self);
     }
 }
 

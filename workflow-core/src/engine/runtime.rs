@@ -13,7 +13,8 @@ pub(super) enum Runtime {
     /// The tokio runtime that the caller is in.
     #[cfg(feature = "tokio")]
     Tokio(tokio::runtime::Handle),
-    /// Threads of our own: a pool for tasks, one for each function that blocks, and one for timers. Any other executor's futures run there as well.
+    /// Threads of our own: a pool for tasks, those that a run starts for functions that block, and
+    /// one for timers. Any other executor's futures run there as well.
     Own,
 }
 

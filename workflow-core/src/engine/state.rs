@@ -15,6 +15,7 @@ use std::task::Waker;
 use futures::channel::oneshot;
 
 use super::active::ActiveRun;
+use super::monitor;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
 use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
@@ -269,7 +270,7 @@ impl State {
         }
         if !self.watched && !self.blocking.is_empty() {
             self.watched = true;
-            run.watch();
+            monitor::watch(run);
         }
         if self.threads.idle > 0 && self.threads.worthwhile {
             errands.ring = true;

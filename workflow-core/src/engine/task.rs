@@ -37,7 +37,7 @@ pub(super) struct Task {
     run: Weak<ActiveRun>,
     state: AtomicU8,
     /// Present while the task waits.
-    pub(super) work: Mutex<Option<Work>>,
+    work: Mutex<Option<Work>>,
 }
 
 /// Nothing to do until a wake.

@@ -29,6 +29,17 @@ pub(crate) enum Effect {
     Finish(Outcome),
 }
 
+impl Effect {
+    /// Whether this starts a clock of one attempt of the job.
+    pub(super) fn is_clock_of(&self, job: u32) -> bool {
+        match self {
+            Self::Arm { timer: Timer::StartToClose { job: of, .. }, .. }
+            | Self::Arm { timer: Timer::Heartbeat { job: of, .. }, .. } => *of == job,
+            _ => false,
+        }
+    }
+}
+
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {

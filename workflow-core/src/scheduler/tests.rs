@@ -236,6 +236,20 @@ fn a_timeout_interrupts_the_attempt_that_it_is_for() {
 }
 
 #[test]
+fn the_clock_of_an_attempt_does_not_run_while_the_job_is_held() {
+    let limit = Duration::from_secs(3);
+    let timeouts =
+        Timeouts { start_to_close: Some(limit), heartbeat: Some(limit), ..Timeouts::default() };
+    let policy = JobPolicy { timeouts, ..JobPolicy::default() };
+    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::TIMED, policy), 0);
+    assert_eq!(run.next(), Some(launch(0)));
+    run.held(0);
+    assert_eq!(effects(&mut run), []);
+    assert!(run.released(0));
+    assert_eq!(effects(&mut run).len(), 3, "the launch, and its two clocks");
+}
+
+#[test]
 fn schedule_to_close_ends_the_wait_between_attempts() {
     let limit = Duration::from_secs(3);
     let timeouts = Timeouts { schedule_to_close: Some(limit), ..Timeouts::default() };

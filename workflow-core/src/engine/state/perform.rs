@@ -60,6 +60,7 @@ impl State {
             errands.forget.push(child);
         }
     }
+
     /// Starts what takes the work of a job back.
     fn undo(&mut self, run: &Arc<ActiveRun>, of: u32) {
         let Some(undo) = run.plan.extras.get(&of).and_then(|extras| extras.undo.as_ref()) else {
