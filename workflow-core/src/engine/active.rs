@@ -141,11 +141,15 @@ impl ActiveRun {
         let mut listeners = std::mem::take(&mut state.listeners);
         listeners.extend(state.driver.take());
         let has_threads = state.threads.count > 0;
+        let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
         drop(state);
         if has_threads {
             self.bell.notify_all();
         }
         listeners.into_iter().for_each(std::task::Waker::wake);
+        if let Some(error) = failed {
+            tracing::error!(parent: &self.span, %error, "the store does not keep the run");
+        }
         tracing::info!(parent: &self.span, %status, "run ended");
     }
 
@@ -216,8 +220,14 @@ impl ActiveRun {
         if self.span.is_disabled() {
             return tracing::Span::none();
         }
-        let name = self.lock().names.get(&self.plan.graph, job).into_owned();
-        let span = tracing::info_span!(parent: &self.span, "job", job = %name);
+        // Spans are made outside of the lock: they call the subscriber, which is the host's.
+        let known = self.lock().spans.get(&job).cloned();
+        let span = known.unwrap_or_else(|| {
+            let name = self.lock().names.get(&self.plan.graph, job).into_owned();
+            let span = tracing::info_span!(parent: &self.span, "job", job = %name);
+            self.lock().spans.insert(job, span.clone());
+            span
+        });
         tracing::info_span!(parent: span, "attempt", attempt)
     }
 

@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) tokens: BTreeMap<u32, Arc<Token>>,
     /// Jobs that were held for a place of the engine and have it.
     pub(super) granted: BTreeSet<u32>,
+    /// Of jobs that have begun, while someone traces; kept to the end of the run.
+    pub(super) spans: BTreeMap<u32, tracing::Span>,
     alarms: Alarms,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Recorder>,
@@ -117,6 +119,7 @@ impl State {
             errors: BTreeMap::new(),
             tokens: BTreeMap::new(),
             granted: BTreeSet::new(),
+            spans: BTreeMap::new(),
             alarms: Alarms::default(),
             recorder,
             driver: None,

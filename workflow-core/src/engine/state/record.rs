@@ -70,7 +70,6 @@ impl State {
         match result {
             Ok(()) => recorder.kept = until,
             Err(error) => {
-                tracing::error!(parent: &run.span, %error, "the store does not keep the run");
                 recorder.failed = Some(Arc::new(error));
                 self.scheduler.cancel(Cause::Cancelled);
             }
