@@ -54,6 +54,7 @@ mod event;
 mod graph;
 mod id;
 mod job;
+mod rare;
 pub mod registry;
 mod retry;
 mod run;

@@ -13,11 +13,12 @@ mod stop;
 mod tests;
 mod time;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::graph::{Cell, Graph, JobPolicy};
 use crate::job::{TimeoutKind, Traits};
+use crate::rare::Rare;
 
 use children::{Child, Lane};
 pub(crate) use effect::{Cause, Effect, End, Outcome, SkipReason, Timer};
@@ -98,15 +99,15 @@ pub(crate) struct Scheduler {
     mode: Mode,
     failed: bool,
     /// Jobs of children: their parents, and what they ask for.
-    children: BTreeMap<u32, Child>,
-    lanes: BTreeMap<u32, Lane>,
+    children: Rare<u32, Child>,
+    lanes: Rare<u32, Lane>,
     /// Completed jobs whose work can be taken back, oldest first.
     undoable: Vec<u32>,
     clockwork: Clockwork,
     /// Skipped jobs whose successors have not heard of it.
     skipped: Vec<u32>,
     /// Of jobs that have heard of a bad end, the job that it began with.
-    culprits: BTreeMap<u32, u32>,
+    culprits: Rare<u32, u32>,
 }
 
 impl Scheduler {
@@ -123,12 +124,12 @@ impl Scheduler {
             max_parallel: settings.max_parallel.unwrap_or(usize::MAX),
             mode: Mode::Working,
             failed: false,
-            children: BTreeMap::new(),
-            lanes: BTreeMap::new(),
+            children: Rare::new(),
+            lanes: Rare::new(),
             undoable: Vec::new(),
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
-            culprits: BTreeMap::new(),
+            culprits: Rare::new(),
             graph,
         };
         if let Some(after) = settings.timeout {
@@ -381,7 +382,7 @@ impl Scheduler {
 }
 
 fn policy_of<'a>(
-    children: &'a BTreeMap<u32, Child>,
+    children: &'a Rare<u32, Child>,
     graph: &'a Graph,
     job: u32,
 ) -> Option<&'a JobPolicy> {

@@ -3,12 +3,16 @@
 //! A run keeps one [`Column`] per output type, with a write-once slot per job: a value is made
 //! where it will be read, and read by reference. Knows nothing of jobs or of order.
 
+mod slot;
+
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value as Json;
 use smallvec::SmallVec;
+
+use slot::Slot;
 
 /// A value whose type has been set aside.
 pub type Boxed = Box<dyn Any + Send + Sync>;
@@ -255,12 +259,12 @@ impl fmt::Debug for Type {
 }
 
 /// Write-once slots for values of one type.
-pub(crate) struct Column<T>(SmallVec<[OnceLock<T>; 4]>);
+pub(crate) struct Column<T>(SmallVec<[Slot<T>; 4]>);
 
 impl<T> Column<T> {
     /// A column with this many empty slots.
     pub(crate) fn new(rows: usize) -> Self {
-        Self((0..rows).map(|_| OnceLock::new()).collect())
+        Self((0..rows).map(|_| Slot::new()).collect())
     }
 
     /// The value in the slot, once there is one.

@@ -90,29 +90,33 @@ impl Hands {
     #[inline]
     fn launch(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, traits: Traits) {
         if traits.has(Traits::CHILD.and(Traits::UNDO)) {
-            let child = run.lock().children.get(&job).map(|child| {
-                let scope = Scope::child(Arc::clone(&child.frame), job, attempt);
-                (Arc::clone(&child.call), scope)
-            });
-            if let Some((call, scope)) = child {
-                self.start(run, job, attempt, traits, || Some(call.body.start(scope)));
-            }
-            return;
+            return self.launch_child(run, job, attempt, traits);
         }
-        let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
-        if !traits.has(Traits::CONDITIONAL) || self.condition_holds(run, &scope) {
-            self.start(run, job, attempt, traits, || run.plan.bodies.start(job, scope));
+        if !traits.has(Traits::CONDITIONAL) || self.condition_holds(run, job, attempt) {
+            self.start(run, job, attempt, traits, |cx| {
+                run.plan.bodies.start(job, attempt, &run.slots, cx)
+            });
+        }
+    }
+
+    fn launch_child(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, traits: Traits) {
+        let child = run.lock().children.get(&job).map(|child| {
+            let scope = Scope::child(Arc::clone(&child.frame), job, attempt);
+            (Arc::clone(&child.call), scope)
+        });
+        if let Some((call, scope)) = child {
+            self.start(run, job, attempt, traits, |cx| Some(call.body.start(scope.clone(), cx)));
         }
     }
 
     /// Whether the job is to run; if not, that is reported.
-    fn condition_holds(&mut self, run: &Arc<ActiveRun>, scope: &Scope) -> bool {
-        let (job, attempt) = (scope.job, scope.attempt);
+    fn condition_holds(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32) -> bool {
         let extras = run.plan.extras.get(&job);
         let Some(condition) = extras.and_then(|extras| extras.condition.as_ref()) else {
             return true;
         };
-        let verdict = catch_unwind(AssertUnwindSafe(|| (condition.0)(scope)));
+        let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
+        let verdict = catch_unwind(AssertUnwindSafe(|| (condition.0)(&scope)));
         let mut state = run.lock();
         match verdict {
             Ok(Some(true)) => {
@@ -128,8 +132,8 @@ impl Hands {
         false
     }
 
-    /// Calls a body, and polls its future once, if it is one; only if that waits does it become
-    /// a task.
+    /// Calls a body, which polls its future once, if it is one; only if that waits does it
+    /// become a task.
     #[inline]
     fn start(
         &mut self,
@@ -137,10 +141,10 @@ impl Hands {
         job: u32,
         attempt: u32,
         traits: Traits,
-        body: impl FnOnce() -> Option<Started>,
+        body: impl Fn(&mut Context<'_>) -> Option<Started>,
     ) {
         let span = run.attempt_span(job, attempt);
-        let (task, waker) = self.spare.take().unwrap_or_else(|| {
+        let (task, waker) = self.spare.get_or_insert_with(|| {
             let task = Task::polling(run.me.clone());
             let waker = Waker::from(Arc::clone(&task));
             (task, waker)
@@ -148,22 +152,27 @@ impl Hands {
         if traits.has(Traits::BLOCKING) {
             run.enter_blocking(1);
         }
-        let mut cx = Context::from_waker(&waker);
-        let result = match guard(&span, || start_and_poll(body, &mut cx)) {
-            Ok(Started::Ended(result)) => result,
-            Ok(Started::Future(future)) => {
+        let mut cx = Context::from_waker(waker);
+        let mut started = None;
+        let guarded = guard(&span, || started = body(&mut cx));
+        let result = match (guarded, started) {
+            (Ok(()), Some(Started::Ended(result))) => result,
+            (Ok(()), Some(Started::Future(future))) => {
+                let task = Arc::clone(task);
+                self.spare = None;
                 return keep(run, task, Work::Attempt(Attempt { job, attempt, future, span }));
             }
-            Err(panicked) => Err(panicked),
+            (Ok(()), None) => Err(JobError::terminal("the job has no body")),
+            (Err(panicked), _) => Err(panicked),
         };
         if traits.has(Traits::BLOCKING) {
             run.enter_blocking(-1);
         }
-        self.ended = Some(Ended { job, attempt, result });
         // With this task and its waker alone there is nobody who could still wake it.
-        if Arc::strong_count(&task) == 2 {
-            self.spare = Some((task, waker));
+        if Arc::strong_count(task) > 2 {
+            self.spare = None;
         }
+        self.ended = Some(Ended { job, attempt, result });
     }
 
     fn poll(&mut self, run: &Arc<ActiveRun>, task: &Arc<Task>) {
@@ -172,14 +181,15 @@ impl Hands {
         let mut cx = Context::from_waker(&waker);
         match work {
             Work::Attempt(Attempt { job, attempt, mut future, span }) => {
-                let polled = guard(&span, || future.as_mut().poll(&mut cx));
-                let result = match polled {
-                    Ok(Poll::Ready(result)) => result,
-                    Ok(Poll::Pending) => {
+                let mut polled = Poll::Pending;
+                let guarded = guard(&span, || polled = future.as_mut().poll(&mut cx));
+                let result = match (guarded, polled) {
+                    (Ok(()), Poll::Ready(result)) => result,
+                    (Ok(()), Poll::Pending) => {
                         let attempt = Attempt { job, attempt, future, span };
                         return keep(run, Arc::clone(task), Work::Attempt(attempt));
                     }
-                    Err(panicked) => Err(panicked),
+                    (Err(panicked), _) => Err(panicked),
                 };
                 discard(future);
                 self.ended = Some(Ended { job, attempt, result });
@@ -194,12 +204,14 @@ impl Hands {
             },
             Work::Record { mut appended, until } => {
                 let span = tracing::Span::none();
-                let result = match guard(&span, || appended.as_mut().poll(&mut cx)) {
-                    Ok(Poll::Ready(result)) => result,
-                    Ok(Poll::Pending) => {
+                let mut polled = Poll::Pending;
+                let guarded = guard(&span, || polled = appended.as_mut().poll(&mut cx));
+                let result = match (guarded, polled) {
+                    (Ok(()), Poll::Ready(result)) => result,
+                    (Ok(()), Poll::Pending) => {
                         return keep(run, Arc::clone(task), Work::Record { appended, until });
                     }
-                    Err(panicked) => Err(StoreError::Unavailable(panicked.into_error())),
+                    (Err(panicked), _) => Err(StoreError::Unavailable(panicked.into_error())),
                 };
                 run.lock().recorded(run, until, result, &mut self.errands);
             }
@@ -213,22 +225,11 @@ fn keep(run: &ActiveRun, task: Arc<Task>, work: Work) {
     discard(unwanted);
 }
 
-/// Calls the body; a future that is ready at once counts as ended.
-#[inline]
-fn start_and_poll(body: impl FnOnce() -> Option<Started>, cx: &mut Context<'_>) -> Started {
-    match body() {
-        Some(Started::Future(mut future)) => match future.as_mut().poll(cx) {
-            Poll::Ready(result) => Started::Ended(result),
-            Poll::Pending => Started::Future(future),
-        },
-        Some(ended) => ended,
-        None => Started::Ended(Err(JobError::terminal("the job has no body"))),
-    }
-}
-
 /// Runs code of users inside its span; a panic becomes an error.
 #[inline]
-fn guard<T>(span: &tracing::Span, code: impl FnOnce() -> T) -> Result<T, JobError> {
+fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
+    // What crosses the guard is one pointer: anything larger would be copied on the way.
+    let code = &mut code;
     let guarded = if span.is_disabled() {
         catch_unwind(AssertUnwindSafe(code))
     } else {

@@ -8,7 +8,7 @@ mod record;
 mod stop;
 mod threads;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -19,6 +19,7 @@ use super::monitor;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
 use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
+use crate::rare::Rare;
 use crate::run::{ChildName, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
@@ -32,20 +33,20 @@ pub(super) struct State {
     pub(super) log: Log,
     pub(super) names: JobNames,
     /// Attempts that wait, by job.
-    pub(super) tasks: BTreeMap<u32, Arc<Task>>,
+    pub(super) tasks: Rare<u32, Arc<Task>>,
     /// Tasks that want to be polled.
     pub(super) woken: VecDeque<Arc<Task>>,
     /// Attempts that wait for a thread.
     pub(super) blocking: VecDeque<(u32, u32)>,
-    pub(super) children: BTreeMap<u32, Child>,
+    pub(super) children: Rare<u32, Child>,
     /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
-    errors: BTreeMap<u32, JobError>,
+    errors: Rare<u32, JobError>,
     /// Requests to stop, of jobs that look at them.
-    pub(super) tokens: BTreeMap<u32, Arc<Token>>,
+    pub(super) tokens: Rare<u32, Arc<Token>>,
     /// Jobs that were held for a place of the engine and have it.
-    pub(super) granted: BTreeSet<u32>,
+    pub(super) granted: Rare<u32, ()>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
-    pub(super) spans: BTreeMap<u32, tracing::Span>,
+    pub(super) spans: Rare<u32, tracing::Span>,
     alarms: Alarms,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Recorder>,
@@ -112,14 +113,14 @@ impl State {
             scheduler,
             log,
             names: JobNames::default(),
-            tasks: BTreeMap::new(),
+            tasks: Rare::new(),
             woken: VecDeque::new(),
             blocking: VecDeque::new(),
-            children: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            granted: BTreeSet::new(),
-            spans: BTreeMap::new(),
+            children: Rare::new(),
+            errors: Rare::new(),
+            tokens: Rare::new(),
+            granted: Rare::new(),
+            spans: Rare::new(),
             alarms: Alarms::default(),
             recorder,
             driver: None,
@@ -201,7 +202,7 @@ impl State {
         traits: Traits,
         errands: &mut Errands,
     ) -> bool {
-        if run.engine.permits.concern(traits) && !self.granted.remove(&job) {
+        if run.engine.permits.concern(traits) && self.granted.remove(&job).is_none() {
             if traits.has(Traits::CHILD) && self.lacks_limit(run, job, attempt) {
                 return false;
             }
@@ -284,7 +285,7 @@ impl State {
     /// A job that was held has its places; without a use for them it gives them back.
     pub(super) fn granted(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
         if self.scheduler.released(job) {
-            self.granted.insert(job);
+            self.granted.insert(job, ());
         } else {
             self.give_back(run, job, errands);
         }

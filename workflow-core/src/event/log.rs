@@ -1,9 +1,9 @@
 //! The record of a run, compact: most runs are never looked at event by event.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::{Event, EventKind, Failure};
+use crate::rare::Rare;
 use crate::scheduler::SkipReason;
 
 /// What an entry says.
@@ -77,14 +77,14 @@ pub(crate) enum Detail {
 pub(crate) struct Log {
     pub(crate) began: SystemTime,
     pub(crate) entries: Vec<Entry>,
-    details: BTreeMap<usize, Detail>,
+    details: Rare<usize, Detail>,
 }
 
 impl Log {
     pub(crate) fn new(began: SystemTime, jobs: usize) -> Self {
         // Two entries for each job that runs once, and two for the run.
         let entries = Vec::with_capacity(2 * jobs + 2);
-        Self { began, entries, details: BTreeMap::new() }
+        Self { began, entries, details: Rare::new() }
     }
 
     /// Moves the entries out, once the run has ended.

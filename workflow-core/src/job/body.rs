@@ -2,9 +2,12 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use super::scope::Slots;
 use super::{JobError, Scope};
 
 /// The future of one attempt.
@@ -28,6 +31,7 @@ pub(crate) enum BodyKind {
 
 /// What calling a body gives.
 pub(crate) enum Started {
+    /// The future was polled once, and waits.
     Future(BodyFuture),
     Ended(Result<(), JobError>),
 }
@@ -39,7 +43,13 @@ impl Body {
         F: Fn(Scope) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), JobError>> + Send + 'static,
     {
-        let body = move |scope| Started::Future(Box::pin(body(scope)));
+        let body = move |scope, cx: &mut Context<'_>| {
+            let mut future = Box::pin(body(scope));
+            match future.as_mut().poll(cx) {
+                Poll::Ready(result) => Started::Ended(result),
+                Poll::Pending => Started::Future(future),
+            }
+        };
         Self { kind: BodyKind::Anywhere, work: Box::new(body) }
     }
 
@@ -48,7 +58,7 @@ impl Body {
     where
         F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        let body = move |scope: Scope| Started::Ended(body(&scope));
+        let body = move |scope: Scope, _: &mut Context<'_>| Started::Ended(body(&scope));
         Self { kind: BodyKind::OnThread, work: Box::new(body) }
     }
 
@@ -58,17 +68,17 @@ impl Body {
     where
         F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        let body = move |scope: Scope| Started::Ended(body(&scope));
+        let body = move |scope: Scope, _: &mut Context<'_>| Started::Ended(body(&scope));
         Self { kind: BodyKind::Anywhere, work: Box::new(body) }
     }
 
-    pub(crate) fn start(&self, scope: Scope) -> Started {
-        self.work.start(scope)
+    pub(crate) fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started {
+        self.work.start(scope, cx)
     }
 
     /// Runs the body without an engine.
     pub(crate) async fn run_detached(&self, scope: Scope) -> Result<(), JobError> {
-        match self.start(scope) {
+        match poll_fn(|cx| Poll::Ready(self.start(scope.clone(), cx))).await {
             Started::Future(future) => future.await,
             Started::Ended(result) => result,
         }
@@ -76,16 +86,20 @@ impl Body {
 }
 
 trait Work: Send + Sync {
-    fn start(&self, scope: Scope) -> Started;
+    fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started;
 
     /// Moves the body next to others of its type.
     fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place;
 }
 
-impl<F: Fn(Scope) -> Started + Send + Sync + 'static> Work for F {
-    #[inline]
-    fn start(&self, scope: Scope) -> Started {
-        self(scope)
+/// A body, whatever it is inside: called once per attempt, and polled once if it is a future.
+trait Start: Fn(Scope, &mut Context<'_>) -> Started + Send + Sync + 'static {}
+
+impl<F: Fn(Scope, &mut Context<'_>) -> Started + Send + Sync + 'static> Start for F {}
+
+impl<F: Start> Work for F {
+    fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started {
+        self(scope, cx)
     }
 
     fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place {
@@ -111,7 +125,15 @@ struct Place {
 }
 
 trait Shelf: Send + Sync {
-    fn start(&self, row: usize, scope: Scope) -> Started;
+    /// Calls a body. The scope is made here, where it will stay: moving it costs more than it.
+    fn start(
+        &self,
+        row: usize,
+        slots: &Arc<Slots>,
+        job: u32,
+        attempt: u32,
+        cx: &mut Context<'_>,
+    ) -> Started;
 
     /// Puts the bodies into another order: `order[new]` is the old row.
     fn reorder(&mut self, order: &[u32]);
@@ -121,10 +143,16 @@ trait Shelf: Send + Sync {
 
 struct ShelfOf<F>(Vec<F>);
 
-impl<F: Fn(Scope) -> Started + Send + Sync + 'static> Shelf for ShelfOf<F> {
-    #[inline]
-    fn start(&self, row: usize, scope: Scope) -> Started {
-        self.0[row](scope)
+impl<F: Start> Shelf for ShelfOf<F> {
+    fn start(
+        &self,
+        row: usize,
+        slots: &Arc<Slots>,
+        job: u32,
+        attempt: u32,
+        cx: &mut Context<'_>,
+    ) -> Started {
+        self.0[row](Scope::graph(Arc::clone(slots), job, attempt), cx)
     }
 
     fn reorder(&mut self, order: &[u32]) {
@@ -153,7 +181,7 @@ impl Bodies {
         self.places.push(place);
     }
 
-    fn put<F: Fn(Scope) -> Started + Send + Sync + 'static>(&mut self, body: F) -> Place {
+    fn put<F: Start>(&mut self, body: F) -> Place {
         let kind = TypeId::of::<F>();
         let shelf = match self.latest {
             Some((latest, shelf)) if latest == kind => shelf,
@@ -167,7 +195,7 @@ impl Bodies {
         Place { shelf, row: row as u32 }
     }
 
-    fn find_shelf<F: Fn(Scope) -> Started + Send + Sync + 'static>(&mut self, kind: TypeId) -> u32 {
+    fn find_shelf<F: Start>(&mut self, kind: TypeId) -> u32 {
         let shelves = &mut self.shelves;
         let shelf = *self.shelf_of.entry(kind).or_insert_with(|| {
             shelves.push(Box::new(ShelfOf::<F>(Vec::new())));
@@ -197,9 +225,15 @@ impl Bodies {
 
     /// Calls the body of a job; `None` when the graph has no such job.
     #[inline]
-    pub(crate) fn start(&self, job: u32, scope: Scope) -> Option<Started> {
+    pub(crate) fn start(
+        &self,
+        job: u32,
+        attempt: u32,
+        slots: &Arc<Slots>,
+        cx: &mut Context<'_>,
+    ) -> Option<Started> {
         let place = self.places.get(job as usize)?;
-        Some(self.shelves[place.shelf as usize].start(place.row as usize, scope))
+        Some(self.shelves[place.shelf as usize].start(place.row as usize, slots, job, attempt, cx))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The jobs of a run: their names, and what became of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
@@ -9,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::Status;
 use crate::event::{Failure, rfc3339, seconds};
 use crate::graph::Graph;
+use crate::rare::Rare;
 
 /// What became of one job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,7 +50,7 @@ fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::O
 #[derive(Debug, Default, Clone)]
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
-    counts: BTreeMap<Cow<'static, str>, u32>,
+    counts: Rare<Cow<'static, str>, u32>,
 }
 
 /// What a child is called.

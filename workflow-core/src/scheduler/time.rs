@@ -1,26 +1,25 @@
 //! Attempts, timeouts and chance: what only some jobs need.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Cause, Effect, Phase, Scheduler, Timer};
 use crate::job::TimeoutKind;
+use crate::rare::Rare;
 
 /// The attempts of jobs that may have more than one, and who was asked to stop.
 pub(super) struct Clockwork {
-    attempts: BTreeMap<u32, u32>,
-    interrupted: BTreeMap<u32, Cause>,
-    scheduled: BTreeSet<u32>,
-    beats: BTreeMap<u32, u64>,
+    attempts: Rare<u32, u32>,
+    interrupted: Rare<u32, Cause>,
+    scheduled: Rare<u32, ()>,
+    beats: Rare<u32, u64>,
     random: u64,
 }
 
 impl Clockwork {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            attempts: BTreeMap::new(),
-            interrupted: BTreeMap::new(),
-            scheduled: BTreeSet::new(),
-            beats: BTreeMap::new(),
+            attempts: Rare::new(),
+            interrupted: Rare::new(),
+            scheduled: Rare::new(),
+            beats: Rare::new(),
             random: seed,
         }
     }
@@ -61,7 +60,7 @@ impl Clockwork {
 
     /// Whether the clock over all attempts is still to be started.
     pub(super) fn schedule(&mut self, job: u32) -> bool {
-        self.scheduled.insert(job)
+        self.scheduled.insert(job, ()).is_none()
     }
 
     pub(super) fn forget(&mut self, job: u32) {

@@ -1,0 +1,54 @@
+//! A map that most runs never put anything into.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+
+/// A [`BTreeMap`] that costs a pointer and a branch until something is put into it.
+///
+/// A run has more than a dozen of them, most of which stay empty: as plain maps they are a
+/// twentieth of a run of four jobs, for being made, moved and dropped.
+#[derive(Debug, Clone)]
+#[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
+pub(crate) struct Rare<K, V>(Option<Box<BTreeMap<K, V>>>);
+
+impl<K, V> Rare<K, V> {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: Ord, V> Rare<K, V> {
+    #[inline]
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.as_mut()?.remove(key)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.as_mut()?.get_mut(key)
+    }
+}
+
+impl<K, V> Default for Rare<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V> Deref for Rare<K, V> {
+    type Target = BTreeMap<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &BTreeMap<K, V> {
+        match &self.0 {
+            Some(map) => map,
+            None => const { &BTreeMap::new() },
+        }
+    }
+}
+
+impl<K, V> DerefMut for Rare<K, V> {
+    fn deref_mut(&mut self) -> &mut BTreeMap<K, V> {
+        self.0.get_or_insert_default()
+    }
+}
