@@ -49,6 +49,8 @@ extern crate self as workflow_core;
 #[path = "private.rs"]
 pub mod __private;
 mod definition;
+#[cfg(feature = "yaml")]
+mod document;
 mod engine;
 mod event;
 mod graph;
@@ -64,6 +66,8 @@ mod value;
 mod workflow;
 
 pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
+#[cfg(feature = "yaml")]
+pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
     Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, RunFuture, RunHandle,
     RunRequest, SystemClock, Timings,

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "rare",
     "id",
+    "document",
     "value",
     "retry",
     "job",

@@ -1,0 +1,282 @@
+//! What is to be said about a text: collected while it is read, shown with the lines it is about.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Source, Span};
+
+/// How much a [`Diagnostic`] matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something that works, and is likely not what was meant.
+    Warning,
+    /// Something that cannot be run.
+    Error,
+}
+
+/// One thing to be said about a file: what is wrong, where, and what to do.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    severity: Severity,
+    message: String,
+    label: String,
+    help: Option<String>,
+    also: Vec<(Span, String)>,
+    span: Span,
+    source: Option<Arc<Source>>,
+}
+
+impl Diagnostic {
+    /// Whether it is an error or a warning.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// What is wrong, without its place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The file.
+    pub fn file(&self) -> Option<&str> {
+        self.source.as_ref().map(|source| source.name())
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.source.as_ref().map(|source| source.line_and_column(self.span.start).0)
+    }
+
+    /// The column, in characters from 1.
+    pub fn column(&self) -> Option<usize> {
+        self.source.as_ref().map(|source| source.line_and_column(self.span.start).1)
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = Group::with_title(level.primary_title(self.message.as_str()));
+        if let Some(source) = &self.source {
+            let primary = AnnotationKind::Primary;
+            let near: Vec<_> =
+                self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
+            let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
+            let all =
+                spans.reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) });
+            let mut snippet = snippet(source, all.unwrap_or(self.span));
+            snippet.annotate(primary, self.span, &self.label);
+            for (span, label) in near {
+                snippet.annotate(AnnotationKind::Context, *span, label);
+            }
+            group = group.element(snippet.snippet);
+            for (span, label) in self.also.iter().filter(|(span, _)| !self.is_near(source, *span)) {
+                let mut other = self::snippet(source, *span);
+                other.annotate(AnnotationKind::Context, *span, label);
+                group = group.element(other.snippet);
+            }
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+
+    fn is_near(&self, source: &Source, other: Span) -> bool {
+        let (line, _) = source.line_and_column(self.span.start);
+        let (other, _) = source.line_and_column(other.start);
+        line.abs_diff(other) <= NEAR
+    }
+}
+
+/// Places so many lines apart are shown in one snippet.
+const NEAR: usize = 6;
+
+/// A part of a source that is shown, with places inside of it.
+struct Shown<'a> {
+    part: Span,
+    snippet: Snippet<'a, annotate_snippets::Annotation<'a>>,
+}
+
+fn snippet(source: &Source, span: Span) -> Shown<'_> {
+    let (line, part) = source.lines_around(span);
+    let text = source.slice(part).trim_end_matches(['\n', '\r']);
+    let snippet = Snippet::source(text).path(source.name()).line_start(line).fold(true);
+    let part = Span { end: part.start + text.len() as u32, ..part };
+    Shown { part, snippet }
+}
+
+impl<'a> Shown<'a> {
+    fn annotate(&mut self, kind: AnnotationKind, span: Span, label: &'a str) {
+        let within =
+            |at: u32| (at.clamp(self.part.start, self.part.end) - self.part.start) as usize;
+        let label = (!label.is_empty()).then_some(label);
+        let annotation = kind.span(within(span.start)..within(span.end)).label(label);
+        let empty = Snippet::source("");
+        let snippet = std::mem::replace(&mut self.snippet, empty);
+        self.snippet = snippet.annotation(annotation);
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(&Renderer::plain()))
+    }
+}
+
+/// Everything that is to be said about a file, in the order of its lines.
+///
+/// Prints itself with the lines it is about, one diagnostic after another.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    /// How many more there were.
+    more: usize,
+}
+
+impl Diagnostics {
+    pub(crate) fn unreadable(name: &str, reason: &str) -> Self {
+        let diagnostic = Diagnostic {
+            severity: Severity::Error,
+            message: format!("`{name}` cannot be read: {reason}"),
+            label: String::new(),
+            help: None,
+            also: Vec::new(),
+            span: Span::default(),
+            source: None,
+        };
+        Self { list: vec![diagnostic], more: 0 }
+    }
+
+    /// The diagnostics, in the order of their lines.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.more + self.iter().filter(|one| one.severity == Severity::Error).count()
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.iter().filter(|one| one.severity == Severity::Warning).count()
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The text with colours, for a terminal.
+    pub fn styled(&self) -> String {
+        self.render(&Renderer::styled())
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let mut text: Vec<_> = self.list.iter().map(|one| one.render(renderer)).collect();
+        if self.more > 0 {
+            text.push(format!("and {} more errors", self.more));
+        }
+        text.join("\n\n")
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(&Renderer::plain()))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// So many errors of one file are kept; the rest is counted.
+const MAX_FINDINGS: usize = 200;
+
+/// Collects what is found in one source.
+pub(crate) struct Findings {
+    source: Arc<Source>,
+    found: Diagnostics,
+    /// Takes what is said of an error that is not kept.
+    surplus: Option<Diagnostic>,
+}
+
+impl Findings {
+    pub(crate) fn new(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source), found: Diagnostics::default(), surplus: None }
+    }
+
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Whether anything found so far keeps the file from being run.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.found.errors() > 0
+    }
+
+    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
+        self.add(Severity::Error, span, message.into())
+    }
+
+    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
+        self.add(Severity::Warning, span, message.into())
+    }
+
+    fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
+        let diagnostic = Diagnostic {
+            severity,
+            message,
+            label: String::new(),
+            help: None,
+            also: Vec::new(),
+            span,
+            source: Some(Arc::clone(&self.source)),
+        };
+        if self.found.list.len() < MAX_FINDINGS {
+            self.found.list.push(diagnostic);
+            let last = self.found.list.len() - 1;
+            return Said(&mut self.found.list[last]);
+        }
+        self.found.more += usize::from(severity == Severity::Error);
+        Said(self.surplus.insert(diagnostic))
+    }
+
+    /// What was found, in the order of the lines.
+    pub(crate) fn finish(self) -> Diagnostics {
+        let mut found = self.found;
+        found.list.sort_by_key(|one| one.span.start);
+        found
+    }
+}
+
+/// A diagnostic that can be added to.
+pub(crate) struct Said<'a>(&'a mut Diagnostic);
+
+impl Said<'_> {
+    /// What stands beside the place.
+    pub(crate) fn label(self, label: impl Into<String>) -> Self {
+        self.0.label = label.into();
+        self
+    }
+
+    /// What to do.
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// Another place that matters.
+    pub(crate) fn also(self, span: Span, label: impl Into<String>) -> Self {
+        self.0.also.push((span, label.into()));
+        self
+    }
+}
