@@ -61,6 +61,8 @@ pub mod registry;
 mod retry;
 mod run;
 mod scheduler;
+#[cfg(feature = "yaml")]
+mod spec;
 mod store;
 mod value;
 mod workflow;
