@@ -4,8 +4,12 @@
 //! Field names are those of torc where it has them, so that its files run unchanged. Knows what a
 //! file says; refuses to know what runs.
 
+mod expand;
+mod expression;
+mod order;
 mod parameters;
 mod quantity;
+mod template;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -15,8 +19,12 @@ use crate::document::{
 };
 use crate::job::{OnFailure, TriggerRule};
 
+pub(crate) use expand::{Expanded, ExpandedJob, expand, text};
+pub(crate) use expression::{Expression, is_true};
+pub(crate) use order::{Order, order};
 pub(crate) use parameters::{Axes, MAX_COPIES, Written, fill, near_misses};
 pub(crate) use quantity::{Memory, Time};
+pub(crate) use template::{NamedKind, Part, Template, Use};
 
 /// A name or another text, and its place.
 pub(crate) type Text = Spanned<Box<str>>;
