@@ -4,6 +4,7 @@
 //! Field names are those of torc where it has them, so that its files run unchanged. Knows what a
 //! file says; refuses to know what runs.
 
+mod check;
 mod expand;
 mod expression;
 mod order;
@@ -13,12 +14,12 @@ mod template;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::definition::MetadataError;
 use crate::document::{
     Findings, Node, Read, Scalar, Spanned, Table, Value, choice, record, wrong_type,
 };
 use crate::job::{OnFailure, TriggerRule};
 
+pub(crate) use check::{check, metadata};
 pub(crate) use expand::{Expanded, ExpandedJob, expand, text};
 pub(crate) use expression::{Expression, is_true};
 pub(crate) use order::{Order, order};
@@ -484,9 +485,4 @@ pub(crate) fn schema() -> Json {
         "$ref": root["$ref"],
         "$defs": definitions,
     })
-}
-
-/// The metadata of a file, which may be an object or a string that holds one.
-pub(crate) fn metadata(json: &Json) -> Result<crate::definition::Metadata, MetadataError> {
-    crate::definition::Metadata::new(json.clone())
 }
