@@ -4,6 +4,8 @@
 //! takes ready jobs first in, first out walks memory forwards. Knows no values and no time.
 
 mod compile;
+mod cycle;
+mod error;
 mod names;
 mod view;
 
@@ -12,8 +14,8 @@ use std::collections::HashMap;
 use crate::job::{OnFailure, Timeouts, Traits};
 use crate::retry::RetryPolicy;
 
-pub use compile::GraphError;
 pub(crate) use compile::Sketch;
+pub use error::GraphError;
 pub(crate) use names::Names;
 
 /// The jobs of a workflow and the order between them, ready to run.

@@ -2,76 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
-use super::{Cell, Graph, JobPolicy, Names, Settings};
+use super::{Cell, Graph, GraphError, JobPolicy, Names, Settings};
 use crate::definition::Definition;
-use crate::id::{NameError, nearest};
+use crate::id::nearest;
 use crate::job::Traits;
-
-/// Why jobs cannot become a [`Graph`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// There is nothing to run.
-    #[error("the workflow has no jobs; add one with `flow.job(..)`")]
-    Empty,
-    /// Two jobs have one name.
-    #[error("two jobs are named `{0}`; give one of them another name")]
-    DuplicateName(String),
-    /// A name is ill-formed.
-    #[error("a job is not well named: {0}")]
-    Name(NameError),
-    /// Jobs that wait on each other, in order; the last waits on the first.
-    #[error(
-        "jobs wait on each other: {}, each for the one before it; remove one of these dependencies",
-        path(.0)
-    )]
-    Cycle(Vec<String>),
-    /// A dependency without a job behind it.
-    #[error("job `{job}` depends on `{missing}`, which is not defined{}", hint(.nearest))]
-    UnknownJob {
-        /// The job that waits.
-        job: String,
-        /// The name that no job has.
-        missing: String,
-        /// The most similar name that a job has.
-        nearest: Option<String>,
-    },
-    /// A handle of another flow was used.
-    #[error(
-        "{} reads a handle that another flow gave out; \
-         draw both jobs in one flow, or pass the value as input",
-        reader(job)
-    )]
-    ForeignHandle {
-        /// The job that reads it; `None` when it was made the workflow's output.
-        job: Option<String>,
-    },
-    /// More jobs or edges than numbers for them.
-    #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
-    TooLarge,
-}
-
-fn path(jobs: &[String]) -> String {
-    let first = jobs.first().map(String::as_str);
-    jobs.iter().map(String::as_str).chain(first).collect::<Vec<_>>().join(" -> ")
-}
-
-fn reader(job: &Option<String>) -> String {
-    match job {
-        Some(job) => format!("job `{job}`"),
-        None => "the workflow's output".to_owned(),
-    }
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    match nearest {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => "; define it, or remove the dependency".to_owned(),
-    }
-}
 
 /// Jobs as they were noted down, in the order in which they were added.
 #[derive(Default)]
@@ -96,7 +30,7 @@ impl Sketch {
         }
     }
 
-    fn dependencies(&self, job: usize) -> &[u32] {
+    pub(super) fn dependencies(&self, job: usize) -> &[u32] {
         let start = if job == 0 { 0 } else { self.ends[job - 1] as usize };
         &self.depends_on[start..self.ends[job] as usize]
     }
@@ -162,50 +96,6 @@ impl Sketch {
         }
         (starts, successors)
     }
-
-    /// One full cycle among the jobs that were not released.
-    fn find_cycle(&self, released: &[u32]) -> Vec<String> {
-        let released: HashSet<u32> = released.iter().copied().collect();
-        let mut waits = DiGraph::<u32, ()>::new();
-        let stuck = (0..self.traits.len()).map(|job| u32::try_from(job).unwrap_or(u32::MAX));
-        let nodes: HashMap<u32, NodeIndex> = stuck
-            .filter(|job| !released.contains(job))
-            .map(|job| (job, waits.add_node(job)))
-            .collect();
-        for (job, node) in &nodes {
-            for dependency in self.dependencies(*job as usize) {
-                if let Some(other) = nodes.get(dependency) {
-                    waits.add_edge(*other, *node, ());
-                }
-            }
-        }
-        let knot = kosaraju_scc(&waits).into_iter().find(|knot| {
-            knot.len() > 1 || knot.iter().any(|node| waits.contains_edge(*node, *node))
-        });
-        let cycle = walk_round(&waits, &knot.unwrap_or_default());
-        cycle.into_iter().map(|node| self.names.get(waits[node] as usize).to_owned()).collect()
-    }
-}
-
-/// Follows edges inside a strongly connected set until a job comes round again.
-fn walk_round(waits: &DiGraph<u32, ()>, knot: &[NodeIndex]) -> Vec<NodeIndex> {
-    let members: HashSet<NodeIndex> = knot.iter().copied().collect();
-    let Some(mut at) = knot.iter().copied().min_by_key(|node| waits[*node]) else {
-        return Vec::new();
-    };
-    let mut trail: Vec<NodeIndex> = Vec::new();
-    let mut place = HashMap::new();
-    while !place.contains_key(&at) {
-        place.insert(at, trail.len());
-        trail.push(at);
-        let next = waits.neighbors(at).filter(|node| members.contains(node));
-        let Some(next) = next.min_by_key(|node| waits[*node]) else { break };
-        at = next;
-    }
-    let mut cycle = trail.split_off(place.get(&at).copied().unwrap_or(0));
-    let first = (0..cycle.len()).min_by_key(|index| waits[cycle[*index]]).unwrap_or(0);
-    cycle.rotate_left(first);
-    cycle
 }
 
 /// Who waits for whom, in the order in which the jobs were added.
