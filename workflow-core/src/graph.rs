@@ -6,6 +6,7 @@
 mod compile;
 mod cycle;
 mod error;
+mod lists;
 mod names;
 mod view;
 
@@ -16,15 +17,15 @@ use crate::retry::RetryPolicy;
 
 pub(crate) use compile::Sketch;
 pub use error::GraphError;
+use lists::Lists;
 pub(crate) use names::Names;
 
 /// The jobs of a workflow and the order between them, ready to run.
 ///
 /// Prints itself: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree).
 pub struct Graph {
-    /// Successors of job `j` are `successors[starts[j]..starts[j + 1]]`.
-    pub(crate) starts: Vec<u32>,
-    pub(crate) successors: Vec<u32>,
+    /// Of each job, those that wait for it, in rising order.
+    pub(crate) successors: Lists,
     /// What each job's record in a scheduler starts as.
     pub(crate) cells: Vec<Cell>,
     /// Only the jobs that ask for something.
@@ -87,26 +88,10 @@ impl Graph {
 
     fn edge_ids(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.cells.len()).flat_map(move |from| {
-            let mut to: Vec<u32> = self.successors(from as u32).to_vec();
-            to.sort_unstable();
+            let mut to = self.successors.get(from as u32).to_vec();
             to.dedup();
             to.into_iter().map(move |to| (from, to as usize))
         })
-    }
-
-    #[inline]
-    pub(crate) fn successor_range(&self, job: u32) -> (usize, usize) {
-        let job = job as usize;
-        match (self.starts.get(job), self.starts.get(job + 1)) {
-            (Some(start), Some(end)) => (*start as usize, *end as usize),
-            _ => (0, 0),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn successors(&self, job: u32) -> &[u32] {
-        let (start, end) = self.successor_range(job);
-        &self.successors[start..end]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Cell, Graph, GraphError, JobPolicy, Names, Settings};
+use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
 use crate::job::Traits;
@@ -40,7 +40,7 @@ impl Sketch {
     pub(crate) fn compile(mut self) -> Result<(Graph, Vec<u32>), GraphError> {
         self.check_names()?;
         let jobs = self.traits.len();
-        let order = Successors::of(&self).release();
+        let order = Release::of(&self).order();
         if order.len() < jobs {
             return Err(GraphError::Cycle(self.find_cycle(&order)));
         }
@@ -49,10 +49,10 @@ impl Sketch {
         let policies = std::mem::take(&mut self.policies);
         let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
         let cells = order.iter().map(|old| self.cell(*old as usize)).collect();
-        let (starts, successors) = self.successors(&new_of);
+        let successors = self.successors(&order, &new_of);
         let policies = policies.collect();
         let Self { names, settings, .. } = self;
-        Ok((Graph { starts, successors, cells, policies, names, settings }, order))
+        Ok((Graph { successors, cells, policies, names, settings }, order))
     }
 
     fn cell(&self, job: usize) -> Cell {
@@ -76,55 +76,43 @@ impl Sketch {
         Ok(())
     }
 
-    /// Successor lists in the new numbering, each in rising order.
-    fn successors(&self, new_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let mut starts = vec![0_u32; new_of.len() + 1];
-        for dependency in &self.depends_on {
-            starts[new_of[*dependency as usize] as usize + 1] += 1;
-        }
-        for job in 0..new_of.len() {
-            starts[job + 1] += starts[job];
-        }
-        let mut next = starts.clone();
-        let mut successors = vec![0_u32; self.depends_on.len()];
-        for (job, new) in new_of.iter().enumerate() {
-            for dependency in self.dependencies(job) {
-                let slot = &mut next[new_of[*dependency as usize] as usize];
-                successors[*slot as usize] = *new;
-                *slot += 1;
-            }
-        }
-        (starts, successors)
+    /// Who waits for each job, in the numbering of `order`, each list in rising order.
+    fn successors(&self, order: &[u32], new_of: &[u32]) -> Lists {
+        let new = (0_u32..).zip(order);
+        let pairs = new.flat_map(|(new, old)| {
+            let dependencies = self.dependencies(*old as usize).iter();
+            dependencies.map(move |dependency| (new_of[*dependency as usize], new))
+        });
+        Lists::of(order.len(), pairs)
     }
 }
 
-/// Who waits for whom, in the order in which the jobs were added.
-struct Successors {
-    starts: Vec<u32>,
-    successors: Vec<u32>,
+/// Releases jobs in the order of Kahn's algorithm.
+struct Release {
+    successors: Lists,
+    /// How many of the jobs that it waits for are yet to be released.
     pending: Vec<u32>,
 }
 
-impl Successors {
+impl Release {
     fn of(sketch: &Sketch) -> Self {
         let jobs = sketch.traits.len();
         let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let (starts, successors) = sketch.successors(&identity);
+        let successors = sketch.successors(&identity, &identity);
         let pending = (0..jobs).map(|job| sketch.dependencies(job).len() as u32).collect();
-        Self { starts, successors, pending }
+        Self { successors, pending }
     }
 
-    /// The jobs in the order of Kahn's algorithm, first in, first out; short when there is a
-    /// cycle. Among jobs that are ready together, the order in which they were added holds.
-    fn release(mut self) -> Vec<u32> {
+    /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
+    /// together, the order in which they were added holds.
+    fn order(mut self) -> Vec<u32> {
         let jobs = self.pending.len();
         let mut order = Vec::with_capacity(jobs);
         order.extend((0..jobs).filter(|job| self.pending[*job] == 0).map(|job| job as u32));
         let mut next = 0;
         while let Some(job) = order.get(next).copied() {
             next += 1;
-            let (start, end) = (self.starts[job as usize], self.starts[job as usize + 1]);
-            for successor in &self.successors[start as usize..end as usize] {
+            for successor in self.successors.get(job) {
                 let pending = &mut self.pending[*successor as usize];
                 *pending -= 1;
                 if *pending == 0 {

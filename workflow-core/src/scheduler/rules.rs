@@ -16,9 +16,9 @@ impl Scheduler {
     #[inline]
     fn tell(&mut self, job: u32, mark: u8) {
         self.open -= 1;
-        let (start, end) = self.graph.successor_range(job);
+        let (start, end) = self.graph.successors.range(job);
         for at in start..end {
-            let successor = self.graph.successors[at];
+            let successor = self.graph.successors.item(at);
             self.hear(successor, job, mark);
         }
     }

@@ -495,7 +495,7 @@ impl Witness {
         }
         let traits = self.graph.cells[job as usize].traits;
         let before: Vec<u32> = (0..self.graph.len() as u32)
-            .filter(|other| self.graph.successors(*other).contains(&job))
+            .filter(|other| self.graph.successors.get(*other).contains(&job))
             .collect();
         let ended = |other: &u32| self.ended.contains_key(other);
         let good = |other: &u32| self.ended.get(other) == Some(&true);
