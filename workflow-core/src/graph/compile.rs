@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::group::{GroupSketch, Groups};
 use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
@@ -15,6 +16,7 @@ pub(crate) struct Sketch {
     /// Dependencies of job `j` are `depends_on[..ends[j]]` from where those of `j - 1` end.
     pub(crate) depends_on: Vec<u32>,
     pub(crate) ends: Vec<u32>,
+    pub(crate) groups: GroupSketch,
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) settings: Settings,
 }
@@ -39,6 +41,7 @@ impl Sketch {
     /// job of the graph.
     pub(crate) fn compile(mut self) -> Result<(Graph, Vec<u32>), GraphError> {
         self.check_names()?;
+        self.groups.tidy()?;
         let jobs = self.traits.len();
         let order = Release::of(&self).order();
         if order.len() < jobs {
@@ -48,16 +51,29 @@ impl Sketch {
         self.names.reorder(&order);
         let policies = std::mem::take(&mut self.policies);
         let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
-        let cells = order.iter().map(|old| self.cell(*old as usize)).collect();
+        let cells = self.cells(&order, &new_of);
         let successors = self.successors(&order, &new_of);
+        let groups = self.groups.compile(&new_of);
         let policies = policies.collect();
         let Self { names, settings, .. } = self;
-        Ok((Graph { successors, cells, policies, names, settings }, order))
+        Ok((Graph { successors, groups, cells, policies, names, settings }, order))
     }
 
-    fn cell(&self, job: usize) -> Cell {
-        let pending = u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX);
-        Cell { pending, traits: self.traits[job], phase: 0, seen: 0 }
+    fn cells(&self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
+        let cell = |old: &u32| {
+            let job = *old as usize;
+            let pending = u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX);
+            Cell { pending, traits: self.traits[job], phase: 0, seen: 0 }
+        };
+        let mut cells: Vec<Cell> = order.iter().map(cell).collect();
+        for (_, job) in self.groups.waiting() {
+            cells[new_of[*job as usize] as usize].pending += 1;
+        }
+        for (_, job) in self.groups.members() {
+            let traits = &mut cells[new_of[*job as usize] as usize].traits;
+            *traits = traits.and(Traits::MEMBER);
+        }
+        cells
     }
 
     fn check_names(&self) -> Result<(), GraphError> {
@@ -90,37 +106,60 @@ impl Sketch {
 /// Releases jobs in the order of Kahn's algorithm.
 struct Release {
     successors: Lists,
-    /// How many of the jobs that it waits for are yet to be released.
+    groups: Groups,
+    /// How many of the jobs and groups that it waits for are yet to be released.
     pending: Vec<u32>,
+    order: Vec<u32>,
 }
 
 impl Release {
     fn of(sketch: &Sketch) -> Self {
         let jobs = sketch.traits.len();
         let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let successors = sketch.successors(&identity, &identity);
-        let pending = (0..jobs).map(|job| sketch.dependencies(job).len() as u32).collect();
-        Self { successors, pending }
+        let cells = sketch.cells(&identity, &identity);
+        Self {
+            successors: sketch.successors(&identity, &identity),
+            groups: sketch.groups.compile(&identity),
+            pending: cells.iter().map(|cell| cell.pending).collect(),
+            order: Vec::with_capacity(jobs),
+        }
     }
 
     /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
     /// together, the order in which they were added holds.
     fn order(mut self) -> Vec<u32> {
-        let jobs = self.pending.len();
-        let mut order = Vec::with_capacity(jobs);
-        order.extend((0..jobs).filter(|job| self.pending[*job] == 0).map(|job| job as u32));
+        let first = (0_u32..).zip(&self.pending).filter(|(_, pending)| **pending == 0);
+        self.order.extend(first.map(|(job, _)| job));
         let mut next = 0;
-        while let Some(job) = order.get(next).copied() {
+        while let Some(job) = self.order.get(next).copied() {
             next += 1;
-            for successor in self.successors.get(job) {
-                let pending = &mut self.pending[*successor as usize];
-                *pending -= 1;
-                if *pending == 0 {
-                    order.push(*successor);
+            let together = self.order.len();
+            count_down(&mut self.pending, self.successors.get(job), &mut self.order);
+            let groups = self.groups.of_job.get(job);
+            for group in groups {
+                let cell = &mut self.groups.cells[*group as usize];
+                cell.pending -= 1;
+                if cell.pending == 0 {
+                    let waiting = self.groups.waiting.get(*group);
+                    count_down(&mut self.pending, waiting, &mut self.order);
                 }
             }
+            if !groups.is_empty() {
+                self.order[together..].sort_unstable();
+            }
         }
-        order
+        self.order
+    }
+}
+
+/// Releases those of `waiting` that wait for nothing more.
+fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
+    for job in waiting {
+        let pending = &mut pending[*job as usize];
+        *pending -= 1;
+        if *pending == 0 {
+            released.push(*job);
+        }
     }
 }
 
@@ -137,8 +176,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// Fails when there are no jobs, when two share a name, when `depends_on` names no job, or
-    /// when jobs wait on each other.
+    /// Fails when there are no jobs, when two share a name, when `depends_on` names no job, when
+    /// there is no group or member of a number, or when jobs wait on each other.
     ///
     /// ```
     /// use workflow_core::{Definition, Graph};
@@ -173,6 +212,7 @@ impl Definition {
             },
             ..Sketch::default()
         };
+        self.sketch_groups(&mut sketch.groups)?;
         for job in &self.jobs {
             for name in &job.depends_on {
                 let number = numbers.get(name.as_str()).copied();
@@ -185,6 +225,26 @@ impl Definition {
             sketch.names.push("job".into(), Some(job.name.to_string()));
         }
         Ok(sketch)
+    }
+
+    fn sketch_groups(&self, sketch: &mut GroupSketch) -> Result<(), GraphError> {
+        let (jobs, groups) = (self.jobs.len(), self.groups.len());
+        for (group, members) in self.groups.iter().enumerate() {
+            if let Some(member) = members.iter().copied().find(|job| *job as usize >= jobs) {
+                return Err(GraphError::UnknownMember { group, member, jobs });
+            }
+            sketch.add(members.iter().copied());
+        }
+        for (number, job) in (0..).zip(&self.jobs) {
+            for group in job.depends_on_groups.iter().copied() {
+                if group as usize >= groups {
+                    let job = job.name.to_string();
+                    return Err(GraphError::UnknownGroup { job, group, groups });
+                }
+                sketch.wait(number, group);
+            }
+        }
+        Ok(())
     }
 
     fn unknown(&self, job: &crate::definition::JobDefinition, missing: &str) -> GraphError {

@@ -2,7 +2,7 @@
 
 use crate::id::NameError;
 
-/// Why jobs cannot become a [`Graph`].
+/// Why jobs cannot become a [`Graph`](super::Graph).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
@@ -31,6 +31,32 @@ pub enum GraphError {
         /// The most similar name that a job has.
         nearest: Option<String>,
     },
+    /// A job depends on a group that the definition does not have.
+    #[error(
+        "job `{job}` depends on group {group}, but the definition has {groups} of them, \
+         numbered from 0; add the group to `groups`, or correct the number"
+    )]
+    UnknownGroup {
+        /// The job that waits.
+        job: String,
+        /// The number that no group has.
+        group: u32,
+        /// How many groups there are.
+        groups: usize,
+    },
+    /// A group has a member that the definition does not have.
+    #[error(
+        "group {group} contains job number {member}, but the definition has {jobs} jobs, \
+         numbered from 0; correct the number"
+    )]
+    UnknownMember {
+        /// The number of the group.
+        group: usize,
+        /// The number that no job has.
+        member: u32,
+        /// How many jobs there are.
+        jobs: usize,
+    },
     /// A handle of another flow was used.
     #[error(
         "{} reads a handle that another flow gave out; \
@@ -41,6 +67,18 @@ pub enum GraphError {
         /// The job that reads it; `None` when it was made the workflow's output.
         job: Option<String>,
     },
+    /// A group was made of jobs of another flow.
+    #[error(
+        "a group contains a job of another flow; make the group with the flow that its jobs are \
+         drawn in"
+    )]
+    ForeignMember,
+    /// A job waits for a group of another flow.
+    #[error(
+        "job `{0}` waits for a group of another flow; make the group with the flow that the job \
+         is drawn in"
+    )]
+    ForeignGroup(String),
     /// More jobs or edges than numbers for them.
     #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
     TooLarge,

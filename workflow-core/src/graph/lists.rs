@@ -28,6 +28,12 @@ impl Lists {
         Self { starts, items }
     }
 
+    /// How many items there are in all lists.
+    #[cfg(test)]
+    pub(super) fn total(&self) -> usize {
+        self.items.len()
+    }
+
     /// Where the items of a list are, for [`Self::item`]; nowhere when there is no such list.
     #[inline]
     pub(crate) fn range(&self, list: u32) -> (usize, usize) {
