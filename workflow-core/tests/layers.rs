@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "rare",
     "id",
     "document",
     "value",
     "retry",
     "job",
+    "command",
     "definition",
     "graph",
     "workflow",
