@@ -7,8 +7,14 @@
 use rustix::process::Pid;
 
 /// The largest resident set seen so far, in bytes.
+#[cfg(target_os = "linux")]
 #[derive(Default)]
 pub(super) struct Peak(u64);
+
+/// Elsewhere the system's report is of the command alone.
+#[cfg(not(target_os = "linux"))]
+#[derive(Default)]
+pub(super) struct Peak;
 
 #[cfg(target_os = "linux")]
 impl Peak {

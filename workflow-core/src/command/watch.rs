@@ -199,3 +199,44 @@ const SLOWEST_SAMPLE: Duration = Duration::from_secs(1);
 const SLOWEST_LOOK: Duration = Duration::from_millis(20);
 /// Enough for a pipe of 1 MiB, the largest that can be had without privileges.
 const LAST_READS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::command::tail::Tail;
+
+    #[test]
+    fn an_end_that_does_not_announce_itself_is_found() {
+        for script in ["echo words >&2; exit 3", "echo words >&2; exec >&- 2>&-; exit 3"] {
+            let mut child = Command::new("/bin/sh")
+                .args(["-c", script])
+                .process_group(0)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the shell starts");
+            let (leader, group) = (Pid::from_child(&child), Group::default());
+            group.begin(leader);
+            let mut console = Console {
+                job: String::new(),
+                attempt: 1,
+                log: None,
+                live: None,
+                started: Instant::now(),
+                room: 100,
+                dropped: 0,
+                stderr: Tail::default(),
+            };
+            let mut buffer = [0; 16];
+            let mut watch = Watch::new(&mut child, leader, &mut buffer);
+            (watch.end, watch.pulse) = (None, Pulse::new(SLOWEST_LOOK));
+            watch.until_end(&group, &mut console).expect("it is looked after");
+            group.end();
+            assert_eq!(child.wait().expect("it ended").code(), Some(3));
+            assert_eq!(console.stderr.text(), "words");
+        }
+    }
+}

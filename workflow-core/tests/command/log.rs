@@ -6,7 +6,7 @@ use futures::future::join_all;
 use workflow_core::command::{Command, RunLog, Shell, Stream};
 use workflow_core::{Engine, JobContext};
 
-use super::{Folder, block_on, workflow};
+use super::{Folder, block_on, gate, workflow};
 
 #[test]
 fn output_is_kept_by_job_and_attempt() {
@@ -61,11 +61,7 @@ fn two_hundred_commands_run_at_once() {
     let folder = Folder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
-    let gate = folder.path("gate");
-    let make = std::process::Command::new("mkfifo").arg(&gate).status().expect("mkfifo runs");
-    assert!(make.success());
-    // Open for both, so that no command waits for a partner.
-    let gate = std::fs::OpenOptions::new().read(true).write(true).open(gate).expect("it opens");
+    let gate = gate(&folder);
     let waiting = Arc::new(Mutex::new(0));
     let shell = Shell::new().log(log).live(move |chunk| {
         assert_eq!((chunk.stream, chunk.bytes), (Stream::Stdout, b"here\n".as_slice()));

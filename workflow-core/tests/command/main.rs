@@ -89,6 +89,15 @@ fn telling() -> (Shell, mpsc::Receiver<String>) {
     (shell, lines)
 }
 
+/// A pipe that commands wait at, for a line each: `read -r _ < gate`.
+fn gate(folder: &Folder) -> fs::File {
+    let gate = folder.path("gate");
+    let made = std::process::Command::new("mkfifo").arg(&gate).status().expect("mkfifo runs");
+    assert!(made.success());
+    // Open for both, so that no command waits for someone to open the other end.
+    fs::OpenOptions::new().read(true).write(true).open(gate).expect("it opens")
+}
+
 /// A folder that is removed at the end of the test.
 struct Folder(PathBuf);
 

@@ -3,6 +3,8 @@ use std::fs::OpenOptions;
 
 use super::*;
 use crate::command::scratch::TestFolder;
+use crate::command::{Command, CommandError, Shell};
+use crate::job::JobContext;
 
 fn header(job: &str, attempt: u32, stream: Stream, bytes: usize) -> Header<'_> {
     let job = Cow::Borrowed(job);
@@ -119,4 +121,37 @@ fn what_is_no_log_is_left_alone() {
     std::fs::write(&path, [FIRST_LINE, b"no header\n"].concat()).expect("the folder is ours");
     let error = RunLog::open(&path).expect_err("it is damaged").to_string();
     assert!(error.contains("byte 19: a line is no header"), "{error}");
+}
+
+/// The same log, with another file in its hands.
+fn swap_file(log: &RunLog, file: File) -> File {
+    std::mem::replace(&mut log.0.lock().expect("no one panics").file, file)
+}
+
+#[test]
+fn what_a_failed_write_leaves_is_cut_away() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    let log = RunLog::open(&path).expect("the log opens");
+    print(&log, "a", 1, Stream::Stdout, b"before\n");
+    let writable = swap_file(&log, File::open(&path).expect("it is there"));
+    let error = log.append(&header("a", 1, Stream::Stdout, 4), b"lost").expect_err("read only");
+    assert!(error.to_string().ends_with("run.log` cannot be written"), "{error}");
+    (&writable).write_all(b"{\"job\":").expect("half a record is written");
+    swap_file(&log, writable);
+    print(&log, "a", 1, Stream::Stdout, b"after\n");
+    assert_eq!(stdout(&path, "a", 1), b"before\nafter\n");
+}
+
+#[test]
+fn a_command_whose_output_cannot_be_kept_is_stopped() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    let log = RunLog::open(&path).expect("the log opens");
+    swap_file(&log, File::open(&path).expect("it is there"));
+    let shell = Shell::new().log(log);
+    let command = Command::new("echo words; sleep 1000");
+    let end = futures::executor::block_on(shell.run(&command, &JobContext::detached()));
+    let error = end.expect_err("the log cannot be written");
+    assert!(matches!(error.downcast_ref(), Some(CommandError::Log(_))), "{error}");
 }
