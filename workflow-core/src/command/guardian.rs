@@ -1,8 +1,8 @@
 //! Sees to it that no command outlives the host, however the host ends.
 //!
 //! A guard, one small shell process per host, waits for the end of a pipe that only the host
-//! holds open. It then kills the groups in the [register](Guardian::register), and whoever carries
-//! the host's token in its environment.
+//! holds open. It then kills the groups in the [`Register`], and whoever carries the host's token in
+//! its environment.
 //!
 //! What could go wrong between the two:
 //!

@@ -83,18 +83,16 @@ impl Attempt {
         let watched = catch_unwind(AssertUnwindSafe(|| {
             let entered = register.enter(leader).map_err(while_trying("register the command"))?;
             entry = Some(entered);
-            watch.until_end(&self.group, &mut self.console)
+            watch.until_end(&self.group, &mut self.console)?;
+            self.group.end();
+            watch.drain(&mut self.console)?;
+            self.console.close()
         }));
         self.group.end();
-        let drained = match &watched {
-            Ok(Ok(())) => watch.drain(&mut self.console).and_then(|()| self.console.close()),
-            _ => Ok(()),
-        };
         let removed = entry.map_or(Ok(()), |entry| entry.remove());
         let peak = watch.into_peak();
         let ended = wait_for(&mut child).map_err(while_trying("wait for the command's end"))?;
         watched.unwrap_or_else(|panic| resume_unwind(panic))?;
-        drained?;
         removed.map_err(while_trying("take the command out of the register"))?;
         Ok((Exit::from(ended.status), self.usage(&ended, &peak)))
     }

@@ -1,5 +1,5 @@
-//! Threads that look after commands, one for each that runs. They are kept for a while, because to
-//! make one costs as much as handing over ten commands.
+//! Threads that look after commands, one for each that runs. They stay for a while, so that a run
+//! of many short commands does not make one for each.
 
 use std::collections::VecDeque;
 use std::io;
