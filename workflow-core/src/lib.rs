@@ -48,6 +48,8 @@ extern crate self as workflow_core;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(all(unix, feature = "yaml"))]
+pub mod command;
 mod definition;
 #[cfg(feature = "yaml")]
 mod document;

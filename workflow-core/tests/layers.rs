@@ -11,6 +11,7 @@ const ROOMS: [&str; 17] = [
     "value",
     "retry",
     "job",
+    "command",
     "definition",
     "spec",
     "graph",

@@ -1,0 +1,67 @@
+//! Shell commands, run for real: output kept and streamed, resources counted, nothing left behind.
+//!
+//! A [`Command`] is what to run, a [`Shell`] what the commands of one run share. The future that
+//! [`Shell::run`] returns works under any executor, and dropping it kills the command.
+//!
+//! ```
+//! use workflow_core::JobContext;
+//! use workflow_core::command::{Command, Shell};
+//!
+//! # fn main() -> Result<(), workflow_core::JobError> {
+//! # futures::executor::block_on(async {
+//! let mut command = Command::new(r#"echo "rows=$(wc -l)" >> "$WORKFLOW_OUTPUT""#);
+//! command.stdin = Some("one\ntwo\n".to_owned());
+//! let finished = Shell::new().run(&command, &JobContext::detached()).await?;
+//! assert_eq!(finished.outputs["rows"].as_str().map(str::trim), Some("2"));
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # Life of a command
+//!
+//! - It runs as `<shell> -c <script>`, with `bash` if the host's `PATH` has one and `/bin/sh`
+//!   otherwise, in a process group of its own. Environment: the host's, then the [`Shell`]'s, then
+//!   the command's own; then `WORKFLOW_OUTPUT` and `WORKFLOW_HOST`, which this room sets.
+//! - A command that is asked to stop gets `SIGTERM`, as does all of its group; after
+//!   [`Command::grace`] the group gets `SIGKILL`.
+//! - When the shell has ended, whoever still holds its stdout or stderr has a second to end too
+//!   (while it is being stopped: the whole grace period). Then the rest of the group is killed:
+//!   what a script leaves in the background does not outlive it.
+//! - When the host dies, even by `SIGKILL`, a guard process kills every group, and on Linux every
+//!   process that carries this host's `WORKFLOW_HOST` in its environment, in whatever group.
+//!
+//! # Outputs
+//!
+//! `$WORKFLOW_OUTPUT` names a file that does not exist yet, in a private folder. What the command
+//! writes there, at most 1 MiB, becomes [`Finished::outputs`]: one JSON object, or lines of
+//! `name=value`, or for longer values `name<<END`, lines, `END`. Values of lines are text. The last
+//! of several values of one name wins.
+//!
+//! # Neighbours
+//!
+//! `job` gives the context and takes the error. Knows nothing of graphs, engines or events.
+
+mod console;
+mod error;
+mod finished;
+mod group;
+mod guardian;
+mod log;
+mod memory;
+mod outputs;
+mod scratch;
+mod shell;
+mod spec;
+mod supervise;
+mod tail;
+mod threads;
+mod watch;
+
+pub use console::Chunk;
+pub use error::CommandError;
+pub use finished::{Exit, Finished, Usage};
+pub use log::{AttemptLog, LogChunk, LogEntry, LogError, RunLog, Stream};
+pub use outputs::OutputsError;
+pub use shell::Shell;
+pub use spec::Command;

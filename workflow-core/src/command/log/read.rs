@@ -1,0 +1,200 @@
+//! Finding records again.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::record::{FIRST_LINE, Header, MAX_BODY, MAX_HEADER};
+use super::{LogError, Stream};
+
+/// What one attempt of a job printed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AttemptLog {
+    /// The pieces, in the order in which they were read.
+    pub chunks: Vec<LogChunk>,
+    /// How many bytes beyond the limit were not kept.
+    pub dropped_bytes: u64,
+}
+
+impl AttemptLog {
+    /// All of stdout that was kept.
+    pub fn stdout(&self) -> Vec<u8> {
+        self.bytes(Stream::Stdout)
+    }
+
+    /// All of stderr that was kept.
+    pub fn stderr(&self) -> Vec<u8> {
+        self.bytes(Stream::Stderr)
+    }
+
+    fn bytes(&self, stream: Stream) -> Vec<u8> {
+        let chunks = self.chunks.iter().filter(|chunk| chunk.stream == stream);
+        chunks.flat_map(|chunk| &chunk.bytes).copied().collect()
+    }
+}
+
+/// A piece of output, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogChunk {
+    /// Where it was printed.
+    pub stream: Stream,
+    /// When it was read, from the start of the attempt.
+    pub after: Duration,
+    /// What was printed; may begin or end in the middle of a line, or of a character.
+    pub bytes: Vec<u8>,
+}
+
+/// How much an attempt printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogEntry {
+    /// The job's name.
+    pub job: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Bytes of stdout in the log.
+    pub stdout_bytes: u64,
+    /// Bytes of stderr in the log.
+    pub stderr_bytes: u64,
+    /// Bytes beyond the limit, which are not in the log.
+    pub dropped_bytes: u64,
+}
+
+/// The records of a log, one after another, up to the first that is not whole.
+pub(super) struct Records {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// Where the record after this one begins.
+    offset: u64,
+    /// How much of this record, its last line break included, is still to be read or skipped.
+    ahead: u64,
+    /// How long the file was when it was opened: what is added later is not looked at.
+    length: u64,
+    line: Vec<u8>,
+}
+
+impl Records {
+    pub(super) fn open(path: &Path) -> Result<Self, LogError> {
+        let system =
+            |source: io::Error| LogError::System { path: path.to_owned(), doing: "read", source };
+        let file = File::open(path).map_err(system)?;
+        let length = file.metadata().map_err(system)?.len();
+        let file = BufReader::with_capacity(BUFFER, file);
+        let path = path.to_owned();
+        let mut records = Self { path, file, offset: 0, ahead: 0, length, line: Vec::new() };
+        records.read_first_line()?;
+        Ok(records)
+    }
+
+    pub(super) fn attempt(mut self, job: &str, attempt: u32) -> Result<AttemptLog, LogError> {
+        let mut log = AttemptLog::default();
+        while let Some(header) = self.next()? {
+            if header.attempt != attempt || header.job != job {
+                continue;
+            }
+            log.dropped_bytes = header.dropped.unwrap_or(log.dropped_bytes);
+            if let Some(stream) = header.stream {
+                let after = Duration::from_millis(header.after_ms);
+                let bytes = self.read_body(header.bytes)?;
+                log.chunks.push(LogChunk { stream, after, bytes });
+            }
+        }
+        Ok(log)
+    }
+
+    pub(super) fn entries(mut self) -> Result<Vec<LogEntry>, LogError> {
+        let mut entries: Vec<LogEntry> = Vec::new();
+        let mut places: HashMap<(String, u32), usize> = HashMap::new();
+        while let Some(header) = self.next()? {
+            let (job, attempt) = (header.job.into_owned(), header.attempt);
+            let place = *places.entry((job.clone(), attempt)).or_insert_with(|| {
+                entries.push(LogEntry::new(job, attempt));
+                entries.len() - 1
+            });
+            let entry = &mut entries[place];
+            entry.dropped_bytes = header.dropped.unwrap_or(entry.dropped_bytes);
+            match header.stream {
+                Some(Stream::Stdout) => entry.stdout_bytes += header.bytes as u64,
+                Some(Stream::Stderr) => entry.stderr_bytes += header.bytes as u64,
+                None => {}
+            }
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn length_of_whole_records(mut self) -> Result<u64, LogError> {
+        while self.next()?.is_some() {}
+        Ok(self.offset)
+    }
+
+    fn read_first_line(&mut self) -> Result<(), LogError> {
+        let wanted = FIRST_LINE.len() as u64;
+        let read = self.file.by_ref().take(wanted).read_to_end(&mut self.line);
+        read.map_err(|error| self.system(error))?;
+        if self.line == FIRST_LINE {
+            self.offset = wanted;
+        } else if FIRST_LINE.starts_with(&self.line) {
+            self.length = 0;
+        } else {
+            return Err(self.damaged("this is no log of a run"));
+        }
+        Ok(())
+    }
+
+    /// The next record; its body is skipped unless it is read before the next call.
+    fn next(&mut self) -> Result<Option<Header<'static>>, LogError> {
+        self.skip()?;
+        let left = self.length.saturating_sub(self.offset);
+        self.line.clear();
+        let read = self.file.by_ref().take(left.min(MAX_HEADER)).read_until(b'\n', &mut self.line);
+        let read = read.map_err(|error| self.system(error))? as u64;
+        if self.line.last() != Some(&b'\n') {
+            return if read == left { Ok(None) } else { Err(self.damaged("a line has no end")) };
+        }
+        let header: Header<'static> = serde_json::from_slice(&self.line)
+            .map_err(|error| self.damaged(&format!("a line is no header of a record ({error})")))?;
+        if header.bytes > MAX_BODY {
+            return Err(self.damaged("a record is longer than any"));
+        }
+        let ahead = header.bytes as u64 + 1;
+        if read + ahead > left {
+            return Ok(None);
+        }
+        self.ahead = ahead;
+        self.offset += read + ahead;
+        Ok(Some(header))
+    }
+
+    fn skip(&mut self) -> Result<(), LogError> {
+        let ahead = i64::try_from(std::mem::take(&mut self.ahead)).unwrap_or(i64::MAX);
+        self.file.seek_relative(ahead).map_err(|error| self.system(error))
+    }
+
+    fn read_body(&mut self, bytes: usize) -> Result<Vec<u8>, LogError> {
+        let mut body = vec![0; bytes];
+        self.file.read_exact(&mut body).map_err(|error| self.system(error))?;
+        self.ahead -= bytes as u64;
+        Ok(body)
+    }
+
+    fn system(&self, source: io::Error) -> LogError {
+        LogError::System { path: self.path.clone(), doing: "read", source }
+    }
+
+    fn damaged(&self, reason: &str) -> LogError {
+        let (path, offset) = (self.path.clone(), self.offset);
+        LogError::Damaged { path, offset, reason: reason.to_owned() }
+    }
+}
+
+impl LogEntry {
+    fn new(job: String, attempt: u32) -> Self {
+        Self { job, attempt, stdout_bytes: 0, stderr_bytes: 0, dropped_bytes: 0 }
+    }
+}
+
+const BUFFER: usize = 16 * 1024;

@@ -1,0 +1,65 @@
+//! Threads that look after commands, one for each that runs. They stay for a while, so that a run
+//! of many short commands does not make one for each.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::log::MAX_BODY;
+
+/// What a thread is given to do, with a buffer to do it in.
+pub(super) type Task = Box<dyn FnOnce(&mut [u8]) + Send>;
+
+struct Threads {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+struct State {
+    tasks: VecDeque<Task>,
+    /// Threads that wait, those included that have been woken for a task and not come to it yet.
+    idle: usize,
+}
+
+static THREADS: Threads =
+    Threads { state: Mutex::new(State { tasks: VecDeque::new(), idle: 0 }), more: Condvar::new() };
+
+/// Hands a task to a thread that has nothing else to do.
+pub(super) fn hand_over(task: Task) -> io::Result<()> {
+    let mut state = THREADS.lock();
+    if state.tasks.len() >= state.idle {
+        thread::Builder::new().name("workflow-command".to_owned()).spawn(serve)?;
+    }
+    state.tasks.push_back(task);
+    drop(state);
+    THREADS.more.notify_one();
+    Ok(())
+}
+
+fn serve() {
+    let mut buffer = vec![0; MAX_BODY];
+    while let Some(task) = THREADS.next() {
+        task(&mut buffer);
+    }
+}
+
+impl Threads {
+    /// The next task; `None` when there was none for a while.
+    fn next(&self) -> Option<Task> {
+        let mut state = self.lock();
+        state.idle += 1;
+        let none = |state: &mut State| state.tasks.is_empty();
+        let waited = self.more.wait_timeout_while(state, PATIENCE, none);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state.tasks.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);

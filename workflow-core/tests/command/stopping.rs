@@ -1,0 +1,152 @@
+//! Commands that are stopped, and what they leave behind.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
+use workflow_core::{Engine, JobContext, JobError, JobErrorKind, Run as _};
+
+use super::{block_on, eventually, is_alive, printed, run, telling, workflow};
+
+/// Cancels a run as soon as its command prints `ready`; returns how the command ended, and what
+/// it printed after that.
+fn cancel(command: Command) -> (Result<Finished, JobError>, Vec<String>) {
+    let (shell, lines) = telling();
+    let (workflow, ended) = workflow(shell, command);
+    let engine = Engine::builder().cancel_grace(Duration::from_secs(3600)).build();
+    let run = engine.run(workflow).start().expect("the run starts");
+    assert_eq!(lines.recv().expect("the command prints"), "ready");
+    run.cancel();
+    let end = ended.recv().expect("the command ends");
+    run.join().expect_err("the run was cancelled");
+    drop((run, engine));
+    (end, lines.try_iter().collect())
+}
+
+fn stopped(end: Result<Finished, JobError>) -> Exit {
+    let error = end.expect_err("it was asked to stop");
+    assert_eq!(error.kind(), JobErrorKind::Cancelled);
+    match error.downcast_ref() {
+        Some(CommandError::Cancelled { exit: Some(exit) }) => *exit,
+        _ => panic!("{error}"),
+    }
+}
+
+/// Before the last line there may be words of the shell about what was killed.
+fn last(lines: &[String]) -> Option<&str> {
+    lines.last().map(String::as_str)
+}
+
+/// A command with no grace that anyone would wait for: it has to end by being asked.
+fn patient(script: &str) -> Command {
+    Command { grace: Duration::from_secs(3600), ..Command::new(script) }
+}
+
+#[test]
+fn a_command_is_asked_first() {
+    let (end, _) = cancel(patient("echo ready; sleep 1000"));
+    assert_eq!(stopped(end), Exit::Signal(15));
+}
+
+#[test]
+fn who_is_asked_may_clean_up() {
+    let script = "trap 'echo put back; exit 7' TERM; echo ready; sleep 1000 & wait";
+    let (end, lines) = cancel(patient(script));
+    assert_eq!((stopped(end), last(&lines)), (Exit::Code(7), Some("put back")));
+}
+
+#[test]
+fn who_is_stopped_hears_it_too() {
+    let (end, _) = cancel(patient("echo ready; kill -STOP $$; sleep 1000"));
+    assert_eq!(stopped(end), Exit::Signal(15));
+}
+
+#[test]
+fn who_does_not_listen_is_killed_with_its_children() {
+    let script = "trap '' TERM; sleep 1000 & printf 'ready\\n%s\\n' $!; wait; wait";
+    let command = Command { grace: Duration::from_millis(50), ..Command::new(script) };
+    let (end, lines) = cancel(command);
+    assert_eq!(stopped(end), Exit::Signal(9));
+    let child =
+        lines.iter().find(|line| line.parse::<u32>().is_ok()).expect("it printed its child");
+    eventually("the child is gone", || !is_alive(child));
+}
+
+#[test]
+fn a_child_that_cleans_up_has_the_grace_period_too() {
+    // The shell dies of the signal at once; the child prints when that is over.
+    let script = "(trap 'sleep 1.5; echo put back; exit' TERM; echo ready; while :; do sleep 0.05; done) & wait";
+    let (end, lines) = cancel(patient(script));
+    assert_eq!((stopped(end), last(&lines)), (Exit::Signal(15), Some("put back")));
+}
+
+#[test]
+fn a_dropped_future_kills() {
+    let (shell, lines) = telling();
+    let script = "trap '' TERM; sleep 1000 & echo $!; echo $$; wait; sleep 1000";
+    let command = patient(script);
+    let context = JobContext::detached();
+    let mut running = Box::pin(shell.run(&command, &context));
+    assert!(running.as_mut().now_or_never().is_none());
+    let pids: Vec<String> = lines.iter().take(2).collect();
+    drop(running);
+    for pid in pids {
+        eventually("the process is gone", || !is_alive(&pid));
+    }
+}
+
+#[test]
+fn a_future_that_is_dropped_early_starts_nothing_that_stays() {
+    let (shell, lines) = telling();
+    let context = JobContext::detached();
+    for _ in 0..50 {
+        let command = patient("echo $$; sleep 1000");
+        assert!(shell.run(&command, &context).now_or_never().is_none());
+    }
+    drop(shell);
+    // Ends when the last thread has let go of its command.
+    for pid in lines {
+        eventually("the process is gone", || !is_alive(&pid));
+    }
+}
+
+#[test]
+fn what_is_left_in_the_background_ends_with_the_script() {
+    let script = "sleep 1000 & echo $!; (sleep 1000 > /dev/null 2>&1 & echo $!)";
+    let output = printed(&Command::new(script));
+    assert_eq!(output.lines().count(), 2);
+    for pid in output.lines() {
+        eventually("the process is gone", || !is_alive(pid));
+    }
+}
+
+#[test]
+fn what_left_the_group_does_not_hold_the_command_up() {
+    let output = printed(&Command::new("setsid sleep 1000 & echo $!"));
+    let pid = output.trim_end();
+    let kill = std::process::Command::new("kill").arg(pid).status().expect("kill runs");
+    assert!(kill.success(), "{pid} had left the group, and was still there");
+}
+
+#[test]
+fn output_after_the_end_of_the_shell_is_read() {
+    assert_eq!(printed(&Command::new("(sleep 0.1; echo late) & echo early")), "early\nlate\n");
+    run(&Command::new("exec > /dev/null 2>&1; sleep 0.1")).expect("closed pipes are no end");
+}
+
+#[test]
+fn a_panic_of_who_listens_kills_the_command() {
+    let (sender, pid) = std::sync::mpsc::channel();
+    let shell = Shell::new().live(move |chunk| {
+        sender.send(String::from_utf8_lossy(chunk.bytes).into_owned()).expect("the test listens");
+        panic!("no more");
+    });
+    let command = patient("echo $$; sleep 1000");
+    let context = JobContext::detached();
+    let end = catch_unwind(AssertUnwindSafe(|| block_on(shell.run(&command, &context))));
+    let panic = end.expect_err("it panics");
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no more"));
+    let pid = pid.recv().expect("the command printed");
+    assert!(!is_alive(pid.trim_end()));
+}
