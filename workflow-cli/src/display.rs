@@ -1,0 +1,104 @@
+//! What is shown of a run while it goes on: bars on a terminal, lines elsewhere, or JSON.
+
+mod json;
+mod line;
+mod live;
+mod plain;
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use futures::StreamExt as _;
+use futures::future::{Either, select};
+use indicatif::ProgressDrawTarget;
+use workflow_core::{Event, Run as _, RunHandle};
+
+use crate::interrupt;
+use crate::progress::Progress;
+
+pub(crate) use json::JsonLines;
+pub(crate) use live::Live;
+pub(crate) use plain::Plain;
+
+/// Where the events of a run are shown.
+pub(crate) trait Display {
+    /// Shows an event, or takes it in until it is [drawn](Self::draw).
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Shows everything so far. Called whenever no event is at hand, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn draw(&mut self) -> io::Result<()>;
+
+    /// Takes off the screen what does not stay there, once the run has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn close(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// How often it is to be drawn while nothing happens.
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Shows nothing.
+pub(crate) struct Nothing;
+
+impl Display for Nothing {
+    fn event(&mut self, _: &Event) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What suits standard error: bars on a terminal with colours, and elsewhere lines.
+pub(crate) fn on_standard_error(run: &RunHandle) -> Box<dyn Display> {
+    let (name, progress) = (run.workflow(), Progress::new(run.graph()));
+    let colorless = AutoStream::choice(&io::stderr()) == ColorChoice::Never;
+    if colorless || !io::stderr().is_terminal() {
+        return Box::new(Plain::new(name, progress, anstream::stderr()));
+    }
+    console::set_colors_enabled_stderr(true);
+    let rows = || usize::from(console::Term::stderr().size().0);
+    let live = Live::new(name, progress, ProgressDrawTarget::stderr(), rows);
+    interrupt::clears(live.screen());
+    Box::new(live)
+}
+
+/// Shows a run from its first event to its last. A display that fails is left alone from then on,
+/// while the run goes on; returns what it failed with.
+pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<io::Error> {
+    let mut batches = run.events().ready_chunks(BATCH);
+    let mut shown = Ok(());
+    loop {
+        let batch = match display.pace().filter(|_| shown.is_ok()) {
+            None => batches.next().await,
+            Some(pace) => match select(batches.next(), futures_timer::Delay::new(pace)).await {
+                Either::Left((batch, _)) => batch,
+                Either::Right(_) => Some(Vec::new()),
+            },
+        };
+        let Some(batch) = batch else { return shown.and_then(|()| display.close()).err() };
+        if shown.is_ok() {
+            shown = batch.iter().try_for_each(|event| display.event(event));
+            shown = shown.and_then(|()| display.draw());
+        }
+    }
+}
+
+/// So many events may go by between two drawings.
+const BATCH: usize = 1024;
