@@ -15,7 +15,8 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word, wrong_type,
+    Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
+    wrong_type,
 };
 
 /// The largest file that is read, in bytes: 64 MiB.
@@ -123,6 +124,15 @@ impl Source {
         (first, Span { start: self.lines[first - 1], end })
     }
 
+    /// The first line of a place that goes over more than a few: enough to find it.
+    fn first_line(&self, span: Span) -> Span {
+        let mut breaks = self.slice(span).match_indices('\n').map(|(at, _)| at as u32);
+        match (breaks.next(), breaks.nth(2)) {
+            (Some(first), Some(_)) => Span { start: span.start, end: span.start + first },
+            _ => span,
+        }
+    }
+
     /// The place of a part of what is written there, if the part is written as it reads.
     pub(crate) fn find(&self, within: Span, part: &str) -> Span {
         match self.slice(within).find(part) {
@@ -197,14 +207,6 @@ impl Node {
 
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
-    }
-
-    /// The value of a key, if this is a map that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v),
-            _ => None,
-        }
     }
 
     pub(crate) fn to_json(&self) -> Json {

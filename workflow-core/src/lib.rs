@@ -55,6 +55,8 @@ mod definition;
 mod document;
 mod engine;
 mod event;
+#[cfg(all(unix, feature = "yaml"))]
+mod file;
 mod graph;
 mod id;
 mod job;
@@ -77,6 +79,8 @@ pub use engine::{
     RunRequest, SystemClock, Timings,
 };
 pub use event::{Event, EventKind, Failure};
+#[cfg(all(unix, feature = "yaml"))]
+pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName};
 pub use job::{

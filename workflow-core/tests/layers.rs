@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 19] = [
     "rare",
     "id",
     "document",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 17] = [
     "run",
     "engine",
     "registry",
+    "file",
     "private",
 ];
 

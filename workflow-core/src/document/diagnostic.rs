@@ -214,6 +214,11 @@ impl Findings {
         Self { source: Arc::clone(source), found: Diagnostics::default(), surplus: None }
     }
 
+    /// Findings that nobody reads, about what has been checked before.
+    pub(crate) fn silent() -> Self {
+        Self::new(&Source::new("", ""))
+    }
+
     pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source
     }
@@ -221,6 +226,12 @@ impl Findings {
     /// Whether anything found so far keeps the file from being run.
     pub(crate) fn has_errors(&self) -> bool {
         self.found.errors() > 0
+    }
+
+    /// Whether an error has been found inside of the place.
+    pub(crate) fn has_errors_in(&self, place: Span) -> bool {
+        let errors = self.found.list.iter().filter(|one| one.severity == Severity::Error);
+        errors.into_iter().any(|one| place.start <= one.span.start && one.span.end <= place.end)
     }
 
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
@@ -232,6 +243,7 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
+        let span = self.source.first_line(span);
         let diagnostic = Diagnostic {
             severity,
             message,
