@@ -36,6 +36,14 @@ pub struct Definition {
     pub metadata: Metadata,
     /// The jobs, in any order.
     pub jobs: Vec<JobDefinition>,
+    /// Groups of jobs that others wait for as a whole, each as the numbers that its jobs have in
+    /// `jobs`, from 0. Jobs name groups by their numbers in
+    /// [`depends_on_groups`](JobDefinition::depends_on_groups).
+    ///
+    /// A group means what the full set of edges means, at less cost: when a thousand jobs wait
+    /// for a thousand others, it takes two thousand numbers instead of a million names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Vec<u32>>,
     /// What a run does when a job fails for good.
     #[serde(default)]
     pub on_failure: OnFailure,
@@ -57,6 +65,9 @@ pub struct JobDefinition {
     /// The jobs that it waits for, by name.
     #[serde(default)]
     pub depends_on: Vec<String>,
+    /// The groups whose jobs it waits for, by their numbers in [`Definition::groups`], from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on_groups: Vec<u32>,
     /// What must have become of them.
     #[serde(default)]
     pub trigger: TriggerRule,
@@ -73,6 +84,7 @@ impl Definition {
             name: name.parse()?,
             metadata: Metadata::default(),
             jobs: Vec::new(),
+            groups: Vec::new(),
             on_failure: OnFailure::default(),
             max_parallel: None,
             timeout: None,
@@ -91,8 +103,30 @@ impl Definition {
         depends_on: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, NameError> {
         let depends_on = depends_on.into_iter().map(str::to_owned).collect();
-        let trigger = TriggerRule::default();
-        self.jobs.push(JobDefinition { name: name.parse()?, depends_on, trigger });
+        self.jobs.push(JobDefinition {
+            name: name.parse()?,
+            depends_on,
+            depends_on_groups: Vec::new(),
+            trigger: TriggerRule::default(),
+        });
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_written_only_where_there_are_some() {
+        let mut definition =
+            Definition::new("etl").and_then(|etl| etl.job("load", [])).expect("names");
+        let text = serde_json::to_string(&definition).expect("a definition is JSON");
+        assert!(!text.contains("groups"), "{text}");
+        assert_eq!(serde_json::from_str::<Definition>(&text).expect("the same"), definition);
+        definition.groups.push(vec![0]);
+        definition.jobs[0].depends_on_groups.push(0);
+        let text = serde_json::to_string(&definition).expect("a definition is JSON");
+        assert_eq!(serde_json::from_str::<Definition>(&text).expect("the same"), definition);
     }
 }

@@ -4,6 +4,10 @@
 //! takes ready jobs first in, first out walks memory forwards. Knows no values and no time.
 
 mod compile;
+mod cycle;
+mod error;
+mod group;
+mod lists;
 mod names;
 mod view;
 
@@ -12,17 +16,20 @@ use std::collections::HashMap;
 use crate::job::{OnFailure, Timeouts, Traits};
 use crate::retry::RetryPolicy;
 
-pub use compile::GraphError;
 pub(crate) use compile::Sketch;
+pub use error::GraphError;
+pub(crate) use group::GroupCell;
+use group::Groups;
+use lists::Lists;
 pub(crate) use names::Names;
 
 /// The jobs of a workflow and the order between them, ready to run.
 ///
 /// Prints itself: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree).
 pub struct Graph {
-    /// Successors of job `j` are `successors[starts[j]..starts[j + 1]]`.
-    pub(crate) starts: Vec<u32>,
-    pub(crate) successors: Vec<u32>,
+    /// Of each job, those that wait for it, in rising order.
+    pub(crate) successors: Lists,
+    pub(crate) groups: Groups,
     /// What each job's record in a scheduler starts as.
     pub(crate) cells: Vec<Cell>,
     /// Only the jobs that ask for something.
@@ -34,7 +41,7 @@ pub struct Graph {
 /// A job's record: small, because a run has one per job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
-    /// How many of the jobs that it waits for have not ended.
+    /// How many of the jobs and groups that it waits for have not ended.
     pub(crate) pending: u32,
     pub(crate) traits: Traits,
     pub(crate) phase: u8,
@@ -78,33 +85,50 @@ impl Graph {
         (0..self.cells.len()).map(|job| self.names.get(job))
     }
 
-    /// The edges, as pairs of names: the second job waits for the first.
+    /// The direct edges, as pairs of names: the second job waits for the first. What jobs wait
+    /// for by way of a group is in [`groups`](Self::groups), so that a thousand jobs that wait
+    /// for a thousand others are not a million pairs here.
     pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
         self.edge_ids().map(|(from, to)| (self.names.get(from), self.names.get(to)))
     }
 
-    fn edge_ids(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.cells.len()).flat_map(move |from| {
-            let mut to: Vec<u32> = self.successors(from as u32).to_vec();
-            to.sort_unstable();
-            to.dedup();
-            to.into_iter().map(move |to| (from, to as usize))
+    /// The groups, as pairs of lists of names: each job of the second waits for all of the first.
+    ///
+    /// ```
+    /// use workflow_core::{Definition, Graph};
+    ///
+    /// let mut definition =
+    ///     Definition::new("etl")?.job("users", [])?.job("orders", [])?.job("report", [])?;
+    /// definition.groups.push(vec![0, 1]);
+    /// definition.jobs[2].depends_on_groups.push(0);
+    /// let graph = Graph::compile(&definition)?;
+    /// let groups: Vec<_> = graph.groups().collect();
+    /// assert_eq!(groups, [(vec!["users", "orders"], vec!["report"])]);
+    /// assert_eq!(graph.edges().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = (Vec<&str>, Vec<&str>)> {
+        let members = self.groups.members(self.len());
+        let name = |job: &u32| self.names.get(*job as usize);
+        (0..self.groups.len()).map(move |group| {
+            let [members, waiting] =
+                [&members, &self.groups.waiting].map(|lists| lists.get(group as u32));
+            (members.iter().map(name).collect(), waiting.iter().map(name).collect())
         })
     }
 
-    #[inline]
-    pub(crate) fn successor_range(&self, job: u32) -> (usize, usize) {
-        let job = job as usize;
-        match (self.starts.get(job), self.starts.get(job + 1)) {
-            (Some(start), Some(end)) => (*start as usize, *end as usize),
-            _ => (0, 0),
-        }
+    /// How many pairs of jobs, or of a job and a group, the order takes.
+    #[cfg(test)]
+    pub(crate) fn stored_edges(&self) -> usize {
+        self.successors.total() + self.groups.of_job.total() + self.groups.waiting.total()
     }
 
-    #[inline]
-    pub(crate) fn successors(&self, job: u32) -> &[u32] {
-        let (start, end) = self.successor_range(job);
-        &self.successors[start..end]
+    fn edge_ids(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.cells.len()).flat_map(move |from| {
+            let mut to = self.successors.get(from as u32).to_vec();
+            to.dedup();
+            to.into_iter().map(move |to| (from, to as usize))
+        })
     }
 }
 

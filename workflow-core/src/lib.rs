@@ -63,6 +63,8 @@ pub mod registry;
 mod retry;
 mod run;
 mod scheduler;
+#[cfg(feature = "yaml")]
+mod spec;
 mod store;
 mod value;
 mod workflow;
@@ -78,8 +80,8 @@ pub use event::{Event, EventKind, Failure};
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName};
 pub use job::{
-    Call, Each, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions, OnFailure,
-    TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
+    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
+    OnFailure, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError, Status};

@@ -16,7 +16,7 @@ mod time;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::graph::{Cell, Graph, JobPolicy};
+use crate::graph::{Cell, Graph, GroupCell, JobPolicy};
 use crate::job::{TimeoutKind, Traits};
 use crate::rare::Rare;
 
@@ -61,7 +61,7 @@ impl Cell {
     }
 }
 
-/// Bits of [`Cell::seen`].
+/// Bits of [`Cell::seen`] and [`GroupCell::seen`].
 const SUCCESS: u8 = 1;
 const FAILURE: u8 = 2;
 /// Skipped by its own condition, or by that of a job before it.
@@ -89,6 +89,7 @@ enum Mode {
 pub(crate) struct Scheduler {
     graph: Arc<Graph>,
     cells: Vec<Cell>,
+    groups: Vec<GroupCell>,
     ready: Ready,
     effects: VecDeque<Effect>,
     /// Jobs that have not ended.
@@ -119,6 +120,7 @@ impl Scheduler {
             open: cells.len() as u32,
             ready: Ready::new(&graph),
             cells,
+            groups: graph.groups.cells.clone(),
             effects: VecDeque::new(),
             running: 0,
             max_parallel: settings.max_parallel.unwrap_or(usize::MAX),

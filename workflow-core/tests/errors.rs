@@ -117,6 +117,20 @@ fn definitions_that_are_no_graph() {
     assert_snapshot!(wrong(&definition([("load", &["load"])])), @"jobs wait on each other: load -> load, each for the one before it; remove one of these dependencies");
     assert_snapshot!(wrong(&definition([("extract", &[]), ("load", &["extrakt"])])), @"job `load` depends on `extrakt`, which is not defined; did you mean `extract`?");
     assert_snapshot!(wrong(&definition([("extract", &[]), ("load", &["zzz"])])), @"job `load` depends on `zzz`, which is not defined; define it, or remove the dependency");
+    let groups = |members: &[u32], waits: &[(usize, u32)]| {
+        let jobs: [(&str, &[&str]); 4] =
+            [("extract", &[]), ("check", &[]), ("load", &["check"]), ("report", &[])];
+        let mut definition = definition(jobs);
+        definition.groups = vec![vec![], members.to_vec()];
+        for (job, group) in waits {
+            definition.jobs[*job].depends_on_groups.push(*group);
+        }
+        definition
+    };
+    assert_snapshot!(wrong(&groups(&[0, 2], &[(1, 1)])), @"jobs wait on each other: check -> load -> check, each for the one before it; remove one of these dependencies");
+    assert_snapshot!(wrong(&groups(&[0, 1], &[(0, 1), (3, 1)])), @"jobs wait on each other: extract -> extract, each for the one before it; remove one of these dependencies");
+    assert_snapshot!(wrong(&groups(&[0, 4], &[(3, 1)])), @"group 1 contains job number 4, but the definition has 4 jobs, numbered from 0; correct the number");
+    assert_snapshot!(wrong(&groups(&[0, 1], &[(3, 2)])), @"job `report` depends on group 2, but the definition has 2 of them, numbered from 0; add the group to `groups`, or correct the number");
     assert_snapshot!(GraphError::TooLarge, @"the graph is too large: at most 2147483647 jobs and 4294967295 edges");
 }
 
@@ -144,6 +158,19 @@ fn flows_that_are_no_graph() {
         flow.job(one().name("load").after(elsewhere));
     };
     assert_snapshot!(wrong(&foreign), @"job `load` reads a handle that another flow gave out; draw both jobs in one flow, or pass the value as input");
+    let foreign = |flow: &mut Flow| {
+        let elsewhere = Flow::new().job(one());
+        let group = flow.group([elsewhere]);
+        flow.job(one().name("load").after_group(group));
+    };
+    assert_snapshot!(wrong(&foreign), @"a group contains a job of another flow; make the group with the flow that its jobs are drawn in");
+    let foreign = |flow: &mut Flow| {
+        let elsewhere = flow.job(one());
+        let mut other = Flow::new();
+        let group = other.group([elsewhere]);
+        flow.job(one().name("load").after_group(group));
+    };
+    assert_snapshot!(wrong(&foreign), @"job `load` waits for a group of another flow; make the group with the flow that the job is drawn in");
     let foreign = |flow: &mut Flow| {
         flow.job(one());
         flow.output(Flow::new().job(one()));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "rare",
     "id",
     "document",
@@ -13,6 +13,7 @@ const ROOMS: [&str; 17] = [
     "job",
     "command",
     "definition",
+    "spec",
     "graph",
     "workflow",
     "scheduler",

@@ -96,6 +96,87 @@ fn a_diamond() {
     ");
 }
 
+/// Two stages of groups, and a direct edge beside them.
+fn staged(flow: &mut Flow) {
+    let loads = ["a", "b"].map(|name| flow.job(load::draw(1).name(name)));
+    let loaded = flow.group(loads);
+    let checks = ["c", "d"].map(|name| flow.job(load::draw(1).name(name).after_group(loaded)));
+    let checked = flow.group(checks);
+    flow.job(load(loads[0]).name("report").after_group(checked));
+}
+
+#[test]
+fn groups_are_small_nodes() {
+    let plan = plan(staged);
+    let edges: Vec<_> = plan.graph().edges().collect();
+    assert_eq!(edges, [("a", "report")]);
+    let groups: Vec<_> = plan.graph().groups().collect();
+    assert_eq!(groups, [(vec!["a", "b"], vec!["c", "d"]), (vec!["c", "d"], vec!["report"])]);
+    assert_snapshot!(plan.graph().mermaid(), @r#"
+    flowchart TD
+        j0["a"]
+        j1["b"]
+        j2["c"]
+        j3["d"]
+        j4["report"]
+        g0((" "))
+        g1((" "))
+        j0 --> j4
+        j0 --> g0
+        j1 --> g0
+        j2 --> g1
+        j3 --> g1
+        g0 --> j2
+        g0 --> j3
+        g1 --> j4
+    "#);
+    assert_snapshot!(plan.graph().dot(), @r#"
+    digraph workflow {
+        rankdir=TB;
+        node [shape=box];
+        j0 [label="a"];
+        j1 [label="b"];
+        j2 [label="c"];
+        j3 [label="d"];
+        j4 [label="report"];
+        g0 [shape=point];
+        g1 [shape=point];
+        j0 -> j4;
+        j0 -> g0;
+        j1 -> g0;
+        j2 -> g1;
+        j3 -> g1;
+        g0 -> j2;
+        g0 -> j3;
+        g1 -> j4;
+    }
+    "#);
+    assert_snapshot!(plan.graph().tree(), @r"
+    a
+    ├── report
+    └── (group 1)
+        ├── c
+        │   └── (group 2)
+        │       └── report
+        └── d
+            └── (group 2) ^
+    b
+    └── (group 1) ^
+    ");
+}
+
+#[test]
+fn groups_that_order_nothing_are_not_drawn() {
+    let plan = plan(|flow| {
+        let value = flow.value(1);
+        let nothing = flow.group([value]);
+        let first = flow.job(load::draw(1).name("first").after_group(nothing));
+        flow.group([first]);
+    });
+    assert_eq!(plan.graph().groups().len(), 0);
+    assert_eq!(plan.graph().tree(), "first\n");
+}
+
 #[test]
 fn hostile_names_stay_text() {
     let plan = plan(|flow| {

@@ -2,76 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
-use super::{Cell, Graph, JobPolicy, Names, Settings};
+use super::group::{GroupSketch, Groups};
+use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
-use crate::id::{NameError, nearest};
+use crate::id::nearest;
 use crate::job::Traits;
-
-/// Why jobs cannot become a [`Graph`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// There is nothing to run.
-    #[error("the workflow has no jobs; add one with `flow.job(..)`")]
-    Empty,
-    /// Two jobs have one name.
-    #[error("two jobs are named `{0}`; give one of them another name")]
-    DuplicateName(String),
-    /// A name is ill-formed.
-    #[error("a job is not well named: {0}")]
-    Name(NameError),
-    /// Jobs that wait on each other, in order; the last waits on the first.
-    #[error(
-        "jobs wait on each other: {}, each for the one before it; remove one of these dependencies",
-        path(.0)
-    )]
-    Cycle(Vec<String>),
-    /// A dependency without a job behind it.
-    #[error("job `{job}` depends on `{missing}`, which is not defined{}", hint(.nearest))]
-    UnknownJob {
-        /// The job that waits.
-        job: String,
-        /// The name that no job has.
-        missing: String,
-        /// The most similar name that a job has.
-        nearest: Option<String>,
-    },
-    /// A handle of another flow was used.
-    #[error(
-        "{} reads a handle that another flow gave out; \
-         draw both jobs in one flow, or pass the value as input",
-        reader(job)
-    )]
-    ForeignHandle {
-        /// The job that reads it; `None` when it was made the workflow's output.
-        job: Option<String>,
-    },
-    /// More jobs or edges than numbers for them.
-    #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
-    TooLarge,
-}
-
-fn path(jobs: &[String]) -> String {
-    let first = jobs.first().map(String::as_str);
-    jobs.iter().map(String::as_str).chain(first).collect::<Vec<_>>().join(" -> ")
-}
-
-fn reader(job: &Option<String>) -> String {
-    match job {
-        Some(job) => format!("job `{job}`"),
-        None => "the workflow's output".to_owned(),
-    }
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    match nearest {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => "; define it, or remove the dependency".to_owned(),
-    }
-}
 
 /// Jobs as they were noted down, in the order in which they were added.
 #[derive(Default)]
@@ -81,6 +16,7 @@ pub(crate) struct Sketch {
     /// Dependencies of job `j` are `depends_on[..ends[j]]` from where those of `j - 1` end.
     pub(crate) depends_on: Vec<u32>,
     pub(crate) ends: Vec<u32>,
+    pub(crate) groups: GroupSketch,
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) settings: Settings,
 }
@@ -96,7 +32,7 @@ impl Sketch {
         }
     }
 
-    fn dependencies(&self, job: usize) -> &[u32] {
+    pub(super) fn dependencies(&self, job: usize) -> &[u32] {
         let start = if job == 0 { 0 } else { self.ends[job - 1] as usize };
         &self.depends_on[start..self.ends[job] as usize]
     }
@@ -105,8 +41,9 @@ impl Sketch {
     /// job of the graph.
     pub(crate) fn compile(mut self) -> Result<(Graph, Vec<u32>), GraphError> {
         self.check_names()?;
+        self.groups.tidy()?;
         let jobs = self.traits.len();
-        let order = Successors::of(&self).release();
+        let order = Release::of(&self).order();
         if order.len() < jobs {
             return Err(GraphError::Cycle(self.find_cycle(&order)));
         }
@@ -114,16 +51,29 @@ impl Sketch {
         self.names.reorder(&order);
         let policies = std::mem::take(&mut self.policies);
         let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
-        let cells = order.iter().map(|old| self.cell(*old as usize)).collect();
-        let (starts, successors) = self.successors(&new_of);
+        let cells = self.cells(&order, &new_of);
+        let successors = self.successors(&order, &new_of);
+        let groups = self.groups.compile(&new_of);
         let policies = policies.collect();
         let Self { names, settings, .. } = self;
-        Ok((Graph { starts, successors, cells, policies, names, settings }, order))
+        Ok((Graph { successors, groups, cells, policies, names, settings }, order))
     }
 
-    fn cell(&self, job: usize) -> Cell {
-        let pending = u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX);
-        Cell { pending, traits: self.traits[job], phase: 0, seen: 0 }
+    fn cells(&self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
+        let cell = |old: &u32| {
+            let job = *old as usize;
+            let pending = u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX);
+            Cell { pending, traits: self.traits[job], phase: 0, seen: 0 }
+        };
+        let mut cells: Vec<Cell> = order.iter().map(cell).collect();
+        for (_, job) in self.groups.waiting() {
+            cells[new_of[*job as usize] as usize].pending += 1;
+        }
+        for (_, job) in self.groups.members() {
+            let traits = &mut cells[new_of[*job as usize] as usize].traits;
+            *traits = traits.and(Traits::MEMBER);
+        }
+        cells
     }
 
     fn check_names(&self) -> Result<(), GraphError> {
@@ -142,107 +92,74 @@ impl Sketch {
         Ok(())
     }
 
-    /// Successor lists in the new numbering, each in rising order.
-    fn successors(&self, new_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let mut starts = vec![0_u32; new_of.len() + 1];
-        for dependency in &self.depends_on {
-            starts[new_of[*dependency as usize] as usize + 1] += 1;
-        }
-        for job in 0..new_of.len() {
-            starts[job + 1] += starts[job];
-        }
-        let mut next = starts.clone();
-        let mut successors = vec![0_u32; self.depends_on.len()];
-        for (job, new) in new_of.iter().enumerate() {
-            for dependency in self.dependencies(job) {
-                let slot = &mut next[new_of[*dependency as usize] as usize];
-                successors[*slot as usize] = *new;
-                *slot += 1;
-            }
-        }
-        (starts, successors)
-    }
-
-    /// One full cycle among the jobs that were not released.
-    fn find_cycle(&self, released: &[u32]) -> Vec<String> {
-        let released: HashSet<u32> = released.iter().copied().collect();
-        let mut waits = DiGraph::<u32, ()>::new();
-        let stuck = (0..self.traits.len()).map(|job| u32::try_from(job).unwrap_or(u32::MAX));
-        let nodes: HashMap<u32, NodeIndex> = stuck
-            .filter(|job| !released.contains(job))
-            .map(|job| (job, waits.add_node(job)))
-            .collect();
-        for (job, node) in &nodes {
-            for dependency in self.dependencies(*job as usize) {
-                if let Some(other) = nodes.get(dependency) {
-                    waits.add_edge(*other, *node, ());
-                }
-            }
-        }
-        let knot = kosaraju_scc(&waits).into_iter().find(|knot| {
-            knot.len() > 1 || knot.iter().any(|node| waits.contains_edge(*node, *node))
+    /// Who waits for each job, in the numbering of `order`, each list in rising order.
+    fn successors(&self, order: &[u32], new_of: &[u32]) -> Lists {
+        let new = (0_u32..).zip(order);
+        let pairs = new.flat_map(|(new, old)| {
+            let dependencies = self.dependencies(*old as usize).iter();
+            dependencies.map(move |dependency| (new_of[*dependency as usize], new))
         });
-        let cycle = walk_round(&waits, &knot.unwrap_or_default());
-        cycle.into_iter().map(|node| self.names.get(waits[node] as usize).to_owned()).collect()
+        Lists::of(order.len(), pairs)
     }
 }
 
-/// Follows edges inside a strongly connected set until a job comes round again.
-fn walk_round(waits: &DiGraph<u32, ()>, knot: &[NodeIndex]) -> Vec<NodeIndex> {
-    let members: HashSet<NodeIndex> = knot.iter().copied().collect();
-    let Some(mut at) = knot.iter().copied().min_by_key(|node| waits[*node]) else {
-        return Vec::new();
-    };
-    let mut trail: Vec<NodeIndex> = Vec::new();
-    let mut place = HashMap::new();
-    while !place.contains_key(&at) {
-        place.insert(at, trail.len());
-        trail.push(at);
-        let next = waits.neighbors(at).filter(|node| members.contains(node));
-        let Some(next) = next.min_by_key(|node| waits[*node]) else { break };
-        at = next;
-    }
-    let mut cycle = trail.split_off(place.get(&at).copied().unwrap_or(0));
-    let first = (0..cycle.len()).min_by_key(|index| waits[cycle[*index]]).unwrap_or(0);
-    cycle.rotate_left(first);
-    cycle
-}
-
-/// Who waits for whom, in the order in which the jobs were added.
-struct Successors {
-    starts: Vec<u32>,
-    successors: Vec<u32>,
+/// Releases jobs in the order of Kahn's algorithm.
+struct Release {
+    successors: Lists,
+    groups: Groups,
+    /// How many of the jobs and groups that it waits for are yet to be released.
     pending: Vec<u32>,
+    order: Vec<u32>,
 }
 
-impl Successors {
+impl Release {
     fn of(sketch: &Sketch) -> Self {
         let jobs = sketch.traits.len();
         let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let (starts, successors) = sketch.successors(&identity);
-        let pending = (0..jobs).map(|job| sketch.dependencies(job).len() as u32).collect();
-        Self { starts, successors, pending }
+        let cells = sketch.cells(&identity, &identity);
+        Self {
+            successors: sketch.successors(&identity, &identity),
+            groups: sketch.groups.compile(&identity),
+            pending: cells.iter().map(|cell| cell.pending).collect(),
+            order: Vec::with_capacity(jobs),
+        }
     }
 
-    /// The jobs in the order of Kahn's algorithm, first in, first out; short when there is a
-    /// cycle. Among jobs that are ready together, the order in which they were added holds.
-    fn release(mut self) -> Vec<u32> {
-        let jobs = self.pending.len();
-        let mut order = Vec::with_capacity(jobs);
-        order.extend((0..jobs).filter(|job| self.pending[*job] == 0).map(|job| job as u32));
+    /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
+    /// together, the order in which they were added holds.
+    fn order(mut self) -> Vec<u32> {
+        let first = (0_u32..).zip(&self.pending).filter(|(_, pending)| **pending == 0);
+        self.order.extend(first.map(|(job, _)| job));
         let mut next = 0;
-        while let Some(job) = order.get(next).copied() {
+        while let Some(job) = self.order.get(next).copied() {
             next += 1;
-            let (start, end) = (self.starts[job as usize], self.starts[job as usize + 1]);
-            for successor in &self.successors[start as usize..end as usize] {
-                let pending = &mut self.pending[*successor as usize];
-                *pending -= 1;
-                if *pending == 0 {
-                    order.push(*successor);
+            let together = self.order.len();
+            count_down(&mut self.pending, self.successors.get(job), &mut self.order);
+            let groups = self.groups.of_job.get(job);
+            for group in groups {
+                let cell = &mut self.groups.cells[*group as usize];
+                cell.pending -= 1;
+                if cell.pending == 0 {
+                    let waiting = self.groups.waiting.get(*group);
+                    count_down(&mut self.pending, waiting, &mut self.order);
                 }
             }
+            if !groups.is_empty() {
+                self.order[together..].sort_unstable();
+            }
         }
-        order
+        self.order
+    }
+}
+
+/// Releases those of `waiting` that wait for nothing more.
+fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
+    for job in waiting {
+        let pending = &mut pending[*job as usize];
+        *pending -= 1;
+        if *pending == 0 {
+            released.push(*job);
+        }
     }
 }
 
@@ -259,8 +176,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// Fails when there are no jobs, when two share a name, when `depends_on` names no job, or
-    /// when jobs wait on each other.
+    /// Fails when there are no jobs, when two share a name, when `depends_on` names no job, when
+    /// there is no group or member of a number, or when jobs wait on each other.
     ///
     /// ```
     /// use workflow_core::{Definition, Graph};
@@ -295,6 +212,7 @@ impl Definition {
             },
             ..Sketch::default()
         };
+        self.sketch_groups(&mut sketch.groups)?;
         for job in &self.jobs {
             for name in &job.depends_on {
                 let number = numbers.get(name.as_str()).copied();
@@ -307,6 +225,26 @@ impl Definition {
             sketch.names.push("job".into(), Some(job.name.to_string()));
         }
         Ok(sketch)
+    }
+
+    fn sketch_groups(&self, sketch: &mut GroupSketch) -> Result<(), GraphError> {
+        let (jobs, groups) = (self.jobs.len(), self.groups.len());
+        for (group, members) in self.groups.iter().enumerate() {
+            if let Some(member) = members.iter().copied().find(|job| *job as usize >= jobs) {
+                return Err(GraphError::UnknownMember { group, member, jobs });
+            }
+            sketch.add(members.iter().copied());
+        }
+        for (number, job) in (0..).zip(&self.jobs) {
+            for group in job.depends_on_groups.iter().copied() {
+                if group as usize >= groups {
+                    let job = job.name.to_string();
+                    return Err(GraphError::UnknownGroup { job, group, groups });
+                }
+                sketch.wait(number, group);
+            }
+        }
+        Ok(())
     }
 
     fn unknown(&self, job: &crate::definition::JobDefinition, missing: &str) -> GraphError {

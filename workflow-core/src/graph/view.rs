@@ -1,5 +1,6 @@
 //! The graph as a picture: Mermaid, DOT, and a plain-text tree.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Graph;
@@ -7,51 +8,85 @@ use super::Graph;
 impl Graph {
     /// The graph as a Mermaid flowchart (<https://mermaid.js.org/syntax/flowchart.html>).
     ///
-    /// Names are quoted and escaped, so that a hostile name stays text.
+    /// Names are quoted and escaped, so that a hostile name stays text. A group is a small circle
+    /// between its members and the jobs that wait for it.
     pub fn mermaid(&self) -> String {
         let mut text = String::from("flowchart TD\n");
         for (job, name) in self.job_names().enumerate() {
             let _ = writeln!(text, "    j{job}[\"{}\"]", escape_mermaid(name));
         }
-        for (from, to) in self.edge_ids() {
-            let _ = writeln!(text, "    j{from} --> j{to}");
+        for group in 0..self.groups.len() {
+            let _ = writeln!(text, "    g{group}((\" \"))");
+        }
+        for (from, to) in self.drawn_edges() {
+            let (from, to) = (self.drawn_id(from), self.drawn_id(to));
+            let _ = writeln!(text, "    {from} --> {to}");
         }
         text
     }
 
-    /// The graph in the DOT language (<https://graphviz.org/doc/info/lang.html>).
+    /// The graph in the DOT language (<https://graphviz.org/doc/info/lang.html>). A group is a
+    /// point between its members and the jobs that wait for it.
     pub fn dot(&self) -> String {
         let mut text = String::from("digraph workflow {\n    rankdir=TB;\n    node [shape=box];\n");
         for (job, name) in self.job_names().enumerate() {
             let label = name.replace('\\', "\\\\").replace('"', "\\\"");
             let _ = writeln!(text, "    j{job} [label=\"{label}\"];");
         }
-        for (from, to) in self.edge_ids() {
-            let _ = writeln!(text, "    j{from} -> j{to};");
+        for group in 0..self.groups.len() {
+            let _ = writeln!(text, "    g{group} [shape=point];");
+        }
+        for (from, to) in self.drawn_edges() {
+            let (from, to) = (self.drawn_id(from), self.drawn_id(to));
+            let _ = writeln!(text, "    {from} -> {to};");
         }
         text.push_str("}\n");
         text
     }
 
+    /// Direct edges, edges into groups, and edges out of them. The nodes are the jobs, and after
+    /// them the groups.
+    fn drawn_edges(&self) -> impl Iterator<Item = (usize, usize)> {
+        let jobs = self.len();
+        let into = (0..jobs).flat_map(move |job| {
+            let groups = self.groups.of_job.get(job as u32).iter();
+            groups.map(move |group| (job, jobs + *group as usize))
+        });
+        let out = (0..self.groups.len()).flat_map(move |group| {
+            let waiting = self.groups.waiting.get(group as u32).iter();
+            waiting.map(move |job| (jobs + group, *job as usize))
+        });
+        self.edge_ids().chain(into).chain(out)
+    }
+
+    /// What a node is called in the text of a drawing.
+    fn drawn_id(&self, node: usize) -> String {
+        match node.checked_sub(self.len()) {
+            None => format!("j{node}"),
+            Some(group) => format!("g{group}"),
+        }
+    }
+
     /// The graph as an indented tree of plain text. A job with several predecessors is drawn in
     /// full under the first, and as `name ^` under the others. Below 64 levels the tree ends, and
-    /// `...` stands for what a job has below it.
+    /// `...` stands for what a job has below it. A group is drawn like a job, as `(group 1)`, below
+    /// each of its members.
     pub fn tree(&self) -> String {
-        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.len()];
-        for (from, to) in self.edge_ids() {
+        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.len() + self.groups.len()];
+        for (from, to) in self.drawn_edges() {
             below[from].push(to);
         }
         let roots = (0..self.len()).filter(|job| self.cells[*job].pending == 0);
-        let root = |job| Line { job, level: 1, indent: String::new(), branch: "", under: "" };
-        let mut seen = vec![false; self.len()];
+        let root = |node| Line { node, level: 1, indent: String::new(), branch: "", under: "" };
+        let mut seen = vec![false; below.len()];
         let mut text = String::new();
         let mut open: Vec<Line> = roots.map(root).collect();
         open.reverse();
-        while let Some(Line { job, level, indent, branch, under }) = open.pop() {
-            let again = seen[job] && !below[job].is_empty();
+        while let Some(Line { node, level, indent, branch, under }) = open.pop() {
+            let again = seen[node] && !below[node].is_empty();
             let mark = if again { " ^" } else { "" };
-            let _ = writeln!(text, "{indent}{branch}{}{mark}", self.names.get(job));
-            if again || below[job].is_empty() {
+            let _ = writeln!(text, "{indent}{branch}{}{mark}", self.drawn_name(node));
+            if again || below[node].is_empty() {
                 continue;
             }
             if level == DEEPEST {
@@ -59,16 +94,23 @@ impl Graph {
                 let _ = writeln!(text, "{indent}{under}└── ...");
                 continue;
             }
-            seen[job] = true;
-            let last = below[job].len() - 1;
-            for (place, next) in below[job].iter().enumerate().rev() {
+            seen[node] = true;
+            let last = below[node].len() - 1;
+            for (place, next) in below[node].iter().enumerate().rev() {
                 let (branch, under_next) =
                     if place == last { ("└── ", "    ") } else { ("├── ", "│   ") };
                 let (level, indent) = (level + 1, format!("{indent}{under}"));
-                open.push(Line { job: *next, level, indent, branch, under: under_next });
+                open.push(Line { node: *next, level, indent, branch, under: under_next });
             }
         }
         text
+    }
+
+    fn drawn_name(&self, node: usize) -> Cow<'_, str> {
+        match node.checked_sub(self.len()) {
+            None => self.names.get(node).into(),
+            Some(group) => format!("(group {})", group + 1).into(),
+        }
     }
 }
 
@@ -78,7 +120,7 @@ const DEEPEST: usize = 64;
 
 /// A line of a tree that is yet to be drawn.
 struct Line {
-    job: usize,
+    node: usize,
     level: usize,
     indent: String,
     /// What stands between the indentation and the name.

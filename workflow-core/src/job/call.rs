@@ -43,6 +43,7 @@ impl RawCall {
         let asks = [
             (options.condition.is_some(), "when"),
             (!options.after.is_empty(), "after"),
+            (!options.after_groups.is_empty(), "after_group"),
             (options.trigger != TriggerRule::default(), "trigger"),
             (options.undo.is_some(), "undo"),
         ];
@@ -136,7 +137,8 @@ impl<T: Send + Sync + 'static> Call<T> {
         self.set(|options| options.after.push(other.at))
     }
 
-    /// Makes the job wait for others whose values it does not read.
+    /// Makes the job wait for others whose values it does not read. Where many jobs wait for the
+    /// same many others, [`after_group`](Self::after_group) costs less.
     pub fn after_all<U>(self, others: impl IntoIterator<Item = Handle<U>>) -> Self {
         self.set(|options| options.after.extend(others.into_iter().map(|other| other.at)))
     }

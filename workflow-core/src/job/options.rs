@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputRef, RawCall, Scope};
+use super::{Group, InputRef, RawCall, Scope};
 use crate::retry::RetryPolicy;
 
 /// What must have become of the jobs that a job waits for, before it may start.
@@ -83,6 +83,7 @@ pub struct Timeouts {
 pub struct JobOptions {
     pub(crate) name: Option<String>,
     pub(crate) after: Vec<InputRef>,
+    pub(crate) after_groups: Vec<Group>,
     pub(crate) trigger: TriggerRule,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) timeouts: Timeouts,
@@ -99,6 +100,7 @@ impl Default for JobOptions {
         Self {
             name: None,
             after: Vec::new(),
+            after_groups: Vec::new(),
             trigger: TriggerRule::default(),
             retry: None,
             timeouts: Timeouts::default(),

@@ -32,6 +32,8 @@ impl Traits {
     pub(crate) const ELEMENT: Self = Self(1 << 14);
     /// Has a priority other than 0.
     pub(crate) const RANKED: Self = Self(1 << 13);
+    /// Is a member of a group that others wait for.
+    pub(crate) const MEMBER: Self = Self(1 << 15);
 
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -16,10 +16,39 @@ impl Scheduler {
     #[inline]
     fn tell(&mut self, job: u32, mark: u8) {
         self.open -= 1;
-        let (start, end) = self.graph.successor_range(job);
+        if self.cells[job as usize].traits.has(Traits::MEMBER) {
+            return self.tell_with_groups(job, mark);
+        }
+        let (start, end) = self.graph.successors.range(job);
         for at in start..end {
-            let successor = self.graph.successors[at];
-            self.hear(successor, job, mark);
+            let successor = self.graph.successors.item(at);
+            self.hear(successor, job, mark, 1);
+        }
+    }
+
+    /// Tells also those who wait for a group that the job is a member of, all in rising order, as
+    /// if each had an edge from the job.
+    ///
+    /// A group is heard of when it has seen something new, and when its last member has ended:
+    /// what is passed over in between would change nothing for those who wait.
+    #[cold]
+    fn tell_with_groups(&mut self, job: u32, mark: u8) {
+        let graph = &self.graph;
+        let direct = graph.successors.get(job).iter();
+        let mut told: Vec<(u32, u32)> = direct.map(|successor| (*successor, 1)).collect();
+        for group in graph.groups.of_job.get(job) {
+            let cell = &mut self.groups[*group as usize];
+            cell.pending -= 1;
+            let (ended, new) = (cell.pending == 0, cell.seen & mark == 0);
+            cell.seen |= mark;
+            if ended || new {
+                let waiting = graph.groups.waiting.get(*group).iter();
+                told.extend(waiting.map(|successor| (*successor, u32::from(ended))));
+            }
+        }
+        told.sort_unstable();
+        for (successor, ended) in told {
+            self.hear(successor, job, mark, ended);
         }
     }
 
@@ -32,10 +61,11 @@ impl Scheduler {
         }
     }
 
+    /// `from` has ended, and with it `ended` of the jobs and groups that `job` waits for.
     #[inline]
-    fn hear(&mut self, job: u32, from: u32, mark: u8) {
+    fn hear(&mut self, job: u32, from: u32, mark: u8, ended: u32) {
         let cell = &mut self.cells[job as usize];
-        cell.pending -= 1;
+        cell.pending -= ended;
         cell.seen |= mark;
         if cell.seen != SUCCESS || cell.traits.rule() != TriggerRule::AllSuccess {
             if mark != SUCCESS {

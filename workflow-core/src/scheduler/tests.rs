@@ -1,5 +1,7 @@
 //! The scheduler by itself: examples of each rule, and properties over random graphs and orders.
 
+mod groups;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -422,7 +424,12 @@ const RULES: [TriggerRule; 6] = [
 ];
 
 fn build(plan: &Plan) -> Arc<Graph> {
+    build_with(plan, |_| {})
+}
+
+fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::Sketch)) -> Arc<Graph> {
     graph(&plan.waits, plan.on_failure, |sketch| {
+        change(sketch);
         sketch.settings.max_parallel = plan.max_parallel;
         for (job, special) in plan.special.iter().enumerate() {
             let mut traits = sketch.traits[job].with_rule(RULES[plan.rules[job]]);
@@ -495,7 +502,7 @@ impl Witness {
         }
         let traits = self.graph.cells[job as usize].traits;
         let before: Vec<u32> = (0..self.graph.len() as u32)
-            .filter(|other| self.graph.successors(*other).contains(&job))
+            .filter(|other| self.graph.successors.get(*other).contains(&job))
             .collect();
         let ended = |other: &u32| self.ended.contains_key(other);
         let good = |other: &u32| self.ended.get(other) == Some(&true);

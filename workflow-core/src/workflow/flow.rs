@@ -1,5 +1,7 @@
 //! The builder of typed graphs.
 
+mod group;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,6 +210,7 @@ impl Flow {
                 None => self.foreign(name.or(Some(seed))),
             }
         }
+        self.wait_for_groups(job, name.unwrap_or(seed), &options.after_groups);
         let (policy, traits) = policy(&options, traits);
         if let Some(policy) = policy {
             self.sketch.policies.insert(job, policy);

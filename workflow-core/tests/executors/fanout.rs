@@ -149,6 +149,8 @@ pub(crate) async fn an_element_has_nothing_to_wait_for() {
         "job `square` failed: job `square` has a `trigger`, which a job inside a map or `ctx.run` \
          cannot have; set it on the map, or branch in the function"
     );
+    let reason = failure(|call| call.after_group(Flow::new().group::<u64>([]))).await;
+    assert!(reason.contains("has a `after_group`"), "{reason}");
 }
 
 pub(crate) async fn an_element_names_only_limits_that_there_are() {

@@ -65,6 +65,7 @@ executors! {
     fanout::an_element_names_only_limits_that_there_are,
     fanout::ten_thousand_inputs_arrive,
     ordering::an_edge_orders_without_a_value,
+    ordering::a_group_orders_like_its_edges,
     ordering::a_fan_in_runs_once,
     ordering::branches_do_not_share_a_context,
     ordering::a_busy_job_does_not_starve_others,

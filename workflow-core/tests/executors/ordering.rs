@@ -44,6 +44,40 @@ pub(crate) async fn an_edge_orders_without_a_value() {
     assert_eq!(*seen.lock().expect("no panic"), ["slow", "quick", "last"]);
 }
 
+/// A thousand edges by two groups: all of one stage, then all of the next.
+pub(crate) async fn a_group_orders_like_its_edges() {
+    let order: Shared<Vec<usize>> = Shared::default();
+    let seen = Arc::clone(&order);
+    let staged = workflow(move |flow| {
+        let start = flow.value(());
+        let mut before = flow.group([start]);
+        for stage in 0..3 {
+            let jobs: Vec<_> = (0..20)
+                .map(|number| {
+                    let order = Arc::clone(&order);
+                    let note = closure("note", start, move |()| {
+                        let order = Arc::clone(&order);
+                        async move {
+                            for _ in 0..number % 5 {
+                                yield_now().await;
+                            }
+                            order.lock().expect("no panic").push(stage);
+                            Ok::<_, JobError>(())
+                        }
+                    });
+                    flow.job(note.after_group(before))
+                })
+                .collect();
+            before = flow.group(jobs);
+        }
+    });
+    let report = Engine::default().run(staged).await.expect("it completes");
+    assert_eq!(report.jobs().len(), 60, "groups are no jobs");
+    let order = seen.lock().expect("no panic");
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(order.len(), 60);
+}
+
 async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {

@@ -1,0 +1,122 @@
+//! Groups: many jobs wait for many others, and the price is the sum of both, not the product.
+
+use super::{GraphError, Lists};
+
+/// Groups as they were noted down, by the numbers of jobs in a sketch.
+#[derive(Default)]
+pub(crate) struct GroupSketch {
+    count: usize,
+    /// Groups with their members.
+    members: Vec<(u32, u32)>,
+    /// Groups with the jobs that wait for them.
+    waiting: Vec<(u32, u32)>,
+}
+
+impl GroupSketch {
+    /// Adds a group of these jobs and returns its number.
+    pub(crate) fn add(&mut self, members: impl IntoIterator<Item = u32>) -> u32 {
+        let group = u32::try_from(self.count).unwrap_or(u32::MAX);
+        self.count += 1;
+        self.members.extend(members.into_iter().map(|job| (group, job)));
+        group
+    }
+
+    /// Makes a job wait for all members of a group.
+    pub(crate) fn wait(&mut self, job: u32, group: u32) {
+        self.waiting.push((group, job));
+    }
+
+    pub(super) fn members(&self) -> &[(u32, u32)] {
+        &self.members
+    }
+
+    pub(super) fn waiting(&self) -> &[(u32, u32)] {
+        &self.waiting
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Keeps of each pair one, and of the groups those that have members and are waited for, which
+    /// are numbered anew: the others order nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are more groups or pairs than numbers for them.
+    pub(super) fn tidy(&mut self) -> Result<(), GraphError> {
+        let most = self.count.max(self.members.len()).max(self.waiting.len());
+        u32::try_from(most).map_err(|_| GraphError::TooLarge)?;
+        let mut has = vec![[false; 2]; self.count];
+        for (side, pairs) in [&mut self.members, &mut self.waiting].into_iter().enumerate() {
+            pairs.sort_unstable();
+            pairs.dedup();
+            pairs.iter().for_each(|(group, _)| has[*group as usize][side] = true);
+        }
+        let kept = has.iter().enumerate().filter(|(_, has)| **has == [true; 2]);
+        let mut numbers = vec![None; self.count];
+        self.count = 0;
+        for (number, (group, _)) in (0_u32..).zip(kept) {
+            numbers[group] = Some(number);
+            self.count += 1;
+        }
+        for pairs in [&mut self.members, &mut self.waiting] {
+            let kept = pairs.iter().filter_map(|(old, job)| Some((numbers[*old as usize]?, *job)));
+            *pairs = kept.collect();
+        }
+        Ok(())
+    }
+
+    /// The groups as flat lists, with the jobs numbered anew.
+    pub(super) fn compile(&self, new_of: &[u32]) -> Groups {
+        if self.count == 0 {
+            return Groups::default();
+        }
+        let new = |(group, job): &(u32, u32)| (*group, new_of[*job as usize]);
+        let of_job = self.members.iter().map(new).map(|(group, job)| (job, group));
+        let mut waiting: Vec<(u32, u32)> = self.waiting.iter().map(new).collect();
+        waiting.sort_unstable();
+        let mut cells = vec![GroupCell::default(); self.len()];
+        self.members.iter().for_each(|(group, _)| cells[*group as usize].pending += 1);
+        Groups {
+            of_job: Lists::of(new_of.len(), of_job),
+            waiting: Lists::of(self.len(), waiting.into_iter()),
+            cells,
+        }
+    }
+}
+
+/// The groups of a graph, by the numbers of its jobs. They are no jobs themselves: whoever counts
+/// or names jobs does not meet them.
+#[derive(Default)]
+pub(crate) struct Groups {
+    /// Of each job, the groups that it is a member of; no lists when there are no groups.
+    pub(crate) of_job: Lists,
+    /// Of each group, the jobs that wait for it, in rising order.
+    pub(crate) waiting: Lists,
+    /// What each group's record in a scheduler starts as.
+    pub(crate) cells: Vec<GroupCell>,
+}
+
+/// A group's record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GroupCell {
+    /// How many of its members have not ended.
+    pub(crate) pending: u32,
+    /// What the members that ended had become.
+    pub(crate) seen: u8,
+}
+
+impl Groups {
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Of each group, its members.
+    pub(super) fn members(&self, jobs: usize) -> Lists {
+        let jobs = 0..jobs as u32;
+        let pairs =
+            jobs.flat_map(|job| self.of_job.get(job).iter().map(move |group| (*group, job)));
+        Lists::of(self.len(), pairs)
+    }
+}

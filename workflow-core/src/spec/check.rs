@@ -1,0 +1,294 @@
+//! What must hold in a file beyond the shape of its fields.
+
+use serde_json::{Map, Value as Json};
+
+use super::expression::Expression;
+use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order};
+use crate::definition::Metadata;
+use crate::document::{Findings, Span, Spanned};
+use crate::id::{WorkflowName, nearest};
+
+#[path = "../../../workflow-macros/src/validate/schedule.rs"]
+mod schedule;
+
+/// What is said about the workflow: its metadata with the fields that stand beside it.
+pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
+    let mut object = match &spec.metadata {
+        Some(written) => read_metadata(written, findings),
+        None => Map::new(),
+    };
+    check_schedule(spec, &object, findings);
+    let cron = spec.schedule.as_ref().map(|schedule| &schedule.value.cron);
+    let beside = [
+        ("description", spec.description.as_ref()),
+        ("project", spec.project.as_ref()),
+        ("domain", spec.domain.as_ref()),
+        ("owner", spec.user.as_ref().filter(|_| !object.contains_key("owner"))),
+        ("schedule", cron),
+    ];
+    for (key, text) in beside {
+        let Some(text) = text else { continue };
+        let value = Json::from(&*text.value);
+        if let Some(other) = object.insert(key.to_owned(), value.clone())
+            && other != value
+        {
+            findings
+                .warning(text.span, format!("`{key}` is {value} here, and {other} in `metadata`"))
+                .help("the field counts; remove the one in `metadata`");
+        }
+    }
+    // Whatever does not fit has been reported.
+    Metadata::new(Json::Object(object)).unwrap_or_default()
+}
+
+fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String, Json> {
+    match Metadata::new(written.value.clone()) {
+        Ok(metadata) => metadata.as_object().clone(),
+        Err(error) => {
+            findings
+                .error(written.span, error.to_string())
+                .help("write a map, or a string that holds a JSON object");
+            Map::new()
+        }
+    }
+}
+
+fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
+    if let Some(written) = &spec.schedule
+        && let Err(reason) = schedule::check(&written.value.cron.value)
+    {
+        findings.error(written.value.cron.span, reason);
+    }
+    if spec.schedule.is_none()
+        && let Some(text) = metadata.get("schedule").and_then(Json::as_str)
+        && let Err(reason) = schedule::check(text)
+    {
+        let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
+        let span = findings.source().find(within, text);
+        findings
+            .warning(span, reason)
+            .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
+    }
+}
+
+/// Checks everything that can be said of a file without knowing what is registered.
+pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
+    if let Err(error) = WorkflowName::new(spec.name.value.to_string()) {
+        findings.error(spec.name.span, format!("this is no name for a workflow: {error}"));
+    }
+    if let Some(project) = &spec.project {
+        check_project(project, findings);
+    }
+    for (name, value) in &spec.env.0 {
+        check_variable(name, findings);
+        check_template(&value.value.0, value.span, findings);
+    }
+    check_positive(spec.max_parallel.as_ref(), "max_parallel", findings);
+    for (_, limit) in &spec.limits.0 {
+        check_positive(Some(limit), "a limit", findings);
+    }
+    for job in &spec.jobs.0 {
+        check_job(spec, job, findings);
+    }
+    check_actions(spec, findings);
+    warn_of_slurm(spec, findings);
+    warn_of_unused(spec, findings);
+}
+
+fn check_project(project: &Text, findings: &mut Findings) {
+    let of_project = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if project.value.is_empty() || !project.value.chars().all(of_project) {
+        let mut better: String = project.value.to_lowercase();
+        better = better
+            .split(|c: char| !of_project(c))
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("-");
+        findings
+            .warning(project.span, "names of projects are lowercase with dashes")
+            .help(format!("write `{better}`"));
+    }
+}
+
+fn check_variable(name: &Text, findings: &mut Findings) {
+    if name.value.is_empty() || name.value.contains(['=', '\0']) {
+        let message = format!("`{}` cannot be the name of an environment variable", name.value);
+        findings.error(name.span, message);
+    }
+}
+
+/// Texts of jobs are checked copy by copy, where their parameters are known.
+fn check_template(text: &str, span: Span, findings: &mut Findings) {
+    if let Err(error) = super::Template::parse(text) {
+        order::report(&error, span, findings);
+    }
+}
+
+fn check_positive(number: Option<&Spanned<u32>>, what: &str, findings: &mut Findings) {
+    if let Some(number) = number
+        && number.value == 0
+    {
+        findings
+            .error(number.span, format!("{what} of 0 lets nothing run"))
+            .help("write 1 or more");
+    }
+}
+
+fn check_job(spec: &WorkflowSpec, job: &JobEntry, findings: &mut Findings) {
+    let rest = job.rest.as_deref();
+    let kinds = [
+        ("command", job.command.as_ref()),
+        ("job", rest.and_then(|rest| rest.job.as_ref())),
+        ("workflow", rest.and_then(|rest| rest.workflow.as_ref())),
+    ];
+    let given: Vec<_> = kinds.iter().filter_map(|(name, text)| Some((*name, (*text)?))).collect();
+    match given.as_slice() {
+        [] => {
+            findings
+                .error(job.name.span, format!("job `{}` does nothing", job.name.value))
+                .help("give it a `command`, a registered `job`, or a `workflow`");
+        }
+        [(_, text)] if text.value.trim().is_empty() => {
+            findings.error(text.span, "this is empty").help("write what the job runs");
+        }
+        [_] => {}
+        [(first, one), (second, other), ..] => {
+            findings
+                .error(other.span, format!("a job has a `{first}` or a `{second}`, not both"))
+                .also(one.span, "first here")
+                .help("make two jobs of it");
+        }
+    }
+    if let Some(rest) = rest {
+        check_rest(spec, job, rest, findings);
+    }
+}
+
+fn check_rest(spec: &WorkflowSpec, job: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
+    if let Some(with) = &rest.with
+        && job.command.is_some()
+    {
+        findings
+            .error(with.span, "`with` is the input of a registered job; a command has none")
+            .help("use `env`, `stdin`, or `${{ .. }}` in the command");
+    }
+    for (name, _) in &rest.env.0 {
+        check_variable(name, findings);
+    }
+    if let Some(retry) = &rest.retry {
+        if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| !(c.value >= 1.0))
+        {
+            findings.error(coefficient.span, "a `backoff_coefficient` is at least 1");
+        }
+        if let Some(jitter) = retry.jitter.as_ref().filter(|j| !(0.0..=1.0).contains(&j.value)) {
+            findings.error(jitter.span, "a `jitter` is a share, from 0.0 to 1.0");
+        }
+    }
+    if let Some(when) = &rest.when
+        && !when.value.contains("${{")
+        && let Err(reason) = Expression::parse(&when.value)
+    {
+        findings
+            .error(when.span, reason)
+            .help("write for example `${{ jobs.count.outputs.rows > 0 }}`");
+    }
+    let handlers = spec.failure_handlers.iter().map(|handler| &*handler.name.value);
+    known(rest.failure_handler.as_ref(), "failure handler", "failure_handlers", handlers, findings);
+    let resources = spec.resource_requirements.iter().map(|needs| &*needs.name.value);
+    let asked = rest.resource_requirements.as_ref();
+    known(asked, "resource requirements", "resource_requirements", resources, findings);
+    for limit in &rest.limits {
+        let limits = spec.limits.0.iter().map(|(name, _)| &*name.value);
+        known(Some(limit), "limit", "limits", limits, findings);
+    }
+}
+
+/// Reports a name that nothing in a list of the file has.
+fn known<'a>(
+    name: Option<&Text>,
+    what: &str,
+    list: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    findings: &mut Findings,
+) {
+    let Some(name) = name else { return };
+    if name.value.contains('{') || names.clone().any(|known| *known == *name.value) {
+        return;
+    }
+    let help = match nearest(&name.value, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("define it under `{list}`"),
+    };
+    findings.error(name.span, format!("there is no {what} `{}`", name.value)).help(help);
+}
+
+fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
+    for action in &spec.actions {
+        let runs = action.action_type.value == ActionKind::RunCommands;
+        if runs && action.commands.is_empty() {
+            findings.error(action.action_type.span, "this action has no `commands`");
+        }
+        let about_jobs = matches!(
+            action.trigger_type,
+            super::ActionTrigger::JobsReady | super::ActionTrigger::JobsComplete
+        );
+        if about_jobs && action.jobs.is_empty() && action.job_name_regexes.is_empty() {
+            findings
+                .error(action.action_type.span, "this action names no jobs")
+                .help("add `jobs` or `job_name_regexes`");
+        }
+    }
+}
+
+/// One warning for everything that is about Slurm.
+fn warn_of_slurm(spec: &WorkflowSpec, findings: &mut Findings) {
+    let mut fields: Vec<(&str, Span)> = Vec::new();
+    let top = [
+        ("slurm_schedulers", &spec.slurm_schedulers),
+        ("slurm_defaults", &spec.slurm_defaults),
+        ("compute_node_expiration_buffer_seconds", &spec.compute_node_expiration_buffer_seconds),
+        ("compute_node_wait_for_new_jobs_seconds", &spec.compute_node_wait_for_new_jobs_seconds),
+        ("compute_node_ignore_workflow_completion", &spec.compute_node_ignore_workflow_completion),
+        (
+            "compute_node_wait_for_healthy_database_minutes",
+            &spec.compute_node_wait_for_healthy_database_minutes,
+        ),
+        (
+            "compute_node_min_time_for_new_jobs_seconds",
+            &spec.compute_node_min_time_for_new_jobs_seconds,
+        ),
+    ];
+    fields.extend(top.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.span))));
+    let rests = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
+    let scheduler = rests.filter_map(|rest| rest.scheduler.as_ref()).next();
+    fields.extend(scheduler.map(|scheduler| ("scheduler", scheduler.span)));
+    let schedules =
+        |action: &&super::ActionSpec| action.action_type.value == ActionKind::ScheduleNodes;
+    let action = spec.actions.iter().find(schedules);
+    fields.extend(action.map(|action| ("schedule_nodes", action.action_type.span)));
+    let Some((_, first)) = fields.first() else { return };
+    let names: Vec<String> = fields.iter().map(|(name, _)| format!("`{name}`")).collect();
+    findings
+        .warning(
+            *first,
+            format!("nothing is submitted to Slurm: {} have no effect", names.join(", ")),
+        )
+        .help("the jobs run on this machine");
+}
+
+/// One warning for fields that only another engine has a use for.
+fn warn_of_unused(spec: &WorkflowSpec, findings: &mut Findings) {
+    let top = [
+        ("execution_config", &spec.execution_config),
+        ("use_pending_failed", &spec.use_pending_failed),
+        ("jobs_sort_method", &spec.jobs_sort_method),
+        ("limit_resources", &spec.limit_resources),
+        ("enable_ro_crate", &spec.enable_ro_crate),
+        ("access_groups", &spec.access_groups),
+    ];
+    let given: Vec<_> =
+        top.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.span))).collect();
+    let Some((_, first)) = given.first() else { return };
+    let names: Vec<String> = given.iter().map(|(name, _)| format!("`{name}`")).collect();
+    findings.warning(*first, format!("{} have no effect here", names.join(", ")));
+}

@@ -1,0 +1,222 @@
+//! The jobs and files that the entries of a file stand for: one for each copy, with its name.
+
+use std::collections::HashMap;
+
+use super::parameters::Written;
+use super::{Axes, JobEntry, MAX_COPIES, Text, WorkflowSpec, fill, near_misses};
+use crate::document::{Findings, Span};
+use crate::id::JobName;
+
+/// One job: which entry it is a copy of, which copy, and its name.
+#[derive(Debug)]
+pub(crate) struct ExpandedJob {
+    pub(crate) entry: u32,
+    pub(crate) copy: u32,
+    pub(crate) name: Box<str>,
+}
+
+/// Everything that entries with parameters stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Expanded {
+    pub(crate) jobs: Vec<ExpandedJob>,
+    /// The parameters of each entry of `jobs`.
+    pub(crate) axes: Vec<Axes>,
+    /// The job of a name; where copies share one, the first.
+    pub(crate) job_of: HashMap<Box<str>, u32>,
+    /// Names that several copies share: all of them.
+    pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
+    pub(crate) files: Named<Box<str>>,
+    pub(crate) data: Named<(u32, u32)>,
+    pub(crate) constants: Option<Axes>,
+}
+
+/// Things with names: files with their paths, data.
+#[derive(Debug)]
+pub(crate) struct Named<T> {
+    pub(crate) list: Vec<(Box<str>, T)>,
+    pub(crate) number_of: HashMap<Box<str>, u32>,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), number_of: HashMap::new() }
+    }
+}
+
+impl<T> Named<T> {
+    fn add(&mut self, name: Box<str>, thing: T) -> bool {
+        let number = self.list.len() as u32;
+        let is_new = self.number_of.insert(name.clone(), number).is_none();
+        self.list.push((name, thing));
+        is_new
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(name, _)| &**name)
+    }
+}
+
+/// Makes the copies.
+pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
+    let constants = Axes::constants(&spec.variables);
+    let mut expanded = Expanded::default();
+    expanded.jobs.reserve(spec.jobs.0.len());
+    expanded.job_of.reserve(spec.jobs.0.len());
+    for (entry, job) in spec.jobs.0.iter().enumerate() {
+        let axes = axes_of(spec, job, &constants, findings).unwrap_or_else(Axes::none);
+        let named = spec.jobs.0.as_slice();
+        expanded.add_copies(entry as u32, named, &axes, &constants, findings);
+        expanded.axes.push(axes);
+        if expanded.jobs.len() > MAX_COPIES {
+            findings.error(job.span, format!("the file stands for more than {MAX_COPIES} jobs"));
+            break;
+        }
+    }
+    for file in &spec.files {
+        let written = Written {
+            parameters: &file.parameters,
+            used: &file.use_parameters,
+            mode: file.parameter_mode,
+            shared: &spec.parameters,
+            constants: &constants,
+        };
+        let axes = written.axes(findings).unwrap_or_else(Axes::none);
+        let path = |copy| Box::from(text(&file.path.value, &axes, copy, &constants));
+        add_named(&mut expanded.files, "file", &file.name, &axes, &constants, path, findings);
+    }
+    for (entry, data) in spec.user_data.iter().enumerate() {
+        let written = Written {
+            parameters: &data.parameters,
+            used: &data.use_parameters,
+            mode: data.parameter_mode,
+            shared: &spec.parameters,
+            constants: &constants,
+        };
+        let axes = written.axes(findings).unwrap_or_else(Axes::none);
+        let place = |copy| (entry as u32, copy as u32);
+        add_named(&mut expanded.data, "data entry", &data.name, &axes, &constants, place, findings);
+    }
+    expanded.constants = Some(constants);
+    expanded
+}
+
+fn axes_of(
+    spec: &WorkflowSpec,
+    job: &JobEntry,
+    constants: &Axes,
+    findings: &mut Findings,
+) -> Option<Axes> {
+    let Some(rest) = &job.rest else { return Some(Axes::none()) };
+    let written = Written {
+        parameters: &rest.parameters,
+        used: &rest.use_parameters,
+        mode: rest.parameter_mode,
+        shared: &spec.parameters,
+        constants,
+    };
+    written.axes(findings)
+}
+
+/// A text with parameters and constants filled in.
+pub(crate) fn text(text: &str, axes: &Axes, copy: usize, constants: &Axes) -> String {
+    let filled = fill(text, axes, copy);
+    fill(&filled, constants, 0).into_owned()
+}
+
+fn add_named<T>(
+    named: &mut Named<T>,
+    what: &str,
+    name: &Text,
+    axes: &Axes,
+    constants: &Axes,
+    thing: impl Fn(usize) -> T,
+    findings: &mut Findings,
+) {
+    let mut repeated = None;
+    for copy in 0..axes.count() {
+        let copy_name = text(&name.value, axes, copy, constants).into_boxed_str();
+        if named.number_of.contains_key(&copy_name) {
+            repeated.get_or_insert(copy_name);
+        } else {
+            named.add(copy_name, thing(copy));
+        }
+    }
+    if let Some(repeated) = repeated {
+        let message = format!("there are two {what}s named `{repeated}`");
+        findings
+            .error(name.span, message)
+            .help("rename one of them, or put each parameter into the name: `data_{i}`");
+    }
+}
+
+impl Expanded {
+    fn add_copies(
+        &mut self,
+        entry: u32,
+        entries: &[JobEntry],
+        axes: &Axes,
+        constants: &Axes,
+        findings: &mut Findings,
+    ) {
+        let job = &entries[entry as usize];
+        let first = self.jobs.len() as u32;
+        let mut sharing = false;
+        for copy in 0..axes.count() {
+            let name = text(&job.name.value, axes, copy, constants).into_boxed_str();
+            if copy == 0
+                && let Err(error) = JobName::new(name.to_string())
+            {
+                findings.error(job.name.span, format!("this is no name for a job: {error}"));
+            }
+            let number = self.jobs.len() as u32;
+            let name = match self.job_of.get(&name).copied() {
+                None => name,
+                Some(other) if other >= first => {
+                    sharing = true;
+                    self.share(&name, other, number)
+                }
+                Some(other) => {
+                    let earlier = self.jobs[other as usize].entry as usize;
+                    repeated(&name, entries[earlier].name.span, job, findings);
+                    return;
+                }
+            };
+            self.job_of.insert(name.clone(), number);
+            self.jobs.push(ExpandedJob { entry, copy: copy as u32, name });
+        }
+        if sharing {
+            let help = "put each parameter into the name; or, if one job is to wait for all of \
+                        the others, leave `parameters` away and use `depends_on_regexes`";
+            findings
+                .warning(job.name.span, format!("{} jobs share this name", axes.count()))
+                .label("they are told apart by `_2`, `_3`, and so on")
+                .help(help);
+        }
+        for (name, near) in near_misses(&job.name.value, axes) {
+            let span = findings.source().find(job.name.span, name);
+            let message = format!("`{{{name}}}` is not a parameter of this job");
+            findings.warning(span, message).help(format!("did you mean `{{{near}}}`?"));
+        }
+    }
+
+    fn share(&mut self, name: &str, first: u32, number: u32) -> Box<str> {
+        let sharing = self.shared.entry(name.into()).or_insert_with(|| vec![first]);
+        sharing.push(number);
+        let mut nth = sharing.len();
+        loop {
+            let free = format!("{name}_{nth}").into_boxed_str();
+            if !self.job_of.contains_key(&free) {
+                return free;
+            }
+            nth += 1;
+        }
+    }
+}
+
+fn repeated(name: &str, earlier: Span, job: &JobEntry, findings: &mut Findings) {
+    findings
+        .error(job.name.span, format!("two jobs are named `{name}`"))
+        .label("here again")
+        .also(earlier, "first here")
+        .help("give one of them another name");
+}

@@ -1,0 +1,183 @@
+//! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
+//! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
+
+use std::sync::LazyLock;
+
+use minijinja::Environment;
+use serde_json::Value as Json;
+
+/// How many steps an expression may take.
+const FUEL: u64 = 10_000;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment
+});
+
+/// An expression, and the jobs that it reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    source: String,
+    code: String,
+    jobs: Vec<String>,
+}
+
+impl Expression {
+    /// Checks an expression. Names of jobs may hold dashes: `jobs.train-model.outputs.rows`; any
+    /// name can stand in brackets: `jobs["train model"]`.
+    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let (code, jobs) = name_jobs(source)?;
+        ENVIRONMENT
+            .compile_expression(&code)
+            .map_err(|error| format!("`{source}` is no expression: {}", reason(&error)))?;
+        Ok(Self { source: source.to_owned(), code, jobs })
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names of the jobs that the expression reads.
+    pub(crate) fn jobs(&self) -> &[String] {
+        &self.jobs
+    }
+
+    /// The value, given `{"input": .., "jobs": {name: {"status": .., "outputs": {..}}}}`.
+    pub(crate) fn evaluate(&self, known: &Json) -> Result<Json, String> {
+        let failed = |error| format!("`{}` has no value: {}", self.source, reason(&error));
+        let expression = ENVIRONMENT.compile_expression(&self.code).map_err(failed)?;
+        let value = expression.eval(minijinja::value::Serde(known)).map_err(failed)?;
+        if value.is_undefined() {
+            return Err(format!("`{}` has no value: there is nothing of that name", self.source));
+        }
+        serde_json::to_value(&value).map_err(|error| format!("`{}`: {error}", self.source))
+    }
+}
+
+/// Whether a value counts as true, as in Jinja: not null, false, 0, or empty.
+pub(crate) fn is_true(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Bool(value) => *value,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(entries) => !entries.is_empty(),
+    }
+}
+
+fn reason(error: &minijinja::Error) -> String {
+    let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    // The text is shown with the expression, which has no name of its own.
+    reason.replace(" (in <expression>:1)", "")
+}
+
+/// Puts each name after `jobs.` into brackets, and lists the names.
+fn name_jobs(source: &str) -> Result<(String, Vec<String>), String> {
+    let mut code = String::with_capacity(source.len() + 8);
+    let mut jobs = Vec::new();
+    let mut rest = source;
+    let mut before = ' ';
+    while let Some(letter) = rest.chars().next() {
+        if matches!(letter, '"' | '\'') {
+            let length = quoted(rest, letter).ok_or("a string has no end")?;
+            code.push_str(&rest[..length]);
+            rest = &rest[length..];
+            before = letter;
+            continue;
+        }
+        let is_word = before.is_alphanumeric() || matches!(before, '_' | '.');
+        if !is_word && let Some(after) = rest.strip_prefix("jobs") {
+            let (name, length) = job_name(after)?;
+            code.push_str("jobs[");
+            code.push_str(&Json::from(name.as_str()).to_string());
+            code.push(']');
+            rest = &after[length..];
+            before = ']';
+            jobs.push(name);
+            continue;
+        }
+        code.push(letter);
+        rest = &rest[letter.len_utf8()..];
+        before = letter;
+    }
+    Ok((code, jobs))
+}
+
+/// The name after `jobs`, and how much of the text it takes.
+fn job_name(after: &str) -> Result<(String, usize), String> {
+    if let Some(name) = after.strip_prefix('.') {
+        let of_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
+        let length = name.find(|letter| !of_name(letter)).unwrap_or(name.len());
+        if length > 0 {
+            return Ok((name[..length].to_owned(), length + 1));
+        }
+    }
+    let quote = after.strip_prefix('[').and_then(|inside| inside.chars().next());
+    if let Some(quote @ ('"' | '\'')) = quote
+        && let Some(length) = quoted(&after[1..], quote)
+        && after[1 + length..].starts_with(']')
+    {
+        return Ok((after[2..length].to_owned(), length + 2));
+    }
+    Err("`jobs` is followed by the name of a job: `jobs.extract` or `jobs[\"extract\"]`".to_owned())
+}
+
+/// The length of the quoted string at the beginning of the text.
+fn quoted(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, letter) in text.char_indices().skip(1) {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if letter == quote => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn value(source: &str) -> Result<Json, String> {
+        let known = json!({
+            "input": { "n": 3 },
+            "jobs": { "count-rows": { "status": "completed", "outputs": { "rows": "12" } } },
+        });
+        Expression::parse(source)?.evaluate(&known)
+    }
+
+    #[test]
+    fn values_of_jobs_and_of_the_input_are_read() {
+        assert_eq!(value("input.n + 1"), Ok(json!(4)));
+        assert_eq!(value("jobs.count-rows.outputs.rows"), Ok(json!("12")));
+        assert_eq!(value("jobs['count-rows'].status == 'completed'"), Ok(json!(true)));
+        assert_eq!(
+            value("jobs.count-rows.outputs.rows | int > 10 and input.n in [3, 4]"),
+            Ok(json!(true))
+        );
+    }
+
+    #[test]
+    fn the_jobs_that_are_read_are_known() {
+        let source = "jobs.a.outputs.x ~ jobs[\"b c\"].status ~ 'jobs.no' ~ input.jobs";
+        let expression = Expression::parse(source).expect("an expression");
+        assert_eq!(expression.jobs(), ["a", "b c"]);
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_is_said() {
+        assert!(Expression::parse("1 +").is_err());
+        assert!(Expression::parse("jobs").is_err());
+        assert!(Expression::parse("'x").is_err());
+        let missing = value("jobs.count-rows.outputs.lines").expect_err("there are none");
+        assert!(missing.contains("jobs.count-rows.outputs.lines"), "{missing}");
+        assert!(value("range(100000) | list | length").is_err());
+    }
+}
