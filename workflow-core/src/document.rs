@@ -4,6 +4,7 @@
 mod diagnostic;
 mod json;
 mod read;
+mod render;
 mod yaml;
 
 use std::fmt;
