@@ -3,6 +3,7 @@
 
 mod diagnostic;
 mod json;
+#[expect(dead_code, unused_macros, reason = "for definitions in files")]
 mod read;
 mod render;
 mod yaml;
@@ -15,6 +16,7 @@ use serde_json::{Map, Number, Value as Json};
 
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+#[expect(unused_imports, reason = "for definitions in files")]
 pub(crate) use read::{
     Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word, wrong_type,
 };
@@ -44,6 +46,8 @@ impl Span {
 pub(crate) struct Source {
     name: String,
     text: String,
+    /// Whether there are lines to show.
+    is_file: bool,
     /// Where each line begins.
     lines: Vec<u32>,
 }
@@ -74,7 +78,13 @@ impl Source {
         }
         let after_breaks = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
-        Arc::new(Self { name: name.into(), text, lines })
+        Arc::new(Self { name: name.into(), text, is_file: true, lines })
+    }
+
+    /// What is no file and has no text to show, such as an environment variable; `name` says
+    /// what it is.
+    pub(crate) fn elsewhere(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: String::new(), is_file: false, lines: vec![0] })
     }
 
     /// Reads a file whole.
@@ -201,6 +211,7 @@ impl Node {
     }
 
     /// The value of a key, if this is a map that has it.
+    #[expect(dead_code, reason = "for definitions in files")]
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "rare",
     "id",
     "document",
@@ -20,6 +20,7 @@ const ROOMS: [&str; 16] = [
     "run",
     "engine",
     "registry",
+    "config",
     "private",
 ];
 

@@ -26,6 +26,10 @@ pub struct Diagnostic {
     pub(super) also: Vec<(Span, String)>,
     pub(super) span: Span,
     pub(super) source: Option<Arc<Source>>,
+    /// The path of the value inside of its file.
+    pub(super) path: Option<String>,
+    /// Whether the text at the place is not to be shown.
+    pub(super) concealed: bool,
 }
 
 impl Diagnostic {
@@ -44,19 +48,29 @@ impl Diagnostic {
         self.help.as_deref()
     }
 
-    /// The file.
+    /// The path of the value that it is about, such as `source.urls[0]`, where that is known.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The file, or in words what else it is about: an environment variable.
     pub fn file(&self) -> Option<&str> {
         self.source.as_ref().map(|source| source.name())
     }
 
     /// The line, from 1.
     pub fn line(&self) -> Option<usize> {
-        self.source.as_ref().map(|source| source.line_and_column(self.span.start).0)
+        self.place().map(|(line, _)| line)
     }
 
     /// The column, in characters from 1.
     pub fn column(&self) -> Option<usize> {
-        self.source.as_ref().map(|source| source.line_and_column(self.span.start).1)
+        self.place().map(|(_, column)| column)
+    }
+
+    fn place(&self) -> Option<(usize, usize)> {
+        let source = self.source.as_ref().filter(|source| source.is_file)?;
+        Some(source.line_and_column(self.span.start))
     }
 }
 
@@ -86,6 +100,8 @@ impl Diagnostics {
             also: Vec::new(),
             span: Span::default(),
             source: None,
+            path: None,
+            concealed: false,
         };
         Self { list: vec![diagnostic], more: 0 }
     }
@@ -108,6 +124,12 @@ impl Diagnostics {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Adds what is to be said about another text.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.more += other.more;
     }
 
     /// The text with colours, for a terminal.
@@ -161,6 +183,7 @@ impl Findings {
         self.add(Severity::Error, span, message.into())
     }
 
+    #[expect(dead_code, reason = "for definitions in files")]
     pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
         self.add(Severity::Warning, span, message.into())
     }
@@ -174,6 +197,8 @@ impl Findings {
             also: Vec::new(),
             span,
             source: Some(Arc::clone(&self.source)),
+            path: None,
+            concealed: false,
         };
         if self.found.list.len() < MAX_FINDINGS {
             self.found.list.push(diagnostic);
@@ -205,6 +230,18 @@ impl Said<'_> {
     /// What to do.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// The path of the value inside of its file.
+    pub(crate) fn path(self, path: impl Into<String>) -> Self {
+        self.0.path = Some(path.into()).filter(|path| !path.is_empty());
+        self
+    }
+
+    /// Keeps what is written at the place to itself.
+    pub(crate) fn conceal(self) -> Self {
+        self.0.concealed = true;
         self
     }
 

@@ -1,6 +1,6 @@
 //! How a diagnostic is shown: its text, and the lines that it is about.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Severity, Source, Span};
 
@@ -10,8 +10,19 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = Group::with_title(level.primary_title(self.message.as_str()));
-        if let Some(source) = &self.source {
+        let title = match &self.path {
+            Some(path) => format!("`{path}`: {}", self.message),
+            None => self.message.clone(),
+        };
+        let mut group = Group::with_title(level.primary_title(title));
+        if let Some(source) =
+            self.source.as_ref().filter(|source| self.concealed || !source.is_file)
+        {
+            group = group.element(self.whereabouts(source));
+            if !self.label.is_empty() {
+                group = group.element(Level::NOTE.message(self.label.as_str()));
+            }
+        } else if let Some(source) = &self.source {
             let primary = AnnotationKind::Primary;
             let near: Vec<_> =
                 self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
@@ -34,6 +45,16 @@ impl Diagnostic {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
+    }
+
+    /// Where it is, without what is written there.
+    fn whereabouts<'a>(&self, source: &'a Source) -> Origin<'a> {
+        let origin = Origin::path(source.name());
+        if !source.is_file {
+            return origin;
+        }
+        let (line, column) = source.line_and_column(self.span.start);
+        origin.line(line).char_column(column)
     }
 
     fn is_near(&self, source: &Source, other: Span) -> bool {
