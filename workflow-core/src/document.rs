@@ -4,6 +4,7 @@
 mod diagnostic;
 mod json;
 mod read;
+mod render;
 mod yaml;
 
 use std::fmt;
@@ -44,6 +45,8 @@ impl Span {
 pub(crate) struct Source {
     name: String,
     text: String,
+    /// Whether there are lines to show.
+    is_file: bool,
     /// Where each line begins.
     lines: Vec<u32>,
 }
@@ -74,7 +77,13 @@ impl Source {
         }
         let after_breaks = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
-        Arc::new(Self { name: name.into(), text, lines })
+        Arc::new(Self { name: name.into(), text, is_file: true, lines })
+    }
+
+    /// What is no file and has no text to show, such as an environment variable; `name` says
+    /// what it is.
+    pub(crate) fn elsewhere(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: String::new(), is_file: false, lines: vec![0] })
     }
 
     /// Reads a file whole.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "rare",
     "id",
     "document",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 19] = [
     "run",
     "engine",
     "registry",
+    "config",
     "file",
     "private",
 ];
