@@ -9,6 +9,10 @@ use std::process::{Command, Output};
 const EXAMPLES: &[(&str, &str)] = &[
     ("branches_and_loops", "  => 16 steps, what a ride"),
     ("cancellation", "it came this far: 2 of 4 jobs completed"),
+    (
+        "configuration",
+        "error: `ingestion.parameters.max_retries`: expected an integer, found a string",
+    ),
     ("dynamic_fan_out", "never more than 2 pages at once"),
     ("quickstart", "    j0[\"read_lockfile\"]"),
     ("registry_filter", "  latecomer    Made while it runs"),

@@ -4,6 +4,7 @@
 mod diagnostic;
 mod json;
 mod read;
+mod render;
 mod yaml;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word, wrong_type,
+    Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
+    wrong_type,
 };
 
 /// The largest file that is read, in bytes: 64 MiB.
@@ -43,6 +45,8 @@ impl Span {
 pub(crate) struct Source {
     name: String,
     text: String,
+    /// Whether there are lines to show.
+    is_file: bool,
     /// Where each line begins.
     lines: Vec<u32>,
 }
@@ -73,7 +77,13 @@ impl Source {
         }
         let after_breaks = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
-        Arc::new(Self { name: name.into(), text, lines })
+        Arc::new(Self { name: name.into(), text, is_file: true, lines })
+    }
+
+    /// What is no file and has no text to show, such as an environment variable; `name` says
+    /// what it is.
+    pub(crate) fn elsewhere(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: String::new(), is_file: false, lines: vec![0] })
     }
 
     /// Reads a file whole.
@@ -121,6 +131,15 @@ impl Source {
         let last = self.lines.partition_point(|start| *start < span.end.max(span.start + 1));
         let end = self.lines.get(last.max(first)).map_or(self.text.len() as u32, |next| *next);
         (first, Span { start: self.lines[first - 1], end })
+    }
+
+    /// The first line of a place that goes over more than a few: enough to find it.
+    fn first_line(&self, span: Span) -> Span {
+        let mut breaks = self.slice(span).match_indices('\n').map(|(at, _)| at as u32);
+        match (breaks.next(), breaks.nth(2)) {
+            (Some(first), Some(_)) => Span { start: span.start, end: span.start + first },
+            _ => span,
+        }
     }
 
     /// The place of a part of what is written there, if the part is written as it reads.
@@ -197,14 +216,6 @@ impl Node {
 
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
-    }
-
-    /// The value of a key, if this is a map that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v),
-            _ => None,
-        }
     }
 
     pub(crate) fn to_json(&self) -> Json {

@@ -8,6 +8,7 @@ mod active;
 mod clock;
 mod driver;
 mod host;
+mod machine;
 mod monitor;
 mod permits;
 mod request;
@@ -29,7 +30,11 @@ pub use active::RunHandle;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
 
+#[cfg(feature = "yaml")]
+pub(crate) use machine::{CPUS, GPUS, MEMORY};
 pub(crate) use sub::call_workflow;
+#[cfg(feature = "yaml")]
+pub(crate) use sub::run_nested;
 
 use clock::Time;
 use permits::Permits;
@@ -85,7 +90,7 @@ impl Engine {
         EngineBuilder {
             time: Time::Machine,
             max_parallel: None,
-            limits: HashMap::new(),
+            limits: machine::limits(),
             grace: Duration::from_secs(5),
             store: None,
             timings: Timings::default(),
@@ -149,6 +154,9 @@ impl EngineBuilder {
     }
 
     /// Sets how many jobs that name this limit may run at once, over all runs; 0 counts as 1.
+    ///
+    /// Every engine has the limits `machine.cpus` and, on Linux, `machine.memory_mib`, which jobs
+    /// that say what they need are counted against; they can be set like any other.
     pub fn limit(mut self, name: impl Into<String>, jobs: usize) -> Self {
         self.limits.insert(name.into(), jobs.max(1));
         self

@@ -56,7 +56,8 @@ pub(crate) struct JobPolicy {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) priority: i32,
-    pub(crate) limits: Vec<String>,
+    /// Names of limits, and how much of each.
+    pub(crate) limits: Vec<(String, usize)>,
     /// How many of the job's children may run at once; 0 means without limit.
     pub(crate) concurrency: usize,
 }

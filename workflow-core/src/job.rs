@@ -18,6 +18,8 @@ mod traits;
 
 use async_trait::async_trait;
 
+#[cfg(feature = "yaml")]
+pub(crate) use bind::Input;
 pub use bind::{Bind, Each, EachOf, Handle, Inputs, Opt, Reader, Ref, Val};
 pub(crate) use bind::{InputRef, fresh_owner};
 pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};

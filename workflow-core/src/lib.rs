@@ -41,6 +41,8 @@
 //!
 //! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
 //!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
+//! - `yaml`: configuration (`config`) in files.
+//! - `garde`: types that derive `garde::Validate` have rules for their configuration.
 //! - `schema`: offers the JSON Schema of inputs and outputs that implement `schemars::JsonSchema`.
 
 extern crate self as workflow_core;
@@ -50,11 +52,15 @@ extern crate self as workflow_core;
 pub mod __private;
 #[cfg(all(unix, feature = "yaml"))]
 pub mod command;
+#[cfg(feature = "yaml")]
+pub mod config;
 mod definition;
 #[cfg(feature = "yaml")]
 mod document;
 mod engine;
 mod event;
+#[cfg(all(unix, feature = "yaml"))]
+mod file;
 mod graph;
 mod id;
 mod job;
@@ -77,6 +83,8 @@ pub use engine::{
     RunRequest, SystemClock, Timings,
 };
 pub use event::{Event, EventKind, Failure};
+#[cfg(all(unix, feature = "yaml"))]
+pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName};
 pub use job::{

@@ -18,6 +18,8 @@ use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
 pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
+#[cfg(feature = "yaml")]
+pub(crate) use entry::{constant, set_output};
 pub use error::RegistryError;
 pub use index::Entry;
 pub use listing::{Jobs, Listing};

@@ -15,17 +15,17 @@ mod template;
 use serde_json::{Map, Value as Json, json};
 
 use crate::document::{
-    Findings, Node, Read, Scalar, Spanned, Table, Value, choice, record, wrong_type,
+    Findings, Idle, Node, Read, Scalar, Spanned, Table, Value, choice, record, wrong_type,
 };
 use crate::job::{OnFailure, TriggerRule};
 
 pub(crate) use check::{check, metadata};
-pub(crate) use expand::{Expanded, ExpandedJob, expand, text};
+pub(crate) use expand::{Expanded, expand};
 pub(crate) use expression::{Expression, is_true};
-pub(crate) use order::{Order, order};
-pub(crate) use parameters::{Axes, MAX_COPIES, Written, fill, near_misses};
+pub(crate) use order::{Order, order, texts_of};
+use parameters::{Axes, MAX_COPIES, fill, near_misses};
 pub(crate) use quantity::{Memory, Time};
-pub(crate) use template::{NamedKind, Part, Template, Use};
+pub(crate) use template::{NamedKind, Part, Template};
 
 /// A name or another text, and its place.
 pub(crate) type Text = Spanned<Box<str>>;
@@ -74,33 +74,33 @@ record! {
         /// Named limits that jobs share, such as `db: 4`.
         limits: Table<Spanned<u32>>,
         /// Slurm: kept, not used.
-        slurm_schedulers: Option<Spanned<Json>>,
+        slurm_schedulers: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        slurm_defaults: Option<Spanned<Json>>,
+        slurm_defaults: Option<Idle<true>>,
         /// Kept, not used: peak memory and CPU time of each command are always in the report.
-        resource_monitor: Option<Spanned<Json>>,
+        resource_monitor: Option<Idle<false>>,
         /// Kept, not used: how another engine executes jobs.
-        execution_config: Option<Spanned<Json>>,
+        execution_config: Option<Idle<false>>,
         /// Kept, not used: another engine's status for failed jobs.
-        use_pending_failed: Option<Spanned<Json>>,
+        use_pending_failed: Option<Idle<false>>,
         /// Kept, not used: an order among ready jobs of another engine.
-        jobs_sort_method: Option<Spanned<Json>>,
+        jobs_sort_method: Option<Idle<false>>,
         /// Kept, not used: whether another engine enforces resources.
-        limit_resources: Option<Spanned<Json>>,
+        limit_resources: Option<Idle<false>>,
         /// Kept, not used: provenance records of another engine.
-        enable_ro_crate: Option<Spanned<Json>>,
+        enable_ro_crate: Option<Idle<false>>,
         /// Kept, not used: who may see the workflow in another engine.
-        access_groups: Option<Spanned<Json>>,
+        access_groups: Option<Idle<false>>,
         /// Slurm: kept, not used.
-        compute_node_expiration_buffer_seconds: Option<Spanned<Json>>,
+        compute_node_expiration_buffer_seconds: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        compute_node_wait_for_new_jobs_seconds: Option<Spanned<Json>>,
+        compute_node_wait_for_new_jobs_seconds: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        compute_node_ignore_workflow_completion: Option<Spanned<Json>>,
+        compute_node_ignore_workflow_completion: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        compute_node_wait_for_healthy_database_minutes: Option<Spanned<Json>>,
+        compute_node_wait_for_healthy_database_minutes: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        compute_node_min_time_for_new_jobs_seconds: Option<Spanned<Json>>,
+        compute_node_min_time_for_new_jobs_seconds: Option<Idle<true>>,
     }
 }
 
@@ -176,11 +176,11 @@ record! {
         /// Parameters of the workflow that the job takes over.
         use_parameters: Vec<Text>,
         /// Slurm: kept, not used.
-        scheduler: Option<Text>,
+        scheduler: Option<Idle<true>>,
         /// Kept, not used: where another engine runs the job.
-        labels: Option<Spanned<Json>>,
+        labels: Option<Idle<false>>,
         /// Kept, not used: output is always in the run's log.
-        stdio: Option<Spanned<Json>>,
+        stdio: Option<Idle<false>>,
     }
 }
 
@@ -198,7 +198,7 @@ record! {
         /// Parameters of the workflow that the file takes over.
         use_parameters: Vec<Text>,
         /// Kept, not used: the file's name in provenance records.
-        identifier: Option<Spanned<Json>>,
+        identifier: Option<Idle<false>>,
     }
 }
 
@@ -236,7 +236,7 @@ record! {
         /// The longest that the job may take, as an ISO 8601 duration: `PT30M`.
         runtime: Option<Spanned<Time>>,
         /// Slurm: kept, not used.
-        step_nodes: Option<Spanned<Json>>,
+        step_nodes: Option<Idle<true>>,
     }
 }
 
@@ -278,17 +278,17 @@ record! {
         /// Patterns for names of jobs that they look at.
         job_name_regexes: Vec<Text>,
         /// Slurm: kept, not used.
-        scheduler: Option<Spanned<Json>>,
+        scheduler: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        scheduler_type: Option<Spanned<Json>>,
+        scheduler_type: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        num_allocations: Option<Spanned<Json>>,
+        num_allocations: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        start_one_worker_per_node: Option<Spanned<Json>>,
+        start_one_worker_per_node: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        max_parallel_jobs: Option<Spanned<Json>>,
+        max_parallel_jobs: Option<Idle<true>>,
         /// Slurm: kept, not used.
-        persistent: Option<Spanned<Json>>,
+        persistent: Option<Idle<true>>,
     }
 }
 

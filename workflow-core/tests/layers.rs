@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 20] = [
     "rare",
     "id",
     "document",
@@ -22,6 +22,8 @@ const ROOMS: [&str; 17] = [
     "run",
     "engine",
     "registry",
+    "config",
+    "file",
     "private",
 ];
 

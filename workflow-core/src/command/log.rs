@@ -173,5 +173,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Closing would do, were it not for processes that are being started meanwhile: they hold
+        // a copy of the file, and with it the lock, until their `exec`. Fails without locks.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 #[cfg(test)]
 mod tests;

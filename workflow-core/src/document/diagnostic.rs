@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::Renderer;
 
 use super::{Source, Span};
 
@@ -19,13 +19,17 @@ pub enum Severity {
 /// One thing to be said about a file: what is wrong, where, and what to do.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
-    severity: Severity,
-    message: String,
-    label: String,
-    help: Option<String>,
-    also: Vec<(Span, String)>,
-    span: Span,
-    source: Option<Arc<Source>>,
+    pub(super) severity: Severity,
+    pub(super) message: String,
+    pub(super) label: String,
+    pub(super) help: Option<String>,
+    pub(super) also: Vec<(Span, String)>,
+    pub(super) span: Span,
+    pub(super) source: Option<Arc<Source>>,
+    /// The path of the value inside of its file.
+    pub(super) path: Option<String>,
+    /// Whether the text at the place is not to be shown.
+    pub(super) concealed: bool,
 }
 
 impl Diagnostic {
@@ -44,85 +48,29 @@ impl Diagnostic {
         self.help.as_deref()
     }
 
-    /// The file.
+    /// The path of the value that it is about, such as `source.urls[0]`, where that is known.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The file, or in words what else it is about: an environment variable.
     pub fn file(&self) -> Option<&str> {
         self.source.as_ref().map(|source| source.name())
     }
 
     /// The line, from 1.
     pub fn line(&self) -> Option<usize> {
-        self.source.as_ref().map(|source| source.line_and_column(self.span.start).0)
+        self.place().map(|(line, _)| line)
     }
 
     /// The column, in characters from 1.
     pub fn column(&self) -> Option<usize> {
-        self.source.as_ref().map(|source| source.line_and_column(self.span.start).1)
+        self.place().map(|(_, column)| column)
     }
 
-    fn render(&self, renderer: &Renderer) -> String {
-        let level = match self.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let mut group = Group::with_title(level.primary_title(self.message.as_str()));
-        if let Some(source) = &self.source {
-            let primary = AnnotationKind::Primary;
-            let near: Vec<_> =
-                self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
-            let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
-            let all =
-                spans.reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) });
-            let mut snippet = snippet(source, all.unwrap_or(self.span));
-            snippet.annotate(primary, self.span, &self.label);
-            for (span, label) in near {
-                snippet.annotate(AnnotationKind::Context, *span, label);
-            }
-            group = group.element(snippet.snippet);
-            for (span, label) in self.also.iter().filter(|(span, _)| !self.is_near(source, *span)) {
-                let mut other = self::snippet(source, *span);
-                other.annotate(AnnotationKind::Context, *span, label);
-                group = group.element(other.snippet);
-            }
-        }
-        if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        renderer.render(&[group])
-    }
-
-    fn is_near(&self, source: &Source, other: Span) -> bool {
-        let (line, _) = source.line_and_column(self.span.start);
-        let (other, _) = source.line_and_column(other.start);
-        line.abs_diff(other) <= NEAR
-    }
-}
-
-/// Places so many lines apart are shown in one snippet.
-const NEAR: usize = 6;
-
-/// A part of a source that is shown, with places inside of it.
-struct Shown<'a> {
-    part: Span,
-    snippet: Snippet<'a, annotate_snippets::Annotation<'a>>,
-}
-
-fn snippet(source: &Source, span: Span) -> Shown<'_> {
-    let (line, part) = source.lines_around(span);
-    let text = source.slice(part).trim_end_matches(['\n', '\r']);
-    let snippet = Snippet::source(text).path(source.name()).line_start(line).fold(true);
-    let part = Span { end: part.start + text.len() as u32, ..part };
-    Shown { part, snippet }
-}
-
-impl<'a> Shown<'a> {
-    fn annotate(&mut self, kind: AnnotationKind, span: Span, label: &'a str) {
-        let within =
-            |at: u32| (at.clamp(self.part.start, self.part.end) - self.part.start) as usize;
-        let label = (!label.is_empty()).then_some(label);
-        let annotation = kind.span(within(span.start)..within(span.end)).label(label);
-        let empty = Snippet::source("");
-        let snippet = std::mem::replace(&mut self.snippet, empty);
-        self.snippet = snippet.annotation(annotation);
+    fn place(&self) -> Option<(usize, usize)> {
+        let source = self.source.as_ref().filter(|source| source.is_file)?;
+        Some(source.line_and_column(self.span.start))
     }
 }
 
@@ -152,6 +100,8 @@ impl Diagnostics {
             also: Vec::new(),
             span: Span::default(),
             source: None,
+            path: None,
+            concealed: false,
         };
         Self { list: vec![diagnostic], more: 0 }
     }
@@ -174,6 +124,12 @@ impl Diagnostics {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Adds what is to be said about another text.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.more += other.more;
     }
 
     /// The text with colours, for a terminal.
@@ -214,6 +170,11 @@ impl Findings {
         Self { source: Arc::clone(source), found: Diagnostics::default(), surplus: None }
     }
 
+    /// Findings that nobody reads, about what has been checked before.
+    pub(crate) fn silent() -> Self {
+        Self::new(&Source::new("", ""))
+    }
+
     pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source
     }
@@ -221,6 +182,12 @@ impl Findings {
     /// Whether anything found so far keeps the file from being run.
     pub(crate) fn has_errors(&self) -> bool {
         self.found.errors() > 0
+    }
+
+    /// Whether an error has been found inside of the place.
+    pub(crate) fn has_errors_in(&self, place: Span) -> bool {
+        let errors = self.found.list.iter().filter(|one| one.severity == Severity::Error);
+        errors.into_iter().any(|one| place.start <= one.span.start && one.span.end <= place.end)
     }
 
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
@@ -232,6 +199,7 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
+        let span = self.source.first_line(span);
         let diagnostic = Diagnostic {
             severity,
             message,
@@ -240,6 +208,8 @@ impl Findings {
             also: Vec::new(),
             span,
             source: Some(Arc::clone(&self.source)),
+            path: None,
+            concealed: false,
         };
         if self.found.list.len() < MAX_FINDINGS {
             self.found.list.push(diagnostic);
@@ -271,6 +241,18 @@ impl Said<'_> {
     /// What to do.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// The path of the value inside of its file.
+    pub(crate) fn path(self, path: impl Into<String>) -> Self {
+        self.0.path = Some(path.into()).filter(|path| !path.is_empty());
+        self
+    }
+
+    /// Keeps what is written at the place to itself.
+    pub(crate) fn conceal(self) -> Self {
+        self.0.concealed = true;
         self
     }
 

@@ -21,6 +21,11 @@ pub(crate) trait Read: Sized {
         None
     }
 
+    /// Where the value stands and whose it is, if it is kept for another engine and has no effect.
+    fn without_effect(&self) -> Option<(Span, &'static str)> {
+        None
+    }
+
     /// The JSON Schema; types with names of their own go into `definitions`.
     fn schema(definitions: &mut Map<String, Json>) -> Json;
 }
@@ -74,6 +79,10 @@ impl<T: Read> Read for Option<T> {
         Some(None)
     }
 
+    fn without_effect(&self) -> Option<(Span, &'static str)> {
+        self.as_ref().and_then(T::without_effect)
+    }
+
     fn schema(definitions: &mut Map<String, Json>) -> Json {
         json!({ "anyOf": [T::schema(definitions), { "type": "null" }] })
     }
@@ -92,7 +101,13 @@ impl<T: Read> Read for Vec<T> {
                 Some(list)
             }
             _ => {
-                wrong_type(node, &format!("a list, each item {}", T::WANTED), findings);
+                let message =
+                    format!("expected a list, each item {}, found {}", T::WANTED, node.kind());
+                let written = findings.source().slice(node.span).to_owned();
+                let said = findings.error(node.span, message);
+                if matches!(node.value, Value::Text(_)) {
+                    said.help(format!("write `[{written}]`"));
+                }
                 None
             }
         }
@@ -315,7 +330,8 @@ pub(crate) fn field<T: Read>(
     let given = entries.iter().find(|(key, _)| &*key.text == name);
     match given {
         Some((_, value)) if value.is_null() && T::absent().is_some() => T::absent(),
-        Some((_, value)) => T::read(value, findings),
+        // What does not fit has been reported; without it the rest can still be looked at.
+        Some((_, value)) => T::read(value, findings).or_else(T::absent),
         None => T::absent().or_else(|| {
             let first_line = findings.source().slice(node.span).lines().next().unwrap_or_default();
             let start = node.span.start as usize;
@@ -377,6 +393,21 @@ macro_rules! record {
         #[derive(Debug, Clone)]
         $vis struct $name {
             $($(#[doc = $doc])+ $vis $field: $kind,)+
+        }
+
+        impl $name {
+            /// The fields that are given and have no effect: their names, places, and owners.
+            #[expect(clippy::allow_attributes, reason = "not every record is asked")]
+            #[allow(dead_code)]
+            pub(crate) fn idle_fields(
+                &self,
+            ) -> impl Iterator<Item = (&'static str, $crate::document::Span, &'static str)> {
+                let fields = [$((
+                    stringify!($field),
+                    $crate::document::Read::without_effect(&self.$field),
+                )),+];
+                fields.into_iter().filter_map(|(name, idle)| idle.map(|(at, of)| (name, at, of)))
+            }
         }
 
         impl $crate::document::Read for $name {
@@ -465,3 +496,23 @@ pub(crate) fn word<T: Copy>(
 }
 
 pub(crate) use {choice, record};
+
+/// A value of any shape that is kept for another engine, `Slurm` or otherwise, and has no effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Idle<const SLURM: bool>(Span);
+
+impl<const SLURM: bool> Read for Idle<SLURM> {
+    const WANTED: &'static str = "any value";
+
+    fn read(node: &Node, _: &mut Findings) -> Option<Self> {
+        Some(Self(node.span))
+    }
+
+    fn without_effect(&self) -> Option<(Span, &'static str)> {
+        Some((self.0, if SLURM { "Slurm" } else { "" }))
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({})
+    }
+}

@@ -119,11 +119,15 @@ impl Hands {
         let verdict = catch_unwind(AssertUnwindSafe(|| (condition.0)(&scope)));
         let mut state = run.lock();
         match verdict {
-            Ok(Some(true)) => {
+            Ok(Ok(true)) => {
                 state.began(job, attempt);
                 return true;
             }
-            Ok(Some(false) | None) => state.declined(run, job, attempt, &mut self.errands),
+            Ok(Ok(false)) => state.declined(run, job, attempt, &mut self.errands),
+            Ok(Err(error)) => {
+                state.began(job, attempt);
+                self.ended = Some(Ended { job, attempt, result: Err(error) });
+            }
             Err(panic) => {
                 state.began(job, attempt);
                 self.ended = Some(Ended { job, attempt, result: Err(panicked(&*panic)) });

@@ -30,8 +30,8 @@ struct Waiter {
     needs: Needs,
 }
 
-/// The limits that one job counts against.
-type Needs = SmallVec<[usize; 2]>;
+/// The limits that one job counts against, and how much of each it takes.
+type Needs = SmallVec<[(usize, usize); 2]>;
 
 /// A job that now has its places.
 pub(super) type Grant = (Arc<ActiveRun>, u32);
@@ -62,24 +62,26 @@ impl Permits {
 
     /// The name of a limit that the job asks for and the engine does not have.
     pub(super) fn missing<'a>(&self, policy: &'a JobPolicy) -> Option<&'a str> {
-        policy.limits.iter().map(String::as_str).find(|name| !self.names.contains_key(*name))
+        let names = policy.limits.iter().map(|(name, _)| name.as_str());
+        names.into_iter().find(|name| !self.names.contains_key(*name))
     }
 
-    /// The names of the limits.
+    /// The names of the limits, without those of the machine.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        let names = self.names.keys().map(String::as_str);
+        names.filter(|name| !name.starts_with("machine."))
     }
 
     fn needs(&self, traits: Traits, policy: Option<&JobPolicy>) -> Needs {
-        let total = (self.total && !traits.has(Traits::CONTAINER)).then_some(0);
+        let total = (self.total && !traits.has(Traits::CONTAINER)).then_some((0, 1));
         let limits = policy.into_iter().flat_map(|policy| &policy.limits);
-        let mut needs: Needs = total
-            .into_iter()
-            .chain(limits.filter_map(|name| self.names.get(name).copied()))
-            .collect();
-        // A limit that is named twice is counted once.
-        needs.sort_unstable();
-        needs.dedup();
+        let limits = limits.filter_map(|(name, amount)| Some((*self.names.get(name)?, *amount)));
+        // Who asks for more than there is gets all of it.
+        let fitting = limits.map(|(limit, amount)| (limit, amount.min(self.sizes[limit])));
+        let mut needs: Needs = total.into_iter().chain(fitting).collect();
+        // A limit that is named twice is counted once, for the larger amount.
+        needs.sort_unstable_by_key(|(limit, amount)| (*limit, std::cmp::Reverse(*amount)));
+        needs.dedup_by_key(|(limit, _)| *limit);
         needs
     }
 
@@ -105,8 +107,8 @@ impl Permits {
     pub(super) fn release(&self, traits: Traits, policy: Option<&JobPolicy>) -> Vec<Grant> {
         let needs = self.needs(traits, policy);
         let mut state = self.lock();
-        for limit in &needs {
-            state.free[*limit] += 1;
+        for (limit, amount) in &needs {
+            state.free[*limit] += amount;
         }
         state.grant(&needs)
     }
@@ -118,9 +120,9 @@ impl Permits {
 
 impl State {
     fn take(&mut self, needs: &Needs) -> bool {
-        let free = needs.iter().all(|limit| self.free[*limit] > 0);
+        let free = needs.iter().all(|(limit, amount)| self.free[*limit] >= *amount);
         if free {
-            needs.iter().for_each(|limit| self.free[*limit] -= 1);
+            needs.iter().for_each(|(limit, amount)| self.free[*limit] -= amount);
         }
         free
     }
@@ -129,7 +131,7 @@ impl State {
     fn grant(&mut self, freed: &Needs) -> Vec<Grant> {
         let mut grants = Vec::new();
         let mut at = 0;
-        while at < self.waiting.len() && freed.iter().any(|limit| self.free[*limit] > 0) {
+        while at < self.waiting.len() && freed.iter().any(|(limit, _)| self.free[*limit] > 0) {
             let needs = self.waiting[at].needs.clone();
             if !self.take(&needs) {
                 at += 1;
@@ -142,7 +144,7 @@ impl State {
             {
                 Some(grant) => grants.push(grant),
                 // Its run is gone.
-                None => needs.iter().for_each(|limit| self.free[*limit] += 1),
+                None => needs.iter().for_each(|(limit, amount)| self.free[*limit] += amount),
             }
         }
         grants
@@ -155,6 +157,6 @@ impl fmt::Debug for Permits {
         if self.total {
             map.entry(&"max_parallel", &self.sizes[0]);
         }
-        map.entries(self.names.iter().map(|(name, limit)| (name, self.sizes[*limit]))).finish()
+        map.entries(self.names().map(|name| (name, self.sizes[self.names[name]]))).finish()
     }
 }

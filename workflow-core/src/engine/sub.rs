@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use futures::future::{Either, select};
 
-use super::{Engine, IntoWorkflow, Shared};
+use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::job::{Bind, Body, Call, Handle, Inputs, JobContext, JobError, Reader, Ref, Scope};
-use crate::run::{Run, RunError};
+#[cfg(feature = "yaml")]
+use crate::run::OutputError;
+use crate::run::{Report, Run, RunError};
 use crate::value::Type;
 
 /// A job that runs a workflow, as a run of its own on the engine of the outer one.
@@ -27,20 +29,45 @@ where
         async move {
             let request = engine_of(&scope)?.run(workflow);
             let request = request.input(Reader::<Ref<I>>::read(&reader, &scope)?);
-            let run = request.start().map_err(unfit)?;
-            let context = JobContext::new(&scope);
-            let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
-                Either::Left((ended, _)) => ended,
-                Either::Right(((), wait)) => {
-                    run.cancel();
-                    wait.await
-                }
-            };
-            scope.put(ended?.output::<O>().map_err(JobError::terminal)?)
+            let report = run_inside(&scope, request).await?;
+            scope.put(report.output::<O>().map_err(JobError::terminal)?)
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
     Call::new(name, kind, body, inputs).takes_context().container()
+}
+
+/// Runs a workflow inside of a job, and stops it when the job is asked to stop.
+async fn run_inside(scope: &Scope, request: RunRequest) -> Result<Report, JobError> {
+    let run = request.start().map_err(unfit)?;
+    let context = JobContext::new(scope);
+    let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), wait)) => {
+            run.cancel();
+            wait.await
+        }
+    };
+    Ok(ended?)
+}
+
+/// The output of a workflow that is run inside of a job, as JSON; null when it has none.
+#[cfg(feature = "yaml")]
+pub(crate) async fn run_nested(
+    scope: &Scope,
+    workflow: std::sync::Arc<dyn crate::workflow::Workflow>,
+    input: Option<serde_json::Value>,
+) -> Result<serde_json::Value, JobError> {
+    let mut request = engine_of(scope)?.run(workflow);
+    if let Some(input) = input {
+        request = request.input(input);
+    }
+    let report = run_inside(scope, request).await?;
+    match report.output_json() {
+        Ok(output) => Ok(output),
+        Err(OutputError::None { .. }) => Ok(serde_json::Value::Null),
+        Err(error) => Err(JobError::terminal(error)),
+    }
 }
 
 /// Nothing gets better by trying again to begin a run that cannot.

@@ -157,9 +157,10 @@ impl<T: Send + Sync + 'static> Call<T> {
                 if let Some(Condition(earlier)) = &earlier
                     && !earlier(scope)?
                 {
-                    return Some(false);
+                    return Ok(false);
                 }
-                Reader::<Ref<U>>::read(&reader, scope).ok().map(&test)
+                // Without the value the job has nothing to be run for.
+                Ok(Reader::<Ref<U>>::read(&reader, scope).is_ok_and(&test))
             })));
         })
     }
@@ -196,8 +197,14 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Counts the job against a named limit of the engine.
     pub fn limit(self, name: impl Into<String>) -> Self {
+        self.limit_by(name, 1)
+    }
+
+    /// Counts the job against a named limit of the engine as so many. A job that counts for more
+    /// than there is has the whole limit for itself.
+    pub fn limit_by(self, name: impl Into<String>, amount: usize) -> Self {
         let name = name.into();
-        self.set(|options| options.limits.push(name))
+        self.set(|options| options.limits.push((name, amount)))
     }
 
     /// Names what takes the job's work back: run, newest first, when a later job fails for good.

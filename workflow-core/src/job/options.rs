@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, InputRef, RawCall, Scope};
+use super::{Group, InputRef, JobError, RawCall, Scope};
 use crate::retry::RetryPolicy;
 
 /// What must have become of the jobs that a job waits for, before it may start.
@@ -88,7 +88,8 @@ pub struct JobOptions {
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) timeouts: Timeouts,
     pub(crate) priority: i32,
-    pub(crate) limits: Vec<String>,
+    /// Names of limits, and how much of each.
+    pub(crate) limits: Vec<(String, usize)>,
     pub(crate) condition: Option<Condition>,
     pub(crate) undo: Option<Undo>,
     /// How many children of the job may run at once.
@@ -159,7 +160,7 @@ impl JobOptions {
     /// Adds a named limit of the engine that the job counts against.
     #[must_use]
     pub fn limit(mut self, name: impl Into<String>) -> Self {
-        self.limits.push(name.into());
+        self.limits.push((name.into(), 1));
         self
     }
 }
@@ -167,8 +168,8 @@ impl JobOptions {
 /// A test of upstream values that decides whether a job runs.
 pub(crate) struct Condition(pub(crate) Test);
 
-/// `None` when a value that it looks at is not there.
-type Test = Box<dyn Fn(&Scope) -> Option<bool> + Send + Sync>;
+/// Fails when it cannot be told, which fails the job.
+type Test = Box<dyn Fn(&Scope) -> Result<bool, JobError> + Send + Sync>;
 
 /// What takes a job's work back: a call in which items stand for the job's own output.
 pub(crate) struct Undo {

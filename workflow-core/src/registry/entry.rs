@@ -112,3 +112,15 @@ impl Erased {
 pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> Option<Erased> {
     Some(Erased::new(flow.job(call)))
 }
+
+/// The handle of a value whose type has been set aside.
+#[cfg(feature = "yaml")]
+pub(crate) fn constant(flow: &mut Flow, value: crate::value::Boxed, kind: Type) -> Erased {
+    Erased { at: flow.erased_value(value), kind }
+}
+
+/// Makes what a job leaves the output of its workflow.
+#[cfg(feature = "yaml")]
+pub(crate) fn set_output(flow: &mut Flow, output: Erased) {
+    flow.erased_output(output.at);
+}

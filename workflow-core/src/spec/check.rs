@@ -18,13 +18,16 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
         None => Map::new(),
     };
     check_schedule(spec, &object, findings);
-    let cron = spec.schedule.as_ref().map(|schedule| &schedule.value.cron);
+    let schedule = spec.schedule.as_ref().map(|schedule| &schedule.value);
+    let cron = schedule.map(|schedule| &schedule.cron);
+    let zone = schedule.and_then(|schedule| schedule.timezone.as_ref());
     let beside = [
         ("description", spec.description.as_ref()),
         ("project", spec.project.as_ref()),
         ("domain", spec.domain.as_ref()),
         ("owner", spec.user.as_ref().filter(|_| !object.contains_key("owner"))),
         ("schedule", cron),
+        ("timezone", zone),
     ];
     for (key, text) in beside {
         let Some(text) = text else { continue };
@@ -91,8 +94,7 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
         check_job(spec, job, findings);
     }
     check_actions(spec, findings);
-    warn_of_slurm(spec, findings);
-    warn_of_unused(spec, findings);
+    warn_of_idle(spec, findings);
 }
 
 fn check_project(project: &Text, findings: &mut Findings) {
@@ -143,6 +145,8 @@ fn check_job(spec: &WorkflowSpec, job: &JobEntry, findings: &mut Findings) {
     ];
     let given: Vec<_> = kinds.iter().filter_map(|(name, text)| Some((*name, (*text)?))).collect();
     match given.as_slice() {
+        // A mistyped field, say.
+        [] if findings.has_errors_in(job.span) => {}
         [] => {
             findings
                 .error(job.name.span, format!("job `{}` does nothing", job.name.value))
@@ -176,8 +180,7 @@ fn check_rest(spec: &WorkflowSpec, job: &JobEntry, rest: &JobSpec, findings: &mu
         check_variable(name, findings);
     }
     if let Some(retry) = &rest.retry {
-        if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| !(c.value >= 1.0))
-        {
+        if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| c.value < 1.0) {
             findings.error(coefficient.span, "a `backoff_coefficient` is at least 1");
         }
         if let Some(jitter) = retry.jitter.as_ref().filter(|j| !(0.0..=1.0).contains(&j.value)) {
@@ -240,55 +243,37 @@ fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
     }
 }
 
-/// One warning for everything that is about Slurm.
-fn warn_of_slurm(spec: &WorkflowSpec, findings: &mut Findings) {
-    let mut fields: Vec<(&str, Span)> = Vec::new();
-    let top = [
-        ("slurm_schedulers", &spec.slurm_schedulers),
-        ("slurm_defaults", &spec.slurm_defaults),
-        ("compute_node_expiration_buffer_seconds", &spec.compute_node_expiration_buffer_seconds),
-        ("compute_node_wait_for_new_jobs_seconds", &spec.compute_node_wait_for_new_jobs_seconds),
-        ("compute_node_ignore_workflow_completion", &spec.compute_node_ignore_workflow_completion),
-        (
-            "compute_node_wait_for_healthy_database_minutes",
-            &spec.compute_node_wait_for_healthy_database_minutes,
-        ),
-        (
-            "compute_node_min_time_for_new_jobs_seconds",
-            &spec.compute_node_min_time_for_new_jobs_seconds,
-        ),
-    ];
-    fields.extend(top.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.span))));
-    let rests = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
-    let scheduler = rests.filter_map(|rest| rest.scheduler.as_ref()).next();
-    fields.extend(scheduler.map(|scheduler| ("scheduler", scheduler.span)));
+/// One warning for everything that is about Slurm, and one for what only another engine uses.
+fn warn_of_idle(spec: &WorkflowSpec, findings: &mut Findings) {
+    let jobs = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
+    let actions = spec.actions.iter();
     let schedules =
-        |action: &&super::ActionSpec| action.action_type.value == ActionKind::ScheduleNodes;
-    let action = spec.actions.iter().find(schedules);
-    fields.extend(action.map(|action| ("schedule_nodes", action.action_type.span)));
-    let Some((_, first)) = fields.first() else { return };
-    let names: Vec<String> = fields.iter().map(|(name, _)| format!("`{name}`")).collect();
-    findings
-        .warning(
-            *first,
-            format!("nothing is submitted to Slurm: {} have no effect", names.join(", ")),
-        )
-        .help("the jobs run on this machine");
-}
-
-/// One warning for fields that only another engine has a use for.
-fn warn_of_unused(spec: &WorkflowSpec, findings: &mut Findings) {
-    let top = [
-        ("execution_config", &spec.execution_config),
-        ("use_pending_failed", &spec.use_pending_failed),
-        ("jobs_sort_method", &spec.jobs_sort_method),
-        ("limit_resources", &spec.limit_resources),
-        ("enable_ro_crate", &spec.enable_ro_crate),
-        ("access_groups", &spec.access_groups),
-    ];
-    let given: Vec<_> =
-        top.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.span))).collect();
-    let Some((_, first)) = given.first() else { return };
-    let names: Vec<String> = given.iter().map(|(name, _)| format!("`{name}`")).collect();
-    findings.warning(*first, format!("{} have no effect here", names.join(", ")));
+        actions.clone().filter(|one| one.action_type.value == ActionKind::ScheduleNodes);
+    let schedules = schedules.map(|one| ("schedule_nodes", one.action_type.span, "Slurm"));
+    let fields: Vec<_> = spec
+        .idle_fields()
+        .chain(jobs.flat_map(JobSpec::idle_fields))
+        .chain(spec.files.iter().flat_map(super::FileSpec::idle_fields))
+        .chain(spec.resource_requirements.iter().flat_map(super::ResourceSpec::idle_fields))
+        .chain(schedules)
+        .chain(actions.flat_map(super::ActionSpec::idle_fields))
+        .collect();
+    for owner in ["Slurm", ""] {
+        let own = fields.iter().filter(|(_, _, of)| *of == owner);
+        let mut names: Vec<String> = Vec::new();
+        for (name, ..) in own.clone() {
+            let name = format!("`{name}`");
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let Some((_, first, _)) = own.min_by_key(|(_, at, _)| at.start) else { continue };
+        let names = names.join(", ");
+        let _ = match owner {
+            "Slurm" => findings
+                .warning(*first, format!("nothing is submitted to Slurm: {names} without effect"))
+                .help("the jobs run on this machine"),
+            _ => findings.warning(*first, format!("without effect here: {names}")),
+        };
+    }
 }

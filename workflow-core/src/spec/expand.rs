@@ -1,6 +1,9 @@
 //! The jobs and files that the entries of a file stand for: one for each copy, with its name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
 
 use super::parameters::Written;
 use super::{Axes, JobEntry, MAX_COPIES, Text, WorkflowSpec, fill, near_misses};
@@ -8,7 +11,7 @@ use crate::document::{Findings, Span};
 use crate::id::JobName;
 
 /// One job: which entry it is a copy of, which copy, and its name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ExpandedJob {
     pub(crate) entry: u32,
     pub(crate) copy: u32,
@@ -16,7 +19,7 @@ pub(crate) struct ExpandedJob {
 }
 
 /// Everything that entries with parameters stand for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Expanded {
     pub(crate) jobs: Vec<ExpandedJob>,
     /// The parameters of each entry of `jobs`.
@@ -26,12 +29,20 @@ pub(crate) struct Expanded {
     /// Names that several copies share: all of them.
     pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
     pub(crate) files: Named<Box<str>>,
-    pub(crate) data: Named<(u32, u32)>,
-    pub(crate) constants: Option<Axes>,
+    pub(crate) data: Named<DataPlace>,
+    pub(crate) constants: Axes,
+}
+
+/// Which entry of `user_data` is meant, and which copy of it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataPlace {
+    entry: u32,
+    copy: u32,
+    axes: Arc<Axes>,
 }
 
 /// Things with names: files with their paths, data.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Named<T> {
     pub(crate) list: Vec<(Box<str>, T)>,
     pub(crate) number_of: HashMap<Box<str>, u32>,
@@ -59,7 +70,7 @@ impl<T> Named<T> {
 /// Makes the copies.
 pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     let constants = Axes::constants(&spec.variables);
-    let mut expanded = Expanded::default();
+    let mut expanded = Expanded { constants: constants.clone(), ..Expanded::default() };
     expanded.jobs.reserve(spec.jobs.0.len());
     expanded.job_of.reserve(spec.jobs.0.len());
     for (entry, job) in spec.jobs.0.iter().enumerate() {
@@ -93,10 +104,11 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
             constants: &constants,
         };
         let axes = written.axes(findings).unwrap_or_else(Axes::none);
-        let place = |copy| (entry as u32, copy as u32);
+        let shared = Arc::new(axes.clone());
+        let place =
+            |copy| DataPlace { entry: entry as u32, copy: copy as u32, axes: Arc::clone(&shared) };
         add_named(&mut expanded.data, "data entry", &data.name, &axes, &constants, place, findings);
     }
-    expanded.constants = Some(constants);
     expanded
 }
 
@@ -150,6 +162,26 @@ fn add_named<T>(
 }
 
 impl Expanded {
+    /// A text of a job with parameters and constants filled in.
+    pub(crate) fn filled(&self, job: u32, written: &str) -> String {
+        let job = &self.jobs[job as usize];
+        text(written, &self.axes[job.entry as usize], job.copy as usize, &self.constants)
+    }
+
+    /// A text that belongs to no job, with constants filled in.
+    pub(crate) fn constant(&self, written: &str) -> String {
+        fill(written, &self.constants, 0).into_owned()
+    }
+
+    /// Named data with parameters and constants filled into its texts.
+    pub(crate) fn data_of(&self, spec: &WorkflowSpec, name: &str) -> Json {
+        let Some(number) = self.data.number_of.get(name) else { return Json::Null };
+        let place = &self.data.list[*number as usize].1;
+        let written = spec.user_data[place.entry as usize].data.as_ref();
+        let fill = |written: &str| text(written, &place.axes, place.copy as usize, &self.constants);
+        written.map_or(Json::Null, |written| with_texts(&written.value, &fill))
+    }
+
     fn add_copies(
         &mut self,
         entry: u32,
@@ -219,4 +251,17 @@ fn repeated(name: &str, earlier: Span, job: &JobEntry, findings: &mut Findings) 
         .label("here again")
         .also(earlier, "first here")
         .help("give one of them another name");
+}
+
+/// A value with its texts changed.
+fn with_texts(json: &Json, change: &dyn Fn(&str) -> String) -> Json {
+    match json {
+        Json::String(text) => Json::String(change(text)),
+        Json::Array(items) => items.iter().map(|item| with_texts(item, change)).collect(),
+        Json::Object(entries) => {
+            let entries = entries.iter();
+            entries.map(|(key, value)| (key.clone(), with_texts(value, change))).collect()
+        }
+        other => other.clone(),
+    }
 }

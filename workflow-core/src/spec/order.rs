@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 
 use super::template::{NamedKind, Template, TemplateError, Use};
-use super::{Expanded, JobEntry, JobSpec, Text, WorkflowSpec, text};
+use super::{Expanded, JobEntry, JobSpec, Text, WorkflowSpec};
 use crate::document::{Findings, Span, Spanned};
 use crate::id::nearest;
 
@@ -89,12 +89,7 @@ type Kind = u8;
 
 impl<'a> Finder<'a> {
     fn filled(&self, job: u32, written: &str) -> String {
-        let job = &self.expanded.jobs[job as usize];
-        let axes = &self.expanded.axes[job.entry as usize];
-        match &self.expanded.constants {
-            Some(constants) => text(written, axes, job.copy as usize, constants),
-            None => written.to_owned(),
-        }
+        self.expanded.filled(job, written)
     }
 
     /// Whether this is the first copy: what is wrong with an entry is said once.
@@ -360,7 +355,7 @@ impl<'a> Finder<'a> {
 }
 
 /// The texts of an entry in which places may be filled in.
-fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
+pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
     let rest = entry.rest.as_deref();
     let single = |field: fn(&JobSpec) -> &Option<Text>| rest.and_then(|rest| field(rest).as_ref());
     let texts = [

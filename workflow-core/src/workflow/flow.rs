@@ -116,6 +116,21 @@ impl Flow {
         Handle::new(InputRef { owner: self.owner, index })
     }
 
+    /// The place of a value that is known already, and whose type has been set aside.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn erased_value(&mut self, value: Boxed) -> InputRef {
+        let index = CONSTANTS + self.constants.len() as u32;
+        self.constants.push(value);
+        InputRef { owner: self.owner, index }
+    }
+
+    /// Makes what a job leaves the output of the workflow.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn erased_output(&mut self, job: InputRef) {
+        let column = self.column_of.get(job.index as usize);
+        self.output = column.map(|column| (job.index, self.columns[*column as usize]));
+    }
+
     /// The handle of the run's input. A flow has one input; the last type that was asked for holds.
     pub fn input<T: Send + Sync + 'static>(&mut self, kind: Type) -> Handle<T> {
         self.input = Some(kind);
@@ -148,6 +163,13 @@ impl Flow {
     /// Limits how long a run may take: then its jobs are cancelled, and it has failed.
     pub fn timeout(&mut self, limit: Duration) {
         self.sketch.settings.timeout = Some(limit);
+    }
+
+    /// The output of the job of this number, which may be added later. Jobs that wait for each
+    /// other in this way are found by [`Flow::plan`].
+    #[cfg(feature = "yaml")]
+    pub(crate) fn output_of<T>(&self, job: u32) -> Handle<T> {
+        Handle::new(InputRef { owner: self.owner, index: job })
     }
 
     fn own(&self, input: InputRef) -> Option<u32> {

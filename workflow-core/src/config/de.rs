@@ -1,0 +1,272 @@
+//! From a tree of settings to the types of a host, by way of serde. What does not fit is said
+//! with the place of the value, whichever layer it came from.
+//!
+//! Inside of `#[serde(flatten)]`, untagged and internally tagged enums serde keeps values without
+//! their places; an error in there is shown at the map around it.
+
+mod access;
+mod failure;
+
+use serde::de::{Deserializer, IntoDeserializer, Visitor};
+use serde_json::Number;
+
+use super::path::Path;
+use super::secret;
+use super::setting::{Kind, Setting};
+use access::{Entries, Items, Variant};
+pub(super) use failure::Failure;
+
+/// Reads a value of a type.
+pub(super) fn read<T: serde::de::DeserializeOwned>(tree: &Setting) -> Result<T, Failure> {
+    let reader = Reader { setting: tree, path: &Path::Root };
+    reader.placed(T::deserialize(reader))
+}
+
+/// A setting that is read, and the way to it.
+#[derive(Clone, Copy)]
+struct Reader<'de, 'p> {
+    setting: &'de Setting,
+    path: &'p Path<'p>,
+}
+
+impl<'de> Reader<'de, '_> {
+    fn wrong_type(self, wanted: &str) -> Failure {
+        Failure::wrong_type(wanted, self.setting.describe()).at(self.setting, self.path)
+    }
+
+    /// Notes the place in an error that has none.
+    fn placed<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.map_err(|failure| failure.at(self.setting, self.path))
+    }
+
+    /// The string; for a value that a variable gave, the variable's own text.
+    fn text(self) -> Result<&'de str, Failure> {
+        match (&self.setting.kind, &self.setting.written) {
+            (Kind::Text(text), _) | (_, Some(text)) => Ok(text),
+            _ => Err(self.wrong_type("a string")),
+        }
+    }
+
+    fn number(self, wanted: &str) -> Result<&'de Number, Failure> {
+        match &self.setting.kind {
+            Kind::Number(number) => Ok(number),
+            _ => Err(self.wrong_type(wanted)),
+        }
+    }
+
+    fn integer<N>(self, least: N, most: N) -> Result<N, Failure>
+    where
+        N: TryFrom<i64> + TryFrom<u64> + std::fmt::Display,
+    {
+        let number = self.number(INTEGER)?;
+        if number.is_f64() {
+            return Err(self.wrong_type(INTEGER));
+        }
+        let fits = number.as_i64().and_then(|number| N::try_from(number).ok());
+        let fits = fits.or_else(|| number.as_u64().and_then(|number| N::try_from(number).ok()));
+        fits.ok_or_else(|| {
+            let wanted = format!("an integer from {least} to {most}");
+            Failure::wrong_value(&number.to_string(), &wanted).at(self.setting, self.path)
+        })
+    }
+
+    fn items<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.setting.kind {
+            Kind::List(list) => {
+                let mut items = Items::new(list, self.path);
+                let value = self.placed(visitor.visit_seq(&mut items))?;
+                if items.is_empty() {
+                    return Ok(value);
+                }
+                let wanted = format!("a list of {} items", list.len() - items.len());
+                let found = format!("one of {}", list.len());
+                Err(Failure::wrong_type(&wanted, &found).at(self.setting, self.path))
+            }
+            _ => Err(self.wrong_type("a list")),
+        }
+    }
+
+    fn entries<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.setting.kind {
+            Kind::Map(entries) => self.placed(visitor.visit_map(Entries::new(entries, self.path))),
+            _ => Err(self.wrong_type("a map")),
+        }
+    }
+}
+
+/// What is wanted, in words.
+const INTEGER: &str = "an integer";
+
+macro_rules! integers {
+    ($($method:ident: $kind:ident => $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            let number = self.integer($kind::MIN, $kind::MAX)?;
+            self.placed(visitor.$visit(number))
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Reader<'de, '_> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.setting.kind {
+            Kind::Null => self.placed(visitor.visit_unit()),
+            Kind::Bool(value) => self.placed(visitor.visit_bool(*value)),
+            Kind::Number(number) => {
+                let number = number.clone();
+                self.placed(match (number.as_u64(), number.as_i64()) {
+                    (Some(number), _) => visitor.visit_u64(number),
+                    (None, Some(number)) => visitor.visit_i64(number),
+                    (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+                })
+            }
+            Kind::Text(text) => self.placed(visitor.visit_borrowed_str(text)),
+            Kind::List(_) => self.items(visitor),
+            Kind::Map(_) => self.entries(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.setting.kind {
+            Kind::Bool(value) => self.placed(visitor.visit_bool(value)),
+            _ => Err(self.wrong_type("`true` or `false`")),
+        }
+    }
+
+    integers! {
+        deserialize_i8: i8 => visit_i8,
+        deserialize_i16: i16 => visit_i16,
+        deserialize_i32: i32 => visit_i32,
+        deserialize_i64: i64 => visit_i64,
+        deserialize_i128: i128 => visit_i128,
+        deserialize_u8: u8 => visit_u8,
+        deserialize_u16: u16 => visit_u16,
+        deserialize_u32: u32 => visit_u32,
+        deserialize_u64: u64 => visit_u64,
+        deserialize_u128: u128 => visit_u128,
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let number = self.number("a number")?.as_f64();
+        let number = number.ok_or_else(|| self.wrong_type("a number"))?;
+        self.placed(visitor.visit_f64(number))
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.placed(visitor.visit_borrowed_str(self.text()?))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.placed(visitor.visit_borrowed_bytes(self.text()?.as_bytes()))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.setting.kind {
+            Kind::Null => self.placed(visitor.visit_none()),
+            _ => self.placed(visitor.visit_some(self)),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.setting.kind {
+            Kind::Null => self.placed(visitor.visit_unit()),
+            _ => Err(self.wrong_type("null")),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let read = self.placed(visitor.visit_newtype_struct(self));
+        if name == secret::NAME { read.map_err(Failure::conceal) } else { read }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.items(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
+        self.items(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.items(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.entries(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.entries(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match (&self.setting.kind, self.text()) {
+            (Kind::Map(entries), _) => match &**entries {
+                [(key, value)] => {
+                    let path = Path::Key(self.path, &key.text);
+                    let inner = Reader { setting: value, path: &path };
+                    self.placed(visitor.visit_enum(Variant { key, inner, outer: self.path }))
+                }
+                _ => {
+                    let found = format!("a map with {} keys", entries.len());
+                    let wanted = format!("a map with one key, {}", failure::one_of(variants));
+                    self.placed(Err(Failure::wrong_type(&wanted, &found)))
+                }
+            },
+            (_, Ok(text)) => self.placed(visitor.visit_enum(text.into_deserializer())),
+            (_, Err(_)) => Err(self.wrong_type(&failure::one_of(variants))),
+        }
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,94 @@
+//! How a diagnostic is shown: its text, and the lines that it is about.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Diagnostic, Severity, Source, Span};
+
+impl Diagnostic {
+    pub(super) fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = match &self.path {
+            Some(path) => format!("`{path}`: {}", self.message),
+            None => self.message.clone(),
+        };
+        let mut group = Group::with_title(level.primary_title(title));
+        if let Some(source) =
+            self.source.as_ref().filter(|source| self.concealed || !source.is_file)
+        {
+            group = group.element(self.whereabouts(source));
+            if !self.label.is_empty() {
+                group = group.element(Level::NOTE.message(self.label.as_str()));
+            }
+        } else if let Some(source) = &self.source {
+            let primary = AnnotationKind::Primary;
+            let near: Vec<_> =
+                self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
+            let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
+            let all =
+                spans.reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) });
+            let mut snippet = snippet(source, all.unwrap_or(self.span));
+            snippet.annotate(primary, self.span, &self.label);
+            for (span, label) in near {
+                snippet.annotate(AnnotationKind::Context, *span, label);
+            }
+            group = group.element(snippet.snippet);
+            for (span, label) in self.also.iter().filter(|(span, _)| !self.is_near(source, *span)) {
+                let mut other = self::snippet(source, *span);
+                other.annotate(AnnotationKind::Context, *span, label);
+                group = group.element(other.snippet);
+            }
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+
+    /// Where it is, without what is written there.
+    fn whereabouts<'a>(&self, source: &'a Source) -> Origin<'a> {
+        let origin = Origin::path(source.name());
+        if !source.is_file {
+            return origin;
+        }
+        let (line, column) = source.line_and_column(self.span.start);
+        origin.line(line).char_column(column)
+    }
+
+    fn is_near(&self, source: &Source, other: Span) -> bool {
+        let (line, _) = source.line_and_column(self.span.start);
+        let (other, _) = source.line_and_column(other.start);
+        line.abs_diff(other) <= NEAR
+    }
+}
+
+/// Places so many lines apart are shown in one snippet.
+const NEAR: usize = 6;
+
+/// A part of a source that is shown, with places inside of it.
+struct Shown<'a> {
+    part: Span,
+    snippet: Snippet<'a, annotate_snippets::Annotation<'a>>,
+}
+
+fn snippet(source: &Source, span: Span) -> Shown<'_> {
+    let (line, part) = source.lines_around(span);
+    let text = source.slice(part).trim_end_matches(['\n', '\r']);
+    let snippet = Snippet::source(text).path(source.name()).line_start(line).fold(true);
+    let part = Span { end: part.start + text.len() as u32, ..part };
+    Shown { part, snippet }
+}
+
+impl<'a> Shown<'a> {
+    fn annotate(&mut self, kind: AnnotationKind, span: Span, label: &'a str) {
+        let within =
+            |at: u32| (at.clamp(self.part.start, self.part.end) - self.part.start) as usize;
+        let label = (!label.is_empty()).then_some(label);
+        let annotation = kind.span(within(span.start)..within(span.end)).label(label);
+        let empty = Snippet::source("");
+        let snippet = std::mem::replace(&mut self.snippet, empty);
+        self.snippet = snippet.annotation(annotation);
+    }
+}

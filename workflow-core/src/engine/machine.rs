@@ -1,0 +1,34 @@
+//! What this machine has, as limits that jobs are packed into.
+
+use std::collections::HashMap;
+
+/// The limit of processors.
+pub(crate) const CPUS: &str = "machine.cpus";
+/// The limit of memory, in MiB.
+pub(crate) const MEMORY: &str = "machine.memory_mib";
+/// The limit of graphics processors; 1 where none are seen.
+pub(crate) const GPUS: &str = "machine.gpus";
+
+/// The limits that every engine has.
+pub(super) fn limits() -> HashMap<String, usize> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut limits = HashMap::from([(CPUS.to_owned(), cpus), (GPUS.to_owned(), gpus().max(1))]);
+    limits.extend(memory_mib().map(|memory| (MEMORY.to_owned(), memory)));
+    limits
+}
+
+/// All memory of the machine, as the kernel tells it (proc(5), `MemTotal`).
+fn memory_mib() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kib / 1024).max(1))
+}
+
+/// The devices of NVIDIA's driver, `/dev/nvidia0` and so on.
+fn gpus() -> usize {
+    let Ok(devices) = std::fs::read_dir("/dev") else { return 0 };
+    let names = devices.filter_map(|device| device.ok()?.file_name().into_string().ok());
+    let numbered = names.filter_map(|name| name.strip_prefix("nvidia")?.parse::<u32>().ok());
+    numbered.count()
+}

@@ -1,0 +1,217 @@
+//! Workflows that are files: YAML, JSON or JSON5, read, checked, and run by the same engine as
+//! those in Rust.
+//!
+//! Stands to the right of everything: it reads with `spec`, draws with `workflow`, runs commands
+//! with `command`, and looks jobs up in the `registry`.
+
+mod actions;
+mod body;
+mod draw;
+mod handler;
+mod invocation;
+mod registered;
+mod splice;
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::definition::Metadata;
+use crate::document::{Diagnostics, Findings, Format, Read, Source};
+use crate::graph::Graph;
+use crate::id::WorkflowName;
+use crate::spec::{self, Expanded, WorkflowSpec};
+use crate::value::Type;
+use crate::workflow::{Plan, PlanError, Workflow};
+
+use invocation::Invocation;
+
+/// A workflow that was read from a file.
+///
+/// ```
+/// use workflow_core::{Engine, WorkflowFile};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = std::env::temp_dir().join("workflow-file-example");
+/// let file = WorkflowFile::parse("greet.yaml", r#"
+/// name: greet
+/// jobs:
+///   - name: ask
+///     command: echo "who=Ada" >> "$WORKFLOW_OUTPUT"
+///     outputs: [who]
+///   - name: greet
+///     command: echo "hello ${{ jobs.ask.outputs.who }}"
+/// "#)?;
+/// let report = Engine::default().run(file.runs_dir(&folder)).wait()?;
+/// assert_eq!(report.jobs().count(), 2);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What is trusted
+///
+/// Whoever writes the file may run commands as the user who runs it. Values that come in while it
+/// runs, such as outputs of jobs and the input, reach a command through its environment and are
+/// never read as code by the shell.
+#[derive(Clone)]
+pub struct WorkflowFile {
+    name: WorkflowName,
+    metadata: Metadata,
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    max_parallel: Option<usize>,
+    warnings: Arc<Diagnostics>,
+}
+
+/// Where runs keep their folders, unless told otherwise.
+const RUNS_DIR: &str = ".workflow/runs";
+
+/// What the jobs of all runs of a file look things up in.
+#[derive(Clone)]
+struct Shared {
+    spec: WorkflowSpec,
+    expanded: Expanded,
+    /// Where relative paths begin.
+    folder: PathBuf,
+    /// Where runs keep their folders.
+    runs_dir: PathBuf,
+}
+
+impl WorkflowFile {
+    /// Reads a workflow from a file: JSON or JSON5 when its name ends in `.json`, `.json5` or
+    /// `.jsonc`, and YAML otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is wrong with the file, each with its place and a cure.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Diagnostics> {
+        let path = path.as_ref();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self::read(&Source::load(path)?, Format::of(path), folder)
+    }
+
+    /// Reads a workflow from a text. The name stands for the text in diagnostics; what it ends in
+    /// tells the format. Commands run in the current directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is wrong with the text, each with its place and a cure.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
+        Self::read(&Source::new(name, text), Format::of(Path::new(name)), PathBuf::from("."))
+    }
+
+    fn read(source: &Arc<Source>, format: Format, folder: PathBuf) -> Result<Self, Diagnostics> {
+        let mut findings = Findings::new(source);
+        match check(source, format, folder, &mut findings) {
+            Some(file) if !findings.has_errors() => {
+                Ok(Self { warnings: Arc::new(findings.finish()), ..file })
+            }
+            _ => Err(findings.finish()),
+        }
+    }
+
+    /// What works, and is likely not what was meant.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// The jobs and the order between them.
+    pub fn graph(&self) -> &Graph {
+        self.plan.graph()
+    }
+
+    /// The entries under `jobs` as they are written, each with the number of jobs that it stands
+    /// for.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
+        let entries = self.shared.spec.jobs.0.iter().zip(&self.shared.expanded.axes);
+        entries.map(|(entry, axes)| (&*entry.name.value, axes.count()))
+    }
+
+    /// The named limits that the file sets, which the engine that runs it must have.
+    pub fn limits(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
+        let limits = self.shared.spec.limits.0.iter();
+        limits.map(|(name, size)| (&*name.value, size.value as usize))
+    }
+
+    /// Limits how many jobs of a run may run at once; 0 counts as 1. Default: what the file says,
+    /// or else as many as there are processors.
+    #[must_use]
+    pub fn max_parallel(mut self, jobs: usize) -> Self {
+        self.max_parallel = Some(jobs.max(1));
+        self.redraw()
+    }
+
+    /// Sets where each run keeps a folder with its log. Default: `.workflow/runs` in the current
+    /// directory.
+    #[must_use]
+    pub fn runs_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.shared = Arc::new(Shared { runs_dir: folder.into(), ..Shared::clone(&self.shared) });
+        self.redraw()
+    }
+
+    fn redraw(mut self) -> Self {
+        let plan = draw::draw(&self.shared, self.max_parallel);
+        self.plan = Arc::new(plan.expect("the same jobs were drawn when the file was read"));
+        self
+    }
+
+    /// The JSON Schema of workflow files, for editors.
+    pub fn schema() -> Json {
+        spec::schema()
+    }
+}
+
+fn check(
+    source: &Arc<Source>,
+    format: Format,
+    folder: PathBuf,
+    findings: &mut Findings,
+) -> Option<WorkflowFile> {
+    let spec = {
+        let tree = source.parse(format, findings)?;
+        WorkflowSpec::read(&tree, findings)?
+    };
+    spec::check(&spec, findings);
+    let metadata = spec::metadata(&spec, findings);
+    let expanded = spec::expand(&spec, findings);
+    registered::check(&spec, findings);
+    let runs_dir = PathBuf::from(RUNS_DIR);
+    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir });
+    let plan = draw::checked(&shared, findings)?;
+    Some(WorkflowFile {
+        name: WorkflowName::new(shared.spec.name.value.to_string()).ok()?,
+        metadata,
+        plan: Arc::new(plan),
+        shared,
+        max_parallel: None,
+        warnings: Arc::default(),
+    })
+}
+
+impl Workflow for WorkflowFile {
+    fn name(&self) -> &WorkflowName {
+        &self.name
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn input(&self) -> Option<Type> {
+        Some(Invocation::kind())
+    }
+
+    fn plan(&self, _: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {
+        Ok(Arc::clone(&self.plan))
+    }
+}
+
+impl std::fmt::Debug for WorkflowFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkflowFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Commands that run when something happens to the workflow or to some of its jobs: jobs of their
+//! own, put into the graph where they belong.
+
+use std::collections::HashSet;
+
+use regex::Regex;
+
+use super::Shared;
+use crate::document::Findings;
+use crate::id::nearest;
+use crate::job::TriggerRule;
+use crate::spec::{ActionKind, ActionSpec, ActionTrigger, Order, Text};
+
+/// A job that runs the commands of an action.
+#[derive(Debug)]
+pub(super) struct ActionJob {
+    pub(super) name: String,
+    pub(super) action: usize,
+    pub(super) trigger: TriggerRule,
+    /// The jobs that it waits for, by number.
+    pub(super) after: Vec<u32>,
+    /// The jobs that wait for it.
+    pub(super) before: Vec<u32>,
+}
+
+/// The jobs of all actions, in the order in which they are numbered after the jobs of the file.
+pub(super) fn actions(shared: &Shared, order: &Order, findings: &mut Findings) -> Vec<ActionJob> {
+    let mut drawn = Drawn { shared, order, jobs: Vec::new() };
+    for trigger in [ActionTrigger::WorkflowStart, ActionTrigger::WorkerStart] {
+        drawn.each(trigger, |drawn, action, _| drawn.at_start(action), findings);
+    }
+    let on_ready = |drawn: &mut Drawn<'_>, action, members| drawn.when_ready(action, members);
+    drawn.each(ActionTrigger::JobsReady, on_ready, findings);
+    let on_complete = |drawn: &mut Drawn<'_>, action, members: Vec<u32>| {
+        drawn.push(action, TriggerRule::AllDone, members, Vec::new());
+    };
+    drawn.each(ActionTrigger::JobsComplete, on_complete, findings);
+    for trigger in [ActionTrigger::WorkerComplete, ActionTrigger::WorkflowComplete] {
+        drawn.each(trigger, |drawn, action, _| drawn.at_end(action), findings);
+    }
+    drawn.jobs
+}
+
+struct Drawn<'a> {
+    shared: &'a Shared,
+    order: &'a Order,
+    jobs: Vec<ActionJob>,
+}
+
+impl Drawn<'_> {
+    fn each(
+        &mut self,
+        trigger: ActionTrigger,
+        draw: impl Fn(&mut Self, usize, Vec<u32>),
+        findings: &mut Findings,
+    ) {
+        let shared = self.shared;
+        for (number, action) in shared.spec.actions.iter().enumerate() {
+            let runs = action.action_type.value == ActionKind::RunCommands;
+            if runs && action.trigger_type == trigger {
+                let members = members(shared, action, findings);
+                draw(self, number, members);
+            }
+        }
+    }
+
+    fn push(&mut self, action: usize, trigger: TriggerRule, after: Vec<u32>, before: Vec<u32>) {
+        let base = trigger_name(self.shared.spec.actions[action].trigger_type);
+        let is_taken = |name: &str, jobs: &[ActionJob]| {
+            self.shared.expanded.job_of.contains_key(name)
+                || jobs.iter().any(|job| job.name == name)
+        };
+        let mut name = base.to_owned();
+        let mut nth = 1;
+        while is_taken(&name, &self.jobs) {
+            nth += 1;
+            name = format!("{base}_{nth}");
+        }
+        self.jobs.push(ActionJob { name, action, trigger, after, before });
+    }
+
+    /// Every job that waits for nothing waits for it, and it for the starting actions before.
+    fn at_start(&mut self, action: usize) {
+        let jobs = self.shared.expanded.jobs.len();
+        let earlier = (0..self.jobs.len()).map(|other| (jobs + other) as u32).collect();
+        let is_first = |job: &usize| {
+            self.order.after(*job).is_empty() && self.order.after_groups(*job).is_empty()
+        };
+        let first = (0..jobs).filter(is_first).map(|job| job as u32).collect();
+        self.push(action, TriggerRule::AllSuccess, earlier, first);
+    }
+
+    /// It waits for what its jobs wait for, and they for it.
+    fn when_ready(&mut self, action: usize, members: Vec<u32>) {
+        let own: HashSet<u32> = members.iter().copied().collect();
+        let mut after: Vec<u32> = members
+            .iter()
+            .flat_map(|job| {
+                let groups = self.order.after_groups(*job as usize).iter();
+                let grouped = groups.flat_map(|group| &self.order.groups[*group as usize]);
+                self.order.after(*job as usize).iter().chain(grouped)
+            })
+            .copied()
+            .filter(|job| !own.contains(job))
+            .collect();
+        after.sort_unstable();
+        after.dedup();
+        let waits = |job: &u32| self.shared.trigger(*job) == TriggerRule::AllSuccess;
+        let before = members.into_iter().filter(waits).collect();
+        self.push(action, TriggerRule::AllSuccess, after, before);
+    }
+
+    /// It waits for everything else, however that ends.
+    fn at_end(&mut self, action: usize) {
+        let all = self.shared.expanded.jobs.len() + self.jobs.len();
+        self.push(action, TriggerRule::Always, (0..all as u32).collect(), Vec::new());
+    }
+}
+
+fn trigger_name(trigger: ActionTrigger) -> &'static str {
+    match trigger {
+        ActionTrigger::WorkflowStart => "on_workflow_start",
+        ActionTrigger::WorkflowComplete => "on_workflow_complete",
+        ActionTrigger::JobsReady => "on_jobs_ready",
+        ActionTrigger::JobsComplete => "on_jobs_complete",
+        ActionTrigger::WorkerStart => "on_worker_start",
+        ActionTrigger::WorkerComplete => "on_worker_complete",
+    }
+}
+
+/// The jobs that an action is about.
+fn members(shared: &Shared, action: &ActionSpec, findings: &mut Findings) -> Vec<u32> {
+    let expanded = &shared.expanded;
+    let mut members = Vec::new();
+    for name in &action.jobs {
+        match (expanded.shared.get(&name.value), expanded.job_of.get(&name.value)) {
+            (Some(all), _) => members.extend(all),
+            (None, Some(job)) => members.push(*job),
+            (None, None) => unknown(shared, name, findings),
+        }
+    }
+    for pattern in &action.job_name_regexes {
+        match Regex::new(&pattern.value) {
+            Ok(regex) => {
+                let jobs = expanded.jobs.iter().enumerate();
+                let matching = jobs.filter(|(_, job)| regex.is_match(&job.name));
+                members.extend(matching.map(|(number, _)| number as u32));
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default();
+                let message = format!("`{}` is no pattern: {reason}", pattern.value);
+                findings.error(pattern.span, message);
+            }
+        }
+    }
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+fn unknown(shared: &Shared, name: &Text, findings: &mut Findings) {
+    let names = shared.expanded.jobs.iter().map(|job| &*job.name);
+    let help = match nearest(&name.value, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "name a job of the file, or use `job_name_regexes`".to_owned(),
+    };
+    findings.error(name.span, format!("there is no job `{}`", name.value)).help(help);
+}
