@@ -111,6 +111,7 @@ mod secret;
 mod setting;
 mod stamp;
 mod template;
+mod yaml;
 
 use std::sync::LazyLock;
 

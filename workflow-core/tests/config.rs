@@ -429,6 +429,16 @@ operator: ${G:+x}
 }
 
 #[test]
+fn a_flood_of_errors_is_cut_short() {
+    let text: String = (0..300).map(|index| format!("k{index}: ${{A}}\n")).collect();
+    let error = Folder::with("flood", &text).loader().open("etl").expect_err("unset");
+    let problems = error.problems().expect("problems");
+    assert_eq!((problems.errors(), problems.iter().len()), (300, 200));
+    assert!(error.to_string().ends_with("and 100 more errors"));
+}
+
+#[cfg(unix)]
+#[test]
 fn variables_that_are_no_text() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -912,6 +922,19 @@ fn every_value_has_an_origin() {
     d = "***" at etl/config.yaml:4:4 (PORT)
     e = 5 at environment variable `WORKFLOW_ETL__E`
     g.h = true at override `g.h`
+    "#);
+    let yaml = config.to_yaml().replace(&format!("{}/", folder.0.display()), "");
+    assert_snapshot!(yaml, @r#"
+    f: null # default
+    a: 1 # etl/config.yaml:1:4
+    b:
+      - x # etl/config.yaml:2:5
+      - "port 1" # etl/config.yaml:2:8
+    c: {} # etl/config.yaml:3:4
+    d: "***" # etl/config.yaml:4:4
+    e: 5 # environment variable `WORKFLOW_ETL__E`
+    g:
+      h: true # override `g.h`
     "#);
     let e = config.entries().into_iter().find(|entry| entry.path == "e").expect("an entry");
     assert_eq!(e.origin, Origin::Environment("WORKFLOW_ETL__E".to_owned()));

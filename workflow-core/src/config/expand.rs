@@ -230,3 +230,65 @@ fn place_of(place: &Place, text: &str, range: &std::ops::Range<usize>) -> Span {
     }
     place.source.find(place.span, &text[range.clone()])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::setting::Secrets;
+    use super::*;
+    use crate::document::{Format, Source};
+
+    /// A file that holds one text, written as JSON, and what became of it.
+    fn expanded(text: &str, environment: &Environment) -> (Setting, Diagnostics) {
+        let source = Source::new("config.yaml", serde_json::json!(text).to_string());
+        let node = source.parse(Format::Yaml, &mut Findings::new(&source)).expect("YAML");
+        let mut setting = Setting::from_node(node, &source);
+        let mut expansion = Expansion::new(environment, PathBuf::from("no/such/folder"));
+        expansion.expand(&mut setting, &Path::Root);
+        (setting, expansion.found)
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_no_template() {
+        let environment = Environment::new([("A", "${B} $${B}"), ("B", "secret")]);
+        let (setting, found) = expanded("x ${A} ${C:-${A}}", &environment);
+        assert!(found.is_empty());
+        assert_eq!(setting.to_json(Secrets::Exposed), json!("x ${B} $${B} ${B} $${B}"));
+        assert_eq!(setting.variables.as_deref(), Some("A`, `A"));
+    }
+
+    #[test]
+    fn a_secret_makes_the_whole_a_secret_and_a_text() {
+        let environment = Environment::new([("PORT", "8080")]);
+        for (text, exposed) in [
+            ("${secret:PORT}", "8080"),
+            ("a${secret:PORT}b", "a8080b"),
+            ("${A:-${secret:PORT}}", "8080"),
+            ("${secret:NONE:-7}", "7"),
+        ] {
+            let (setting, _) = expanded(text, &environment);
+            assert_eq!(setting.to_json(Secrets::Exposed), json!(exposed));
+            assert_eq!(setting.to_json(Secrets::Masked), json!("***"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_panics_and_says_where(text in r"(\$|\{|\}|:-|:\?|secret:|[ABé \n/.]){0,24}") {
+            let environment = Environment::new([("A", "${B}é"), ("B", "")]);
+            let (_, found) = expanded(&text, &environment);
+            for problem in found.iter() {
+                prop_assert!(problem.line() == Some(1) && problem.to_string().contains("^"));
+            }
+        }
+
+        #[test]
+        fn what_is_escaped_comes_back(text in r"[\$\{\}:\-A-Cé]{0,30}") {
+            let (setting, found) = expanded(&template::escape(&text), &Environment::default());
+            prop_assert!(found.is_empty());
+            prop_assert_eq!(setting.to_json(Secrets::Exposed), json!(text));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::path::{Path, Reached, follow};
 use super::redact::Redaction;
 use super::setting::{Kind, Layer, Place, Secrets, Setting};
-use super::{ConfigError, Rules, Violations, de};
+use super::{ConfigError, Rules, Violations, de, yaml};
 use crate::document::{Diagnostics, Findings};
 
 /// A configuration: its layers merged, its variables replaced. Cheap to clone.
@@ -113,6 +113,12 @@ impl Config {
         self.0.tree.to_json(Secrets::Exposed)
     }
 
+    /// The configuration as YAML, with `***` for secrets, and with the origin of each value in a
+    /// comment beside it.
+    pub fn to_yaml(&self) -> String {
+        yaml::write(&self.0.tree)
+    }
+
     /// Every value that holds no other, with its path and its origin, in the order of the files.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -186,7 +192,7 @@ fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<Entry>) {
 }
 
 impl Origin {
-    fn of(setting: &Setting) -> Self {
+    pub(super) fn of(setting: &Setting) -> Self {
         let Place { layer, source, span } = &setting.place;
         match layer {
             Layer::Default => Self::Default,

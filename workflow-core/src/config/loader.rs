@@ -12,10 +12,10 @@ use super::environment::{Environment, PROFILE, SECRETS_DIR};
 use super::expand::Expansion;
 use super::path::Path;
 use super::search::{Files, Found, Search};
-use super::setting::{Kind, Place, Setting};
+use super::setting::{Kind, MAX_VALUES, Place, Setting};
 use super::stamp::Stamp;
 use super::{Config, ConfigError, Rules, declared, overlay};
-use crate::document::{Diagnostics, Findings, Format, Source};
+use crate::document::{Diagnostics, Findings, Format, Source, Span};
 
 /// Loads configurations with everything said that is otherwise taken from the process.
 ///
@@ -264,8 +264,13 @@ fn read_file(path: &std::path::Path, found: &mut Diagnostics) -> Option<Setting>
     };
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::of(path), &mut findings);
+    let is_too_large = node.as_ref().is_some_and(|node| node.count() > MAX_VALUES);
+    if is_too_large {
+        let message = format!("the file holds more than {MAX_VALUES} values");
+        findings.error(Span::default(), message).help("keep data in files of their own");
+    }
     found.append(findings.finish());
-    node.map(|node| Setting::from_node(node, &source))
+    node.filter(|_| !is_too_large).map(|node| Setting::from_node(node, &source))
 }
 
 fn add_layer(tree: &mut Setting, layer: Setting, found: &mut Diagnostics) {

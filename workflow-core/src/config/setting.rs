@@ -11,6 +11,9 @@ use super::path::Path;
 use super::template;
 use crate::document::{Diagnostics, Findings, Node, Source, Span, Value};
 
+/// The most values that a file or a variable may hold.
+pub(super) const MAX_VALUES: usize = 100_000;
+
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layer {
@@ -151,7 +154,8 @@ impl Setting {
         let source = Source::new(place.source.name(), text);
         let mut findings = Findings::new(&source);
         let node = source.parse(crate::document::Format::Yaml, &mut findings);
-        let setting = match node.filter(|_| !findings.has_errors()) {
+        let node = node.filter(|node| !findings.has_errors() && node.count() <= MAX_VALUES);
+        let setting = match node {
             Some(node) if !matches!(node.value, Value::Text(_)) || is_quoted(text) => {
                 Self::at(node, &|_| place.clone())
             }
@@ -267,5 +271,63 @@ fn merge_entries(entries: &mut Vec<(Key, Setting)>, others: Vec<(Key, Setting)>)
             Some(&at) => entries[at].1.merge(setting),
             None => entries.push((key, setting)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(json: Json) -> Setting {
+        Setting::from_json(json, &Place::given("a"))
+    }
+
+    fn merged(lower: Json, upper: Json) -> Json {
+        let mut tree = of(lower);
+        tree.merge(of(upper));
+        tree.to_json(Secrets::Masked)
+    }
+
+    #[test]
+    fn maps_merge_and_everything_else_replaces() {
+        let (lower, upper) =
+            (json!({ "a": { "b": 1, "c": 2 } }), json!({ "a": { "c": 3, "d": 4 } }));
+        assert_eq!(merged(lower.clone(), upper), json!({ "a": { "b": 1, "c": 3, "d": 4 } }));
+        for upper in [json!([1]), json!("x"), json!(null)] {
+            assert_eq!(merged(lower.clone(), json!({ "a": upper })), json!({ "a": upper }));
+            assert_eq!(merged(json!({ "a": upper }), lower.clone()), lower);
+        }
+        assert_eq!(merged(json!([1, 2]), json!([3])), json!([3]));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_secret_is_one() {
+        let source = Source::new("file", "a: ${secret:A}\nb: ['${secret:B}']\nc: $${B}\n");
+        let node = source.parse(crate::document::Format::Yaml, &mut Findings::new(&source));
+        let mut tree = Setting::from_node(node.expect("YAML"), &source);
+        tree.merge(of(json!({ "a": { "x": 1 }, "b": "y", "c": "z" })));
+        let masked = json!({ "a": { "x": "***" }, "b": "***", "c": "z" });
+        assert_eq!(tree.to_json(Secrets::Masked), masked);
+        let exposed = json!({ "a": { "x": 1 }, "b": "y", "c": "z" });
+        assert_eq!(tree.to_json(Secrets::Exposed), exposed);
+    }
+
+    #[test]
+    fn a_text_from_outside_is_yaml_or_text() {
+        let read =
+            |text| Setting::from_text(text, &Place::environment("A")).to_json(Secrets::Masked);
+        assert_eq!(read("8080"), json!(8080));
+        assert_eq!(read("{a: [true, ~]}"), json!({ "a": [true, null] }));
+        assert_eq!(read(""), json!(null));
+        assert_eq!(read("'8080' # quoted"), json!("8080"));
+        for text in ["a # b", " a ", "a\nb", "*a", "{a", "@", "a: b: c", "&a x", "{a: 1, a: 2}"] {
+            assert_eq!(read(text), json!(text));
+        }
+        let laughs = "[&a [x,x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a], \
+                      &c [*b,*b,*b,*b,*b,*b,*b,*b,*b], &d [*c,*c,*c,*c,*c,*c,*c,*c,*c], \
+                      &e [*d,*d,*d,*d,*d,*d,*d,*d,*d], *e, *e, *e]";
+        assert_eq!(read(laughs), json!(laughs), "more values than anyone means");
     }
 }

@@ -127,9 +127,10 @@ impl Diagnostics {
     }
 
     /// Adds what is to be said about another text.
-    pub(crate) fn append(&mut self, other: Self) {
-        self.list.extend(other.list);
-        self.more += other.more;
+    pub(crate) fn append(&mut self, mut other: Self) {
+        let room = MAX_FINDINGS.saturating_sub(self.list.len()).min(other.list.len());
+        self.list.extend(other.list.drain(..room));
+        self.more += other.errors();
     }
 
     /// The text with colours, for a terminal.
@@ -154,7 +155,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// So many errors of one file are kept; the rest is counted.
+/// So many errors are kept; the rest is counted.
 const MAX_FINDINGS: usize = 200;
 
 /// Collects what is found in one source.

@@ -23,28 +23,33 @@ impl Diagnostic {
                 group = group.element(Level::NOTE.message(self.label.as_str()));
             }
         } else if let Some(source) = &self.source {
-            let primary = AnnotationKind::Primary;
-            let near: Vec<_> =
-                self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
-            let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
-            let all =
-                spans.reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) });
-            let mut snippet = snippet(source, all.unwrap_or(self.span));
-            snippet.annotate(primary, self.span, &self.label);
-            for (span, label) in near {
-                snippet.annotate(AnnotationKind::Context, *span, label);
-            }
-            group = group.element(snippet.snippet);
-            for (span, label) in self.also.iter().filter(|(span, _)| !self.is_near(source, *span)) {
-                let mut other = self::snippet(source, *span);
-                other.annotate(AnnotationKind::Context, *span, label);
-                group = group.element(other.snippet);
-            }
+            group = self.excerpts(source, group);
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
+    }
+
+    /// Adds the lines that it is about.
+    fn excerpts<'a>(&'a self, source: &'a Source, mut group: Group<'a>) -> Group<'a> {
+        let primary = AnnotationKind::Primary;
+        let near: Vec<_> =
+            self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
+        let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
+        let all = spans.reduce(|a, b| Span { start: a.start.min(b.start), end: a.end.max(b.end) });
+        let mut snippet = snippet(source, all.unwrap_or(self.span));
+        snippet.annotate(primary, self.span, &self.label);
+        for (span, label) in near {
+            snippet.annotate(AnnotationKind::Context, *span, label);
+        }
+        group = group.element(snippet.snippet);
+        for (span, label) in self.also.iter().filter(|(span, _)| !self.is_near(source, *span)) {
+            let mut other = self::snippet(source, *span);
+            other.annotate(AnnotationKind::Context, *span, label);
+            group = group.element(other.snippet);
+        }
+        group
     }
 
     /// Where it is, without what is written there.
