@@ -7,9 +7,11 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::completions::CompletionsArguments;
+use crate::config::ConfigArguments;
 use crate::list::ListArguments;
 use crate::plan::PlanArguments;
 use crate::run::RunArguments;
+use crate::validate::ValidateArguments;
 
 /// Runs workflows: those registered in this program, and those in files.
 #[derive(Debug, Parser)]
@@ -24,10 +26,11 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  workflow list                          what there is
-  workflow plan etl                      what would run, in what order
-  workflow run etl --param day=2026-01-02
-  workflow help run                      all about one command
+  workflow list                            what is registered in this program
+  workflow validate etl.yaml               everything that is wrong with a file
+  workflow plan etl.yaml                   what would run, in what order
+  workflow run etl --param day=2026-01-02  run it
+  workflow help run                        all about one command
 
 Exit codes:
   0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled";
@@ -36,7 +39,9 @@ Exit codes:
 pub(crate) enum Command {
     Run(RunArguments),
     Plan(PlanArguments),
+    Validate(ValidateArguments),
     List(ListArguments),
+    Config(ConfigArguments),
     Completions(CompletionsArguments),
 }
 

@@ -4,6 +4,7 @@ mod json;
 mod line;
 mod live;
 mod plain;
+mod prints;
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -11,15 +12,17 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use futures::StreamExt as _;
 use futures::future::{Either, select};
-use indicatif::ProgressDrawTarget;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use workflow_core::{Event, Run as _, RunHandle};
 
-use crate::interrupt;
+use crate::output;
 use crate::progress::Progress;
 
 pub(crate) use json::JsonLines;
-pub(crate) use live::Live;
-pub(crate) use plain::Plain;
+pub(crate) use prints::Prints;
+
+use live::Live;
+use plain::Plain;
 
 /// Where the events of a run are shown.
 pub(crate) trait Display {
@@ -52,8 +55,55 @@ pub(crate) trait Display {
     }
 }
 
-/// Shows nothing.
-pub(crate) struct Nothing;
+/// Standard error, as it is and as it is wanted.
+#[derive(Clone)]
+pub(crate) enum Screen {
+    /// A terminal that can be drawn on.
+    Live(MultiProgress),
+    /// A place for lines.
+    Plain,
+    /// Nothing is to be shown.
+    Quiet,
+}
+
+impl Screen {
+    /// What suits standard error: bars on a terminal with colours, and elsewhere lines.
+    pub(crate) fn of_standard_error() -> Self {
+        let colorless = AutoStream::choice(&io::stderr()) == ColorChoice::Never;
+        if colorless || !io::stderr().is_terminal() {
+            return Self::Plain;
+        }
+        console::set_colors_enabled_stderr(true);
+        Self::Live(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
+    }
+
+    /// Where this run is shown.
+    pub(crate) fn display(&self, run: &RunHandle) -> Box<dyn Display> {
+        let name = run.workflow();
+        match self {
+            Self::Quiet => Box::new(Nothing),
+            Self::Plain => {
+                Box::new(Plain::new(name, Progress::new(run.graph()), anstream::stderr()))
+            }
+            Self::Live(bars) => {
+                let rows = || usize::from(console::Term::stderr().size().0);
+                Box::new(Live::new(name, Progress::new(run.graph()), bars.clone(), rows))
+            }
+        }
+    }
+
+    /// Shows lines that stay.
+    pub(crate) fn print(&self, lines: &str) {
+        match self {
+            Self::Quiet => {}
+            Self::Plain => output::say(lines),
+            // A terminal that takes nothing more shows nothing more.
+            Self::Live(bars) => _ = bars.println(lines),
+        }
+    }
+}
+
+struct Nothing;
 
 impl Display for Nothing {
     fn event(&mut self, _: &Event) -> io::Result<()> {
@@ -65,23 +115,13 @@ impl Display for Nothing {
     }
 }
 
-/// What suits standard error: bars on a terminal with colours, and elsewhere lines.
-pub(crate) fn on_standard_error(run: &RunHandle) -> Box<dyn Display> {
-    let (name, progress) = (run.workflow(), Progress::new(run.graph()));
-    let colorless = AutoStream::choice(&io::stderr()) == ColorChoice::Never;
-    if colorless || !io::stderr().is_terminal() {
-        return Box::new(Plain::new(name, progress, anstream::stderr()));
-    }
-    console::set_colors_enabled_stderr(true);
-    let rows = || usize::from(console::Term::stderr().size().0);
-    let live = Live::new(name, progress, ProgressDrawTarget::stderr(), rows);
-    interrupt::clears(live.screen());
-    Box::new(live)
-}
-
-/// Shows a run from its first event to its last. A display that fails is left alone from then on,
-/// while the run goes on; returns what it failed with.
-pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<io::Error> {
+/// Shows a run from its first event to its last, with what its commands print. A display that
+/// fails is left alone from then on, while the run goes on; returns what it failed with.
+pub(crate) async fn watch(
+    run: &RunHandle,
+    display: &mut dyn Display,
+    prints: &Prints,
+) -> Option<io::Error> {
     let mut batches = run.events().ready_chunks(BATCH);
     let mut shown = Ok(());
     loop {
@@ -93,10 +133,12 @@ pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<
             },
         };
         let Some(batch) = batch else { return shown.and_then(|()| display.close()).err() };
-        if shown.is_ok() {
-            shown = batch.iter().try_for_each(|event| display.event(event));
-            shown = shown.and_then(|()| display.draw());
+        for event in batch {
+            prints.before(&event);
+            shown = shown.and_then(|()| display.event(&event));
+            prints.after(&event);
         }
+        shown = shown.and_then(|()| display.draw());
     }
 }
 

@@ -8,7 +8,7 @@ use clap::FromArgMatches as _;
 
 use crate::arguments::{Arguments, Command, command, program_name};
 use crate::failure::{Failure, Outcome};
-use crate::{completions, list, output, plan, run};
+use crate::{completions, config, list, output, plan, run, validate};
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
 ///
@@ -38,7 +38,9 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     match arguments.command {
         Command::Run(wanted) => run::run(&wanted),
         Command::Plan(wanted) => plan::plan(&wanted),
+        Command::Validate(wanted) => validate::validate(&wanted),
         Command::List(wanted) => list::list(&wanted),
+        Command::Config(wanted) => config::config(&wanted),
         Command::Completions(wanted) => completions::completions(&wanted, program),
     }
 }
@@ -49,7 +51,7 @@ fn conclude(result: Result<Outcome, Failure>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            output::error(&failure);
+            failure.tell();
             failure.exit_code()
         }
     }

@@ -3,8 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use workflow_core::RunError;
+use workflow_core::config::ConfigError;
 use workflow_core::registry::RegistryError;
+use workflow_core::{Diagnostics, RunError};
+
+use crate::output;
 
 /// How a command ended that did what it was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,12 @@ pub(crate) enum Failure {
     /// What is registered in this program is not sound.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// A file is not valid.
+    #[error("{0}")]
+    File(#[from] Diagnostics),
+    /// A configuration is not to be had, or not valid.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
     /// The run could not begin, or was given up.
     #[error("{0}")]
     Run(#[from] RunError),
@@ -59,12 +68,26 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Says on standard error what is wrong.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::File(problems) => output::diagnostics(problems),
+            Self::Config(error) => match error.problems() {
+                Some(problems) => output::diagnostics(problems),
+                None => output::error(error),
+            },
+            other => output::error(other),
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Output(_) | Self::Machine { .. } | Self::Run(RunError::Store { .. }) => {
                 ExitCode::FAILURE
             }
-            Self::Usage(_) | Self::Registry(_) | Self::Run(_) => ExitCode::from(USAGE),
+            Self::Usage(_) | Self::Registry(_) | Self::File(_) | Self::Config(_) | Self::Run(_) => {
+                ExitCode::from(USAGE)
+            }
         }
     }
 }

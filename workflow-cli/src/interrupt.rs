@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use indicatif::MultiProgress;
 use workflow_core::{Run as _, RunHandle};
 
+use crate::display::Screen;
 use crate::failure::{CANCELLED, Failure};
 
 /// What a signal is for.
@@ -48,8 +49,10 @@ pub(crate) fn cancels(run: &RunHandle) {
 }
 
 /// Clears this part of the screen before a signal ends the process.
-pub(crate) fn clears(screen: &MultiProgress) {
-    watched().screen = Some(screen.clone());
+pub(crate) fn clears(screen: &Screen) {
+    if let Screen::Live(bars) = screen {
+        watched().screen = Some(bars.clone());
+    }
 }
 
 /// Lets signals go by: the run has ended, and what is left takes no time.

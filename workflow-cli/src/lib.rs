@@ -33,6 +33,7 @@
 
 mod arguments;
 mod completions;
+mod config;
 mod display;
 mod entry;
 mod failure;
@@ -45,5 +46,6 @@ mod progress;
 mod run;
 mod runtime;
 mod target;
+mod validate;
 
 pub use entry::{main, main_with};

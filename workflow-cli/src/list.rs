@@ -87,22 +87,20 @@ pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
         sections.extend((!workflows.is_empty()).then(|| rows::workflows(&workflows)));
         sections.extend((!jobs.is_empty()).then(|| rows::jobs(&jobs)));
     }
-    output::print(|out| write(out, &sections))?;
+    output::print(|out| write(out, sections))?;
     Ok(Outcome::Good)
 }
 
 /// The sections, with an empty line between them.
-fn write(out: &mut dyn Write, sections: &[Section]) -> io::Result<()> {
-    for (number, Section { title, table }) in sections.iter().enumerate() {
+fn write(out: &mut dyn Write, sections: Vec<Section>) -> io::Result<()> {
+    for (number, Section { title, table }) in sections.into_iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
         if let Some(title) = title {
             writeln!(out, "{}", styled(TITLE, title))?;
         }
-        for line in table.lines() {
-            writeln!(out, "{}", line.trim_end())?;
-        }
+        output::write_table(out, table)?;
     }
     Ok(())
 }

@@ -61,12 +61,25 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 
 /// Says something on standard error. Where that is closed, there is nobody to tell.
 pub(crate) fn say(text: impl fmt::Display) {
-    let _nobody_listens = writeln!(anstream::stderr().lock(), "{text}");
+    let text = format!("{text}\n");
+    let _nobody_listens = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Says on standard error what is wrong.
 pub(crate) fn error(error: &dyn fmt::Display) {
     say(format_args!("{BAD}error{BAD:#}: {error}"));
+}
+
+/// Says on standard error what there is to say about a file, with the lines it is about.
+pub(crate) fn diagnostics(diagnostics: &workflow_core::Diagnostics) {
+    if !diagnostics.is_empty() {
+        say(format_args!("{}\n", diagnostics.styled()));
+    }
+}
+
+/// A number of things, as people say it.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A table without lines that keeps to the width of the terminal.
@@ -78,6 +91,23 @@ pub(crate) fn table() -> Table {
         table.set_width(width);
     }
     table
+}
+
+/// Writes a table, without blanks around it.
+///
+/// # Errors
+///
+/// Fails when nobody reads it.
+pub(crate) fn write_table(out: &mut dyn Write, mut table: Table) -> io::Result<()> {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+/// What stands in a table where there is nothing.
+pub(crate) fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
 }
 
 /// A duration in the unit that suits it.

@@ -9,7 +9,7 @@ use workflow_core::{Graph, InputError, Plan, RunError, Workflow};
 
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
-use crate::output::{self, FAINT, TITLE, styled};
+use crate::output::{self, FAINT, TITLE, count, styled};
 use crate::target::Target;
 
 /// Show what would run, in what order, and run nothing
@@ -19,8 +19,8 @@ use crate::target::Target;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// The name of a registered workflow
-    #[arg(value_name = "NAME")]
+    /// The name of a registered workflow, or a file; `-` reads standard input
+    #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]
     input: InputArguments,
@@ -35,6 +35,7 @@ pub(crate) struct PlanArguments {
 const EXAMPLES: &str = "\
 Examples:
   workflow plan etl
+  workflow plan etl.yaml
   workflow plan etl --graph tree
   workflow plan etl --graph dot | dot -Tsvg > etl.svg
   workflow plan etl -f json | jq '.waves | length'";
@@ -59,7 +60,14 @@ enum Format {
 }
 
 pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
-    let workflow = Target::find(&wanted.workflow)?.workflow();
+    let (workflow, entries) = match Target::find(&wanted.workflow)? {
+        Target::Registered(entry) => (entry.workflow(), None),
+        Target::File(file) => {
+            let entries = file.entries().map(|(name, jobs)| (name.to_owned(), jobs));
+            let entries: Vec<Entry> = entries.collect();
+            (Arc::from(file as Box<dyn Workflow>), Some(entries))
+        }
+    };
     let plan = planned(&*workflow, wanted.input.json()?)?;
     let graph = plan.graph();
     match (wanted.graph, wanted.format) {
@@ -71,9 +79,12 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
             };
             output::print(|out| out.write_all(text.as_bytes()))?;
         }
-        (None, Format::Json) => output::print_json(&document(&*workflow, graph))?,
+        (None, Format::Json) => {
+            output::print_json(&document(&*workflow, graph, entries.as_deref()))?;
+        }
         (None, Format::Text) => {
-            let text = text(workflow.name().as_str(), &graph.waves());
+            let mut text = text(workflow.name().as_str(), &graph.waves());
+            text.push_str(&expansion(&entries.unwrap_or_default()));
             output::print(|out| out.write_all(text.as_bytes()))?;
         }
     }
@@ -103,8 +114,32 @@ fn planned(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, Fa
     })
 }
 
-fn document(workflow: &dyn Workflow, graph: &Graph) -> Json {
-    json!({ "workflow": workflow.name().as_str(), "jobs": graph.len(), "waves": graph.waves() })
+/// An entry of a file as it is written, and how many jobs it stands for.
+type Entry = (String, usize);
+
+fn document(workflow: &dyn Workflow, graph: &Graph, entries: Option<&[Entry]>) -> Json {
+    let entry = |(name, jobs): &Entry| json!({ "name": name, "jobs": jobs });
+    let entries = entries.map(|entries| entries.iter().map(entry).collect::<Vec<_>>());
+    json!({
+        "workflow": workflow.name().as_str(),
+        "jobs": graph.len(),
+        "waves": graph.waves(),
+        "entries": entries,
+    })
+}
+
+/// The entries that stand for other than one job.
+fn expansion(entries: &[Entry]) -> String {
+    let expanded: Vec<_> = entries.iter().filter(|(_, jobs)| *jobs != 1).collect();
+    let mut text = String::new();
+    if !expanded.is_empty() {
+        let _ = writeln!(text, "\n{}", styled(TITLE, "written as"));
+    }
+    let width = expanded.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, jobs) in expanded {
+        let _ = writeln!(text, "  {name:width$}  {}", styled(FAINT, count(*jobs, "job")));
+    }
+    text
 }
 
 /// The waves, one below the other.
@@ -125,10 +160,6 @@ fn text(name: &str, waves: &[Vec<&str>]) -> String {
         }
     }
     text
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// The jobs of a wave, those together whose names differ only in numbers and that are many.

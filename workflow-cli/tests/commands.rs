@@ -2,18 +2,10 @@
 
 mod support;
 
-use insta::{Settings, assert_snapshot};
+use insta::assert_snapshot;
 use serde_json::Value as Json;
 
-use support::{Said, host, workflow};
-
-/// Makes what differs from run to run the same.
-fn same() -> Settings {
-    let mut settings = Settings::clone_current();
-    settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>");
-    settings.add_filter(r" *(<1|\d+(\.\d+)?)(ms|s)\b", " <time>");
-    settings
-}
+use support::{Said, host, same, workflow};
 
 #[test]
 fn a_list_for_people() {
@@ -140,7 +132,7 @@ fn a_plan_for_people() {
 #[test]
 fn a_plan_for_programs_and_as_a_drawing() {
     let plan = host(&["plan", "orders/report", "-f", "json"]);
-    assert_snapshot!(serde_json::to_string(&plan.json()).expect("it is JSON"), @r#"{"jobs":4,"waves":[["fetch"],["price"],["total"],["write"]],"workflow":"orders/report"}"#);
+    assert_snapshot!(serde_json::to_string(&plan.json()).expect("it is JSON"), @r#"{"entries":null,"jobs":4,"waves":[["fetch"],["price"],["total"],["write"]],"workflow":"orders/report"}"#);
     assert_snapshot!(host(&["plan", "orders/report", "--graph", "tree"]).out, @"
     fetch
     └── price
@@ -254,8 +246,8 @@ fn events_for_programs() {
 
 #[test]
 fn input_comes_from_a_file_or_from_standard_input() {
-    let file = support::folder("input").join("day.json");
-    std::fs::write(&file, r#"{"day": "from a file"}"#).expect("it can be written");
+    let folder = support::folder("input", &[("day.json", r#"{"day": "from a file"}"#)]);
+    let file = folder.join("day.json");
     let from = format!("@{}", file.display());
     let run = host(&["run", "orders/report", "-q", "-f", "json", "-i", &from, "-p", "orders=1"]);
     assert_eq!(run.json()["output"], "from a file: 10");
@@ -290,10 +282,10 @@ fn input_that_does_not_fit_is_wrong_usage() {
 
 #[test]
 fn a_name_that_is_not_there() {
-    assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow is named `orders/raport`; did you mean `orders/report`?");
-    assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow is named `zzz`; `list` shows what there is");
+    assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow is named `orders/raport`, and there is no such file; did you mean `orders/report`?");
+    assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow is named `zzz`, and there is no such file; `list` shows those that are registered");
     let Said { code, err, .. } = workflow(&["run", "etl"]);
-    assert_snapshot!(err, @"error: no workflow is named `etl`; none is registered in this program");
+    assert_snapshot!(err, @"error: no workflow is named `etl`, and there is no such file; none is registered in this program, so give a file, such as `etl.yaml`");
     assert_eq!(code, Some(2));
 }
 

@@ -19,7 +19,9 @@ fn help_of_everything() {
     Commands:
       run          Run a workflow and report what came of it [aliases: execute, trigger]
       plan         Show what would run, in what order, and run nothing
+      validate     Show everything that is wrong with workflow files
       list         List the workflows and jobs that are registered in this program
+      config       List, show and check the configurations of workflows
       completions  Print a script by which your shell completes this command line
       help         Print this message or the help of the given subcommand(s)
 
@@ -30,10 +32,11 @@ fn help_of_everything() {
       -V, --version       Print version
 
     Examples:
-      workflow list                          what there is
-      workflow plan etl                      what would run, in what order
-      workflow run etl --param day=2026-01-02
-      workflow help run                      all about one command
+      workflow list                            what is registered in this program
+      workflow validate etl.yaml               everything that is wrong with a file
+      workflow plan etl.yaml                   what would run, in what order
+      workflow run etl --param day=2026-01-02  run it
+      workflow help run                        all about one command
 
     Exit codes:
       0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled
@@ -42,16 +45,17 @@ fn help_of_everything() {
     Run a workflow and report what came of it
 
     Shows on standard error how the run goes: a line for each job under way on a terminal, a line for
-    each event elsewhere, or with NO_COLOR. Ends with the report on standard output.
+    each event elsewhere, or with NO_COLOR; and what the commands of a file print. Ends with the report
+    on standard output.
 
     Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C ends
     them at once.
 
-    Usage: workflow run [OPTIONS] <NAME>
+    Usage: workflow run [OPTIONS] <NAME|FILE>
 
     Arguments:
-      <NAME>
-              The name of a registered workflow
+      <NAME|FILE>
+              The name of a registered workflow, or a file; `-` reads standard input
 
     Options:
       -i, --input <JSON|@FILE>
@@ -62,6 +66,9 @@ fn help_of_everything() {
 
           --max-parallel <N>
               How many jobs may run at once [default: no limit but the workflow's]
+
+          --runs-dir <FOLDER>
+              Where a run of a file keeps what its commands print [default: .workflow/runs]
 
       -f, --format <FORMAT>
               What to write to standard output
@@ -88,9 +95,10 @@ fn help_of_everything() {
 
     Examples:
       workflow run etl
+      workflow run etl.yaml --max-parallel 4
       workflow run etl --input '{"day": "2026-01-02", "dry": true}'
       workflow run etl --param day=2026-01-02 --param dry=true
-      workflow run etl --input @day.json --max-parallel 4
+      workflow run etl --input @day.json
       workflow run etl -f json | jq .output
       workflow run etl -f jsonl | jq -r 'select(.event == "job_failed") | .job'
 
@@ -103,11 +111,11 @@ fn help_of_everything() {
     Jobs are shown in waves: what is in one wave waits only for jobs of the waves before it, and could
     run together.
 
-    Usage: workflow plan [OPTIONS] <NAME>
+    Usage: workflow plan [OPTIONS] <NAME|FILE>
 
     Arguments:
-      <NAME>
-              The name of a registered workflow
+      <NAME|FILE>
+              The name of a registered workflow, or a file; `-` reads standard input
 
     Options:
       -i, --input <JSON|@FILE>
@@ -144,6 +152,7 @@ fn help_of_everything() {
 
     Examples:
       workflow plan etl
+      workflow plan etl.yaml
       workflow plan etl --graph tree
       workflow plan etl --graph dot | dot -Tsvg > etl.svg
       workflow plan etl -f json | jq '.waves | length'
@@ -199,6 +208,125 @@ fn help_of_everything() {
       workflow list --jobs-only --detailed
       workflow list -f json | jq -r '.[] | select(.kind == "workflow") | .name'
     "#);
+    assert_snapshot!(workflow(&["help", "validate"]).out, @r#"
+    Show everything that is wrong with workflow files
+
+    Each problem is shown with its line, the place underlined, and a cure. Nothing is run.
+
+    Usage: workflow validate [OPTIONS] [FILE]...
+
+    Arguments:
+      [FILE]...
+              The files; `-` reads standard input
+
+    Options:
+          --strict
+              Take warnings for errors
+
+      -f, --format <FORMAT>
+              How to write what was found
+
+              Possible values:
+              - text: With the lines it is about, on standard error
+              - json: An array of objects, on standard output
+              
+              [default: text]
+
+          --schema
+              Print the JSON Schema of workflow files, for editors
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow validate etl.yaml
+      workflow validate --strict workflows/*.yaml
+      workflow validate etl.yaml -f json | jq -r '.[] | "\(.file):\(.line): \(.message)"'
+      workflow validate --schema > workflow.schema.json
+
+    Exit codes:
+      0 all files are valid, 1 one of them is not, 2 wrong usage
+    "#);
+    assert_snapshot!(workflow(&["help", "config"]).out, @"
+    List, show and check the configurations of workflows
+
+    A configuration is `config.yaml`, with a file for each profile beside it, in a folder with the
+    workflow's name: in the folders of WORKFLOW_CONFIG_DIR, in `workflows`, or beside the source of the
+    registered function. WORKFLOW_<NAME>__<KEY>__<KEY> sets a value.
+
+    Usage: workflow config [OPTIONS] <COMMAND>
+
+    Commands:
+      list      List the configurations that can be found
+      show      Show a configuration: its layers merged, its variables replaced, `***` for secrets
+      validate  Check configurations, and that they fit the types that the program reads them as
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --dir <FOLDER>
+              Looks in this folder first; may be given several times
+
+          --profile <PROFILE>
+              The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow config list
+      workflow config show etl
+      workflow config show etl --profile production --format json | jq .source
+      workflow config validate etl
+    ");
+    assert_snapshot!(workflow(&["config", "show", "--help"]).out, @"
+    Show a configuration: its layers merged, its variables replaced, `***` for secrets
+
+    Usage: workflow config show [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>
+              The workflow's name
+
+    Options:
+      -f, --format <FORMAT>
+              How to write it
+
+              Possible values:
+              - yaml: YAML, with the origin of each value in a comment
+              - json: One JSON document
+              
+              [default: yaml]
+
+          --raw
+              Show the files as they are written instead
+
+          --dir <FOLDER>
+              Looks in this folder first; may be given several times
+
+          --profile <PROFILE>
+              The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
     assert_snapshot!(workflow(&["help", "completions"]).out, @"
     Print a script by which your shell completes this command line
 
@@ -222,7 +350,7 @@ fn help_of_everything() {
 #[test]
 fn help_calls_the_program_by_its_name() {
     let help = host(&["run", "--help"]).out;
-    assert!(help.contains("Usage: host run [OPTIONS] <NAME>"), "{help}");
+    assert!(help.contains("Usage: host run [OPTIONS] <NAME|FILE>"), "{help}");
     assert!(help.contains("  host run etl --input @day.json"), "{help}");
 }
 

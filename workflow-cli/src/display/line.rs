@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use workflow_core::{Event, EventKind};
 
-use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, styled};
+use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
 use crate::progress::Progress;
 
 /// What a line is about, which decides where it is shown.
@@ -23,27 +23,27 @@ pub(super) fn line(
     took: Option<Duration>,
     progress: &Progress,
 ) -> Option<(Weight, String)> {
-    let count = || styled(FAINT, format_args!("({} of {})", progress.done(), progress.total()));
+    let so_far = || styled(FAINT, format_args!("({} of {})", progress.done(), progress.total()));
     let took = || took.map(|took| format!(" in {}", brief(took))).unwrap_or_default();
     let line = match &event.kind {
-        EventKind::RunStarted => format!("{workflow}: {} jobs", progress.total()),
+        EventKind::RunStarted => format!("{workflow}: {}", count(progress.total(), "job")),
         EventKind::JobStarted { job, attempt: 1 } => format!("  {job} started"),
         EventKind::JobStarted { job, attempt } => format!("  {job} started, attempt {attempt}"),
         EventKind::JobCompleted { job, .. } => {
-            format!("  {job} {}{} {}", styled(GOOD, "completed"), took(), count())
+            format!("  {job} {}{} {}", styled(GOOD, "completed"), took(), so_far())
         }
         EventKind::AttemptFailed { job, attempt, error, retry_in } => {
             let failed = styled(DUBIOUS, format_args!("failed in attempt {attempt}"));
             format!("  {job} {failed}, again in {}: {error:#}", brief(*retry_in))
         }
         EventKind::JobFailed { job, error, .. } => {
-            format!("  {job} {}{} {}: {error:#}", styled(BAD, "failed"), took(), count())
+            format!("  {job} {}{} {}: {error:#}", styled(BAD, "failed"), took(), so_far())
         }
         EventKind::JobSkipped { job, reason } => {
-            format!("  {job} {} {}: {reason}", styled(DUBIOUS, "skipped"), count())
+            format!("  {job} {} {}: {reason}", styled(DUBIOUS, "skipped"), so_far())
         }
         EventKind::JobCancelled { job, .. } => {
-            format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), count())
+            format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), so_far())
         }
         EventKind::CancelRequested => CANCELLING.to_owned(),
         EventKind::RunCompleted => format!("{workflow} {}", styled(GOOD, "completed")),

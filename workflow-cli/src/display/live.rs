@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use workflow_core::{Event, EventKind};
 
 use super::Display;
@@ -29,10 +29,9 @@ impl Live {
     pub(crate) fn new(
         workflow: &str,
         progress: Progress,
-        target: ProgressDrawTarget,
+        screen: MultiProgress,
         rows: fn() -> usize,
     ) -> Self {
-        let screen = MultiProgress::with_draw_target(target);
         let whole = screen.add(ProgressBar::new(0).with_style(style(WHOLE)));
         Self {
             workflow: workflow.to_owned(),
@@ -44,11 +43,6 @@ impl Live {
             drawn: None,
             rows,
         }
-    }
-
-    /// The part of the screen that is drawn on.
-    pub(crate) fn screen(&self) -> &MultiProgress {
-        &self.screen
     }
 
     fn draw_at(&mut self, now: SystemTime) {
@@ -121,6 +115,8 @@ impl Display for Live {
     }
 
     fn close(&mut self) -> io::Result<()> {
+        // A bar that is not finished would be drawn once more when it is dropped.
+        self.jobs.iter().chain([&self.whole]).for_each(ProgressBar::finish_and_clear);
         self.screen.clear()
     }
 
@@ -168,13 +164,14 @@ fn since(then: SystemTime, now: SystemTime) -> Duration {
 mod tests {
     use super::*;
     use crate::progress::tests::{completed, failed, retried, started, story};
-    use indicatif::InMemoryTerm;
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
 
     fn drawn(jobs: &[&str], kinds: Vec<EventKind>) -> (Live, InMemoryTerm) {
         let (progress, events) = story(jobs, kinds);
         let terminal = InMemoryTerm::new(10, 60);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let mut live = Live::new("etl", progress, target, || 10);
+        let screen = MultiProgress::with_draw_target(target);
+        let mut live = Live::new("etl", progress, screen, || 10);
         events.iter().for_each(|event| live.event(event).expect("memory takes it"));
         live.draw_at(SystemTime::UNIX_EPOCH + Duration::from_secs(8));
         (live, terminal)

@@ -1,6 +1,6 @@
 //! A line for each event, where lines are all there is.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use workflow_core::Event;
 
@@ -12,12 +12,12 @@ use crate::progress::Progress;
 pub(crate) struct Plain<W: Write> {
     workflow: String,
     progress: Progress,
-    out: BufWriter<W>,
+    out: W,
 }
 
 impl<W: Write> Plain<W> {
     pub(crate) fn new(workflow: &str, progress: Progress, out: W) -> Self {
-        Self { workflow: workflow.to_owned(), progress, out: BufWriter::new(out) }
+        Self { workflow: workflow.to_owned(), progress, out }
     }
 }
 
@@ -25,7 +25,8 @@ impl<W: Write> Display for Plain<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let took = self.progress.note(event);
         match line(&self.workflow, event, took, &self.progress) {
-            Some((_, line)) => writeln!(self.out, "{line}"),
+            // At once and in one piece: commands print between the events.
+            Some((_, line)) => self.out.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
         }
     }

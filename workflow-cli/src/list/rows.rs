@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use workflow_core::registry::{Entry, JobEntry};
 use workflow_core::{Metadata, Type};
 
-use crate::output;
+use crate::output::{self, or_dash};
 
 /// A registered workflow.
 #[derive(Serialize)]
@@ -128,10 +128,6 @@ fn titled(titles: &[&str]) -> Table {
     table
 }
 
-fn or_dash(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
-}
-
 impl WorkflowRow {
     /// All that is known, one line for each thing.
     pub(super) fn details(&self) -> Section {
@@ -176,7 +172,7 @@ fn details<'a>(name: &str, rows: impl IntoIterator<Item = (&'a str, Option<&'a s
     let mut table = output::table();
     for (what, text) in rows {
         if let Some(text) = text {
-            table.add_row([format!(" {what}"), text.to_owned()]);
+            table.add_row([format!("  {what}"), text.to_owned()]);
         }
     }
     Section { title: Some(name.to_owned()), table }

@@ -32,16 +32,32 @@ impl From<Output> for Said {
 /// A process that knows nothing of the settings of whoever runs the tests.
 pub(crate) fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for name in SETTINGS {
         command.env_remove(name);
     }
     command
 }
 
+/// What would change what is said.
+const SETTINGS: [&str; 6] = [
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "WORKFLOW_CONFIG_DIR",
+    "WORKFLOW_PROFILE",
+    "WORKFLOW_SECRETS_DIR",
+];
+
 /// The binary `workflow`, in which nothing is registered.
 pub(crate) fn workflow(args: &[&str]) -> Said {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     command(binary).args(args).output().expect("it starts").into()
+}
+
+/// The same, in this folder.
+pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Said {
+    let binary = assert_cmd::cargo::cargo_bin!("workflow");
+    command(binary).args(args).current_dir(folder).output().expect("it starts").into()
 }
 
 /// The example `host`, as cargo built it beside the folder that this test is in.
@@ -59,7 +75,16 @@ pub(crate) fn host(args: &[&str]) -> Said {
 
 /// The host, with this on its standard input.
 pub(crate) fn host_reads(args: &[&str], input: &str) -> Said {
-    let (piped, mut command) = (Stdio::piped, command(&host_binary()));
+    reads(&host_binary(), args, input)
+}
+
+/// The binary `workflow`, with this on its standard input.
+pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Said {
+    reads(assert_cmd::cargo::cargo_bin!("workflow"), args, input)
+}
+
+fn reads(binary: &Path, args: &[&str], input: &str) -> Said {
+    let (piped, mut command) = (Stdio::piped, command(binary));
     command.args(args).stdin(piped()).stdout(piped()).stderr(piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");
@@ -68,9 +93,26 @@ pub(crate) fn host_reads(args: &[&str], input: &str) -> Said {
     child.wait_with_output().expect("it ends").into()
 }
 
-/// An empty folder for the files of one test.
-pub(crate) fn folder(test: &str) -> PathBuf {
+/// Makes what differs from run to run the same.
+pub(crate) fn same() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>");
+    settings.add_filter(r" *(<1|\d+(\.\d+)?)(ms|s)\b", " <time>");
+    settings
+}
+
+/// A folder with these files, and nothing else, for one test.
+pub(crate) fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
+        _ => {}
+    }
     std::fs::create_dir_all(&folder).expect("it can be made");
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(path, text).expect("it can be written");
+    }
     folder
 }
