@@ -46,7 +46,7 @@ use invocation::{Invocation, log_in};
 ///     command: echo "hello ${{ jobs.ask.outputs.who }}"
 /// "#)?;
 /// let report = Engine::default().run(file.runs_dir(&folder)).wait()?;
-/// assert_eq!(report.jobs().count(), 2);
+/// assert_eq!(report.jobs().len(), 2);
 /// # std::fs::remove_dir_all(folder)?;
 /// # Ok(())
 /// # }

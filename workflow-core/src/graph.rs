@@ -28,7 +28,7 @@ pub(crate) use names::Names;
 ///
 /// Prints itself: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree).
 pub struct Graph {
-    /// Of each job, those that wait for it, in rising order.
+    /// Of each job, those that wait for it, in the order in which they were added.
     pub(crate) successors: Lists,
     pub(crate) groups: Groups,
     /// What each job's record in a scheduler starts as.
@@ -128,6 +128,7 @@ impl Graph {
     fn edge_ids(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.cells.len()).flat_map(move |from| {
             let mut to = self.successors.get(from as u32).to_vec();
+            to.sort_unstable();
             to.dedup();
             to.into_iter().map(move |to| (from, to as usize))
         })

@@ -41,7 +41,8 @@
 //!
 //! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
 //!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
-//! - `yaml`: configuration (`config`) in files.
+//! - `yaml`: workflows in files (`WorkflowFile`), shell commands (`command`; Unix only), and
+//!   configuration (`config`).
 //! - `garde`: types that derive `garde::Validate` have rules for their configuration.
 //! - `schema`: offers the JSON Schema of inputs and outputs that implement `schemars::JsonSchema`.
 

@@ -17,7 +17,7 @@ use crate::id::RunId;
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
-pub(crate) use job::{ChildName, JobNames};
+pub(crate) use job::{ChildName, Facts, JobNames};
 pub use output::OutputError;
 pub(crate) use report::Record;
 pub use report::Report;

@@ -89,7 +89,6 @@ enum Mode {
 pub(crate) struct Scheduler {
     graph: Arc<Graph>,
     cells: Vec<Cell>,
-    groups: Vec<GroupCell>,
     ready: Ready,
     effects: VecDeque<Effect>,
     /// Jobs that have not ended.
@@ -109,6 +108,8 @@ pub(crate) struct Scheduler {
     skipped: Vec<u32>,
     /// Of jobs that have heard of a bad end, the job that it began with.
     culprits: Rare<u32, u32>,
+    /// Groups of which a member has ended.
+    groups: Rare<u32, GroupCell>,
 }
 
 impl Scheduler {
@@ -120,7 +121,6 @@ impl Scheduler {
             open: cells.len() as u32,
             ready: Ready::new(&graph),
             cells,
-            groups: graph.groups.cells.clone(),
             effects: VecDeque::new(),
             running: 0,
             max_parallel: settings.max_parallel.unwrap_or(usize::MAX),
@@ -132,6 +132,7 @@ impl Scheduler {
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
             culprits: Rare::new(),
+            groups: Rare::new(),
             graph,
         };
         if let Some(after) = settings.timeout {

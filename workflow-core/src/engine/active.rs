@@ -136,6 +136,7 @@ impl ActiveRun {
             slots: Arc::clone(&self.slots),
             log: state.log.take(),
             names: std::mem::take(&mut state.names),
+            facts: std::mem::take(&mut state.facts),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
         state.published = true;

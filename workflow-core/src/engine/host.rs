@@ -47,6 +47,13 @@ impl Host for ActiveRun {
         self.lock().scheduler.heartbeat(job, attempt);
     }
 
+    fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
+        let mut state = self.lock();
+        if state.scheduler.is_running(job, attempt) {
+            state.facts.entry(job).or_default().insert(name, value);
+        }
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.engine.time.sleep(&self.runtime, duration)
     }

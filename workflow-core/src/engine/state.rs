@@ -20,7 +20,7 @@ use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
 use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
 use crate::rare::Rare;
-use crate::run::{ChildName, JobNames};
+use crate::run::{ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
 use alarms::{Alarms, Alert};
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) children: Rare<u32, Child>,
     /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
     errors: Rare<u32, JobError>,
+    /// What jobs noted for the report, of their latest attempts.
+    pub(super) facts: Facts,
     /// Requests to stop, of jobs that look at them.
     pub(super) tokens: Rare<u32, Arc<Token>>,
     /// Jobs that were held for a place of the engine and have it.
@@ -118,6 +120,7 @@ impl State {
             blocking: VecDeque::new(),
             children: Rare::new(),
             errors: Rare::new(),
+            facts: Facts::new(),
             tokens: Rare::new(),
             granted: Rare::new(),
             spans: Rare::new(),

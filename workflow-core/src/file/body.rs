@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::invocation::Invocation;
 use super::splice::Script;
 use super::{Shared, handler, registered};
-use crate::command::Command;
+use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
     Body, Call, Condition, Handle, Input, Inputs, JobContext, JobError, JobOptions, Scope,
 };
@@ -150,8 +150,14 @@ impl<'s> Running<'s> {
         let shell = self.invocation.shell(self.shared, &self.context)?;
         let finished = match shell.run(&command, &self.context).await {
             Ok(finished) => finished,
-            Err(error) => return Err(handler::handle(self, shell, &command, error).await),
+            Err(error) => {
+                if let Some(CommandError::Exit { exit, usage, .. }) = error.downcast_ref() {
+                    self.note(*exit, usage);
+                }
+                return Err(handler::handle(self, shell, &command, error).await);
+            }
         };
+        self.note(finished.exit, &finished.usage);
         let missing = self.rest().into_iter().flat_map(|rest| &rest.outputs);
         for name in missing {
             if !finished.outputs.contains_key(&*name.value) {
@@ -162,6 +168,23 @@ impl<'s> Running<'s> {
             }
         }
         serde_json::to_value(&finished).map_err(JobError::terminal)
+    }
+
+    /// Tells the report how a command ended, and what it took.
+    fn note(&self, exit: Exit, usage: &Usage) {
+        if let Some(code) = exit.code() {
+            self.context.note("exit_code", code);
+        }
+        if let Some(signal) = exit.signal() {
+            self.context.note("signal", signal);
+        }
+        if let Some(peak) = usage.peak_memory_bytes {
+            self.context.note("peak_memory_bytes", peak);
+        }
+        self.context.note("cpu_seconds", usage.cpu_time.as_secs_f64());
+        if usage.dropped_output_bytes > 0 {
+            self.context.note("dropped_output_bytes", usage.dropped_output_bytes);
+        }
     }
 
     pub(super) fn rest(&self) -> Option<&'s JobSpec> {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::group::{GroupSketch, Groups};
+use super::lists::Filling;
 use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
@@ -52,8 +53,8 @@ impl Sketch {
         let policies = std::mem::take(&mut self.policies);
         let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
         let cells = self.cells(&order, &new_of);
-        let successors = self.successors(&order, &new_of);
-        let groups = self.groups.compile(&new_of);
+        let successors = self.successors(&new_of);
+        let groups = self.groups.compile(&order, &new_of);
         let policies = policies.collect();
         let Self { names, settings, .. } = self;
         Ok((Graph { successors, groups, cells, policies, names, settings }, order))
@@ -61,9 +62,8 @@ impl Sketch {
 
     fn cells(&self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
         let cell = |old: &u32| {
-            let job = *old as usize;
-            let pending = u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX);
-            Cell { pending, traits: self.traits[job], phase: 0, seen: 0 }
+            let (pending, traits) = (self.pending(*old as usize), self.traits[*old as usize]);
+            Cell { pending, traits, phase: 0, seen: 0 }
         };
         let mut cells: Vec<Cell> = order.iter().map(cell).collect();
         for (_, job) in self.groups.waiting() {
@@ -74,6 +74,11 @@ impl Sketch {
             *traits = traits.and(Traits::MEMBER);
         }
         cells
+    }
+
+    /// How many jobs a job waits for, not counting groups.
+    fn pending(&self, job: usize) -> u32 {
+        u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX)
     }
 
     fn check_names(&self) -> Result<(), GraphError> {
@@ -92,14 +97,16 @@ impl Sketch {
         Ok(())
     }
 
-    /// Who waits for each job, in the numbering of `order`, each list in rising order.
-    fn successors(&self, order: &[u32], new_of: &[u32]) -> Lists {
-        let new = (0_u32..).zip(order);
-        let pairs = new.flat_map(|(new, old)| {
-            let dependencies = self.dependencies(*old as usize).iter();
-            dependencies.map(move |dependency| (new_of[*dependency as usize], new))
-        });
-        Lists::of(order.len(), pairs)
+    /// Who waits for each job, in the new numbering, but in the order in which they were added.
+    fn successors(&self, new_of: &[u32]) -> Lists {
+        let keys = self.depends_on.iter().map(|dependency| new_of[*dependency as usize]);
+        let mut filling = Filling::new(new_of.len(), keys);
+        for (job, new) in new_of.iter().enumerate() {
+            for dependency in self.dependencies(job) {
+                filling.put(new_of[*dependency as usize], *new);
+            }
+        }
+        filling.lists
     }
 }
 
@@ -116,13 +123,13 @@ impl Release {
     fn of(sketch: &Sketch) -> Self {
         let jobs = sketch.traits.len();
         let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let cells = sketch.cells(&identity, &identity);
-        Self {
-            successors: sketch.successors(&identity, &identity),
-            groups: sketch.groups.compile(&identity),
-            pending: cells.iter().map(|cell| cell.pending).collect(),
-            order: Vec::with_capacity(jobs),
+        let successors = sketch.successors(&identity);
+        let groups = sketch.groups.compile(&identity, &identity);
+        let mut pending: Vec<u32> = (0..jobs).map(|job| sketch.pending(job)).collect();
+        for (_, job) in sketch.groups.waiting() {
+            pending[*job as usize] += 1;
         }
+        Self { successors, groups, pending, order: Vec::with_capacity(jobs) }
     }
 
     /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released

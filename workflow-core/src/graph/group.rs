@@ -68,20 +68,19 @@ impl GroupSketch {
     }
 
     /// The groups as flat lists, with the jobs numbered anew.
-    pub(super) fn compile(&self, new_of: &[u32]) -> Groups {
+    pub(super) fn compile(&self, order: &[u32], new_of: &[u32]) -> Groups {
         if self.count == 0 {
             return Groups::default();
         }
         let new = |(group, job): &(u32, u32)| (*group, new_of[*job as usize]);
         let of_job = self.members.iter().map(new).map(|(group, job)| (job, group));
-        let mut waiting: Vec<(u32, u32)> = self.waiting.iter().map(new).collect();
-        waiting.sort_unstable();
         let mut cells = vec![GroupCell::default(); self.len()];
         self.members.iter().for_each(|(group, _)| cells[*group as usize].pending += 1);
         Groups {
-            of_job: Lists::of(new_of.len(), of_job),
-            waiting: Lists::of(self.len(), waiting.into_iter()),
+            of_job: Lists::of(order.len(), of_job),
+            waiting: Lists::of(self.len(), self.waiting.iter().map(new)),
             cells,
+            added: order.to_vec(),
         }
     }
 }
@@ -92,10 +91,12 @@ impl GroupSketch {
 pub(crate) struct Groups {
     /// Of each job, the groups that it is a member of; no lists when there are no groups.
     pub(crate) of_job: Lists,
-    /// Of each group, the jobs that wait for it, in rising order.
+    /// Of each group, the jobs that wait for it, in the order in which they were added.
     pub(crate) waiting: Lists,
     /// What each group's record in a scheduler starts as.
     pub(crate) cells: Vec<GroupCell>,
+    /// When each job was added; empty when there are no groups.
+    pub(crate) added: Vec<u32>,
 }
 
 /// A group's record.

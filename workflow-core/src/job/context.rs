@@ -116,6 +116,15 @@ impl JobContext {
         }
     }
 
+    /// Keeps a fact about this attempt, which the job's entry in the report then shows. The latest
+    /// of one name counts, and a retry begins without any. Facts that do not
+    /// serialise, and those of jobs outside of a run, are dropped.
+    pub fn note(&self, name: impl Into<String>, value: impl serde::Serialize) {
+        if let (Some(host), Ok(value)) = (self.host(), serde_json::to_value(value)) {
+            host.note(self.scope.job, self.scope.attempt, name.into(), value);
+        }
+    }
+
     /// Waits on the engine's clock, which tests can move.
     pub async fn sleep(&self, duration: Duration) {
         match self.host() {

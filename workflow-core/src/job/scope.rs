@@ -144,6 +144,8 @@ pub(crate) trait Host: Send + Sync {
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);
+    /// Keeps a fact about an attempt for the report.
+    fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Starts jobs inside the job `parent`.
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;

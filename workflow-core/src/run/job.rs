@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
 
 use super::Status;
 use crate::event::{Failure, rfc3339, seconds};
@@ -30,7 +31,43 @@ pub struct JobReport {
     pub error: Option<Failure>,
     /// Why the job was skipped, in words.
     pub skipped_because: Option<String>,
+    /// What the job noted about its latest attempt with `JobContext::note`; of a command its exit
+    /// code or signal, its peak memory and its time on processors.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub facts: Map<String, Json>,
 }
+
+impl JobReport {
+    /// The time on processors that a command noted.
+    pub(super) fn cpu(&self) -> String {
+        let seconds = self.facts.get("cpu_seconds").and_then(Json::as_f64);
+        brief(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+
+    /// The peak memory that a command noted.
+    pub(super) fn memory(&self) -> String {
+        match self.facts.get("peak_memory_bytes").and_then(Json::as_u64) {
+            Some(bytes) => format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+/// A duration in the unit that suits it; `-` for none.
+pub(super) fn brief(span: Option<Duration>) -> String {
+    match span {
+        None => "-".to_owned(),
+        Some(span) if span < Duration::from_millis(1) => "<1ms".to_owned(),
+        Some(span) if span < Duration::from_secs(60) => format!("{span:.1?}"),
+        Some(span) => {
+            let whole = jiff::SignedDuration::try_from(Duration::from_secs(span.as_secs()));
+            whole.map_or_else(|_| format!("{span:.0?}"), |whole| format!("{whole:#}"))
+        }
+    }
+}
+
+/// What jobs noted for the report, by job.
+pub(crate) type Facts = Rare<u32, Map<String, Json>>;
 
 fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
     match time {

@@ -10,7 +10,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-use super::{JobNames, JobReport, OutputError, Status};
+use super::job::brief;
+use super::{Facts, JobNames, JobReport, OutputError, Status};
 use crate::event::{Event, Log, What, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
@@ -35,6 +36,7 @@ pub(crate) struct Record {
     pub(crate) slots: Arc<Slots>,
     pub(crate) log: Log,
     pub(crate) names: JobNames,
+    pub(crate) facts: Facts,
 }
 
 impl Report {
@@ -104,6 +106,7 @@ impl Report {
                 duration: None,
                 error: None,
                 skipped_because: None,
+                facts: self.0.facts.get(&job).cloned().unwrap_or_default(),
             })
             .collect();
         for (index, entry) in self.0.log.entries.iter().enumerate() {
@@ -257,29 +260,25 @@ impl fmt::Debug for Report {
     }
 }
 
-/// A duration in the unit that suits it; `-` for none.
-fn brief(span: Option<Duration>) -> String {
-    match span {
-        None => "-".to_owned(),
-        Some(span) if span < Duration::from_millis(1) => "<1ms".to_owned(),
-        Some(span) if span < Duration::from_secs(60) => format!("{span:.1?}"),
-        Some(span) => {
-            let whole = jiff::SignedDuration::try_from(Duration::from_secs(span.as_secs()));
-            whole.map_or_else(|_| format!("{span:.0?}"), |whole| format!("{whole:#}"))
-        }
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let jobs = self.jobs();
         let width = jobs.iter().map(|job| job.name.chars().count()).max().unwrap_or(0).clamp(3, 40);
         let took = brief(Some(self.duration()));
         writeln!(f, "{} {} in {took} (run {})", self.workflow(), self.status(), self.id())?;
-        writeln!(f, "  {:width$}  {:9}  {:>8}  {:>9}", "job", "status", "attempts", "time")?;
+        let commands = jobs.iter().any(|job| job.facts.contains_key("cpu_seconds"));
+        write!(f, "  {:width$}  {:9}  {:>8}  {:>9}", "job", "status", "attempts", "time")?;
+        writeln!(
+            f,
+            "{}",
+            if commands { format!("  {:>8}  {:>9}", "cpu", "memory") } else { String::new() }
+        )?;
         for job in &jobs {
             let took = brief(job.duration);
             write!(f, "  {:width$}  {:9}  {:>8}  {took:>9}", job.name, job.status, job.attempts)?;
+            if commands {
+                write!(f, "  {:>8}  {:>9}", job.cpu(), job.memory())?;
+            }
             match (&job.error, &job.skipped_because) {
                 (Some(error), _) => writeln!(f, "  {error:#}")?,
                 (None, Some(reason)) => writeln!(f, "  {reason}")?,

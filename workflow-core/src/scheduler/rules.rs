@@ -26,8 +26,8 @@ impl Scheduler {
         }
     }
 
-    /// Tells also those who wait for a group that the job is a member of, all in rising order, as
-    /// if each had an edge from the job.
+    /// Tells also those who wait for a group that the job is a member of, in the order in which
+    /// they would be told if each had an edge from the job.
     ///
     /// A group is heard of when it has seen something new, and when its last member has ended:
     /// what is passed over in between would change nothing for those who wait.
@@ -37,7 +37,8 @@ impl Scheduler {
         let direct = graph.successors.get(job).iter();
         let mut told: Vec<(u32, u32)> = direct.map(|successor| (*successor, 1)).collect();
         for group in graph.groups.of_job.get(job) {
-            let cell = &mut self.groups[*group as usize];
+            let fresh = graph.groups.cells[*group as usize];
+            let cell = self.groups.entry(*group).or_insert(fresh);
             cell.pending -= 1;
             let (ended, new) = (cell.pending == 0, cell.seen & mark == 0);
             cell.seen |= mark;
@@ -46,7 +47,7 @@ impl Scheduler {
                 told.extend(waiting.map(|successor| (*successor, u32::from(ended))));
             }
         }
-        told.sort_unstable();
+        told.sort_unstable_by_key(|(successor, _)| graph.groups.added[*successor as usize]);
         for (successor, ended) in told {
             self.hear(successor, job, mark, ended);
         }

@@ -17,6 +17,7 @@ impl State {
                 self.note_with(What::JobSkipped, job, 0, Detail::Skip(reason));
             }
             Effect::Retry { job, attempt, delay } => {
+                self.facts.remove(&job);
                 if let Some(error) = self.errors.remove(&job) {
                     let error = Failure::from(&error);
                     let detail = Detail::Error { error, retry_in: Some(delay) };
