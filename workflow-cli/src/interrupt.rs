@@ -1,13 +1,13 @@
 //! Ctrl-C: the first cancels the run, the second ends the process.
 
-use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
 use workflow_core::{Run as _, RunHandle};
 
 use crate::display::Screen;
-use crate::failure::{CANCELLED, Failure};
+use crate::failure::CANCELLED;
+use crate::output::{self, DUBIOUS};
 
 /// What a signal is for.
 #[derive(Default)]
@@ -23,20 +23,16 @@ fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens for SIGINT, SIGTERM and SIGHUP from now on.
-///
-/// # Errors
-///
-/// Fails when the host or the machine does not let this program listen.
-pub(crate) fn listen() -> Result<(), Failure> {
-    static LISTENING: OnceLock<Result<(), String>> = OnceLock::new();
+/// Listens for SIGINT, SIGTERM and SIGHUP from now on. Says so when that cannot be, because the
+/// host listens to them itself.
+pub(crate) fn listen() {
+    static LISTENING: OnceLock<Result<(), ctrlc::Error>> = OnceLock::new();
     *watched() = Watched::default();
-    let listening = LISTENING
-        .get_or_init(|| ctrlc::try_set_handler(signalled).map_err(|error| error.to_string()));
-    listening.clone().map_err(|error| Failure::Machine {
-        what: "signals cannot be listened to",
-        error: io::Error::other(error),
-    })
+    if let Err(error) = LISTENING.get_or_init(|| ctrlc::try_set_handler(signalled)) {
+        output::say(format_args!(
+            "{DUBIOUS}warning{DUBIOUS:#}: signals do not cancel the run: {error}"
+        ));
+    }
 }
 
 /// Cancels this run at the next signal; at once, if there has been one.

@@ -83,7 +83,7 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
     let input = wanted.input.json()?;
     input::check(&*ready.workflow, input.as_ref())?;
     runtime::inside(|| {
-        interrupt::listen()?;
+        interrupt::listen();
         interrupt::clears(&screen);
         let request = ready.engine.run(ready.workflow);
         let run = match input {

@@ -108,14 +108,9 @@ fn a_file_that_fails() {
     let folder = folder("fails", &[("fail.yml", text)]);
     let Said { code, out, err } = workflow_in(&folder, &["run", "fail.yml"]);
     assert_eq!(code, Some(1));
+    assert!(out.starts_with("fail failed in "), "{out}");
+    assert!(out.ends_with("the end of its stderr:\n  no disk\n"), "{out}");
     same().bind(|| {
-        assert_snapshot!(out, @"
-        fail failed in <time> (run <id>)
-          job  status     attempts       time
-          a    failed            1 <time>  the command exited with code 3; the end of its stderr: ...
-          job `a` failed: the command exited with code 3; the end of its stderr:
-          no disk
-        ");
         assert_snapshot!(err, @"
         fail: 1 job
           a started

@@ -458,6 +458,24 @@ fn a_second_interrupt_ends_the_process() {
     assert_eq!(lines.count(), 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_command_is_asked_to_stop() {
+    let text = "name: wait\njobs:\n  - name: a\n    command: |\n      \
+                trap 'echo bye; exit 1' TERM; echo ready; sleep 1000 & wait\n";
+    let folder = support::folder("interrupted", &[("wait.yaml", text)]);
+    let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
+    command.args(["run", "wait.yaml"]).current_dir(folder);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut lines = lines.map(|line| line.expect("it says text"));
+    assert!(lines.any(|line| line == "  a | ready"), "it begins");
+    signal(&child, "-INT");
+    assert!(lines.any(|line| line == "  a | bye"), "it is asked");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
 #[test]
 fn a_reader_may_leave() {
     for args in [&["list"][..], &["plan", "orders/report"], &["completions", "bash"], &["--help"]] {
