@@ -98,6 +98,21 @@ impl Engine {
         }
     }
 
+    /// Another engine to be configured, which begins with everything that this one was given: its
+    /// limits, which it has for itself, its clock, and the store, which both then hold.
+    pub fn to_builder(&self) -> EngineBuilder {
+        let (max_parallel, limits) = self.0.permits.sizes();
+        EngineBuilder {
+            time: self.0.time.clone(),
+            max_parallel,
+            limits,
+            grace: self.0.grace,
+            store: self.0.store.clone(),
+            timings: self.0.timings,
+            threads: self.0.threads,
+        }
+    }
+
     /// A run of this workflow: by name from the registry, or a [`Workflow`](crate::Workflow) at hand. Nothing
     /// happens until the request is awaited, waited for, or started.
     pub fn run(&self, workflow: impl IntoWorkflow) -> RunRequest {

@@ -14,19 +14,20 @@ mod splice;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value as Json;
 
+use crate::command::Chunk;
 use crate::definition::Metadata;
 use crate::document::{Diagnostics, Findings, Format, Read, Source};
 use crate::graph::Graph;
-use crate::id::WorkflowName;
+use crate::id::{RunId, WorkflowName};
 use crate::spec::{self, Expanded, WorkflowSpec};
 use crate::value::Type;
 use crate::workflow::{Plan, PlanError, Workflow};
 
-use invocation::Invocation;
+use invocation::{Invocation, log_in};
 
 /// A workflow that was read from a file.
 ///
@@ -60,7 +61,8 @@ use invocation::Invocation;
 pub struct WorkflowFile {
     name: WorkflowName,
     metadata: Metadata,
-    plan: Arc<Plan>,
+    /// Drawn again when something was set that the jobs go by.
+    plan: OnceLock<Arc<Plan>>,
     shared: Arc<Shared>,
     max_parallel: Option<usize>,
     warnings: Arc<Diagnostics>,
@@ -78,7 +80,11 @@ struct Shared {
     folder: PathBuf,
     /// Where runs keep their folders.
     runs_dir: PathBuf,
+    /// Is told of what commands print.
+    live: Option<Live>,
 }
+
+type Live = Arc<dyn Fn(&Chunk<'_>) + Send + Sync>;
 
 impl WorkflowFile {
     /// Reads a workflow from a file: JSON or JSON5 when its name ends in `.json`, `.json5` or
@@ -121,7 +127,7 @@ impl WorkflowFile {
 
     /// The jobs and the order between them.
     pub fn graph(&self) -> &Graph {
-        self.plan.graph()
+        self.drawn().graph()
     }
 
     /// The entries under `jobs` as they are written, each with the number of jobs that it stands
@@ -142,21 +148,42 @@ impl WorkflowFile {
     #[must_use]
     pub fn max_parallel(mut self, jobs: usize) -> Self {
         self.max_parallel = Some(jobs.max(1));
-        self.redraw()
+        self.plan = OnceLock::new();
+        self
     }
 
     /// Sets where each run keeps a folder with its log. Default: `.workflow/runs` in the current
     /// directory.
     #[must_use]
     pub fn runs_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.shared = Arc::new(Shared { runs_dir: folder.into(), ..Shared::clone(&self.shared) });
-        self.redraw()
+        self.shared_mut().runs_dir = folder.into();
+        self
     }
 
-    fn redraw(mut self) -> Self {
-        let plan = draw::draw(&self.shared, self.max_parallel);
-        self.plan = Arc::new(plan.expect("the same jobs were drawn when the file was read"));
+    /// Tells this function of what commands print while they run, on the threads that read it.
+    /// A command waits meanwhile when it has printed more than a pipe holds.
+    #[must_use]
+    pub fn live(mut self, live: impl Fn(&Chunk<'_>) + Send + Sync + 'static) -> Self {
+        self.shared_mut().live = Some(Arc::new(live));
         self
+    }
+
+    /// Where a run keeps what its commands print, for
+    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun.
+    pub fn log_of(&self, run: RunId) -> PathBuf {
+        log_in(&self.shared.runs_dir.join(run.to_string()))
+    }
+
+    fn shared_mut(&mut self) -> &mut Shared {
+        self.plan = OnceLock::new();
+        Arc::make_mut(&mut self.shared)
+    }
+
+    fn drawn(&self) -> &Arc<Plan> {
+        self.plan.get_or_init(|| {
+            let plan = draw::draw(&self.shared, self.max_parallel);
+            Arc::new(plan.expect("the same jobs were drawn when the file was read"))
+        })
     }
 
     /// The JSON Schema of workflow files, for editors.
@@ -180,12 +207,12 @@ fn check(
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
-    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir });
+    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir, live: None });
     let plan = draw::checked(&shared, findings)?;
     Some(WorkflowFile {
         name: WorkflowName::new(shared.spec.name.value.to_string()).ok()?,
         metadata,
-        plan: Arc::new(plan),
+        plan: OnceLock::from(Arc::new(plan)),
         shared,
         max_parallel: None,
         warnings: Arc::default(),
@@ -206,7 +233,7 @@ impl Workflow for WorkflowFile {
     }
 
     fn plan(&self, _: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {
-        Ok(Arc::clone(&self.plan))
+        Ok(Arc::clone(self.drawn()))
     }
 }
 

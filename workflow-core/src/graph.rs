@@ -10,6 +10,7 @@ mod group;
 mod lists;
 mod names;
 mod view;
+mod waves;
 
 use std::collections::HashMap;
 

@@ -605,3 +605,15 @@ fn a_status_has_other_names() {
     assert!(last.into_iter().all(Status::is_final));
     assert!(!Status::Pending.is_final() && !Status::Running.is_final());
 }
+
+#[test]
+fn waves_go_through_jobs_and_groups() {
+    let plan = plan(|flow| {
+        let first = [flow.job(load::draw(1).name("a")), flow.job(load::draw(2).name("b"))];
+        let behind_a = flow.job(load(first[0]).name("behind a"));
+        let group = flow.group([first[1], behind_a]);
+        flow.job(load::draw(3).name("behind both").after_group(group));
+    });
+    let waves = [vec!["a", "b"], vec!["behind a"], vec!["behind both"]];
+    assert_eq!(plan.graph().waves(), waves);
+}

@@ -17,6 +17,7 @@ use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
 use super::{Engine, Shared, Timings};
 use crate::event::{Entry, Event, Log, What};
+use crate::graph::Graph;
 use crate::id::RunId;
 use crate::job::{Host, Slots};
 use crate::run::{JobNames, OutputError, Record, Report, Run, RunError, Status};
@@ -253,6 +254,11 @@ impl RunHandle {
     /// Fails when the run failed or was cancelled; the error holds the report.
     pub fn join(&self) -> Result<Report, RunError> {
         pollster::block_on(self.0.until_end())
+    }
+
+    /// The jobs of the workflow and the order between them.
+    pub fn graph(&self) -> &Graph {
+        self.0.plan.graph()
     }
 }
 

@@ -25,6 +25,7 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// What an engine tells the time with: the machine, directly, or a clock that it was given.
+#[derive(Clone)]
 pub(super) enum Time {
     Machine,
     Given(Arc<dyn Clock>),

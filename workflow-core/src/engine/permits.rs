@@ -48,6 +48,12 @@ impl Permits {
         Self { sizes, total: total.is_some(), names, state }
     }
 
+    /// What [`new`](Self::new) was given.
+    pub(super) fn sizes(&self) -> (Option<usize>, HashMap<String, usize>) {
+        let named = self.names.iter().map(|(name, at)| (name.clone(), self.sizes[*at]));
+        (self.total.then(|| self.sizes[0]), named.collect())
+    }
+
     /// Whether a job with these traits counts against a limit at all.
     #[inline]
     pub(super) fn concern(&self, traits: Traits) -> bool {

@@ -90,8 +90,7 @@ pub(super) fn action(
             command.env = env
                 .map(|(name, value)| (name.value.to_string(), value.value.0.to_string()))
                 .collect();
-            let finished =
-                invocation.shell(&shared.runs_dir, &context)?.run(&command, &context).await?;
+            let finished = invocation.shell(&shared, &context)?.run(&command, &context).await?;
             scope.put(serde_json::to_value(&finished).map_err(JobError::terminal)?)
         }
     });
@@ -148,7 +147,7 @@ impl<'s> Running<'s> {
 
     async fn run_command(&self, text: &str) -> Result<Outcome, JobError> {
         let command = self.command(text)?;
-        let shell = self.invocation.shell(&self.shared.runs_dir, &self.context)?;
+        let shell = self.invocation.shell(self.shared, &self.context)?;
         let finished = match shell.run(&command, &self.context).await {
             Ok(finished) => finished,
             Err(error) => {

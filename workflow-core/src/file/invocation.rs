@@ -1,12 +1,13 @@
 //! What belongs to one run of a file: its input, its folder, its shell.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
+use super::Shared;
 use crate::command::{RunLog, Shell};
 use crate::job::{JobContext, JobError};
 use crate::value::Type;
@@ -26,22 +27,26 @@ impl Invocation {
     }
 
     /// The shell of the run, made with the run's folder at the first use.
-    pub(super) fn shell(&self, runs_dir: &Path, context: &JobContext) -> Result<&Shell, JobError> {
+    pub(super) fn shell(&self, shared: &Shared, context: &JobContext) -> Result<&Shell, JobError> {
         let made = self.shell.get_or_init(|| {
             let run = context.run_id().map_or_else(|| "detached".to_owned(), |id| id.to_string());
-            let folder = runs_dir.join(&run);
+            let folder = shared.runs_dir.join(&run);
             std::fs::create_dir_all(&folder).map_err(|error| {
                 format!("the folder `{}` of the run cannot be made: {error}", folder.display())
             })?;
-            let log = RunLog::open(folder.join("output.log")).map_err(|error| error.to_string())?;
-            Ok(Shell::new()
+            let log = RunLog::open(log_in(&folder)).map_err(|error| error.to_string())?;
+            let shell = Shell::new()
                 .env("WORKFLOW_NAME", context.workflow_name())
                 .env("WORKFLOW_RUN_ID", &run)
                 .env("WORKFLOW_RUN_DIR", folder.display().to_string())
                 .env("TORC_WORKFLOW_ID", context.workflow_name())
                 .env("TORC_RUN_ID", &run)
                 .env("TORC_OUTPUT_DIR", folder.display().to_string())
-                .log(log))
+                .log(log);
+            Ok(match shared.live.clone() {
+                Some(live) => shell.live(move |chunk| live(chunk)),
+                None => shell,
+            })
         });
         made.as_ref().map_err(|reason| JobError::terminal(reason.clone()))
     }
@@ -54,6 +59,11 @@ impl Invocation {
         *count += u32::from(may);
         may
     }
+}
+
+/// The log in the folder of a run.
+pub(super) fn log_in(folder: &Path) -> PathBuf {
+    folder.join("output.log")
 }
 
 impl<'de> Deserialize<'de> for Invocation {

@@ -90,6 +90,15 @@ pub(crate) async fn a_named_limit_is_shared_by_runs() {
     assert!(free.most() > 2);
 }
 
+pub(crate) async fn an_engine_can_begin_as_another() {
+    let gauge = Gauge::default();
+    let first = Engine::builder().limit("db", 2).limit("web", 9).build();
+    let second = first.to_builder().limit("web", 3).build();
+    let draw = |call: Call<u32>| call.limit("db").limit("web");
+    second.run(many(&gauge, draw, 100)).await.expect("it has both limits");
+    assert_eq!(gauge.most(), 2);
+}
+
 pub(crate) async fn an_unknown_limit_is_an_error() {
     let engine = Engine::builder().limit("db", 2).build();
     let workflow = many(&Gauge::default(), |call| call.limit("dv"), 1);

@@ -91,6 +91,7 @@ executors! {
     limits::a_run_keeps_to_max_parallel,
     limits::an_engine_keeps_to_max_parallel,
     limits::a_named_limit_is_shared_by_runs,
+    limits::an_engine_can_begin_as_another,
     limits::an_unknown_limit_is_an_error,
     limits::priority_decides_who_is_first,
     limits::a_store_hears_before_anyone,

@@ -1,0 +1,33 @@
+//! `completions`: a script by which a shell completes the command line.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::arguments::command;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Print a script by which your shell completes this command line
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow completions bash > ~/.local/share/bash-completion/completions/workflow
+  workflow completions zsh > ~/.zfunc/_workflow
+  workflow completions fish > ~/.config/fish/completions/workflow.fish";
+
+pub(crate) fn completions(
+    wanted: &CompletionsArguments,
+    program: &str,
+) -> Result<Outcome, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(wanted.shell, &mut command(program), program, &mut script);
+    output::print(|out| out.write_all(&script))?;
+    Ok(Outcome::Good)
+}

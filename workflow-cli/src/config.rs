@@ -1,0 +1,178 @@
+//! `config`: the configurations of workflows.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value as Json, json};
+use workflow_core::config::{Found, Loader};
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, GOOD, styled};
+
+/// List, show and check the configurations of workflows
+///
+/// A configuration is `config.yaml`, with a file for each profile beside it, in a folder with the
+/// workflow's name: in the folders of WORKFLOW_CONFIG_DIR, in `workflows`, or beside the source of
+/// the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> sets a value.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    action: Action,
+    /// Looks in this folder first; may be given several times
+    #[arg(long, global = true, value_name = "FOLDER")]
+    dir: Vec<PathBuf>,
+    /// The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow config list
+  workflow config show etl
+  workflow config show etl --profile production --format json | jq .source
+  workflow config validate etl";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the configurations that can be found
+    List(ListArguments),
+    /// Show a configuration: its layers merged, its variables replaced, `***` for secrets
+    Show(ShowArguments),
+    /// Check configurations, and that they fit the types that the program reads them as
+    Validate(ValidateArguments),
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// How to write the list
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ListFormat {
+    /// A table for people
+    #[default]
+    Table,
+    /// An array of objects
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct ShowArguments {
+    /// The workflow's name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// How to write it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ShowFormat,
+    /// Show the files as they are written instead
+    #[arg(long, conflicts_with = "format")]
+    raw: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ShowFormat {
+    /// YAML, with the origin of each value in a comment
+    #[default]
+    Yaml,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct ValidateArguments {
+    /// The workflows' names [default: all that can be found]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(crate) fn config(wanted: &ConfigArguments) -> Result<Outcome, Failure> {
+    let mut loader = Loader::new();
+    for dir in &wanted.dir {
+        loader = loader.dir(dir);
+    }
+    if let Some(profile) = &wanted.profile {
+        loader = loader.profile(profile);
+    }
+    match &wanted.action {
+        Action::List(wanted) => list(&loader.list()?, wanted.format),
+        Action::Show(wanted) => show(&loader, wanted),
+        Action::Validate(wanted) => validate(&loader, &wanted.names),
+    }
+}
+
+fn list(found: &[Found], format: ListFormat) -> Result<Outcome, Failure> {
+    match format {
+        ListFormat::Json => {
+            let rows: Vec<_> = found.iter().map(document).collect();
+            output::print_json(&rows)?;
+        }
+        ListFormat::Table if found.is_empty() => {
+            output::say("no configuration was found; see `help config` for where it is looked for");
+        }
+        ListFormat::Table => {
+            let mut table = output::table();
+            table.set_header(["WORKFLOW", "FILE", "PROFILES"]);
+            for Found { name, file, profiles, .. } in found {
+                let file = file.display().to_string();
+                table.add_row([name, &file, output::or_dash(&profiles.join(", "))]);
+            }
+            output::print(|out| output::write_table(out, table))?;
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn document(found: &Found) -> Json {
+    let Found { name, file, profiles, .. } = found;
+    json!({ "name": name, "file": file.display().to_string(), "profiles": profiles })
+}
+
+fn show(loader: &Loader, wanted: &ShowArguments) -> Result<Outcome, Failure> {
+    if wanted.raw {
+        let files = loader.raw(&wanted.name)?;
+        output::print(|out| {
+            for file in &files {
+                if files.len() > 1 {
+                    writeln!(out, "# {}", file.path.display())?;
+                }
+                write!(out, "{}", file.text)?;
+                if !file.text.ends_with('\n') {
+                    writeln!(out)?;
+                }
+            }
+            Ok(())
+        })?;
+        return Ok(Outcome::Good);
+    }
+    let config = loader.open(&wanted.name)?;
+    match wanted.format {
+        ShowFormat::Json => output::print_json(&config.value())?,
+        ShowFormat::Yaml => output::print(|out| out.write_all(config.to_yaml().as_bytes()))?,
+    }
+    Ok(Outcome::Good)
+}
+
+fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
+    let mut names = names.to_vec();
+    if names.is_empty() {
+        names.extend(loader.list()?.into_iter().map(|found| found.name));
+    }
+    if names.is_empty() {
+        output::say("no configuration was found; see `help config` for where it is looked for");
+    }
+    let mut outcome = Outcome::Good;
+    for name in &names {
+        match loader.validate(name).map_err(Failure::Config) {
+            Ok(_) => output::say(format_args!("{name}: {}", styled(GOOD, "valid"))),
+            Err(failure) => {
+                failure.tell();
+                outcome = Outcome::Bad;
+            }
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,146 @@
+//! What is shown of a run while it goes on: bars on a terminal, lines elsewhere, or JSON.
+
+mod json;
+mod line;
+mod live;
+mod plain;
+mod prints;
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use futures::StreamExt as _;
+use futures::future::{Either, select};
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use workflow_core::{Event, Run as _, RunHandle};
+
+use crate::output;
+use crate::progress::Progress;
+
+pub(crate) use json::JsonLines;
+pub(crate) use prints::Prints;
+
+use live::Live;
+use plain::Plain;
+
+/// Where the events of a run are shown.
+pub(crate) trait Display {
+    /// Shows an event, or takes it in until it is [drawn](Self::draw).
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Shows everything so far. Called whenever no event is at hand, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn draw(&mut self) -> io::Result<()>;
+
+    /// Takes off the screen what does not stay there, once the run has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody can see it.
+    fn close(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// How often it is to be drawn while nothing happens.
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Standard error, as it is and as it is wanted.
+#[derive(Clone)]
+pub(crate) enum Screen {
+    /// A terminal that can be drawn on.
+    Live(MultiProgress),
+    /// A place for lines.
+    Plain,
+    /// Nothing is to be shown.
+    Quiet,
+}
+
+impl Screen {
+    /// What suits standard error: bars on a terminal with colours, and elsewhere lines.
+    pub(crate) fn of_standard_error() -> Self {
+        let colorless = AutoStream::choice(&io::stderr()) == ColorChoice::Never;
+        if colorless || !io::stderr().is_terminal() {
+            return Self::Plain;
+        }
+        console::set_colors_enabled_stderr(true);
+        Self::Live(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
+    }
+
+    /// Where this run is shown.
+    pub(crate) fn display(&self, run: &RunHandle) -> Box<dyn Display> {
+        let name = run.workflow();
+        match self {
+            Self::Quiet => Box::new(Nothing),
+            Self::Plain => {
+                Box::new(Plain::new(name, Progress::new(run.graph()), anstream::stderr()))
+            }
+            Self::Live(bars) => {
+                let rows = || usize::from(console::Term::stderr().size().0);
+                Box::new(Live::new(name, Progress::new(run.graph()), bars.clone(), rows))
+            }
+        }
+    }
+
+    /// Shows lines that stay.
+    pub(crate) fn print(&self, lines: &str) {
+        match self {
+            Self::Quiet => {}
+            Self::Plain => output::say(lines),
+            // A terminal that takes nothing more shows nothing more.
+            Self::Live(bars) => _ = bars.println(lines),
+        }
+    }
+}
+
+struct Nothing;
+
+impl Display for Nothing {
+    fn event(&mut self, _: &Event) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Shows a run from its first event to its last, with what its commands print. A display that
+/// fails is left alone from then on, while the run goes on; returns what it failed with.
+pub(crate) async fn watch(
+    run: &RunHandle,
+    display: &mut dyn Display,
+    prints: &Prints,
+) -> Option<io::Error> {
+    let mut batches = run.events().ready_chunks(BATCH);
+    let mut shown = Ok(());
+    loop {
+        let batch = match display.pace().filter(|_| shown.is_ok()) {
+            None => batches.next().await,
+            Some(pace) => match select(batches.next(), futures_timer::Delay::new(pace)).await {
+                Either::Left((batch, _)) => batch,
+                Either::Right(_) => Some(Vec::new()),
+            },
+        };
+        let Some(batch) = batch else { return shown.and_then(|()| display.close()).err() };
+        for event in batch {
+            prints.before(&event);
+            shown = shown.and_then(|()| display.event(&event));
+            prints.after(&event);
+        }
+        shown = shown.and_then(|()| display.draw());
+    }
+}
+
+/// So many events may go by between two drawings.
+const BATCH: usize = 1024;

@@ -1,0 +1,73 @@
+//! An event in a line.
+
+use std::time::Duration;
+
+use workflow_core::{Event, EventKind};
+
+use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
+use crate::progress::Progress;
+
+/// What a line is about, which decides where it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// All goes well.
+    Usual,
+    /// Worth to be kept on a screen where the rest passes by.
+    Kept,
+}
+
+/// What happened, in one line, after `progress` has taken it in.
+pub(super) fn line(
+    workflow: &str,
+    event: &Event,
+    took: Option<Duration>,
+    progress: &Progress,
+) -> Option<(Weight, String)> {
+    let so_far = || styled(FAINT, format_args!("({} of {})", progress.done(), progress.total()));
+    let took = || took.map(|took| format!(" in {}", brief(took))).unwrap_or_default();
+    let line = match &event.kind {
+        EventKind::RunStarted => format!("{workflow}: {}", count(progress.total(), "job")),
+        EventKind::JobStarted { job, attempt: 1 } => format!("  {job} started"),
+        EventKind::JobStarted { job, attempt } => format!("  {job} started, attempt {attempt}"),
+        EventKind::JobCompleted { job, .. } => {
+            format!("  {job} {}{} {}", styled(GOOD, "completed"), took(), so_far())
+        }
+        EventKind::AttemptFailed { job, attempt, error, retry_in } => {
+            let failed = styled(DUBIOUS, format_args!("failed in attempt {attempt}"));
+            format!("  {job} {failed}, again in {}: {error:#}", brief(*retry_in))
+        }
+        EventKind::JobFailed { job, error, .. } => {
+            format!("  {job} {}{} {}: {error:#}", styled(BAD, "failed"), took(), so_far())
+        }
+        EventKind::JobSkipped { job, reason } => {
+            format!("  {job} {} {}: {reason}", styled(DUBIOUS, "skipped"), so_far())
+        }
+        EventKind::JobCancelled { job, .. } => {
+            format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), so_far())
+        }
+        EventKind::CancelRequested => CANCELLING.to_owned(),
+        EventKind::RunCompleted => format!("{workflow} {}", styled(GOOD, "completed")),
+        EventKind::RunFailed { reason } => {
+            format!("{workflow} {}: {reason}", styled(BAD, "failed"))
+        }
+        EventKind::RunCancelled => format!("{workflow} {}", styled(DUBIOUS, "cancelled")),
+        _ => return None,
+    };
+    Some((weight(&event.kind), line))
+}
+
+/// What is said while a run stops.
+pub(super) const CANCELLING: &str =
+    "cancelling: jobs are asked to stop; interrupt again to end them at once";
+
+fn weight(kind: &EventKind) -> Weight {
+    match kind {
+        EventKind::AttemptFailed { .. }
+        | EventKind::JobFailed { .. }
+        | EventKind::CancelRequested
+        | EventKind::RunCompleted
+        | EventKind::RunFailed { .. }
+        | EventKind::RunCancelled => Weight::Kept,
+        _ => Weight::Usual,
+    }
+}

@@ -1,0 +1,93 @@
+//! What a command comes to, and its exit code.
+
+use std::io;
+use std::process::ExitCode;
+
+use workflow_core::config::ConfigError;
+use workflow_core::registry::RegistryError;
+use workflow_core::{Diagnostics, RunError};
+
+use crate::output;
+
+/// How a command ended that did what it was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Good,
+    /// The run failed.
+    Bad,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Good => Self::SUCCESS,
+            Outcome::Bad => Self::FAILURE,
+            Outcome::Cancelled => Self::from(CANCELLED),
+        }
+    }
+}
+
+/// What shells call a program that Ctrl-C ended: 128 and the number of SIGINT.
+pub(crate) const CANCELLED: u8 = 130;
+
+/// Wrong usage or input.
+const USAGE: u8 = 2;
+
+/// Why a command could not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What is registered in this program is not sound.
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    /// A file is not valid.
+    #[error("{0}")]
+    File(#[from] Diagnostics),
+    /// A configuration is not to be had, or not valid.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The run could not begin, or was given up.
+    #[error("{0}")]
+    Run(#[from] RunError),
+    /// Standard output was not to be written.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// The machine does not give what is needed.
+    #[error("{what}: {error}")]
+    Machine {
+        /// What could not be had.
+        what: &'static str,
+        /// What the machine says.
+        error: io::Error,
+    },
+}
+
+impl Failure {
+    /// Says on standard error what is wrong.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::File(problems) => output::diagnostics(problems),
+            Self::Config(error) => match error.problems() {
+                Some(problems) => output::diagnostics(problems),
+                None => output::error(error),
+            },
+            other => output::error(other),
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Output(_) | Self::Machine { .. } | Self::Run(RunError::Store { .. }) => {
+                ExitCode::FAILURE
+            }
+            Self::Usage(_) | Self::Registry(_) | Self::File(_) | Self::Config(_) | Self::Run(_) => {
+                ExitCode::from(USAGE)
+            }
+        }
+    }
+}

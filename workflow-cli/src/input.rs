@@ -1,0 +1,139 @@
+//! The input of a run: `--input`, and `--param` into it.
+
+use std::fs;
+use std::io::Read as _;
+
+use clap::Args;
+use serde_json::{Map, Value as Json};
+use workflow_core::Workflow;
+
+use crate::failure::Failure;
+
+/// What a workflow is given.
+#[derive(Debug, Default, Args)]
+pub(crate) struct InputArguments {
+    /// The workflow's input: JSON, or @file, or @- for standard input
+    #[arg(short, long, value_name = "JSON|@FILE")]
+    input: Option<String>,
+    /// Sets a key of an input that is an object; a value that is no JSON is text
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = parameter)]
+    param: Vec<(String, Json)>,
+}
+
+/// A key and its value.
+fn parameter(text: &str) -> Result<(String, Json), String> {
+    match text.split_once('=') {
+        Some(("", _)) | None => Err("it must be KEY=VALUE, such as day=2026-01-02".to_owned()),
+        Some((key, value)) => {
+            let json = serde_json::from_str(value);
+            Ok((key.to_owned(), json.unwrap_or_else(|_| Json::from(value))))
+        }
+    }
+}
+
+impl InputArguments {
+    /// The input, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is no JSON, when its file cannot be read, and when there are parameters for
+    /// an input that is no object.
+    pub(crate) fn json(&self) -> Result<Option<Json>, Failure> {
+        let given = self.input.as_deref().map(read).transpose()?;
+        if self.param.is_empty() {
+            return Ok(given);
+        }
+        let mut object = match given {
+            None => Map::new(),
+            Some(Json::Object(object)) => object,
+            Some(_) => {
+                return Err(Failure::Usage(
+                    "--param sets keys of an object, and --input is not one; leave one of them away"
+                        .to_owned(),
+                ));
+            }
+        };
+        for (at, (key, value)) in self.param.iter().enumerate() {
+            if self.param[..at].iter().any(|(other, _)| other == key) {
+                return Err(Failure::Usage(format!("--param sets `{key}` twice; leave one away")));
+            }
+            object.insert(key.clone(), value.clone());
+        }
+        Ok(Some(Json::Object(object)))
+    }
+}
+
+fn read(input: &str) -> Result<Json, Failure> {
+    let (text, place) = match input.strip_prefix('@') {
+        None => (input.to_owned(), "--input".to_owned()),
+        Some("-") => (standard_input()?, "the input on standard input".to_owned()),
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("the input file `{path}` cannot be read: {error}"))
+            })?;
+            (text, format!("the input file `{path}`"))
+        }
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let cure = "JSON text is written in quotes of its own, such as '\"Ada\"'";
+        Failure::Usage(format!("{place} is no JSON: {error}; {cure}"))
+    })
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|error| {
+        Failure::Usage(format!("the input cannot be read from standard input: {error}"))
+    })?;
+    Ok(text)
+}
+
+/// Says in the words of the command line whether an input is missing, or is one too many.
+///
+/// # Errors
+///
+/// Fails when it is. What is in it, the run will look at.
+pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), Failure> {
+    let name = workflow.name();
+    match (workflow.input(), input) {
+        (None, Some(_)) => Err(Failure::Usage(format!(
+            "workflow `{name}` takes no input, but one was given; leave --input and --param away"
+        ))),
+        (Some(kind), None) if kind.read(Json::Null).is_err() => Err(Failure::Usage(format!(
+            "workflow `{name}` needs an input of type `{kind}`; give it with --input JSON, or key \
+             by key with --param KEY=VALUE"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn given(input: Option<&str>, params: &[&str]) -> Result<Option<Json>, String> {
+        let param = params.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
+        let arguments = InputArguments { input: input.map(str::to_owned), param };
+        arguments.json().map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn parameters_are_keys_of_an_object() {
+        assert_eq!(given(None, &[]), Ok(None));
+        assert_eq!(given(Some("[1]"), &[]), Ok(Some(json!([1]))));
+        let both = given(Some(r#"{"day": 1, "dry": false}"#), &["day=2", "name=a=b", "x="]);
+        assert_eq!(both, Ok(Some(json!({ "day": 2, "dry": false, "name": "a=b", "x": "" }))));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        let wrong = |input, params: &[&str]| given(input, params).expect_err("it makes no sense");
+        assert!(wrong(None, &["day"]).contains("KEY=VALUE"));
+        assert!(wrong(None, &["=1"]).contains("KEY=VALUE"));
+        assert!(wrong(None, &["a=1", "a=2"]).contains("`a` twice"));
+        assert!(wrong(Some("3"), &["a=1"]).contains("--input is not one"));
+        assert!(wrong(Some("Ada"), &[]).contains("is no JSON"));
+        assert!(wrong(Some("@/no/such/file"), &[]).contains("`/no/such/file` cannot be read"));
+    }
+}

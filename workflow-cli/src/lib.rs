@@ -1,0 +1,51 @@
+//! The command line of a program with registered workflows.
+//!
+//! A host gets all of it with one line, and so is the binary `workflow` made, which serves
+//! workflow files:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use workflow_core::prelude::*;
+//!
+//! #[register_workflow(name = "greet")]
+//! async fn greet(name: String) -> Result<String, JobError> { Ok(format!("hello {name}")) }
+//!
+//! fn main() -> ExitCode {
+//!     workflow_cli::main()
+//! }
+//! ```
+//!
+//! Then `host run greet --input '"Ada"'` runs it, `host list` shows what there is, and `host help`
+//! says the rest. What is meant for programs goes to standard output, all else to standard error.
+//!
+//! Exit codes: 0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled.
+//!
+//! # Runtimes
+//!
+//! With the feature `tokio` (default), jobs find a tokio runtime: the one that the host calls
+//! [`main`] in, if it has several threads, and else one that is made for them.
+//!
+//! # Features
+//!
+//! - `tokio` (default): offers jobs a tokio runtime.
+//! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
+
+mod arguments;
+mod completions;
+mod config;
+mod display;
+mod entry;
+mod failure;
+mod input;
+mod interrupt;
+mod list;
+mod output;
+mod plan;
+mod progress;
+mod run;
+mod runtime;
+mod target;
+mod validate;
+
+pub use entry::{main, main_with};

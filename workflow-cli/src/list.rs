@@ -1,0 +1,148 @@
+//! `list`: the workflows and jobs that are registered in this program.
+
+mod rows;
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use workflow_core::registry::{self, Listing};
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, TITLE, styled};
+
+use rows::{JobRow, Section, WorkflowRow};
+
+/// List the workflows and jobs that are registered in this program
+///
+/// Filters apply to workflows, and several of them together. Jobs are listed where there is no
+/// filter, since they have no domain, project or tag.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ListArguments {
+    /// Only workflows of this business area
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Only workflows of this group
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// Only workflows with this tag; given several times, with all of them
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Leave jobs out
+    #[arg(long)]
+    workflows_only: bool,
+    /// Leave workflows out
+    #[arg(long, conflicts_with_all = ["workflows_only", "domain", "project", "tag"])]
+    jobs_only: bool,
+    /// Show all that is known: owner, schedule, place in the source, input and its schema
+    #[arg(long)]
+    detailed: bool,
+    /// How to write the list
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow list
+  workflow list --domain booking --tag nightly
+  workflow list --jobs-only --detailed
+  workflow list -f json | jq -r '.[] | select(.kind == \"workflow\") | .name'";
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Tables for people
+    #[default]
+    Table,
+    /// An array of objects, with the same keys for every workflow and for every job
+    Json,
+}
+
+/// What fits what was asked for.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Row {
+    Workflow(Box<WorkflowRow>),
+    Job(JobRow),
+}
+
+pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
+    let workflows = wanted.workflows()?;
+    let jobs = wanted.jobs();
+    if let Format::Json = wanted.format {
+        let workflows = workflows.into_iter().map(|row| Row::Workflow(Box::new(row)));
+        let rows: Vec<_> = workflows.chain(jobs.into_iter().map(Row::Job)).collect();
+        output::print_json(&rows)?;
+        return Ok(Outcome::Good);
+    }
+    if workflows.is_empty() && jobs.is_empty() {
+        output::say(wanted.nothing()?);
+        return Ok(Outcome::Good);
+    }
+    let mut sections = Vec::new();
+    if wanted.detailed {
+        sections.extend(workflows.iter().map(WorkflowRow::details));
+        sections.extend(jobs.iter().map(JobRow::details));
+    } else {
+        sections.extend((!workflows.is_empty()).then(|| rows::workflows(&workflows)));
+        sections.extend((!jobs.is_empty()).then(|| rows::jobs(&jobs)));
+    }
+    output::print(|out| write(out, sections))?;
+    Ok(Outcome::Good)
+}
+
+/// The sections, with an empty line between them.
+fn write(out: &mut dyn Write, sections: Vec<Section>) -> io::Result<()> {
+    for (number, Section { title, table }) in sections.into_iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        if let Some(title) = title {
+            writeln!(out, "{}", styled(TITLE, title))?;
+        }
+        output::write_table(out, table)?;
+    }
+    Ok(())
+}
+
+impl ListArguments {
+    fn is_filtered(&self) -> bool {
+        self.domain.is_some() || self.project.is_some() || !self.tag.is_empty()
+    }
+
+    fn workflows(&self) -> Result<Vec<WorkflowRow>, Failure> {
+        if self.jobs_only {
+            return Ok(Vec::new());
+        }
+        let mut listing: Listing = registry::list()?;
+        if let Some(domain) = &self.domain {
+            listing = listing.domain(domain);
+        }
+        if let Some(project) = &self.project {
+            listing = listing.project(project);
+        }
+        for tag in &self.tag {
+            listing = listing.tag(tag);
+        }
+        Ok(listing.iter().map(WorkflowRow::from).collect())
+    }
+
+    fn jobs(&self) -> Vec<JobRow> {
+        if self.workflows_only || self.is_filtered() {
+            return Vec::new();
+        }
+        registry::jobs().map(JobRow::from).collect()
+    }
+
+    /// Why there is nothing to list.
+    fn nothing(&self) -> Result<String, Failure> {
+        let known = registry::list()?.len();
+        Ok(if self.is_filtered() && known > 0 {
+            format!(
+                "none of the {known} registered workflows fits; `list` without filters shows all"
+            )
+        } else {
+            "nothing is registered in this program".to_owned()
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Workflows and jobs as rows of tables, and as objects.
+
+use comfy_table::Table;
+use serde::Serialize;
+use serde_json::Value as Json;
+use workflow_core::registry::{Entry, JobEntry};
+use workflow_core::{Metadata, Type};
+
+use crate::output::{self, or_dash};
+
+/// A registered workflow.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename = "workflow")]
+pub(super) struct WorkflowRow {
+    name: String,
+    description: Option<String>,
+    domain: Option<String>,
+    project: Option<String>,
+    owner: Option<String>,
+    tags: Vec<String>,
+    schedule: Option<String>,
+    version: Option<String>,
+    input: Option<String>,
+    output: Option<String>,
+    input_schema: Option<Json>,
+    location: String,
+    metadata: Metadata,
+}
+
+impl From<&Entry> for WorkflowRow {
+    fn from(entry: &Entry) -> Self {
+        let (workflow, metadata) = (entry.workflow(), entry.metadata());
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let named = |kind: Option<Type>| kind.map(|kind| kind.to_string());
+        Self {
+            name: entry.name().to_owned(),
+            description: owned(entry.description()),
+            domain: owned(entry.domain()),
+            project: owned(entry.project()),
+            owner: owned(metadata.owner()),
+            tags: metadata.tags().map(str::to_owned).collect(),
+            schedule: owned(entry.schedule()),
+            version: owned(entry.version()),
+            input: named(workflow.input()),
+            output: named(workflow.output()),
+            input_schema: entry.input_schema(),
+            location: place(&entry.location()),
+            metadata: metadata.clone(),
+        }
+    }
+}
+
+/// A registered job.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename = "job")]
+pub(super) struct JobRow {
+    name: String,
+    /// Nothing, where the job takes any number of values.
+    inputs: Option<Vec<JobInput>>,
+    output: String,
+    module: &'static str,
+    location: String,
+}
+
+#[derive(Serialize)]
+struct JobInput {
+    name: &'static str,
+    r#type: String,
+}
+
+impl From<&'static JobEntry> for JobRow {
+    fn from(entry: &'static JobEntry) -> Self {
+        let input =
+            |(name, kind): (&'static str, Type)| JobInput { name, r#type: kind.to_string() };
+        Self {
+            name: entry.name.to_owned(),
+            inputs: entry.inputs.map(|inputs| inputs().into_iter().map(input).collect()),
+            output: (entry.output)().to_string(),
+            module: entry.module,
+            location: place(&entry.location),
+        }
+    }
+}
+
+impl JobRow {
+    fn inputs(&self) -> String {
+        let Some(inputs) = &self.inputs else { return "any number".to_owned() };
+        let inputs = inputs.iter().map(|input| format!("{}: {}", input.name, input.r#type));
+        inputs.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A place as editors take it.
+fn place(location: &workflow_core::registry::Location) -> String {
+    format!("{}:{}", location.file, location.line)
+}
+
+/// A table, and what stands above it.
+pub(super) struct Section {
+    pub(super) title: Option<String>,
+    pub(super) table: Table,
+}
+
+/// One line for each workflow.
+pub(super) fn workflows(rows: &[WorkflowRow]) -> Section {
+    let mut table = titled(&["workflow", "domain", "project", "tags", "description"]);
+    for row in rows {
+        let tags = row.tags.join(", ");
+        let [domain, project, description] = [&row.domain, &row.project, &row.description]
+            .map(|text| text.as_deref().unwrap_or("-"));
+        table.add_row([&row.name, domain, project, or_dash(&tags), description]);
+    }
+    Section { title: None, table }
+}
+
+/// One line for each job.
+pub(super) fn jobs(rows: &[JobRow]) -> Section {
+    let mut table = titled(&["job", "inputs", "output"]);
+    for row in rows {
+        table.add_row([&row.name, or_dash(&row.inputs()), &row.output]);
+    }
+    Section { title: None, table }
+}
+
+fn titled(titles: &[&str]) -> Table {
+    let mut table = output::table();
+    table.set_header(titles.iter().map(|title| title.to_uppercase()));
+    table
+}
+
+impl WorkflowRow {
+    /// All that is known, one line for each thing.
+    pub(super) fn details(&self) -> Section {
+        let schema = self.input_schema.as_ref().map(|schema| format!("{schema:#}"));
+        let tags = (!self.tags.is_empty()).then(|| self.tags.join(", "));
+        details(
+            &self.name,
+            [
+                ("description", self.description.as_deref()),
+                ("domain", self.domain.as_deref()),
+                ("project", self.project.as_deref()),
+                ("owner", self.owner.as_deref()),
+                ("tags", tags.as_deref()),
+                ("schedule", self.schedule.as_deref()),
+                ("version", self.version.as_deref()),
+                ("input", self.input.as_deref()),
+                ("input schema", schema.as_deref()),
+                ("output", self.output.as_deref()),
+                ("place", Some(&self.location)),
+            ],
+        )
+    }
+}
+
+impl JobRow {
+    /// All that is known, one line for each thing.
+    pub(super) fn details(&self) -> Section {
+        details(
+            &self.name,
+            [
+                ("inputs", Some(or_dash(&self.inputs()))),
+                ("output", Some(&self.output)),
+                ("module", Some(self.module)),
+                ("place", Some(&self.location)),
+            ],
+        )
+    }
+}
+
+/// A name, and below it what there is to say.
+fn details<'a>(name: &str, rows: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Section {
+    let mut table = output::table();
+    for (what, text) in rows {
+        if let Some(text) = text {
+            table.add_row([format!("  {what}"), text.to_owned()]);
+        }
+    }
+    Section { title: Some(name.to_owned()), table }
+}

@@ -1,0 +1,136 @@
+//! The two ways out: what is meant for programs, and what is meant for people.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+
+use crate::failure::Failure;
+
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What went wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What deserves a look.
+pub(crate) const DUBIOUS: Style = AnsiColor::Yellow.on_default();
+/// What gives order to a text.
+pub(crate) const TITLE: Style = Style::new().bold();
+/// What may be overlooked.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// Decides about colours for the whole process.
+pub(crate) fn set_color(choice: clap::ColorChoice) {
+    let choice = match choice {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Text in a style, which a stream that shows no colours leaves away.
+pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+///
+/// Fails when that does, also because nobody reads any more.
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    write(&mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Writes a value to standard output as a JSON document for people and programs.
+///
+/// # Errors
+///
+/// Fails when it is not to be written.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print(|out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        writeln!(out)
+    })
+}
+
+/// Says something on standard error. Where that is closed, there is nobody to tell.
+pub(crate) fn say(text: impl fmt::Display) {
+    let text = format!("{text}\n");
+    let _nobody_listens = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Says on standard error what is wrong.
+pub(crate) fn error(error: &dyn fmt::Display) {
+    say(format_args!("{BAD}error{BAD:#}: {error}"));
+}
+
+/// Says on standard error what there is to say about a file, with the lines it is about.
+pub(crate) fn diagnostics(diagnostics: &workflow_core::Diagnostics) {
+    if !diagnostics.is_empty() {
+        say(format_args!("{}\n", diagnostics.styled()));
+    }
+}
+
+/// A number of things, as people say it.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A table without lines that keeps to the width of the terminal.
+pub(crate) fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let terminal = console::Term::stdout();
+    if let Some((_, width)) = terminal.is_term().then(|| terminal.size_checked()).flatten() {
+        table.set_width(width);
+    }
+    table
+}
+
+/// Writes a table, without blanks around it.
+///
+/// # Errors
+///
+/// Fails when nobody reads it.
+pub(crate) fn write_table(out: &mut dyn Write, mut table: Table) -> io::Result<()> {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+/// What stands in a table where there is nothing.
+pub(crate) fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// A duration in the unit that suits it.
+pub(crate) fn brief(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0 if span < Duration::from_millis(1) => "<1ms".to_owned(),
+        0..60 => format!("{span:.1?}"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_duration_suits_its_length() {
+        let spans = [(10, "<1ms"), (12_300, "12.3ms"), (3_000_000, "3.0s"), (61_000_000, "1m 01s")];
+        for (micros, text) in spans {
+            assert_eq!(brief(Duration::from_micros(micros)), text);
+        }
+        assert_eq!(brief(Duration::from_secs(3_725)), "1h 02m");
+    }
+}

@@ -1,0 +1,76 @@
+//! What a command is about: a workflow that is registered, or one in a file.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use workflow_core::WorkflowFile;
+use workflow_core::registry::{self, Entry, RegistryError};
+
+use crate::failure::Failure;
+use crate::output;
+
+/// A workflow that was asked for.
+pub(crate) enum Target {
+    /// One that is registered in this program.
+    Registered(Entry),
+    /// One in a file.
+    File(Box<WorkflowFile>),
+}
+
+impl Target {
+    /// Finds what is meant: a registered workflow of this name, or else a file. Says what the
+    /// file is to be warned of.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is neither, with the nearest name, and when the file is not valid.
+    pub(crate) fn find(wanted: &str) -> Result<Self, Failure> {
+        let unknown = match registry::get(wanted) {
+            Ok(entry) => return Ok(Self::Registered(entry)),
+            Err(error @ RegistryError::Unknown { .. }) => error,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_file(wanted) {
+            return Err(Failure::Usage(neither(wanted, &unknown)));
+        }
+        let file = load(wanted)?;
+        output::diagnostics(file.warnings());
+        Ok(Self::File(Box::new(file)))
+    }
+}
+
+/// Reads a workflow file, or standard input for `-`.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with it.
+pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
+    if path != "-" {
+        return Ok(WorkflowFile::load(path)?);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Usage(format!("standard input cannot be read: {error}")))?;
+    Ok(WorkflowFile::parse("<standard input>", &text)?)
+}
+
+/// Whether a file is meant, there or not.
+fn is_file(wanted: &str) -> bool {
+    let path = Path::new(wanted);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    wanted == "-"
+        || matches!(extension, Some("yaml" | "yml" | "json" | "json5" | "jsonc"))
+        || (path.exists() && !path.is_dir())
+}
+
+fn neither(wanted: &str, unknown: &RegistryError) -> String {
+    let cure = match unknown {
+        RegistryError::Unknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
+        RegistryError::Unknown { known: 0, .. } => {
+            "none is registered in this program, so give a file, such as `etl.yaml`".to_owned()
+        }
+        _ => "`list` shows those that are registered".to_owned(),
+    };
+    format!("no workflow is named `{wanted}`, and there is no such file; {cure}")
+}

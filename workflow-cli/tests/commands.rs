@@ -1,0 +1,297 @@
+//! The command line through the real binaries: `workflow`, and a host with workflows of its own.
+
+mod support;
+
+use insta::assert_snapshot;
+use serde_json::Value as Json;
+
+use support::{Said, host, same, workflow};
+
+#[test]
+fn a_list_for_people() {
+    let Said { code, out, err } = host(&["list"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert_snapshot!(out, @"
+    WORKFLOW       DOMAIN  PROJECT   TAGS             DESCRIPTION
+    orders/print   orders  -         -                Fails at the printer
+    orders/report  orders  web-shop  nightly, report  Adds up the orders of a day
+    stock/count    stock   -         -                Needs a tokio runtime
+    stock/watch    stock   -         -                Goes on until it is cancelled
+
+    JOB              INPUTS                      OUTPUT
+    archive          _sent: ()                   ()
+    connect          -                           ()
+    fetch            wanted: Wanted              Vec<u32>
+    price            order: u32                  u32
+    send             _connected: ()              ()
+    total            prices: Vec<u32>            u32
+    wait_with_tokio  -                           String
+    watch            watch: Option<Watch>        ()
+    write            wanted: Wanted, total: u32  String
+    ");
+}
+
+#[test]
+fn a_list_in_detail() {
+    assert_snapshot!(host(&["list", "--tag", "nightly", "--detailed"]).out, @r#"
+    orders/report
+      description   Adds up the orders of a day
+      domain        orders
+      project       web-shop
+      owner         ada
+      tags          nightly, report
+      schedule      0 3 * * *
+      input         Wanted
+      input schema  {
+                      "$schema": "https://json-schema.org/draft/2020-12/schema",
+                      "description": "What the report is about.",
+                      "properties": {
+                        "day": {
+                          "description": "The day, as 2026-01-02.",
+                          "type": "string"
+                        },
+                        "orders": {
+                          "default": 3,
+                          "description": "How many orders to look at.",
+                          "format": "uint32",
+                          "minimum": 0,
+                          "type": "integer"
+                        }
+                      },
+                      "required": [
+                        "day"
+                      ],
+                      "title": "Wanted",
+                      "type": "object"
+                    }
+      output        String
+      place         workflow-cli/examples/host.rs:49
+    "#);
+    let jobs = host(&["list", "--jobs-only", "--detailed"]).out;
+    assert!(jobs.starts_with("archive\n  inputs"), "{jobs}");
+}
+
+#[test]
+fn a_list_for_programs() {
+    let all: Json = host(&["list", "-f", "json"]).json();
+    let all = all.as_array().expect("a list");
+    let names = |kind: &str| -> Vec<_> {
+        let fit = all.iter().filter(|row| row["kind"] == *kind);
+        fit.map(|row| row["name"].as_str().expect("a name")).collect()
+    };
+    assert_eq!(names("workflow"), ["orders/print", "orders/report", "stock/count", "stock/watch"]);
+    assert!(names("job").contains(&"price"));
+    let report = all.iter().find(|row| row["name"] == "orders/report").expect("it is listed");
+    assert_eq!(report["metadata"]["owner"], "ada");
+    assert_eq!(report["input_schema"]["required"][0], "day");
+    let keys = |row: &Json| row.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    for row in all {
+        let same_kind = all.iter().find(|other| other["kind"] == row["kind"]).expect("at least it");
+        assert_eq!(keys(row), keys(same_kind));
+    }
+}
+
+#[test]
+fn a_list_is_filtered() {
+    let names = |args: &[&str]| -> Vec<String> {
+        let rows = host(&[&["list", "-f", "json"], args].concat()).json();
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(names(&["--domain", "orders"]), ["orders/print", "orders/report"]);
+    assert_eq!(names(&["--domain", "orders", "--project", "web-shop"]), ["orders/report"]);
+    assert_eq!(names(&["--tag", "report", "--tag", "nightly"]), ["orders/report"]);
+    assert_eq!(names(&["--domain", "elsewhere"]), [""; 0]);
+    assert_eq!(names(&["--workflows-only"]).len(), 4);
+    let nothing = host(&["list", "--domain", "elsewhere"]);
+    assert_snapshot!(nothing.err, @"none of the 4 registered workflows fits; `list` without filters shows all");
+    assert_eq!((nothing.code, &*nothing.out), (Some(0), ""));
+    assert_snapshot!(host(&["list", "--jobs-only", "--tag", "nightly"]).err, @"
+    error: the argument '--jobs-only' cannot be used with '--tag <TAG>'
+
+    Usage: host list --jobs-only
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(workflow(&["list"]).err, @"nothing is registered in this program");
+}
+
+#[test]
+fn a_plan_for_people() {
+    let Said { code, out, err } = host(&["plan", "orders/report"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert_snapshot!(out, @"
+    orders/report: 4 jobs in 4 waves
+      1  fetch
+      2  price
+      3  total
+      4  write
+    ");
+}
+
+#[test]
+fn a_plan_for_programs_and_as_a_drawing() {
+    let plan = host(&["plan", "orders/report", "-f", "json"]);
+    assert_snapshot!(serde_json::to_string(&plan.json()).expect("it is JSON"), @r#"{"entries":null,"jobs":4,"waves":[["fetch"],["price"],["total"],["write"]],"workflow":"orders/report"}"#);
+    assert_snapshot!(host(&["plan", "orders/report", "--graph", "tree"]).out, @"
+    fetch
+    └── price
+        └── total
+            └── write
+    ");
+    assert_snapshot!(host(&["plan", "orders/report", "--graph", "mermaid"]).out, @r#"
+    flowchart TD
+        j0["fetch"]
+        j1["price"]
+        j2["total"]
+        j3["write"]
+        j0 --> j1
+        j1 --> j2
+        j2 --> j3
+    "#);
+    assert!(host(&["plan", "orders/report", "--graph", "dot"]).out.starts_with("digraph"));
+}
+
+#[test]
+fn a_plan_for_an_input_that_does_not_fit() {
+    let Said { code, out, err } = host(&["plan", "orders/report", "--param", "day=1"]);
+    assert_eq!((code, &*out), (Some(2), ""));
+    assert_snapshot!(err, @"error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON at `day`: invalid type: integer `1`, expected a string");
+}
+
+#[test]
+fn a_run_that_completes() {
+    let Said { code, out, err } = host(&["run", "orders/report", "--param", "day=2026-01-02"]);
+    assert_eq!(code, Some(0));
+    same().bind(|| {
+        assert_snapshot!(out, @"
+    orders/report completed in <time> (run <id>)
+      job       status     attempts       time
+      fetch     completed         1 <time>
+      price     completed         1 <time>
+      total     completed         1 <time>
+      write     completed         1 <time>
+      price[0]  completed         1 <time>
+      price[1]  completed         1 <time>
+      price[2]  completed         1 <time>
+    ")
+    });
+    let begin = "orders/report: 4 jobs\n  fetch started\n  fetch completed in ";
+    assert!(err.starts_with(begin), "{err}");
+    assert!(err.ends_with("(7 of 7)\norders/report completed\n"), "{err}");
+}
+
+#[test]
+fn a_run_that_fails() {
+    let Said { code, out, err } = host(&["run", "orders/print"]);
+    assert_eq!(code, Some(1));
+    same().bind(|| {
+        assert_snapshot!(out, @"
+        orders/print failed in <time> (run <id>)
+          job      status     attempts       time
+          connect  completed         2 <time>
+          send     failed            1 <time>  no paper in the printer
+          archive  skipped           0          -  `send` did not complete
+          job `send` failed: no paper in the printer
+        ");
+        assert_snapshot!(err, @"
+        orders/print: 3 jobs
+          connect started
+          connect failed in attempt 1, again in <time>: the line is busy
+          connect started, attempt 2
+          connect completed in <time> (1 of 3)
+          send started
+          send failed in <time> (2 of 3): no paper in the printer
+          archive skipped (3 of 3): `send` did not complete
+        orders/print failed: job `send` failed: no paper in the printer
+        ");
+    });
+}
+
+#[test]
+fn a_report_for_programs() {
+    let input = r#"{"day": "today", "orders": 2}"#;
+    let args = ["run", "orders/report", "-f", "json", "-q", "--input", input];
+    let Said { code, out, err } = host(&args);
+    assert_eq!((code, &*err), (Some(0), ""));
+    let report: Json = serde_json::from_str(&out).expect("the report is JSON");
+    assert_eq!(report["status"], "completed");
+    assert_eq!(report["output"], "today: 30");
+    assert_eq!(report["jobs"].as_array().map(Vec::len), Some(6));
+}
+
+#[test]
+fn events_for_programs() {
+    let Said { code, out, err } = host(&["run", "orders/print", "-f", "jsonl"]);
+    assert_eq!((code, &*err), (Some(1), ""));
+    let lines: Vec<Json> =
+        out.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let (report, events) = lines.split_last().expect("at least the report");
+    assert_eq!(report["report"]["status"], "failed");
+    let kinds = events.iter().map(|event| event["event"].as_str().expect("a word"));
+    assert_snapshot!(kinds.collect::<Vec<_>>().join("\n"), @"
+    run_started
+    job_started
+    attempt_failed
+    job_started
+    job_completed
+    job_started
+    job_failed
+    job_skipped
+    run_failed
+    ");
+    let numbers: Vec<_> = events.iter().map(|event| event["sequence"].as_u64()).collect();
+    assert_eq!(numbers, (0..events.len() as u64).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn input_comes_from_a_file_or_from_standard_input() {
+    let folder = support::folder("input", &[("day.json", r#"{"day": "from a file"}"#)]);
+    let file = folder.join("day.json");
+    let from = format!("@{}", file.display());
+    let run = host(&["run", "orders/report", "-q", "-f", "json", "-i", &from, "-p", "orders=1"]);
+    assert_eq!(run.json()["output"], "from a file: 10");
+    let args = ["run", "orders/report", "-q", "-f", "json", "-i", "@-"];
+    let run = support::host_reads(&args, r#"{"day": "read"}"#);
+    assert_eq!(run.json()["output"], "read: 60");
+}
+
+#[test]
+fn input_that_does_not_fit_is_wrong_usage() {
+    let wrong = |args: &[&str]| {
+        let Said { code, out, err } = host(&[&["run"], args].concat());
+        assert_eq!((code, &*out), (Some(2), ""), "{err}");
+        err
+    };
+    assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` needs an input of type `Wanted`; give it with --input JSON, or key by key with --param KEY=VALUE");
+    assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input, but one was given; leave --input and --param away");
+    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON at `orders`: invalid type: string "many", expected u32"#);
+    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: --input is no JSON: EOF while parsing an object at line 1 column 1; JSON text is written in quotes of its own, such as '"Ada"'"#);
+    assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param sets keys of an object, and --input is not one; leave one of them away");
+    assert_snapshot!(wrong(&["orders/report", "-p", "day"]), @"
+    error: invalid value 'day' for '--param <KEY=VALUE>': it must be KEY=VALUE, such as day=2026-01-02
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(wrong(&["orders/report", "--max-parallel", "0"]), @"
+    error: invalid value '0' for '--max-parallel <N>': 0 is not in 1..=4294967295
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_name_that_is_not_there() {
+    assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow is named `orders/raport`, and there is no such file; did you mean `orders/report`?");
+    assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow is named `zzz`, and there is no such file; `list` shows those that are registered");
+    let Said { code, err, .. } = workflow(&["run", "etl"]);
+    assert_snapshot!(err, @"error: no workflow is named `etl`, and there is no such file; none is registered in this program, so give a file, such as `etl.yaml`");
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn jobs_find_a_tokio_runtime() {
+    let args = ["run", "stock/count", "-q", "-f", "json", "--max-parallel", "1"];
+    let Said { code, out, err } = host(&args);
+    assert_eq!(code, Some(0), "{out}{err}");
+}

@@ -1,0 +1,272 @@
+//! Workflow files and configurations through the real binary.
+
+mod support;
+
+use insta::assert_snapshot;
+use serde_json::Value as Json;
+
+use support::{Said, folder, same, workflow, workflow_in};
+
+const ETL: &str = r#"
+name: etl
+limits: { db: 1 }
+jobs:
+  - name: extract
+    command: |
+      echo "reading ${{ input.day }}"
+      printf 'no line break'
+      echo "rows=3" >> "$WORKFLOW_OUTPUT"
+    outputs: [rows]
+  - name: load_{table}
+    command: "true"
+    parameters: { table: "1:12" }
+    depends_on: [extract]
+    limits: [db]
+  - name: report
+    command: echo "${{ jobs.extract.outputs.rows }} rows" >&2
+    depends_on_regexes: ["load_.*"]
+"#;
+
+const BAD: &str = "\
+name: bad
+jobs:
+  - name: a
+    comand: echo
+  - name: b
+    command: echo
+    depends_on: [aa]
+";
+
+const SLURM: &str = "\
+name: cluster
+slurm_schedulers: [{ name: big, account: lab }]
+jobs:
+  - { name: a, command: 'true' }
+";
+
+#[test]
+fn a_plan_of_a_file() {
+    let folder = folder("plan", &[("etl.yaml", ETL)]);
+    let Said { code, out, err } = workflow_in(&folder, &["plan", "etl.yaml"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert_snapshot!(out, @"
+    etl: 14 jobs in 3 waves
+      1  extract
+      2  load_1 .. 12 (12 jobs)
+      3  report
+
+    written as
+      load_{table}  12 jobs
+    ");
+    let plan = workflow_in(&folder, &["plan", "./etl.yaml", "-f", "json"]).json();
+    assert_eq!(plan["entries"][1]["name"], "load_{table}");
+    assert_eq!(plan["entries"][1]["jobs"], 12);
+    assert_eq!(plan["waves"][1].as_array().map(Vec::len), Some(12));
+}
+
+#[test]
+fn a_run_of_a_file() {
+    let folder = folder("run", &[("etl.yaml", ETL)]);
+    let args = ["run", "etl.yaml", "--param", "day=2026-01-02", "--max-parallel", "1"];
+    let Said { code, out, err } = workflow_in(&folder, &args);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.starts_with("etl completed in "), "{out}");
+    let about = |job: &str| {
+        let lines = err.lines().filter(|line| line.trim_start().starts_with(job));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    same().bind(|| {
+        assert_snapshot!(about("extract"), @"
+        extract started
+        extract | reading 2026-01-02
+        extract | no line break
+        extract completed in <time> (1 of 14)
+        ");
+        assert_snapshot!(about("report"), @"
+        report started
+        report | 3 rows
+        report completed in <time> (14 of 14)
+        ");
+        assert_snapshot!(err.lines().last().expect("the log"), @"log: .workflow/runs/<id>/output.log");
+    });
+}
+
+#[test]
+fn a_run_keeps_its_log_where_it_is_told() {
+    let folder =
+        folder("runs_dir", &[("one.yaml", "name: one\njobs: [{ name: a, command: echo hi }]")]);
+    let said = workflow_in(&folder, &["run", "one.yaml", "-q", "-f", "json", "--runs-dir", "kept"]);
+    let report: Json = said.json();
+    let id = report["id"].as_str().expect("an id");
+    assert!(folder.join("kept").join(id).join("output.log").is_file());
+    assert_eq!(said.err, "");
+}
+
+#[test]
+fn a_file_that_fails() {
+    let text = "name: fail\njobs:\n  - { name: a, command: 'echo no disk >&2; exit 3' }\n";
+    let folder = folder("fails", &[("fail.yml", text)]);
+    let Said { code, out, err } = workflow_in(&folder, &["run", "fail.yml"]);
+    assert_eq!(code, Some(1));
+    same().bind(|| {
+        assert_snapshot!(out, @"
+        fail failed in <time> (run <id>)
+          job  status     attempts       time
+          a    failed            1 <time>  the command exited with code 3; the end of its stderr: ...
+          job `a` failed: the command exited with code 3; the end of its stderr:
+          no disk
+        ");
+        assert_snapshot!(err, @"
+        fail: 1 job
+          a started
+          a | no disk
+          a failed in <time> (1 of 1): the command exited with code 3; the end of its stderr: ...
+        fail failed: job `a` failed: the command exited with code 3; the end of its stderr:
+        no disk
+        log: .workflow/runs/<id>/output.log
+        ");
+    });
+}
+
+#[test]
+fn a_file_on_standard_input() {
+    let Said { code, out, err } = support::workflow_reads(&["plan", "-"], ETL);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert!(out.starts_with("etl: 14 jobs in 3 waves"), "{out}");
+    let Said { code, err, .. } = support::workflow_reads(&["validate", "-"], BAD);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("--> <standard input>:4:5"), "{err}");
+}
+
+#[test]
+fn a_file_with_mistakes_is_not_run() {
+    let folder = folder("mistakes", &[("bad.yaml", BAD)]);
+    for command in ["run", "plan"] {
+        let Said { code, out, err } = workflow_in(&folder, &[command, "bad.yaml"]);
+        assert_eq!((code, &*out), (Some(2), ""));
+        assert!(err.contains("did you mean `command`?"), "{err}");
+    }
+    assert_snapshot!(workflow_in(&folder, &["run", "none.yaml"]).err, @"error: `none.yaml` cannot be read: No such file or directory (os error 2)");
+}
+
+#[test]
+fn validation_for_people() {
+    let folder = folder("validate", &[("etl.yaml", ETL), ("bad.yaml", BAD), ("slurm.yaml", SLURM)]);
+    let good = workflow_in(&folder, &["validate", "etl.yaml"]);
+    assert_eq!((good.code, &*good.out, &*good.err), (Some(0), "", "etl.yaml: valid, 14 jobs\n"));
+    let Said { code, out, err } = workflow_in(&folder, &["validate", "etl.yaml", "bad.yaml"]);
+    assert_eq!((code, &*out), (Some(1), ""));
+    assert_snapshot!(err, @"
+    etl.yaml: valid, 14 jobs
+    error: a job has no field `comand`
+     --> bad.yaml:4:5
+      |
+    4 |     comand: echo
+      |     ^^^^^^ unknown field
+      |
+      = help: did you mean `command`?
+
+    error: job `b` waits for `aa`, which is not defined
+     --> bad.yaml:7:18
+      |
+    7 |     depends_on: [aa]
+      |                  ^^ no job has this name
+      |
+      = help: did you mean `a`?
+
+    bad.yaml: not valid, 2 errors
+    ");
+    let warned = workflow_in(&folder, &["validate", "slurm.yaml"]);
+    assert_eq!(warned.code, Some(0));
+    assert!(warned.err.ends_with("slurm.yaml: valid, 1 job, 1 warning\n"), "{}", warned.err);
+    assert_eq!(workflow_in(&folder, &["validate", "--strict", "slurm.yaml"]).code, Some(1));
+}
+
+#[test]
+fn validation_for_programs() {
+    let folder = folder("validate_json", &[("bad.yaml", BAD)]);
+    let said = workflow_in(&folder, &["validate", "bad.yaml", "-f", "json"]);
+    assert_eq!((said.code, &*said.err), (Some(1), ""));
+    let problems = said.json();
+    assert_eq!(problems.as_array().map(Vec::len), Some(2));
+    assert_snapshot!(serde_json::to_string_pretty(&problems[0]).expect("it is JSON"), @r#"
+    {
+      "column": 5,
+      "file": "bad.yaml",
+      "help": "did you mean `command`?",
+      "line": 4,
+      "message": "a job has no field `comand`",
+      "severity": "error"
+    }
+    "#);
+    let schema = workflow(&["validate", "--schema"]).json();
+    assert_eq!(schema["title"], "Workflow");
+}
+
+const CONFIG: [(&str, &str); 3] = [
+    (
+        "workflows/etl/config.yaml",
+        "source:\n  url: https://${HOST:-here}/x\n  token: ${secret:TOKEN}\nsize: 3\n",
+    ),
+    ("workflows/etl/config.production.yaml", "size: 10\n"),
+    ("secrets/TOKEN", "hunter2\n"),
+];
+
+/// The command line in a folder with a configuration and its secret.
+fn config(folder: &std::path::Path, args: &[&str]) -> Said {
+    let binary = assert_cmd::cargo::cargo_bin!("workflow");
+    let mut command = support::command(binary);
+    command.arg("config").args(args).current_dir(folder);
+    command.env("WORKFLOW_SECRETS_DIR", folder.join("secrets")).env_remove("HOST");
+    command.output().expect("it starts").into()
+}
+
+#[test]
+fn configurations_are_listed() {
+    let folder = folder("config_list", &CONFIG);
+    assert_snapshot!(config(&folder, &["list"]).out, @"
+    WORKFLOW  FILE                       PROFILES
+    etl       workflows/etl/config.yaml  production
+    ");
+    let rows = config(&folder, &["list", "-f", "json"]).json();
+    assert_eq!(rows[0]["profiles"][0], "production");
+    assert_snapshot!(workflow_in(&folder.join("secrets"), &["config", "list"]).err, @"no configuration was found; see `help config` for where it is looked for");
+}
+
+#[test]
+fn a_configuration_is_shown_without_its_secrets() {
+    let folder = folder("config_show", &CONFIG);
+    assert_snapshot!(config(&folder, &["show", "etl"]).out, @r#"
+    source:
+      url: "https://here/x" # workflows/etl/config.yaml:2:8
+      token: "***" # workflows/etl/config.yaml:3:10
+    size: 3 # workflows/etl/config.yaml:4:7
+    "#);
+    let production =
+        config(&folder, &["show", "etl", "--profile", "production", "--format", "json"]).json();
+    assert_eq!((&production["size"], &production["source"]["token"]), (&10.into(), &"***".into()));
+    assert_eq!(config(&folder, &["show", "etl", "--raw"]).out, CONFIG[0].1);
+    assert_snapshot!(config(&folder, &["show", "etl", "--raw", "--profile", "production"]).out, @"
+    # workflows/etl/config.yaml
+    source:
+      url: https://${HOST:-here}/x
+      token: ${secret:TOKEN}
+    size: 3
+    # workflows/etl/config.production.yaml
+    size: 10
+    ");
+}
+
+#[test]
+fn a_configuration_is_checked() {
+    let folder = folder("config_validate", &CONFIG);
+    let good = config(&folder, &["validate"]);
+    assert_eq!((good.code, &*good.err), (Some(0), "etl: valid\n"));
+    std::fs::remove_file(folder.join("secrets/TOKEN")).expect("it is there");
+    let bad = config(&folder, &["validate", "etl"]);
+    assert_eq!(bad.code, Some(1));
+    assert!(bad.err.contains("--> workflows/etl/config.yaml:3:10"), "{}", bad.err);
+    let Said { code, err, .. } = config(&folder, &["show", "elt"]);
+    assert_eq!(code, Some(2));
+    assert_snapshot!(err, @"error: `elt` has no configuration; looked for `config.yaml` in: `workflows/elt`");
+}

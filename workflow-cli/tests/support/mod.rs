@@ -1,0 +1,118 @@
+//! The binaries, and what they say.
+
+#![expect(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value as Json;
+
+/// What a process said.
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}{}", self.out, self.err))
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("it says text");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// A process that knows nothing of the settings of whoever runs the tests.
+pub(crate) fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for name in SETTINGS {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// What would change what is said.
+const SETTINGS: [&str; 6] = [
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "WORKFLOW_CONFIG_DIR",
+    "WORKFLOW_PROFILE",
+    "WORKFLOW_SECRETS_DIR",
+];
+
+/// The binary `workflow`, in which nothing is registered.
+pub(crate) fn workflow(args: &[&str]) -> Said {
+    let binary = assert_cmd::cargo::cargo_bin!("workflow");
+    command(binary).args(args).output().expect("it starts").into()
+}
+
+/// The same, in this folder.
+pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Said {
+    let binary = assert_cmd::cargo::cargo_bin!("workflow");
+    command(binary).args(args).current_dir(folder).output().expect("it starts").into()
+}
+
+/// The example `host`, as cargo built it beside the folder that this test is in.
+pub(crate) fn host_binary() -> PathBuf {
+    let test = std::env::current_exe().expect("this test has a path");
+    let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
+    let path = profile.join("examples/host").with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "build it with `cargo build -p workflow-cli --example host`");
+    path
+}
+
+pub(crate) fn host(args: &[&str]) -> Said {
+    command(&host_binary()).args(args).output().expect("it starts").into()
+}
+
+/// The host, with this on its standard input.
+pub(crate) fn host_reads(args: &[&str], input: &str) -> Said {
+    reads(&host_binary(), args, input)
+}
+
+/// The binary `workflow`, with this on its standard input.
+pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Said {
+    reads(assert_cmd::cargo::cargo_bin!("workflow"), args, input)
+}
+
+fn reads(binary: &Path, args: &[&str], input: &str) -> Said {
+    let (piped, mut command) = (Stdio::piped, command(binary));
+    command.args(args).stdin(piped()).stdout(piped()).stderr(piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends").into()
+}
+
+/// Makes what differs from run to run the same.
+pub(crate) fn same() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>");
+    settings.add_filter(r" *(<1|\d+(\.\d+)?)(ms|s)\b", " <time>");
+    settings
+}
+
+/// A folder with these files, and nothing else, for one test.
+pub(crate) fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
+        _ => {}
+    }
+    std::fs::create_dir_all(&folder).expect("it can be made");
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(path, text).expect("it can be written");
+    }
+    folder
+}
