@@ -16,7 +16,7 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
+    Field, Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
     wrong_type,
 };
 
@@ -204,6 +204,7 @@ impl Node {
     /// What the value is, in words.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
+            Value::Null if self.span.start == self.span.end => "nothing",
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(number) if number.is_f64() => "a number",

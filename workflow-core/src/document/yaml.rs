@@ -17,10 +17,14 @@ pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Nod
             Ok((event, at)) => (event, span_of(&at)),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                tree.findings.error(
-                    Span::new(at, at + 1),
-                    format!("this is no YAML: {error_text}", error_text = syntax(&error)),
-                );
+                // The parser's text has the place too, which is shown beside it.
+                let reason = error.kind().to_string();
+                let said = tree
+                    .findings
+                    .error(Span::new(at, at + 1), format!("this is no YAML: {reason}"));
+                if reason.contains("tab") {
+                    said.help("indent with spaces");
+                }
                 return None;
             }
         };
@@ -30,11 +34,6 @@ pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Nod
     }
     let empty = Node { span: Span::default(), value: Value::Null };
     Some(tree.root.unwrap_or(empty))
-}
-
-/// The parser's text without the place, which is shown beside it.
-fn syntax(error: &granit_parser::ScanError) -> String {
-    error.kind().to_string()
 }
 
 fn span_of(span: &granit_parser::Span) -> Span {
@@ -61,7 +60,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map { entries: Vec<(Key, Node)>, key: Option<Key>, merges: Vec<Node> },
+    /// The key is that of the entry whose value comes next; what cannot be a key has none.
+    Map {
+        entries: Vec<(Key, Node)>,
+        key: Option<Option<Key>>,
+        merges: Vec<Node>,
+    },
 }
 
 impl Tree<'_> {
@@ -182,8 +186,10 @@ impl Tree<'_> {
             None => self.root = Some(node),
             Some(Kind::List(items)) => items.push(node),
             Some(Kind::Map { entries, key, merges }) => match key.take() {
-                Some(name) if &*name.text == "<<" => merges.push(node),
-                Some(name) => entries.push((name, node)),
+                Some(Some(name)) if &*name.text == "<<" => merges.push(node),
+                Some(Some(name)) => entries.push((name, node)),
+                // It has been reported.
+                Some(None) => {}
                 None => *key = Some(key_of(node, self.findings)),
             },
         }
@@ -191,16 +197,18 @@ impl Tree<'_> {
     }
 }
 
-fn key_of(node: Node, findings: &mut Findings) -> Key {
+fn key_of(node: Node, findings: &mut Findings) -> Option<Key> {
     let text = match node.value {
         Value::Text(text) => text,
         Value::List(_) | Value::Map(_) => {
-            findings.error(node.span, format!("{} cannot be a key", node.kind()));
-            Box::default()
+            findings
+                .error(node.span, format!("{} cannot be a key", node.kind()))
+                .help("put it in quotes if it is meant as text");
+            return None;
         }
         _ => findings.source().slice(node.span).into(),
     };
-    Key { text, span: node.span }
+    Some(Key { text, span: node.span })
 }
 
 /// The core schema of YAML 1.2 (chapter 10.3.2); infinities and NaN, which JSON lacks, stay text.
