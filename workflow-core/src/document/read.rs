@@ -318,6 +318,11 @@ pub(crate) fn entries<'n>(
 }
 
 fn unknown(key: &Key, what: &str, fields: &[Field], findings: &mut Findings) {
+    let message = format!("{what} has no field `{}`", key.text);
+    if findings.is_full() {
+        findings.error(key.span, message);
+        return;
+    }
     let help = match nearest(&key.text, fields.iter().map(|(field, _)| *field)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
@@ -325,7 +330,6 @@ fn unknown(key: &Key, what: &str, fields: &[Field], findings: &mut Findings) {
             format!("{what} may have: {}", used.collect::<Vec<_>>().join(", "))
         }
     };
-    let message = format!("{what} has no field `{}`", key.text);
     findings.error(key.span, message).label("unknown field").help(help);
 }
 

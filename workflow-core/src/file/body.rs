@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::invocation::Invocation;
-use super::splice::Script;
+use super::splice::{Refused, Script};
 use super::{Shared, handler, registered};
 use crate::command::Command;
 use crate::job::{
@@ -247,14 +247,9 @@ impl<'s> Running<'s> {
                 Part::Named { kind, name, .. } => script.push(&self.shared.named(kind, &name)),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(known).map_err(JobError::terminal)?;
-                    script.push_value(shown(&value)).map_err(|_| {
-                        JobError::terminal(format!(
-                            "`${{{{ {} }}}}` stands in a here-document whose end is quoted, where \
-                             nothing can be put in safely; hand it over with `env`, or do not \
-                             quote the end",
-                            expression.source()
-                        ))
-                    })?;
+                    script
+                        .push_value(shown(&value))
+                        .map_err(|refused| cannot_stand(expression.source(), &refused))?;
                 }
             }
         }
@@ -265,6 +260,20 @@ impl<'s> Running<'s> {
         let filled = self.shared.filled(self.job, written);
         Template::parse(&filled).map_err(|error| JobError::terminal(error.message))
     }
+}
+
+fn cannot_stand(expression: &str, refused: &Refused) -> JobError {
+    let reason = match refused {
+        Refused::Literal => {
+            "stands in a here-document whose end is quoted, where nothing can be put in safely; \
+             hand it over with `env`, or do not quote the end"
+        }
+        Refused::NoNumber => {
+            "stands in arithmetic, which the shell evaluates, and is no integer; publish an \
+             integer, or compute with another program"
+        }
+    };
+    JobError::terminal(format!("`${{{{ {expression} }}}}` {reason}"))
 }
 
 /// A value as it stands in a text: strings as they are, everything else as JSON.

@@ -175,6 +175,7 @@ impl<'a> Finder<'a> {
                 NamedKind::Data => ("user data", "user_data"),
             };
             let near = match kind {
+                _ if self.findings.is_full() => None,
                 NamedKind::File => nearest(name, expanded.files.names()),
                 NamedKind::Data => nearest(name, expanded.data.names()),
             };
@@ -271,6 +272,12 @@ impl<'a> Finder<'a> {
     }
 
     fn unknown(&mut self, job: u32, name: &str, span: Span) {
+        let waiting = &self.expanded.jobs[job as usize].name;
+        let message = format!("job `{waiting}` waits for `{name}`, which is not defined");
+        if self.findings.is_full() {
+            self.findings.error(span, message);
+            return;
+        }
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
         let entry = self.spec.jobs.0.iter().find(|entry| *entry.name.value == *name);
         let help = match (entry, nearest(name, names)) {
@@ -281,8 +288,6 @@ impl<'a> Finder<'a> {
             (None, Some(near)) => format!("did you mean `{near}`?"),
             (None, None) => "define it, or remove this dependency".to_owned(),
         };
-        let waiting = &self.expanded.jobs[job as usize].name;
-        let message = format!("job `{waiting}` waits for `{name}`, which is not defined");
         self.findings.error(span, message).label("no job has this name").help(help);
     }
 

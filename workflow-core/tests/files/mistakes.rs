@@ -271,12 +271,12 @@ fn jobs_that_are_no_jobs() {
     4 |     job: brw
       |          ^^^
     ");
-    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    workflow: breakfast\n"), @"
-    error: no workflow is named `breakfast`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    workflow: supper\n"), @"
+    error: no workflow is named `supper`; 1 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
      --> tea.yaml:4:15
       |
-    4 |     workflow: breakfast
-      |               ^^^^^^^^^
+    4 |     workflow: supper
+      |               ^^^^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brew\n    with: { cups: many, te: green }\n"), @r#"
     error: the job `brew` needs the parameter `tea`, String
@@ -1006,10 +1006,10 @@ fn hostile_texts() {
     });
     assert_snapshot!(wrong(&bomb), @"
     error: the file holds more than 8000000 values, aliases counted each time
-     --> tea.yaml:8:10
+     --> tea.yaml:7:9
       |
-    8 | a7: &a7 [*a6, *a6, *a6, *a6, *a6, *a6, *a6, *a6, *a6]
-      |          ^^^ here the limit is passed
+    7 | a6: &a6 [*a5, *a5, *a5, *a5, *a5, *a5, *a5, *a5, *a5]
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ here the limit is passed
     ");
     assert_snapshot!(wrong(&format!("deep: {}{}", "[".repeat(200), "]".repeat(200))), @"
     error: this is nested more than 128 levels deep
