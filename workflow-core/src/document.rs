@@ -16,7 +16,7 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
+    Field, Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
     wrong_type,
 };
 
@@ -34,7 +34,14 @@ pub(crate) struct Span {
     pub(crate) end: u32,
 }
 
+/// So many bytes are shown on both sides of a place in a long line.
+const AROUND: usize = 100;
+
 impl Span {
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     pub(crate) fn new(start: usize, end: usize) -> Self {
         // Texts are at most `MAX_BYTES` long.
         Self { start: start as u32, end: end.max(start) as u32 }
@@ -133,13 +140,40 @@ impl Source {
         (first, Span { start: self.lines[first - 1], end })
     }
 
-    /// The first line of a place that goes over more than a few: enough to find it.
-    fn first_line(&self, span: Span) -> Span {
+    /// The smallest place of whole characters that holds this one.
+    fn whole(&self, span: Span) -> Span {
+        let mut start = (span.start as usize).min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let mut end = (span.end as usize).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(start, end)
+    }
+
+    /// The place in whole characters, and of one that goes over more than a few lines the first:
+    /// enough to find it.
+    fn shown(&self, span: Span) -> Span {
+        let span = self.whole(span);
         let mut breaks = self.slice(span).match_indices('\n').map(|(at, _)| at as u32);
         match (breaks.next(), breaks.nth(2)) {
             (Some(first), Some(_)) => Span { start: span.start, end: span.start + first },
             _ => span,
         }
+    }
+
+    /// The place with a little of what is around it.
+    fn window(&self, span: Span) -> Span {
+        let from = (span.start as usize).saturating_sub(AROUND);
+        let to = (span.end as usize).min(span.start as usize + AROUND) + AROUND;
+        let Span { start, end } = self.whole(Span::new(from, to));
+        // Nothing of the lines before and after.
+        let before = self.slice(Span { start, end: span.start }).rfind('\n').map_or(0, |at| at + 1);
+        let after = self.slice(Span { start: span.start, end });
+        let length = after.find(['\n', '\r']).unwrap_or(after.len());
+        Span::new(start as usize + before, span.start as usize + length)
     }
 
     /// The place of a part of what is written there, if the part is written as it reads.
@@ -204,6 +238,7 @@ impl Node {
     /// What the value is, in words.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
+            Value::Null if self.span.start == self.span.end => "nothing",
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(number) if number.is_f64() => "a number",
@@ -235,10 +270,22 @@ impl Node {
 
     /// How many values there are, this one included.
     pub(crate) fn count(&self) -> usize {
-        1 + match &self.value {
-            Value::List(items) => items.iter().map(Self::count).sum(),
-            Value::Map(entries) => entries.iter().map(|(_, node)| 1 + node.count()).sum(),
-            _ => 0,
+        self.size().0
+    }
+
+    /// How many values there are, this one and keys included, and how many bytes of text.
+    fn size(&self) -> (usize, usize) {
+        let add = |(nodes, bytes): (usize, usize), (more, text): (usize, usize)| {
+            (nodes + more, bytes + text)
+        };
+        match &self.value {
+            Value::Text(text) => (1, text.len()),
+            Value::List(items) => items.iter().map(Self::size).fold((1, 0), add),
+            Value::Map(entries) => {
+                let sizes = entries.iter().map(|(key, node)| add(node.size(), (1, key.text.len())));
+                sizes.fold((1, 0), add)
+            }
+            _ => (1, 0),
         }
     }
 }

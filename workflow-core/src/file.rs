@@ -56,7 +56,8 @@ use invocation::{Invocation, log_in};
 ///
 /// Whoever writes the file may run commands as the user who runs it. Values that come in while it
 /// runs, such as outputs of jobs and the input, reach a command through its environment and are
-/// never read as code by the shell.
+/// never read as code by the shell; in `$((..))`, which evaluates them, they must be integers. What
+/// a command itself evaluates, with `eval` or `[[ .. -eq .. ]]`, is its own affair.
 #[derive(Clone)]
 pub struct WorkflowFile {
     name: WorkflowName,

@@ -22,7 +22,7 @@ use crate::job::{OnFailure, TriggerRule};
 pub(crate) use check::{check, metadata};
 pub(crate) use expand::{Expanded, expand};
 pub(crate) use expression::{Expression, is_true};
-pub(crate) use order::{Order, order, texts_of};
+pub(crate) use order::{Order, no_pattern, order, texts_of};
 use parameters::{Axes, MAX_COPIES, fill, near_misses};
 pub(crate) use quantity::{Memory, Time};
 pub(crate) use template::{NamedKind, Part, Template};
@@ -411,7 +411,9 @@ impl Read for Jobs {
 
     fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            wrong_type(node, Self::WANTED, findings);
+            findings
+                .error(node.span, format!("expected a list of jobs, found {}", node.kind()))
+                .help("begin each job with `- name:`");
             return None;
         };
         if items.is_empty() {

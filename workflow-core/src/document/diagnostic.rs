@@ -185,6 +185,11 @@ impl Findings {
         self.found.errors() > 0
     }
 
+    /// Whether further errors are only counted, so that cures need not be looked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.list.len() >= MAX_FINDINGS
+    }
+
     /// Whether an error has been found inside of the place.
     pub(crate) fn has_errors_in(&self, place: Span) -> bool {
         let errors = self.found.list.iter().filter(|one| one.severity == Severity::Error);
@@ -200,7 +205,7 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
-        let span = self.source.first_line(span);
+        let span = if self.is_full() { span } else { self.source.shown(span) };
         let diagnostic = Diagnostic {
             severity,
             message,

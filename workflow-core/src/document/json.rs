@@ -46,7 +46,9 @@ impl Tree<'_> {
         let span = Span::new(range.start, range.end);
         self.nodes += 1;
         if depth > MAX_DEPTH {
-            self.findings.error(span, format!("this is nested more than {MAX_DEPTH} levels deep"));
+            let bracket = Span::new(range.start, range.start + 1);
+            self.findings
+                .error(bracket, format!("this is nested more than {MAX_DEPTH} levels deep"));
             return None;
         }
         if self.nodes > MAX_NODES {

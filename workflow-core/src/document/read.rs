@@ -13,6 +13,9 @@ pub(crate) trait Read: Sized {
     /// What is wanted, in words: "a string".
     const WANTED: &'static str;
 
+    /// Whether the value is kept for another engine and has no effect here.
+    const IDLE: bool = false;
+
     /// Reads the value; `None` when it does not fit, which has been reported.
     fn read(node: &Node, findings: &mut Findings) -> Option<Self>;
 
@@ -70,6 +73,7 @@ impl<T: Read> Read for Spanned<T> {
 
 impl<T: Read> Read for Option<T> {
     const WANTED: &'static str = T::WANTED;
+    const IDLE: bool = T::IDLE;
 
     fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         if node.is_null() { Some(None) } else { T::read(node, findings).map(Some) }
@@ -291,11 +295,14 @@ impl Read for Json {
     }
 }
 
+/// The name of a field, and whether it is kept for another engine and has no effect here.
+pub(crate) type Field = (&'static str, bool);
+
 /// The entries of a map that has these fields and no others; others are reported.
 pub(crate) fn entries<'n>(
     node: &'n Node,
     what: &str,
-    fields: &[&str],
+    fields: &[Field],
     findings: &mut Findings,
 ) -> Option<&'n [(Key, Node)]> {
     let Value::Map(entries) = &node.value else {
@@ -303,19 +310,26 @@ pub(crate) fn entries<'n>(
         return None;
     };
     for (key, _) in entries {
-        if !fields.contains(&&*key.text) {
+        if !fields.iter().any(|(field, _)| **field == *key.text) {
             unknown(key, what, fields, findings);
         }
     }
     Some(entries)
 }
 
-fn unknown(key: &Key, what: &str, fields: &[&str], findings: &mut Findings) {
-    let help = match nearest(&key.text, fields.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("{what} may have: {}", fields.join(", ")),
-    };
+fn unknown(key: &Key, what: &str, fields: &[Field], findings: &mut Findings) {
     let message = format!("{what} has no field `{}`", key.text);
+    if findings.is_full() {
+        findings.error(key.span, message);
+        return;
+    }
+    let help = match nearest(&key.text, fields.iter().map(|(field, _)| *field)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let used = fields.iter().filter(|(_, is_idle)| !is_idle).map(|(field, _)| *field);
+            format!("{what} may have: {}", used.collect::<Vec<_>>().join(", "))
+        }
+    };
     findings.error(key.span, message).label("unknown field").help(help);
 }
 
@@ -417,7 +431,8 @@ macro_rules! record {
                 node: &$crate::document::Node,
                 findings: &mut $crate::document::Findings,
             ) -> Option<Self> {
-                const FIELDS: &[&str] = &[$(stringify!($field)),+];
+                const FIELDS: &[$crate::document::Field] =
+                    &[$((stringify!($field), <$kind as $crate::document::Read>::IDLE)),+];
                 let entries = $crate::document::entries(node, $what, FIELDS, findings)?;
                 $(let $field = $crate::document::field::<$kind>(
                     node, entries, $what, stringify!($field), findings,
@@ -503,6 +518,7 @@ pub(crate) struct Idle<const SLURM: bool>(Span);
 
 impl<const SLURM: bool> Read for Idle<SLURM> {
     const WANTED: &'static str = "any value";
+    const IDLE: bool = true;
 
     fn read(node: &Node, _: &mut Findings) -> Option<Self> {
         Some(Self(node.span))

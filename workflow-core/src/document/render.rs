@@ -34,6 +34,15 @@ impl Diagnostic {
     /// Adds the lines that it is about.
     fn excerpts<'a>(&'a self, source: &'a Source, mut group: Group<'a>) -> Group<'a> {
         let primary = AnnotationKind::Primary;
+        let (line, lines) = source.lines_around(self.span);
+        if lines.len() > LONG {
+            let part = source.window(self.span);
+            let snippet = Snippet::source(source.slice(part)).line_start(line);
+            let mut shown = Shown { part, snippet };
+            shown.annotate(primary, self.span, &self.label);
+            // The columns of the snippet count from where it was cut.
+            return group.element(self.whereabouts(source)).element(shown.snippet);
+        }
         let near: Vec<_> =
             self.also.iter().filter(|(span, _)| self.is_near(source, *span)).collect();
         let spans = near.iter().map(|(span, _)| *span).chain([self.span]);
@@ -71,6 +80,9 @@ impl Diagnostic {
 
 /// Places so many lines apart are shown in one snippet.
 const NEAR: usize = 6;
+
+/// Of lines with more bytes together, only what is near the place is shown.
+const LONG: usize = 4096;
 
 /// A part of a source that is shown, with places inside of it.
 struct Shown<'a> {

@@ -1,26 +1,40 @@
 //! YAML 1.2 with the core schema, and merge keys: from the parser's events to a tree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, options};
 use serde_json::Number;
 
-use super::{Findings, Key, MAX_DEPTH, MAX_NODES, Node, Source, Span, Value, drop_repeated_keys};
+use super::{
+    Findings, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Source, Span, Value, drop_repeated_keys,
+};
 
 pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
-    let mut tree =
-        Tree { findings, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut tree = Tree {
+        findings,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        copied: 0,
+        root: None,
+    };
     for event in Parser::new_from_str_with_options(source.text(), options) {
         let (event, span) = match event {
             Ok((event, at)) => (event, span_of(&at)),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                tree.findings.error(
-                    Span::new(at, at + 1),
-                    format!("this is no YAML: {error_text}", error_text = syntax(&error)),
-                );
+                // The parser's text has the place too, which is shown beside it.
+                let reason = error.kind().to_string();
+                let said = tree
+                    .findings
+                    .error(Span::new(at, at + 1), format!("this is no YAML: {reason}"));
+                if reason.contains("tab") {
+                    said.help("indent with spaces");
+                } else if reason.contains("flow") {
+                    said.help("put texts that hold braces, brackets or commas in quotes");
+                }
                 return None;
             }
         };
@@ -30,11 +44,6 @@ pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Nod
     }
     let empty = Node { span: Span::default(), value: Value::Null };
     Some(tree.root.unwrap_or(empty))
-}
-
-/// The parser's text without the place, which is shown beside it.
-fn syntax(error: &granit_parser::ScanError) -> String {
-    error.kind().to_string()
 }
 
 fn span_of(span: &granit_parser::Span) -> Span {
@@ -49,6 +58,8 @@ struct Tree<'f> {
     stack: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Bytes of text that aliases and anchors have copied.
+    copied: usize,
     root: Option<Node>,
 }
 
@@ -61,7 +72,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map { entries: Vec<(Key, Node)>, key: Option<Key>, merges: Vec<Node> },
+    /// The key is that of the entry whose value comes next; what cannot be a key has none.
+    Map {
+        entries: Vec<(Key, Node)>,
+        key: Option<Option<Key>>,
+        merges: Vec<Node>,
+    },
 }
 
 impl Tree<'_> {
@@ -130,6 +146,11 @@ impl Tree<'_> {
 
     /// Adds the entries of `<<: *others`, which those of the map itself override.
     fn merge(&mut self, entries: &mut Vec<(Key, Node)>, merges: Vec<Node>) {
+        if merges.is_empty() {
+            return;
+        }
+        let mut known: HashSet<Box<str>> =
+            entries.iter().map(|(key, _)| key.text.clone()).collect();
         for node in merges {
             let maps = match node.value {
                 Value::List(items) => items,
@@ -142,11 +163,8 @@ impl Tree<'_> {
                         .help("write `<<: *name`, where `&name` stands before a map");
                     continue;
                 };
-                for (key, node) in others {
-                    if !entries.iter().any(|(known, _)| known.text == key.text) {
-                        entries.push((key, node));
-                    }
-                }
+                entries
+                    .extend(others.into_iter().filter(|(key, _)| known.insert(key.text.clone())));
             }
         }
     }
@@ -156,10 +174,21 @@ impl Tree<'_> {
             self.findings.error(span, "this alias stands inside of what it names");
             return Err(Stop);
         };
-        self.nodes += node.count();
-        self.check_size(span)?;
+        let (nodes, bytes) = node.size();
+        self.count_copy(nodes, bytes, span)?;
         let node = self.anchors[&anchor].clone();
         self.place(node, 0)
+    }
+
+    fn count_copy(&mut self, nodes: usize, bytes: usize, span: Span) -> Result<(), Stop> {
+        self.nodes += nodes;
+        self.copied += bytes;
+        if self.copied > MAX_BYTES {
+            let message = format!("aliases repeat more than {MAX_BYTES} bytes of text");
+            self.findings.error(span, message).label("here the limit is passed");
+            return Err(Stop);
+        }
+        self.check_size(span)
     }
 
     fn check_size(&mut self, span: Span) -> Result<(), Stop> {
@@ -176,14 +205,18 @@ impl Tree<'_> {
         self.nodes += 1;
         self.check_size(node.span)?;
         if anchor != 0 {
+            let (nodes, bytes) = node.size();
+            self.count_copy(nodes, bytes, node.span)?;
             self.anchors.insert(anchor, node.clone());
         }
         match self.stack.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some(node),
             Some(Kind::List(items)) => items.push(node),
             Some(Kind::Map { entries, key, merges }) => match key.take() {
-                Some(name) if &*name.text == "<<" => merges.push(node),
-                Some(name) => entries.push((name, node)),
+                Some(Some(name)) if &*name.text == "<<" => merges.push(node),
+                Some(Some(name)) => entries.push((name, node)),
+                // It has been reported.
+                Some(None) => {}
                 None => *key = Some(key_of(node, self.findings)),
             },
         }
@@ -191,16 +224,18 @@ impl Tree<'_> {
     }
 }
 
-fn key_of(node: Node, findings: &mut Findings) -> Key {
+fn key_of(node: Node, findings: &mut Findings) -> Option<Key> {
     let text = match node.value {
         Value::Text(text) => text,
         Value::List(_) | Value::Map(_) => {
-            findings.error(node.span, format!("{} cannot be a key", node.kind()));
-            Box::default()
+            findings
+                .error(node.span, format!("{} cannot be a key", node.kind()))
+                .help("put it in quotes if it is meant as text");
+            return None;
         }
         _ => findings.source().slice(node.span).into(),
     };
-    Key { text, span: node.span }
+    Some(Key { text, span: node.span })
 }
 
 /// The core schema of YAML 1.2 (chapter 10.3.2); infinities and NaN, which JSON lacks, stay text.

@@ -9,7 +9,7 @@ use super::Shared;
 use crate::document::Findings;
 use crate::id::nearest;
 use crate::job::TriggerRule;
-use crate::spec::{ActionKind, ActionSpec, ActionTrigger, Order, Text};
+use crate::spec::{self, ActionKind, ActionSpec, ActionTrigger, Order, Text};
 
 /// A job that runs the commands of an action.
 #[derive(Debug)]
@@ -147,10 +147,7 @@ fn members(shared: &Shared, action: &ActionSpec, findings: &mut Findings) -> Vec
                 members.extend(matching.map(|(number, _)| number as u32));
             }
             Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default();
-                let message = format!("`{}` is no pattern: {reason}", pattern.value);
-                findings.error(pattern.span, message);
+                spec::no_pattern(&pattern.value, &error, pattern.span, findings);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::invocation::Invocation;
-use super::splice::Script;
+use super::splice::{Refused, Script};
 use super::{Shared, handler, registered};
 use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
@@ -50,7 +50,7 @@ pub(super) fn call(
         })
         .collect();
     if let Some(when) = shared.rest(job).and_then(|rest| rest.when.as_ref()) {
-        let expression = condition(&shared.filled(job, &when.value));
+        let expression = Expression::condition(&shared.filled(job, &when.value));
         options.condition = Some(holds(shared, job, &read, expression));
     }
     let is_command = shared.command(job).is_some();
@@ -103,12 +103,6 @@ fn kind() -> Type {
 
 fn invocation(scope: &Scope) -> Result<&Invocation, JobError> {
     scope.get::<Invocation>(0).ok_or_else(JobError::no_input::<Invocation>)
-}
-
-/// The expression of a `when`, with or without `${{ .. }}` around it.
-fn condition(text: &str) -> Result<Expression, String> {
-    let inside = text.trim().strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
-    Expression::parse(inside.unwrap_or(text))
 }
 
 fn holds(
@@ -275,14 +269,9 @@ impl<'s> Running<'s> {
                 Part::Named { kind, name, .. } => script.push(&self.shared.named(kind, &name)),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(known).map_err(JobError::terminal)?;
-                    script.push_value(shown(&value)).map_err(|_| {
-                        JobError::terminal(format!(
-                            "`${{{{ {} }}}}` stands in a here-document whose end is quoted, where \
-                             nothing can be put in safely; hand it over with `env`, or do not \
-                             quote the end",
-                            expression.source()
-                        ))
-                    })?;
+                    script
+                        .push_value(shown(&value))
+                        .map_err(|refused| cannot_stand(expression.source(), &refused))?;
                 }
             }
         }
@@ -293,6 +282,20 @@ impl<'s> Running<'s> {
         let filled = self.shared.filled(self.job, written);
         Template::parse(&filled).map_err(|error| JobError::terminal(error.message))
     }
+}
+
+fn cannot_stand(expression: &str, refused: &Refused) -> JobError {
+    let reason = match refused {
+        Refused::Literal => {
+            "stands in a here-document whose end is quoted, where nothing can be put in safely; \
+             hand it over with `env`, or do not quote the end"
+        }
+        Refused::NoNumber => {
+            "stands in arithmetic, which the shell evaluates, and is no integer; publish an \
+             integer, or compute with another program"
+        }
+    };
+    JobError::terminal(format!("`${{{{ {expression} }}}}` {reason}"))
 }
 
 /// A value as it stands in a text: strings as they are, everything else as JSON.
@@ -334,20 +337,19 @@ impl Shared {
 
     /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.
     fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
+        let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
+        let texts = texts_of(entry).filter(|(text, _)| text.contains("${{"));
+        let templates = texts.filter_map(|(text, _)| Template::parse(&self.filled(job, text)).ok());
+        let templates: Vec<_> = templates.collect();
+        let when = self.rest(job).and_then(|rest| rest.when.as_ref());
+        let when = when.and_then(|when| Expression::condition(&self.filled(job, &when.value)).ok());
         let mut read: Vec<(String, u32)> = Vec::new();
-        let entry = self.expanded.jobs[job as usize].entry;
-        let texts = texts_of(&self.spec.jobs.0[entry as usize]);
-        for (text, _) in texts.filter(|(text, _)| text.contains("jobs")) {
-            let Ok(template) = Template::parse(&self.filled(job, text)) else { continue };
-            let when = condition(text).ok().filter(|_| !text.contains("${{"));
-            for expression in template.expressions().chain(when.as_ref()) {
-                for name in expression.jobs() {
-                    let other = self.expanded.job_of.get(name.as_str());
-                    if let Some(other) =
-                        other.filter(|_| !read.iter().any(|(known, _)| known == name))
-                    {
-                        read.push((name.clone(), *other));
-                    }
+        for expression in templates.iter().flat_map(Template::expressions).chain(when.as_ref()) {
+            for name in expression.jobs() {
+                if let Some(other) = self.expanded.job_of.get(name.as_str())
+                    && !read.iter().any(|(known, _)| known == name)
+                {
+                    read.push((name.clone(), *other));
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::id::{WorkflowName, nearest};
 use crate::job::JobError;
 use crate::registry::{self, JobEntry};
 use crate::spec::{JobSpec, WorkflowSpec};
+use crate::value::short;
 use crate::workflow::{Flow, Plan, PlanError, Workflow};
 
 /// Checks that what the jobs of a file name is registered, and that their inputs fit.
@@ -83,7 +84,7 @@ fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
                 let message = format!(
                     "the job `{}` needs the parameter `{name}`, {}",
                     entry.name,
-                    kind.name()
+                    short(kind.name())
                 );
                 findings.error(span, message).help(format!("add `{name}:` under `with`"));
             }

@@ -13,6 +13,8 @@ pub(super) struct Script {
     /// Here-documents whose text begins after the line at hand.
     announced: Vec<Document>,
     escaped: bool,
+    /// How many brackets of `((` are open: in arithmetic the shell evaluates what values hold.
+    arithmetic: usize,
 }
 
 #[derive(Clone, PartialEq, Default)]
@@ -33,9 +35,14 @@ struct Document {
     tabs: bool,
 }
 
-/// A value stands where the shell puts no variables in.
+/// Why a value cannot stand in its place.
 #[derive(Debug, PartialEq)]
-pub(super) struct Literal;
+pub(super) enum Refused {
+    /// The shell puts no variables in there.
+    Literal,
+    /// The shell evaluates it there, and it is no number.
+    NoNumber,
+}
 
 impl Script {
     /// Goes on with text of the script.
@@ -47,14 +54,18 @@ impl Script {
     }
 
     /// Puts a value at this place.
-    pub(super) fn push_value(&mut self, value: String) -> Result<(), Literal> {
+    pub(super) fn push_value(&mut self, value: String) -> Result<(), Refused> {
+        if self.arithmetic > 0 && !is_number(&value) {
+            return Err(Refused::NoNumber);
+        }
         let name = format!("WORKFLOW_VALUE_{}", self.values.len() + 1);
         let _ = match &self.state {
+            _ if self.arithmetic > 0 => write!(self.text, "${{{name}}}"),
             State::Bare => write!(self.text, "\"${{{name}}}\""),
             State::Double | State::Comment => write!(self.text, "${{{name}}}"),
             State::Single => write!(self.text, "'\"${{{name}}}\"'"),
             State::Document(documents) if documents.first().is_some_and(|first| first.literal) => {
-                return Err(Literal);
+                return Err(Refused::Literal);
             }
             State::Document(_) => write!(self.text, "${{{name}}}"),
         };
@@ -69,6 +80,9 @@ impl Script {
 
     fn follow(&mut self, letter: char, rest: &str) {
         if std::mem::take(&mut self.escaped) {
+            return;
+        }
+        if matches!(self.state, State::Bare | State::Double) && self.follow_arithmetic(letter) {
             return;
         }
         let begins_word = self.begins_word();
@@ -100,11 +114,35 @@ impl Script {
         }
     }
 
+    /// Counts the brackets of arithmetic; true while inside of it.
+    fn follow_arithmetic(&mut self, letter: char) -> bool {
+        match letter {
+            '(' if self.arithmetic > 0 => self.arithmetic += 1,
+            ')' if self.arithmetic > 0 => self.arithmetic -= 1,
+            '(' if self.text.ends_with("$((") => self.arithmetic = 2,
+            // A command of its own; elsewhere two brackets are two subshells.
+            '(' if self.state == State::Bare && self.text.ends_with("((") => {
+                let before = self.text[..self.text.len() - 2].trim_end_matches([' ', '\t']);
+                let is_command = before.is_empty() || before.ends_with(['\n', ';', '&', '|']);
+                let follows_word = ["if", "while", "until", "then", "do", "else", "for", "!"];
+                let is_after_word = follows_word.iter().any(|word| before.ends_with(word));
+                self.arithmetic = if is_command || is_after_word { 2 } else { 0 };
+            }
+            _ => {}
+        }
+        self.arithmetic > 0
+    }
+
     fn begins_word(&self) -> bool {
         let before = self.text.chars().rev().nth(1);
         before
             .is_none_or(|before| before.is_whitespace() || matches!(before, ';' | '&' | '|' | '('))
     }
+}
+
+fn is_number(value: &str) -> bool {
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Document {
@@ -168,7 +206,27 @@ mod tests {
     fn a_literal_here_document_takes_none() {
         let mut script = Script::default();
         script.push("cat <<'END'\n");
-        assert_eq!(script.push_value("x".to_owned()), Err(Literal));
+        assert_eq!(script.push_value("x".to_owned()), Err(Refused::Literal));
+    }
+
+    #[test]
+    fn arithmetic_takes_numbers_only() {
+        let value = |script: &str, value: &str| {
+            let mut spliced = Script::default();
+            spliced.push(script);
+            spliced.push_value(value.to_owned())
+        };
+        for script in ["echo $(( 1 + (", "echo \"$((", "if ((", "((", "x=1; (( "] {
+            assert_eq!(value(script, "-41"), Ok(()), "{script}");
+            assert_eq!(value(script, "a[$(reboot)]"), Err(Refused::NoNumber), "{script}");
+        }
+        for script in ["echo $((1<<2)) ", "((x)); echo ", "echo '$((' ", "(cd a; (b "] {
+            assert_eq!(value(script, "text"), Ok(()), "{script}");
+        }
+        assert_eq!(
+            spliced(&["x=$((1<<2))\necho '", "'"]),
+            "x=$((1<<2))\necho ''\"${WORKFLOW_VALUE_1}\"''"
+        );
     }
 
     #[test]

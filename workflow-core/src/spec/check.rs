@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::expression::Expression;
 use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
@@ -115,7 +114,7 @@ fn check_project(project: &Text, findings: &mut Findings) {
 fn check_variable(name: &Text, findings: &mut Findings) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let message = format!("`{}` cannot be the name of an environment variable", name.value);
-        findings.error(name.span, message);
+        findings.error(name.span, message).help("use letters, digits and `_`");
     }
 }
 
@@ -181,19 +180,15 @@ fn check_rest(spec: &WorkflowSpec, job: &JobEntry, rest: &JobSpec, findings: &mu
     }
     if let Some(retry) = &rest.retry {
         if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| c.value < 1.0) {
-            findings.error(coefficient.span, "a `backoff_coefficient` is at least 1");
+            findings
+                .error(coefficient.span, "a `backoff_coefficient` is at least 1")
+                .help("write 1.0 for waits of one length, 2.0 for waits that double");
         }
         if let Some(jitter) = retry.jitter.as_ref().filter(|j| !(0.0..=1.0).contains(&j.value)) {
-            findings.error(jitter.span, "a `jitter` is a share, from 0.0 to 1.0");
+            findings
+                .error(jitter.span, "a `jitter` is a share, from 0.0 to 1.0")
+                .help("write 0.2 to let chance take off up to a fifth of each wait");
         }
-    }
-    if let Some(when) = &rest.when
-        && !when.value.contains("${{")
-        && let Err(reason) = Expression::parse(&when.value)
-    {
-        findings
-            .error(when.span, reason)
-            .help("write for example `${{ jobs.count.outputs.rows > 0 }}`");
     }
     let handlers = spec.failure_handlers.iter().map(|handler| &*handler.name.value);
     known(rest.failure_handler.as_ref(), "failure handler", "failure_handlers", handlers, findings);
@@ -222,14 +217,22 @@ fn known<'a>(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("define it under `{list}`"),
     };
-    findings.error(name.span, format!("there is no {what} `{}`", name.value)).help(help);
+    findings.error(name.span, format!("no {what} `{}` in this file", name.value)).help(help);
 }
 
 fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
     for action in &spec.actions {
         let runs = action.action_type.value == ActionKind::RunCommands;
+        for command in action.commands.iter().filter(|command| command.value.contains("${{")) {
+            let span = findings.source().find(command.span, "${{");
+            findings
+                .error(span, "the commands of an action take no `${{ .. }}`")
+                .help("make a job of it, which waits for the jobs that it reads");
+        }
         if runs && action.commands.is_empty() {
-            findings.error(action.action_type.span, "this action has no `commands`");
+            findings
+                .error(action.action_type.span, "this action has no `commands`")
+                .help("add `commands:`, a list");
         }
         let about_jobs = matches!(
             action.trigger_type,

@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 use minijinja::Environment;
 use serde_json::Value as Json;
 
+/// A cure for what is no expression.
+pub(super) const EXAMPLE: &str = "write for example `${{ jobs.count.outputs.rows > 0 }}`";
+
 /// How many steps an expression may take.
 const FUEL: u64 = 10_000;
 
@@ -34,6 +37,17 @@ impl Expression {
             .compile_expression(&code)
             .map_err(|error| format!("`{source}` is no expression: {}", reason(&error)))?;
         Ok(Self { source: source.to_owned(), code, jobs })
+    }
+
+    /// Checks the expression of a `when`, with or without `${{ .. }}` around all of it.
+    pub(crate) fn condition(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let inside = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+        let source = inside.unwrap_or(text);
+        if source.contains("${{") {
+            return Err("a `when` is one expression; put all of it into one `${{ .. }}`".to_owned());
+        }
+        Self::parse(source)
     }
 
     pub(crate) fn source(&self) -> &str {

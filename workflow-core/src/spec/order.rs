@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 
+use super::expression::{EXAMPLE, Expression};
 use super::template::{NamedKind, Template, TemplateError, Use};
 use super::{Expanded, JobEntry, JobSpec, Text, WorkflowSpec};
 use crate::document::{Findings, Span, Spanned};
@@ -174,6 +175,7 @@ impl<'a> Finder<'a> {
                 NamedKind::Data => ("user data", "user_data"),
             };
             let near = match kind {
+                _ if self.findings.is_full() => None,
                 NamedKind::File => nearest(name, expanded.files.names()),
                 NamedKind::Data => nearest(name, expanded.data.names()),
             };
@@ -209,12 +211,7 @@ impl<'a> Finder<'a> {
         let regex = match built {
             Ok(regex) => Some(regex),
             Err(error) => {
-                let reason = match error {
-                    regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-                    other => other.to_string().lines().last().unwrap_or_default().to_owned(),
-                };
-                let message = format!("`{written}` is no pattern: {reason}");
-                self.findings.error(pattern.span, message);
+                no_pattern(&written, &error, pattern.span, self.findings);
                 None
             }
         };
@@ -275,6 +272,12 @@ impl<'a> Finder<'a> {
     }
 
     fn unknown(&mut self, job: u32, name: &str, span: Span) {
+        let waiting = &self.expanded.jobs[job as usize].name;
+        let message = format!("job `{waiting}` waits for `{name}`, which is not defined");
+        if self.findings.is_full() {
+            self.findings.error(span, message);
+            return;
+        }
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
         let entry = self.spec.jobs.0.iter().find(|entry| *entry.name.value == *name);
         let help = match (entry, nearest(name, names)) {
@@ -285,14 +288,15 @@ impl<'a> Finder<'a> {
             (None, Some(near)) => format!("did you mean `{near}`?"),
             (None, None) => "define it, or remove this dependency".to_owned(),
         };
-        let waiting = &self.expanded.jobs[job as usize].name;
-        let message = format!("job `{waiting}` waits for `{name}`, which is not defined");
         self.findings.error(span, message).label("no job has this name").help(help);
     }
 
     /// Waits for the jobs whose outputs stand in the job's texts.
     fn wait_for_read_jobs(&mut self, job: u32) {
         let mut wanted = Vec::new();
+        if let Some((condition, span)) = self.condition(job) {
+            wanted.extend(condition.jobs().iter().map(|name| (name.clone(), span)));
+        }
         for (written, within) in self.texts(job) {
             if let Ok(template) = Template::parse(&self.filled(job, written)) {
                 let jobs = template.expressions().flat_map(|one| one.jobs().to_vec());
@@ -302,6 +306,22 @@ impl<'a> Finder<'a> {
         for (name, span) in wanted {
             let span = self.findings.source().find(span, &name);
             self.wait_for(job, &name, span);
+        }
+    }
+
+    /// The expression of a `when`.
+    fn condition(&mut self, job: u32) -> Option<(Expression, Span)> {
+        let spec = self.spec;
+        let entry = self.expanded.jobs[job as usize].entry as usize;
+        let when = spec.jobs.0[entry].rest.as_deref()?.when.as_ref()?;
+        match Expression::condition(&self.filled(job, &when.value)) {
+            Ok(expression) => Some((expression, when.span)),
+            Err(reason) => {
+                if self.is_first(job) {
+                    self.findings.error(when.span, reason).help(EXAMPLE);
+                }
+                None
+            }
         }
     }
 
@@ -354,7 +374,7 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// The texts of an entry in which places may be filled in.
+/// The texts of an entry in which places may be filled in; `when` is an expression itself.
 pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
     let rest = entry.rest.as_deref();
     let single = |field: fn(&JobSpec) -> &Option<Text>| rest.and_then(|rest| field(rest).as_ref());
@@ -363,7 +383,6 @@ pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
         single(|rest| &rest.invocation_script),
         single(|rest| &rest.stdin),
         single(|rest| &rest.cwd),
-        single(|rest| &rest.when),
     ];
     let variables = rest.into_iter().flat_map(|rest| &rest.env.0);
     texts
@@ -401,6 +420,19 @@ fn pattern_of(name: &str) -> String {
     pattern.push_str(&regex::escape(rest));
     pattern.push('$');
     pattern
+}
+
+/// Reports a pattern that cannot be read.
+pub(crate) fn no_pattern(pattern: &str, error: &regex::Error, span: Span, findings: &mut Findings) {
+    let text = error.to_string();
+    let reason = match error {
+        regex::Error::CompiledTooBig(_) => "it is too large",
+        // The last line says what is wrong; the lines before it show where, as a picture.
+        _ => text.lines().last().unwrap_or_default().trim_start_matches("error: "),
+    };
+    findings
+        .error(span, format!("`{pattern}` is no pattern: {reason}"))
+        .help("put `\\` before each of `.+*?()|[]{}^$` that stands for itself");
 }
 
 /// Reports what is wrong with a text that has places.

@@ -20,7 +20,7 @@ impl Read for Time {
             Value::Number(number) => number
                 .as_f64()
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                .ok_or_else(|| "a duration is at least 0".to_owned()),
+                .ok_or(Some("a duration is at least 0")),
             _ => {
                 wrong_type(node, Self::WANTED, findings);
                 return None;
@@ -30,8 +30,9 @@ impl Read for Time {
             Ok(duration) => Some(Self(duration)),
             Err(reason) => {
                 let written = findings.source().slice(node.span).to_owned();
+                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                 findings
-                    .error(node.span, format!("{written} is no duration: {reason}"))
+                    .error(node.span, format!("`{written}` is no duration{reason}"))
                     .help("write `90s`, `1h 30m`, `PT30M`, or a number of seconds");
                 None
             }
@@ -43,12 +44,13 @@ impl Read for Time {
     }
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let span: Span = text.trim().parse().map_err(|error: jiff::Error| error.to_string())?;
+/// The length of time, or why this is none, where that is worth saying.
+fn parse_time(text: &str) -> Result<Duration, Option<&'static str>> {
+    let span: Span = text.trim().parse().map_err(|_| None)?;
     let length = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| "months and years have no fixed length".to_owned())?;
-    Duration::try_from(length).map_err(|_| "it is less than 0".to_owned())
+        .map_err(|_| Some("months and years have no fixed length"))?;
+    Duration::try_from(length).map_err(|_| Some("it is less than 0"))
 }
 
 /// An amount of memory, in bytes: `512m`, `2g`, `1GiB`. Units are powers of 1,024.
@@ -70,7 +72,7 @@ impl Read for Memory {
         if bytes.is_none() {
             let written = findings.source().slice(node.span).to_owned();
             findings
-                .error(node.span, format!("{written} is no amount of memory"))
+                .error(node.span, format!("`{written}` is no amount of memory"))
                 .help("write a number and one of k, m, g, t: `512m`, `2g`");
         }
         bytes.map(Self)

@@ -1,7 +1,7 @@
 //! Texts with places in them: `${files.input.name}`, and `${{ .. }}` for what is known only when
 //! the job begins. All other `$` belong to the shell. `$${` stands for `${`.
 
-use super::expression::Expression;
+use super::expression::{EXAMPLE, Expression};
 
 /// A text, taken apart.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl Template {
             let expression = Expression::parse(code).map_err(|message| TemplateError {
                 part: code.trim().to_owned(),
                 message,
-                help: "write for example `${{ jobs.count.outputs.rows > 0 }}`",
+                help: EXAMPLE,
             })?;
             self.parts.push(Part::Expression(expression));
             return Ok(rest);

@@ -1,0 +1,201 @@
+//! What jobs hand to each other, and where it arrives: outputs, conditions, files, data.
+
+use serde_json::json;
+use workflow_core::{Engine, Status};
+
+use crate::{Folder, end, ended, ends, error, failed, run};
+
+/// Values that a careless shell would read as code.
+const HOSTILE: &str = "a'b\"c $(touch broken) `touch broken` ; touch broken & * \\ ${HOME}\n#end";
+
+#[test]
+fn outputs_reach_later_jobs_as_lines_and_as_json() {
+    let folder = Folder::new("outputs");
+    run(folder.jobs(
+        r#"
+  - name: lines
+    command: printf 'cups=3\ntea=green leaf\n' > "$WORKFLOW_OUTPUT"
+    outputs: [cups, tea]
+  - name: json-too
+    command: echo '{"heat":90.5,"steps":["boil","pour"],"hot":true}' > "$WORKFLOW_OUTPUT"
+  - name: reader
+    command: |
+      echo ${{ jobs.lines.outputs.cups }} "${{ jobs.lines.outputs.tea }}" >> told
+      echo ${{ jobs.json-too.outputs.heat }} ${{ jobs["json-too"].outputs.steps[1] }} >> told
+      echo ${{ jobs.json-too.outputs.steps }} ${{ jobs.json-too.outputs.hot }} >> told
+"#,
+    ));
+    assert_eq!(folder.lines("told"), ["3 green leaf", "90.5 pour", "[\"boil\",\"pour\"] true"]);
+}
+
+#[test]
+fn an_output_that_is_promised_and_not_published_fails_the_job() {
+    let folder = Folder::new("promised");
+    let report = failed(folder.jobs("\n  - { name: boil, command: 'true', outputs: [heat] }\n"));
+    assert!(error(&report, "boil").contains("the output `heat` was not published"));
+}
+
+#[test]
+fn an_output_that_is_not_there_fails_its_reader() {
+    let folder = Folder::new("absent");
+    let report = failed(folder.jobs(
+        "\n  - { name: boil, command: 'true' }\n  - { name: pour, command: 'echo ${{ jobs.boil.outputs.heat }}' }\n",
+    ));
+    let told = error(&report, "pour");
+    assert!(told.contains("`jobs.boil.outputs.heat` has no value"), "{told}");
+}
+
+#[test]
+fn no_value_is_read_as_code() {
+    let folder = Folder::new("hostile");
+    let file = folder.jobs(
+        r#"
+  - name: everywhere
+    command: |
+      printf '%s' ${{ input.text }} > bare
+      printf '%s' '${{ input.text }}' > single
+      printf '%s' "${{ input.text }}" > double
+      cat > document <<END
+      ${{ input.text }}
+      END
+      printf '%s' "$FROM_ENV" > env
+      cat > stdin
+    env: { FROM_ENV: "${{ input.text }}" }
+    stdin: ${{ input.text }}
+"#,
+    );
+    ended(Engine::default().run(file).input(json!({ "text": HOSTILE })));
+    for place in ["bare", "single", "double", "env", "stdin"] {
+        assert_eq!(folder.read(place), HOSTILE, "{place}");
+    }
+    assert_eq!(folder.read("document"), format!("{HOSTILE}\n"));
+    assert!(!folder.0.join("broken").exists());
+}
+
+#[test]
+fn a_value_in_arithmetic_is_a_number_or_nothing_runs() {
+    let folder = Folder::new("arithmetic");
+    let sum = "\n  - { name: sum, command: 'echo $(( ${{ input.n }} + 1 )) $((1<<2)) > sum' }\n";
+    ended(Engine::default().run(folder.jobs(sum)).input(json!({ "n": 41 })));
+    assert_eq!(folder.read("sum"), "42 4\n");
+    let hostile =
+        Engine::default().run(folder.jobs(sum)).input(json!({ "n": "a[$(touch broken)]" }));
+    let report = hostile.wait().expect_err("it is no number").into_report().expect("a report");
+    let told = error(&report, "sum");
+    assert!(told.contains("arithmetic"), "{told}");
+    assert!(!folder.0.join("broken").exists());
+}
+
+#[test]
+fn a_value_in_a_literal_here_document_is_refused() {
+    let folder = Folder::new("literal");
+    let file = folder.jobs(
+        "\n  - name: told\n    command: |\n      cat <<'END'\n      ${{ input.text }}\n      END\n",
+    );
+    let request = Engine::default().run(file).input(json!({ "text": "x" }));
+    let report = request.wait().expect_err("it cannot be put in").into_report().expect("a report");
+    assert!(error(&report, "told").contains("a here-document whose end is quoted"));
+}
+
+#[test]
+fn conditions_decide_whether_a_job_runs() {
+    let folder = Folder::new("when");
+    let report = run(folder.jobs(
+        r#"
+  - { name: count, command: 'echo rows=7 > "$WORKFLOW_OUTPUT"' }
+  - { name: many, command: 'true', when: '${{ jobs.count.outputs.rows|int > 5 }}' }
+  - { name: few, command: 'true', when: jobs.count.outputs.rows|int < 5 }
+  - { name: after_few, command: 'true', depends_on: [few] }
+  - { name: copy_5, command: 'true', when: 'false' }
+  - name: copy_{i}
+    command: 'true'
+    parameters: { i: '6:8' }
+    when: jobs.count.outputs.rows|int == {i}
+"#,
+    ));
+    assert_eq!(end(&report, "many"), Status::Completed);
+    for skipped in ["few", "after_few", "copy_5", "copy_6", "copy_8"] {
+        assert_eq!(end(&report, skipped), Status::Skipped, "{skipped}");
+    }
+    assert_eq!(end(&report, "copy_7"), Status::Completed);
+}
+
+#[test]
+fn a_condition_without_a_value_fails_its_job() {
+    let folder = Folder::new("when_fails");
+    let report = failed(folder.jobs(
+        "\n  - { name: count, command: 'true' }\n  - { name: many, command: 'true', when: jobs.count.outputs.rows > 5 }\n",
+    ));
+    assert_eq!(ends(&report), ["count completed", "many failed"]);
+}
+
+#[test]
+fn files_set_the_order() {
+    let folder = Folder::new("order");
+    let file = folder.file(
+        r#"
+name: tea
+files:
+  - { name: water, path: water.txt }
+  - { name: 'cup_{i}', path: 'cup {i}.txt', parameters: { i: '1:2' } }
+  - { name: tray, path: tray.txt }
+jobs:
+  - name: serve
+    command: cat "cup 1.txt" "cup 2.txt" > ${files.output.tray}
+    input_file_regexes: ['^cup_']
+  - name: pour_{i}
+    command: cat ${files.input.water} > "${files.output.cup_{i}}"
+    parameters: { i: '1:2' }
+  - { name: boil, command: 'echo hot > ${files.output.water}' }
+"#,
+    );
+    assert!(file.warnings().is_empty(), "{}", file.warnings());
+    let report = run(file);
+    assert_eq!(report.jobs().len(), 4);
+    assert_eq!(folder.read("tray.txt"), "hot\nhot\n");
+}
+
+#[test]
+fn data_is_json_and_sets_the_order() {
+    let folder = Folder::new("data");
+    run(folder.file(
+        r#"
+name: tea
+variables: { leaf: green }
+user_data:
+  - { name: recipe, data: { tea: '{leaf}', cups: 2 } }
+  - { name: stamp, is_ephemeral: true }
+jobs:
+  - { name: last, command: 'cat first > last', input_user_data: [stamp] }
+  - name: first
+    command: echo '${user_data.input.recipe}' > first
+    output_user_data: [stamp]
+"#,
+    ));
+    let told: serde_json::Value = serde_json::from_str(&folder.read("last")).expect("JSON");
+    assert_eq!(told, json!({ "tea": "green", "cups": 2 }));
+}
+
+#[test]
+fn a_command_runs_beside_its_file_with_its_environment() {
+    let folder = Folder::new("environment");
+    std::fs::create_dir_all(folder.0.join("kitchen")).expect("a folder");
+    run(folder.file(
+        r#"
+name: tea
+env: { LEAF: green, CUPS: 2 }
+jobs:
+  - name: boil
+    cwd: kitchen
+    env: { LEAF: black }
+    invocation_script: export POT=brown;
+    command: |
+      echo "$LEAF $CUPS $POT" > told
+      echo "$WORKFLOW_NAME $WORKFLOW_JOB $WORKFLOW_ATTEMPT" >> told
+      echo "$TORC_JOB_NAME $TORC_JOB_ID $TORC_ATTEMPT_ID" >> told
+      test "$TORC_RUN_ID" = "$WORKFLOW_RUN_ID" && test -d "$WORKFLOW_RUN_DIR"
+      test "$TORC_OUTPUT_DIR" = "$WORKFLOW_RUN_DIR" && test -n "$WORKFLOW_IDEMPOTENCY_KEY"
+"#,
+    ));
+    assert_eq!(folder.lines("kitchen/told"), ["black 2 brown", "tea boil 1", "boil 1 1"]);
+}
