@@ -1,5 +1,6 @@
 //! The work of the jobs of a file.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -343,11 +344,12 @@ impl Shared {
         let templates: Vec<_> = templates.collect();
         let when = self.rest(job).and_then(|rest| rest.when.as_ref());
         let when = when.and_then(|when| Expression::condition(&self.filled(job, &when.value)).ok());
-        let mut read: Vec<(String, u32)> = Vec::new();
+        let mut known = HashSet::new();
+        let mut read = Vec::new();
         for expression in templates.iter().flat_map(Template::expressions).chain(when.as_ref()) {
             for name in expression.jobs() {
                 if let Some(other) = self.expanded.job_of.get(name.as_str())
-                    && !read.iter().any(|(known, _)| known == name)
+                    && known.insert(name.clone())
                 {
                     read.push((name.clone(), *other));
                 }

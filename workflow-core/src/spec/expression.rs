@@ -1,6 +1,7 @@
 //! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use minijinja::Environment;
@@ -33,9 +34,9 @@ impl Expression {
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let source = source.trim();
         let (code, jobs) = name_jobs(source)?;
-        ENVIRONMENT
-            .compile_expression(&code)
-            .map_err(|error| format!("`{source}` is no expression: {}", reason(&error)))?;
+        ENVIRONMENT.compile_expression(&code).map_err(|error| {
+            format!("`{}` is no expression: {}", beginning(source), reason(&error))
+        })?;
         Ok(Self { source: source.to_owned(), code, jobs })
     }
 
@@ -80,6 +81,14 @@ pub(crate) fn is_true(value: &Json) -> bool {
         Json::String(text) => !text.is_empty(),
         Json::Array(items) => !items.is_empty(),
         Json::Object(entries) => !entries.is_empty(),
+    }
+}
+
+/// Enough of an expression to know it by.
+fn beginning(source: &str) -> Cow<'_, str> {
+    match source.char_indices().nth(80) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &source[..end])),
+        None => Cow::Borrowed(source),
     }
 }
 

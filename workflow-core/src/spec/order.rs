@@ -142,8 +142,7 @@ impl<'a> Finder<'a> {
                 Ok(template) => {
                     for (kind, use_as, name) in template.named() {
                         if use_as == wanted {
-                            let span = self.findings.source().find(within, name);
-                            used.extend(self.number(job, kind, name, span));
+                            used.extend(self.number(job, kind, name, within));
                         }
                     }
                 }
@@ -163,7 +162,13 @@ impl<'a> Finder<'a> {
         texts_of(entry).filter(|(text, _)| text.contains("${")).collect()
     }
 
-    fn number(&mut self, job: u32, kind: NamedKind, name: &str, span: Span) -> Option<(Kind, u32)> {
+    fn number(
+        &mut self,
+        job: u32,
+        kind: NamedKind,
+        name: &str,
+        within: Span,
+    ) -> Option<(Kind, u32)> {
         let expanded = self.expanded;
         let found = match kind {
             NamedKind::File => expanded.files.number_of.get(name),
@@ -183,6 +188,7 @@ impl<'a> Finder<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("define it under `{list}`"),
             };
+            let span = self.findings.source().find(within, name);
             self.findings.error(span, format!("there is no {what} `{name}`")).help(help);
         }
         found.map(|number| (kind as Kind, *number))
@@ -259,25 +265,27 @@ impl<'a> Finder<'a> {
         self.order.group_ends.push(self.order.after_groups.len() as u32);
     }
 
-    fn wait_for(&mut self, job: u32, name: &str, span: Span) {
+    fn wait_for(&mut self, job: u32, name: &str, within: Span) {
         if let Some(all) = self.expanded.shared.get(name) {
             self.now.extend(all.iter().filter(|other| **other != job));
             return;
         }
         match self.expanded.job_of.get(name) {
             Some(other) => self.now.push(*other),
-            None if self.is_first(job) => self.unknown(job, name, span),
+            None if self.is_first(job) => self.unknown(job, name, within),
             None => {}
         }
     }
 
-    fn unknown(&mut self, job: u32, name: &str, span: Span) {
+    fn unknown(&mut self, job: u32, name: &str, within: Span) {
         let waiting = &self.expanded.jobs[job as usize].name;
         let message = format!("job `{waiting}` waits for `{name}`, which is not defined");
         if self.findings.is_full() {
-            self.findings.error(span, message);
+            self.findings.error(within, message);
             return;
         }
+        // Where a parameter has been filled in, the name is not written as it reads.
+        let span = self.findings.source().find(within, name);
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
         let entry = self.spec.jobs.0.iter().find(|entry| *entry.name.value == *name);
         let help = match (entry, nearest(name, names)) {
@@ -304,7 +312,6 @@ impl<'a> Finder<'a> {
             }
         }
         for (name, span) in wanted {
-            let span = self.findings.source().find(span, &name);
             self.wait_for(job, &name, span);
         }
     }

@@ -303,15 +303,15 @@ pub(crate) fn fill<'t>(text: &'t str, axes: &Axes, copy: usize) -> Cow<'t, str> 
         let after = &rest[open..];
         let shell = filled.ends_with('$');
         if !shell
-            && let Some(inner) = after.strip_prefix("{{")
-            && let Some((name, end)) = inner.split_once("}}")
+            && let Some((name, end)) = in_braces(&after[1..])
+            && let Some(end) = end.strip_prefix('}')
             && place(name, axes, copy).is_some()
         {
             let _ = write!(filled, "{{{name}}}");
             rest = end;
             continue;
         }
-        let inside = after[1..].split_once('}').filter(|_| !shell);
+        let inside = in_braces(after).filter(|_| !shell);
         match inside.and_then(|(name, end)| Some((place(name, axes, copy)?, end))) {
             Some((value, end)) => {
                 filled.push_str(&value);
@@ -325,6 +325,14 @@ pub(crate) fn fill<'t>(text: &'t str, axes: &Axes, copy: usize) -> Cow<'t, str> 
     }
     filled.push_str(rest);
     Cow::Owned(filled)
+}
+
+/// What stands between the brace that the text begins with and the next one, if that closes it;
+/// and what follows.
+fn in_braces(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('{')?;
+    let end = inner.find(['{', '}'])?;
+    Some((&inner[..end], inner[end..].strip_prefix('}')?))
 }
 
 /// The value that stands in a place such as `i` or `i:03d`; `None` when this is no such place.
@@ -379,7 +387,7 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
 pub(crate) fn near_misses<'a>(text: &'a str, axes: &'a Axes) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices('{') {
-        let inside = text[at + 1..].split_once('}').map(|(inside, _)| inside);
+        let inside = in_braces(&text[at..]).map(|(inside, _)| inside);
         let name = inside.map(|inside| inside.split(':').next().unwrap_or(inside));
         if text[..at].ends_with('$') {
             continue;

@@ -339,10 +339,10 @@ fn order() {
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil_{i}\n    command: kettle\n    parameters: { i: '1:3' }\n  - name: pour\n    command: pot\n    depends_on: ['boil_{i}']\n"), @"
     error: job `pour` waits for `boil_{i}`, which is not defined
-     --> tea.yaml:8:18
+     --> tea.yaml:8:19
       |
     8 |     depends_on: ['boil_{i}']
-      |                  ^^^^^^^^^^ no job has this name
+      |                   ^^^^^^^^ no job has this name
       |
       = help: it stands for several jobs: use `depends_on_regexes: ['^boil_.*$']`
     ");
