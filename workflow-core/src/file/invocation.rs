@@ -30,7 +30,9 @@ impl Invocation {
     pub(super) fn shell(&self, shared: &Shared, context: &JobContext) -> Result<&Shell, JobError> {
         let made = self.shell.get_or_init(|| {
             let run = context.run_id().map_or_else(|| "detached".to_owned(), |id| id.to_string());
-            let folder = shared.runs_dir.join(&run);
+            // Commands run elsewhere: to them a relative path would be another.
+            let folder = std::path::absolute(shared.runs_dir.join(&run))
+                .map_err(|error| format!("the folder of the run has no path: {error}"))?;
             std::fs::create_dir_all(&folder).map_err(|error| {
                 format!("the folder `{}` of the run cannot be made: {error}", folder.display())
             })?;

@@ -194,6 +194,7 @@ jobs:
       echo "$WORKFLOW_NAME $WORKFLOW_JOB $WORKFLOW_ATTEMPT" >> told
       echo "$TORC_JOB_NAME $TORC_JOB_ID $TORC_ATTEMPT_ID" >> told
       test "$TORC_RUN_ID" = "$WORKFLOW_RUN_ID" && test -d "$WORKFLOW_RUN_DIR"
+      case "$WORKFLOW_RUN_DIR" in /*) ;; *) exit 4 ;; esac
       test "$TORC_OUTPUT_DIR" = "$WORKFLOW_RUN_DIR" && test -n "$WORKFLOW_IDEMPOTENCY_KEY"
 "#,
     ));
