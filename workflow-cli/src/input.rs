@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// What a workflow is given.
 #[derive(Debug, Default, Args)]
 pub(crate) struct InputArguments {
-    /// The workflow's input: JSON, or @file, or @- for standard input
+    /// The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
     #[arg(short, long, value_name = "JSON|@FILE")]
     input: Option<String>,
     /// Sets a key of an input that is an object; a value that is no JSON is text
@@ -71,13 +71,23 @@ fn read(input: &str) -> Result<Json, Failure> {
             let text = fs::read_to_string(path).map_err(|error| {
                 Failure::Usage(format!("the input file `{path}` cannot be read: {error}"))
             })?;
-            (text, format!("the input file `{path}`"))
+            let place = format!("the input file `{path}`");
+            if path.ends_with(".yaml") || path.ends_with(".yml") {
+                return yaml(&text, &place);
+            }
+            (text, place)
         }
     };
     serde_json::from_str(&text).map_err(|error| {
         let cure = "JSON text is written in quotes of its own, such as '\"Ada\"'";
         Failure::Usage(format!("{place} is no JSON: {error}; {cure}"))
     })
+}
+
+/// The YAML as JSON.
+fn yaml(text: &str, place: &str) -> Result<Json, Failure> {
+    serde_yaml::from_str(text)
+        .map_err(|error| Failure::Usage(format!("{place} is no YAML that fits JSON: {error}")))
 }
 
 fn standard_input() -> Result<String, Failure> {
@@ -124,6 +134,13 @@ mod tests {
         assert_eq!(given(Some("[1]"), &[]), Ok(Some(json!([1]))));
         let both = given(Some(r#"{"day": 1, "dry": false}"#), &["day=2", "name=a=b", "x="]);
         assert_eq!(both, Ok(Some(json!({ "day": 2, "dry": false, "name": "a=b", "x": "" }))));
+    }
+
+    #[test]
+    fn yaml_is_read_as_json() {
+        let json = yaml("guests: 3\ntea: [green]\n", "the input").map_err(|_| "no YAML");
+        assert_eq!(json, Ok(serde_json::json!({ "guests": 3, "tea": ["green"] })));
+        assert!(yaml("a: [", "the input").is_err());
     }
 
     #[test]

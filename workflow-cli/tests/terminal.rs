@@ -59,7 +59,7 @@ fn help_of_everything() {
 
     Options:
       -i, --input <JSON|@FILE>
-              The workflow's input: JSON, or @file, or @- for standard input
+              The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
               Sets a key of an input that is an object; a value that is no JSON is text
@@ -119,7 +119,7 @@ fn help_of_everything() {
 
     Options:
       -i, --input <JSON|@FILE>
-              The workflow's input: JSON, or @file, or @- for standard input
+              The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
               Sets a key of an input that is an object; a value that is no JSON is text
