@@ -1,8 +1,11 @@
 //! Ctrl-C: the first cancels the run, the second ends the process.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{io, thread};
 
 use indicatif::MultiProgress;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use workflow_core::{Run as _, RunHandle};
 
 use crate::display::Screen;
@@ -23,16 +26,33 @@ fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens for SIGINT, SIGTERM and SIGHUP from now on. Says so when that cannot be, because the
-/// host listens to them itself.
+/// Listens for SIGTERM, SIGINT and SIGHUP from now on, beside whatever the host does with them. A
+/// SIGINT or SIGHUP that the process was started to ignore, as `nohup` and shells do it for what
+/// they put in the background, stays ignored.
 pub(crate) fn listen() {
-    static LISTENING: OnceLock<Result<(), ctrlc::Error>> = OnceLock::new();
+    static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
     *watched() = Watched::default();
-    if let Err(error) = LISTENING.get_or_init(|| ctrlc::try_set_handler(signalled)) {
+    if let Err(error) = LISTENING.get_or_init(start) {
         output::say(format_args!(
             "{DUBIOUS}warning{DUBIOUS:#}: signals do not cancel the run: {error}"
         ));
     }
+}
+
+fn start() -> Result<(), io::Error> {
+    let ignored = ignored();
+    let optional = [SIGINT, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(optional.chain([SIGTERM]))?;
+    let listen = move || signals.forever().for_each(|_| signalled());
+    thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
+}
+
+/// The signals that are ignored, as bits from 0 for signal 1 (proc(5), `SigIgn`); none where the
+/// system does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Cancels this run at the next signal; at once, if there has been one.
