@@ -26,9 +26,8 @@ fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens for SIGTERM, SIGINT and SIGHUP from now on, beside whatever the host does with them. A
-/// SIGINT or SIGHUP that the process was started to ignore, as `nohup` and shells do it for what
-/// they put in the background, stays ignored.
+/// Listens for SIGINT, SIGTERM and SIGHUP from now on, beside whatever the host does with them. A
+/// SIGHUP that the process was started to ignore, as under `nohup`, stays ignored.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
     *watched() = Watched::default();
@@ -40,9 +39,8 @@ pub(crate) fn listen() {
 }
 
 fn start() -> Result<(), io::Error> {
-    let ignored = ignored();
-    let optional = [SIGINT, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
-    let mut signals = Signals::new(optional.chain([SIGTERM]))?;
+    let hangup = Some(SIGHUP).filter(|signal| ignored() >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
     let listen = move || signals.forever().for_each(|_| signalled());
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
 }
