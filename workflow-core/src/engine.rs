@@ -8,6 +8,8 @@ mod active;
 mod clock;
 mod driver;
 mod host;
+mod keeper;
+mod kept;
 mod machine;
 mod monitor;
 mod permits;
@@ -37,6 +39,7 @@ pub(crate) use sub::call_workflow;
 pub(crate) use sub::run_nested;
 
 use clock::Time;
+use keeper::Keeper;
 use permits::Permits;
 
 /// Runs workflows, with limits, a store and a clock of its own.
@@ -62,7 +65,8 @@ pub(crate) struct Shared {
     time: Time,
     permits: Permits,
     grace: Duration,
-    pub(crate) store: Option<Arc<dyn Store>>,
+    /// Present when there is a store.
+    keeper: Option<Keeper>,
     timings: Timings,
     threads: usize,
 }
@@ -93,6 +97,7 @@ impl Engine {
             limits: machine::limits(),
             grace: Duration::from_secs(5),
             store: None,
+            lease: LEASE,
             timings: Timings::default(),
             threads: available_parallelism().map_or(1, NonZero::get),
         }
@@ -107,7 +112,8 @@ impl Engine {
             max_parallel,
             limits,
             grace: self.0.grace,
-            store: self.0.store.clone(),
+            store: self.store().cloned(),
+            lease: self.0.keeper.as_ref().map_or(LEASE, |keeper| keeper.owner().lifetime),
             timings: self.0.timings,
             threads: self.0.threads,
         }
@@ -121,7 +127,7 @@ impl Engine {
 
     /// The store that the engine was given.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.0.store.as_ref()
+        self.0.keeper.as_ref().map(Keeper::store)
     }
 }
 
@@ -142,9 +148,13 @@ pub struct EngineBuilder {
     limits: HashMap<String, usize>,
     grace: Duration,
     store: Option<Arc<dyn Store>>,
+    lease: Duration,
     timings: Timings,
     threads: usize,
 }
+
+/// How long a dead engine keeps its runs, unless told otherwise.
+const LEASE: Duration = Duration::from_secs(10);
 
 impl EngineBuilder {
     /// Limits how many jobs may run at once, over all runs; 0 counts as 1. Default: no limit.
@@ -168,15 +178,26 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets where events are kept. Default: nowhere but in the run itself.
+    /// Sets where runs are kept, so that they outlive the process. Default: nowhere.
+    ///
+    /// In a run that is kept, what jobs take and make must have a JSON form, and a job begins once
+    /// the store has what led to it.
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Sets where events are kept, to a store that others hold too.
+    /// Sets where runs are kept, to a store that others hold too.
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sets how long other engines on the same store wait before they take over the runs of this
+    /// one, when it is not heard of any more. It is heard of three times in that time. Default:
+    /// 10 s.
+    pub fn lease(mut self, lifetime: Duration) -> Self {
+        self.lease = lifetime;
         self
     }
 
@@ -205,7 +226,7 @@ impl EngineBuilder {
             time: self.time,
             permits: Permits::new(self.max_parallel, self.limits),
             grace: self.grace,
-            store: self.store,
+            keeper: self.store.map(|store| Keeper::new(store, self.lease)),
             timings: self.timings,
             threads: self.threads,
         }))

@@ -3,27 +3,35 @@
 //! A run notes every happening in its [`Log`], sixteen bytes each; an [`Event`] is what a reader
 //! gets to see of one.
 
+mod failure;
 mod log;
+mod origin;
+mod status;
+mod time;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
-use crate::job::{JobError, JobErrorKind};
-
-pub(crate) use log::{Detail, Entry, Log, What};
+pub use failure::Failure;
+pub(crate) use log::{Detail, Entry, Legend, Log, What};
+pub use origin::Origin;
+pub use status::{Status, TransitionError};
+pub(crate) use time::{format_time, rfc3339, seconds};
 
 /// Something that happened in a run.
 ///
 /// Serialises as one flat object: `{"sequence": 3, "at": "2026-01-02T03:04:05Z", "event":
 /// "job_started", "job": "load", "attempt": 1}`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     /// The event's place in its run: 0, 1, 2, and so on without a gap.
     pub sequence: u64,
     /// When it happened.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     pub at: SystemTime,
     /// What happened.
     #[serde(flatten)]
@@ -37,12 +45,19 @@ pub struct Event {
 pub enum EventKind {
     /// The run began.
     RunStarted,
-    /// An attempt of a job began.
+    /// The run was taken up again from its record: by another process, or after a crash.
+    RunResumed,
+    /// An attempt of a job began. The same attempt may begin again in a run that was taken up
+    /// again.
     JobStarted {
         /// The job's name.
         job: String,
         /// Which attempt, from 1.
         attempt: u32,
+        /// Who started it, when the graph does not have it. Only in the events of runs that a
+        /// store keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Box<Origin>>,
     },
     /// An attempt failed, and another will follow.
     AttemptFailed {
@@ -62,6 +77,12 @@ pub enum EventKind {
         job: String,
         /// In which attempt, from 1.
         attempt: u32,
+        /// Its output. Only in the events of runs that a store keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Arc<Json>>,
+        /// What it noted about the attempt.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        facts: Map<String, Json>,
     },
     /// A job failed for good.
     JobFailed {
@@ -71,6 +92,9 @@ pub enum EventKind {
         attempt: u32,
         /// What it failed with.
         error: Failure,
+        /// What it noted about the attempt.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        facts: Map<String, Json>,
     },
     /// A job will not run.
     JobSkipped {
@@ -86,10 +110,50 @@ pub enum EventKind {
         /// In which attempt, from 1.
         attempt: u32,
     },
+    /// A function began to sleep, until a time that a crash does not move.
+    SleepStarted {
+        /// The job's name.
+        job: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// For how long.
+        #[serde(with = "seconds")]
+        duration: Duration,
+        /// When it ends.
+        #[serde(with = "rfc3339")]
+        until: SystemTime,
+    },
+    /// A job received a signal that it waited for.
+    SignalReceived {
+        /// The job's name.
+        job: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The signal's name.
+        signal: String,
+        /// What came with it; null for nothing.
+        payload: Json,
+        /// The number of the signal in the store; none, when it came without a store.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<u64>,
+    },
+    /// A job kept a value under a key, for those after it.
+    ValueKept {
+        /// The job's name.
+        job: String,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Json,
+    },
     /// Someone asked the run to stop.
     CancelRequested,
     /// Every job completed or was skipped by a condition.
-    RunCompleted,
+    RunCompleted {
+        /// The workflow's output. Only in the events of runs that a store keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Arc<Json>>,
+    },
     /// A job failed for good, or the run took too long.
     RunFailed {
         /// Why, in words.
@@ -97,41 +161,6 @@ pub enum EventKind {
     },
     /// The run was cancelled.
     RunCancelled,
-}
-
-/// Why an attempt failed: what is left of a [`JobError`] once it is written down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Failure {
-    /// In which way.
-    pub kind: JobErrorKind,
-    /// The error and its causes, in words.
-    pub message: String,
-    /// The error's type.
-    pub error_type: String,
-}
-
-impl From<&JobError> for Failure {
-    fn from(error: &JobError) -> Self {
-        Self {
-            kind: error.kind(),
-            message: error.chain(),
-            error_type: error.error_type().to_owned(),
-        }
-    }
-}
-
-/// The whole message; its first line only with `{:#}`, where a table has one line for it.
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.kind == JobErrorKind::Panicked {
-            f.write_str("panicked: ")?;
-        }
-        match self.message.split_once('\n') {
-            Some((first, _)) if f.alternate() => write!(f, "{first} ..."),
-            _ => f.write_str(&self.message),
-        }
-    }
 }
 
 impl EventKind {
@@ -143,14 +172,28 @@ impl EventKind {
             | Self::JobCompleted { job, .. }
             | Self::JobFailed { job, .. }
             | Self::JobSkipped { job, .. }
-            | Self::JobCancelled { job, .. } => Some(job),
+            | Self::JobCancelled { job, .. }
+            | Self::SleepStarted { job, .. }
+            | Self::SignalReceived { job, .. }
+            | Self::ValueKept { job, .. } => Some(job),
             _ => None,
         }
     }
 
     /// Whether nothing follows this event.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::RunCompleted | Self::RunFailed { .. } | Self::RunCancelled)
+        self.run_status().is_some_and(Status::is_final)
+    }
+
+    /// Where the run stands from this event on, if the event says so.
+    pub fn run_status(&self) -> Option<Status> {
+        match self {
+            Self::RunStarted | Self::RunResumed => Some(Status::Running),
+            Self::RunCompleted { .. } => Some(Status::Completed),
+            Self::RunFailed { .. } => Some(Status::Failed),
+            Self::RunCancelled => Some(Status::Cancelled),
+            _ => None,
+        }
     }
 }
 
@@ -158,8 +201,9 @@ impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::RunStarted => f.write_str("run started"),
-            Self::JobStarted { job, attempt: 1 } => write!(f, "{job} started"),
-            Self::JobStarted { job, attempt } => write!(f, "{job} started, attempt {attempt}"),
+            Self::RunResumed => f.write_str("run resumed"),
+            Self::JobStarted { job, attempt: 1, .. } => write!(f, "{job} started"),
+            Self::JobStarted { job, attempt, .. } => write!(f, "{job} started, attempt {attempt}"),
             Self::AttemptFailed { job, attempt, error, retry_in } => {
                 write!(f, "{job} failed in attempt {attempt}, again in {retry_in:.1?}: {error:#}")
             }
@@ -167,34 +211,13 @@ impl std::fmt::Display for EventKind {
             Self::JobFailed { job, error, .. } => write!(f, "{job} failed: {error:#}"),
             Self::JobSkipped { job, reason } => write!(f, "{job} skipped: {reason}"),
             Self::JobCancelled { job, .. } => write!(f, "{job} cancelled"),
+            Self::SleepStarted { job, duration, .. } => write!(f, "{job} sleeps for {duration:.1?}"),
+            Self::SignalReceived { job, signal, .. } => write!(f, "{job} received `{signal}`"),
+            Self::ValueKept { job, key, .. } => write!(f, "{job} kept `{key}`"),
             Self::CancelRequested => f.write_str("cancel requested"),
-            Self::RunCompleted => f.write_str("run completed"),
+            Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),
             Self::RunCancelled => f.write_str("run cancelled"),
         }
-    }
-}
-
-/// A time as RFC 3339 has it, in UTC.
-pub(crate) fn format_time(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
-}
-
-pub(crate) fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format_time(*time))
-}
-
-/// Durations as a number of seconds.
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_f64(span.as_secs_f64())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }

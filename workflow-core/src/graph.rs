@@ -9,6 +9,7 @@ mod error;
 mod group;
 mod lists;
 mod names;
+mod record;
 mod view;
 mod waves;
 

@@ -83,7 +83,7 @@ pub use engine::{
     Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, RunFuture, RunHandle,
     RunRequest, SystemClock, Timings,
 };
-pub use event::{Event, EventKind, Failure};
+pub use event::{Event, EventKind, Failure, Origin, Status, TransitionError};
 #[cfg(all(unix, feature = "yaml"))]
 pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
@@ -93,8 +93,11 @@ pub use job::{
     OnFailure, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
-pub use run::{InputError, JobReport, OutputError, Report, Run, RunError, Status};
-pub use store::{MemoryStore, Store, StoreError};
+pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
+pub use store::{
+    Begun, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent, Store, StoreError,
+    StoredRun, Trigger, WorkflowSnapshot,
+};
 pub use value::{Type, ValueError};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};
 pub use workflow_macros::{job, register_workflow};

@@ -10,61 +10,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+pub(crate) use crate::event::Status;
 use crate::id::RunId;
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
-pub(crate) use job::{ChildName, Facts, JobNames};
+pub(crate) use job::{Call, ChildName, Facts, JobLegend, JobNames};
 pub use output::OutputError;
 pub(crate) use report::Record;
 pub use report::Report;
-
-/// Where a run, or a job of it, stands.
-///
-/// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
-/// `success`, `failure` and `canceled` are read as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Not begun.
-    Pending,
-    /// Under way.
-    Running,
-    /// Ended well.
-    #[serde(alias = "success")]
-    Completed,
-    /// Ended badly.
-    #[serde(alias = "failure")]
-    Failed,
-    /// Stopped by request.
-    #[serde(alias = "canceled")]
-    Cancelled,
-    /// Of a job: will not run, because of what became of others or of its condition.
-    Skipped,
-}
-
-impl Status {
-    /// Whether nothing more will happen.
-    pub fn is_final(self) -> bool {
-        !matches!(self, Self::Pending | Self::Running)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Skipped => "skipped",
-        })
-    }
-}
 
 /// Why a run did not begin, or did not end well.
 #[derive(thiserror::Error)]
@@ -111,6 +67,28 @@ pub enum RunError {
     /// The run was cancelled.
     #[error("run {} of `{}` was cancelled: {}", .0.id(), .0.workflow(), .0.progress())]
     Cancelled(Report),
+    /// What a job leaves has no JSON form, and the engine has a store.
+    #[error(
+        "workflow `{workflow}`: job `{job}` leaves a `{}`, which a store cannot keep; derive \
+         `serde::Serialize` and `serde::Deserialize` for it",
+        short(type_name)
+    )]
+    Unkeepable {
+        /// The workflow's name.
+        workflow: String,
+        /// The job's name.
+        job: String,
+        /// The type of its output.
+        type_name: &'static str,
+    },
+    /// There is a run for the same idempotency key.
+    #[error("workflow `{workflow}` has a run for this idempotency key already: {run}")]
+    Exists {
+        /// The workflow's name.
+        workflow: String,
+        /// The run that is there.
+        run: RunId,
+    },
     /// The store did not take the run's events.
     #[error("the store did not keep the events of run {run}, which was stopped: {error}")]
     Store {

@@ -100,6 +100,10 @@ struct Form {
     column: fn(usize) -> Boxed,
     outbox: fn(usize) -> Boxed,
     slot: fn(&(dyn Any + Send + Sync), usize) -> Option<&(dyn Any + Send + Sync)>,
+    /// Fills a slot of a column, or a place of an outbox.
+    fill: fn(&dyn Any, usize, Boxed),
+    /// Shows what is in a place of an outbox.
+    peek: fn(&dyn Any, usize, &mut dyn FnMut(&dyn Any)),
     clone: Option<fn(&dyn Any) -> Option<Boxed>>,
     to_json: Option<ToJson>,
     from_json: Option<fn(Json) -> Result<Boxed, ValueError>>,
@@ -113,10 +117,25 @@ impl Form {
             column: |rows| Box::new(Column::<T>::new(rows)),
             outbox: |rows| Box::new(Outbox::<T>::new(rows)),
             slot: |column, row| Some(column.downcast_ref::<Column<T>>()?.get(row)?),
+            fill: fill::<T>,
+            peek: |outbox, row, look| {
+                if let Some(outbox) = outbox.downcast_ref::<Outbox<T>>() {
+                    outbox.peek(row, look);
+                }
+            },
             clone: None,
             to_json: None,
             from_json: None,
         }
+    }
+}
+
+fn fill<T: Send + Sync + 'static>(place: &dyn Any, row: usize, value: Boxed) {
+    let Ok(value) = value.downcast::<T>() else { return };
+    if let Some(column) = place.downcast_ref::<Column<T>>() {
+        column.set(row, *value);
+    } else if let Some(outbox) = place.downcast_ref::<Outbox<T>>() {
+        outbox.set(row, *value);
     }
 }
 
@@ -243,6 +262,27 @@ impl Type {
         (self.one.outbox)(rows)
     }
 
+    /// Fills a slot of a column of this type, or a place of an outbox.
+    pub(crate) fn fill(&self, place: &dyn Any, row: usize, value: Boxed) {
+        (self.one.fill)(place, row, value);
+    }
+
+    /// What is in a place of an outbox of this type, as JSON; `None` when it is empty.
+    pub(crate) fn write_from(
+        &self,
+        outbox: &dyn Any,
+        row: usize,
+    ) -> Option<Result<Json, ValueError>> {
+        let mut json = None;
+        (self.one.peek)(outbox, row, &mut |value| json = Some(self.write(value)));
+        json
+    }
+
+    /// Whether values of the type can be written as JSON and read again.
+    pub(crate) fn can_be_kept(&self) -> bool {
+        self.one.to_json.is_some() && self.one.from_json.is_some()
+    }
+
     pub(crate) fn slot<'a>(
         &self,
         column: &'a (dyn Any + Send + Sync),
@@ -301,6 +341,15 @@ impl<T> Outbox<T> {
     pub(crate) fn set(&self, row: usize, value: T) {
         if let Some(place) = self.lock().get_mut(row) {
             place.get_or_insert(value);
+        }
+    }
+
+    fn peek(&self, row: usize, look: &mut dyn FnMut(&dyn Any))
+    where
+        T: 'static,
+    {
+        if let Some(Some(value)) = self.lock().get(row) {
+            look(value);
         }
     }
 

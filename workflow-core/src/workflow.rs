@@ -7,6 +7,8 @@ mod plan;
 use std::any::Any;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 pub use flow::Flow;
 pub(crate) use flow::policy;
 pub(crate) use function::panic_text;
@@ -36,6 +38,12 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// The type of the output, where it is known before the workflow is drawn.
     fn output(&self) -> Option<Type> {
+        None
+    }
+
+    /// The workflow as data, where it is data rather than code. A store keeps it, so that a run can
+    /// be finished on the workflow that it began with.
+    fn source(&self) -> Option<Arc<Json>> {
         None
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::Stream;
 use futures::stream::BoxStream;
+use serde_json::Value as Json;
 
 use super::driver::Driver;
 use super::runtime::Runtime;
@@ -19,9 +20,10 @@ use super::{Engine, Shared, Timings};
 use crate::event::{Entry, Event, Log, What};
 use crate::graph::Graph;
 use crate::id::RunId;
-use crate::job::{Host, Slots};
-use crate::run::{JobNames, OutputError, Record, Report, Run, RunError, Status};
+use crate::job::{Host, JobError, Slots};
+use crate::run::{JobLegend, OutputError, Record, Report, Run, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
+use crate::store::{Lease, Message, MessageKind, NewRun, StoreError};
 use crate::value::Boxed;
 use crate::workflow::{Plan, Workflow};
 
@@ -49,14 +51,16 @@ impl ActiveRun {
         workflow: &Arc<dyn Workflow>,
         plan: Arc<Plan>,
         input: Option<Boxed>,
+        new_run: Option<NewRun>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
         let (now, jobs) = (engine.time.time_of_day(), plan.graph.len());
-        let id = RunId::made_at(now);
+        let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let scheduler = Scheduler::new(Arc::clone(&plan.graph), id.to_u128() as u64);
         let mut log = Log::new(now, jobs);
         log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
-        let recorder = engine.store.clone().map(Recorder::new);
+        let recorder = engine.keeper.as_ref().zip(new_run);
+        let recorder = recorder.map(|(keeper, run)| Recorder::new(keeper.store().clone(), run));
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
@@ -137,6 +141,7 @@ impl ActiveRun {
             log: state.log.take(),
             names: std::mem::take(&mut state.names),
             facts: std::mem::take(&mut state.facts),
+            kept: state.recorder.is_some(),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
         state.published = true;
@@ -152,6 +157,9 @@ impl ActiveRun {
         if let Some(error) = failed {
             tracing::error!(parent: &self.span, %error, "the store does not keep the run");
         }
+        if let Some(keeper) = &self.engine.keeper {
+            keeper.let_go(self.id);
+        }
         tracing::info!(parent: &self.span, %status, "run ended");
     }
 
@@ -164,16 +172,56 @@ impl ActiveRun {
         }
     }
 
+    /// Whether a store keeps the run.
+    #[inline]
+    pub(super) fn is_kept(&self) -> bool {
+        self.engine.keeper.is_some()
+    }
+
+    /// The engine drives the run under this lease.
+    pub(super) fn hold_on(&self, lease: Lease) {
+        if let Some(keeper) = &self.engine.keeper {
+            keeper.hold(lease, self.me.clone());
+        }
+    }
+
+    /// The run is not this engine's any more.
+    pub(super) fn lost(self: &Arc<Self>, error: StoreError) {
+        self.change(|state, _| state.lost(error));
+    }
+
+    /// Somebody sent the run something.
+    pub(super) fn receive(self: &Arc<Self>, message: Message) {
+        match message.kind {
+            MessageKind::Cancel => self.cancel(),
+            MessageKind::Signal { .. } => {}
+        }
+    }
+
+    /// What a job that has completed left, as JSON.
+    pub(super) fn written_output(&self, job: u32) -> Result<Json, JobError> {
+        let written = match self.slots.output(job) {
+            Some((value, kind)) => value.map(|value| kind.write(value)),
+            None => {
+                let child = self.lock().children.get(&job).map(|child| {
+                    (Arc::clone(&child.call), Arc::clone(&child.frame))
+                });
+                child.and_then(|(call, frame)| call.output.write_from(&*frame.output, frame.row))
+            }
+        };
+        written.unwrap_or(Ok(Json::Null)).map_err(JobError::terminal)
+    }
+
     pub(super) fn report(&self) -> Option<&Report> {
         self.report.get()
     }
 
     pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
         let report = self.report.get()?;
-        if self.engine.store.is_some() {
+        if self.is_kept() {
             let failed = self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone());
             if let Some(error) = failed {
-                return Some(Err(RunError::Store { run: self.id, error }));
+                return Some(Err(self.not_kept(error)));
             }
         }
         Some(match report.status() {
@@ -181,6 +229,15 @@ impl ActiveRun {
             Status::Cancelled => Err(RunError::Cancelled(report.clone())),
             _ => Err(RunError::Failed(report.clone())),
         })
+    }
+
+    fn not_kept(&self, error: Arc<StoreError>) -> RunError {
+        match *error {
+            StoreError::Exists { run } if run != self.id => {
+                RunError::Exists { workflow: self.workflow.name().to_string(), run }
+            }
+            _ => RunError::Store { run: self.id, error },
+        }
     }
 
     pub(super) fn cancel(self: &Arc<Self>) {
@@ -310,25 +367,20 @@ struct Events {
     next: usize,
 }
 
-impl Events {
-    fn event(&self, log: &Log, names: &JobNames) -> Option<Event> {
-        let graph = &self.run.plan.graph;
-        log.event(self.next, &|job| names.get(graph, job).into_owned())
-    }
-}
-
 impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let event = match self.run.report() {
-            Some(report) => self.event(&report.0.log, &report.0.names),
+            Some(report) => report.0.log.event(self.next, &report.0.legend()),
             None => {
                 let mut state = self.run.lock();
                 // Looked at under the lock: the log moves into the report under it.
                 match self.run.report() {
-                    Some(report) => self.event(&report.0.log, &report.0.names),
-                    None if self.next < state.visible() => self.event(&state.log, &state.names),
+                    Some(report) => report.0.log.event(self.next, &report.0.legend()),
+                    None if self.next < state.visible() => {
+                        state.log.event(self.next, &state.legend(&self.run))
+                    }
                     None => {
                         state.listen(cx.waker());
                         return Poll::Pending;
@@ -342,6 +394,12 @@ impl Stream for Events {
 }
 
 impl State {
+    /// What the numbers in the log stand for.
+    pub(super) fn legend<'a>(&'a self, run: &'a ActiveRun) -> JobLegend<'a> {
+        let (names, facts, kept) = (&self.names, &self.facts, self.recorder.is_some());
+        JobLegend { graph: &run.plan.graph, names, facts, kept }
+    }
+
     fn cancel(&mut self) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
             self.note(What::CancelRequested, u32::MAX, 0);

@@ -126,11 +126,12 @@ impl Hands {
             Ok(Ok(false)) => state.declined(run, job, attempt, &mut self.errands),
             Ok(Err(error)) => {
                 state.began(job, attempt);
-                self.ended = Some(Ended { job, attempt, result: Err(error) });
+                self.ended = Some(Ended { job, attempt, result: Err(error), output: None });
             }
             Err(panic) => {
                 state.began(job, attempt);
-                self.ended = Some(Ended { job, attempt, result: Err(panicked(&*panic)) });
+                let result = Err(panicked(&*panic));
+                self.ended = Some(Ended { job, attempt, result, output: None });
             }
         }
         false
@@ -176,7 +177,20 @@ impl Hands {
         if Arc::strong_count(task) > 2 {
             self.spare = None;
         }
-        self.ended = Some(Ended { job, attempt, result });
+        self.end(run, job, attempt, result);
+    }
+
+    /// Notes how an attempt ended, and in a run that is kept what it left.
+    #[inline]
+    fn end(&mut self, run: &ActiveRun, job: u32, attempt: u32, mut result: Result<(), JobError>) {
+        let mut output = None;
+        if run.is_kept() && result.is_ok() {
+            match run.written_output(job) {
+                Ok(written) => output = Some(Arc::new(written)),
+                Err(error) => result = Err(error),
+            }
+        }
+        self.ended = Some(Ended { job, attempt, result, output });
     }
 
     fn poll(&mut self, run: &Arc<ActiveRun>, task: &Arc<Task>) {
@@ -196,7 +210,7 @@ impl Hands {
                     (Err(panicked), _) => Err(panicked),
                 };
                 discard(future);
-                self.ended = Some(Ended { job, attempt, result });
+                self.end(run, job, attempt, result);
             }
             Work::Alarm(mut sleep) => match sleep.as_mut().poll(&mut cx) {
                 Poll::Ready(()) => {

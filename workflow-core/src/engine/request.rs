@@ -14,9 +14,11 @@ use serde_json::Value as Json;
 use super::Engine;
 use super::active::{ActiveRun, RunHandle};
 use super::driver::Driver;
+use super::kept::new_run;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
 use crate::run::{InputError, Report, RunError};
+use crate::store::{Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, Workflow};
 
@@ -54,6 +56,15 @@ pub struct RunRequest {
     engine: Engine,
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
+    terms: Terms,
+}
+
+/// What only a store asks for.
+#[derive(Default)]
+pub(super) struct Terms {
+    pub(super) trigger: Trigger,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) parent: Option<Parent>,
 }
 
 enum Input {
@@ -64,7 +75,28 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        Self { engine, workflow, input: Input::None }
+        Self { engine, workflow, input: Input::None, terms: Terms::default() }
+    }
+
+    /// Sets a text by which a repeated request is known: of one workflow, the engine's store
+    /// begins one run for it. Without a store it has no effect.
+    ///
+    /// A request that comes second ends in [`RunError::Exists`], which names the first run.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.terms.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Sets why the run begins, which its store keeps. Default: [`Trigger::Manual`].
+    pub fn trigger(mut self, trigger: Trigger) -> Self {
+        self.terms.trigger = trigger;
+        self
+    }
+
+    /// Makes the run a part of a job of another run.
+    pub(crate) fn parent(mut self, parent: Parent) -> Self {
+        self.terms.parent = Some(parent);
+        self
     }
 
     /// Sets the input, which reaches the workflow by way of JSON: anything of the right shape.
@@ -114,7 +146,12 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input))
+        let shared = &self.engine.0;
+        let new_run = match shared.keeper {
+            Some(_) => Some(new_run(shared, &*workflow, &plan, input.as_deref(), self.terms)?),
+            None => None,
+        };
+        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input, new_run))
     }
 }
 

@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
+use serde_json::Value as Json;
+
 use futures::channel::oneshot;
 
 use super::active::ActiveRun;
@@ -25,6 +27,7 @@ use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
 use alarms::{Alarms, Alert};
 pub(super) use errands::Errands;
+use record::Held;
 pub(super) use record::Recorder;
 pub(super) use threads::Threads;
 
@@ -107,6 +110,8 @@ pub(super) struct Ended {
     pub(super) job: u32,
     pub(super) attempt: u32,
     pub(super) result: Result<(), JobError>,
+    /// What a completed job left, in a run that is kept.
+    pub(super) output: Option<Arc<Json>>,
 }
 
 impl State {
@@ -173,6 +178,11 @@ impl State {
         {
             return Step::Poll(task);
         }
+        if self.recorder.is_some()
+            && let Some(step) = self.next_released(role, errands)
+        {
+            return step;
+        }
         while let Some(effect) = self.scheduler.next() {
             match effect {
                 Effect::Launch { job, attempt } => {
@@ -215,15 +225,45 @@ impl State {
                 return false;
             }
         }
+        if self.recorder.is_some() && !self.may_begin(job, attempt, traits) {
+            return false;
+        }
         if role == Role::Driver && traits.has(Traits::BLOCKING) {
             self.blocking.push_back((job, attempt));
             self.threads.call_for_one(errands);
             return false;
         }
-        if !traits.has(Traits::CONDITIONAL) {
+        if self.recorder.is_none() && !traits.has(Traits::CONDITIONAL) {
             self.note(What::JobStarted, job, attempt);
         }
         true
+    }
+
+    /// Notes the beginning of an attempt in a run that is kept, and holds the attempt back until
+    /// the store has what led to it.
+    fn may_begin(&mut self, job: u32, attempt: u32, traits: Traits) -> bool {
+        if !traits.has(Traits::CONDITIONAL) {
+            self.note(What::JobStarted, job, attempt);
+        }
+        self.hold(Held::Launch { job, attempt }).is_some()
+    }
+
+    /// The next attempt that was held back and may begin.
+    fn next_released(&mut self, role: Role, errands: &mut Errands) -> Option<Step> {
+        loop {
+            let (job, attempt) = self.recorder.as_mut()?.released.pop_front()?;
+            // It may have been given up while it was held.
+            if !self.scheduler.is_running(job, attempt) {
+                continue;
+            }
+            let traits = self.scheduler.traits(job);
+            if role == Role::Driver && traits.has(Traits::BLOCKING) {
+                self.blocking.push_back((job, attempt));
+                self.threads.call_for_one(errands);
+                continue;
+            }
+            return Some(Step::Launch { job, attempt, traits });
+        }
     }
 
     /// Fails a child that names a limit which the engine does not have. Jobs of the graph are
@@ -244,7 +284,8 @@ impl State {
         while let Some((job, attempt)) = self.blocking.pop_front() {
             // It may have been given up while it waited for a thread.
             if self.scheduler.is_running(job, attempt) {
-                if !self.scheduler.traits(job).has(Traits::CONDITIONAL) {
+                let noted = self.recorder.is_some();
+                if !noted && !self.scheduler.traits(job).has(Traits::CONDITIONAL) {
                     self.note(What::JobStarted, job, attempt);
                 }
                 return Some((job, attempt));
@@ -334,14 +375,20 @@ impl State {
     /// An attempt ended. Ignored when it was given up before.
     #[inline]
     pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, errands: &mut Errands) {
-        let Ended { job, attempt, result } = ended;
+        let Ended { job, attempt, result, output } = ended;
         if !self.scheduler.is_running(job, attempt) {
             return;
         }
         self.close(run, job, errands);
         match result {
             Ok(()) => {
-                self.note(What::JobCompleted, job, attempt);
+                match output {
+                    None => self.note(What::JobCompleted, job, attempt),
+                    Some(output) => {
+                        let output = Detail::Output(output);
+                        self.note_with(What::JobCompleted, job, attempt, output);
+                    }
+                }
                 self.scheduler.ended(job, attempt, End::Completed);
                 if self.scheduler.traits(job).has(Traits::CHILD.and(Traits::UNDO)) {
                     self.tell(job, Ok(()), errands);

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 
 use super::active::ActiveRun;
 use crate::job::BodyFuture;
-use crate::store::StoreError;
+use crate::store::{Lease, StoreError};
 
 /// What a task waits for.
 pub(super) enum Work {
@@ -20,7 +20,7 @@ pub(super) enum Work {
     Alarm(BoxFuture<'static, ()>),
     /// The store, which is to keep the events up to this number.
     Record {
-        appended: BoxFuture<'static, Result<(), StoreError>>,
+        appended: BoxFuture<'static, Result<Lease, StoreError>>,
         until: usize,
     },
 }

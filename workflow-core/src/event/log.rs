@@ -1,8 +1,11 @@
 //! The record of a run, compact: most runs are never looked at event by event.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Event, EventKind, Failure};
+use serde_json::{Map, Value as Json};
+
+use super::{Event, EventKind, Failure, Origin};
 use crate::rare::Rare;
 use crate::scheduler::SkipReason;
 
@@ -21,6 +24,10 @@ pub(crate) enum What {
     RunCompleted,
     RunFailed,
     RunCancelled,
+    RunResumed,
+    SleepStarted,
+    SignalReceived,
+    ValueKept,
 }
 
 /// One happening.
@@ -35,7 +42,7 @@ pub(crate) struct Entry {
 
 const ATTEMPT: u32 = (1 << 24) - 1;
 
-const WHATS: [What; 11] = [
+const WHATS: [What; 15] = [
     What::RunStarted,
     What::JobStarted,
     What::AttemptFailed,
@@ -47,6 +54,10 @@ const WHATS: [What; 11] = [
     What::RunCompleted,
     What::RunFailed,
     What::RunCancelled,
+    What::RunResumed,
+    What::SleepStarted,
+    What::SignalReceived,
+    What::ValueKept,
 ];
 
 impl Entry {
@@ -70,6 +81,20 @@ pub(crate) enum Detail {
     Error { error: Failure, retry_in: Option<Duration> },
     Skip(SkipReason),
     Reason(String),
+    /// Of a job or of the run, where a store keeps it.
+    Output(Arc<Json>),
+    Sleep { duration: Duration, until: SystemTime },
+    Signal { name: String, payload: Json, message: Option<u64> },
+    Kept { key: String, value: Json },
+}
+
+/// What the log's numbers of jobs stand for.
+pub(crate) trait Legend {
+    fn name(&self, job: u32) -> String;
+    /// Who started a job that the graph does not have, as far as a store is to know.
+    fn origin(&self, job: u32) -> Option<Box<Origin>>;
+    /// What the job noted about its latest attempt.
+    fn facts(&self, job: u32) -> Map<String, Json>;
 }
 
 /// The happenings of a run, in order.
@@ -119,39 +144,61 @@ impl Log {
         self.began + Duration::from_nanos(entry.at)
     }
 
-    /// The entry as an event, with names for the jobs' numbers.
-    pub(crate) fn event(&self, index: usize, name: &dyn Fn(u32) -> String) -> Option<Event> {
+    /// The entry as an event.
+    pub(crate) fn event(&self, index: usize, legend: &dyn Legend) -> Option<Event> {
         let entry = self.entries.get(index)?;
-        let (job, attempt) = (entry.job, entry.attempt());
-        let error = || {
-            self.failure(index).cloned().unwrap_or_else(|| Failure {
-                kind: crate::job::JobErrorKind::Cancelled,
-                message: "stopped before it began".to_owned(),
-                error_type: String::new(),
-            })
-        };
+        let (number, attempt) = (entry.job, entry.attempt());
+        let job = || legend.name(number);
         let kind = match entry.what() {
             What::RunStarted => EventKind::RunStarted,
-            What::JobStarted => EventKind::JobStarted { job: name(job), attempt },
+            What::RunResumed => EventKind::RunResumed,
+            What::JobStarted => {
+                EventKind::JobStarted { job: job(), attempt, origin: legend.origin(number) }
+            }
             What::AttemptFailed => {
                 let retry_in = match self.detail(index) {
                     Some(Detail::Error { retry_in: Some(delay), .. }) => *delay,
                     _ => Duration::ZERO,
                 };
-                EventKind::AttemptFailed { job: name(job), attempt, error: error(), retry_in }
+                let error = self.error(index);
+                EventKind::AttemptFailed { job: job(), attempt, error, retry_in }
             }
-            What::JobCompleted => EventKind::JobCompleted { job: name(job), attempt },
-            What::JobFailed => EventKind::JobFailed { job: name(job), attempt, error: error() },
+            What::JobCompleted => {
+                let (output, facts) = (self.output(index), legend.facts(number));
+                EventKind::JobCompleted { job: job(), attempt, output, facts }
+            }
+            What::JobFailed => {
+                let (error, facts) = (self.error(index), legend.facts(number));
+                EventKind::JobFailed { job: job(), attempt, error, facts }
+            }
             What::JobSkipped => {
-                EventKind::JobSkipped { job: name(job), reason: self.skip_reason(index, name) }
+                EventKind::JobSkipped { job: job(), reason: self.skip_reason(index, legend) }
             }
-            What::JobCancelled => EventKind::JobCancelled { job: name(job), attempt },
+            What::JobCancelled => EventKind::JobCancelled { job: job(), attempt },
             What::CancelRequested => EventKind::CancelRequested,
-            What::RunCompleted => EventKind::RunCompleted,
+            What::RunCompleted => EventKind::RunCompleted { output: self.output(index) },
             What::RunFailed => EventKind::RunFailed { reason: self.reason(index) },
             What::RunCancelled => EventKind::RunCancelled,
+            What::SleepStarted | What::SignalReceived | What::ValueKept => {
+                self.detail(index)?.clone().event(job(), attempt)?
+            }
         };
         Some(Event { sequence: index as u64, at: self.time(entry), kind })
+    }
+
+    fn error(&self, index: usize) -> Failure {
+        self.failure(index).cloned().unwrap_or_else(|| Failure {
+            kind: crate::job::JobErrorKind::Cancelled,
+            message: "stopped before it began".to_owned(),
+            error_type: String::new(),
+        })
+    }
+
+    fn output(&self, index: usize) -> Option<Arc<Json>> {
+        match self.detail(index) {
+            Some(Detail::Output(output)) => Some(Arc::clone(output)),
+            _ => None,
+        }
     }
 
     pub(crate) fn reason(&self, index: usize) -> String {
@@ -162,10 +209,11 @@ impl Log {
     }
 
     /// Why a job was skipped, in words.
-    pub(crate) fn skip_reason(&self, index: usize, name: &dyn Fn(u32) -> String) -> String {
+    pub(crate) fn skip_reason(&self, index: usize, legend: &dyn Legend) -> String {
         match self.detail(index) {
+            Some(Detail::Reason(reason)) => reason.clone(),
             Some(Detail::Skip(SkipReason::Upstream(Some(job)))) => {
-                format!("`{}` did not complete", name(*job))
+                format!("`{}` did not complete", legend.name(*job))
             }
             Some(Detail::Skip(SkipReason::Upstream(None))) => {
                 "nothing that it waits for failed".to_owned()
@@ -174,5 +222,21 @@ impl Log {
             Some(Detail::Skip(SkipReason::Cancelled)) => "the run was cancelled".to_owned(),
             _ => "the run stopped at a failure".to_owned(),
         }
+    }
+}
+
+impl Detail {
+    /// The event that consists of little else.
+    fn event(self, job: String, attempt: u32) -> Option<EventKind> {
+        Some(match self {
+            Self::Sleep { duration, until } => {
+                EventKind::SleepStarted { job, attempt, duration, until }
+            }
+            Self::Signal { name, payload, message } => {
+                EventKind::SignalReceived { job, attempt, signal: name, payload, message }
+            }
+            Self::Kept { key, value } => EventKind::ValueKept { job, key, value },
+            _ => return None,
+        })
     }
 }

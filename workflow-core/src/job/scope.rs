@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::Value as Json;
 use smallvec::SmallVec;
 
 use super::{ChildHandle, JobError, NewChild, Token};
 use crate::id::RunId;
-use crate::value::{Boxed, Column, Outbox, Type};
+use crate::value::{Boxed, Column, Outbox, Type, ValueError};
 
 /// Where a value is kept: in a column, among the plan's constants, or as the run's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,16 @@ impl Slots {
         let source = *self.wiring.outputs.get(job as usize)?;
         let (kind, _) = self.wiring.columns.get(source.column as usize)?;
         Some((self.any(source), *kind))
+    }
+
+    /// Fills the slot of a job's output with a value that it left in an earlier life of the run.
+    pub(crate) fn restore(&self, job: u32, value: Json) -> Result<(), ValueError> {
+        let Some(source) = self.wiring.outputs.get(job as usize) else { return Ok(()) };
+        if let Some((kind, _)) = self.wiring.columns.get(source.column as usize) {
+            let column = &*self.columns[source.column as usize];
+            kind.fill(column, source.row as usize, kind.read(value)?);
+        }
+        Ok(())
     }
 
     /// Refuses what this attempt may still leave.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::Status;
-use crate::event::{Failure, rfc3339, seconds};
+use crate::event::{Failure, Legend, Origin, rfc3339, seconds};
 use crate::graph::Graph;
 use crate::rare::Rare;
 
@@ -71,7 +71,7 @@ pub(crate) type Facts = Rare<u32, Map<String, Json>>;
 
 fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
     match time {
-        Some(time) => rfc3339(time, s),
+        Some(time) => rfc3339::serialize(time, s),
         None => s.serialize_none(),
     }
 }
@@ -87,7 +87,20 @@ fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::O
 #[derive(Debug, Default, Clone)]
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
+    /// What functions called, of runs that a store keeps.
+    pub(crate) calls: Rare<u32, Call>,
     counts: Rare<Cow<'static, str>, u32>,
+}
+
+/// A call of a function that a store keeps.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The job whose function it is, and in which attempt.
+    pub(crate) by: u32,
+    pub(crate) attempt: u32,
+    /// The name of what is called.
+    pub(crate) job: Cow<'static, str>,
+    pub(crate) input: Json,
 }
 
 /// What a child is called.
@@ -121,5 +134,40 @@ impl JobNames {
             Some(ChildName::Undo { of }) => Cow::Owned(format!("undo {}", self.get(graph, *of))),
             None => Cow::Borrowed("?"),
         }
+    }
+}
+
+/// What the numbers in a run's log stand for.
+pub(crate) struct JobLegend<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) names: &'a JobNames,
+    pub(crate) facts: &'a Facts,
+    /// Whether events tell where jobs come from.
+    pub(crate) kept: bool,
+}
+
+impl Legend for JobLegend<'_> {
+    fn name(&self, job: u32) -> String {
+        self.names.get(self.graph, job).into_owned()
+    }
+
+    fn origin(&self, job: u32) -> Option<Box<Origin>> {
+        let child = (job as usize).checked_sub(self.graph.len()).filter(|_| self.kept)?;
+        let origin = match self.names.children.get(child)? {
+            ChildName::Element { parent, index } => {
+                Origin::Element { of: self.name(*parent), index: *index }
+            }
+            ChildName::Undo { of } => Origin::Undo { of: self.name(*of) },
+            ChildName::Own(_) => {
+                let Call { by, attempt, job, input } = self.names.calls.get(&job)?;
+                let (by, attempt) = (self.name(*by), *attempt);
+                Origin::Call { by, attempt, job: job.to_string(), input: input.clone() }
+            }
+        };
+        Some(Box::new(origin))
+    }
+
+    fn facts(&self, job: u32) -> Map<String, Json> {
+        self.facts.get(&job).cloned().unwrap_or_default()
     }
 }

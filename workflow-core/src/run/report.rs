@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::job::brief;
-use super::{Facts, JobNames, JobReport, OutputError, Status};
+use super::{Facts, JobLegend, JobNames, JobReport, OutputError, Status};
 use crate::event::{Event, Log, What, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
@@ -37,6 +37,15 @@ pub(crate) struct Record {
     pub(crate) log: Log,
     pub(crate) names: JobNames,
     pub(crate) facts: Facts,
+    /// Whether a store keeps the run.
+    pub(crate) kept: bool,
+}
+
+impl Record {
+    pub(crate) fn legend(&self) -> JobLegend<'_> {
+        let (names, facts, kept) = (&self.names, &self.facts, self.kept);
+        JobLegend { graph: &self.plan.graph, names, facts, kept }
+    }
 }
 
 impl Report {
@@ -85,8 +94,8 @@ impl Report {
 
     /// What happened, in order.
     pub fn events(&self) -> impl Iterator<Item = Event> {
-        let name = |job| self.name(job).into_owned();
-        (0..self.0.log.entries.len()).filter_map(move |index| self.0.log.event(index, &name))
+        let events = 0..self.0.log.entries.len();
+        events.filter_map(|index| self.0.log.event(index, &self.0.legend()))
     }
 
     fn name(&self, job: u32) -> Cow<'_, str> {
@@ -142,8 +151,7 @@ impl Report {
                 job.started_at.get_or_insert(at);
             }
             What::JobSkipped => {
-                let name = |job| self.name(job).into_owned();
-                job.skipped_because = Some(log.skip_reason(index, &name));
+                job.skipped_because = Some(log.skip_reason(index, &self.0.legend()));
             }
             _ => {
                 job.duration = job.started_at.and_then(|start| at.duration_since(start).ok());

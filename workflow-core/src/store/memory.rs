@@ -1,21 +1,49 @@
 //! A store that lives as long as the process.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Store, StoreError};
-use crate::event::Event;
+use super::{
+    Begun, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun,
+};
+use crate::event::{Event, Status};
 use crate::id::RunId;
 
-/// Keeps events in memory: for tests, and for hosts that list past runs but need not keep them.
+/// Keeps runs in memory: for tests, and for hosts that list past runs but need not keep them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use workflow_core::prelude::*;
+/// use workflow_core::MemoryStore;
+///
+/// #[register_workflow(name = "kept")]
+/// fn kept() -> u64 { 7 }
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let engine = Engine::builder().shared_store(store.clone()).build();
+/// let report = engine.run("kept").wait()?;
+/// assert_eq!(store.runs(), [(report.id(), "kept".to_owned())]);
+/// # Ok::<(), RunError>(())
+/// ```
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<HashMap<RunId, Kept>>);
+pub struct MemoryStore(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    workflow: String,
+    runs: BTreeMap<RunId, Row>,
+    keys: HashMap<(String, String), RunId>,
+    /// Until when each owner counts as alive.
+    owners: HashMap<OwnerId, Instant>,
+    messages: Vec<Message>,
+}
+
+#[derive(Debug)]
+struct Row {
+    run: StoredRun,
+    token: u64,
     events: Vec<Event>,
 }
 
@@ -27,37 +55,168 @@ impl MemoryStore {
 
     /// The runs that are kept and their workflows, oldest first.
     pub fn runs(&self) -> Vec<(RunId, String)> {
-        let kept = self.lock();
-        let mut runs: Vec<_> = kept.iter().map(|(id, run)| (*id, run.workflow.clone())).collect();
-        runs.sort();
-        runs
+        let name = |(id, row): (&RunId, &Row)| (*id, row.run.workflow.name.clone());
+        self.lock().runs.iter().map(name).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn is_alive(&self, owner: Option<OwnerId>) -> bool {
+        let until = owner.and_then(|owner| self.owners.get(&owner));
+        until.is_some_and(|until| *until > Instant::now())
+    }
+
+    fn is_orphan(&self, row: &Row) -> bool {
+        !row.run.status.is_final() && !self.is_alive(row.run.owner)
+    }
+
+    fn keep_alive(&mut self, owner: Owner) {
+        let until = Instant::now() + owner.lifetime;
+        self.owners.entry(owner.id).and_modify(|old| *old = until.max(*old)).or_insert(until);
+    }
+}
+
+impl Row {
+    fn holds(&self, lease: &Lease) -> bool {
+        self.run.owner == Some(lease.owner) && self.token == lease.token
+    }
+
+    fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        let run = self.run.id;
+        let mut status = self.run.status;
+        for (wanted, event) in (self.events.len() as u64..).zip(events) {
+            if event.sequence != wanted {
+                return Err(StoreError::Gap { run, wanted, found: event.sequence });
+            }
+            if let Some(next) = event.kind.run_status() {
+                let changed = status.check_change(next);
+                changed.map_err(|error| StoreError::Transition { run, error })?;
+                status = next;
+            }
+        }
+        self.events.extend_from_slice(events);
+        self.run.events = self.events.len() as u64;
+        self.run.status = status;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn append(&self, run: RunId, workflow: &str, events: &[Event]) -> Result<(), StoreError> {
-        let mut runs = self.lock();
-        let kept = runs
-            .entry(run)
-            .or_insert_with(|| Kept { workflow: workflow.to_owned(), events: Vec::new() });
-        for (wanted, event) in (kept.events.len() as u64..).zip(events) {
-            if event.sequence != wanted {
-                return Err(StoreError::Gap { run, wanted, found: event.sequence });
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+        let mut kept = self.lock();
+        let id = run.id;
+        let key = run.idempotency_key.clone().map(|key| (run.workflow.name.clone(), key));
+        let existing = key.as_ref().and_then(|key| kept.runs.get(kept.keys.get(key)?));
+        if let Some(row) = existing {
+            return Ok(Begun::Existing(Box::new(row.run.clone())));
+        }
+        if kept.runs.contains_key(&id) {
+            return Err(StoreError::Exists { run: id });
+        }
+        let owner = run.owner;
+        let run = StoredRun::begun(run, Status::Pending, 0);
+        let mut row = Row { run, token: u64::from(owner.is_some()), events: Vec::new() };
+        row.append(&events)?;
+        kept.keys.extend(key.map(|key| (key, id)));
+        kept.runs.insert(id, row);
+        Ok(Begun::New(owner.map(|owner| {
+            kept.keep_alive(owner);
+            Lease { run: id, owner: owner.id, token: 1 }
+        })))
+    }
+
+    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+        let run = lease.run;
+        let mut kept = self.lock();
+        let row = kept.runs.get_mut(&run).ok_or(StoreError::NoRun { run })?;
+        if !row.holds(lease) {
+            return Err(StoreError::LeaseLost { run });
+        }
+        row.append(events)
+    }
+
+    async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let kept = self.lock();
+        let events = kept.runs.get(&run).map(|row| row.events.as_slice()).unwrap_or_default();
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(events.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        Ok(self.lock().runs.get(&run).map(|row| row.run.clone()))
+    }
+
+    async fn orphans(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let kept = self.lock();
+        let rows = kept.runs.values().filter(|row| Some(row.run.id) > after);
+        let orphans = rows.filter(|row| kept.is_orphan(row)).take(limit);
+        Ok(orphans.map(|row| row.run.clone()).collect())
+    }
+
+    async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        let mut kept = self.lock();
+        let orphan = |run: &&RunId| kept.runs.get(run).is_some_and(|row| kept.is_orphan(row));
+        let orphans: Vec<RunId> = runs.iter().filter(orphan).copied().collect();
+        kept.keep_alive(owner);
+        let claim = |run| {
+            let row = kept.runs.get_mut(&run)?;
+            row.run.owner = Some(owner.id);
+            row.token += 1;
+            Some(Lease { run, owner: owner.id, token: row.token })
+        };
+        Ok(orphans.into_iter().filter_map(claim).collect())
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        let mut kept = self.lock();
+        for lease in leases {
+            if let Some(row) = kept.runs.get_mut(&lease.run)
+                && row.holds(lease)
+            {
+                row.run.owner = None;
             }
         }
-        kept.events.extend_from_slice(events);
         Ok(())
     }
 
-    async fn events(&self, run: RunId, from: u64) -> Result<Vec<Event>, StoreError> {
-        let runs = self.lock();
-        let events = runs.get(&run).map(|kept| kept.events.as_slice()).unwrap_or_default();
-        let from = usize::try_from(from).unwrap_or(usize::MAX).min(events.len());
-        Ok(events[from..].to_vec())
+    async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        let mut kept = self.lock();
+        kept.keep_alive(owner);
+        let held = |lease: &&Lease| kept.runs.get(&lease.run).is_some_and(|row| row.holds(lease));
+        Ok(leases.iter().filter(|lease| !held(lease)).copied().collect())
+    }
+
+    async fn send(&self, run: RunId, kind: MessageKind) -> Result<u64, StoreError> {
+        let mut kept = self.lock();
+        let status = kept.runs.get(&run).ok_or(StoreError::NoRun { run })?.run.status;
+        if status.is_final() {
+            return Err(StoreError::Ended { run, status });
+        }
+        let number = kept.messages.len() as u64 + 1;
+        kept.messages.push(Message { number, run, kind });
+        Ok(number)
+    }
+
+    async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
+        let kept = self.lock();
+        let mine = |message: &&Message| {
+            kept.runs.get(&message.run).is_some_and(|row| row.run.owner == Some(owner))
+        };
+        let from = usize::try_from(after).unwrap_or(usize::MAX);
+        Ok(kept.messages.iter().skip(from).filter(mine).cloned().collect())
+    }
+
+    async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
+        let kept = self.lock();
+        Ok(kept.messages.iter().filter(|message| message.run == run).cloned().collect())
     }
 }

@@ -3,7 +3,7 @@
 mod group;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::plan::{Extras, Plan, PlanError, UndoPlan};
@@ -319,6 +319,7 @@ impl Flow {
                 constants: self.constants,
             }),
             output,
+            kept: OnceLock::new(),
         })
     }
 }

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value as Json;
 
 use crate::graph::{Graph, GraphError};
 use crate::job::{Bodies, Condition, JobError, RawCall, Source, Wiring};
@@ -17,6 +19,13 @@ pub struct Plan {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) extras: HashMap<u32, Extras>,
     pub(crate) output: Option<(Source, Type)>,
+    pub(crate) kept: OnceLock<KeptGraph>,
+}
+
+/// What a store is told of a plan's graph: worked out once, for the first run that is kept.
+pub(crate) struct KeptGraph {
+    pub(crate) fingerprint: Arc<str>,
+    pub(crate) graph: Arc<Json>,
 }
 
 /// What few jobs have.
@@ -37,6 +46,13 @@ impl Plan {
     /// The jobs and the order between them.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    pub(crate) fn kept(&self) -> &KeptGraph {
+        self.kept.get_or_init(|| KeptGraph {
+            fingerprint: self.graph.fingerprint().into(),
+            graph: Arc::new(self.graph.to_json()),
+        })
     }
 }
 

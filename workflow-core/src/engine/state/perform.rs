@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Detail, Effect, Errands, Failure,
-    JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
+    Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
 };
 
 impl State {
@@ -55,7 +55,9 @@ impl State {
 
     pub(super) fn tell(&mut self, job: u32, result: Result<(), JobError>, errands: &mut Errands) {
         if let Some(mut child) = self.children.remove(&job) {
-            if let Some(end) = child.end.take() {
+            if let Some(end) = child.end.take()
+                && let Some(Held::Tell(end, result)) = self.hold(Held::Tell(end, result))
+            {
                 errands.tell.push((end, result));
             }
             errands.forget.push(child);

@@ -1,31 +1,70 @@
-//! Brings the events of a run to the engine's store, before anyone outside sees them.
+//! Brings the events of a run to the engine's store, before anything can come of them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
-use super::{ActiveRun, Cause, Errands, State, Task, Work};
+use super::{ActiveRun, Cause, Errands, JobError, State, Task, Work};
 use crate::event::Event;
-use crate::store::{Store, StoreError};
+use crate::store::{Begun, Lease, NewRun, Store, StoreError};
 
-/// What has been brought to the store, and what became of it.
+/// What has been brought to the store, what became of it, and what waits for it.
 pub(in crate::engine) struct Recorder {
     store: Arc<dyn Store>,
+    place: Place,
     /// How many events the store has.
     kept: usize,
     /// A batch is on its way.
     busy: bool,
     pub(in crate::engine) failed: Option<Arc<StoreError>>,
+    /// What may go on once the store has this many events.
+    held: VecDeque<(usize, Held)>,
+    /// Attempts that were held, and may begin.
+    pub(super) released: VecDeque<(u32, u32)>,
+}
+
+/// Where the store has the run.
+enum Place {
+    /// Nowhere yet: the first batch begins it.
+    New(Arc<NewRun>),
+    Begun(Lease),
+}
+
+/// What would come of events that the store does not have yet.
+pub(super) enum Held {
+    /// The attempt of a job begins.
+    Launch { job: u32, attempt: u32 },
+    /// A function learns what became of a job that it asked for.
+    Tell(oneshot::Sender<Result<(), JobError>>, Result<(), JobError>),
 }
 
 /// How often a batch is offered to a store that refuses it, and the wait after the first time.
-const OFFERS: u32 = 5;
+const OFFERS: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Recorder {
-    pub(in crate::engine) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, kept: 0, busy: false, failed: None }
+    /// Of a run that begins.
+    pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Self {
+        Self::at(store, Place::New(Arc::new(run)), 0)
+    }
+
+    /// Of a run of which the store has this many events.
+    pub(in crate::engine) fn resumed(store: Arc<dyn Store>, lease: Lease, kept: usize) -> Self {
+        Self::at(store, Place::Begun(lease), kept)
+    }
+
+    fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Self {
+        let (held, released) = (VecDeque::new(), VecDeque::new());
+        Self { store, place, kept, busy: false, failed: None, held, released }
+    }
+
+    /// Whether the attempt has not begun, because the store does not have what led to it.
+    pub(super) fn holds(&self, job: u32, attempt: u32) -> bool {
+        let this = |held: &Held| matches!(held, Held::Launch { job: of, attempt: number } if (*of, *number) == (job, attempt));
+        self.held.iter().any(|(_, held)| this(held)) || self.released.contains(&(job, attempt))
     }
 }
 
@@ -42,19 +81,41 @@ impl State {
         })
     }
 
+    /// Keeps something back until the store has all events up to now. Gives it back at once when
+    /// there is nothing to wait for.
+    pub(super) fn hold(&mut self, held: Held) -> Option<Held> {
+        let until = self.log.entries.len();
+        match &mut self.recorder {
+            Some(recorder) if recorder.kept < until && recorder.failed.is_none() => {
+                recorder.held.push_back((until, held));
+                None
+            }
+            _ => Some(held),
+        }
+    }
+
     /// Sends what has happened since the last batch on its way.
     pub(super) fn record(&mut self, run: &Arc<ActiveRun>) {
-        let Some(recorder) = &mut self.recorder else { return };
         let until = self.log.entries.len();
+        let Some(recorder) = &self.recorder else { return };
         if recorder.busy || recorder.failed.is_some() || recorder.kept == until {
             return;
         }
-        recorder.busy = true;
-        let name = |job| self.names.get(&run.plan.graph, job).into_owned();
-        let events = (recorder.kept..until).filter_map(|index| self.log.event(index, &name));
-        let appended = offer(Arc::clone(run), Arc::clone(&recorder.store), events.collect());
+        let legend = self.legend(run);
+        let events = (recorder.kept..until).filter_map(|index| self.log.event(index, &legend));
+        let batch = Batch {
+            begins: match &recorder.place {
+                Place::New(new) => Ok(Arc::clone(new)),
+                Place::Begun(lease) => Err(*lease),
+            },
+            events: events.collect(),
+        };
+        let appended = offer(Arc::clone(run), Arc::clone(&recorder.store), batch);
         let work = Work::Record { appended, until };
         self.woken.push_back(Task::queued(Arc::downgrade(run), work));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.busy = true;
+        }
     }
 
     /// The store has answered.
@@ -62,41 +123,92 @@ impl State {
         &mut self,
         run: &Arc<ActiveRun>,
         until: usize,
-        result: Result<(), StoreError>,
+        result: Result<Lease, StoreError>,
         errands: &mut Errands,
     ) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.busy = false;
         match result {
-            Ok(()) => recorder.kept = until,
-            Err(error) => {
-                recorder.failed = Some(Arc::new(error));
-                self.scheduler.cancel(Cause::Cancelled);
+            Ok(lease) => {
+                if let Place::New(_) = recorder.place {
+                    run.hold_on(lease);
+                }
+                recorder.place = Place::Begun(lease);
+                recorder.kept = until;
             }
+            Err(error) => self.lost(error),
         }
+        self.release(errands);
         self.record(run);
         if self.scheduler.is_finished() && self.is_recorded() {
             errands.finished = true;
         }
     }
+
+    /// The store does not keep the run any more: what it does is of no use.
+    pub(in crate::engine) fn lost(&mut self, error: StoreError) {
+        if let Some(recorder) = &mut self.recorder
+            && recorder.failed.is_none()
+        {
+            recorder.failed = Some(Arc::new(error));
+            self.scheduler.cancel(Cause::Cancelled);
+        }
+    }
+
+    /// Lets go on what waited for events that the store has now.
+    fn release(&mut self, errands: &mut Errands) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let all = recorder.failed.is_some();
+        while recorder.held.front().is_some_and(|(at, _)| all || *at <= recorder.kept)
+            && let Some((_, held)) = recorder.held.pop_front()
+        {
+            match held {
+                Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
+                Held::Tell(waiter, result) => errands.tell.push((waiter, result)),
+            }
+        }
+    }
 }
 
-/// Appends the events; a store that refuses is asked again a few times.
+/// What is brought to the store at once.
+struct Batch {
+    /// With what the run begins, or under which lease it goes on.
+    begins: Result<Arc<NewRun>, Lease>,
+    events: Vec<Event>,
+}
+
+impl Batch {
+    async fn bring(&self, store: &dyn Store) -> Result<Lease, StoreError> {
+        let new = match &self.begins {
+            Ok(new) => new,
+            Err(lease) => return store.append(lease, &self.events).await.map(|()| *lease),
+        };
+        match store.begin((**new).clone(), self.events.clone()).await? {
+            Begun::New(Some(lease)) => Ok(lease),
+            Begun::New(None) => Err(StoreError::LeaseLost { run: new.id }),
+            Begun::Existing(run) => Err(StoreError::Exists { run: run.id }),
+        }
+    }
+}
+
+/// Brings a batch to the store; a store that is out of reach is asked again a few times.
 fn offer(
     run: Arc<ActiveRun>,
     store: Arc<dyn Store>,
-    events: Vec<Event>,
-) -> BoxFuture<'static, Result<(), StoreError>> {
+    batch: Batch,
+) -> BoxFuture<'static, Result<Lease, StoreError>> {
     Box::pin(async move {
         let mut wait = FIRST_WAIT;
         for _ in 1..OFFERS {
-            match store.append(run.id, run.workflow.name().as_str(), &events).await {
-                Err(StoreError::Unavailable(_)) => {}
+            match batch.bring(&*store).await {
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(parent: &run.span, %error, "the store is out of reach");
+                }
                 settled => return settled,
             }
             run.engine.time.sleep(&run.runtime, wait).await;
             wait *= 2;
         }
-        store.append(run.id, run.workflow.name().as_str(), &events).await
+        batch.bring(&*store).await
     })
 }

@@ -17,7 +17,7 @@ impl State {
         errands: &mut Errands,
     ) {
         let listens = self.scheduler.traits(job).has(Traits::WATCHES);
-        if !listens || self.blocking.contains(&(job, attempt)) {
+        if !listens || self.has_not_begun(job, attempt) {
             let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
             return self.give_up(run, job, attempt, cause, said, errands);
         }
@@ -49,7 +49,13 @@ impl State {
 
     /// Whether the attempt occupies a thread that nothing can stop.
     fn has_thread(&self, job: u32, attempt: u32) -> bool {
-        self.scheduler.traits(job).has(Traits::BLOCKING) && !self.blocking.contains(&(job, attempt))
+        self.scheduler.traits(job).has(Traits::BLOCKING) && !self.has_not_begun(job, attempt)
+    }
+
+    /// Whether the attempt waits for a thread, or for the store.
+    fn has_not_begun(&self, job: u32, attempt: u32) -> bool {
+        self.blocking.contains(&(job, attempt))
+            || self.recorder.as_ref().is_some_and(|recorder| recorder.holds(job, attempt))
     }
 
     /// Ends an attempt from outside. A future is dropped; a thread is left to itself, and what

@@ -1,0 +1,72 @@
+//! What a store is told of a run before it begins.
+
+use std::any::Any;
+
+use super::request::Terms;
+use super::Shared;
+use crate::id::RunId;
+use crate::job::Wiring;
+use crate::run::RunError;
+use crate::store::{NewRun, WorkflowSnapshot};
+use crate::value::Type;
+use crate::workflow::{Plan, Workflow};
+
+/// A workflow as it is at the time of a run.
+pub(super) fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
+    let kept = plan.kept();
+    WorkflowSnapshot {
+        name: workflow.name().to_string(),
+        metadata: workflow.metadata().clone(),
+        fingerprint: kept.fingerprint.clone(),
+        source: workflow.source(),
+        graph: kept.graph.clone(),
+    }
+}
+
+/// What the store keeps of a run that begins now.
+///
+/// # Errors
+///
+/// Fails when a value that the run makes or takes has no JSON form, so that a crash would lose it.
+pub(super) fn new_run(
+    engine: &Shared,
+    workflow: &dyn Workflow,
+    plan: &Plan,
+    input: Option<&(dyn Any + Send + Sync)>,
+    terms: Terms,
+) -> Result<NewRun, RunError> {
+    check_outputs(workflow, plan)?;
+    let input = match (workflow.input(), input) {
+        (Some(kind), Some(value)) => Some(kind.write(value).map_err(|error| RunError::Input {
+            workflow: workflow.name().to_string(),
+            error: crate::run::InputError::Shape(error),
+        })?),
+        _ => None,
+    };
+    let created_at = engine.time.time_of_day();
+    Ok(NewRun {
+        id: RunId::made_at(created_at),
+        workflow: snapshot(workflow, plan),
+        input,
+        trigger: terms.trigger,
+        idempotency_key: terms.idempotency_key,
+        parent: terms.parent,
+        created_at,
+        owner: engine.keeper.as_ref().map(|keeper| keeper.owner()),
+    })
+}
+
+fn check_outputs(workflow: &dyn Workflow, plan: &Plan) -> Result<(), RunError> {
+    let opaque = |(kind, _): &(Type, u32)| !kind.can_be_kept();
+    let Some(column) = plan.wiring.columns.iter().position(opaque) else { return Ok(()) };
+    let job = job_of_column(&plan.wiring, column);
+    Err(RunError::Unkeepable {
+        workflow: workflow.name().to_string(),
+        job: job.map(|job| plan.graph.names.get(job).to_owned()).unwrap_or_default(),
+        type_name: plan.wiring.columns[column].0.name(),
+    })
+}
+
+fn job_of_column(wiring: &Wiring, column: usize) -> Option<usize> {
+    wiring.outputs.iter().position(|output| output.column as usize == column)
+}

@@ -1,0 +1,40 @@
+//! What is left of an error once it is written down.
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::{JobError, JobErrorKind};
+
+/// Why an attempt failed: what is left of a [`JobError`] once it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// In which way.
+    pub kind: JobErrorKind,
+    /// The error and its causes, in words.
+    pub message: String,
+    /// The error's type.
+    pub error_type: String,
+}
+
+impl From<&JobError> for Failure {
+    fn from(error: &JobError) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.chain(),
+            error_type: error.error_type().to_owned(),
+        }
+    }
+}
+
+/// The whole message; its first line only with `{:#}`, where a table has one line for it.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.kind == JobErrorKind::Panicked {
+            f.write_str("panicked: ")?;
+        }
+        match self.message.split_once('\n') {
+            Some((first, _)) if f.alternate() => write!(f, "{first} ..."),
+            _ => f.write_str(&self.message),
+        }
+    }
+}

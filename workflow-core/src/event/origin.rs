@@ -1,0 +1,35 @@
+//! Where a job comes from that is not in the workflow's graph.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// Which job started another, and what for: how a run that is taken up again tells what it is
+/// asked for from what it has on record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Origin {
+    /// A function ran a job with `ctx.run`.
+    Call {
+        /// The job whose function it is.
+        by: String,
+        /// In which of its attempts, from 1.
+        attempt: u32,
+        /// What it called: the job's name before a number was added to it.
+        job: String,
+        /// With which input.
+        input: Json,
+    },
+    /// A map runs a job for an element of its list.
+    Element {
+        /// The map's name.
+        of: String,
+        /// The element's place in the list, from 0.
+        index: u32,
+    },
+    /// The work of a job is taken back.
+    Undo {
+        /// The job's name.
+        of: String,
+    },
+}

@@ -1,0 +1,138 @@
+//! Where a run, or a job of it, stands.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a run, or a job of it, stands.
+///
+/// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
+/// `success`, `failure` and `canceled` are read as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Ended well.
+    #[serde(alias = "success")]
+    Completed,
+    /// Ended badly.
+    #[serde(alias = "failure")]
+    Failed,
+    /// Stopped by request.
+    #[serde(alias = "canceled")]
+    Cancelled,
+    /// Of a job: will not run, because of what became of others or of its condition.
+    Skipped,
+}
+
+/// Why the status of a run cannot become another, or a text is no status.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransitionError {
+    /// The run cannot go from the one status to the other.
+    #[error("a run that is {from} cannot become {to}{}", possible(*.from))]
+    Illegal {
+        /// Where it stands.
+        from: Status,
+        /// Where it was to go.
+        to: Status,
+    },
+    /// The text names no status.
+    #[error(
+        "`{0}` is no status; a status is pending, running, completed (or success), failed (or \
+         failure), cancelled (or canceled) or skipped"
+    )]
+    Unknown(String),
+}
+
+fn possible(from: Status) -> &'static str {
+    match from {
+        Status::Pending => "; it can become running or cancelled",
+        Status::Running => "; it can become completed, failed or cancelled",
+        _ => ", because it has ended",
+    }
+}
+
+impl Status {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// Checks that a run which stands here may go there; staying where it is, it may.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and names both, when it may not.
+    pub fn check_change(self, to: Self) -> Result<(), TransitionError> {
+        let legal = match (self, to) {
+            (from, to) if from == to => true,
+            (Self::Pending, Self::Running | Self::Cancelled) => true,
+            (Self::Running, Self::Completed | Self::Failed | Self::Cancelled) => true,
+            _ => false,
+        };
+        if legal { Ok(()) } else { Err(TransitionError::Illegal { from: self, to }) }
+    }
+
+    /// The status as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = TransitionError;
+
+    fn from_str(text: &str) -> Result<Self, TransitionError> {
+        Ok(match text {
+            "pending" => Self::Pending,
+            "running" => Self::Running,
+            "completed" | "success" => Self::Completed,
+            "failed" | "failure" => Self::Failed,
+            "cancelled" | "canceled" => Self::Cancelled,
+            "skipped" => Self::Skipped,
+            _ => return Err(TransitionError::Unknown(text.to_owned())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_legal_changes_are_accepted() {
+        assert_eq!(Status::Pending.check_change(Status::Running), Ok(()));
+        assert_eq!(Status::Failed.check_change(Status::Failed), Ok(()));
+        let error = Status::Completed.check_change(Status::Running).map_err(|e| e.to_string());
+        let text = "a run that is completed cannot become running, because it has ended";
+        assert_eq!(error, Err(text.to_owned()));
+    }
+
+    #[test]
+    fn aliases_are_read_and_never_written() {
+        for (alias, written) in
+            [("success", "completed"), ("failure", "failed"), ("canceled", "cancelled")]
+        {
+            assert_eq!(alias.parse().map(Status::as_str), Ok(written));
+        }
+        assert!("done".parse::<Status>().is_err_and(|error| error.to_string().contains("`done`")));
+    }
+}

@@ -1,0 +1,40 @@
+//! Times and durations as text and numbers.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// A time as RFC 3339 has it, in UTC.
+pub(crate) fn format_time(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
+}
+
+/// Times as RFC 3339 has them.
+pub(crate) mod rfc3339 {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(time: &SystemTime, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&format_time(*time))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(d)?;
+        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(time.into())
+    }
+}
+
+/// Durations as a number of seconds.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_f64(span.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,62 @@
+//! The graph as data for a store, and what it is recognised by.
+
+use serde_json::{Value as Json, json};
+
+use super::Graph;
+use crate::job::Traits;
+
+/// Marks the fingerprints of graphs among the names that UUIDs are made from.
+const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x9d4f_2f0a_7a51_4c6e_8d1b_5b1f_33c9_e0a7);
+
+impl Graph {
+    /// The graph as `{"nodes": [{"id": ..}], "edges": [{"source": .., "target": ..}], "groups":
+    /// [{"sources": [..], "targets": [..]}]}`; without `groups` when there are none.
+    pub fn to_json(&self) -> Json {
+        let nodes: Vec<Json> = self.job_names().map(|name| json!({ "id": name })).collect();
+        let edge = |(source, target)| json!({ "source": source, "target": target });
+        let edges: Vec<Json> = self.edges().map(edge).collect();
+        let mut graph = json!({ "nodes": nodes, "edges": edges });
+        if self.groups.len() > 0 {
+            let group = |(sources, targets)| json!({ "sources": sources, "targets": targets });
+            graph["groups"] = self.groups().map(group).collect();
+        }
+        graph
+    }
+
+    /// A text that two graphs share when a run of the one can go on with the other: the same
+    /// jobs, the same order, the same trigger rules and conditions. Retries, timeouts and
+    /// priorities may differ.
+    ///
+    /// A UUID of version 5 (RFC 9562) of the graph as data.
+    pub fn fingerprint(&self) -> String {
+        let mut text = self.to_json().to_string();
+        for cell in &self.cells {
+            let rule = cell.traits.rule() as u8;
+            text.push(char::from(b'a' + rule));
+            text.push(if cell.traits.has(Traits::CONDITIONAL) { '?' } else { '.' });
+        }
+        text.push_str(&format!("{:?}", self.settings.on_failure));
+        uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::Definition;
+    use crate::graph::Graph;
+
+    fn graph(load_after: &'static str) -> Result<Graph, Box<dyn std::error::Error>> {
+        let etl = Definition::new("etl")?.job("extract", [])?.job("transform", ["extract"])?;
+        Ok(Graph::compile(&etl.job("load", [load_after])?)?)
+    }
+
+    #[test]
+    fn a_fingerprint_tells_graphs_apart() -> Result<(), Box<dyn std::error::Error>> {
+        let (one, same, other) = (graph("transform")?, graph("transform")?, graph("extract")?);
+        assert_eq!(one.fingerprint(), same.fingerprint());
+        assert_ne!(one.fingerprint(), other.fingerprint());
+        // What stores have written must be recognised by every later version.
+        assert_eq!(one.fingerprint(), "");
+        Ok(())
+    }
+}

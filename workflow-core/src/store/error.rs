@@ -1,0 +1,60 @@
+//! What a store says when it does not do as asked.
+
+use crate::event::{Status, TransitionError};
+use crate::id::RunId;
+
+/// Why a store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Events were appended that do not follow those that are there.
+    #[error("run {run}: event {found} was appended where event {wanted} must follow")]
+    Gap {
+        /// The run's id.
+        run: RunId,
+        /// The sequence number that must follow.
+        wanted: u64,
+        /// The sequence number that was given.
+        found: u64,
+    },
+    /// The run has another owner by now, or none.
+    #[error("run {run} is driven by another process, which took it over; this one has let go of it")]
+    LeaseLost {
+        /// The run's id.
+        run: RunId,
+    },
+    /// There is no such run.
+    #[error("the store has no run {run}")]
+    NoRun {
+        /// The run's id.
+        run: RunId,
+    },
+    /// There is a run with this id already.
+    #[error("the store has a run {run} already")]
+    Exists {
+        /// The run's id.
+        run: RunId,
+    },
+    /// The run has ended, and takes no more messages.
+    #[error("run {run} has ended ({status})")]
+    Ended {
+        /// The run's id.
+        run: RunId,
+        /// How it ended.
+        status: Status,
+    },
+    /// A run cannot change its status in this way.
+    #[error("run {run}: {error}")]
+    Transition {
+        /// The run's id.
+        run: RunId,
+        /// Both states.
+        error: TransitionError,
+    },
+    /// The store was written by something newer, or is damaged: trying again does not help.
+    #[error("{0}")]
+    Unusable(Box<dyn std::error::Error + Send + Sync>),
+    /// The store cannot be reached, or has no room: trying again may help.
+    #[error("{0}")]
+    Unavailable(Box<dyn std::error::Error + Send + Sync>),
+}

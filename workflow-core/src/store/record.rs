@@ -1,0 +1,172 @@
+//! What a store keeps of a run besides its events.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{Lease, Owner, OwnerId};
+use crate::definition::Metadata;
+use crate::event::{Status, rfc3339};
+use crate::id::RunId;
+
+/// A run that is to begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The run's id.
+    pub id: RunId,
+    /// Which workflow it runs.
+    pub workflow: WorkflowSnapshot,
+    /// The input; `None` for a workflow that takes none.
+    pub input: Option<Json>,
+    /// Why it begins.
+    pub trigger: Trigger,
+    /// A text by which a repeated request is known: of one workflow there is one run for it.
+    pub idempotency_key: Option<String>,
+    /// The job of another run that this one belongs to.
+    pub parent: Option<Parent>,
+    /// When it was asked for.
+    pub created_at: SystemTime,
+    /// Who drives it. Without one, the run is pending until somebody claims it.
+    pub owner: Option<Owner>,
+}
+
+/// What a store is told of the workflow that a run belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowSnapshot {
+    /// The workflow's name.
+    pub name: String,
+    /// What is said about it.
+    pub metadata: Metadata,
+    /// A text that is the same as long as the graph of the workflow is: its jobs, their order,
+    /// and what they ask for.
+    pub fingerprint: Arc<str>,
+    /// The workflow itself, where it is data rather than code; with it the run can be finished
+    /// after the workflow has changed.
+    pub source: Option<Arc<Json>>,
+    /// The jobs and the edges between them, as [`Graph::to_json`](crate::Graph::to_json) has them.
+    pub graph: Arc<Json>,
+}
+
+/// Why a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// Somebody asked for it.
+    #[default]
+    Manual,
+    /// Its time had come.
+    Schedule,
+    /// A program asked for it over the API.
+    Api,
+    /// It is a job of another run.
+    Workflow,
+    /// It repeats a run that ended.
+    Retry,
+}
+
+impl Trigger {
+    /// The trigger as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Schedule => "schedule",
+            Self::Api => "api",
+            Self::Workflow => "workflow",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// The job of a run that another run belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Parent {
+    /// The outer run.
+    pub run: RunId,
+    /// The name of its job.
+    pub job: String,
+}
+
+/// What became of a request to begin a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// It began; the lease is there when an owner was named.
+    New(Option<Lease>),
+    /// There is a run for the same idempotency key.
+    Existing(Box<StoredRun>),
+}
+
+/// A run as a store has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StoredRun {
+    /// The run's id.
+    pub id: RunId,
+    /// Which workflow it runs, as it was when the run began.
+    pub workflow: WorkflowSnapshot,
+    /// The input.
+    pub input: Option<Json>,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// The text by which a repeated request is known.
+    pub idempotency_key: Option<String>,
+    /// The job of another run that this one belongs to.
+    pub parent: Option<Parent>,
+    /// When it was asked for.
+    #[serde(with = "rfc3339")]
+    pub created_at: SystemTime,
+    /// How many events it has.
+    pub events: u64,
+    /// Who drives it, or drove it last.
+    pub owner: Option<OwnerId>,
+}
+
+impl StoredRun {
+    /// The run as it is after it began, with this many events.
+    pub fn begun(run: NewRun, status: Status, events: u64) -> Self {
+        Self {
+            id: run.id,
+            workflow: run.workflow,
+            input: run.input,
+            status,
+            trigger: run.trigger,
+            idempotency_key: run.idempotency_key,
+            parent: run.parent,
+            created_at: run.created_at,
+            events,
+            owner: run.owner.map(|owner| owner.id),
+        }
+    }
+}
+
+/// Something that was sent to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its number among all messages of the store.
+    pub number: u64,
+    /// The run that it is for.
+    pub run: RunId,
+    /// What it says.
+    #[serde(flatten)]
+    pub kind: MessageKind,
+}
+
+/// What can be sent to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MessageKind {
+    /// A job may be waiting for this.
+    Signal {
+        /// The signal's name.
+        name: String,
+        /// What comes with it; null for nothing.
+        payload: Json,
+    },
+    /// The run is to stop.
+    Cancel,
+}
