@@ -67,6 +67,7 @@ pub(crate) struct Shared {
     grace: Duration,
     /// Present when there is a store.
     keeper: Option<Keeper>,
+    store_patience: Duration,
     timings: Timings,
     threads: usize,
 }
@@ -98,6 +99,7 @@ impl Engine {
             grace: Duration::from_secs(5),
             store: None,
             lease: LEASE,
+            store_patience: STORE_PATIENCE,
             timings: Timings::default(),
             threads: available_parallelism().map_or(1, NonZero::get),
         }
@@ -113,6 +115,7 @@ impl Engine {
             limits,
             grace: self.0.grace,
             store: self.store().cloned(),
+            store_patience: self.0.store_patience,
             lease: self.0.keeper.as_ref().map_or(LEASE, |keeper| keeper.owner().lifetime),
             timings: self.0.timings,
             threads: self.0.threads,
@@ -149,12 +152,16 @@ pub struct EngineBuilder {
     grace: Duration,
     store: Option<Arc<dyn Store>>,
     lease: Duration,
+    store_patience: Duration,
     timings: Timings,
     threads: usize,
 }
 
 /// How long a dead engine keeps its runs, unless told otherwise.
 const LEASE: Duration = Duration::from_secs(10);
+
+/// How long a run goes on without its store, unless told otherwise.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
 impl EngineBuilder {
     /// Limits how many jobs may run at once, over all runs; 0 counts as 1. Default: no limit.
@@ -201,6 +208,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets how long a run that is under way waits for a store that is out of reach, before it
+    /// is given up. Until then it stands still and loses nothing. Default: 60 s.
+    pub fn store_patience(mut self, patience: Duration) -> Self {
+        self.store_patience = patience;
+        self
+    }
+
     /// Limits how many threads at a time poll the futures of one run; 1 keeps them where the run
     /// is driven. Default: one for each core. Functions that block have threads of their own.
     pub fn threads(mut self, threads: usize) -> Self {
@@ -227,6 +241,7 @@ impl EngineBuilder {
             permits: Permits::new(self.max_parallel, self.limits),
             grace: self.grace,
             keeper: self.store.map(|store| Keeper::new(store, self.lease)),
+            store_patience: self.store_patience,
             timings: self.timings,
             threads: self.threads,
         }))

@@ -211,7 +211,9 @@ impl std::fmt::Display for EventKind {
             Self::JobFailed { job, error, .. } => write!(f, "{job} failed: {error:#}"),
             Self::JobSkipped { job, reason } => write!(f, "{job} skipped: {reason}"),
             Self::JobCancelled { job, .. } => write!(f, "{job} cancelled"),
-            Self::SleepStarted { job, duration, .. } => write!(f, "{job} sleeps for {duration:.1?}"),
+            Self::SleepStarted { job, duration, .. } => {
+                write!(f, "{job} sleeps for {duration:.1?}")
+            }
             Self::SignalReceived { job, signal, .. } => write!(f, "{job} received `{signal}`"),
             Self::ValueKept { job, key, .. } => write!(f, "{job} kept `{key}`"),
             Self::CancelRequested => f.write_str("cancel requested"),

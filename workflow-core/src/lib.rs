@@ -95,8 +95,8 @@ pub use job::{
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
 pub use store::{
-    Begun, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent, Store, StoreError,
-    StoredRun, Trigger, WorkflowSnapshot,
+    Begun, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent, Store,
+    StoreError, StoredRun, Trigger, WorkflowSnapshot,
 };
 pub use value::{Type, ValueError};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};

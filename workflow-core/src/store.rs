@@ -14,7 +14,9 @@ use crate::id::RunId;
 pub use error::StoreError;
 pub use lease::{Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
-pub use record::{Begun, WorkflowSnapshot, Message, MessageKind, NewRun, Parent, StoredRun, Trigger};
+pub use record::{
+    Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WorkflowSnapshot,
+};
 
 /// Keeps runs. An engine with a store appends what happened before anything outside of the run
 /// can come of it, and takes a run up again from what the store has.

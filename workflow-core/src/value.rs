@@ -230,6 +230,7 @@ impl Type {
     pub fn read(&self, json: Json) -> Result<Boxed, ValueError> {
         match self.one.from_json {
             Some(read) => read(json),
+            None if self.is::<()>() => boxed_from::<()>(json),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
     }
@@ -242,6 +243,7 @@ impl Type {
     pub fn write(&self, value: &dyn Any) -> Result<Json, ValueError> {
         match self.one.to_json {
             Some(write) => write(value),
+            None if self.is::<()>() => Ok(Json::Null),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
     }
@@ -280,7 +282,7 @@ impl Type {
 
     /// Whether values of the type can be written as JSON and read again.
     pub(crate) fn can_be_kept(&self) -> bool {
-        self.one.to_json.is_some() && self.one.from_json.is_some()
+        self.is::<()>() || (self.one.to_json.is_some() && self.one.from_json.is_some())
     }
 
     pub(crate) fn slot<'a>(

@@ -1,10 +1,12 @@
 //! The text of every error, as the person on call reads it: what is wrong, where, and the cure.
 
+#[path = "support/broken_store.rs"]
+mod broken_store;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::{Either, select};
@@ -15,9 +17,12 @@ use workflow_core::prelude::*;
 use workflow_core::registry::{Location, RegistryError};
 use workflow_core::{
     Definition, Event, EventKind, Failure, FunctionWorkflow, Graph, GraphError, InputError,
-    JobErrorKind, JobName, ManualClock, MemoryStore, Metadata, MetadataError, NameError, OutputOf,
-    PlanError, RunId, RunIdError, Store, StoreError, WorkflowName,
+    JobErrorKind, JobName, Lease, ManualClock, MemoryStore, MessageKind, Metadata, MetadataError,
+    NameError, OutputOf, OwnerId, PlanError, RunId, RunIdError, Store as _, StoreError,
+    WorkflowName, closure,
 };
+
+use broken_store::Broken;
 
 fn workflow<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
@@ -265,30 +270,40 @@ fn runs_that_are_cancelled() {
     assert_snapshot!(never.skipped_because.expect("it was skipped"), @"the run was cancelled");
 }
 
-struct Broken;
-
-#[async_trait]
-impl Store for Broken {
-    async fn append(&self, _: RunId, _: &str, _: &[Event]) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("no route to host `db-1`".into()))
-    }
-
-    async fn events(&self, _: RunId, _: u64) -> Result<Vec<Event>, StoreError> {
-        Ok(Vec::new())
-    }
-}
-
 #[test]
 fn stores() {
-    let engine = Engine::builder().store(Broken).build();
+    let engine = Engine::builder().store(Broken("no route to host `db-1`")).build();
     let error = engine.run(workflow(|flow| flow.job(one()))).wait().expect_err("nothing is kept");
     assert_snapshot!(text(&error), @"the store did not keep the events of run [run], which was stopped: no route to host `db-1`");
 
-    let report = run(|flow| flow.job(one())).expect("it completes");
-    let events: Vec<Event> = report.events().collect();
-    let gap = block_on(MemoryStore::new().append(report.id(), "nightly", &events[2..]));
-    let gap = gap.expect_err("two events are missing").to_string();
-    assert_snapshot!(gap.replace(&report.id().to_string(), "[run]"), @"run [run]: event 2 was appended where event 0 must follow");
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let report = engine.run(workflow(|flow| flow.job(one()))).wait().expect("it completes");
+    let run = report.id();
+    let text = |error: StoreError| error.to_string().replace(&run.to_string(), "[run]");
+    let gap = StoreError::Gap { run, wanted: 0, found: 2 };
+    assert_snapshot!(text(gap), @"run [run]: event 2 was appended where event 0 must follow");
+    let stranger = Lease { run, owner: OwnerId::random(), token: 1 };
+    let lost = block_on(store.append(&stranger, &[])).expect_err("it is not theirs");
+    assert_snapshot!(text(lost), @"run [run] is driven by another process, which took it over; this one has let go of it");
+    let ended = block_on(store.send(run, MessageKind::Cancel)).expect_err("it has ended");
+    assert_snapshot!(text(ended), @"run [run] has ended (completed)");
+    let unknown = block_on(store.send(RunId::from_u128(7), MessageKind::Cancel));
+    assert_snapshot!(text(unknown.expect_err("there is none")), @"the store has no run 00000000-0000-0000-0000-000000000007");
+
+    let twice = || engine.run(workflow(|flow| flow.job(one()))).idempotency_key("monday");
+    let first = twice().wait().expect("it completes").id();
+    let second = twice().wait().expect_err("there is one");
+    let second = second.to_string().replace(&first.to_string(), "[run]");
+    assert_snapshot!(second, @"workflow `nightly` has a run for this idempotency key already: [run]");
+
+    struct Opaque;
+    let opaque = workflow(|flow| {
+        let start = flow.value(());
+        flow.job(closure("secret", start, |()| async { Ok::<_, JobError>(Arc::new(Opaque)) }));
+    });
+    let unkeepable = engine.run(opaque).wait().expect_err("it cannot be kept");
+    assert_snapshot!(unkeepable.to_string(), @"workflow `nightly`: job `secret` leaves a `Arc<Opaque>`, which a store cannot keep; derive `serde::Serialize` and `serde::Deserialize` for it, and add `.json()` to a call that is made of a closure or a `Job`");
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -203,9 +203,11 @@ impl ActiveRun {
         let written = match self.slots.output(job) {
             Some((value, kind)) => value.map(|value| kind.write(value)),
             None => {
-                let child = self.lock().children.get(&job).map(|child| {
-                    (Arc::clone(&child.call), Arc::clone(&child.frame))
-                });
+                let child = self
+                    .lock()
+                    .children
+                    .get(&job)
+                    .map(|child| (Arc::clone(&child.call), Arc::clone(&child.frame)));
                 child.and_then(|(call, frame)| call.output.write_from(&*frame.output, frame.row))
             }
         };

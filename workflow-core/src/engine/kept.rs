@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use super::request::Terms;
 use super::Shared;
+use super::request::Terms;
 use crate::id::RunId;
 use crate::job::Wiring;
 use crate::run::RunError;

@@ -78,14 +78,27 @@ impl Entry {
 /// What only some entries carry.
 #[derive(Debug, Clone)]
 pub(crate) enum Detail {
-    Error { error: Failure, retry_in: Option<Duration> },
+    Error {
+        error: Failure,
+        retry_in: Option<Duration>,
+    },
     Skip(SkipReason),
     Reason(String),
     /// Of a job or of the run, where a store keeps it.
     Output(Arc<Json>),
-    Sleep { duration: Duration, until: SystemTime },
-    Signal { name: String, payload: Json, message: Option<u64> },
-    Kept { key: String, value: Json },
+    Sleep {
+        duration: Duration,
+        until: SystemTime,
+    },
+    Signal {
+        name: String,
+        payload: Json,
+        message: Option<u64>,
+    },
+    Kept {
+        key: String,
+        value: Json,
+    },
 }
 
 /// What the log's numbers of jobs stand for.

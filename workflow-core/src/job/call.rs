@@ -102,6 +102,16 @@ impl<T: Send + Sync + 'static> Call<T> {
         Self { raw, kind: PhantomData }
     }
 
+    /// Says that the output has a JSON form, so that a store can keep it. Calls of `#[job]`
+    /// functions know by themselves; those that are made of closures and of [`Job`]s do not.
+    pub fn json(mut self) -> Self
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        self.raw.output = self.raw.output.with_serialize::<T>().with_deserialize::<T>();
+        self
+    }
+
     /// Says that the body looks at its context, and so may be asked to stop.
     pub fn takes_context(mut self) -> Self {
         self.raw.takes_context = true;

@@ -18,7 +18,9 @@ pub enum StoreError {
         found: u64,
     },
     /// The run has another owner by now, or none.
-    #[error("run {run} is driven by another process, which took it over; this one has let go of it")]
+    #[error(
+        "run {run} is driven by another process, which took it over; this one has let go of it"
+    )]
     LeaseLost {
         /// The run's id.
         run: RunId,

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::StreamExt as _;
 use workflow_core::prelude::*;
-use workflow_core::{Event, FunctionWorkflow, MemoryStore, RunId, Store, StoreError, closure};
+use workflow_core::{FunctionWorkflow, MemoryStore, Store as _, closure};
+
+use crate::broken_store::Broken;
 
 /// Counts who is inside, and remembers the most.
 #[derive(Clone, Default)]
@@ -135,29 +136,16 @@ pub(crate) async fn a_store_hears_before_anyone() {
     let run = engine.run(many(&Gauge::default(), |call| call, 4)).start().expect("it starts");
     let mut events = run.events();
     while let Some(event) = events.next().await {
-        let kept = store.events(run.id(), event.sequence).await.expect("memory can be read");
+        let kept = store.events(run.id(), event.sequence, 1).await.expect("memory can be read");
         assert_eq!(kept[0], event);
     }
     run.wait().await.expect("it completes");
-    assert_eq!(store.events(run.id(), 0).await.expect("memory can be read").len(), 26);
+    assert_eq!(store.events(run.id(), 0, 99).await.expect("memory can be read").len(), 26);
     assert_eq!(store.runs(), [(run.id(), "limits".to_owned())]);
 }
 
-struct Broken;
-
-#[async_trait]
-impl Store for Broken {
-    async fn append(&self, _: RunId, _: &str, _: &[Event]) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("the disk is full".into()))
-    }
-
-    async fn events(&self, _: RunId, _: u64) -> Result<Vec<Event>, StoreError> {
-        Ok(Vec::new())
-    }
-}
-
 pub(crate) async fn a_broken_store_stops_the_run() {
-    let engine = Engine::builder().store(Broken).build();
+    let engine = Engine::builder().store(Broken("the disk is full")).build();
     let hangs = workflow(|flow| {
         let start = flow.value(());
         flow.job(closure("hangs", start, |()| std::future::pending::<Result<(), JobError>>()));

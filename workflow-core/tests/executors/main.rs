@@ -1,6 +1,8 @@
 //! One suite of scenarios, run under every executor: tokio with many threads and with one, smol,
 //! no runtime but `block_on`, and a plain thread that waits.
 
+#[path = "../support/broken_store.rs"]
+mod broken_store;
 mod fanout;
 mod flows;
 mod limits;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Detail, Effect, Errands, Failure,
-    Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
+    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Detail, Effect, Errands, Failure, Held,
+    JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
 };
 
 impl State {

@@ -41,9 +41,14 @@ pub(super) enum Held {
     Tell(oneshot::Sender<Result<(), JobError>>, Result<(), JobError>),
 }
 
-/// How often a batch is offered to a store that refuses it, and the wait after the first time.
-const OFFERS: u32 = 8;
+/// A batch that the store cannot take is offered again after this, then after twice the time, and
+/// so on.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the first batch is offered. Nothing has been done yet, and somebody waits for the
+/// run to begin.
+const PATIENCE_AT_BEGIN: Duration = Duration::from_secs(1);
 
 impl Recorder {
     /// Of a run that begins.
@@ -191,7 +196,7 @@ impl Batch {
     }
 }
 
-/// Brings a batch to the store; a store that is out of reach is asked again a few times.
+/// Brings a batch to the store; one that is out of reach is asked again until patience ends.
 fn offer(
     run: Arc<ActiveRun>,
     store: Arc<dyn Store>,
@@ -199,16 +204,19 @@ fn offer(
 ) -> BoxFuture<'static, Result<Lease, StoreError>> {
     Box::pin(async move {
         let mut wait = FIRST_WAIT;
-        for _ in 1..OFFERS {
+        let mut patience =
+            if batch.begins.is_ok() { PATIENCE_AT_BEGIN } else { run.engine.store_patience };
+        loop {
             match batch.bring(&*store).await {
-                Err(StoreError::Unavailable(error)) => {
+                Err(StoreError::Unavailable(error)) if patience > Duration::ZERO => {
                     tracing::warn!(parent: &run.span, %error, "the store is out of reach");
                 }
                 settled => return settled,
             }
-            run.engine.time.sleep(&run.runtime, wait).await;
-            wait *= 2;
+            let waited = wait.min(patience);
+            run.engine.time.sleep(&run.runtime, waited).await;
+            patience -= waited;
+            wait = LONGEST_WAIT.min(wait * 2);
         }
-        batch.bring(&*store).await
     })
 }

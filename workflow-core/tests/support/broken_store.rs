@@ -1,0 +1,63 @@
+//! A store out of reach.
+
+use async_trait::async_trait;
+use workflow_core::{
+    Begun, Event, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store, StoreError,
+    StoredRun,
+};
+
+/// A store that is never there, and says this.
+pub(crate) struct Broken(pub(crate) &'static str);
+
+impl Broken {
+    fn gone<T>(&self) -> Result<T, StoreError> {
+        Err(StoreError::Unavailable(self.0.into()))
+    }
+}
+
+#[async_trait]
+impl Store for Broken {
+    async fn begin(&self, _: NewRun, _: Vec<Event>) -> Result<Begun, StoreError> {
+        self.gone()
+    }
+
+    async fn append(&self, _: &Lease, _: &[Event]) -> Result<(), StoreError> {
+        self.gone()
+    }
+
+    async fn events(&self, _: RunId, _: u64, _: usize) -> Result<Vec<Event>, StoreError> {
+        self.gone()
+    }
+
+    async fn run(&self, _: RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.gone()
+    }
+
+    async fn orphans(&self, _: Option<RunId>, _: usize) -> Result<Vec<StoredRun>, StoreError> {
+        self.gone()
+    }
+
+    async fn claim(&self, _: Owner, _: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        self.gone()
+    }
+
+    async fn release(&self, _: &[Lease]) -> Result<(), StoreError> {
+        self.gone()
+    }
+
+    async fn renew(&self, _: Owner, _: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.gone()
+    }
+
+    async fn send(&self, _: RunId, _: MessageKind) -> Result<u64, StoreError> {
+        self.gone()
+    }
+
+    async fn inbox(&self, _: OwnerId, _: u64) -> Result<Vec<Message>, StoreError> {
+        self.gone()
+    }
+
+    async fn messages(&self, _: RunId) -> Result<Vec<Message>, StoreError> {
+        self.gone()
+    }
+}
