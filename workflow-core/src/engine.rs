@@ -14,6 +14,7 @@ mod machine;
 mod monitor;
 mod permits;
 mod request;
+mod resume;
 mod runtime;
 mod state;
 mod sub;
@@ -31,6 +32,7 @@ use crate::store::Store;
 pub use active::RunHandle;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
+pub use resume::{Recovery, ResumeError};
 
 #[cfg(feature = "yaml")]
 pub(crate) use machine::{CPUS, GPUS, MEMORY};

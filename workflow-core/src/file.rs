@@ -16,7 +16,7 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::command::Chunk;
 use crate::definition::Metadata;
@@ -67,7 +67,13 @@ pub struct WorkflowFile {
     shared: Arc<Shared>,
     max_parallel: Option<usize>,
     warnings: Arc<Diagnostics>,
+    source: Arc<Source>,
+    /// The file as a store keeps it.
+    record: OnceLock<Arc<Json>>,
 }
+
+/// Marks what a store keeps of a file.
+const FILE: &str = "workflow_file";
 
 /// Where runs keep their folders, unless told otherwise.
 const RUNS_DIR: &str = ".workflow/runs";
@@ -175,8 +181,19 @@ impl WorkflowFile {
         log_in(&self.shared.runs_dir.join(run.to_string()))
     }
 
+    /// The file again, from what [`source`](Workflow::source) gave; `None` when that was something
+    /// else.
+    pub(crate) fn from_source(record: &Json) -> Option<Result<Self, Diagnostics>> {
+        let text = |key: &str| record.get(FILE)?.get(key)?.as_str();
+        let (name, folder) = (text("name")?, text("folder")?);
+        let source = Source::new(name, text("text")?);
+        let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder));
+        let runs_dir = text("runs_dir")?;
+        Some(file.map(|file| file.runs_dir(runs_dir)))
+    }
+
     fn shared_mut(&mut self) -> &mut Shared {
-        self.plan = OnceLock::new();
+        (self.plan, self.record) = (OnceLock::new(), OnceLock::new());
         Arc::make_mut(&mut self.shared)
     }
 
@@ -217,6 +234,8 @@ fn check(
         shared,
         max_parallel: None,
         warnings: Arc::default(),
+        source: Arc::clone(source),
+        record: OnceLock::new(),
     })
 }
 
@@ -231,6 +250,19 @@ impl Workflow for WorkflowFile {
 
     fn input(&self) -> Option<Type> {
         Some(Invocation::kind())
+    }
+
+    fn source(&self) -> Option<Arc<Json>> {
+        let Shared { folder, runs_dir, .. } = &*self.shared;
+        let record = self.record.get_or_init(|| {
+            Arc::new(json!({ FILE: {
+                "name": self.source.name(),
+                "folder": folder,
+                "runs_dir": runs_dir,
+                "text": self.source.text(),
+            }}))
+        });
+        Some(Arc::clone(record))
     }
 
     fn plan(&self, _: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {

@@ -66,6 +66,7 @@ mod graph;
 mod id;
 mod job;
 mod rare;
+mod recover;
 pub mod registry;
 mod retry;
 mod run;
@@ -80,8 +81,8 @@ pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 #[cfg(feature = "yaml")]
 pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
-    Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, RunFuture, RunHandle,
-    RunRequest, SystemClock, Timings,
+    Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, Recovery, ResumeError,
+    RunFuture, RunHandle, RunRequest, SystemClock, Timings,
 };
 pub use event::{Event, EventKind, Failure, Origin, Status, TransitionError};
 #[cfg(all(unix, feature = "yaml"))]

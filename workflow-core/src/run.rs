@@ -90,6 +90,14 @@ pub enum RunError {
         /// The run that is there.
         run: RunId,
     },
+    /// A run on record cannot be looked at or taken up.
+    #[error("run {run}: {error}")]
+    Resume {
+        /// The run's id.
+        run: RunId,
+        /// Why not.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store did not take the run's events.
     #[error("the store did not keep the events of run {run}, which was stopped: {error}")]
     Store {

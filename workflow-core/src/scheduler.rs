@@ -7,6 +7,7 @@
 mod children;
 mod effect;
 mod ready;
+mod restore;
 mod rules;
 mod stop;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::rare::Rare;
 use children::{Child, Lane};
 pub(crate) use effect::{Cause, Effect, End, Outcome, SkipReason, Timer};
 use ready::Ready;
+pub(crate) use restore::Recorded;
 use time::Clockwork;
 
 /// Where a job stands. Kept as a `u8` in its [`Cell`].

@@ -90,6 +90,7 @@ pub struct Type {
     schema: Option<fn() -> Json>,
 }
 
+type Peek = fn(&dyn Any, usize, &mut dyn FnMut(&dyn Any));
 type ToJson = fn(&dyn Any) -> Result<Json, ValueError>;
 
 /// What can be done with the values of one type.
@@ -103,7 +104,7 @@ struct Form {
     /// Fills a slot of a column, or a place of an outbox.
     fill: fn(&dyn Any, usize, Boxed),
     /// Shows what is in a place of an outbox.
-    peek: fn(&dyn Any, usize, &mut dyn FnMut(&dyn Any)),
+    peek: Peek,
     clone: Option<fn(&dyn Any) -> Option<Boxed>>,
     to_json: Option<ToJson>,
     from_json: Option<fn(Json) -> Result<Boxed, ValueError>>,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "rare",
     "id",
     "document",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 20] = [
     "registry",
     "config",
     "file",
+    "recover",
     "private",
 ];
 

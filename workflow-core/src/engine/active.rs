@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use serde_json::Value as Json;
 
 use super::driver::Driver;
+use super::resume::{Known, Restored, ResumeError, fold};
 use super::runtime::Runtime;
 use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
@@ -35,8 +36,10 @@ pub(super) struct ActiveRun {
     pub(super) slots: Arc<Slots>,
     pub(super) engine: Arc<Shared>,
     pub(super) runtime: Runtime,
-    /// The engine's time when the run began.
+    /// The engine's time when the run began, or was taken up again.
     began: Duration,
+    /// Nanoseconds that the run had taken before that.
+    already: u64,
     pub(super) span: tracing::Span,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
@@ -71,6 +74,7 @@ impl ActiveRun {
                 slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
                 plan,
                 began: engine.time.now(),
+                already: 0,
                 engine,
                 runtime,
                 span,
@@ -79,6 +83,82 @@ impl ActiveRun {
                 report: OnceLock::new(),
             }
         })
+    }
+
+    /// A run that goes on from what is on record of it.
+    pub(super) fn resumed(
+        engine: &Engine,
+        runtime: Runtime,
+        run: Known,
+        lease: Lease,
+        events: &[Event],
+    ) -> Result<Arc<Self>, ResumeError> {
+        let run = Self::on_record(engine, runtime, run, Some(lease), events)?;
+        let mut state = run.lock();
+        state.read_at = run.read_clock();
+        let what = if events.is_empty() { What::RunStarted } else { What::RunResumed };
+        state.note(what, u32::MAX, 0);
+        drop(state);
+        Ok(run)
+    }
+
+    /// The result of a run that has ended, from what is on record of it.
+    pub(super) fn over(
+        engine: &Engine,
+        run: Known,
+        events: &[Event],
+    ) -> Result<Result<Report, RunError>, ResumeError> {
+        let run = Self::on_record(engine, Runtime::current(), run, None, events)?;
+        run.publish();
+        run.result().ok_or(ResumeError::NoStore)
+    }
+
+    fn on_record(
+        engine: &Engine,
+        runtime: Runtime,
+        run: Known,
+        lease: Option<Lease>,
+        events: &[Event],
+    ) -> Result<Arc<Self>, ResumeError> {
+        let engine = Arc::clone(&engine.0);
+        let Known { stored, workflow, plan, input } = run;
+        let (id, now) = (stored.id, engine.time.time_of_day());
+        let began = events.first().map_or(now, |first| first.at);
+        let restored = fold(&plan.graph, id, events, began, now)?;
+        let already = now.duration_since(began).unwrap_or_default();
+        let keeper = engine.keeper.as_ref().zip(lease);
+        let recorder = keeper
+            .map(|(keeper, lease)| Recorder::resumed(keeper.store().clone(), lease, events.len()));
+        let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
+        let Restored { scheduler, log, names, facts, recall, mail, outputs } = restored;
+        let mut state = State::new(scheduler, log, recorder);
+        (state.names, state.facts, state.mail) = (names, facts, mail);
+        state.recall = Some(Box::new(recall));
+        let run = Arc::new_cyclic(|me: &Weak<Self>| {
+            let host: Weak<dyn Host> = me.clone();
+            Self {
+                me: me.clone(),
+                id,
+                workflow,
+                slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
+                plan,
+                began: engine.time.now(),
+                already: u64::try_from(already.as_nanos()).unwrap_or(u64::MAX),
+                engine,
+                runtime,
+                span,
+                state: Mutex::new(state),
+                bell: Condvar::new(),
+                report: OnceLock::new(),
+            }
+        });
+        for (job, output) in outputs {
+            run.slots.restore(job, (*output).clone()).map_err(|error| {
+                let job = run.plan.graph.names.get(job as usize).to_owned();
+                ResumeError::Output { job, error }
+            })?;
+        }
+        Ok(run)
     }
 
     #[inline]
@@ -94,7 +174,7 @@ impl ActiveRun {
     #[inline]
     pub(super) fn read_clock(&self) -> u64 {
         let since = self.engine.time.now().saturating_sub(self.began);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).saturating_add(self.already)
     }
 
     /// Whether the clock is read after so many steps.
@@ -194,7 +274,9 @@ impl ActiveRun {
     pub(super) fn receive(self: &Arc<Self>, message: Message) {
         match message.kind {
             MessageKind::Cancel => self.cancel(),
-            MessageKind::Signal { .. } => {}
+            MessageKind::Signal { name, payload } => {
+                self.signal(name, payload, Some(message.number));
+            }
         }
     }
 
@@ -269,6 +351,19 @@ impl ActiveRun {
         .await
     }
 
+    /// Waits until the store has the run, or does not take it.
+    async fn until_begun(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.visible() > 0 || state.published {
+                return Poll::Ready(());
+            }
+            state.listen(cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Whether the driver may hand futures to threads.
     pub(super) fn thread_role(&self) -> Role {
         let alone = self.engine.threads == 1 || !self.runtime.has_threads();
@@ -313,6 +408,33 @@ impl RunHandle {
     /// Fails when the run failed or was cancelled; the error holds the report.
     pub fn join(&self) -> Result<Report, RunError> {
         pollster::block_on(self.0.until_end())
+    }
+
+    /// Sends the run a signal, for a job that waits for one of this name or will:
+    /// [`JobContext::wait_signal`](crate::JobContext::wait_signal).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the payload has no JSON form, and in a run that a store keeps when the signal
+    /// is not kept.
+    pub async fn signal(
+        &self,
+        name: impl Into<String> + Send,
+        payload: impl serde::Serialize + Send,
+    ) -> Result<(), StoreError> {
+        let name = name.into();
+        let payload = crate::value::to_json(&payload)
+            .map_err(|error| StoreError::Payload { run: self.0.id, error })?;
+        match &self.0.engine.keeper {
+            None => self.0.signal(name, payload, None),
+            Some(keeper) => {
+                self.0.until_begun().await;
+                let kind = MessageKind::Signal { name, payload };
+                let number = keeper.store().send(self.0.id, kind.clone()).await?;
+                self.0.receive(Message { number, run: self.0.id, kind });
+            }
+        }
+        Ok(())
     }
 
     /// The jobs of the workflow and the order between them.

@@ -165,7 +165,8 @@ impl Hands {
             (Ok(()), Some(Started::Future(future))) => {
                 let task = Arc::clone(task);
                 self.spare = None;
-                return keep(run, task, Work::Attempt(Attempt { job, attempt, future, span }));
+                let attempt = Attempt { job, attempt, future, span };
+                return keep(run, task, Work::Attempt(attempt), &mut self.errands);
             }
             (Ok(()), None) => Err(JobError::terminal("the job has no body")),
             (Err(panicked), _) => Err(panicked),
@@ -205,7 +206,8 @@ impl Hands {
                     (Ok(()), Poll::Ready(result)) => result,
                     (Ok(()), Poll::Pending) => {
                         let attempt = Attempt { job, attempt, future, span };
-                        return keep(run, Arc::clone(task), Work::Attempt(attempt));
+                        let work = Work::Attempt(attempt);
+                        return keep(run, Arc::clone(task), work, &mut self.errands);
                     }
                     (Err(panicked), _) => Err(panicked),
                 };
@@ -218,7 +220,9 @@ impl Hands {
                     state.read_at = run.read_clock();
                     state.alarm(run, &mut self.errands);
                 }
-                Poll::Pending => keep(run, Arc::clone(task), Work::Alarm(sleep)),
+                Poll::Pending => {
+                    keep(run, Arc::clone(task), Work::Alarm(sleep), &mut self.errands);
+                }
             },
             Work::Record { mut appended, until } => {
                 let span = tracing::Span::none();
@@ -227,7 +231,8 @@ impl Hands {
                 let result = match (guarded, polled) {
                     (Ok(()), Poll::Ready(result)) => result,
                     (Ok(()), Poll::Pending) => {
-                        return keep(run, Arc::clone(task), Work::Record { appended, until });
+                        let work = Work::Record { appended, until };
+                        return keep(run, Arc::clone(task), work, &mut self.errands);
                     }
                     (Err(panicked), _) => Err(StoreError::Unavailable(panicked.into_error())),
                 };
@@ -238,8 +243,8 @@ impl Hands {
 }
 
 /// Puts work aside that waits; drops it if it was given up while it was polled.
-fn keep(run: &ActiveRun, task: Arc<Task>, work: Work) {
-    let unwanted = run.lock().keep(task, work);
+fn keep(run: &Arc<ActiveRun>, task: Arc<Task>, work: Work, errands: &mut Errands) {
+    let unwanted = run.lock().keep(run, task, work, errands);
     discard(unwanted);
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
+use serde_json::Value as Json;
 
 use super::active::ActiveRun;
-use super::state::Child;
+use super::state::{Child, Claim, Errands, State};
 use crate::id::RunId;
-use crate::job::{ChildHandle, Host, NewChild, Token, Traits};
-use crate::run::ChildName;
+use crate::job::{ChildHandle, Host, JobError, NewChild, Token, Traits};
+use crate::run::{Call, ChildName};
 
 impl Host for ActiveRun {
     fn engine(&self) -> Arc<dyn Any + Send + Sync> {
@@ -58,24 +59,51 @@ impl Host for ActiveRun {
         self.engine.time.sleep(&self.runtime, duration)
     }
 
+    fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()> {
+        let Some(run) = self.me.upgrade() else { return self.sleep(duration) };
+        let (mut left, now) = (duration, self.engine.time.time_of_day());
+        run.change(|state, _| left = state.sleeps(job, attempt, duration, now));
+        let sleep = self.sleep(left);
+        let awake = Awake { run: self.me.clone(), job };
+        Box::pin(async move {
+            let _awake = awake;
+            sleep.await;
+        })
+    }
+
+    fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json> {
+        let mut received = None;
+        if let Some(run) = self.me.upgrade() {
+            run.change(|state, errands| {
+                received = Some(state.awaits(job, attempt, name, errands));
+            });
+        }
+        // Without a run nobody will send anything.
+        received.unwrap_or_else(|| oneshot::channel().1)
+    }
+
+    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) {
+        if let Some(run) = self.me.upgrade() {
+            run.change(|state, _| state.keep_value(job, attempt, key, value));
+        }
+    }
+
+    fn kept_value(&self, key: &str) -> Option<Json> {
+        self.lock().kept_value(key)
+    }
+
+    fn is_kept(&self) -> bool {
+        ActiveRun::is_kept(self)
+    }
+
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle> {
         let Some(run) = self.me.upgrade() else { return Vec::new() };
         let host: Weak<dyn Host> = self.me.clone();
         let mut handles = Vec::with_capacity(children.len());
-        run.change(|state, _| {
-            for NewChild { call, frame } in children {
-                let (name, traits) = match frame.index {
-                    Some(index) => {
-                        (ChildName::Element { parent, index }, Traits::CHILD.and(Traits::ELEMENT))
-                    }
-                    None => {
-                        (ChildName::Own(state.names.free_name(given_name(&call))), Traits::CHILD)
-                    }
-                };
-                let (end, ended) = oneshot::channel();
-                let child = Child { call, frame, end: Some(end) };
-                let job = state.append(parent, child, traits, name);
-                handles.push(ChildHandle { job, end: ended, host: host.clone(), ended: false });
+        run.change(|state, errands| {
+            for child in children {
+                let (job, end) = state.ask(parent, child, errands);
+                handles.push(ChildHandle { job, end, host: host.clone(), ended: false });
             }
         });
         handles
@@ -85,6 +113,69 @@ impl Host for ActiveRun {
         if let Some(run) = self.me.upgrade() {
             run.change(|state, _| state.scheduler.cancel_job(job));
         }
+    }
+}
+
+/// Tells the run when a sleep ends, or is not awaited any more.
+struct Awake {
+    run: Weak<ActiveRun>,
+    job: u32,
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.upgrade() {
+            run.lock().slept(self.job);
+        }
+    }
+}
+
+impl State {
+    /// A job asks for another. Returns its number, and where its end will be told.
+    fn ask(
+        &mut self,
+        parent: u32,
+        child: NewChild,
+        errands: &mut Errands,
+    ) -> (u32, oneshot::Receiver<Result<(), JobError>>) {
+        let NewChild { call, frame, asked } = child;
+        let (end, ended) = oneshot::channel();
+        let attempt = frame.parent.attempt;
+        let given = given_name(&call);
+        let child = Child { call, frame, end: Some(end) };
+        let (name, traits, call) = match child.frame.index {
+            Some(index) => {
+                let traits = Traits::CHILD.and(Traits::ELEMENT);
+                (ChildName::Element { parent, index }, traits, None)
+            }
+            None => {
+                let call = self.recorder.is_some().then(|| {
+                    let (by, job, input) = (parent, given.clone(), asked);
+                    Call { by, attempt, job, input }
+                });
+                (ChildName::Own(given), Traits::CHILD, call)
+            }
+        };
+        let claim = self.claim(parent, &name, call.as_ref());
+        if let Claim::Recorded(job) = claim {
+            self.answer(parent, job, child, traits, errands);
+            self.let_new_calls_begin(parent);
+            return (job, ended);
+        }
+        let name = match name {
+            ChildName::Own(given) => ChildName::Own(self.names.free_name(given)),
+            name => name,
+        };
+        let number = self.scheduler.next_number();
+        if let Some(call) = call {
+            self.names.calls.insert(number, call);
+        }
+        let parked = matches!(claim, Claim::Unexpected);
+        let job = self.append(parent, child, traits, name, parked);
+        if parked {
+            self.hold_call(parent, job);
+        }
+        (job, ended)
     }
 }
 

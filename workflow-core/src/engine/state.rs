@@ -3,7 +3,9 @@
 
 mod alarms;
 mod errands;
+mod mail;
 mod perform;
+mod recall;
 mod record;
 mod stop;
 mod threads;
@@ -27,6 +29,8 @@ use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
 use alarms::{Alarms, Alert};
 pub(super) use errands::Errands;
+pub(super) use mail::Mail;
+pub(super) use recall::{Claim, Recall};
 use record::Held;
 pub(super) use record::Recorder;
 pub(super) use threads::Threads;
@@ -53,8 +57,11 @@ pub(super) struct State {
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
     alarms: Alarms,
+    pub(super) mail: Mail,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Recorder>,
+    /// Present when the run was taken up again.
+    pub(super) recall: Option<Box<Recall>>,
     /// Who drives the run, while there is nothing to do.
     pub(super) driver: Option<Waker>,
     /// Who waits for events, and how many they have been told of.
@@ -130,7 +137,9 @@ impl State {
             granted: Rare::new(),
             spans: Rare::new(),
             alarms: Alarms::default(),
+            mail: Mail::default(),
             recorder,
+            recall: None,
             driver: None,
             listeners: Vec::new(),
             heard: 0,
@@ -149,7 +158,7 @@ impl State {
         self.log.push(Entry::new(what, job, attempt, self.read_at));
     }
 
-    fn note_with(&mut self, what: What, job: u32, attempt: u32, detail: Detail) {
+    pub(super) fn note_with(&mut self, what: What, job: u32, attempt: u32, detail: Detail) {
         self.log.push_with(Entry::new(what, job, attempt, self.read_at), detail);
     }
 
@@ -242,10 +251,11 @@ impl State {
     /// Notes the beginning of an attempt in a run that is kept, and holds the attempt back until
     /// the store has what led to it.
     fn may_begin(&mut self, job: u32, attempt: u32, traits: Traits) -> bool {
+        let held = self.hold(Held::Launch { job, attempt });
         if !traits.has(Traits::CONDITIONAL) {
             self.note(What::JobStarted, job, attempt);
         }
-        self.hold(Held::Launch { job, attempt }).is_some()
+        held.is_some()
     }
 
     /// The next attempt that was held back and may begin.
@@ -297,7 +307,8 @@ impl State {
     /// How much waits for a worker.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
-        self.scheduler.backlog() + self.woken.len() + self.blocking.len()
+        let released = self.recorder.as_ref().map_or(0, |recorder| recorder.released.len());
+        self.scheduler.backlog() + self.woken.len() + self.blocking.len() + released
     }
 
     /// Whether a thread of this role would find something to do, or to end for.
@@ -336,19 +347,28 @@ impl State {
     }
 
     /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
-    pub(super) fn keep(&mut self, task: Arc<Task>, work: Work) -> Option<Work> {
+    pub(super) fn keep(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        task: Arc<Task>,
+        work: Work,
+        errands: &mut Errands,
+    ) -> Option<Work> {
+        let mut replaying = None;
         match &work {
             Work::Attempt(attempt) => {
                 if !self.scheduler.is_running(attempt.job, attempt.attempt) {
                     return Some(work);
                 }
                 self.tasks.insert(attempt.job, Arc::clone(&task));
+                replaying = self.recall.is_some().then_some((attempt.job, attempt.attempt));
             }
             Work::Alarm(_) if !self.is_next_alarm(&task) => return Some(work),
             Work::Alarm(_) | Work::Record { .. } => {}
         }
-        if task.put_back(work) {
-            self.woken.push_back(task);
+        let rests = self.put_aside(task, work);
+        if let Some((job, attempt)) = replaying.filter(|_| rests) {
+            self.fail_departed(run, job, attempt, errands);
         }
         None
     }
@@ -380,7 +400,11 @@ impl State {
             return;
         }
         self.close(run, job, errands);
-        match result {
+        let departure = match result {
+            Ok(()) if self.recall.is_some() => self.departure(job, attempt),
+            _ => None,
+        };
+        match departure.map_or(result, Err) {
             Ok(()) => {
                 match output {
                     None => self.note(What::JobCompleted, job, attempt),

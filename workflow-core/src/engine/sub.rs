@@ -1,15 +1,20 @@
 //! A workflow as a job of another.
 
 use std::borrow::Cow;
+use std::pin::pin;
+use std::sync::Arc;
 
 use futures::future::{Either, select};
 
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
+use crate::id::RunId;
 use crate::job::{Bind, Body, Call, Handle, Inputs, JobContext, JobError, Reader, Ref, Scope};
 #[cfg(feature = "yaml")]
 use crate::run::OutputError;
 use crate::run::{Report, Run, RunError};
+use crate::store::{MessageKind, Parent, Trigger};
 use crate::value::Type;
+use crate::workflow::Workflow;
 
 /// A job that runs a workflow, as a run of its own on the engine of the outer one.
 pub(crate) fn call_workflow<W, I, O>(
@@ -27,9 +32,11 @@ where
     let body = Body::future(move |scope: Scope| {
         let workflow = workflow.clone();
         async move {
-            let request = engine_of(&scope)?.run(workflow);
-            let request = request.input(Reader::<Ref<I>>::read(&reader, &scope)?);
-            let report = run_inside(&scope, request).await?;
+            let engine = engine_of(&scope)?;
+            let workflow = workflow.into_workflow().map_err(JobError::terminal)?;
+            let input = Reader::<Ref<I>>::read(&reader, &scope)?;
+            let report = run_inside(&scope, &engine, workflow, |request| request.input(input));
+            let report = report.await?;
             scope.put(report.output::<O>().map_err(JobError::terminal)?)
         }
     });
@@ -38,14 +45,50 @@ where
 }
 
 /// Runs a workflow inside of a job, and stops it when the job is asked to stop.
-async fn run_inside(scope: &Scope, request: RunRequest) -> Result<Report, JobError> {
-    let run = request.start().map_err(unfit)?;
+///
+/// In a run that a store keeps, the attempt has one inner run: when it begins again, that run is
+/// followed.
+async fn run_inside(
+    scope: &Scope,
+    engine: &Engine,
+    workflow: Arc<dyn Workflow>,
+    with_input: impl FnOnce(RunRequest) -> RunRequest,
+) -> Result<Report, JobError> {
     let context = JobContext::new(scope);
-    let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
+    let mut request = with_input(engine.run(Arc::clone(&workflow))).trigger(Trigger::Workflow);
+    if let Some(run) = context.run_id() {
+        let key = format!("{}/{}", context.idempotency_key(), context.attempt());
+        request = request.idempotency_key(key).parent(Parent { run, job: context.job_name() });
+    }
+    let run = request.start().map_err(unfit)?;
+    let ended = match select(run.wait(), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), wait)) => {
             run.cancel();
             wait.await
+        }
+    };
+    match ended {
+        Err(RunError::Exists { run, .. }) => follow_inside(&context, engine, run, workflow).await,
+        ended => Ok(ended?),
+    }
+}
+
+/// Follows the run that an attempt had begun before it began again.
+async fn follow_inside(
+    context: &JobContext,
+    engine: &Engine,
+    run: RunId,
+    workflow: Arc<dyn Workflow>,
+) -> Result<Report, JobError> {
+    let followed = pin!(engine.follow_with(run, move |_| Ok(Arc::clone(&workflow))));
+    let ended = match select(followed, pin!(context.cancelled())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), followed)) => {
+            if let Some(store) = engine.store() {
+                store.send(run, MessageKind::Cancel).await.map_err(JobError::terminal)?;
+            }
+            followed.await
         }
     };
     Ok(ended?)
@@ -55,14 +98,15 @@ async fn run_inside(scope: &Scope, request: RunRequest) -> Result<Report, JobErr
 #[cfg(feature = "yaml")]
 pub(crate) async fn run_nested(
     scope: &Scope,
-    workflow: std::sync::Arc<dyn crate::workflow::Workflow>,
+    workflow: Arc<dyn Workflow>,
     input: Option<serde_json::Value>,
 ) -> Result<serde_json::Value, JobError> {
-    let mut request = engine_of(scope)?.run(workflow);
-    if let Some(input) = input {
-        request = request.input(input);
-    }
-    let report = run_inside(scope, request).await?;
+    let engine = engine_of(scope)?;
+    let report = run_inside(scope, &engine, workflow, |request| match input {
+        Some(input) => request.input(input),
+        None => request,
+    });
+    let report = report.await?;
     match report.output_json() {
         Ok(output) => Ok(output),
         Err(OutputError::None { .. }) => Ok(serde_json::Value::Null),

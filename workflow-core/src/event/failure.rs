@@ -38,3 +38,10 @@ impl std::fmt::Display for Failure {
         }
     }
 }
+
+/// The error again, as far as it was written down.
+impl From<Failure> for JobError {
+    fn from(failure: Failure) -> Self {
+        Self::of_kind(failure.kind, failure.message).with_type(failure.error_type)
+    }
+}

@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
 use super::options::{Condition, JobOptions, TriggerRule, Undo};
 use super::scope::{ChildFrame, ChildInput, Item};
 use super::{Body, BodyKind, Job, JobContext, JobError, Scope, Traits};
 use crate::retry::RetryPolicy;
-use crate::value::{Outbox, Type};
+use crate::value::{Boxed, Outbox, Type};
 
 /// A call with its types set aside.
 pub(crate) struct RawCall {
@@ -21,6 +23,8 @@ pub(crate) struct RawCall {
     pub(crate) body: Body,
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
+    /// The types of the parameters, of calls that know them.
+    pub(crate) parameters: Option<fn() -> Vec<Type>>,
     /// Watches the token itself, so that it may be asked to stop before it is dropped.
     pub(crate) takes_context: bool,
     /// Only waits for jobs that it starts, so that it takes no place among the running.
@@ -57,6 +61,44 @@ impl RawCall {
         }
     }
 
+    /// The items that a function calls the job with, as JSON: null for none, an array for several.
+    ///
+    /// # Errors
+    ///
+    /// Fails when one has no JSON form.
+    pub(crate) fn write_items(
+        &self,
+        inputs: &[ChildInput],
+        items: &[Boxed],
+    ) -> Result<Json, JobError> {
+        let kinds = self.parameters.map(|kinds| kinds()).unwrap_or_default();
+        let mut written: Vec<Option<Json>> = vec![None; items.len()];
+        for (input, kind) in inputs.iter().zip(&kinds) {
+            if let ChildInput::Item(item) = input {
+                let item = *item as usize;
+                written[item] = kind.write(&*items[item]).ok().or_else(|| text(&*items[item]));
+            }
+        }
+        let mut written = written.into_iter().zip(items).map(|(written, item)| {
+            let unit = || item.is::<()>().then_some(Json::Null);
+            written.or_else(unit).ok_or_else(|| self.unwritable())
+        });
+        match items.len() {
+            0 => Ok(Json::Null),
+            1 => written.next().unwrap_or(Ok(Json::Null)),
+            _ => written.collect(),
+        }
+    }
+
+    fn unwritable(&self) -> JobError {
+        JobError::terminal(format!(
+            "`ctx.run` cannot tell the store with what it calls `{}`; in a run that is kept, call \
+             `#[job]` functions with values of their parameters' types, which implement \
+             `serde::Serialize`",
+            self.name
+        ))
+    }
+
     /// Tells the items of `owner` from inputs that come from further out. The latter are added
     /// to `outer`.
     pub(crate) fn split_inputs(&self, owner: u32, outer: &mut Inputs) -> Vec<ChildInput> {
@@ -69,6 +111,11 @@ impl RawCall {
         };
         self.inputs.iter().map(&mut split).collect()
     }
+}
+
+/// A text that fits a parameter `&str` and is no `String`.
+fn text(item: &(dyn std::any::Any + Send + Sync)) -> Option<Json> {
+    item.downcast_ref::<&'static str>().map(|text| Json::from(*text))
 }
 
 /// A job of a graph before it is added to a flow: what a `#[job]` function returns when it is
@@ -95,6 +142,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             body,
             inputs,
             output,
+            parameters: None,
             takes_context: false,
             container: false,
             options: None,
@@ -109,6 +157,12 @@ impl<T: Send + Sync + 'static> Call<T> {
         T: serde::Serialize + serde::de::DeserializeOwned,
     {
         self.raw.output = self.raw.output.with_serialize::<T>().with_deserialize::<T>();
+        self
+    }
+
+    /// Says of which types the parameters are, so that a store can tell calls of a function apart.
+    pub fn parameters(mut self, types: fn() -> Vec<Type>) -> Self {
+        self.raw.parameters = Some(types);
         self
     }
 

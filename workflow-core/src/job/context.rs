@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use serde_json::Value as Json;
 
 use super::call::{JobFn, RawCall};
 use super::scope::{ChildFrame, Host, Item};
 use super::{JobError, JobErrorKind, Scope, Token};
 use crate::id::RunId;
-use crate::value::Outbox;
+use crate::value::{Outbox, from_json, to_json};
 
 /// Where a job stands, and what it may ask: its names and numbers, whether it should stop, a
 /// sign of life, a wait.
@@ -125,6 +126,56 @@ impl JobContext {
         }
     }
 
+    /// Waits for a signal of this name, and returns what came with it; null for nothing. Signals
+    /// that came before wait here to be received, each by one job, in the order in which they came.
+    ///
+    /// They are sent with [`RunHandle::signal`](crate::RunHandle::signal). In a run that a store
+    /// keeps, a signal is not lost, and one that was received is received again after a crash.
+    ///
+    /// # Errors
+    ///
+    /// Fails when what came is no `T`, and outside of a run.
+    pub async fn wait_signal<T: serde::de::DeserializeOwned>(
+        &self,
+        name: impl Into<String>,
+    ) -> Result<T, JobError> {
+        let received = match self.host() {
+            Some(host) => host.wait_signal(self.scope.job, self.scope.attempt, name.into()),
+            None => return Err(JobError::terminal("signals reach jobs of a run only")),
+        };
+        let payload = received.await.map_err(|_| JobError::no_engine())?;
+        from_json(payload).map_err(JobError::terminal)
+    }
+
+    /// Keeps a value under a key, for jobs that come later in this run. The latest of one key
+    /// counts. Outside of a run, nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value has no JSON form.
+    pub fn keep(
+        &self,
+        key: impl Into<String>,
+        value: impl serde::Serialize,
+    ) -> Result<(), JobError> {
+        let value = to_json(&value).map_err(JobError::terminal)?;
+        if let Some(host) = self.host() {
+            host.keep_value(self.scope.job, self.scope.attempt, key.into(), value);
+        }
+        Ok(())
+    }
+
+    /// The value that a job of this run [kept](Self::keep) under the key; `None` when there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value is no `T`.
+    pub fn kept<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, JobError> {
+        let value = self.host().and_then(|host| host.kept_value(key));
+        value.map(from_json).transpose().map_err(JobError::terminal)
+    }
+
     /// Waits on the engine's clock, which tests can move.
     pub async fn sleep(&self, duration: Duration) {
         match self.host() {
@@ -183,12 +234,26 @@ impl WorkflowContext {
         Self(JobContext::detached())
     }
 
+    /// Waits. In a run that a store keeps, the time at which it ends is on record: after a crash
+    /// the function waits for what is left of it.
+    pub async fn sleep(&self, duration: Duration) {
+        let JobContext { scope, .. } = &self.0;
+        match self.0.host() {
+            Some(host) => host.sleep_durably(scope.job, scope.attempt, duration).await,
+            None => self.0.sleep(duration).await,
+        }
+    }
+
     /// Runs a job of this run and returns its output. `()` stands for no input, a tuple for
     /// several.
     ///
     /// The job's options hold: retries, timeouts, limits. A closure can change them:
     /// `ctx.run(|number| halve(number).name("first"), 8)`. Dropping the future cancels the job.
     /// Outside of a run the job's function is simply called.
+    ///
+    /// In a run that a store keeps, what a call returned is on record: after a crash the function
+    /// is called anew, and calls with the same job and input return what they returned before. So
+    /// it must ask for the same jobs again: what depends on time or chance belongs into jobs.
     ///
     /// # Errors
     ///
@@ -202,7 +267,7 @@ impl WorkflowContext {
         O: Send + Sync + 'static,
         F: JobFn<I, O, M>,
     {
-        let started = self.start(job.template(), F::values(input));
+        let started = self.start::<I, O, M, F>(job, input);
         async move {
             let (running, output) = started?;
             running.await?;
@@ -213,12 +278,15 @@ impl WorkflowContext {
         }
     }
 
-    fn start<O: Send + Sync + 'static>(
-        &self,
-        (owner, call): (u32, super::Call<O>),
-        values: Vec<crate::value::Boxed>,
-    ) -> Result<(Running, Arc<Outbox<O>>), JobError> {
+    fn start<I, O, M, F>(&self, job: F, input: I) -> Result<(Running, Arc<Outbox<O>>), JobError>
+    where
+        O: Send + Sync + 'static,
+        F: JobFn<I, O, M>,
+    {
+        let (owner, call) = job.template();
         call.raw.check_child()?;
+        let host = self.0.host();
+        let values = F::values(input);
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
         if !outer.is_empty() {
@@ -226,6 +294,8 @@ impl WorkflowContext {
                 "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",
             ));
         }
+        let kept = host.as_ref().is_some_and(|host| host.is_kept());
+        let asked = if kept { call.raw.write_items(&inputs, &values)? } else { Json::Null };
         let output = Arc::new(Outbox::<O>::new(1));
         let frame = Arc::new(ChildFrame {
             parent: self.0.scope.clone(),
@@ -236,9 +306,9 @@ impl WorkflowContext {
             index: None,
         });
         let call = Arc::new(call.raw);
-        let running = match self.0.host() {
+        let running = match host {
             Some(host) => {
-                let child = NewChild { call, frame };
+                let child = NewChild { call, frame, asked };
                 Running::Child(host.spawn(self.0.scope.job, vec![child]).pop())
             }
             None => Running::Detached(Box::pin(async move {
@@ -278,6 +348,8 @@ impl Future for Running {
 pub(crate) struct NewChild {
     pub(crate) call: Arc<RawCall>,
     pub(crate) frame: Arc<ChildFrame>,
+    /// What a function calls it with, in a run that is kept.
+    pub(crate) asked: Json,
 }
 
 /// Waits for a child; stops it when dropped before its end.

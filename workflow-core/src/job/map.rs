@@ -48,6 +48,7 @@ where
                     row: index,
                     index: u32::try_from(index).ok(),
                 }),
+                asked: serde_json::Value::Null,
             });
             let host = scope.host().ok_or_else(|| {
                 JobError::terminal("a map runs on an engine only, and this context has none")

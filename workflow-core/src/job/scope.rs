@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
@@ -158,6 +159,14 @@ pub(crate) trait Host: Send + Sync {
     /// Keeps a fact about an attempt for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Waits until a time that a crash does not move.
+    fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Waits for a signal.
+    fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json>;
+    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json);
+    fn kept_value(&self, key: &str) -> Option<Json>;
+    /// Whether a store keeps the run.
+    fn is_kept(&self) -> bool;
     /// Starts jobs inside the job `parent`.
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;
     /// Stops a job whose result nobody waits for any more.

@@ -122,6 +122,11 @@ impl JobNames {
         if *count == 1 { name } else { Cow::Owned(format!("{name}_{count}")) }
     }
 
+    /// Takes note of a name that is given out already.
+    pub(crate) fn count(&mut self, name: Cow<'static, str>) {
+        *self.counts.entry(name).or_insert(0) += 1;
+    }
+
     pub(crate) fn get<'a>(&'a self, graph: &'a Graph, job: u32) -> Cow<'a, str> {
         let Some(child) = (job as usize).checked_sub(graph.len()) else {
             return Cow::Borrowed(graph.names.get(job as usize));

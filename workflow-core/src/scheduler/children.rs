@@ -21,10 +21,31 @@ pub(super) struct Child {
 impl Scheduler {
     /// A running job starts another, which waits for nothing. Returns its number.
     pub(crate) fn append(&mut self, parent: u32, traits: Traits, policy: Option<JobPolicy>) -> u32 {
+        let job = self.append_parked(parent, traits, policy);
+        self.begin_child(parent, job, traits);
+        job
+    }
+
+    /// A running job asks for another, which is not to begin before it is
+    /// [told to](Self::begin_child). Returns its number.
+    pub(crate) fn append_parked(
+        &mut self,
+        parent: u32,
+        traits: Traits,
+        policy: Option<JobPolicy>,
+    ) -> u32 {
         let job = self.cells.len() as u32;
         self.cells.push(Cell { pending: 0, traits, phase: Phase::Waiting as u8, seen: 0 });
         self.children.insert(job, Child { parent, policy });
         self.open += 1;
+        job
+    }
+
+    /// A job that another asks for may begin.
+    pub(crate) fn begin_child(&mut self, parent: u32, job: u32, traits: Traits) {
+        if self.phase(job) != Phase::Waiting {
+            return;
+        }
         // Cleaning up may go on while the run stops; a child's parent is asked to stop itself.
         let refused = self.refusal(self.cells[parent as usize].traits).is_some();
         if refused && !traits.has(Traits::UNDO) {
@@ -32,7 +53,14 @@ impl Scheduler {
         } else if traits.has(Traits::UNDO) || self.enter_lane(parent, job) {
             self.make_ready(job);
         }
-        job
+    }
+
+    /// How many of the jobs that this one asked for have begun, or may, and not ended.
+    pub(crate) fn active_children(&self, parent: u32) -> usize {
+        let active =
+            |job: &u32| matches!(self.phase(*job), Phase::Ready | Phase::Running | Phase::Backoff);
+        let children = self.children.iter().filter(|(_, child)| child.parent == parent);
+        children.filter(|(job, _)| active(job)).count()
     }
 
     /// The number that [`Self::append`] will give next.

@@ -31,6 +31,11 @@ impl Clockwork {
         *attempt
     }
 
+    /// Makes this attempt the latest.
+    pub(super) fn set(&mut self, job: u32, attempt: u32) {
+        self.attempts.insert(job, attempt);
+    }
+
     /// Takes the latest [`Self::begin`] of the job back.
     pub(super) fn unbegin(&mut self, job: u32) {
         if let Some(attempt) = self.attempts.get_mut(&job) {

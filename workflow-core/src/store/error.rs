@@ -2,6 +2,7 @@
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
+use crate::value::ValueError;
 
 /// Why a store did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,14 @@ pub enum StoreError {
         run: RunId,
         /// Both states.
         error: TransitionError,
+    },
+    /// What came with a signal has no JSON form.
+    #[error("run {run}: the signal was not sent: {error}")]
+    Payload {
+        /// The run's id.
+        run: RunId,
+        /// What is wrong.
+        error: ValueError,
     },
     /// The store was written by something newer, or is damaged: trying again does not help.
     #[error("{0}")]

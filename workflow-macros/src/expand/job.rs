@@ -94,9 +94,12 @@ impl Job<'_> {
         let body = work.body(&callee, place, Readers::Cloned);
         let output = work.type_of(&work.output());
         let settings = work.settings(&self.args.options);
+        let parameters = self
+            .parameters()
+            .map(|types| quote_spanned!(site=> .parameters(|| ::std::vec![#(#types),*])));
         quote_spanned! {site=>
             let body = #body;
-            #private::Call::new(#name, #output, body, inputs) #settings
+            #private::Call::new(#name, #output, body, inputs) #parameters #settings
         }
     }
 
@@ -195,6 +198,15 @@ impl Job<'_> {
         }
     }
 
+    /// What is known of the parameters' types; nothing of a job without parameters, or of one that
+    /// takes any number of inputs.
+    fn parameters(&self) -> Option<Vec<TokenStream>> {
+        let inputs = self.work.inputs();
+        let owned: Option<Vec<_>> = inputs.iter().map(|input| input.kind.owned()).collect();
+        let types = owned?.iter().map(|kind| self.work.type_of(kind)).collect::<Vec<_>>();
+        (!types.is_empty()).then_some(types)
+    }
+
     /// The inputs, and how the job is added when they come one by one; none when they cannot.
     fn by_name(&self) -> Option<(TokenStream, TokenStream)> {
         let work = self.work;
@@ -205,7 +217,7 @@ impl Job<'_> {
         let owned = owned?;
         let locals: Vec<_> = inputs.iter().map(|input| &input.local).collect();
         let names = self.argument_names().into_iter().map(|name| name.unraw().to_string());
-        let types = owned.iter().map(|kind| work.type_of(kind));
+        let types = self.parameters().unwrap_or_default();
         let list = quote_spanned! {site=>
             ::core::option::Option::Some(|| ::std::vec![#((#names, #types)),*])
         };

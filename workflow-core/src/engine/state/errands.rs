@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use futures::channel::oneshot;
+use serde_json::Value as Json;
 
 use super::{ActiveRun, Child, Task, Token};
 use crate::engine::driver::discard;
@@ -22,6 +23,8 @@ pub(in crate::engine) struct Errands {
     pub(super) forget: Vec<Child>,
     /// Who waits for a child, and how it ended.
     pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
+    /// Who waits for a signal, and what came with it.
+    pub(super) signal: Vec<(oneshot::Sender<Json>, Json)>,
     /// Places that jobs of other runs, or of this one, now have.
     pub(in crate::engine) grants: Vec<Grant>,
     /// How many threads to start for the run.
@@ -40,6 +43,7 @@ impl Errands {
             && self.drop.is_empty()
             && self.forget.is_empty()
             && self.tell.is_empty()
+            && self.signal.is_empty()
             && self.grants.is_empty()
             && self.threads == 0
             && !self.ring
@@ -61,6 +65,10 @@ impl Errands {
         for (waiter, result) in self.tell.drain(..) {
             // Whoever does not wait any more has dropped the other end.
             let _ = waiter.send(result);
+        }
+        for (receiver, payload) in self.signal.drain(..) {
+            // As above; the signal is on record as received by that attempt.
+            let _ = receiver.send(payload);
         }
         if std::mem::take(&mut self.ring) {
             run.bell.notify_one();

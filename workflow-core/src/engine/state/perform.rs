@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Detail, Effect, Errands, Failure, Held,
-    JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
+    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Errands, Failure,
+    Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
 };
 
 impl State {
@@ -39,7 +39,7 @@ impl State {
             Effect::Interrupt { job, attempt, cause } => {
                 self.interrupt(run, job, attempt, cause, errands);
             }
-            Effect::Undo { job } => self.undo(run, job),
+            Effect::Undo { job } => self.undo(run, job, errands),
             Effect::Finish(outcome) => self.finish(run, outcome, errands),
         }
     }
@@ -65,7 +65,7 @@ impl State {
     }
 
     /// Starts what takes the work of a job back.
-    fn undo(&mut self, run: &Arc<ActiveRun>, of: u32) {
+    fn undo(&mut self, run: &Arc<ActiveRun>, of: u32, errands: &mut Errands) {
         let Some(undo) = run.plan.extras.get(&of).and_then(|extras| extras.undo.as_ref()) else {
             return;
         };
@@ -78,7 +78,13 @@ impl State {
             index: None,
         };
         let child = Child { call: Arc::clone(&undo.call), frame: Arc::new(frame), end: None };
-        self.append(of, child, Traits::UNDO, ChildName::Undo { of });
+        let name = ChildName::Undo { of };
+        match self.claim(of, &name, None) {
+            Claim::Recorded(job) => self.answer(of, job, child, Traits::UNDO, errands),
+            Claim::New | Claim::Unexpected => {
+                self.append(of, child, Traits::UNDO, name, false);
+            }
+        }
     }
 
     /// Adds a job that was started by another, and returns its number.
@@ -88,6 +94,7 @@ impl State {
         child: Child,
         as_what: Traits,
         name: ChildName,
+        parked: bool,
     ) -> u32 {
         let traits = child.call.traits().and(as_what);
         let (policy, traits) = match &child.call.options {
@@ -97,6 +104,9 @@ impl State {
         self.names.children.push(name);
         let job = self.scheduler.next_number();
         self.children.insert(job, child);
+        if parked {
+            return self.scheduler.append_parked(parent, traits, policy);
+        }
         self.scheduler.append(parent, traits, policy)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
+use serde_json::Value as Json;
 
 use super::{ActiveRun, Cause, Errands, JobError, State, Task, Work};
 use crate::event::Event;
@@ -39,6 +40,8 @@ pub(super) enum Held {
     Launch { job: u32, attempt: u32 },
     /// A function learns what became of a job that it asked for.
     Tell(oneshot::Sender<Result<(), JobError>>, Result<(), JobError>),
+    /// A job learns of a signal.
+    Signal(oneshot::Sender<Json>, Json),
 }
 
 /// A batch that the store cannot take is offered again after this, then after twice the time, and
@@ -64,6 +67,11 @@ impl Recorder {
     fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Self {
         let (held, released) = (VecDeque::new(), VecDeque::new());
         Self { store, place, kept, busy: false, failed: None, held, released }
+    }
+
+    /// Whether anything waits for the store.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Whether the attempt has not begun, because the store does not have what led to it.
@@ -170,6 +178,7 @@ impl State {
             match held {
                 Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
                 Held::Tell(waiter, result) => errands.tell.push((waiter, result)),
+                Held::Signal(receiver, payload) => errands.signal.push((receiver, payload)),
             }
         }
     }

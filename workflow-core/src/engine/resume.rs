@@ -1,0 +1,186 @@
+//! Takes runs up again: folds what is on record into the state that a run had.
+
+mod error;
+mod fold;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::active::{ActiveRun, RunHandle};
+use super::runtime::Runtime;
+use super::{Engine, LookupError};
+use crate::event::Event;
+use crate::id::RunId;
+use crate::run::{Report, RunError};
+use crate::store::{Lease, Message, Store, StoreError, StoredRun, WorkflowSnapshot};
+use crate::value::Boxed;
+use crate::workflow::{Plan, Workflow};
+
+pub use error::ResumeError;
+pub(super) use fold::{Restored, fold};
+
+/// What [`Engine::recover`] did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Runs that were taken up again, and go on in the background.
+    pub runs: Vec<RunHandle>,
+    /// Runs that were not, and why. They stay as they are, for an engine that can.
+    pub refused: Vec<(RunId, ResumeError)>,
+}
+
+/// Finds the workflow of a run on record, as it is now or as it was then.
+pub(crate) type Find<'a> =
+    &'a (dyn Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync);
+
+/// A run on record, with what is needed to take it up again.
+pub(super) struct Known {
+    pub(super) stored: StoredRun,
+    pub(super) workflow: Arc<dyn Workflow>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) input: Option<Boxed>,
+}
+
+/// How many runs, or events, are read at once.
+const PAGE: usize = 1000;
+
+/// How often a run that another process drives is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Takes up every run of the engine's store that has not ended and that no living engine
+    /// drives. `find` gives the workflow of a run; [`Engine::recover`] looks into the registry.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read. What cannot be taken up is no error, and is told in
+    /// [`Recovery::refused`].
+    pub async fn recover_with(
+        &self,
+        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
+    ) -> Result<Recovery, StoreError> {
+        let mut recovery = Recovery::default();
+        let Some(store) = self.store() else { return Ok(recovery) };
+        let mut after = None;
+        loop {
+            let orphans = store.orphans(after, PAGE).await?;
+            let Some(last) = orphans.last() else { return Ok(recovery) };
+            after = Some(last.id);
+            self.take_up(orphans, &find, &mut recovery).await?;
+        }
+    }
+
+    async fn take_up(
+        &self,
+        orphans: Vec<StoredRun>,
+        find: Find<'_>,
+        recovery: &mut Recovery,
+    ) -> Result<(), StoreError> {
+        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else { return Ok(()) };
+        let mut known = std::collections::HashMap::new();
+        for stored in orphans {
+            let id = stored.id;
+            match know(stored, find) {
+                Ok(run) => drop(known.insert(id, run)),
+                Err(error) => recovery.refused.push((id, error)),
+            }
+        }
+        let ids: Vec<RunId> = known.keys().copied().collect();
+        let mut given_back = Vec::new();
+        for lease in store.claim(keeper.owner(), &ids).await? {
+            let Some(run) = known.remove(&lease.run) else { continue };
+            match self.resume(run, lease).await {
+                Ok(handle) => recovery.runs.push(handle),
+                Err(error) => {
+                    given_back.push(lease);
+                    recovery.refused.push((lease.run, error));
+                }
+            }
+        }
+        store.release(&given_back).await
+    }
+
+    /// Goes on with a run that this engine has claimed.
+    async fn resume(&self, run: Known, lease: Lease) -> Result<RunHandle, ResumeError> {
+        let Some(store) = self.store() else { return Err(ResumeError::NoStore) };
+        let (events, messages) = on_record(&**store, lease.run).await?;
+        let active = ActiveRun::resumed(self, Runtime::current(), run, lease, &events)?;
+        active.hold_on(lease);
+        messages.into_iter().for_each(|message| active.receive(message));
+        active.drive_in_background();
+        Ok(RunHandle(active))
+    }
+
+    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
+    /// run up when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run failed or was cancelled, when there is none with this id, and when
+    /// `find` does not find its workflow.
+    pub async fn follow_with(
+        &self,
+        run: RunId,
+        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
+    ) -> Result<Report, RunError> {
+        let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
+        let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
+        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
+            return Err(refused(ResumeError::NoStore));
+        };
+        loop {
+            if let Some(active) = keeper.find(run) {
+                return active.until_end().await;
+            }
+            let stored = store.run(run).await.map_err(failed)?;
+            let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
+            if stored.status.is_final() {
+                let known = know(stored, &find).map_err(refused)?;
+                let (events, _) = on_record(&**store, run).await.map_err(failed)?;
+                return ActiveRun::over(self, known, &events).map_err(refused)?;
+            }
+            if let [lease] = store.claim(keeper.owner(), &[run]).await.map_err(failed)?[..] {
+                let known = know(stored, &find).map_err(refused)?;
+                let resumed = self.resume(known, lease).await.map_err(refused)?;
+                return resumed.0.until_end().await;
+            }
+            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Finds the workflow of a run, and sees to it that it is what the run began with.
+fn know(stored: StoredRun, find: Find<'_>) -> Result<Known, ResumeError> {
+    let snapshot = &stored.workflow;
+    let workflow = find(snapshot).map_err(ResumeError::Lookup)?;
+    let input = match (workflow.input(), &stored.input) {
+        (Some(kind), input) => {
+            let json = input.clone().unwrap_or_default();
+            Some(kind.read(json).map_err(ResumeError::Input)?)
+        }
+        (None, _) => None,
+    };
+    let plan = workflow.plan(input.as_deref()).map_err(ResumeError::Plan)?;
+    let graph = plan.kept();
+    if graph.fingerprint != snapshot.fingerprint {
+        let difference = error::difference(&snapshot.graph, &graph.graph);
+        return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
+    }
+    Ok(Known { workflow, plan, input, stored })
+}
+
+/// All that is on record of a run.
+async fn on_record(
+    store: &dyn Store,
+    run: RunId,
+) -> Result<(Vec<Event>, Vec<Message>), StoreError> {
+    let mut events = Vec::new();
+    loop {
+        let page = store.events(run, events.len() as u64, PAGE).await?;
+        let last = page.len() < PAGE;
+        events.extend(page);
+        if last {
+            return Ok((events, store.messages(run).await?));
+        }
+    }
+}

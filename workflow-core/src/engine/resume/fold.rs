@@ -1,0 +1,294 @@
+//! From the events on record to the state that a run had.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value as Json;
+
+use super::ResumeError;
+use crate::engine::state::{Mail, Recall};
+use crate::event::{Detail, Entry, Event, EventKind, Log, Origin, What};
+use crate::graph::Graph;
+use crate::id::RunId;
+use crate::run::{Call, ChildName, Facts, JobNames};
+use crate::scheduler::{Cause, Effect, Recorded, Scheduler};
+
+/// The state that a run had.
+pub(in crate::engine) struct Restored {
+    pub(in crate::engine) scheduler: Scheduler,
+    pub(in crate::engine) log: Log,
+    pub(in crate::engine) names: JobNames,
+    pub(in crate::engine) facts: Facts,
+    pub(in crate::engine) recall: Recall,
+    pub(in crate::engine) mail: Mail,
+    /// What jobs of the graph had left.
+    pub(in crate::engine) outputs: Vec<(u32, Arc<Json>)>,
+}
+
+struct Fold<'a> {
+    graph: &'a Graph,
+    numbers: HashMap<String, u32>,
+    state: Restored,
+    /// What is left to do of what the events have led to.
+    effects: Vec<Effect>,
+    /// By job: whether an end of it is on record.
+    ended: HashMap<u32, ()>,
+    now: SystemTime,
+}
+
+/// Folds the events of a run, which have all that happened in it up to `now`.
+///
+/// # Errors
+///
+/// Fails when the events do not belong to the graph.
+pub(in crate::engine) fn fold(
+    graph: &Arc<Graph>,
+    run: RunId,
+    events: &[Event],
+    began: SystemTime,
+    now: SystemTime,
+) -> Result<Restored, ResumeError> {
+    let numbers = graph.job_names().map(str::to_owned).zip(0..).collect();
+    let mut fold = Fold {
+        graph,
+        numbers,
+        state: Restored {
+            scheduler: Scheduler::new(Arc::clone(graph), run.to_u128() as u64),
+            log: Log::new(began, graph.len()),
+            names: JobNames::default(),
+            facts: Facts::new(),
+            recall: Recall::default(),
+            mail: Mail::default(),
+            outputs: Vec::new(),
+        },
+        effects: Vec::new(),
+        ended: HashMap::new(),
+        now,
+    };
+    fold.take_effects(began);
+    for event in events {
+        fold.event(event)?;
+    }
+    let Fold { mut state, effects, ended, .. } = fold;
+    let left = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
+    state.scheduler.resume(left.collect());
+    Ok(state)
+}
+
+/// Whether the effect notes an end that is on record already.
+fn is_on_record(effect: &Effect, ended: &HashMap<u32, ()>) -> bool {
+    match effect {
+        Effect::Skip { job, .. }
+        | Effect::Fail { job, .. }
+        | Effect::Cancel { job, .. }
+        | Effect::Expire { job } => ended.contains_key(job),
+        Effect::Arm { .. } => false,
+        _ => true,
+    }
+}
+
+impl Fold<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), ResumeError> {
+        let sequence = event.sequence;
+        let damaged = |problem: String| ResumeError::Damaged { sequence, problem };
+        if sequence != self.state.log.entries.len() as u64 {
+            let wanted = self.state.log.entries.len();
+            return Err(damaged(format!("stands where event {wanted} must be")));
+        }
+        let number = match (event.kind.job(), &event.kind) {
+            (None, _) => u32::MAX,
+            (Some(job), EventKind::JobStarted { attempt, origin: Some(origin), .. }) => {
+                self.child(job, *attempt, origin).map_err(damaged)?
+            }
+            (Some(job), _) => self.number(job).map_err(damaged)?,
+        };
+        self.note(event, number);
+        self.take_effects(event.at);
+        Ok(())
+    }
+
+    /// Takes out what the latest event led to. Timers have run since.
+    fn take_effects(&mut self, at: SystemTime) {
+        let elapsed = self.now.duration_since(at).unwrap_or_default();
+        for effect in self.state.scheduler.take_effects() {
+            self.effects.push(match effect {
+                Effect::Arm { timer, after } => {
+                    Effect::Arm { timer, after: after.saturating_sub(elapsed) }
+                }
+                other => other,
+            });
+        }
+    }
+
+    fn number(&self, job: &str) -> Result<u32, String> {
+        let number = self.numbers.get(job).copied();
+        number.ok_or_else(|| format!("names a job `{job}` that the run does not have"))
+    }
+
+    /// The number of a job that was started by another.
+    fn child(&mut self, job: &str, attempt: u32, origin: &Origin) -> Result<u32, String> {
+        if let Some(known) = self.numbers.get(job) {
+            return Ok(*known);
+        }
+        let number = self.state.scheduler.recall();
+        let (by, in_attempt, name) = match origin {
+            Origin::Element { of, index } => {
+                let parent = self.number(of)?;
+                (parent, attempt, ChildName::Element { parent, index: *index })
+            }
+            Origin::Undo { of } => {
+                let of = self.number(of)?;
+                (of, attempt, ChildName::Undo { of })
+            }
+            Origin::Call { by, attempt, job: called, input } => {
+                let (by, attempt) = (self.number(by)?, *attempt);
+                let (called, input) = (Cow::from(called.clone()), input.clone());
+                self.state.names.count(called.clone());
+                let call = Call { by, attempt, job: called, input };
+                self.state.names.calls.insert(number, call);
+                (by, attempt, ChildName::Own(job.to_owned().into()))
+            }
+        };
+        self.state.recall.note(number, in_attempt, &name, by);
+        self.state.names.children.push(name);
+        self.numbers.insert(job.to_owned(), number);
+        Ok(number)
+    }
+
+    fn note(&mut self, event: &Event, job: u32) {
+        let at = event.at.duration_since(self.state.log.began).unwrap_or_default();
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let told = Told::of(&event.kind);
+        if let Some(facts) = told.facts.filter(|facts| !facts.is_empty()) {
+            self.state.facts.insert(job, facts);
+        }
+        if let Some(recorded) = told.recorded {
+            self.record(job, recorded, &event.kind, event.at);
+        }
+        if matches!(event.kind, EventKind::CancelRequested) {
+            self.state.scheduler.cancel(Cause::Cancelled);
+        }
+        let entry = Entry::new(told.what, job, told.attempt, at);
+        match told.detail {
+            Some(detail) => {
+                if is_mail(&detail) {
+                    self.state.mail.restore(job, told.attempt, detail.clone());
+                }
+                self.state.log.push_with(entry, detail);
+            }
+            None => self.state.log.push(entry),
+        }
+    }
+
+    /// Tells the scheduler, or keeps for whoever will ask for the job again.
+    fn record(&mut self, job: u32, recorded: Recorded, kind: &EventKind, at: SystemTime) {
+        if let Recorded::Started { attempt } = recorded {
+            self.state.recall.begin(job, attempt);
+        } else if !matches!(recorded, Recorded::Retried { .. }) {
+            self.ended.insert(job, ());
+        }
+        if (job as usize) < self.graph.len() {
+            self.state.scheduler.restore(job, recorded);
+            if let EventKind::JobCompleted { output: Some(output), .. } = kind {
+                self.state.outputs.push((job, Arc::clone(output)));
+            }
+            return;
+        }
+        let elapsed = self.now.duration_since(at).unwrap_or_default();
+        let past = self.state.recall.pasts.entry(job).or_default();
+        past.recorded = Some(match recorded {
+            Recorded::Retried { attempt, delay } => {
+                Recorded::Retried { attempt, delay: delay.saturating_sub(elapsed) }
+            }
+            other => other,
+        });
+        match kind {
+            EventKind::JobCompleted { output, .. } => past.output.clone_from(output),
+            EventKind::JobFailed { error, .. } => past.error = Some(error.clone()),
+            _ => {}
+        }
+    }
+}
+
+fn is_mail(detail: &Detail) -> bool {
+    matches!(detail, Detail::Sleep { .. } | Detail::Signal { .. } | Detail::Kept { .. })
+}
+
+/// What an event says, in the words of the log and of the scheduler.
+struct Told {
+    what: What,
+    attempt: u32,
+    detail: Option<Detail>,
+    recorded: Option<Recorded>,
+    facts: Option<serde_json::Map<String, Json>>,
+}
+
+impl Told {
+    fn of(kind: &EventKind) -> Self {
+        let told =
+            |what, attempt| Self { what, attempt, detail: None, recorded: None, facts: None };
+        let error = |error: &crate::event::Failure, retry_in: Option<Duration>| {
+            Some(Detail::Error { error: error.clone(), retry_in })
+        };
+        match kind {
+            EventKind::RunStarted => told(What::RunStarted, 0),
+            EventKind::RunResumed => told(What::RunResumed, 0),
+            EventKind::CancelRequested => told(What::CancelRequested, 0),
+            EventKind::RunCancelled => told(What::RunCancelled, 0),
+            EventKind::RunCompleted { output } => {
+                let detail = output.clone().map(Detail::Output);
+                Self { detail, ..told(What::RunCompleted, 0) }
+            }
+            EventKind::RunFailed { reason } => {
+                let detail = Some(Detail::Reason(reason.clone()));
+                Self { detail, ..told(What::RunFailed, 0) }
+            }
+            EventKind::JobStarted { attempt, .. } => {
+                let recorded = Some(Recorded::Started { attempt: *attempt });
+                Self { recorded, ..told(What::JobStarted, *attempt) }
+            }
+            EventKind::AttemptFailed { attempt, error: failure, retry_in, .. } => {
+                let (attempt, delay) = (*attempt, *retry_in);
+                let recorded = Some(Recorded::Retried { attempt, delay });
+                let detail = error(failure, Some(delay));
+                Self { recorded, detail, ..told(What::AttemptFailed, attempt) }
+            }
+            EventKind::JobCompleted { attempt, output, facts, .. } => Self {
+                detail: output.clone().map(Detail::Output),
+                recorded: Some(Recorded::Completed),
+                facts: Some(facts.clone()),
+                ..told(What::JobCompleted, *attempt)
+            },
+            EventKind::JobFailed { attempt, error: failure, facts, .. } => Self {
+                detail: error(failure, None),
+                recorded: Some(Recorded::Failed { attempt: *attempt }),
+                facts: Some(facts.clone()),
+                ..told(What::JobFailed, *attempt)
+            },
+            EventKind::JobSkipped { reason, .. } => Self {
+                detail: Some(Detail::Reason(reason.clone())),
+                recorded: Some(Recorded::Skipped),
+                ..told(What::JobSkipped, 0)
+            },
+            EventKind::JobCancelled { attempt, .. } => Self {
+                recorded: Some(Recorded::Cancelled { attempt: *attempt }),
+                ..told(What::JobCancelled, *attempt)
+            },
+            EventKind::SleepStarted { attempt, duration, until, .. } => {
+                let detail = Detail::Sleep { duration: *duration, until: *until };
+                Self { detail: Some(detail), ..told(What::SleepStarted, *attempt) }
+            }
+            EventKind::SignalReceived { attempt, signal, payload, message, .. } => {
+                let (name, payload) = (signal.clone(), payload.clone());
+                let detail = Detail::Signal { name, payload, message: *message };
+                Self { detail: Some(detail), ..told(What::SignalReceived, *attempt) }
+            }
+            EventKind::ValueKept { key, value, .. } => {
+                let detail = Detail::Kept { key: key.clone(), value: value.clone() };
+                Self { detail: Some(detail), ..told(What::ValueKept, 0) }
+            }
+        }
+    }
+}

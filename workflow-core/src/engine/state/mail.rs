@@ -1,0 +1,188 @@
+//! What outlives a crash besides jobs: sleeps, signals, and values under keys.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::channel::oneshot;
+use serde_json::Value as Json;
+
+use super::{ActiveRun, Detail, Errands, Held, State, What};
+use crate::rare::Rare;
+
+/// A run's signals and sleeps, and the values that its jobs kept.
+#[derive(Default)]
+pub(in crate::engine) struct Mail {
+    /// Signals that nobody has received, oldest first.
+    waiting: Vec<Signal>,
+    /// Messages of the store that have come.
+    heard: BTreeSet<u64>,
+    /// Jobs that wait for a signal.
+    receivers: Vec<Receiver>,
+    /// Jobs that sleep, and how often.
+    sleepers: Rare<u32, usize>,
+    values: Rare<String, Json>,
+    /// What attempts under way had received and slept before the run was taken up again.
+    past: Vec<(u32, u32, Detail)>,
+}
+
+struct Signal {
+    name: String,
+    payload: Json,
+    message: Option<u64>,
+}
+
+struct Receiver {
+    job: u32,
+    attempt: u32,
+    name: String,
+    receive: oneshot::Sender<Json>,
+}
+
+impl Mail {
+    /// Whether a job waits for something that is not a job.
+    pub(super) fn is_awaited_by(&self, job: u32) -> bool {
+        self.sleepers.contains_key(&job)
+            || self.receivers.iter().any(|it| it.job == job && !it.receive.is_canceled())
+    }
+
+    /// What is on record: a sleep, a signal, or a value.
+    pub(in crate::engine) fn restore(&mut self, job: u32, attempt: u32, detail: Detail) {
+        match detail {
+            Detail::Kept { key, value } => drop(self.values.insert(key, value)),
+            detail => {
+                if let Detail::Signal { message: Some(number), .. } = detail {
+                    self.heard.insert(number);
+                }
+                self.past.push((job, attempt, detail));
+            }
+        }
+    }
+
+    /// Takes out what is on record of this attempt and like this.
+    fn recall(&mut self, job: u32, attempt: u32, like: impl Fn(&Detail) -> bool) -> Option<Detail> {
+        let same = |(of, number, detail): &(u32, u32, Detail)| {
+            (*of, *number) == (job, attempt) && like(detail)
+        };
+        let at = self.past.iter().position(same)?;
+        Some(self.past.remove(at).2)
+    }
+}
+
+impl State {
+    /// Notes that a function sleeps, and returns how long it still has to.
+    pub(in crate::engine) fn sleeps(
+        &mut self,
+        job: u32,
+        attempt: u32,
+        duration: Duration,
+        now: SystemTime,
+    ) -> Duration {
+        *self.mail.sleepers.entry(job).or_insert(0) += 1;
+        let same = |detail: &Detail| matches!(detail, Detail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
+        if let Some(Detail::Sleep { until, .. }) = self.mail.recall(job, attempt, same) {
+            return until.duration_since(now).unwrap_or_default();
+        }
+        let until = now.checked_add(duration).unwrap_or(now);
+        self.note_with(What::SleepStarted, job, attempt, Detail::Sleep { duration, until });
+        duration
+    }
+
+    /// A sleep has ended, or is not awaited any more.
+    pub(in crate::engine) fn slept(&mut self, job: u32) {
+        if let Some(count) = self.mail.sleepers.get_mut(&job) {
+            *count -= 1;
+            if *count == 0 {
+                self.mail.sleepers.remove(&job);
+            }
+        }
+    }
+
+    /// A job waits for a signal.
+    pub(in crate::engine) fn awaits(
+        &mut self,
+        job: u32,
+        attempt: u32,
+        name: String,
+        errands: &mut Errands,
+    ) -> oneshot::Receiver<Json> {
+        let (receive, received) = oneshot::channel();
+        let same =
+            |detail: &Detail| matches!(detail, Detail::Signal { name: it, .. } if *it == name);
+        if let Some(Detail::Signal { payload, .. }) = self.mail.recall(job, attempt, same) {
+            errands.signal.push((receive, payload));
+            return received;
+        }
+        self.mail.receivers.retain(|receiver| !receiver.receive.is_canceled());
+        self.mail.receivers.push(Receiver { job, attempt, name, receive });
+        self.hand_out(errands);
+        received
+    }
+
+    /// A signal has come.
+    pub(in crate::engine) fn signalled(
+        &mut self,
+        name: String,
+        payload: Json,
+        message: Option<u64>,
+        errands: &mut Errands,
+    ) {
+        if message.is_some_and(|number| !self.mail.heard.insert(number)) {
+            return;
+        }
+        self.mail.waiting.push(Signal { name, payload, message });
+        self.hand_out(errands);
+    }
+
+    /// Brings signals and those who wait for them together, each in order.
+    fn hand_out(&mut self, errands: &mut Errands) {
+        let mut at = 0;
+        while at < self.mail.waiting.len() {
+            let name = &self.mail.waiting[at].name;
+            let waits = |it: &Receiver| it.name == *name && !it.receive.is_canceled();
+            let Some(receiver) = self.mail.receivers.iter().position(waits) else {
+                at += 1;
+                continue;
+            };
+            let Receiver { job, attempt, receive, .. } = self.mail.receivers.remove(receiver);
+            let Signal { name, payload, message } = self.mail.waiting.remove(at);
+            let detail = Detail::Signal { name, payload: payload.clone(), message };
+            self.note_with(What::SignalReceived, job, attempt, detail);
+            if let Some(Held::Signal(receive, payload)) = self.hold(Held::Signal(receive, payload))
+            {
+                errands.signal.push((receive, payload));
+            }
+        }
+    }
+
+    /// Keeps a value under a key.
+    pub(in crate::engine) fn keep_value(
+        &mut self,
+        job: u32,
+        attempt: u32,
+        key: String,
+        value: Json,
+    ) {
+        if self.scheduler.is_running(job, attempt) {
+            self.mail.values.insert(key.clone(), value.clone());
+            self.note_with(What::ValueKept, job, attempt, Detail::Kept { key, value });
+        }
+    }
+
+    /// The value that was kept under a key.
+    pub(in crate::engine) fn kept_value(&self, key: &str) -> Option<Json> {
+        self.mail.values.get(key).cloned()
+    }
+}
+
+impl ActiveRun {
+    /// Brings a signal to the job that waits for it, or keeps it for one that will.
+    pub(in crate::engine) fn signal(
+        self: &Arc<Self>,
+        name: String,
+        payload: Json,
+        message: Option<u64>,
+    ) {
+        self.change(|state, errands| state.signalled(name, payload, message, errands));
+    }
+}

@@ -1,0 +1,63 @@
+//! Runs on record, with the workflows that this program has.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, LookupError, Recovery};
+use crate::id::RunId;
+use crate::registry;
+use crate::run::{Report, RunError};
+use crate::store::{StoreError, WorkflowSnapshot};
+use crate::workflow::Workflow;
+
+impl Engine {
+    /// Takes up every run of the engine's store that has not ended and that no living engine
+    /// drives: what a crash left behind, and what was left for others to run. Outcomes on record
+    /// stand; attempts that were under way begin again, under the same idempotency key.
+    ///
+    /// Workflows come from the registry; one that was a file, from the text that the store kept.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read. What cannot be taken up is no error, and is told in
+    /// [`Recovery::refused`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use workflow_core::MemoryStore;
+    /// use workflow_core::prelude::*;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let engine = Engine::builder().store(MemoryStore::new()).build();
+    /// for run in engine.recover().await?.runs {
+    ///     println!("{} goes on", run.id());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # futures::executor::block_on(example()).unwrap();
+    /// ```
+    pub async fn recover(&self) -> Result<Recovery, StoreError> {
+        self.recover_with(find).await
+    }
+
+    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
+    /// run up when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run failed or was cancelled, when there is none with this id, and when its
+    /// workflow is not to be had or has changed.
+    pub async fn follow(&self, run: RunId) -> Result<Report, RunError> {
+        self.follow_with(run, find).await
+    }
+}
+
+/// The workflow of a run on record: as this program has it, or as the store does.
+fn find(snapshot: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
+    #[cfg(all(unix, feature = "yaml"))]
+    if let Some(source) = &snapshot.source
+        && let Some(file) = crate::file::WorkflowFile::from_source(source)
+    {
+        return Ok(Arc::new(file?));
+    }
+    Ok(registry::get(&snapshot.name)?.workflow())
+}

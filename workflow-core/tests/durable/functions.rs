@@ -1,0 +1,142 @@
+//! Functions that run jobs as they go.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::future::join;
+use workflow_core::EventKind;
+
+use super::*;
+
+static CHARGES: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+async fn charge(amount: &u32) -> u32 {
+    CHARGES.fetch_add(1, Ordering::SeqCst);
+    amount + 1
+}
+
+#[job]
+fn refuse(amount: &u32) -> Result<u32, JobError> {
+    Err(JobError::terminal(format!("{amount} is too much")))
+}
+
+#[register_workflow(name = "durable: orders")]
+async fn orders(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
+    let mut paid = Vec::new();
+    for amount in [10, 20] {
+        paid.push(ctx.run(charge, amount).await?);
+    }
+    let both = join(ctx.run(charge, 30), ctx.run(charge, 40));
+    let (left, right) = both.await;
+    paid.extend([left?, right?]);
+    if ctx.run(refuse, 99).await.is_err() {
+        paid.push(0);
+    }
+    ctx.keep("paid", &paid)?;
+    ctx.sleep(Duration::from_micros(10)).await;
+    Ok(paid)
+}
+
+#[test]
+fn a_function_that_is_cut_off_anywhere_ends_the_same() {
+    cut_off_everywhere("durable: orders", |batches, ended, events| {
+        let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        assert_eq!(report.output::<Vec<u32>>(), Ok(vec![11, 21, 31, 41, 0]));
+        let completed = |name: &str| {
+            let of = |event: &&Event| matches!(&event.kind, EventKind::JobCompleted { job, .. } if job == name);
+            events.iter().filter(of).count()
+        };
+        for name in ["charge", "charge_2", "charge_3", "charge_4", "durable: orders"] {
+            assert_eq!(completed(name), 1, "{name} after {batches} batches: {events:#?}");
+        }
+        assert_eq!(report.jobs().len(), 6, "{report}");
+    });
+}
+
+/// What the function asks for.
+static AMOUNTS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+#[register_workflow(name = "durable: changing")]
+async fn changing(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
+    let amounts = AMOUNTS.lock().expect("no panic").clone();
+    let mut paid = Vec::new();
+    for amount in amounts {
+        paid.push(ctx.run(charge, amount).await?);
+    }
+    Ok(paid)
+}
+
+/// Cuts a function off after its second call, and takes it up when it asks for these.
+fn changed_to(amounts: Vec<u32>) -> Result<Report, RunError> {
+    let store = Arc::new(MemoryStore::new());
+    *AMOUNTS.lock().expect("no panic") = vec![1, 2, 3];
+    engine_for(3, &store).run("durable: changing").wait().expect_err("it is cut off");
+    *AMOUNTS.lock().expect("no panic") = amounts;
+    take_up(&store)
+}
+
+#[test]
+fn a_function_that_asks_for_something_else_fails() {
+    let error = changed_to(vec![1, 7, 3]).expect_err("2 is on record").to_string();
+    let wanted = "on record, attempt 1 asked for `charge` with 2, and the function now asks for \
+                  `charge` with 7 instead";
+    assert!(error.contains(wanted), "{error}");
+    let error = changed_to(vec![1]).expect_err("2 is on record").to_string();
+    assert!(error.contains("the function no longer asks for it"), "{error}");
+    let report = changed_to(vec![1, 2, 8]).expect("only what is on record counts");
+    assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2, 3, 9]));
+}
+
+#[register_workflow(name = "durable: approval")]
+async fn approval(ctx: WorkflowContext) -> Result<String, JobError> {
+    let first: String = ctx.wait_signal("approved").await?;
+    let amount = ctx.run(charge, 1).await?;
+    let second: String = ctx.wait_signal("approved").await?;
+    Ok(format!("{first} {amount} {second}"))
+}
+
+#[test]
+fn signals_are_received_once_and_in_order() {
+    for batches in 1..9 {
+        let store = Arc::new(MemoryStore::new());
+        let engine = engine_for(batches, &store);
+        let run = engine.run("durable: approval").start().expect("it starts");
+        for name in ["Ada", "Bob"] {
+            block_on(run.signal("approved", name)).expect("it is kept");
+        }
+        let ended = match run.join() {
+            Err(RunError::Store { .. }) => take_up(&store),
+            ended => ended,
+        };
+        let output = ended.map(|report| report.output::<String>());
+        let output = output.expect("it completes");
+        assert_eq!(output.as_deref(), Ok("Ada 2 Bob"), "after {batches} batches");
+    }
+}
+
+#[register_workflow(name = "durable: patient")]
+async fn patient(ctx: WorkflowContext) -> Result<(), JobError> {
+    ctx.sleep(Duration::from_secs(3600)).await;
+    Ok(())
+}
+
+#[test]
+fn a_sleep_goes_on_where_it_was() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = workflow_core::ManualClock::new();
+    let build = |batches| {
+        let builder = Engine::builder().store(CutOff::after(batches, &store)).clock(clock.clone());
+        builder.lease(Duration::ZERO).threads(1).build()
+    };
+    let first = build(2);
+    let run = first.run("durable: patient").start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    assert!(seen.any(|event| matches!(event.kind, EventKind::SleepStarted { .. })));
+    clock.advance(Duration::from_secs(1800));
+    let second = build(99);
+    let recovery = block_on(second.recover()).expect("memory can be read");
+    let ended = clock.drive(recovery.runs[0].wait());
+    block_on(ended).expect("it completes");
+    assert_eq!(workflow_core::Clock::now(&clock), Duration::from_secs(3600));
+}

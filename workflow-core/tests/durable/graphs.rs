@@ -1,0 +1,183 @@
+//! Graphs of jobs.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::json;
+use workflow_core::EventKind;
+
+use super::*;
+
+/// How often each job ran, by what it was asked for.
+static RUNS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn ran(job: &str) {
+    RUNS.lock().expect("no panic").push(job.to_owned());
+}
+
+#[job]
+fn extract() -> Vec<u32> {
+    ran("extract");
+    vec![1, 2, 3]
+}
+
+#[job]
+async fn double(number: &u32) -> u32 {
+    ran("double");
+    number * 2
+}
+
+#[job]
+fn flaky(ctx: &JobContext, numbers: &[u32]) -> Result<u32, JobError> {
+    ran("flaky");
+    if ctx.attempt() < 3 {
+        return Err("not yet".into());
+    }
+    Ok(numbers.iter().sum())
+}
+
+#[job]
+fn report(sum: &u32, doubles: &[u32]) -> String {
+    format!("{sum} {doubles:?}")
+}
+
+#[register_workflow(name = "durable: etl")]
+fn etl(flow: &mut Flow) -> Handle<String> {
+    let numbers = flow.job(extract::draw());
+    let doubles = flow.job(map(numbers, double).name("doubles"));
+    let quick = RetryPolicy::attempts(3).initial_interval(Duration::from_micros(1));
+    let sum = flow.job(flaky(numbers).retry(quick));
+    flow.job(report(sum, doubles))
+}
+
+/// Each job has one outcome on record, and the numbers of the events have no gap.
+fn check_record(events: &[Event]) {
+    let mut outcomes = HashMap::new();
+    for (sequence, event) in events.iter().enumerate() {
+        assert_eq!(event.sequence, sequence as u64);
+        if let EventKind::JobCompleted { job, .. } | EventKind::JobFailed { job, .. } = &event.kind
+        {
+            *outcomes.entry(job.clone()).or_insert(0) += 1;
+        }
+    }
+    assert!(outcomes.values().all(|count| *count == 1), "{outcomes:?}");
+    assert!(events.last().is_some_and(|event| event.kind.is_last()), "{events:?}");
+    assert_eq!(events.iter().filter(|event| event.kind.is_last()).count(), 1);
+}
+
+#[test]
+fn a_graph_that_is_cut_off_anywhere_ends_the_same() {
+    cut_off_everywhere("durable: etl", |batches, ended, events| {
+        check_record(events);
+        let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));
+        assert_eq!(report.job("flaky").map(|job| job.attempts), Some(3));
+        assert_eq!(report.jobs().len(), 4 + 3, "{report}");
+    });
+}
+
+#[test]
+fn what_is_on_record_does_not_run_again() {
+    let store = Arc::new(MemoryStore::new());
+    // Begun; extract; what came of it.
+    let cut_off = engine_for(2, &store).run("durable: etl").wait().expect_err("it is cut off");
+    assert!(cut_off.to_string().contains("the power is out"), "{cut_off}");
+    RUNS.lock().expect("no panic").clear();
+    take_up(&store).expect("it completes");
+    let ran = std::mem::take(&mut *RUNS.lock().expect("no panic"));
+    assert!(!ran.iter().any(|job| job == "extract"), "{ran:?}");
+}
+
+#[job]
+fn broken() -> Result<u32, JobError> {
+    Err(JobError::terminal("no such table"))
+}
+
+#[job]
+fn alarm() -> u32 {
+    7
+}
+
+#[register_workflow(name = "durable: fails")]
+fn fails(flow: &mut Flow) {
+    let broken = flow.job(broken::draw());
+    flow.job(double(broken).name("never"));
+    flow.job(alarm::draw().after(broken).trigger(TriggerRule::OneFailed));
+}
+
+#[test]
+fn a_failure_that_is_cut_off_anywhere_ends_the_same() {
+    cut_off_everywhere("durable: fails", |_, ended, events| {
+        check_record(events);
+        let error = ended.expect_err("a job fails");
+        let report = error.report().expect("it ran");
+        let skipped = report.job("never").and_then(|job| job.skipped_because);
+        assert_eq!(skipped.as_deref(), Some("`broken` did not complete"));
+        assert_eq!(report.job("alarm").map(|job| job.status), Some(Status::Completed));
+        assert_eq!(report.reason().as_deref(), Some("job `broken` failed: no such table"));
+    });
+}
+
+#[job]
+async fn hangs(_ctx: &JobContext) {
+    std::future::pending::<()>().await;
+}
+
+#[register_workflow(name = "durable: hangs")]
+fn hanging(flow: &mut Flow) {
+    let first = flow.job(hangs::draw());
+    flow.job(alarm::draw().after(first));
+}
+
+#[test]
+fn a_cancelled_run_stays_cancelled() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = engine_for(2, &store).to_builder().cancel_grace(Duration::from_millis(20)).build();
+    let run = engine.run("durable: hangs").start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    assert!(seen.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
+    run.cancel();
+    let _cut_off = run.join().expect_err("it was cancelled, or cut off");
+    let taken_up = take_up(&store);
+    assert!(matches!(taken_up, Err(RunError::Cancelled(_))), "{taken_up:?}");
+    check_record(&events(&store, run.id()));
+}
+
+#[test]
+fn a_run_that_ended_is_followed() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let run = engine.run("durable: etl").wait().expect("it completes").id();
+    let elsewhere = Engine::builder().shared_store(store).build();
+    let report = block_on(elsewhere.follow(run)).expect("it completed");
+    assert_eq!(report.output_json().ok(), Some(json!("6 [2, 4, 6]")));
+    assert_eq!(report.id(), run);
+}
+
+#[register_workflow(name = "durable: outer")]
+fn outer(flow: &mut Flow) -> Handle<String> {
+    let start = flow.value(());
+    flow.job(registry::call("durable: etl", start))
+}
+
+#[test]
+fn a_workflow_in_a_workflow_has_one_run() {
+    for batches in 1..14 {
+        let store = Arc::new(MemoryStore::new());
+        let ended = engine_for(batches, &store).run("durable: outer").wait();
+        let engine = Engine::builder().shared_store(store.clone()).build();
+        let recovery = block_on(engine.recover()).expect("memory can be read");
+        assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
+        let outer = only(&store).expect("it began");
+        let ended = match ended {
+            Err(RunError::Store { .. } | RunError::Failed(_)) => block_on(engine.follow(outer)),
+            ended => ended,
+        };
+        let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));
+        assert_eq!(store.runs().len(), 2, "after {batches} batches");
+        for (run, _) in store.runs() {
+            check_record(&events(&store, run));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Runs that outlive the process: cut off at every point, and taken up again.
+
+#[path = "../support/cut_off.rs"]
+mod cut_off;
+mod functions;
+mod graphs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use workflow_core::prelude::*;
+use workflow_core::{Engine, Event, MemoryStore, RunId, Store as _};
+
+use cut_off::CutOff;
+
+/// An engine whose store takes this many batches, and which counts as dead at once.
+fn engine_for(batches: usize, store: &Arc<MemoryStore>) -> Engine {
+    Engine::builder().store(CutOff::after(batches, store)).lease(Duration::ZERO).build()
+}
+
+/// The only run of the store.
+fn only(store: &MemoryStore) -> Option<RunId> {
+    store.runs().first().map(|(run, _)| *run)
+}
+
+fn events(store: &MemoryStore, run: RunId) -> Vec<Event> {
+    block_on(store.events(run, 0, usize::MAX)).expect("memory can be read")
+}
+
+/// Takes the only run of the store up, and waits for its end.
+fn take_up(store: &Arc<MemoryStore>) -> Result<Report, RunError> {
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let recovery = block_on(engine.recover()).expect("memory can be read");
+    assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
+    let [run] = &recovery.runs[..] else { panic!("{} runs", recovery.runs.len()) };
+    run.join()
+}
+
+/// Runs a workflow that is cut off after every number of batches, and taken up again; `check`
+/// looks at what came of it.
+fn cut_off_everywhere(
+    name: &'static str,
+    check: impl Fn(usize, Result<Report, RunError>, &[Event]),
+) {
+    for batches in 1.. {
+        let store = Arc::new(MemoryStore::new());
+        let ended = engine_for(batches, &store).run(name).wait();
+        let was_cut_off = matches!(ended, Err(RunError::Store { .. }));
+        let ended = if was_cut_off { take_up(&store) } else { ended };
+        let run = only(&store).expect("it began");
+        check(batches, ended, &events(&store, run));
+        if !was_cut_off {
+            return;
+        }
+    }
+}

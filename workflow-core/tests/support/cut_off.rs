@@ -1,0 +1,82 @@
+//! A store that is cut off from its engine, as when the process dies: what it has is there, and
+//! nothing is added.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use workflow_core::{
+    Begun, Event, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
+    StoreError, StoredRun,
+};
+
+/// Takes this many batches, and then no more.
+pub(crate) struct CutOff {
+    store: Arc<MemoryStore>,
+    left: AtomicUsize,
+}
+
+impl CutOff {
+    pub(crate) fn after(batches: usize, store: &Arc<MemoryStore>) -> Self {
+        Self { store: Arc::clone(store), left: AtomicUsize::new(batches) }
+    }
+
+    fn take(&self) -> Result<(), StoreError> {
+        let less = |left: usize| left.checked_sub(1);
+        let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        taken.map(drop).map_err(|_| StoreError::Unusable("the power is out".into()))
+    }
+}
+
+#[async_trait]
+impl Store for CutOff {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+        self.take()?;
+        self.store.begin(run, events).await
+    }
+
+    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+        self.take()?;
+        self.store.append(lease, events).await
+    }
+
+    async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.store.events(run, from, limit).await
+    }
+
+    async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.store.run(run).await
+    }
+
+    async fn orphans(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.store.orphans(after, limit).await
+    }
+
+    async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        self.store.claim(owner, runs).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.store.release(leases).await
+    }
+
+    async fn renew(&self, _: Owner, _: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        self.store.send(run, message).await
+    }
+
+    async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
+        self.store.inbox(owner, after).await
+    }
+
+    async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
+        self.store.messages(run).await
+    }
+}
