@@ -118,7 +118,7 @@ impl Engine {
             grace: self.0.grace,
             store: self.store().cloned(),
             store_patience: self.0.store_patience,
-            lease: self.0.keeper.as_ref().map_or(LEASE, |keeper| keeper.owner().lifetime),
+            lease: self.0.keeper.as_ref().map_or(LEASE, Keeper::lease),
             timings: self.0.timings,
             threads: self.0.threads,
         }
@@ -202,11 +202,11 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets how long other engines on the same store wait before they take over the runs of this
-    /// one, when it is not heard of any more. It is heard of three times in that time. Default:
-    /// 10 s.
-    pub fn lease(mut self, lifetime: Duration) -> Self {
-        self.lease = lifetime;
+    /// Sets the time within which engines that [serve](Engine::serve) the same store have taken
+    /// over the runs of this one, when it dies. Alive, it is heard of three times in that time.
+    /// Default: 10 s.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
         self
     }
 

@@ -1,6 +1,10 @@
 //! Runs on record, with the workflows that this program has.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures::future::{Either, select};
 
 use crate::engine::{Engine, LookupError, Recovery};
 use crate::id::RunId;
@@ -48,6 +52,40 @@ impl Engine {
     /// workflow is not to be had or has changed.
     pub async fn follow(&self, run: RunId) -> Result<Report, RunError> {
         self.follow_with(run, find).await
+    }
+}
+
+impl Engine {
+    /// Takes up what nobody drives, again and again until `stop` ends: runs whose engine has died,
+    /// and runs that were [left to others](crate::RunRequest::enqueue). Runs under way when it
+    /// stops go on in the background.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the engine has no store, or one that is of no use; a store that is out of reach
+    /// is asked again.
+    pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        let mut stop = pin!(stop);
+        let mut refused = HashSet::new();
+        loop {
+            match self.recover().await {
+                Ok(recovery) => {
+                    for (run, error) in recovery.refused {
+                        if refused.insert(run) {
+                            tracing::warn!(%run, %error, "the run is not taken up");
+                        }
+                    }
+                }
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, "the store is out of reach");
+                }
+                Err(error) => return Err(error),
+            }
+            let pause = pin!(self.pause());
+            if let Either::Left(_) = select(stop.as_mut(), pause).await {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::id::RunId;
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
-pub(crate) use job::{Call, ChildName, Facts, JobLegend, JobNames};
+pub(crate) use job::{CalledJob, ChildName, Facts, JobLegend, JobNames};
 pub use output::OutputError;
 pub(crate) use report::Record;
 pub use report::Report;

@@ -132,7 +132,7 @@ impl ActiveRun {
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let Restored { scheduler, log, names, facts, recall, mail, outputs } = restored;
         let mut state = State::new(scheduler, log, recorder);
-        (state.names, state.facts, state.mail) = (names, facts, mail);
+        (state.names, state.facts, state.mail) = (names, facts, Some(Box::new(mail)));
         state.recall = Some(Box::new(recall));
         let run = Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();

@@ -13,7 +13,7 @@ use super::active::ActiveRun;
 use super::state::{Child, Claim, Errands, State};
 use crate::id::RunId;
 use crate::job::{ChildHandle, Host, JobError, NewChild, Token, Traits};
-use crate::run::{Call, ChildName};
+use crate::run::{CalledJob, ChildName};
 
 impl Host for ActiveRun {
     fn engine(&self) -> Arc<dyn Any + Send + Sync> {
@@ -151,7 +151,7 @@ impl State {
             None => {
                 let call = self.recorder.is_some().then(|| {
                     let (by, job, input) = (parent, given.clone(), asked);
-                    Call { by, attempt, job, input }
+                    CalledJob { by, attempt, job, input }
                 });
                 (ChildName::Own(given), Traits::CHILD, call)
             }

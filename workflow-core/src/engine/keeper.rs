@@ -36,13 +36,19 @@ struct Watch {
 }
 
 impl Keeper {
-    pub(super) fn new(store: Arc<dyn Store>, lifetime: Duration) -> Self {
-        let owner = Owner { id: OwnerId::random(), lifetime };
+    pub(super) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
+        // The rest is for those who take over.
+        let owner = Owner { id: OwnerId::random(), lifetime: lease * 9 / 10 };
         Self(Arc::new(Inner { store, owner, watch: Mutex::default(), bell: Condvar::new() }))
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// The time within which the runs of a dead engine are taken over.
+    pub(super) fn lease(&self) -> Duration {
+        self.0.owner.lifetime * 10 / 9
     }
 
     pub(super) fn owner(&self) -> Owner {

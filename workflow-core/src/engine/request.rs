@@ -15,10 +15,12 @@ use super::Engine;
 use super::active::{ActiveRun, RunHandle};
 use super::driver::Driver;
 use super::kept::new_run;
+use super::resume::ResumeError;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
+use crate::id::RunId;
 use crate::run::{InputError, Report, RunError};
-use crate::store::{Parent, Trigger};
+use crate::store::{Begun, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, Workflow};
 
@@ -65,6 +67,14 @@ pub(super) struct Terms {
     pub(super) trigger: Trigger,
     pub(super) idempotency_key: Option<String>,
     pub(super) parent: Option<Parent>,
+}
+
+/// What a run begins with, found to fit.
+struct Ready {
+    workflow: Arc<dyn Workflow>,
+    plan: Arc<Plan>,
+    input: Option<Boxed>,
+    terms: Terms,
 }
 
 enum Input {
@@ -124,6 +134,30 @@ impl RunRequest {
         Ok(RunHandle(run))
     }
 
+    /// Leaves the run to any engine that [serves](Engine::serve) the same store, and returns its
+    /// id once the store has it. Under an idempotency key that was used before, returns the id of
+    /// the run that is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the engine has no store, when the run cannot begin, and when it is not kept.
+    pub async fn enqueue(self) -> Result<RunId, RunError> {
+        let engine = self.engine.clone();
+        let Some(store) = engine.store() else {
+            let run = RunId::random();
+            return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
+        };
+        let Ready { workflow, plan, input, terms } = self.ready()?;
+        let mut new = new_run(&engine.0, &*workflow, &plan, input.as_deref(), terms)?;
+        new.owner = None;
+        let run = new.id;
+        match store.begin(new, Vec::new()).await {
+            Ok(Begun::New(_)) => Ok(run),
+            Ok(Begun::Existing(existing)) => Ok(existing.id),
+            Err(error) => Err(RunError::Store { run, error: Arc::new(error) }),
+        }
+    }
+
     /// Runs to the end on the calling thread, for hosts without async code. Inside async code
     /// this blocks the executor: await the request instead.
     ///
@@ -138,6 +172,17 @@ impl RunRequest {
     }
 
     fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
+        let engine = self.engine.clone();
+        let Ready { workflow, plan, input, terms } = self.ready()?;
+        let new_run = match engine.0.keeper {
+            Some(_) => Some(new_run(&engine.0, &*workflow, &plan, input.as_deref(), terms)?),
+            None => None,
+        };
+        Ok(ActiveRun::new(&engine, runtime, &workflow, plan, input, new_run))
+    }
+
+    /// Checks that the run can begin.
+    fn ready(self) -> Result<Ready, RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
         let input = fit(self.input, &*workflow)
@@ -146,12 +191,7 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        let shared = &self.engine.0;
-        let new_run = match shared.keeper {
-            Some(_) => Some(new_run(shared, &*workflow, &plan, input.as_deref(), self.terms)?),
-            None => None,
-        };
-        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input, new_run))
+        Ok(Ready { workflow, plan, input, terms: self.terms })
     }
 }
 

@@ -44,6 +44,11 @@ pub(super) struct Known {
 /// How many runs, or events, are read at once.
 const PAGE: usize = 1000;
 
+/// Of the time in which runs of a dead engine are taken over, a twentieth passes between two
+/// looks, within these bounds.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
 /// How often a run that another process drives is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -68,6 +73,13 @@ impl Engine {
             after = Some(last.id);
             self.take_up(orphans, &find, &mut recovery).await?;
         }
+    }
+
+    /// Waits between two looks for runs that nobody drives.
+    pub(crate) async fn pause(&self) {
+        let lease = self.0.keeper.as_ref().map(|keeper| keeper.lease()).unwrap_or_default();
+        let pause = (lease / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.0.time.sleep(&Runtime::current(), pause).await;
     }
 
     async fn take_up(

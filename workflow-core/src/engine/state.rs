@@ -57,7 +57,8 @@ pub(super) struct State {
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
     alarms: Alarms,
-    pub(super) mail: Mail,
+    /// Present once there is something in it.
+    pub(super) mail: Option<Box<Mail>>,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Recorder>,
     /// Present when the run was taken up again.
@@ -137,7 +138,7 @@ impl State {
             granted: Rare::new(),
             spans: Rare::new(),
             alarms: Alarms::default(),
-            mail: Mail::default(),
+            mail: None,
             recorder,
             recall: None,
             driver: None,

@@ -88,13 +88,13 @@ fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::O
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
     /// What functions called, of runs that a store keeps.
-    pub(crate) calls: Rare<u32, Call>,
+    pub(crate) calls: Rare<u32, CalledJob>,
     counts: Rare<Cow<'static, str>, u32>,
 }
 
 /// A call of a function that a store keeps.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub(crate) struct CalledJob {
     /// The job whose function it is, and in which attempt.
     pub(crate) by: u32,
     pub(crate) attempt: u32,
@@ -164,7 +164,7 @@ impl Legend for JobLegend<'_> {
             }
             ChildName::Undo { of } => Origin::Undo { of: self.name(*of) },
             ChildName::Own(_) => {
-                let Call { by, attempt, job, input } = self.names.calls.get(&job)?;
+                let CalledJob { by, attempt, job, input } = self.names.calls.get(&job)?;
                 let (by, attempt) = (self.name(*by), *attempt);
                 Origin::Call { by, attempt, job: job.to_string(), input: input.clone() }
             }

@@ -12,7 +12,7 @@ use crate::engine::state::{Mail, Recall};
 use crate::event::{Detail, Entry, Event, EventKind, Log, Origin, What};
 use crate::graph::Graph;
 use crate::id::RunId;
-use crate::run::{Call, ChildName, Facts, JobNames};
+use crate::run::{CalledJob, ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, Recorded, Scheduler};
 
 /// The state that a run had.
@@ -146,7 +146,7 @@ impl Fold<'_> {
                 let (by, attempt) = (self.number(by)?, *attempt);
                 let (called, input) = (Cow::from(called.clone()), input.clone());
                 self.state.names.count(called.clone());
-                let call = Call { by, attempt, job: called, input };
+                let call = CalledJob { by, attempt, job: called, input };
                 self.state.names.calls.insert(number, call);
                 (by, attempt, ChildName::Own(job.to_owned().into()))
             }

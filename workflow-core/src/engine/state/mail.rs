@@ -41,7 +41,7 @@ struct Receiver {
 
 impl Mail {
     /// Whether a job waits for something that is not a job.
-    pub(super) fn is_awaited_by(&self, job: u32) -> bool {
+    fn is_awaited_by(&self, job: u32) -> bool {
         self.sleepers.contains_key(&job)
             || self.receivers.iter().any(|it| it.job == job && !it.receive.is_canceled())
     }
@@ -57,6 +57,16 @@ impl Mail {
                 self.past.push((job, attempt, detail));
             }
         }
+    }
+
+    /// Takes out the oldest signal that somebody waits for, and who has waited longest.
+    fn match_up(&mut self) -> Option<(Receiver, Signal)> {
+        self.receivers.retain(|receiver| !receiver.receive.is_canceled());
+        let Self { receivers, waiting, .. } = self;
+        let of = |name: &str| receivers.iter().position(|receiver| receiver.name == name);
+        let mut signals = waiting.iter().enumerate();
+        let (signal, receiver) = signals.find_map(|(at, it)| Some((at, of(&it.name)?)))?;
+        Some((receivers.remove(receiver), waiting.remove(signal)))
     }
 
     /// Takes out what is on record of this attempt and like this.
@@ -78,9 +88,9 @@ impl State {
         duration: Duration,
         now: SystemTime,
     ) -> Duration {
-        *self.mail.sleepers.entry(job).or_insert(0) += 1;
+        *self.mail().sleepers.entry(job).or_insert(0) += 1;
         let same = |detail: &Detail| matches!(detail, Detail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
-        if let Some(Detail::Sleep { until, .. }) = self.mail.recall(job, attempt, same) {
+        if let Some(Detail::Sleep { until, .. }) = self.mail().recall(job, attempt, same) {
             return until.duration_since(now).unwrap_or_default();
         }
         let until = now.checked_add(duration).unwrap_or(now);
@@ -90,10 +100,10 @@ impl State {
 
     /// A sleep has ended, or is not awaited any more.
     pub(in crate::engine) fn slept(&mut self, job: u32) {
-        if let Some(count) = self.mail.sleepers.get_mut(&job) {
+        if let Some(count) = self.mail().sleepers.get_mut(&job) {
             *count -= 1;
             if *count == 0 {
-                self.mail.sleepers.remove(&job);
+                self.mail().sleepers.remove(&job);
             }
         }
     }
@@ -109,12 +119,11 @@ impl State {
         let (receive, received) = oneshot::channel();
         let same =
             |detail: &Detail| matches!(detail, Detail::Signal { name: it, .. } if *it == name);
-        if let Some(Detail::Signal { payload, .. }) = self.mail.recall(job, attempt, same) {
+        if let Some(Detail::Signal { payload, .. }) = self.mail().recall(job, attempt, same) {
             errands.signal.push((receive, payload));
             return received;
         }
-        self.mail.receivers.retain(|receiver| !receiver.receive.is_canceled());
-        self.mail.receivers.push(Receiver { job, attempt, name, receive });
+        self.mail().receivers.push(Receiver { job, attempt, name, receive });
         self.hand_out(errands);
         received
     }
@@ -127,25 +136,18 @@ impl State {
         message: Option<u64>,
         errands: &mut Errands,
     ) {
-        if message.is_some_and(|number| !self.mail.heard.insert(number)) {
+        if message.is_some_and(|number| !self.mail().heard.insert(number)) {
             return;
         }
-        self.mail.waiting.push(Signal { name, payload, message });
+        self.mail().waiting.push(Signal { name, payload, message });
         self.hand_out(errands);
     }
 
     /// Brings signals and those who wait for them together, each in order.
     fn hand_out(&mut self, errands: &mut Errands) {
-        let mut at = 0;
-        while at < self.mail.waiting.len() {
-            let name = &self.mail.waiting[at].name;
-            let waits = |it: &Receiver| it.name == *name && !it.receive.is_canceled();
-            let Some(receiver) = self.mail.receivers.iter().position(waits) else {
-                at += 1;
-                continue;
-            };
-            let Receiver { job, attempt, receive, .. } = self.mail.receivers.remove(receiver);
-            let Signal { name, payload, message } = self.mail.waiting.remove(at);
+        while let Some((receiver, signal)) = self.mail().match_up() {
+            let Receiver { job, attempt, receive, .. } = receiver;
+            let Signal { name, payload, message } = signal;
             let detail = Detail::Signal { name, payload: payload.clone(), message };
             self.note_with(What::SignalReceived, job, attempt, detail);
             if let Some(Held::Signal(receive, payload)) = self.hold(Held::Signal(receive, payload))
@@ -164,14 +166,23 @@ impl State {
         value: Json,
     ) {
         if self.scheduler.is_running(job, attempt) {
-            self.mail.values.insert(key.clone(), value.clone());
+            self.mail().values.insert(key.clone(), value.clone());
             self.note_with(What::ValueKept, job, attempt, Detail::Kept { key, value });
         }
     }
 
     /// The value that was kept under a key.
     pub(in crate::engine) fn kept_value(&self, key: &str) -> Option<Json> {
-        self.mail.values.get(key).cloned()
+        self.mail.as_ref()?.values.get(key).cloned()
+    }
+
+    fn mail(&mut self) -> &mut Mail {
+        self.mail.get_or_insert_default()
+    }
+
+    /// Whether a job waits for something that is not a job.
+    pub(super) fn awaits_mail(&self, job: u32) -> bool {
+        self.mail.as_ref().is_some_and(|mail| mail.is_awaited_by(job))
     }
 }
 

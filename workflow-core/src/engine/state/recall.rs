@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{ActiveRun, Child, Errands, JobError, Recorder, State, Task, Traits, Work};
 use crate::event::Failure;
 use crate::rare::Rare;
-use crate::run::{Call, ChildName};
+use crate::run::{CalledJob, ChildName};
 use crate::scheduler::{End, Recorded};
 use crate::value::Type;
 
@@ -91,7 +91,7 @@ impl State {
         &mut self,
         by: u32,
         what: &ChildName,
-        call: Option<&Call>,
+        call: Option<&CalledJob>,
     ) -> Claim {
         let Some(recall) = &mut self.recall else { return Claim::New };
         let Some(asked) = recall.asked.get_mut(&by) else { return Claim::New };
@@ -186,8 +186,8 @@ impl State {
 
     fn call_in_words(&self, number: u32) -> String {
         match self.names.calls.get(&number) {
-            Some(Call { job, input: Json::Null, .. }) => format!("`{job}`"),
-            Some(Call { job, input, .. }) => {
+            Some(CalledJob { job, input: Json::Null, .. }) => format!("`{job}`"),
+            Some(CalledJob { job, input, .. }) => {
                 let input: String = input.to_string().chars().take(200).collect();
                 format!("`{job}` with {input}")
             }
@@ -206,7 +206,7 @@ impl State {
         let held = self.recall.as_ref().and_then(|recall| recall.asked.get(&job));
         if held.is_none_or(|asked| asked.held.is_empty())
             || self.scheduler.active_children(job) > 0
-            || self.mail.is_awaited_by(job)
+            || self.awaits_mail(job)
             || self.recorder.as_ref().is_some_and(Recorder::holds_back)
             || !self.scheduler.is_running(job, attempt)
         {
