@@ -7,6 +7,7 @@
 mod actions;
 mod body;
 mod draw;
+mod fill;
 mod handler;
 mod invocation;
 mod registered;
