@@ -7,6 +7,7 @@
 mod active;
 mod clock;
 mod driver;
+mod events;
 mod host;
 mod machine;
 mod monitor;

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::Stream;
 use futures::stream::BoxStream;
 
 use super::driver::Driver;
+use super::events::Events;
 use super::runtime::Runtime;
 use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
@@ -20,7 +19,7 @@ use crate::event::{Entry, Event, Log, What};
 use crate::graph::Graph;
 use crate::id::RunId;
 use crate::job::{Host, Slots};
-use crate::run::{JobNames, OutputError, Record, Report, Run, RunError, Status};
+use crate::run::{OutputError, Record, Report, Run, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::value::Boxed;
 use crate::workflow::{Plan, Workflow};
@@ -281,7 +280,7 @@ impl Run for RunHandle {
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        Box::pin(Events { run: Arc::clone(&self.0), next: 0 })
+        Box::pin(Events::new(&self.0))
     }
 
     async fn wait(&self) -> Result<Report, RunError> {
@@ -304,43 +303,6 @@ impl fmt::Debug for RunHandle {
     }
 }
 
-/// The events of a run from the first to the last.
-struct Events {
-    run: Arc<ActiveRun>,
-    next: usize,
-}
-
-impl Events {
-    fn event(&self, log: &Log, names: &JobNames) -> Option<Event> {
-        let graph = &self.run.plan.graph;
-        log.event(self.next, &|job| names.get(graph, job).into_owned())
-    }
-}
-
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = match self.run.report() {
-            Some(report) => self.event(&report.0.log, &report.0.names),
-            None => {
-                let mut state = self.run.lock();
-                // Looked at under the lock: the log moves into the report under it.
-                match self.run.report() {
-                    Some(report) => self.event(&report.0.log, &report.0.names),
-                    None if self.next < state.visible() => self.event(&state.log, &state.names),
-                    None => {
-                        state.listen(cx.waker());
-                        return Poll::Pending;
-                    }
-                }
-            }
-        };
-        self.next += 1;
-        Poll::Ready(event)
-    }
-}
-
 impl State {
     fn cancel(&mut self) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
@@ -349,7 +311,7 @@ impl State {
         }
     }
 
-    fn listen(&mut self, waker: &std::task::Waker) {
+    pub(super) fn listen(&mut self, waker: &std::task::Waker) {
         if !self.listeners.iter().any(|listener| listener.will_wake(waker)) {
             self.listeners.push(waker.clone());
         }
