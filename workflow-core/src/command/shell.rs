@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
@@ -96,8 +96,10 @@ impl Shell {
     /// Runs a command as the attempt that the context belongs to.
     ///
     /// When the context is cancelled, the command is asked to stop and, after its grace period,
-    /// killed; the grace period is that of the engine's clock. When the future is dropped, the
-    /// command is killed at once.
+    /// killed; the grace period is that of the engine's clock. The engine does not give the job up
+    /// meanwhile, nor for 5 s after: it waits until the command is gone. One that not even
+    /// `SIGKILL` ends by then, because the system holds it, is left behind. When the future is
+    /// dropped, the command is killed at once.
     ///
     /// # Errors
     ///
@@ -118,6 +120,9 @@ impl Shell {
         command: &Command,
         context: &JobContext,
     ) -> Result<Finished, CommandError> {
+        if !context.reserve_grace(command.grace.saturating_add(KILLED)) {
+            return Err(CommandError::Cancelled { exit: None });
+        }
         let running = self.start(command, context)?;
         let cancelled = pin!(context.cancelled());
         let running = match select(running, cancelled).await {
@@ -165,6 +170,9 @@ impl Shell {
         Ok(Running { group, end })
     }
 }
+
+/// How long what was killed may take to be gone, and its output to be read.
+const KILLED: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Shell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

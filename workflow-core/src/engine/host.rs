@@ -47,6 +47,16 @@ impl Host for ActiveRun {
         self.lock().scheduler.heartbeat(job, attempt);
     }
 
+    fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool {
+        let mut state = self.lock();
+        if !state.scheduler.is_running(job, attempt) || state.scheduler.asked(job).is_some() {
+            return false;
+        }
+        let reserved = state.graces.entry(job).or_default();
+        *reserved = grace.max(*reserved);
+        true
+    }
+
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
         let mut state = self.lock();
         if state.scheduler.is_running(job, attempt) {

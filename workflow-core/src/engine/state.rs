@@ -11,6 +11,7 @@ mod threads;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use futures::channel::oneshot;
 
@@ -45,6 +46,8 @@ pub(super) struct State {
     pub(super) facts: Facts,
     /// Requests to stop, of jobs that look at them.
     pub(super) tokens: Rare<u32, Arc<Token>>,
+    /// How long attempts need to stop, where that is longer than what the engine gives to all.
+    pub(super) graces: Rare<u32, Duration>,
     /// Jobs that were held for a place of the engine and have it.
     pub(super) granted: Rare<u32, ()>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
@@ -122,6 +125,7 @@ impl State {
             errors: Rare::new(),
             facts: Facts::new(),
             tokens: Rare::new(),
+            graces: Rare::new(),
             granted: Rare::new(),
             spans: Rare::new(),
             alarms: Alarms::default(),
@@ -362,6 +366,7 @@ impl State {
         }
         if self.scheduler.traits(job).has(Traits::WATCHES) {
             self.tokens.remove(&job);
+            self.graces.remove(&job);
         }
         self.give_back(run, job, errands);
     }

@@ -1,11 +1,14 @@
 //! A workflow as a job of another.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use futures::future::{Either, select};
 
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
-use crate::job::{Bind, Body, Call, Handle, Inputs, JobContext, JobError, Reader, Ref, Scope};
+use crate::job::{
+    Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Reader, Ref, Scope,
+};
 #[cfg(feature = "yaml")]
 use crate::run::OutputError;
 use crate::run::{Report, Run, RunError};
@@ -37,10 +40,14 @@ where
     Call::new(name, kind, body, inputs).takes_context().container()
 }
 
-/// Runs a workflow inside of a job, and stops it when the job is asked to stop.
+/// Runs a workflow inside of a job, and stops it when the job is asked to stop. The job then ends
+/// with the run, whose own jobs have their time to stop.
 async fn run_inside(scope: &Scope, request: RunRequest) -> Result<Report, JobError> {
-    let run = request.start().map_err(unfit)?;
     let context = JobContext::new(scope);
+    if !context.reserve_grace(Duration::MAX) {
+        return Err(JobError::of_kind(JobErrorKind::Cancelled, "asked to stop before it began"));
+    }
+    let run = request.start().map_err(unfit)?;
     let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), wait)) => {

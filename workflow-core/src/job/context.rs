@@ -116,6 +116,16 @@ impl JobContext {
         }
     }
 
+    /// Gives the attempt at least this long to stop, once it is asked to, whatever the engine gives
+    /// to others. False when it is too late for that: it has been asked, or given up.
+    pub(crate) fn reserve_grace(&self, grace: Duration) -> bool {
+        match self.host() {
+            Some(host) => host.reserve_grace(self.scope.job, self.scope.attempt, grace),
+            // Nobody is there who would give it up.
+            None => true,
+        }
+    }
+
     /// Keeps a fact about this attempt, which the job's entry in the report then shows. The latest
     /// of one name counts, and a retry begins without any. Facts that do not
     /// serialise, and those of jobs outside of a run, are dropped.

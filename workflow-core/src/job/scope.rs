@@ -144,6 +144,9 @@ pub(crate) trait Host: Send + Sync {
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);
+    /// Gives an attempt at least this long to stop once it is asked to; false when it has been
+    /// asked already, or has ended.
+    fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
     /// Keeps a fact about an attempt for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;

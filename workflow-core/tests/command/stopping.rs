@@ -4,8 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use futures::executor::block_on_stream;
 use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
-use workflow_core::{Engine, JobContext, JobError, JobErrorKind, Run as _};
+use workflow_core::{
+    Engine, EventKind, FunctionWorkflow, Job, JobContext, JobError, JobErrorKind, Run as _,
+    call_job, registry,
+};
 
 use super::{block_on, eventually, is_alive, printed, run, telling, workflow};
 
@@ -71,6 +75,80 @@ fn who_does_not_listen_is_killed_with_its_children() {
     let child =
         lines.iter().find(|line| line.parse::<u32>().is_ok()).expect("it printed its child");
     eventually("the child is gone", || !is_alive(child));
+}
+
+/// Cancels a run on an engine that has hardly any patience of its own; returns how the command
+/// ended, and the processes that it had printed.
+fn cancel_on_a_hasty_engine(
+    wrap: impl FnOnce(FunctionWorkflow) -> FunctionWorkflow,
+) -> (Result<Finished, JobError>, Vec<String>) {
+    let (shell, lines) = telling();
+    let script = "trap '' TERM; sleep 1000 & echo $!; echo $$; echo ready; wait; wait";
+    let command = Command { grace: Duration::from_millis(100), ..Command::new(script) };
+    let (workflow, ended) = workflow(shell, command);
+    let engine = Engine::builder().cancel_grace(Duration::from_millis(1)).build();
+    let run = engine.run(wrap(workflow)).start().expect("the run starts");
+    let pids: Vec<String> = lines.iter().take_while(|line| line != "ready").collect();
+    run.cancel();
+    run.join().expect_err("the run was cancelled");
+    (ended.try_recv().expect("the command has ended before its run"), pids)
+}
+
+fn assert_killed((end, pids): (Result<Finished, JobError>, Vec<String>)) {
+    assert_eq!(stopped(end), Exit::Signal(9));
+    let leader = pids.last().expect("it printed its number");
+    assert!(!is_alive(leader), "the run has ended, and with it its command");
+}
+
+#[test]
+fn the_engine_waits_for_a_command_that_is_being_stopped() {
+    assert_killed(cancel_on_a_hasty_engine(|workflow| workflow));
+}
+
+#[test]
+fn the_engine_waits_for_a_command_of_a_run_inside_a_run() {
+    assert_killed(cancel_on_a_hasty_engine(|inner| {
+        registry::register(inner).expect("the name is free");
+        let outer = FunctionWorkflow::new("outer", |flow| {
+            let input = flow.value(());
+            flow.job(registry::call::<(), ()>("commands", input));
+        });
+        outer.expect("the name is well formed")
+    }));
+}
+
+#[test]
+fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
+    let late = FunctionWorkflow::new("late", |flow| {
+        let input = flow.value(());
+        flow.job(call_job(Late, input));
+    });
+    let run = Engine::default().run(late.expect("a name")).start().expect("the run starts");
+    let mut events = block_on_stream(run.events());
+    assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
+    run.cancel();
+    let error = run.join().expect_err("the run was cancelled");
+    let job = error.report().and_then(|report| report.job("late")).expect("a job");
+    let message = job.error.expect("it was cancelled").message;
+    assert_eq!(message, "cancelled: the command was asked to stop");
+}
+
+/// Runs a command once it has been asked to stop.
+struct Late;
+
+#[async_trait::async_trait]
+impl Job for Late {
+    type Input = ();
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    async fn run(&self, context: &JobContext, (): &()) -> Result<(), JobError> {
+        context.cancelled().await;
+        Shell::new().run(&Command::new("exit 3"), context).await.map(drop)
+    }
 }
 
 #[test]
