@@ -5,6 +5,7 @@
 //! in use. Knows nothing of the registry.
 
 mod active;
+mod backlog;
 mod clock;
 mod driver;
 mod events;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<dyn Store>>,
     timings: Timings,
     threads: usize,
+    output_backlog: usize,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -78,6 +80,8 @@ pub enum Timings {
     /// reading.
     Coarse,
 }
+
+const OUTPUT_BACKLOG: usize = 256 * 1024;
 
 impl Default for Engine {
     fn default() -> Self {
@@ -96,6 +100,7 @@ impl Engine {
             store: None,
             timings: Timings::default(),
             threads: available_parallelism().map_or(1, NonZero::get),
+            output_backlog: OUTPUT_BACKLOG,
         }
     }
 
@@ -111,6 +116,7 @@ impl Engine {
             store: self.0.store.clone(),
             timings: self.0.timings,
             threads: self.0.threads,
+            output_backlog: self.0.output_backlog,
         }
     }
 
@@ -145,6 +151,7 @@ pub struct EngineBuilder {
     store: Option<Arc<dyn Store>>,
     timings: Timings,
     threads: usize,
+    output_backlog: usize,
 }
 
 impl EngineBuilder {
@@ -192,6 +199,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets how many bytes of memory each run may hold of what its jobs print, for those who watch
+    /// it. What is printed meanwhile pushes out the oldest, whether anyone has read it or not.
+    /// Default: 256 KiB; with 0 nobody sees what is printed.
+    pub fn output_backlog(mut self, bytes: usize) -> Self {
+        self.output_backlog = bytes;
+        self
+    }
+
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::Given(Arc::new(clock));
@@ -213,6 +228,7 @@ impl EngineBuilder {
             store: self.store,
             timings: self.timings,
             threads: self.threads,
+            output_backlog: self.output_backlog,
         }))
     }
 }

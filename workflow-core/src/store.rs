@@ -10,7 +10,7 @@ use crate::id::RunId;
 pub use memory::MemoryStore;
 
 /// Keeps the events of runs. An engine with a store appends what happened before anyone outside
-/// can see it.
+/// can see it. What jobs print is not recorded, and never appended.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Adds events to a run of this workflow. Their sequence numbers follow those that are there.

@@ -1,9 +1,10 @@
-//! An event in a line.
+//! An event in a line, or in as many as it prints.
 
 use std::time::Duration;
 
 use workflow_core::{Event, EventKind};
 
+use super::printed::lines;
 use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
 use crate::progress::Progress;
 
@@ -16,7 +17,7 @@ pub(super) enum Weight {
     Kept,
 }
 
-/// What happened, in one line, after `progress` has taken it in.
+/// What happened, in a line, after `progress` has taken it in.
 pub(super) fn line(
     workflow: &str,
     event: &Event,
@@ -45,6 +46,12 @@ pub(super) fn line(
         EventKind::JobCancelled { job, .. } => {
             format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), so_far())
         }
+        EventKind::JobOutput { job, text, .. } => lines(job, text)?,
+        EventKind::OutputSkipped { bytes } => {
+            let skipped =
+                format!("{bytes} bytes of output are not shown: there was too much at once");
+            format!("  {}", styled(DUBIOUS, skipped))
+        }
         EventKind::CancelRequested => CANCELLING.to_owned(),
         EventKind::RunCompleted => format!("{workflow} {}", styled(GOOD, "completed")),
         EventKind::RunFailed { reason } => {
@@ -64,6 +71,8 @@ fn weight(kind: &EventKind) -> Weight {
     match kind {
         EventKind::AttemptFailed { .. }
         | EventKind::JobFailed { .. }
+        | EventKind::JobOutput { .. }
+        | EventKind::OutputSkipped { .. }
         | EventKind::CancelRequested
         | EventKind::RunCompleted
         | EventKind::RunFailed { .. }

@@ -8,19 +8,18 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
-use super::console::{Chunk, Console, Live};
+use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::finished::Finished;
 use super::group::{Group, Wish};
 use super::log::RunLog;
 use super::spec::Command;
 use super::supervise::{Attempt, is_runnable};
-use super::tail::Tail;
 use super::threads;
 use crate::job::{JobContext, JobError};
 
@@ -31,9 +30,7 @@ use crate::job::{JobContext, JobError};
 /// use workflow_core::{JobContext, JobError};
 ///
 /// async fn copy(context: &JobContext) -> Result<(), JobError> {
-///     let shell = Shell::new().env("REGION", "north; $(not run)").live(|chunk| {
-///         print!("{}", String::from_utf8_lossy(chunk.bytes));
-///     });
+///     let shell = Shell::new().env("REGION", "north; $(not run)");
 ///     shell.run(&Command::new(r#"echo "copying $REGION""#), context).await?;
 ///     Ok(())
 /// }
@@ -45,7 +42,6 @@ pub struct Shell {
     env: Arc<Vec<(String, String)>>,
     scratch: Option<PathBuf>,
     log: Option<RunLog>,
-    live: Option<Live>,
 }
 
 impl Shell {
@@ -83,17 +79,8 @@ impl Shell {
         self
     }
 
-    /// Tells this function of output while commands run, up to their limit.
-    ///
-    /// It is called by several threads, and in order for each command, which waits meanwhile when
-    /// it has printed more than a pipe holds.
-    #[must_use]
-    pub fn live(mut self, live: impl Fn(&Chunk<'_>) + Send + Sync + 'static) -> Self {
-        self.live = Some(Arc::new(live));
-        self
-    }
-
-    /// Runs a command as the attempt that the context belongs to.
+    /// Runs a command as the attempt that the context belongs to. Those who watch the run see what
+    /// it prints as [`JobOutput`](crate::EventKind::JobOutput).
     ///
     /// When the context is cancelled, the command is asked to stop and, after its grace period,
     /// killed; the grace period is that of the engine's clock. The engine does not give the job up
@@ -106,10 +93,6 @@ impl Shell {
     /// Fails with a [`CommandError`], found with [`JobError::downcast_ref`], when the command
     /// cannot be run, does not exit with code 0, publishes what cannot be read, or is cancelled.
     /// What every attempt would meet is terminal.
-    ///
-    /// # Panics
-    ///
-    /// With the panic of the function that is told of output, once the command has been killed.
     pub async fn run(&self, command: &Command, context: &JobContext) -> Result<Finished, JobError> {
         let end = self.attempt(command, context).await;
         end.map_err(CommandError::into_job_error)
@@ -149,16 +132,7 @@ impl Shell {
             env: Arc::clone(&self.env),
             scratch: self.scratch.clone(),
             group: Arc::clone(&group),
-            console: Console {
-                job: context.job_name(),
-                attempt: context.attempt(),
-                log: self.log.clone(),
-                live: self.live.clone(),
-                started: Instant::now(),
-                room: command.output_limit,
-                dropped: 0,
-                stderr: Tail::default(),
-            },
+            console: Console::new(context, self.log.clone(), command.output_limit),
         };
         let task = move |buffer: &mut [u8]| {
             let end = catch_unwind(AssertUnwindSafe(|| attempt.run(buffer)));

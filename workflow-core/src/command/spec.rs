@@ -22,7 +22,7 @@ pub struct Command {
     /// The time between asking the command to stop and killing it. Default: 10 s. The engine gives
     /// its job this long, and 5 s more, even where its own grace period is shorter.
     pub grace: Duration,
-    /// How many bytes of output are kept and streamed, stdout and stderr together; what comes
+    /// How many bytes of output are kept and shown, stdout and stderr together; what comes
     /// after is counted and dropped. Default: 16 MiB.
     pub output_limit: u64,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use super::{Engine, Shared, Timings};
 use crate::event::{Entry, Event, Log, What};
 use crate::graph::Graph;
 use crate::id::RunId;
-use crate::job::{Host, Slots};
+use crate::job::{Host, JobContext, Slots};
 use crate::run::{OutputError, Record, Report, Run, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::value::Boxed;
@@ -35,6 +35,8 @@ pub(super) struct ActiveRun {
     /// The engine's time when the run began.
     began: Duration,
     pub(super) span: tracing::Span,
+    /// The job that the run is inside of.
+    pub(super) outer: Option<JobContext>,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
@@ -48,6 +50,7 @@ impl ActiveRun {
         workflow: &Arc<dyn Workflow>,
         plan: Arc<Plan>,
         input: Option<Boxed>,
+        outer: Option<JobContext>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
         let (now, jobs) = (engine.time.time_of_day(), plan.graph.len());
@@ -69,6 +72,7 @@ impl ActiveRun {
                 engine,
                 runtime,
                 span,
+                outer,
                 state: Mutex::new(State::new(scheduler, log, recorder)),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
@@ -140,6 +144,7 @@ impl ActiveRun {
         let _only_once = self.report.set(Report(Arc::new(record)));
         state.published = true;
         let mut listeners = std::mem::take(&mut state.listeners);
+        listeners.append(&mut state.waiters);
         listeners.extend(state.driver.take());
         let has_threads = state.threads.count > 0;
         let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
@@ -147,7 +152,7 @@ impl ActiveRun {
         if has_threads {
             self.bell.notify_all();
         }
-        listeners.into_iter().for_each(std::task::Waker::wake);
+        listeners.into_iter().for_each(Waker::wake);
         if let Some(error) = failed {
             tracing::error!(parent: &self.span, %error, "the store does not keep the run");
         }
@@ -200,7 +205,7 @@ impl ActiveRun {
             let mut state = self.lock();
             // Looked at under the lock: the report is made under it.
             if self.report.get().is_none() {
-                state.listen(cx.waker());
+                keep_waker(&mut state.waiters, cx.waker());
                 return Poll::Pending;
             }
             drop(state);
@@ -310,10 +315,11 @@ impl State {
             self.scheduler.cancel(Cause::Cancelled);
         }
     }
+}
 
-    pub(super) fn listen(&mut self, waker: &std::task::Waker) {
-        if !self.listeners.iter().any(|listener| listener.will_wake(waker)) {
-            self.listeners.push(waker.clone());
-        }
+/// Puts a waker among others, unless it is there.
+pub(super) fn keep_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
     }
 }

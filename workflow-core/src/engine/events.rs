@@ -1,29 +1,29 @@
-//! What a subscriber of a run reads: the past, then the present.
+//! What a subscriber of a run reads: the past, then the present; and in its place, as long as the
+//! run holds it, what jobs print.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 
-use super::active::ActiveRun;
-use crate::event::{Event, Log};
-use crate::run::JobNames;
+use super::active::{ActiveRun, keep_waker};
+use super::backlog::{Cursor, Next};
+use crate::event::{Event, EventKind, Log};
 
 /// The events of a run from the first to the last.
 pub(super) struct Events {
     run: Arc<ActiveRun>,
-    next: usize,
+    /// How many recorded events were read.
+    seen: usize,
+    /// How much of the output was read.
+    output: Cursor,
 }
 
 impl Events {
     pub(super) fn new(run: &Arc<ActiveRun>) -> Self {
-        Self { run: Arc::clone(run), next: 0 }
-    }
-
-    fn event(&self, log: &Log, names: &JobNames) -> Option<Event> {
-        let graph = &self.run.plan.graph;
-        log.event(self.next, &|job| names.get(graph, job).into_owned())
+        Self { run: Arc::clone(run), seen: 0, output: Cursor::default() }
     }
 }
 
@@ -31,22 +31,49 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = match self.run.report() {
-            Some(report) => self.event(&report.0.log, &report.0.names),
-            None => {
-                let mut state = self.run.lock();
-                // Looked at under the lock: the log moves into the report under it.
-                match self.run.report() {
-                    Some(report) => self.event(&report.0.log, &report.0.names),
-                    None if self.next < state.visible() => self.event(&state.log, &state.names),
-                    None => {
-                        state.listen(cx.waker());
-                        return Poll::Pending;
-                    }
-                }
-            }
+        let Self { run, seen, output } = &mut *self;
+        let mut state = run.lock();
+        // Looked at under the lock: the log moves into the report under it.
+        let report = run.report();
+        let (log, names, visible) = match report {
+            Some(report) => (&report.0.log, &report.0.names, report.0.log.entries.len()),
+            None => (&state.log, &state.names, state.visible()),
         };
-        self.next += 1;
-        Poll::Ready(event)
+        let name = |job| names.get(&run.plan.graph, job).into_owned();
+        if let Some(backlog) = &state.backlog
+            && let Some(next) = backlog.read(output, *seen)
+        {
+            return Poll::Ready(Some(passing(next, *seen, log, &name)));
+        }
+        if *seen < visible {
+            let event = log.event(*seen, &name);
+            *seen += 1;
+            return Poll::Ready(event);
+        }
+        if report.is_some() {
+            return Poll::Ready(None);
+        }
+        keep_waker(&mut state.listeners, cx.waker());
+        Poll::Pending
     }
+}
+
+/// Output as an event, which has the number of the recorded one that it follows.
+fn passing(next: Next<'_>, seen: usize, log: &Log, name: &dyn Fn(u32) -> String) -> Event {
+    let (at, kind) = match next {
+        Next::Skipped { at, bytes } => (at, EventKind::OutputSkipped { bytes }),
+        Next::Piece(piece) => {
+            let printed = piece.printed.clone();
+            let kind = EventKind::JobOutput {
+                job: name(piece.job),
+                attempt: piece.attempt,
+                stream: printed.stream,
+                text: printed.text,
+                log: printed.log,
+            };
+            (piece.at, kind)
+        }
+    };
+    let at = log.began + Duration::from_nanos(at);
+    Event { sequence: seen.saturating_sub(1) as u64, at, kind }
 }

@@ -16,6 +16,7 @@ use super::active::{ActiveRun, RunHandle};
 use super::driver::Driver;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
+use crate::job::JobContext;
 use crate::run::{InputError, Report, RunError};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, Workflow};
@@ -54,6 +55,8 @@ pub struct RunRequest {
     engine: Engine,
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
+    /// The job that the run is inside of.
+    outer: Option<JobContext>,
 }
 
 enum Input {
@@ -64,7 +67,7 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        Self { engine, workflow, input: Input::None }
+        Self { engine, workflow, input: Input::None, outer: None }
     }
 
     /// Sets the input, which reaches the workflow by way of JSON: anything of the right shape.
@@ -76,6 +79,12 @@ impl RunRequest {
     /// Sets the input to a value of the very type that the workflow takes. It need not serialise.
     pub fn input_value<T: Send + Sync + 'static>(mut self, input: T) -> Self {
         self.input = Input::Value(Box::new(input), type_name::<T>());
+        self
+    }
+
+    /// Makes it a run inside of a job: what its jobs print is what that job prints.
+    pub(super) fn inside(mut self, job: JobContext) -> Self {
+        self.outer = Some(job);
         self
     }
 
@@ -114,7 +123,7 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input))
+        Ok(ActiveRun::new(&self.engine, runtime, &workflow, plan, input, self.outer))
     }
 }
 

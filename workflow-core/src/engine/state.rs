@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 
 use super::active::ActiveRun;
+use super::backlog::Backlog;
 use super::monitor;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
@@ -57,9 +58,13 @@ pub(super) struct State {
     pub(super) recorder: Option<Recorder>,
     /// Who drives the run, while there is nothing to do.
     pub(super) driver: Option<Waker>,
+    /// What jobs printed, from the first piece on.
+    pub(super) backlog: Option<Box<Backlog>>,
     /// Who waits for events, and how many they have been told of.
     pub(super) listeners: Vec<Waker>,
     heard: usize,
+    /// Who waits for the end.
+    pub(super) waiters: Vec<Waker>,
     pub(super) threads: Threads,
     /// How many attempts ended, for the monitor.
     pub(super) steps: u64,
@@ -131,8 +136,10 @@ impl State {
             alarms: Alarms::default(),
             recorder,
             driver: None,
+            backlog: None,
             listeners: Vec::new(),
             heard: 0,
+            waiters: Vec::new(),
             threads: Threads::default(),
             turn: false,
             steps: 0,

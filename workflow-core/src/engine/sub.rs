@@ -47,7 +47,7 @@ async fn run_inside(scope: &Scope, request: RunRequest) -> Result<Report, JobErr
     if !context.reserve_grace(Duration::MAX) {
         return Err(JobError::of_kind(JobErrorKind::Cancelled, "asked to stop before it began"));
     }
-    let run = request.start().map_err(unfit)?;
+    let run = request.inside(context.clone()).start().map_err(unfit)?;
     let ended = match select(run.wait(), std::pin::pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), wait)) => {

@@ -12,7 +12,7 @@ use futures::channel::oneshot;
 
 use super::call::{JobFn, RawCall};
 use super::scope::{ChildFrame, Host, Item};
-use super::{JobError, JobErrorKind, Scope, Token};
+use super::{JobError, JobErrorKind, OutputStream, Printed, Scope, Token};
 use crate::id::RunId;
 use crate::value::Outbox;
 
@@ -132,6 +132,38 @@ impl JobContext {
     pub fn note(&self, name: impl Into<String>, value: impl serde::Serialize) {
         if let (Some(host), Ok(value)) = (self.host(), serde_json::to_value(value)) {
             host.note(self.scope.job, self.scope.attempt, name.into(), value);
+        }
+    }
+
+    /// Prints for those who watch the run: they find the text among its
+    /// [events](crate::Run::events), between the beginning and the end of this attempt.
+    ///
+    /// The text is neither kept in the run's report nor in a store. Nobody waits for those who
+    /// watch: of what is printed faster than they read, the run holds the latest
+    /// ([`output_backlog`](crate::EngineBuilder::output_backlog)). Outside of a run, and once the
+    /// attempt has been given up, the text is dropped. What a run prints that is inside of a job is
+    /// also what that job prints.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    /// use workflow_core::OutputStream;
+    ///
+    /// #[job]
+    /// async fn copy(ctx: &JobContext, pages: &Vec<String>) -> usize {
+    ///     for page in pages {
+    ///         ctx.print(OutputStream::Stdout, format!("copying {page}\n"));
+    ///     }
+    ///     pages.len()
+    /// }
+    /// ```
+    pub fn print(&self, stream: OutputStream, text: impl Into<String>) {
+        self.show(Printed { stream, text: text.into(), log: None });
+    }
+
+    /// Shows what was printed to those who watch the run.
+    pub(crate) fn show(&self, printed: Printed) {
+        if let Some(host) = self.host() {
+            host.print(self.scope.job, self.scope.attempt, printed);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use smallvec::SmallVec;
 
-use super::{ChildHandle, JobError, NewChild, Token};
+use super::{ChildHandle, JobError, NewChild, Printed, Token};
 use crate::id::RunId;
 use crate::value::{Boxed, Column, Outbox, Type};
 
@@ -149,6 +149,8 @@ pub(crate) trait Host: Send + Sync {
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
     /// Keeps a fact about an attempt for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
+    /// Shows what an attempt printed to those who watch the run.
+    fn print(&self, job: u32, attempt: u32, printed: Printed);
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Starts jobs inside the job `parent`.
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;
