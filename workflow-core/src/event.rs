@@ -92,8 +92,8 @@ pub enum EventKind {
     /// A job printed something. Not recorded: seen by those who watch the run meanwhile.
     ///
     /// Of a command it is one record of the run's log: whole lines, as many as were read at once.
-    /// The end of a line is not waited for when the line is longer than 8 KiB, when nothing has
-    /// come for a second or two, or when the command has ended.
+    /// The end of a line is not waited for when the line is longer than 8 KiB, when it takes more
+    /// than a second or two, or when the command has ended.
     JobOutput {
         /// The job's name.
         job: String,

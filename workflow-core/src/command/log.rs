@@ -3,7 +3,7 @@
 //! # Format
 //!
 //! A first line, `{"workflow_log":1}`, then records. A record is a line of JSON, the bytes that it
-//! announces, and a line break:
+//! announces (a piece of one stream, as it is also shown to those who watch), and a line break:
 //!
 //! ```text
 //! {"job":"build","attempt":1,"stream":"stderr","after_ms":17,"bytes":12}
