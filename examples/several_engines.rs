@@ -14,13 +14,14 @@ use workflow_core::prelude::*;
 use workflow_core::{MemoryStore, Store as _};
 
 /// Counts who is connected, and remembers the most.
-#[derive(Clone, Default)]
-struct Database(Arc<(AtomicUsize, AtomicUsize)>);
+struct Database(AtomicUsize, AtomicUsize);
+
+static DATABASES: [Database; 2] = [const { Database(AtomicUsize::new(0), AtomicUsize::new(0)) }; 2];
 
 // Counts against the limit "db", whatever that is in the engine at hand.
 #[job(limit = "db")]
-async fn query(ctx: &JobContext, database: &Database, number: usize) -> usize {
-    let (now, most) = &*database.0;
+async fn query(ctx: &JobContext, database: usize, number: usize) -> usize {
+    let Database(now, most) = &DATABASES[database];
     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     ctx.sleep(Duration::from_millis(10)).await;
     now.fetch_sub(1, Ordering::SeqCst);
@@ -33,7 +34,7 @@ async fn sum(rows: Each<'_, usize>) -> usize {
 }
 
 #[register_workflow(name = "queries")]
-fn queries(flow: &mut Flow, database: Handle<Database>) -> Handle<usize> {
+fn queries(flow: &mut Flow, database: Handle<usize>) -> Handle<usize> {
     let rows: Vec<_> = (1..=9).map(|number| flow.job(query(database, number))).collect();
     flow.job(sum(rows))
 }
@@ -45,10 +46,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let careful = engine(0).max_parallel(2).limit("db", 1).build();
     let generous = engine(1).max_parallel(8).limit("db", 3).build();
 
-    let databases = [Database::default(), Database::default()];
-    let request = |engine: &Engine, number: usize| {
-        engine.run("queries").input_value(databases[number].clone()).into_future()
-    };
+    let request =
+        |engine: &Engine, database: usize| engine.run("queries").input(database).into_future();
     // Side by side, and the second once more.
     let (one, two) = tokio::join!(request(&careful, 0), request(&generous, 1));
     let again = request(&generous, 1).await?;
@@ -57,11 +56,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     for (name, limit, number) in [("careful", 1, 0), ("generous", 3, 1)] {
-        let most = databases[number].0.1.load(Ordering::SeqCst);
+        let most = DATABASES[number].1.load(Ordering::SeqCst);
         println!("{name}: limit {limit}, at most {most} queries at once");
         assert!(most <= limit);
         for (run, workflow) in stores[number].runs() {
-            let events = stores[number].events(run, 0).await?.len();
+            let events = stores[number].events(run, 0, usize::MAX).await?.len();
             println!("  its store has {events} events of {workflow}, run {run}");
             assert_eq!(events, 1 + 10 * 2 + 1);
         }

@@ -4,7 +4,7 @@ mod json;
 mod line;
 mod live;
 mod plain;
-mod prints;
+mod printed;
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -15,11 +15,9 @@ use futures::future::{Either, select};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use workflow_core::{Event, Run as _, RunHandle};
 
-use crate::output;
 use crate::progress::Progress;
 
 pub(crate) use json::JsonLines;
-pub(crate) use prints::Prints;
 
 use live::Live;
 use plain::Plain;
@@ -91,16 +89,6 @@ impl Screen {
             }
         }
     }
-
-    /// Shows lines that stay.
-    pub(crate) fn print(&self, lines: &str) {
-        match self {
-            Self::Quiet => {}
-            Self::Plain => output::say(lines),
-            // A terminal that takes nothing more shows nothing more.
-            Self::Live(bars) => _ = bars.println(lines),
-        }
-    }
 }
 
 struct Nothing;
@@ -115,13 +103,9 @@ impl Display for Nothing {
     }
 }
 
-/// Shows a run from its first event to its last, with what its commands print. A display that
-/// fails is left alone from then on, while the run goes on; returns what it failed with.
-pub(crate) async fn watch(
-    run: &RunHandle,
-    display: &mut dyn Display,
-    prints: &Prints,
-) -> Option<io::Error> {
+/// Shows a run from its first event to its last. A display that fails is left alone from then on,
+/// while the run goes on; returns what it failed with.
+pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<io::Error> {
     let mut batches = run.events().ready_chunks(BATCH);
     let mut shown = Ok(());
     loop {
@@ -134,9 +118,7 @@ pub(crate) async fn watch(
         };
         let Some(batch) = batch else { return shown.and_then(|()| display.close()).err() };
         for event in batch {
-            prints.before(&event);
             shown = shown.and_then(|()| display.event(&event));
-            prints.after(&event);
         }
         shown = shown.and_then(|()| display.draw());
     }

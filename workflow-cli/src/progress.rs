@@ -66,7 +66,7 @@ impl Progress {
     /// Takes in what happened. When a job ended that had begun, returns how long it took.
     pub(crate) fn note(&mut self, event: &Event) -> Option<Duration> {
         let count: fn(&mut Counts) -> &mut usize = match &event.kind {
-            EventKind::JobStarted { job, attempt } => {
+            EventKind::JobStarted { job, attempt, .. } => {
                 self.begin(event, job, *attempt);
                 return None;
             }
@@ -149,11 +149,16 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn started(job: &str, attempt: u32) -> EventKind {
-        EventKind::JobStarted { job: job.to_owned(), attempt }
+        EventKind::JobStarted { job: job.to_owned(), attempt, origin: None }
     }
 
     pub(crate) fn completed(job: &str) -> EventKind {
-        EventKind::JobCompleted { job: job.to_owned(), attempt: 1 }
+        EventKind::JobCompleted {
+            job: job.to_owned(),
+            attempt: 1,
+            output: None,
+            facts: Default::default(),
+        }
     }
 
     pub(crate) fn retried(job: &str) -> EventKind {
@@ -163,7 +168,7 @@ pub(crate) mod tests {
 
     pub(crate) fn failed(job: &str) -> EventKind {
         let error = Failure::from(&JobError::from("no route\nto host"));
-        EventKind::JobFailed { job: job.to_owned(), attempt: 2, error }
+        EventKind::JobFailed { job: job.to_owned(), attempt: 2, error, facts: Default::default() }
     }
 
     pub(crate) fn skipped(job: &str) -> EventKind {

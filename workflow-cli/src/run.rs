@@ -9,7 +9,7 @@ use workflow_core::{
     Engine, Report, Run as _, RunError, RunHandle, Status, Workflow, WorkflowFile, registry,
 };
 
-use crate::display::{JsonLines, Prints, Screen, watch};
+use crate::display::{JsonLines, Screen, watch};
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
 use crate::output::FAINT;
@@ -19,8 +19,8 @@ use crate::{interrupt, output, runtime};
 /// Run a workflow and report what came of it
 ///
 /// Shows on standard error how the run goes: a line for each job under way on a terminal, a line
-/// for each event elsewhere, or with NO_COLOR; and what the commands of a file print. Ends with
-/// the report on standard output.
+/// for each event elsewhere, or with NO_COLOR; and what the jobs print. Ends with the report on
+/// standard output.
 ///
 /// Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C
 /// ends them at once.
@@ -55,6 +55,7 @@ Examples:
   workflow run etl --input @day.json
   workflow run etl -f json | jq .output
   workflow run etl -f jsonl | jq -r 'select(.event == \"job_failed\") | .job'
+  workflow run etl -f jsonl | jq -j 'select(.event == \"job_output\") | .text'
 
 Exit codes:
   0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
@@ -66,7 +67,8 @@ enum Format {
     Text,
     /// The report as one JSON document
     Json,
-    /// Each event as a line of JSON as it happens, and in the last line `{"report": ...}`
+    /// Each event, and what jobs print, as a line of JSON as it happens, and in the last line
+    /// `{"report": ...}`
     Jsonl,
 }
 
@@ -78,8 +80,7 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         _ if wanted.quiet => Screen::Quiet,
         _ => Screen::of_standard_error(),
     };
-    let prints = Arc::new(Prints::on(screen.clone()));
-    let ready = Ready::new(target, wanted, &prints);
+    let ready = Ready::new(target, wanted);
     let input = wanted.input.json()?;
     input::check(&*ready.workflow, input.as_ref())?;
     runtime::inside(|| {
@@ -91,7 +92,7 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
             None => request.start()?,
         };
         interrupt::cancels(&run);
-        let outcome = follow(&run, wanted, &screen, &prints);
+        let outcome = follow(&run, wanted, &screen);
         interrupt::done();
         if let Some(file) = ready.file.filter(|_| !wanted.quiet) {
             tell_log(&file.log_of(run.id()));
@@ -99,6 +100,9 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         outcome
     })
 }
+
+/// How much of what jobs print may wait to be shown, in bytes: this process has one run.
+const OUTPUT_BACKLOG: usize = 64 << 20;
 
 /// A workflow, and the engine that runs it as it is wanted.
 struct Ready {
@@ -108,9 +112,9 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(target: Target, wanted: &RunArguments, prints: &Arc<Prints>) -> Self {
+    fn new(target: Target, wanted: &RunArguments) -> Self {
         let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
-        let mut engine = registry::engine().to_builder();
+        let mut engine = registry::engine().to_builder().output_backlog(OUTPUT_BACKLOG);
         match target {
             Target::Registered(entry) => {
                 if let Some(jobs) = max_parallel {
@@ -123,10 +127,6 @@ impl Ready {
                     engine = engine.limit(name, jobs);
                 }
                 let mut file = *file;
-                if prints.are_shown() {
-                    let prints = Arc::clone(prints);
-                    file = file.live(move |chunk| prints.chunk(chunk));
-                }
                 if let Some(jobs) = max_parallel {
                     file = file.max_parallel(jobs);
                 }
@@ -148,22 +148,17 @@ fn tell_log(log: &Path) {
 }
 
 /// Shows the run until its end, and then the report.
-fn follow(
-    run: &RunHandle,
-    wanted: &RunArguments,
-    screen: &Screen,
-    prints: &Prints,
-) -> Result<Outcome, Failure> {
+fn follow(run: &RunHandle, wanted: &RunArguments, screen: &Screen) -> Result<Outcome, Failure> {
     if wanted.format == Format::Jsonl {
         let mut lines = JsonLines::new(anstream::stdout(), wanted.quiet);
-        let failed = pollster::block_on(watch(run, &mut lines, prints));
+        let failed = pollster::block_on(watch(run, &mut lines));
         let report = report(run)?;
         let written = failed.map_or_else(|| lines.report(&report), Err);
         return conclude(&report, written.map_err(Failure::Output));
     }
     let mut display = screen.display(run);
     // Where standard error is closed, nobody wants to be told.
-    let _nobody_looks = pollster::block_on(watch(run, &mut *display, prints));
+    let _nobody_looks = pollster::block_on(watch(run, &mut *display));
     let report = report(run)?;
     let written = match wanted.format {
         Format::Json => output::print_json(&report),

@@ -3,7 +3,7 @@
 mod support;
 
 use insta::assert_snapshot;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use support::{Said, folder, same, workflow, workflow_in};
 
@@ -100,6 +100,31 @@ fn a_run_keeps_its_log_where_it_is_told() {
     let id = report["id"].as_str().expect("an id");
     assert!(folder.join("kept").join(id).join("output.log").is_file());
     assert_eq!(said.err, "");
+}
+
+#[test]
+fn what_commands_print_is_among_the_events() {
+    let text =
+        "name: say\njobs:\n  - { name: a, command: 'echo hot; echo steam >&2; printf tea' }\n";
+    let folder = folder("jsonl", &[("say.yaml", text)]);
+    let Said { code, out, err } = workflow_in(&folder, &["run", "say.yaml", "-q", "-f", "jsonl"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    let lines = out.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+    let lines: Vec<Json> = lines.collect();
+    let names: Vec<_> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(names[..2], ["run_started", "job_started"]);
+    assert_eq!(names[5..], ["job_completed", "run_completed"]);
+    let printed = |stream: &str| -> String {
+        let lines = lines.iter().filter(|line| line["stream"] == stream);
+        lines.filter_map(|line| line["text"].as_str()).collect()
+    };
+    assert_eq!((printed("stdout"), printed("stderr")), ("hot\ntea".into(), "steam\n".into()));
+    let first = &lines[2];
+    assert_eq!(first["log"]["offset"], 19, "after the first line of the log");
+    let expected = json!({ "sequence": 1, "event": "job_output", "job": "a", "attempt": 1 });
+    for (key, value) in expected.as_object().expect("an object") {
+        assert_eq!(&first[key], value);
+    }
 }
 
 #[test]

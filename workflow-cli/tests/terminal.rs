@@ -45,8 +45,8 @@ fn help_of_everything() {
     Run a workflow and report what came of it
 
     Shows on standard error how the run goes: a line for each job under way on a terminal, a line for
-    each event elsewhere, or with NO_COLOR; and what the commands of a file print. Ends with the report
-    on standard output.
+    each event elsewhere, or with NO_COLOR; and what the jobs print. Ends with the report on standard
+    output.
 
     Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C ends
     them at once.
@@ -76,8 +76,8 @@ fn help_of_everything() {
               Possible values:
               - text:  A report for people
               - json:  The report as one JSON document
-              - jsonl: Each event as a line of JSON as it happens, and in the last line `{"report":
-                ...}`
+              - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
+                line `{"report": ...}`
               
               [default: text]
 
@@ -101,6 +101,7 @@ fn help_of_everything() {
       workflow run etl --input @day.json
       workflow run etl -f json | jq .output
       workflow run etl -f jsonl | jq -r 'select(.event == "job_failed") | .job'
+      workflow run etl -f jsonl | jq -j 'select(.event == "job_output") | .text'
 
     Exit codes:
       0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled

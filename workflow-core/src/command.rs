@@ -31,6 +31,16 @@
 //! - When the host dies, even by `SIGKILL`, a guard process kills every group, and on Linux every
 //!   process that carries this host's `WORKFLOW_HOST` in its environment, in whatever group.
 //!
+//! # What it prints
+//!
+//! Stdout and stderr are read as they come, each in its order, and cut into pieces of whole lines.
+//! A piece is appended to the log, if the shell has one, as one record; then those who watch the
+//! run see it as one [`JobOutput`](crate::EventKind::JobOutput), which says where the log has it.
+//! After [`Command::output_limit`] bytes the rest is counted and dropped.
+//!
+//! The end of a line is waited for up to 8 KiB, and for a second or two; the end of the command
+//! ends a line too. What a host that dies takes with it is no more than that.
+//!
 //! # Outputs
 //!
 //! `$WORKFLOW_OUTPUT` names a file that does not exist yet, in a private folder. What the command
@@ -40,13 +50,15 @@
 //!
 //! # Neighbours
 //!
-//! `job` gives the context and takes the error. Knows nothing of graphs, engines or events.
+//! `job` gives the context, which takes what is printed, and takes the error. Knows nothing of
+//! graphs, engines or events.
 
 mod console;
 mod error;
 mod finished;
 mod group;
 mod guardian;
+mod lines;
 mod log;
 mod memory;
 mod outputs;
@@ -58,10 +70,9 @@ mod tail;
 mod threads;
 mod watch;
 
-pub use console::Chunk;
 pub use error::CommandError;
 pub use finished::{Exit, Finished, Usage};
-pub use log::{AttemptLog, LogChunk, LogEntry, LogError, RunLog, Stream};
+pub use log::{AttemptLog, LogChunk, LogEntry, LogError, LogRecord, LogRecords, RunLog};
 pub use outputs::OutputsError;
 pub use shell::Shell;
 pub use spec::Command;

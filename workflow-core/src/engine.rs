@@ -5,8 +5,10 @@
 //! in use. Knows nothing of the registry.
 
 mod active;
+mod backlog;
 mod clock;
 mod driver;
+mod events;
 mod host;
 mod keeper;
 mod kept;
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     store_patience: Duration,
     timings: Timings,
     threads: usize,
+    output_backlog: usize,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -84,6 +87,8 @@ pub enum Timings {
     /// reading.
     Coarse,
 }
+
+const OUTPUT_BACKLOG: usize = 256 * 1024;
 
 impl Default for Engine {
     fn default() -> Self {
@@ -104,6 +109,7 @@ impl Engine {
             store_patience: STORE_PATIENCE,
             timings: Timings::default(),
             threads: available_parallelism().map_or(1, NonZero::get),
+            output_backlog: OUTPUT_BACKLOG,
         }
     }
 
@@ -121,6 +127,7 @@ impl Engine {
             lease: self.0.keeper.as_ref().map_or(LEASE, Keeper::lease),
             timings: self.0.timings,
             threads: self.0.threads,
+            output_backlog: self.0.output_backlog,
         }
     }
 
@@ -157,6 +164,7 @@ pub struct EngineBuilder {
     store_patience: Duration,
     timings: Timings,
     threads: usize,
+    output_backlog: usize,
 }
 
 /// How long a dead engine keeps its runs, unless told otherwise.
@@ -182,6 +190,10 @@ impl EngineBuilder {
     }
 
     /// Sets how long a job that was asked to stop may take to do so. Default: 5 s.
+    ///
+    /// Jobs that wait for something with bounds of its own have what that needs, if it is more: a
+    /// job that runs a shell command has the command's grace period and 5 s for what was killed
+    /// to be gone; one that runs another workflow has until that run has ended.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -224,6 +236,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets how many bytes of memory each run may hold of what its jobs print, for those who watch
+    /// it. What is printed meanwhile pushes out the oldest, whether anyone has read it or not.
+    /// Default: 256 KiB; with 0 nobody sees what is printed.
+    pub fn output_backlog(mut self, bytes: usize) -> Self {
+        self.output_backlog = bytes;
+        self
+    }
+
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::Given(Arc::new(clock));
@@ -246,6 +266,7 @@ impl EngineBuilder {
             store_patience: self.store_patience,
             timings: self.timings,
             threads: self.threads,
+            output_backlog: self.output_backlog,
         }))
     }
 }

@@ -1,7 +1,8 @@
 //! What happened in a run: the one vocabulary that streams, reports and stores share.
 //!
 //! A run notes every happening in its [`Log`], sixteen bytes each; an [`Event`] is what a reader
-//! gets to see of one.
+//! gets to see of one. What jobs print passes by: it is an event to those who watch, and is not
+//! recorded.
 
 mod failure;
 mod log;
@@ -14,6 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+
+use crate::job::{LogPlace, OutputStream};
 
 pub use failure::Failure;
 pub(crate) use log::{Detail, Entry, Legend, Log, What};
@@ -28,7 +31,9 @@ pub(crate) use time::{format_time, rfc3339, seconds};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// The event's place in its run: 0, 1, 2, and so on without a gap.
+    /// The event's place in its run: 0, 1, 2, and so on without a gap. An event that is not
+    /// [recorded](EventKind::is_recorded) has the number of the recorded one that it follows: who
+    /// has seen it goes on with the number after.
     pub sequence: u64,
     /// When it happened.
     #[serde(with = "rfc3339")]
@@ -146,6 +151,31 @@ pub enum EventKind {
         /// The value.
         value: Json,
     },
+    /// A job printed something. Not recorded: seen by those who watch the run meanwhile.
+    ///
+    /// Of a command it is one record of the run's log: whole lines, as many as were read at once.
+    /// The end of a line is not waited for when the line is longer than 8 KiB, when it takes more
+    /// than a second or two, or when the command has ended.
+    JobOutput {
+        /// The job's name.
+        job: String,
+        /// In which attempt, from 1.
+        attempt: u32,
+        /// Where it was printed.
+        stream: OutputStream,
+        /// What was printed, line breaks included. Bytes of a command that are no UTF-8 are
+        /// U+FFFD here; the log has them as they were.
+        text: String,
+        /// Where the run's log has it; `None` when no log is kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<LogPlace>,
+    },
+    /// Jobs printed more than this subscriber has read in time, and the run holds it no longer.
+    /// Not recorded. What commands printed is in the run's log.
+    OutputSkipped {
+        /// How many bytes this subscriber has missed, since the output that it read last.
+        bytes: u64,
+    },
     /// Someone asked the run to stop.
     CancelRequested,
     /// Every job completed or was skipped by a condition.
@@ -175,9 +205,16 @@ impl EventKind {
             | Self::JobCancelled { job, .. }
             | Self::SleepStarted { job, .. }
             | Self::SignalReceived { job, .. }
-            | Self::ValueKept { job, .. } => Some(job),
+            | Self::ValueKept { job, .. }
+            | Self::JobOutput { job, .. } => Some(job),
             _ => None,
         }
+    }
+
+    /// Whether the event is part of the run's record, which reports and stores have. What is not
+    /// reaches only those who watch the run.
+    pub fn is_recorded(&self) -> bool {
+        !matches!(self, Self::JobOutput { .. } | Self::OutputSkipped { .. })
     }
 
     /// Whether nothing follows this event.
@@ -216,6 +253,8 @@ impl std::fmt::Display for EventKind {
             }
             Self::SignalReceived { job, signal, .. } => write!(f, "{job} received `{signal}`"),
             Self::ValueKept { job, key, .. } => write!(f, "{job} kept `{key}`"),
+            Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),
+            Self::OutputSkipped { bytes } => write!(f, "{bytes} bytes of output skipped"),
             Self::CancelRequested => f.write_str("cancel requested"),
             Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),

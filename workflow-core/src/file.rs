@@ -7,6 +7,7 @@
 mod actions;
 mod body;
 mod draw;
+mod fill;
 mod handler;
 mod invocation;
 mod registered;
@@ -18,7 +19,6 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value as Json, json};
 
-use crate::command::Chunk;
 use crate::definition::Metadata;
 use crate::document::{Diagnostics, Findings, Format, Read, Source};
 use crate::graph::Graph;
@@ -87,11 +87,7 @@ struct Shared {
     folder: PathBuf,
     /// Where runs keep their folders.
     runs_dir: PathBuf,
-    /// Is told of what commands print.
-    live: Option<Live>,
 }
-
-type Live = Arc<dyn Fn(&Chunk<'_>) + Send + Sync>;
 
 impl WorkflowFile {
     /// Reads a workflow from a file: JSON or JSON5 when its name ends in `.json`, `.json5` or
@@ -167,16 +163,9 @@ impl WorkflowFile {
         self
     }
 
-    /// Tells this function of what commands print while they run, on the threads that read it.
-    /// A command waits meanwhile when it has printed more than a pipe holds.
-    #[must_use]
-    pub fn live(mut self, live: impl Fn(&Chunk<'_>) + Send + Sync + 'static) -> Self {
-        self.shared_mut().live = Some(Arc::new(live));
-        self
-    }
-
     /// Where a run keeps what its commands print, for
-    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun.
+    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun. The
+    /// run's [events](crate::Run::events) show it while they run.
     pub fn log_of(&self, run: RunId) -> PathBuf {
         log_in(&self.shared.runs_dir.join(run.to_string()))
     }
@@ -225,7 +214,7 @@ fn check(
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
-    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir, live: None });
+    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir });
     let plan = draw::checked(&shared, findings)?;
     Some(WorkflowFile {
         name: WorkflowName::new(shared.spec.name.value.to_string()).ok()?,

@@ -12,9 +12,11 @@ mod error;
 mod group;
 mod map;
 mod options;
+mod printed;
 mod scope;
 mod token;
 mod traits;
+mod workflow_context;
 
 use async_trait::async_trait;
 
@@ -26,17 +28,20 @@ pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
 pub use body::{Body, IntoJobResult};
 pub(crate) use call::RawCall;
 pub use call::{Call, JobFn, call_job, closure, map};
-pub(crate) use context::{ChildHandle, NewChild};
-pub use context::{JobContext, WorkflowContext};
+pub use context::JobContext;
 pub use dispatch::{Arg, Both, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind};
 pub use group::Group;
 pub(crate) use options::Condition;
 pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
+pub(crate) use printed::Printed;
+pub use printed::{LogPlace, OutputStream};
 pub use scope::Scope;
 pub(crate) use scope::{ChildFrame, ChildInput, Host, Item, Slots, Source, Wiring};
 pub(crate) use token::Token;
 pub(crate) use traits::Traits;
+pub use workflow_context::WorkflowContext;
+pub(crate) use workflow_context::{ChildHandle, NewChild};
 
 /// A job that is a value: a unit of work with a name, an input, an output, and state of its own.
 ///

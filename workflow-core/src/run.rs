@@ -193,6 +193,11 @@ pub trait Run: Send + Sync {
 
     /// What happened so far, and then what happens, up to the last event: without a gap and
     /// without a repeat, whenever it is called.
+    ///
+    /// In its place among that is what jobs print, which is not
+    /// [recorded](crate::EventKind::is_recorded): a subscriber gets the latest that the run still
+    /// holds, and what comes after. One that reads too slowly holds nobody up, and is told how
+    /// much it has missed.
     fn events(&self) -> BoxStream<'static, Event>;
 
     /// Waits for the run to end.

@@ -7,6 +7,7 @@
 mod check;
 mod expand;
 mod expression;
+mod known;
 mod order;
 mod parameters;
 mod quantity;

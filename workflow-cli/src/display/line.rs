@@ -1,9 +1,10 @@
-//! An event in a line.
+//! An event in a line, or in as many as it prints.
 
 use std::time::Duration;
 
 use workflow_core::{Event, EventKind};
 
+use super::printed::lines;
 use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
 use crate::progress::Progress;
 
@@ -16,7 +17,7 @@ pub(super) enum Weight {
     Kept,
 }
 
-/// What happened, in one line, after `progress` has taken it in.
+/// What happened, in a line, after `progress` has taken it in.
 pub(super) fn line(
     workflow: &str,
     event: &Event,
@@ -27,8 +28,8 @@ pub(super) fn line(
     let took = || took.map(|took| format!(" in {}", brief(took))).unwrap_or_default();
     let line = match &event.kind {
         EventKind::RunStarted => format!("{workflow}: {}", count(progress.total(), "job")),
-        EventKind::JobStarted { job, attempt: 1 } => format!("  {job} started"),
-        EventKind::JobStarted { job, attempt } => format!("  {job} started, attempt {attempt}"),
+        EventKind::JobStarted { job, attempt: 1, .. } => format!("  {job} started"),
+        EventKind::JobStarted { job, attempt, .. } => format!("  {job} started, attempt {attempt}"),
         EventKind::JobCompleted { job, .. } => {
             format!("  {job} {}{} {}", styled(GOOD, "completed"), took(), so_far())
         }
@@ -45,8 +46,14 @@ pub(super) fn line(
         EventKind::JobCancelled { job, .. } => {
             format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), so_far())
         }
+        EventKind::JobOutput { job, text, .. } => lines(job, text)?,
+        EventKind::OutputSkipped { bytes } => {
+            let skipped =
+                format!("{bytes} bytes of output are not shown: there was too much at once");
+            format!("  {}", styled(DUBIOUS, skipped))
+        }
         EventKind::CancelRequested => CANCELLING.to_owned(),
-        EventKind::RunCompleted => format!("{workflow} {}", styled(GOOD, "completed")),
+        EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(GOOD, "completed")),
         EventKind::RunFailed { reason } => {
             format!("{workflow} {}: {reason}", styled(BAD, "failed"))
         }
@@ -64,8 +71,10 @@ fn weight(kind: &EventKind) -> Weight {
     match kind {
         EventKind::AttemptFailed { .. }
         | EventKind::JobFailed { .. }
+        | EventKind::JobOutput { .. }
+        | EventKind::OutputSkipped { .. }
         | EventKind::CancelRequested
-        | EventKind::RunCompleted
+        | EventKind::RunCompleted { .. }
         | EventKind::RunFailed { .. }
         | EventKind::RunCancelled => Weight::Kept,
         _ => Weight::Usual,

@@ -25,7 +25,7 @@ impl<W: Write> Display for Plain<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let took = self.progress.note(event);
         match line(&self.workflow, event, took, &self.progress) {
-            // At once and in one piece: commands print between the events.
+            // At once and in one piece: commands may write to the same place.
             Some((_, line)) => self.out.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
         }

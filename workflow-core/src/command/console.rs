@@ -1,51 +1,51 @@
-//! What becomes of a command's output: kept, streamed, remembered.
+//! What becomes of a command's output: kept in the log, shown to those who watch, remembered.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::CommandError;
-use super::log::{Header, RunLog, Stream};
+use super::lines::Lines;
+use super::log::{Header, RunLog};
 use super::tail::Tail;
-
-/// A piece of output, while the command runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Chunk<'a> {
-    /// The job's name; empty outside of a run.
-    pub job: &'a str,
-    /// Which attempt, from 1.
-    pub attempt: u32,
-    /// Where it was printed.
-    pub stream: Stream,
-    /// What was printed; may begin or end in the middle of a line, or of a character.
-    pub bytes: &'a [u8],
-}
-
-/// Is told of output on the thread that reads it.
-pub(super) type Live = Arc<dyn Fn(&Chunk<'_>) + Send + Sync>;
+use crate::job::{JobContext, LogPlace, OutputStream, Printed};
 
 /// Takes the output of one attempt.
 pub(super) struct Console {
-    pub(super) job: String,
-    pub(super) attempt: u32,
-    pub(super) log: Option<RunLog>,
-    pub(super) live: Option<Live>,
-    pub(super) started: Instant,
+    sink: Sink,
+    stdout: Lines,
+    stderr: Lines,
     /// How many more bytes are kept.
-    pub(super) room: u64,
+    room: u64,
     pub(super) dropped: u64,
-    pub(super) stderr: Tail,
+    pub(super) last_words: Tail,
 }
 
 impl Console {
-    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), CommandError> {
-        if stream == Stream::Stderr {
-            self.stderr.push(bytes);
+    /// Keeps and shows at most `limit` bytes.
+    pub(super) fn new(context: &JobContext, log: Option<RunLog>, limit: u64) -> Self {
+        let (job, attempt) = (context.job_name(), context.attempt());
+        let sink = Sink { context: context.clone(), job, attempt, log, started: Instant::now() };
+        Self {
+            sink,
+            stdout: Lines::default(),
+            stderr: Lines::default(),
+            room: limit,
+            dropped: 0,
+            last_words: Tail::default(),
+        }
+    }
+
+    pub(super) fn take(&mut self, stream: OutputStream, bytes: &[u8]) -> Result<(), CommandError> {
+        if stream == OutputStream::Stderr {
+            self.last_words.push(bytes);
         }
         let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
         self.room -= fits as u64;
-        self.keep(stream, &bytes[..fits])?;
+        let lines = match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        };
+        lines.push(&bytes[..fits], Instant::now(), |piece| self.sink.pass(stream, piece))?;
         let rest = (bytes.len() - fits) as u64;
         let first = self.dropped == 0 && rest > 0;
         self.dropped += rest;
@@ -53,33 +53,50 @@ impl Console {
         if first { self.note_dropped() } else { Ok(()) }
     }
 
-    /// Writes down what is known only at the end.
-    pub(super) fn close(&self) -> Result<(), CommandError> {
+    /// Passes on lines whose ends nobody waits for any longer.
+    pub(super) fn pass_stale(&mut self) -> Result<(), CommandError> {
+        let now = Instant::now();
+        self.stdout.push_stale(now, |piece| self.sink.pass(OutputStream::Stdout, piece))?;
+        self.stderr.push_stale(now, |piece| self.sink.pass(OutputStream::Stderr, piece))
+    }
+
+    /// Passes on what has no line break at its end, and writes down what is known only now.
+    pub(super) fn close(&mut self) -> Result<(), CommandError> {
+        self.stdout.finish(|piece| self.sink.pass(OutputStream::Stdout, piece))?;
+        self.stderr.finish(|piece| self.sink.pass(OutputStream::Stderr, piece))?;
         if self.dropped > 0 { self.note_dropped() } else { Ok(()) }
     }
 
-    fn keep(&self, stream: Stream, bytes: &[u8]) -> Result<(), CommandError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.append(Some(stream), bytes, None)?;
-        if let Some(live) = &self.live {
-            live(&Chunk { job: &self.job, attempt: self.attempt, stream, bytes });
-        }
-        Ok(())
-    }
-
     fn note_dropped(&self) -> Result<(), CommandError> {
-        self.append(None, b"", Some(self.dropped))
+        self.sink.append(None, b"", Some(self.dropped)).map(drop)
+    }
+}
+
+/// Where pieces of output go.
+struct Sink {
+    context: JobContext,
+    job: String,
+    attempt: u32,
+    log: Option<RunLog>,
+    started: Instant,
+}
+
+impl Sink {
+    /// Keeps a piece, and then shows it.
+    fn pass(&self, stream: OutputStream, bytes: &[u8]) -> Result<(), CommandError> {
+        let log = self.append(Some(stream), bytes, None)?;
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.context.show(Printed { stream, text, log });
+        Ok(())
     }
 
     fn append(
         &self,
-        stream: Option<Stream>,
+        stream: Option<OutputStream>,
         body: &[u8],
         dropped: Option<u64>,
-    ) -> Result<(), CommandError> {
-        let Some(log) = &self.log else { return Ok(()) };
+    ) -> Result<Option<LogPlace>, CommandError> {
+        let Some(log) = &self.log else { return Ok(None) };
         let header = Header {
             job: Cow::Borrowed(&self.job),
             attempt: self.attempt,
@@ -88,6 +105,6 @@ impl Console {
             bytes: body.len(),
             dropped,
         };
-        log.append(&header, body).map_err(CommandError::Log)
+        log.append(&header, body).map(Some).map_err(CommandError::Log)
     }
 }

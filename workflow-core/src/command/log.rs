@@ -3,7 +3,7 @@
 //! # Format
 //!
 //! A first line, `{"workflow_log":1}`, then records. A record is a line of JSON, the bytes that it
-//! announces, and a line break:
+//! announces (a piece of one stream, as it is also shown to those who watch), and a line break:
 //!
 //! ```text
 //! {"job":"build","attempt":1,"stream":"stderr","after_ms":17,"bytes":12}
@@ -28,24 +28,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
-
 use read::Records;
-pub use read::{AttemptLog, LogChunk, LogEntry};
+pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
 pub(super) use record::{Header, MAX_BODY};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
-/// One of the two streams of output that a process has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
+use crate::job::LogPlace;
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +121,33 @@ impl RunLog {
         Records::open(path.as_ref())?.attempt(job, attempt)
     }
 
+    /// What was printed from this byte of the file on, by all jobs, in the order in which it was
+    /// written: 0 for everything, or the [`end`](LogPlace::end) of a place that the log or an
+    /// event has told. May be called while the log is written; what comes later is not waited for.
+    ///
+    /// ```no_run
+    /// use workflow_core::command::{LogError, RunLog};
+    ///
+    /// /// Shows what is new; returns where to go on the next time.
+    /// fn follow(path: &str, from: u64) -> Result<u64, LogError> {
+    ///     let mut end = from;
+    ///     for record in RunLog::read_from(path, from)? {
+    ///         let record = record?;
+    ///         print!("{}: {}", record.job, String::from_utf8_lossy(&record.chunk.bytes));
+    ///         end = record.place.end();
+    ///     }
+    ///     Ok(end)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read, or is no log; the records do, when no record begins at
+    /// this byte.
+    pub fn read_from(path: impl AsRef<Path>, offset: u64) -> Result<LogRecords, LogError> {
+        Records::open(path.as_ref())?.starting_at(offset).map(LogRecords)
+    }
+
     /// The attempts that printed something, with how much, in the order of their first output.
     ///
     /// # Errors
@@ -140,14 +157,16 @@ impl RunLog {
         Records::open(path.as_ref())?.entries()
     }
 
-    /// Adds a record; the header's `bytes` is the length of the body.
-    pub(super) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<(), LogError> {
+    /// Adds a record, and says where it is; the header's `bytes` is the length of the body.
+    pub(super) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writer.record.clear();
         header.write(&mut writer.record);
         writer.record.extend_from_slice(body);
         writer.record.push(b'\n');
-        writer.write_record()
+        let offset = writer.length;
+        writer.write_record()?;
+        Ok(LogPlace { offset, length: writer.length - offset })
     }
 }
 

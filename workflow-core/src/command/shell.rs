@@ -8,19 +8,18 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
-use super::console::{Chunk, Console, Live};
+use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::finished::Finished;
 use super::group::{Group, Wish};
 use super::log::RunLog;
 use super::spec::Command;
 use super::supervise::{Attempt, is_runnable};
-use super::tail::Tail;
 use super::threads;
 use crate::job::{JobContext, JobError};
 
@@ -31,9 +30,7 @@ use crate::job::{JobContext, JobError};
 /// use workflow_core::{JobContext, JobError};
 ///
 /// async fn copy(context: &JobContext) -> Result<(), JobError> {
-///     let shell = Shell::new().env("REGION", "north; $(not run)").live(|chunk| {
-///         print!("{}", String::from_utf8_lossy(chunk.bytes));
-///     });
+///     let shell = Shell::new().env("REGION", "north; $(not run)");
 ///     shell.run(&Command::new(r#"echo "copying $REGION""#), context).await?;
 ///     Ok(())
 /// }
@@ -45,7 +42,6 @@ pub struct Shell {
     env: Arc<Vec<(String, String)>>,
     scratch: Option<PathBuf>,
     log: Option<RunLog>,
-    live: Option<Live>,
 }
 
 impl Shell {
@@ -83,31 +79,20 @@ impl Shell {
         self
     }
 
-    /// Tells this function of output while commands run, up to their limit.
-    ///
-    /// It is called by several threads, and in order for each command, which waits meanwhile when
-    /// it has printed more than a pipe holds.
-    #[must_use]
-    pub fn live(mut self, live: impl Fn(&Chunk<'_>) + Send + Sync + 'static) -> Self {
-        self.live = Some(Arc::new(live));
-        self
-    }
-
-    /// Runs a command as the attempt that the context belongs to.
+    /// Runs a command as the attempt that the context belongs to. Those who watch the run see what
+    /// it prints as [`JobOutput`](crate::EventKind::JobOutput).
     ///
     /// When the context is cancelled, the command is asked to stop and, after its grace period,
-    /// killed; the grace period is that of the engine's clock. When the future is dropped, the
-    /// command is killed at once.
+    /// killed; the grace period is that of the engine's clock. The engine does not give the job up
+    /// meanwhile, nor for 5 s after: it waits until the command is gone. One that not even
+    /// `SIGKILL` ends by then, because the system holds it, is left behind. When the future is
+    /// dropped, the command is killed at once.
     ///
     /// # Errors
     ///
     /// Fails with a [`CommandError`], found with [`JobError::downcast_ref`], when the command
     /// cannot be run, does not exit with code 0, publishes what cannot be read, or is cancelled.
     /// What every attempt would meet is terminal.
-    ///
-    /// # Panics
-    ///
-    /// With the panic of the function that is told of output, once the command has been killed.
     pub async fn run(&self, command: &Command, context: &JobContext) -> Result<Finished, JobError> {
         let end = self.attempt(command, context).await;
         end.map_err(CommandError::into_job_error)
@@ -118,6 +103,9 @@ impl Shell {
         command: &Command,
         context: &JobContext,
     ) -> Result<Finished, CommandError> {
+        if !context.reserve_grace(command.grace.saturating_add(KILLED)) {
+            return Err(CommandError::Cancelled { exit: None });
+        }
         let running = self.start(command, context)?;
         let cancelled = pin!(context.cancelled());
         let running = match select(running, cancelled).await {
@@ -144,16 +132,7 @@ impl Shell {
             env: Arc::clone(&self.env),
             scratch: self.scratch.clone(),
             group: Arc::clone(&group),
-            console: Console {
-                job: context.job_name(),
-                attempt: context.attempt(),
-                log: self.log.clone(),
-                live: self.live.clone(),
-                started: Instant::now(),
-                room: command.output_limit,
-                dropped: 0,
-                stderr: Tail::default(),
-            },
+            console: Console::new(context, self.log.clone(), command.output_limit),
         };
         let task = move |buffer: &mut [u8]| {
             let end = catch_unwind(AssertUnwindSafe(|| attempt.run(buffer)));
@@ -165,6 +144,9 @@ impl Shell {
         Ok(Running { group, end })
     }
 }
+
+/// How long what was killed may take to be gone, and its output to be read.
+const KILLED: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Shell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,9 +19,10 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// What the command reads from stdin; by default nothing (`/dev/null`).
     pub stdin: Option<String>,
-    /// The time between asking the command to stop and killing it. Default: 10 s.
+    /// The time between asking the command to stop and killing it. Default: 10 s. The engine gives
+    /// its job this long, and 5 s more, even where its own grace period is shorter.
     pub grace: Duration,
-    /// How many bytes of output are kept and streamed, stdout and stderr together; what comes
+    /// How many bytes of output are kept and shown, stdout and stderr together; what comes
     /// after is counted and dropped. Default: 16 MiB.
     pub output_limit: u64,
 }

@@ -79,7 +79,7 @@ impl Attempt {
         let mut entry = None;
         let mut watch = Watch::new(&mut child, leader, buffer);
         self.group.begin(leader);
-        // Who is told of output may panic, and the command must not outlive that.
+        // Output wakes those who watch, and the command must not outlive a panic of theirs.
         let watched = catch_unwind(AssertUnwindSafe(|| {
             let entered = register.enter(leader).map_err(while_trying("register the command"))?;
             entry = Some(entered);
@@ -115,7 +115,7 @@ impl Attempt {
             return Err(CommandError::Cancelled { exit: Some(exit) });
         }
         if !exit.is_success() {
-            return Err(CommandError::Exit { exit, stderr: self.console.stderr.text(), usage });
+            return Err(CommandError::Exit { exit, stderr: self.console.last_words.text(), usage });
         }
         let outputs = outputs.read().map_err(CommandError::Outputs)?;
         Ok(Finished { exit, outputs, usage })

@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::lines::LONGEST;
 use super::log::MAX_BODY;
 
 /// What a thread is given to do, with a buffer to do it in.
@@ -39,7 +40,7 @@ pub(super) fn hand_over(task: Task) -> io::Result<()> {
 }
 
 fn serve() {
-    let mut buffer = vec![0; MAX_BODY];
+    let mut buffer = vec![0; READ];
     while let Some(task) = THREADS.next() {
         task(&mut buffer);
     }
@@ -62,4 +63,6 @@ impl Threads {
     }
 }
 
+/// How much is read at once: with a line that has begun, it makes one record.
+const READ: usize = MAX_BODY - LONGEST;
 const PATIENCE: Duration = Duration::from_secs(10);

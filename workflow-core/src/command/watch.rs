@@ -15,13 +15,13 @@ use smallvec::SmallVec;
 use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::group::{Group, Wish};
-use super::log::Stream;
 use super::memory::Peak;
+use crate::job::OutputStream;
 
 pub(super) struct Watch<'a> {
     leader: Pid,
     /// Stdout and stderr, as far as someone may still write to them.
-    pipes: SmallVec<[(Stream, File); 2]>,
+    pipes: SmallVec<[(OutputStream, File); 2]>,
     /// Readable when the leader has ended; `None` where the system has no such thing.
     end: Option<OwnedFd>,
     ended: bool,
@@ -34,10 +34,10 @@ impl<'a> Watch<'a> {
     pub(super) fn new(child: &mut Child, leader: Pid, buffer: &'a mut [u8]) -> Self {
         let mut pipes = SmallVec::new();
         if let Some(stdout) = child.stdout.take() {
-            pipes.push((Stream::Stdout, File::from(OwnedFd::from(stdout))));
+            pipes.push((OutputStream::Stdout, File::from(OwnedFd::from(stdout))));
         }
         if let Some(stderr) = child.stderr.take() {
-            pipes.push((Stream::Stderr, File::from(OwnedFd::from(stderr))));
+            pipes.push((OutputStream::Stderr, File::from(OwnedFd::from(stderr))));
         }
         let end = open_end(leader);
         let pulse = Pulse::new(if end.is_some() { SLOWEST_SAMPLE } else { SLOWEST_LOOK });
@@ -103,7 +103,8 @@ impl<'a> Watch<'a> {
             self.peak.sample(self.leader);
         }
         self.ended = self.ended || self.look_for_end(&ready, beat)?;
-        self.read(&ready, console)
+        self.read(&ready, console)?;
+        if beat { console.pass_stale() } else { Ok(()) }
     }
 
     /// Waits for output or the end; says which pipes are ready, and last whether the end is.
@@ -206,7 +207,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::command::tail::Tail;
+    use crate::job::JobContext;
 
     #[test]
     fn an_end_that_does_not_announce_itself_is_found() {
@@ -220,23 +221,14 @@ mod tests {
                 .expect("the shell starts");
             let (leader, group) = (Pid::from_child(&child), Group::default());
             group.begin(leader);
-            let mut console = Console {
-                job: String::new(),
-                attempt: 1,
-                log: None,
-                live: None,
-                started: Instant::now(),
-                room: 100,
-                dropped: 0,
-                stderr: Tail::default(),
-            };
+            let mut console = Console::new(&JobContext::detached(), None, 100);
             let mut buffer = [0; 16];
             let mut watch = Watch::new(&mut child, leader, &mut buffer);
             (watch.end, watch.pulse) = (None, Pulse::new(SLOWEST_LOOK));
             watch.until_end(&group, &mut console).expect("it is looked after");
             group.end();
             assert_eq!(child.wait().expect("it ended").code(), Some(3));
-            assert_eq!(console.stderr.text(), "words");
+            assert_eq!(console.last_words.text(), "words");
         }
     }
 }

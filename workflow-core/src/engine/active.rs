@@ -2,18 +2,17 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::Stream;
 use futures::stream::BoxStream;
 use serde_json::Value as Json;
 
 use super::driver::Driver;
-use super::resume::{Known, Restored, ResumeError, fold};
+use super::events::Events;
+use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Errands, Recorder, Role, State};
 use super::task::Task;
@@ -21,11 +20,10 @@ use super::{Engine, Shared, Timings};
 use crate::event::{Entry, Event, Log, What};
 use crate::graph::Graph;
 use crate::id::RunId;
-use crate::job::{Host, JobError, Slots};
+use crate::job::{Host, JobContext, JobError, Slots};
 use crate::run::{JobLegend, OutputError, Record, Report, Run, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError};
-use crate::value::Boxed;
 use crate::workflow::{Plan, Workflow};
 
 pub(super) struct ActiveRun {
@@ -41,6 +39,8 @@ pub(super) struct ActiveRun {
     /// Nanoseconds that the run had taken before that.
     already: u64,
     pub(super) span: tracing::Span,
+    /// The job that the run is inside of.
+    pub(super) outer: Option<JobContext>,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
@@ -48,93 +48,39 @@ pub(super) struct ActiveRun {
 }
 
 impl ActiveRun {
+    /// A run that begins.
     pub(super) fn new(
         engine: &Engine,
         runtime: Runtime,
-        workflow: &Arc<dyn Workflow>,
-        plan: Arc<Plan>,
-        input: Option<Boxed>,
+        what: Runnable,
         new_run: Option<NewRun>,
+        outer: Option<JobContext>,
     ) -> Arc<Self> {
-        let engine = Arc::clone(&engine.0);
-        let (now, jobs) = (engine.time.time_of_day(), plan.graph.len());
+        let shared = &engine.0;
+        let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
-        let scheduler = Scheduler::new(Arc::clone(&plan.graph), id.to_u128() as u64);
+        let scheduler = Scheduler::new(Arc::clone(&what.plan.graph), id.to_u128() as u64);
         let mut log = Log::new(now, jobs);
         log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
-        let recorder = engine.keeper.as_ref().zip(new_run);
+        let recorder = shared.keeper.as_ref().zip(new_run);
         let recorder = recorder.map(|(keeper, run)| Recorder::new(keeper.store().clone(), run));
+        Self::with(engine, runtime, what, id, State::new(scheduler, log, recorder), 0, outer)
+    }
+
+    /// A run in this state, which has taken `already` nanoseconds.
+    pub(super) fn with(
+        engine: &Engine,
+        runtime: Runtime,
+        what: Runnable,
+        id: RunId,
+        state: State,
+        already: u64,
+        outer: Option<JobContext>,
+    ) -> Arc<Self> {
+        let engine = Arc::clone(&engine.0);
+        let Runnable { workflow, plan, input } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         Arc::new_cyclic(|me: &Weak<Self>| {
-            let host: Weak<dyn Host> = me.clone();
-            Self {
-                me: me.clone(),
-                id,
-                workflow: Arc::clone(workflow),
-                slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
-                plan,
-                began: engine.time.now(),
-                already: 0,
-                engine,
-                runtime,
-                span,
-                state: Mutex::new(State::new(scheduler, log, recorder)),
-                bell: Condvar::new(),
-                report: OnceLock::new(),
-            }
-        })
-    }
-
-    /// A run that goes on from what is on record of it.
-    pub(super) fn resumed(
-        engine: &Engine,
-        runtime: Runtime,
-        run: Known,
-        lease: Lease,
-        events: &[Event],
-    ) -> Result<Arc<Self>, ResumeError> {
-        let run = Self::on_record(engine, runtime, run, Some(lease), events)?;
-        let mut state = run.lock();
-        state.read_at = run.read_clock();
-        let what = if events.is_empty() { What::RunStarted } else { What::RunResumed };
-        state.note(what, u32::MAX, 0);
-        drop(state);
-        Ok(run)
-    }
-
-    /// The result of a run that has ended, from what is on record of it.
-    pub(super) fn over(
-        engine: &Engine,
-        run: Known,
-        events: &[Event],
-    ) -> Result<Result<Report, RunError>, ResumeError> {
-        let run = Self::on_record(engine, Runtime::current(), run, None, events)?;
-        run.publish();
-        run.result().ok_or(ResumeError::NoStore)
-    }
-
-    fn on_record(
-        engine: &Engine,
-        runtime: Runtime,
-        run: Known,
-        lease: Option<Lease>,
-        events: &[Event],
-    ) -> Result<Arc<Self>, ResumeError> {
-        let engine = Arc::clone(&engine.0);
-        let Known { stored, workflow, plan, input } = run;
-        let (id, now) = (stored.id, engine.time.time_of_day());
-        let began = events.first().map_or(now, |first| first.at);
-        let restored = fold(&plan.graph, id, events, began, now)?;
-        let already = now.duration_since(began).unwrap_or_default();
-        let keeper = engine.keeper.as_ref().zip(lease);
-        let recorder = keeper
-            .map(|(keeper, lease)| Recorder::resumed(keeper.store().clone(), lease, events.len()));
-        let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
-        let Restored { scheduler, log, names, facts, recall, mail, outputs } = restored;
-        let mut state = State::new(scheduler, log, recorder);
-        (state.names, state.facts, state.mail) = (names, facts, Some(Box::new(mail)));
-        state.recall = Some(Box::new(recall));
-        let run = Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
             Self {
                 me: me.clone(),
@@ -143,22 +89,16 @@ impl ActiveRun {
                 slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
                 plan,
                 began: engine.time.now(),
-                already: u64::try_from(already.as_nanos()).unwrap_or(u64::MAX),
+                already,
                 engine,
                 runtime,
                 span,
+                outer,
                 state: Mutex::new(state),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
             }
-        });
-        for (job, output) in outputs {
-            run.slots.restore(job, (*output).clone()).map_err(|error| {
-                let job = run.plan.graph.names.get(job as usize).to_owned();
-                ResumeError::Output { job, error }
-            })?;
-        }
-        Ok(run)
+        })
     }
 
     #[inline]
@@ -226,6 +166,7 @@ impl ActiveRun {
         let _only_once = self.report.set(Report(Arc::new(record)));
         state.published = true;
         let mut listeners = std::mem::take(&mut state.listeners);
+        listeners.append(&mut state.waiters);
         listeners.extend(state.driver.take());
         let has_threads = state.threads.count > 0;
         let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
@@ -233,7 +174,7 @@ impl ActiveRun {
         if has_threads {
             self.bell.notify_all();
         }
-        listeners.into_iter().for_each(std::task::Waker::wake);
+        listeners.into_iter().for_each(Waker::wake);
         if let Some(error) = failed {
             tracing::error!(parent: &self.span, %error, "the store does not keep the run");
         }
@@ -342,7 +283,7 @@ impl ActiveRun {
             let mut state = self.lock();
             // Looked at under the lock: the report is made under it.
             if self.report.get().is_none() {
-                state.listen(cx.waker());
+                keep_waker(&mut state.waiters, cx.waker());
                 return Poll::Pending;
             }
             drop(state);
@@ -358,7 +299,7 @@ impl ActiveRun {
             if state.visible() > 0 || state.published {
                 return Poll::Ready(());
             }
-            state.listen(cx.waker());
+            keep_waker(&mut state.listeners, cx.waker());
             Poll::Pending
         })
         .await;
@@ -462,7 +403,7 @@ impl Run for RunHandle {
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        Box::pin(Events { run: Arc::clone(&self.0), next: 0 })
+        Box::pin(Events::new(&self.0))
     }
 
     async fn wait(&self) -> Result<Report, RunError> {
@@ -485,38 +426,6 @@ impl fmt::Debug for RunHandle {
     }
 }
 
-/// The events of a run from the first to the last.
-struct Events {
-    run: Arc<ActiveRun>,
-    next: usize,
-}
-
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = match self.run.report() {
-            Some(report) => report.0.log.event(self.next, &report.0.legend()),
-            None => {
-                let mut state = self.run.lock();
-                // Looked at under the lock: the log moves into the report under it.
-                match self.run.report() {
-                    Some(report) => report.0.log.event(self.next, &report.0.legend()),
-                    None if self.next < state.visible() => {
-                        state.log.event(self.next, &state.legend(&self.run))
-                    }
-                    None => {
-                        state.listen(cx.waker());
-                        return Poll::Pending;
-                    }
-                }
-            }
-        };
-        self.next += 1;
-        Poll::Ready(event)
-    }
-}
-
 impl State {
     /// What the numbers in the log stand for.
     pub(super) fn legend<'a>(&'a self, run: &'a ActiveRun) -> JobLegend<'a> {
@@ -530,10 +439,11 @@ impl State {
             self.scheduler.cancel(Cause::Cancelled);
         }
     }
+}
 
-    fn listen(&mut self, waker: &std::task::Waker) {
-        if !self.listeners.iter().any(|listener| listener.will_wake(waker)) {
-            self.listeners.push(waker.clone());
-        }
+/// Puts a waker among others, unless it is there.
+pub(super) fn keep_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
     }
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -10,9 +11,10 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
 use super::active::ActiveRun;
+use super::backlog::Piece;
 use super::state::{Child, Claim, Errands, State};
 use crate::id::RunId;
-use crate::job::{ChildHandle, Host, JobError, NewChild, Token, Traits};
+use crate::job::{ChildHandle, Host, JobError, NewChild, Printed, Token, Traits};
 use crate::run::{CalledJob, ChildName};
 
 impl Host for ActiveRun {
@@ -48,10 +50,40 @@ impl Host for ActiveRun {
         self.lock().scheduler.heartbeat(job, attempt);
     }
 
+    fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool {
+        let mut state = self.lock();
+        if !state.scheduler.is_running(job, attempt) || state.scheduler.asked(job).is_some() {
+            return false;
+        }
+        let reserved = state.graces.entry(job).or_default();
+        *reserved = grace.max(*reserved);
+        true
+    }
+
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
         let mut state = self.lock();
         if state.scheduler.is_running(job, attempt) {
             state.facts.entry(job).or_default().insert(name, value);
+        }
+    }
+
+    fn print(&self, job: u32, attempt: u32, printed: Printed) {
+        let capacity = self.engine.output_backlog;
+        let mut state = self.lock();
+        if capacity == 0 || !state.scheduler.is_running(job, attempt) {
+            return;
+        }
+        // The outer run has another log.
+        let outer =
+            self.outer.as_ref().map(|outer| (outer, Printed { log: None, ..printed.clone() }));
+        let (at, after) = (self.read_clock(), state.log.entries.len());
+        let piece = Piece { job, attempt, at, after, printed };
+        state.backlog.get_or_insert_default().push(piece, capacity);
+        let listeners = std::mem::take(&mut state.listeners);
+        drop(state);
+        listeners.into_iter().for_each(Waker::wake);
+        if let Some((outer, printed)) = outer {
+            outer.show(printed);
         }
     }
 

@@ -1,9 +1,7 @@
 //! What a store is told of a run before it begins.
 
-use std::any::Any;
-
 use super::Shared;
-use super::request::Terms;
+use super::request::{Runnable, Terms};
 use crate::id::RunId;
 use crate::job::Wiring;
 use crate::run::RunError;
@@ -12,7 +10,7 @@ use crate::value::Type;
 use crate::workflow::{Plan, Workflow};
 
 /// A workflow as it is at the time of a run.
-pub(super) fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
+fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
     let kept = plan.kept();
     WorkflowSnapshot {
         name: workflow.name().to_string(),
@@ -28,19 +26,16 @@ pub(super) fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot
 /// # Errors
 ///
 /// Fails when a value that the run makes or takes has no JSON form, so that a crash would lose it.
-pub(super) fn new_run(
-    engine: &Shared,
-    workflow: &dyn Workflow,
-    plan: &Plan,
-    input: Option<&(dyn Any + Send + Sync)>,
-    terms: Terms,
-) -> Result<NewRun, RunError> {
+pub(super) fn new_run(engine: &Shared, what: &Runnable, terms: Terms) -> Result<NewRun, RunError> {
+    let (workflow, plan) = (&*what.workflow, &*what.plan);
     check_outputs(workflow, plan)?;
-    let input = match (workflow.input(), input) {
-        (Some(kind), Some(value)) => Some(kind.write(value).map_err(|error| RunError::Input {
-            workflow: workflow.name().to_string(),
-            error: crate::run::InputError::Shape(error),
-        })?),
+    let input = match (workflow.input(), &what.input) {
+        (Some(kind), Some(value)) => {
+            Some(kind.write(&**value).map_err(|error| RunError::Input {
+                workflow: workflow.name().to_string(),
+                error: crate::run::InputError::Shape(error),
+            })?)
+        }
         _ => None,
     };
     let created_at = engine.time.time_of_day();

@@ -19,6 +19,7 @@ use super::resume::ResumeError;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
 use crate::id::RunId;
+use crate::job::JobContext;
 use crate::run::{InputError, Report, RunError};
 use crate::store::{Begun, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
@@ -59,6 +60,8 @@ pub struct RunRequest {
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
     terms: Terms,
+    /// The job that the run is inside of.
+    outer: Option<JobContext>,
 }
 
 /// What only a store asks for.
@@ -69,12 +72,11 @@ pub(super) struct Terms {
     pub(super) parent: Option<Parent>,
 }
 
-/// What a run begins with, found to fit.
-struct Ready {
-    workflow: Arc<dyn Workflow>,
-    plan: Arc<Plan>,
-    input: Option<Boxed>,
-    terms: Terms,
+/// A workflow with its plan for an input that fits.
+pub(super) struct Runnable {
+    pub(super) workflow: Arc<dyn Workflow>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) input: Option<Boxed>,
 }
 
 enum Input {
@@ -85,7 +87,7 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        Self { engine, workflow, input: Input::None, terms: Terms::default() }
+        Self { engine, workflow, input: Input::None, terms: Terms::default(), outer: None }
     }
 
     /// Sets a text by which a repeated request is known: of one workflow, the engine's store
@@ -121,6 +123,12 @@ impl RunRequest {
         self
     }
 
+    /// Makes it a run inside of a job: what its jobs print is what that job prints.
+    pub(super) fn inside(mut self, job: JobContext) -> Self {
+        self.outer = Some(job);
+        self
+    }
+
     /// Starts the run in the background: on the tokio runtime that this is called in, and
     /// elsewhere on a thread pool of the library.
     ///
@@ -147,8 +155,8 @@ impl RunRequest {
             let run = RunId::random();
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
-        let Ready { workflow, plan, input, terms } = self.ready()?;
-        let mut new = new_run(&engine.0, &*workflow, &plan, input.as_deref(), terms)?;
+        let (what, terms, _) = self.check()?;
+        let mut new = new_run(&engine.0, &what, terms)?;
         new.owner = None;
         let run = new.id;
         match store.begin(new, Vec::new()).await {
@@ -173,16 +181,16 @@ impl RunRequest {
 
     fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
         let engine = self.engine.clone();
-        let Ready { workflow, plan, input, terms } = self.ready()?;
+        let (what, terms, outer) = self.check()?;
         let new_run = match engine.0.keeper {
-            Some(_) => Some(new_run(&engine.0, &*workflow, &plan, input.as_deref(), terms)?),
+            Some(_) => Some(new_run(&engine.0, &what, terms)?),
             None => None,
         };
-        Ok(ActiveRun::new(&engine, runtime, &workflow, plan, input, new_run))
+        Ok(ActiveRun::new(&engine, runtime, what, new_run, outer))
     }
 
     /// Checks that the run can begin.
-    fn ready(self) -> Result<Ready, RunError> {
+    fn check(self) -> Result<(Runnable, Terms, Option<JobContext>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
         let input = fit(self.input, &*workflow)
@@ -191,7 +199,7 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok(Ready { workflow, plan, input, terms: self.terms })
+        Ok((Runnable { workflow, plan, input }, self.terms, self.outer))
     }
 }
 

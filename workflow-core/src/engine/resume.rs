@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::active::{ActiveRun, RunHandle};
+use super::request::Runnable;
 use super::runtime::Runtime;
+use super::state::{Recorder, State};
 use super::{Engine, LookupError};
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::id::RunId;
 use crate::run::{Report, RunError};
 use crate::store::{Lease, Message, Store, StoreError, StoredRun, WorkflowSnapshot};
-use crate::value::Boxed;
-use crate::workflow::{Plan, Workflow};
+use crate::workflow::Workflow;
 
 pub use error::ResumeError;
-pub(super) use fold::{Restored, fold};
+use fold::{Restored, fold};
 
 /// What [`Engine::recover`] did.
 #[derive(Debug, Default)]
@@ -32,14 +33,6 @@ pub struct Recovery {
 /// Finds the workflow of a run on record, as it is now or as it was then.
 pub(crate) type Find<'a> =
     &'a (dyn Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync);
-
-/// A run on record, with what is needed to take it up again.
-pub(super) struct Known {
-    pub(super) stored: StoredRun,
-    pub(super) workflow: Arc<dyn Workflow>,
-    pub(super) plan: Arc<Plan>,
-    pub(super) input: Option<Boxed>,
-}
 
 /// How many runs, or events, are read at once.
 const PAGE: usize = 1000;
@@ -93,15 +86,15 @@ impl Engine {
         for stored in orphans {
             let id = stored.id;
             match know(stored, find) {
-                Ok(run) => drop(known.insert(id, run)),
+                Ok(what) => drop(known.insert(id, what)),
                 Err(error) => recovery.refused.push((id, error)),
             }
         }
         let ids: Vec<RunId> = known.keys().copied().collect();
         let mut given_back = Vec::new();
         for lease in store.claim(keeper.owner(), &ids).await? {
-            let Some(run) = known.remove(&lease.run) else { continue };
-            match self.resume(run, lease).await {
+            let Some(what) = known.remove(&lease.run) else { continue };
+            match self.resume(what, lease).await {
                 Ok(handle) => recovery.runs.push(handle),
                 Err(error) => {
                     given_back.push(lease);
@@ -113,10 +106,13 @@ impl Engine {
     }
 
     /// Goes on with a run that this engine has claimed.
-    async fn resume(&self, run: Known, lease: Lease) -> Result<RunHandle, ResumeError> {
+    async fn resume(&self, what: Runnable, lease: Lease) -> Result<RunHandle, ResumeError> {
         let Some(store) = self.store() else { return Err(ResumeError::NoStore) };
         let (events, messages) = on_record(&**store, lease.run).await?;
-        let active = ActiveRun::resumed(self, Runtime::current(), run, lease, &events)?;
+        let recorder = Recorder::resumed(store.clone(), lease, events.len());
+        let active = self.restore(what, lease.run, &events, Some(recorder))?;
+        let again = if events.is_empty() { What::RunStarted } else { What::RunResumed };
+        active.change(|state, _| state.note(again, u32::MAX, 0));
         active.hold_on(lease);
         messages.into_iter().for_each(|message| active.receive(message));
         active.drive_in_background();
@@ -149,7 +145,9 @@ impl Engine {
             if stored.status.is_final() {
                 let known = know(stored, &find).map_err(refused)?;
                 let (events, _) = on_record(&**store, run).await.map_err(failed)?;
-                return ActiveRun::over(self, known, &events).map_err(refused)?;
+                let over = self.restore(known, run, &events, None).map_err(refused)?;
+                over.publish();
+                return over.until_end().await;
             }
             if let [lease] = store.claim(keeper.owner(), &[run]).await.map_err(failed)?[..] {
                 let known = know(stored, &find).map_err(refused)?;
@@ -161,8 +159,37 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// A run in the state that its events tell of.
+    fn restore(
+        &self,
+        what: Runnable,
+        id: RunId,
+        events: &[Event],
+        recorder: Option<Recorder>,
+    ) -> Result<Arc<ActiveRun>, ResumeError> {
+        let now = self.0.time.time_of_day();
+        let began = events.first().map_or(now, |first| first.at);
+        let restored = fold(&what.plan.graph, id, events, began, now)?;
+        let Restored { scheduler, log, names, facts, recall, mail, outputs } = restored;
+        let mut state = State::new(scheduler, log, recorder);
+        (state.names, state.facts) = (names, facts);
+        (state.mail, state.recall) = (Some(Box::new(mail)), Some(Box::new(recall)));
+        let already = now.duration_since(began).unwrap_or_default().as_nanos();
+        let already = u64::try_from(already).unwrap_or(u64::MAX);
+        let run = ActiveRun::with(self, Runtime::current(), what, id, state, already, None);
+        for (job, output) in outputs {
+            run.slots.restore(job, (*output).clone()).map_err(|error| {
+                let job = run.plan.graph.names.get(job as usize).to_owned();
+                ResumeError::Output { job, error }
+            })?;
+        }
+        Ok(run)
+    }
+}
+
 /// Finds the workflow of a run, and sees to it that it is what the run began with.
-fn know(stored: StoredRun, find: Find<'_>) -> Result<Known, ResumeError> {
+fn know(stored: StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
     let snapshot = &stored.workflow;
     let workflow = find(snapshot).map_err(ResumeError::Lookup)?;
     let input = match (workflow.input(), &stored.input) {
@@ -178,7 +205,7 @@ fn know(stored: StoredRun, find: Find<'_>) -> Result<Known, ResumeError> {
         let difference = error::difference(&snapshot.graph, &graph.graph);
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
-    Ok(Known { workflow, plan, input, stored })
+    Ok(Runnable { workflow, plan, input })
 }
 
 /// All that is on record of a run.

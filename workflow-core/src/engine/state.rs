@@ -13,12 +13,14 @@ mod threads;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use futures::channel::oneshot;
 
 use super::active::ActiveRun;
+use super::backlog::Backlog;
 use super::monitor;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
@@ -52,6 +54,8 @@ pub(super) struct State {
     pub(super) facts: Facts,
     /// Requests to stop, of jobs that look at them.
     pub(super) tokens: Rare<u32, Arc<Token>>,
+    /// How long attempts need to stop, where that is longer than what the engine gives to all.
+    pub(super) graces: Rare<u32, Duration>,
     /// Jobs that were held for a place of the engine and have it.
     pub(super) granted: Rare<u32, ()>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
@@ -65,9 +69,13 @@ pub(super) struct State {
     pub(super) recall: Option<Box<Recall>>,
     /// Who drives the run, while there is nothing to do.
     pub(super) driver: Option<Waker>,
+    /// What jobs printed, from the first piece on.
+    pub(super) backlog: Option<Box<Backlog>>,
     /// Who waits for events, and how many they have been told of.
     pub(super) listeners: Vec<Waker>,
     heard: usize,
+    /// Who waits for the end.
+    pub(super) waiters: Vec<Waker>,
     pub(super) threads: Threads,
     /// How many attempts ended, for the monitor.
     pub(super) steps: u64,
@@ -135,6 +143,7 @@ impl State {
             errors: Rare::new(),
             facts: Facts::new(),
             tokens: Rare::new(),
+            graces: Rare::new(),
             granted: Rare::new(),
             spans: Rare::new(),
             alarms: Alarms::default(),
@@ -142,8 +151,10 @@ impl State {
             recorder,
             recall: None,
             driver: None,
+            backlog: None,
             listeners: Vec::new(),
             heard: 0,
+            waiters: Vec::new(),
             threads: Threads::default(),
             turn: false,
             steps: 0,
@@ -434,6 +445,7 @@ impl State {
         }
         if self.scheduler.traits(job).has(Traits::WATCHES) {
             self.tokens.remove(&job);
+            self.graces.remove(&job);
         }
         self.give_back(run, job, errands);
     }

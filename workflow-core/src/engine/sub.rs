@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{Either, select};
 
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::id::RunId;
-use crate::job::{Bind, Body, Call, Handle, Inputs, JobContext, JobError, Reader, Ref, Scope};
+use crate::job::{
+    Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Reader, Ref, Scope,
+};
 #[cfg(feature = "yaml")]
 use crate::run::OutputError;
 use crate::run::{Report, Run, RunError};
@@ -44,7 +47,8 @@ where
     Call::new(name, kind, body, inputs).takes_context().container()
 }
 
-/// Runs a workflow inside of a job, and stops it when the job is asked to stop.
+/// Runs a workflow inside of a job, and stops it when the job is asked to stop. The job then ends
+/// with the run, whose own jobs have their time to stop.
 ///
 /// In a run that a store keeps, the attempt has one inner run: when it begins again, that run is
 /// followed.
@@ -55,12 +59,15 @@ async fn run_inside(
     with_input: impl FnOnce(RunRequest) -> RunRequest,
 ) -> Result<Report, JobError> {
     let context = JobContext::new(scope);
+    if !context.reserve_grace(Duration::MAX) {
+        return Err(JobError::of_kind(JobErrorKind::Cancelled, "asked to stop before it began"));
+    }
     let mut request = with_input(engine.run(Arc::clone(&workflow))).trigger(Trigger::Workflow);
     if let Some(run) = context.run_id() {
         let key = format!("{}/{}", context.idempotency_key(), context.attempt());
         request = request.idempotency_key(key).parent(Parent { run, job: context.job_name() });
     }
-    let run = request.start().map_err(unfit)?;
+    let run = request.inside(context.clone()).start().map_err(unfit)?;
     let ended = match select(run.wait(), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), wait)) => {

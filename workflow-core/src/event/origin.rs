@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 #[non_exhaustive]
 pub enum Origin {
     /// A function ran a job with `ctx.run`.
-    Call {
+    Called {
         /// The job whose function it is.
         by: String,
         /// In which of its attempts, from 1.

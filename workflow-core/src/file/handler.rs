@@ -72,13 +72,13 @@ impl Shared {
     pub(super) fn handler(&self, job: u32) -> Option<&HandlerSpec> {
         let name = self.rest(job)?.failure_handler.as_ref()?;
         let name = self.filled(job, &name.value);
-        self.spec.failure_handlers.iter().find(|handler| *handler.name.value == *name)
+        self.expanded.handler(&self.spec, &name)
     }
 
     /// What a job needs of the machine.
     pub(super) fn resources(&self, job: u32) -> Option<&ResourceSpec> {
         let name = self.rest(job)?.resource_requirements.as_ref()?;
         let name = self.filled(job, &name.value);
-        self.spec.resource_requirements.iter().find(|needs| *needs.name.value == *name)
+        self.expanded.resources(&self.spec, &name)
     }
 }

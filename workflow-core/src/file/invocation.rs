@@ -37,18 +37,14 @@ impl Invocation {
                 format!("the folder `{}` of the run cannot be made: {error}", folder.display())
             })?;
             let log = RunLog::open(log_in(&folder)).map_err(|error| error.to_string())?;
-            let shell = Shell::new()
+            Ok(Shell::new()
                 .env("WORKFLOW_NAME", context.workflow_name())
                 .env("WORKFLOW_RUN_ID", &run)
                 .env("WORKFLOW_RUN_DIR", folder.display().to_string())
                 .env("TORC_WORKFLOW_ID", context.workflow_name())
                 .env("TORC_RUN_ID", &run)
                 .env("TORC_OUTPUT_DIR", folder.display().to_string())
-                .log(log);
-            Ok(match shared.live.clone() {
-                Some(live) => shell.live(move |chunk| live(chunk)),
-                None => shell,
-            })
+                .log(log))
         });
         made.as_ref().map_err(|reason| JobError::terminal(reason.clone()))
     }

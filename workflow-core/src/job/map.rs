@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use super::NewChild;
 use super::bind::{Bind, Handle, InputRef, Inputs, Reader, Ref, fresh_owner};
 use super::call::Call;
-use super::context::NewChild;
 use super::scope::{ChildFrame, ChildInput, Item};
 use super::{Body, JobError, Scope};
 use crate::value::Outbox;

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
 
-use super::{ChildHandle, JobError, NewChild, Token};
+use super::{ChildHandle, JobError, NewChild, Printed, Token};
 use crate::id::RunId;
 use crate::value::{Boxed, Column, Outbox, Type, ValueError};
 
@@ -156,8 +156,13 @@ pub(crate) trait Host: Send + Sync {
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);
+    /// Gives an attempt at least this long to stop once it is asked to; false when it has been
+    /// asked already, or has ended.
+    fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
     /// Keeps a fact about an attempt for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
+    /// Shows what an attempt printed to those who watch the run.
+    fn print(&self, job: u32, attempt: u32, printed: Printed);
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits until a time that a crash does not move.
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;

@@ -166,7 +166,7 @@ impl Legend for JobLegend<'_> {
             ChildName::Own(_) => {
                 let CalledJob { by, attempt, job, input } = self.names.calls.get(&job)?;
                 let (by, attempt) = (self.name(*by), *attempt);
-                Origin::Call { by, attempt, job: job.to_string(), input: input.clone() }
+                Origin::Called { by, attempt, job: job.to_string(), input: input.clone() }
             }
         };
         Some(Box::new(origin))

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::known::Known;
 use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
-use crate::id::{WorkflowName, nearest};
+use crate::id::WorkflowName;
 
 #[path = "../../../workflow-macros/src/validate/schedule.rs"]
 mod schedule;
@@ -89,8 +90,9 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     for (_, limit) in &spec.limits.0 {
         check_positive(Some(limit), "a limit", findings);
     }
+    let known = Known::of(spec);
     for job in &spec.jobs.0 {
-        check_job(spec, job, findings);
+        check_job(&known, job, findings);
     }
     check_actions(spec, findings);
     warn_of_idle(spec, findings);
@@ -135,7 +137,7 @@ fn check_positive(number: Option<&Spanned<u32>>, what: &str, findings: &mut Find
     }
 }
 
-fn check_job(spec: &WorkflowSpec, job: &JobEntry, findings: &mut Findings) {
+fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
     let rest = job.rest.as_deref();
     let kinds = [
         ("command", job.command.as_ref()),
@@ -163,11 +165,11 @@ fn check_job(spec: &WorkflowSpec, job: &JobEntry, findings: &mut Findings) {
         }
     }
     if let Some(rest) = rest {
-        check_rest(spec, job, rest, findings);
+        check_rest(known, job, rest, findings);
     }
 }
 
-fn check_rest(spec: &WorkflowSpec, job: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
+fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
     if let Some(with) = &rest.with
         && job.command.is_some()
     {
@@ -190,34 +192,11 @@ fn check_rest(spec: &WorkflowSpec, job: &JobEntry, rest: &JobSpec, findings: &mu
                 .help("write 0.2 to let chance take off up to a fifth of each wait");
         }
     }
-    let handlers = spec.failure_handlers.iter().map(|handler| &*handler.name.value);
-    known(rest.failure_handler.as_ref(), "failure handler", "failure_handlers", handlers, findings);
-    let resources = spec.resource_requirements.iter().map(|needs| &*needs.name.value);
-    let asked = rest.resource_requirements.as_ref();
-    known(asked, "resource requirements", "resource_requirements", resources, findings);
+    known.handlers.check(rest.failure_handler.as_ref(), findings);
+    known.resources.check(rest.resource_requirements.as_ref(), findings);
     for limit in &rest.limits {
-        let limits = spec.limits.0.iter().map(|(name, _)| &*name.value);
-        known(Some(limit), "limit", "limits", limits, findings);
+        known.limits.check(Some(limit), findings);
     }
-}
-
-/// Reports a name that nothing in a list of the file has.
-fn known<'a>(
-    name: Option<&Text>,
-    what: &str,
-    list: &str,
-    names: impl Iterator<Item = &'a str> + Clone,
-    findings: &mut Findings,
-) {
-    let Some(name) = name else { return };
-    if name.value.contains('{') || names.clone().any(|known| *known == *name.value) {
-        return;
-    }
-    let help = match nearest(&name.value, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("define it under `{list}`"),
-    };
-    findings.error(name.span, format!("no {what} `{}` in this file", name.value)).help(help);
 }
 
 fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::parameters::Written;
-use super::{Axes, JobEntry, MAX_COPIES, Text, WorkflowSpec, fill, near_misses};
+use super::{
+    Axes, HandlerSpec, JobEntry, MAX_COPIES, ResourceSpec, Text, WorkflowSpec, fill, near_misses,
+};
 use crate::document::{Findings, Span};
 use crate::id::JobName;
 
@@ -30,6 +32,10 @@ pub(crate) struct Expanded {
     pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
     pub(crate) files: Named<Box<str>>,
     pub(crate) data: Named<DataPlace>,
+    /// The entry of `failure_handlers` of a name; of two with one name, the first.
+    handler_of: HashMap<Box<str>, u32>,
+    /// The entry of `resource_requirements` of a name; of two with one name, the first.
+    resources_of: HashMap<Box<str>, u32>,
     pub(crate) constants: Axes,
 }
 
@@ -70,7 +76,12 @@ impl<T> Named<T> {
 /// Makes the copies.
 pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     let constants = Axes::constants(&spec.variables);
-    let mut expanded = Expanded { constants: constants.clone(), ..Expanded::default() };
+    let mut expanded = Expanded {
+        handler_of: numbered(spec.failure_handlers.iter().map(|handler| &handler.name)),
+        resources_of: numbered(spec.resource_requirements.iter().map(|needs| &needs.name)),
+        constants: constants.clone(),
+        ..Expanded::default()
+    };
     expanded.jobs.reserve(spec.jobs.0.len());
     expanded.job_of.reserve(spec.jobs.0.len());
     for (entry, job) in spec.jobs.0.iter().enumerate() {
@@ -129,6 +140,15 @@ fn axes_of(
     written.axes(findings)
 }
 
+/// The place of each name in a list; of two that are the same, the first.
+fn numbered<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Box<str>, u32> {
+    let mut numbers = HashMap::new();
+    for (number, name) in (0..).zip(names) {
+        numbers.entry(name.value.clone()).or_insert(number);
+    }
+    numbers
+}
+
 /// A text with parameters and constants filled in.
 pub(crate) fn text(text: &str, axes: &Axes, copy: usize, constants: &Axes) -> String {
     let filled = fill(text, axes, copy);
@@ -171,6 +191,24 @@ impl Expanded {
     /// A text that belongs to no job, with constants filled in.
     pub(crate) fn constant(&self, written: &str) -> String {
         fill(written, &self.constants, 0).into_owned()
+    }
+
+    /// The failure handler of this name.
+    pub(crate) fn handler<'s>(
+        &self,
+        spec: &'s WorkflowSpec,
+        name: &str,
+    ) -> Option<&'s HandlerSpec> {
+        self.handler_of.get(name).map(|number| &spec.failure_handlers[*number as usize])
+    }
+
+    /// The resource requirements of this name.
+    pub(crate) fn resources<'s>(
+        &self,
+        spec: &'s WorkflowSpec,
+        name: &str,
+    ) -> Option<&'s ResourceSpec> {
+        self.resources_of.get(name).map(|number| &spec.resource_requirements[*number as usize])
     }
 
     /// Named data with parameters and constants filled into its texts.
@@ -263,5 +301,18 @@ fn with_texts(json: &Json, change: &dyn Fn(&str) -> String) -> Json {
             entries.map(|(key, value)| (key.clone(), with_texts(value, change))).collect()
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_entries_with_one_name_the_first_counts() {
+        let name = |name: &str| Text { value: name.into(), span: Span::default() };
+        let names = [name("small"), name("large"), name("small")];
+        let numbers = numbered(names.iter());
+        assert_eq!((numbers["small"], numbers["large"], numbers.len()), (0, 1, 2));
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use workflow_core::command::{Command, CommandError, Exit, Shell};
-use workflow_core::{JobContext, JobErrorKind};
+use workflow_core::{Engine, JobContext, JobErrorKind};
 
-use super::{Folder, block_on, exit, gate, printed, run};
+use super::{Folder, block_on, exit, gate, lines_of_run, printed, run, workflow};
 
 #[test]
 fn the_exit_code_is_found_in_the_error() {
@@ -193,12 +193,14 @@ fn sampled_peak() -> u64 {
     let gate = gate(&folder);
     // A sample is due when the command has got through the gate once. It is taken before the
     // second line is read, and so before the command can end.
-    let shell = Shell::new().live(move |_| {
-        std::thread::sleep(Duration::from_millis(2));
-        (&gate).write_all(b"\n").expect("the gate opens");
-    });
     let script = "echo one; read -r _ < gate; echo two; read -r _ < gate";
     let command = Command { cwd: Some(folder.0.clone()), ..Command::new(script) };
-    let finished = block_on(shell.run(&command, &JobContext::detached())).expect("it succeeds");
+    let (workflow, ended) = workflow(Shell::new(), command);
+    let run = Engine::default().run(workflow).start().expect("the run starts");
+    for _ in lines_of_run(&run) {
+        std::thread::sleep(Duration::from_millis(2));
+        (&gate).write_all(b"\n").expect("the gate opens");
+    }
+    let finished = ended.recv().expect("the command ended").expect("it succeeds");
     finished.usage.peak_memory_bytes.expect("a sample was taken")
 }

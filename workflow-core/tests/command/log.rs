@@ -1,12 +1,13 @@
 //! What is kept and streamed of the output of commands.
 
-use std::sync::{Arc, Mutex};
+use std::io::Write as _;
 
+use futures::executor::block_on_stream;
 use futures::future::join_all;
-use workflow_core::command::{Command, RunLog, Shell, Stream};
-use workflow_core::{Engine, JobContext};
+use workflow_core::command::{Command, LogRecord, RunLog, Shell};
+use workflow_core::{Engine, EventKind, JobContext, OutputStream, Run as _};
 
-use super::{Folder, block_on, gate, workflow};
+use super::{Folder, block_on, eventually, gate, workflow};
 
 #[test]
 fn output_is_kept_by_job_and_attempt() {
@@ -41,11 +42,7 @@ fn any_bytes_survive() {
 fn what_is_beyond_the_limit_is_counted() {
     let folder = Folder::new();
     let path = folder.path("run.log");
-    let live = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&live);
-    let shell = Shell::new().log(RunLog::open(&path).expect("the log opens")).live(move |chunk| {
-        seen.lock().expect("no one panics").extend_from_slice(chunk.bytes);
-    });
+    let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
     let mut command = Command::new("head -c 1000000 /dev/zero; echo last words >&2; exit 1");
     command.output_limit = 100_000;
     let end = block_on(shell.run(&command, &JobContext::detached()));
@@ -53,7 +50,6 @@ fn what_is_beyond_the_limit_is_counted() {
     assert!(error.ends_with("last words"), "{error}");
     let log = RunLog::read(&path, "", 1).expect("the log is read");
     assert_eq!((log.stdout().len(), log.dropped_bytes), (100_000, 900_011));
-    assert_eq!(live.lock().expect("no one panics").len(), 100_000);
 }
 
 #[test]
@@ -62,14 +58,14 @@ fn two_hundred_commands_run_at_once() {
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
     let gate = gate(&folder);
-    let waiting = Arc::new(Mutex::new(0));
-    let shell = Shell::new().log(log).live(move |chunk| {
-        assert_eq!((chunk.stream, chunk.bytes), (Stream::Stdout, b"here\n".as_slice()));
-        let mut waiting = waiting.lock().expect("no one panics");
-        *waiting += 1;
-        if *waiting == COUNT {
-            std::io::Write::write_all(&mut &gate, &[b'\n'; COUNT]).expect("the gate opens");
-        }
+    let shell = Shell::new().log(log);
+    let kept = path.clone();
+    let opens = std::thread::spawn(move || {
+        eventually("all wait", || {
+            let kept = RunLog::read(&kept, "", 1).expect("the log is read");
+            kept.stdout() == b"here\n".repeat(COUNT)
+        });
+        (&gate).write_all(&[b'\n'; COUNT]).expect("the gate opens");
     });
     let mut command = Command::new("echo here; read -r _ < gate");
     command.cwd = Some(folder.0.clone());
@@ -78,11 +74,64 @@ fn two_hundred_commands_run_at_once() {
     for end in ends {
         end.expect("it succeeds");
     }
-    let log = RunLog::read(&path, "", 1).expect("the log is read");
-    assert_eq!(log.stdout(), b"here\n".repeat(COUNT));
+    opens.join().expect("all of them waited at once");
 }
 
 const COUNT: usize = 200;
+
+#[test]
+fn events_show_what_the_log_keeps_and_where() {
+    let folder = Folder::new();
+    let path = folder.path("run.log");
+    let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
+    let script = "printf 'gr\\303\\266\\303\\237er \\377\\n'; echo 2 >&2; printf end";
+    let (workflow, _ended) = workflow(shell, Command::new(script));
+    let run = Engine::default().run(workflow).start().expect("the run starts");
+    let mut shown: Vec<_> = block_on_stream(run.events())
+        .filter_map(|event| match event.kind {
+            EventKind::JobOutput { job, attempt, stream, text, log } => {
+                Some((log.expect("a log is kept"), job, attempt, stream, text))
+            }
+            _ => None,
+        })
+        .collect();
+    let as_shown = |record: LogRecord| {
+        let text = String::from_utf8_lossy(&record.chunk.bytes).into_owned();
+        (record.place, record.job, record.attempt, record.chunk.stream, text)
+    };
+    let kept = |from| -> Vec<_> {
+        let records = RunLog::read_from(&path, from).expect("the log is read");
+        records.map(|record| as_shown(record.expect("it is whole"))).collect()
+    };
+    assert_eq!(shown, kept(0));
+    let of = |wanted| shown.iter().filter(move |(.., stream, _)| *stream == wanted);
+    let out: Vec<_> = of(OutputStream::Stdout).map(|(.., text)| text.as_str()).collect();
+    assert_eq!(out, ["größer \u{fffd}\n", "end"]);
+    assert_eq!(of(OutputStream::Stderr).map(|(.., text)| text.as_str()).collect::<String>(), "2\n");
+    // Who has seen the first goes on with the second.
+    let (first, ..) = shown.remove(0);
+    assert_eq!(kept(first.end()), shown);
+    assert!(kept(u64::MAX).is_empty());
+    let mut wrong = RunLog::read_from(&path, first.offset + 1).expect("it is a log");
+    let error = wrong.try_for_each(|record| record.map(drop));
+    assert!(error.expect_err("no record begins there").to_string().contains("is damaged at byte"));
+}
+
+#[test]
+fn what_is_beyond_the_limit_is_not_shown() {
+    let mut command = Command::new("head -c 1000000 /dev/zero");
+    command.output_limit = 100_000;
+    let (workflow, _ended) = workflow(Shell::new(), command);
+    let run = Engine::default().run(workflow).start().expect("the run starts");
+    let shown = block_on_stream(run.events()).map(|event| match event.kind {
+        EventKind::JobOutput { text, log, .. } => {
+            assert_eq!(log, None);
+            text.len()
+        }
+        _ => 0,
+    });
+    assert_eq!(shown.sum::<usize>(), 100_000);
+}
 
 #[test]
 fn any_executor_will_do() {

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
-use workflow_core::{FunctionWorkflow, Job, JobContext, JobError, RunId, call_job};
+use futures::executor::block_on_stream;
+use workflow_core::command::{Command, CommandError, Exit, Finished, RunLog, Shell};
+use workflow_core::{
+    EventKind, FunctionWorkflow, Job, JobContext, JobError, Run, RunHandle, RunId, call_job,
+};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     futures::executor::block_on(future)
@@ -23,15 +26,14 @@ fn run(command: &Command) -> Result<Finished, JobError> {
     block_on(Shell::new().run(command, &JobContext::detached()))
 }
 
-/// Runs a script with stdout going to the test.
+/// What a command that succeeds writes to stdout.
 fn printed(command: &Command) -> String {
-    let (sender, chunks) = mpsc::channel();
-    let shell = Shell::new().live(move |chunk| {
-        sender.send(chunk.bytes.to_vec()).expect("the test listens");
-    });
+    let folder = Folder::new();
+    let path = folder.path("run.log");
+    let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
     block_on(shell.run(command, &JobContext::detached())).expect("the command succeeds");
-    drop(shell);
-    String::from_utf8(chunks.iter().flatten().collect()).expect("the output is text")
+    let log = RunLog::read(&path, "", 1).expect("the log is read");
+    String::from_utf8(log.stdout()).expect("the output is text")
 }
 
 fn exit(error: &JobError) -> Exit {
@@ -77,16 +79,13 @@ fn workflow(
     (workflow.expect("the name is well formed"), ended)
 }
 
-/// A shell that sends each line which a command prints whole to the test.
-fn telling() -> (Shell, mpsc::Receiver<String>) {
-    let (sender, lines) = mpsc::channel();
-    let shell = Shell::new().live(move |chunk| {
-        for line in String::from_utf8_lossy(chunk.bytes).lines() {
-            // Tests listen only for what they need.
-            let _ = sender.send(line.to_owned());
-        }
+/// The lines that the jobs of a run print, as they print them, up to the end of the run.
+fn lines_of_run(run: &RunHandle) -> impl Iterator<Item = String> + use<> {
+    let texts = block_on_stream(run.events()).filter_map(|event| match event.kind {
+        EventKind::JobOutput { text, .. } => Some(text),
+        _ => None,
     });
-    (shell, lines)
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// A pipe that commands wait at, for a line each: `read -r _ < gate`.

@@ -1,27 +1,29 @@
 //! Commands that are stopped, and what they leave behind.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
-use workflow_core::{Engine, JobContext, JobError, JobErrorKind, Run as _};
+use futures::executor::block_on_stream;
+use workflow_core::command::{Command, CommandError, Exit, Finished, RunLog, Shell};
+use workflow_core::{
+    Engine, EventKind, FunctionWorkflow, Job, JobContext, JobError, JobErrorKind, Run as _,
+    call_job, registry,
+};
 
-use super::{block_on, eventually, is_alive, printed, run, telling, workflow};
+use super::{Folder, eventually, is_alive, lines_of, lines_of_run, printed, run, workflow};
 
 /// Cancels a run as soon as its command prints `ready`; returns how the command ended, and what
 /// it printed after that.
 fn cancel(command: Command) -> (Result<Finished, JobError>, Vec<String>) {
-    let (shell, lines) = telling();
-    let (workflow, ended) = workflow(shell, command);
+    let (workflow, ended) = workflow(Shell::new(), command);
     let engine = Engine::builder().cancel_grace(Duration::from_secs(3600)).build();
     let run = engine.run(workflow).start().expect("the run starts");
-    assert_eq!(lines.recv().expect("the command prints"), "ready");
+    let mut lines = lines_of_run(&run);
+    assert_eq!(lines.next().expect("the command prints"), "ready");
     run.cancel();
     let end = ended.recv().expect("the command ends");
     run.join().expect_err("the run was cancelled");
-    drop((run, engine));
-    (end, lines.try_iter().collect())
+    (end, lines.collect())
 }
 
 fn stopped(end: Result<Finished, JobError>) -> Exit {
@@ -73,6 +75,84 @@ fn who_does_not_listen_is_killed_with_its_children() {
     eventually("the child is gone", || !is_alive(child));
 }
 
+/// Cancels a run on an engine that has hardly any patience of its own; returns how the command
+/// ended, and its process.
+fn cancel_on_a_hasty_engine(
+    wrap: impl FnOnce(FunctionWorkflow) -> FunctionWorkflow,
+) -> (Result<Finished, JobError>, String) {
+    let folder = Folder::new();
+    let script = "trap '' TERM; echo $$ > pid; mv pid ready; sleep 1000 & wait; wait";
+    let command = Command {
+        grace: Duration::from_millis(100),
+        cwd: Some(folder.0.clone()),
+        ..Command::new(script)
+    };
+    let (workflow, ended) = workflow(Shell::new(), command);
+    let engine = Engine::builder().cancel_grace(Duration::from_millis(1)).build();
+    let run = engine.run(wrap(workflow)).start().expect("the run starts");
+    eventually("the command has begun", || folder.path("ready").exists());
+    run.cancel();
+    run.join().expect_err("the run was cancelled");
+    let pid = lines_of(&folder.path("ready")).concat();
+    (ended.try_recv().expect("the command has ended before its run"), pid)
+}
+
+fn assert_killed((end, pid): (Result<Finished, JobError>, String)) {
+    assert_eq!(stopped(end), Exit::Signal(9));
+    assert!(!is_alive(&pid), "the run has ended, and with it its command");
+}
+
+#[test]
+fn the_engine_waits_for_a_command_that_is_being_stopped() {
+    assert_killed(cancel_on_a_hasty_engine(|workflow| workflow));
+}
+
+#[test]
+fn the_engine_waits_for_a_command_of_a_run_inside_a_run() {
+    assert_killed(cancel_on_a_hasty_engine(|inner| {
+        registry::register(inner).expect("the name is free");
+        let outer = FunctionWorkflow::new("outer", |flow| {
+            let input = flow.value(());
+            flow.job(registry::call::<(), ()>("commands", input));
+        });
+        outer.expect("the name is well formed")
+    }));
+}
+
+#[test]
+fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
+    let late = FunctionWorkflow::new("late", |flow| {
+        let input = flow.value(());
+        flow.job(call_job(Late, input));
+    });
+    let run = Engine::default().run(late.expect("a name")).start().expect("the run starts");
+    let mut events = block_on_stream(run.events());
+    assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
+    run.cancel();
+    let error = run.join().expect_err("the run was cancelled");
+    let job = error.report().and_then(|report| report.job("late")).expect("a job");
+    let message = job.error.expect("it was cancelled").message;
+    assert_eq!(message, "cancelled: the command was asked to stop");
+}
+
+/// Runs a command once it has been asked to stop.
+struct Late;
+
+#[async_trait::async_trait]
+impl Job for Late {
+    type Input = ();
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    async fn run(&self, context: &JobContext, (): &()) -> Result<(), JobError> {
+        context.cancelled().await;
+        Shell::new().run(&Command::new("exit 3"), context).await.map(drop)
+    }
+}
+
 #[test]
 fn a_child_that_cleans_up_has_the_grace_period_too() {
     // The shell dies of the signal at once; the child prints when that is over.
@@ -83,31 +163,35 @@ fn a_child_that_cleans_up_has_the_grace_period_too() {
 
 #[test]
 fn a_dropped_future_kills() {
-    let (shell, lines) = telling();
-    let script = "trap '' TERM; sleep 1000 & echo $!; echo $$; wait; sleep 1000";
-    let command = patient(script);
-    let context = JobContext::detached();
+    let folder = Folder::new();
+    let pids = folder.path("pids");
+    let script = "trap '' TERM; sleep 1000 & echo $! >> pids; echo $$ >> pids; wait; sleep 1000";
+    let command = Command { cwd: Some(folder.0.clone()), ..patient(script) };
+    let (shell, context) = (Shell::new(), JobContext::detached());
     let mut running = Box::pin(shell.run(&command, &context));
     assert!(running.as_mut().now_or_never().is_none());
-    let pids: Vec<String> = lines.iter().take(2).collect();
+    eventually("both run", || lines_of(&pids).len() == 2);
     drop(running);
-    for pid in pids {
+    for pid in lines_of(&pids) {
         eventually("the process is gone", || !is_alive(&pid));
     }
 }
 
 #[test]
 fn a_future_that_is_dropped_early_starts_nothing_that_stays() {
-    let (shell, lines) = telling();
+    let folder = Folder::new();
+    let path = folder.path("run.log");
+    let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
     let context = JobContext::detached();
     for _ in 0..50 {
         let command = patient("echo $$; sleep 1000");
         assert!(shell.run(&command, &context).now_or_never().is_none());
     }
     drop(shell);
-    // Ends when the last thread has let go of its command.
-    for pid in lines {
-        eventually("the process is gone", || !is_alive(&pid));
+    eventually("the last thread has let go of its command", || RunLog::open(&path).is_ok());
+    let printed = RunLog::read(&path, "", 1).expect("the log is read").stdout();
+    for pid in String::from_utf8(printed).expect("numbers").lines() {
+        eventually("the process is gone", || !is_alive(pid));
     }
 }
 
@@ -133,20 +217,4 @@ fn what_left_the_group_does_not_hold_the_command_up() {
 fn output_after_the_end_of_the_shell_is_read() {
     assert_eq!(printed(&Command::new("(sleep 0.1; echo late) & echo early")), "early\nlate\n");
     run(&Command::new("exec > /dev/null 2>&1; sleep 0.1")).expect("closed pipes are no end");
-}
-
-#[test]
-fn a_panic_of_who_listens_kills_the_command() {
-    let (sender, pid) = std::sync::mpsc::channel();
-    let shell = Shell::new().live(move |chunk| {
-        sender.send(String::from_utf8_lossy(chunk.bytes).into_owned()).expect("the test listens");
-        panic!("no more");
-    });
-    let command = patient("echo $$; sleep 1000");
-    let context = JobContext::detached();
-    let end = catch_unwind(AssertUnwindSafe(|| block_on(shell.run(&command, &context))));
-    let panic = end.expect_err("it panics");
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no more"));
-    let pid = pid.recv().expect("the command printed");
-    assert!(!is_alive(pid.trim_end()));
 }

@@ -7,6 +7,7 @@ mod fanout;
 mod flows;
 mod limits;
 mod ordering;
+mod printing;
 mod stopping;
 mod timing;
 
@@ -75,6 +76,12 @@ executors! {
     ordering::a_blocking_job_may_wait_for_another,
     ordering::late_subscribers_hear_everything,
     ordering::a_long_chain_needs_no_stack,
+    printing::what_a_job_prints_is_an_event,
+    printing::output_is_seen_while_the_job_works,
+    printing::a_job_prints_what_the_run_inside_of_it_prints,
+    printing::a_store_gets_no_output,
+    printing::a_slow_subscriber_is_told_what_it_missed,
+    printing::without_a_backlog_nothing_is_shown,
     timing::ten_thousand_sleepers,
     timing::a_flaky_job_is_retried,
     timing::an_attempt_has_its_time,

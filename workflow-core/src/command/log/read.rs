@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::LogError;
 use super::record::{FIRST_LINE, Header, MAX_BODY, MAX_HEADER};
-use super::{LogError, Stream};
+use crate::job::{LogPlace, OutputStream};
 
 /// What one attempt of a job printed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,15 +23,15 @@ pub struct AttemptLog {
 impl AttemptLog {
     /// All of stdout that was kept.
     pub fn stdout(&self) -> Vec<u8> {
-        self.bytes(Stream::Stdout)
+        self.bytes(OutputStream::Stdout)
     }
 
     /// All of stderr that was kept.
     pub fn stderr(&self) -> Vec<u8> {
-        self.bytes(Stream::Stderr)
+        self.bytes(OutputStream::Stderr)
     }
 
-    fn bytes(&self, stream: Stream) -> Vec<u8> {
+    fn bytes(&self, stream: OutputStream) -> Vec<u8> {
         let chunks = self.chunks.iter().filter(|chunk| chunk.stream == stream);
         chunks.flat_map(|chunk| &chunk.bytes).copied().collect()
     }
@@ -41,11 +42,38 @@ impl AttemptLog {
 #[non_exhaustive]
 pub struct LogChunk {
     /// Where it was printed.
-    pub stream: Stream,
-    /// When it was read, from the start of the attempt.
+    pub stream: OutputStream,
+    /// When it was written down, from the start of the attempt.
     pub after: Duration,
-    /// What was printed; may begin or end in the middle of a line, or of a character.
+    /// What was printed: whole lines, or part of one that was long, slow, or the last.
     pub bytes: Vec<u8>,
+}
+
+/// A piece of output with the attempt that printed it, and its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogRecord {
+    /// The job's name.
+    pub job: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// What was printed.
+    pub chunk: LogChunk,
+    /// Where the log has it.
+    pub place: LogPlace,
+}
+
+/// Reads the pieces of output of a log, one after another; see
+/// [`RunLog::read_from`](super::RunLog::read_from).
+#[derive(Debug)]
+pub struct LogRecords(pub(super) Records);
+
+impl Iterator for LogRecords {
+    type Item = Result<LogRecord, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_piece().transpose()
+    }
 }
 
 /// How much an attempt printed.
@@ -65,9 +93,12 @@ pub struct LogEntry {
 }
 
 /// The records of a log, one after another, up to the first that is not whole.
+#[derive(Debug)]
 pub(super) struct Records {
     path: PathBuf,
     file: BufReader<File>,
+    /// Where this record begins.
+    begins: u64,
     /// Where the record after this one begins.
     offset: u64,
     /// How much of this record, its last line break included, is still to be read or skipped.
@@ -85,9 +116,38 @@ impl Records {
         let length = file.metadata().map_err(system)?.len();
         let file = BufReader::with_capacity(BUFFER, file);
         let path = path.to_owned();
-        let mut records = Self { path, file, offset: 0, ahead: 0, length, line: Vec::new() };
+        let line = Vec::new();
+        let mut records = Self { path, file, begins: 0, offset: 0, ahead: 0, length, line };
         records.read_first_line()?;
         Ok(records)
+    }
+
+    /// Goes on from this byte of the file.
+    pub(super) fn starting_at(mut self, offset: u64) -> Result<Self, LogError> {
+        let offset = offset.min(self.length);
+        if offset > self.offset {
+            let sought = self.file.seek(SeekFrom::Start(offset));
+            sought.map_err(|error| self.system(error))?;
+            self.offset = offset;
+        }
+        Ok(self)
+    }
+
+    fn next_piece(&mut self) -> Result<Option<LogRecord>, LogError> {
+        while let Some(header) = self.next()? {
+            let Some(stream) = header.stream else { continue };
+            let place = LogPlace { offset: self.begins, length: self.offset - self.begins };
+            let chunk = self.chunk(stream, &header)?;
+            let (job, attempt) = (header.job.into_owned(), header.attempt);
+            return Ok(Some(LogRecord { job, attempt, chunk, place }));
+        }
+        Ok(None)
+    }
+
+    fn chunk(&mut self, stream: OutputStream, header: &Header<'_>) -> Result<LogChunk, LogError> {
+        let after = Duration::from_millis(header.after_ms);
+        let bytes = self.read_body(header.bytes)?;
+        Ok(LogChunk { stream, after, bytes })
     }
 
     pub(super) fn attempt(mut self, job: &str, attempt: u32) -> Result<AttemptLog, LogError> {
@@ -98,9 +158,7 @@ impl Records {
             }
             log.dropped_bytes = header.dropped.unwrap_or(log.dropped_bytes);
             if let Some(stream) = header.stream {
-                let after = Duration::from_millis(header.after_ms);
-                let bytes = self.read_body(header.bytes)?;
-                log.chunks.push(LogChunk { stream, after, bytes });
+                log.chunks.push(self.chunk(stream, &header)?);
             }
         }
         Ok(log)
@@ -118,8 +176,8 @@ impl Records {
             let entry = &mut entries[place];
             entry.dropped_bytes = header.dropped.unwrap_or(entry.dropped_bytes);
             match header.stream {
-                Some(Stream::Stdout) => entry.stdout_bytes += header.bytes as u64,
-                Some(Stream::Stderr) => entry.stderr_bytes += header.bytes as u64,
+                Some(OutputStream::Stdout) => entry.stdout_bytes += header.bytes as u64,
+                Some(OutputStream::Stderr) => entry.stderr_bytes += header.bytes as u64,
                 None => {}
             }
         }
@@ -165,6 +223,7 @@ impl Records {
             return Ok(None);
         }
         self.ahead = ahead;
+        self.begins = self.offset;
         self.offset += read + ahead;
         Ok(Some(header))
     }

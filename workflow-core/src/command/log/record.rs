@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::Stream;
+use crate::job::OutputStream;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header<'a> {
@@ -12,7 +12,7 @@ pub(crate) struct Header<'a> {
     pub(crate) job: Cow<'a, str>,
     pub(crate) attempt: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) stream: Option<Stream>,
+    pub(crate) stream: Option<OutputStream>,
     pub(crate) after_ms: u64,
     pub(crate) bytes: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,5 +33,5 @@ pub(super) const FIRST_LINE: &[u8] = b"{\"workflow_log\":1}\n";
 /// The longest line that is taken for a header, in bytes.
 pub(super) const MAX_HEADER: u64 = 64 * 1024;
 
-/// The longest body, in bytes: what is read from a pipe at once.
+/// The longest body, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;

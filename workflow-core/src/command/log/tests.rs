@@ -4,14 +4,14 @@ use std::fs::OpenOptions;
 use super::*;
 use crate::command::scratch::TestFolder;
 use crate::command::{Command, CommandError, Shell};
-use crate::job::JobContext;
+use crate::job::{JobContext, OutputStream};
 
-fn header(job: &str, attempt: u32, stream: Stream, bytes: usize) -> Header<'_> {
+fn header(job: &str, attempt: u32, stream: OutputStream, bytes: usize) -> Header<'_> {
     let job = Cow::Borrowed(job);
     Header { job, attempt, stream: Some(stream), after_ms: 5, bytes, dropped: None }
 }
 
-fn print(log: &RunLog, job: &str, attempt: u32, stream: Stream, body: &[u8]) {
+fn print(log: &RunLog, job: &str, attempt: u32, stream: OutputStream, body: &[u8]) {
     log.append(&header(job, attempt, stream, body.len()), body).expect("the log is written");
 }
 
@@ -24,10 +24,10 @@ fn attempts_are_told_apart() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
-    print(&log, "a", 1, Stream::Stdout, b"first\n");
-    print(&log, "b", 1, Stream::Stdout, b"other\n");
-    print(&log, "a", 1, Stream::Stderr, b"oh\xff\n");
-    print(&log, "a", 2, Stream::Stdout, b"second\n");
+    print(&log, "a", 1, OutputStream::Stdout, b"first\n");
+    print(&log, "b", 1, OutputStream::Stdout, b"other\n");
+    print(&log, "a", 1, OutputStream::Stderr, b"oh\xff\n");
+    print(&log, "a", 2, OutputStream::Stdout, b"second\n");
     let a = RunLog::read(&path, "a", 1).expect("the log is read");
     assert_eq!((a.stdout(), a.stderr()), (b"first\n".to_vec(), b"oh\xff\n".to_vec()));
     assert_eq!(a.chunks[1].after.as_millis(), 5);
@@ -50,7 +50,13 @@ fn writers_at_the_same_time_do_not_mix() {
             let log = log.clone();
             scope.spawn(move || {
                 for line in 0..200 {
-                    print(&log, job, 1, Stream::Stdout, format!("{job}: {line}\n").as_bytes());
+                    print(
+                        &log,
+                        job,
+                        1,
+                        OutputStream::Stdout,
+                        format!("{job}: {line}\n").as_bytes(),
+                    );
                 }
             });
         }
@@ -69,8 +75,8 @@ fn no_output_and_no_name_passes_for_a_record() {
     let forged =
         b"x\n{\"job\":\"b\",\"attempt\":1,\"stream\":\"stdout\",\"after_ms\":0,\"bytes\":1}\ny\n";
     let hostile = "a\",\"attempt\":9,\"job\":\"b\n{";
-    print(&log, hostile, 1, Stream::Stdout, forged);
-    print(&log, "a", 1, Stream::Stdout, forged);
+    print(&log, hostile, 1, OutputStream::Stdout, forged);
+    print(&log, "a", 1, OutputStream::Stdout, forged);
     assert_eq!(stdout(&path, hostile, 1), forged);
     assert_eq!(stdout(&path, "b", 1), b"");
     assert_eq!(stdout(&path, "b", 9), b"");
@@ -81,9 +87,9 @@ fn a_crash_in_the_middle_of_a_record_costs_that_record() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
-    print(&log, "a", 1, Stream::Stdout, b"kept\n");
+    print(&log, "a", 1, OutputStream::Stdout, b"kept\n");
     let whole = std::fs::metadata(&path).expect("it is there").len();
-    print(&log, "a", 1, Stream::Stdout, b"torn\n");
+    print(&log, "a", 1, OutputStream::Stdout, b"torn\n");
     drop(log);
     let end = std::fs::metadata(&path).expect("it is there").len();
     for length in (0..end).rev() {
@@ -92,7 +98,7 @@ fn a_crash_in_the_middle_of_a_record_costs_that_record() {
         let wanted: &[u8] = if length < whole { b"" } else { b"kept\n" };
         assert_eq!(stdout(&path, "a", 1), wanted, "cut at {length}");
         let log = RunLog::open(&path).expect("the log opens again");
-        print(&log, "b", 1, Stream::Stdout, b"after\n");
+        print(&log, "b", 1, OutputStream::Stdout, b"after\n");
         assert_eq!(stdout(&path, "a", 1), wanted, "cut at {length}");
         assert_eq!(stdout(&path, "b", 1), b"after\n", "cut at {length}");
     }
@@ -133,13 +139,14 @@ fn what_a_failed_write_leaves_is_cut_away() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
-    print(&log, "a", 1, Stream::Stdout, b"before\n");
+    print(&log, "a", 1, OutputStream::Stdout, b"before\n");
     let writable = swap_file(&log, File::open(&path).expect("it is there"));
-    let error = log.append(&header("a", 1, Stream::Stdout, 4), b"lost").expect_err("read only");
+    let error =
+        log.append(&header("a", 1, OutputStream::Stdout, 4), b"lost").expect_err("read only");
     assert!(error.to_string().ends_with("run.log` cannot be written"), "{error}");
     (&writable).write_all(b"{\"job\":").expect("half a record is written");
     swap_file(&log, writable);
-    print(&log, "a", 1, Stream::Stdout, b"after\n");
+    print(&log, "a", 1, OutputStream::Stdout, b"after\n");
     assert_eq!(stdout(&path, "a", 1), b"before\nafter\n");
 }
 

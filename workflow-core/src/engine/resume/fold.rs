@@ -16,15 +16,15 @@ use crate::run::{CalledJob, ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, Recorded, Scheduler};
 
 /// The state that a run had.
-pub(in crate::engine) struct Restored {
-    pub(in crate::engine) scheduler: Scheduler,
-    pub(in crate::engine) log: Log,
-    pub(in crate::engine) names: JobNames,
-    pub(in crate::engine) facts: Facts,
-    pub(in crate::engine) recall: Recall,
-    pub(in crate::engine) mail: Mail,
+pub(super) struct Restored {
+    pub(super) scheduler: Scheduler,
+    pub(super) log: Log,
+    pub(super) names: JobNames,
+    pub(super) facts: Facts,
+    pub(super) recall: Recall,
+    pub(super) mail: Mail,
     /// What jobs of the graph had left.
-    pub(in crate::engine) outputs: Vec<(u32, Arc<Json>)>,
+    pub(super) outputs: Vec<(u32, Arc<Json>)>,
 }
 
 struct Fold<'a> {
@@ -43,7 +43,7 @@ struct Fold<'a> {
 /// # Errors
 ///
 /// Fails when the events do not belong to the graph.
-pub(in crate::engine) fn fold(
+pub(super) fn fold(
     graph: &Arc<Graph>,
     run: RunId,
     events: &[Event],
@@ -142,7 +142,7 @@ impl Fold<'_> {
                 let of = self.number(of)?;
                 (of, attempt, ChildName::Undo { of })
             }
-            Origin::Call { by, attempt, job: called, input } => {
+            Origin::Called { by, attempt, job: called, input } => {
                 let (by, attempt) = (self.number(by)?, *attempt);
                 let (called, input) = (Cow::from(called.clone()), input.clone());
                 self.state.names.count(called.clone());
@@ -160,7 +160,7 @@ impl Fold<'_> {
     fn note(&mut self, event: &Event, job: u32) {
         let at = event.at.duration_since(self.state.log.began).unwrap_or_default();
         let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        let told = Told::of(&event.kind);
+        let Some(told) = Told::of(&event.kind) else { return };
         if let Some(facts) = told.facts.filter(|facts| !facts.is_empty()) {
             self.state.facts.insert(job, facts);
         }
@@ -226,13 +226,13 @@ struct Told {
 }
 
 impl Told {
-    fn of(kind: &EventKind) -> Self {
+    fn of(kind: &EventKind) -> Option<Self> {
         let told =
             |what, attempt| Self { what, attempt, detail: None, recorded: None, facts: None };
         let error = |error: &crate::event::Failure, retry_in: Option<Duration>| {
             Some(Detail::Error { error: error.clone(), retry_in })
         };
-        match kind {
+        Some(match kind {
             EventKind::RunStarted => told(What::RunStarted, 0),
             EventKind::RunResumed => told(What::RunResumed, 0),
             EventKind::CancelRequested => told(What::CancelRequested, 0),
@@ -289,6 +289,8 @@ impl Told {
                 let detail = Detail::Kept { key: key.clone(), value: value.clone() };
                 Self { detail: Some(detail), ..told(What::ValueKept, 0) }
             }
-        }
+            // Not recorded.
+            EventKind::JobOutput { .. } | EventKind::OutputSkipped { .. } => return None,
+        })
     }
 }

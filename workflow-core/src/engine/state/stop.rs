@@ -1,6 +1,7 @@
 //! How an attempt is made to stop: asked if it listens, dropped if it does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     ActiveRun, Alert, Cause, End, Errands, JobError, JobErrorKind, State, TimeoutKind, Traits,
@@ -24,7 +25,16 @@ impl State {
         if let Some(token) = self.tokens.get(&job) {
             errands.stop.push(Arc::clone(token));
         }
-        self.arm(run, Alert::Grace { job, attempt }, run.engine.grace, errands);
+        let grace = self.grace(run, job);
+        // As long as it takes: what the job waits for has bounds of its own.
+        if grace < Duration::MAX {
+            self.arm(run, Alert::Grace { job, attempt }, grace, errands);
+        }
+    }
+
+    /// How long a job has to stop.
+    fn grace(&self, run: &ActiveRun, job: u32) -> Duration {
+        self.graces.get(&job).map_or(run.engine.grace, |reserved| run.engine.grace.max(*reserved))
     }
 
     /// A job that was asked to stop has had its time to do so.
@@ -41,7 +51,7 @@ impl State {
         if let Some(cause) = self.scheduler.asked(job) {
             let what =
                 if self.has_thread(job, attempt) { THREAD_RUNS_ON } else { "it was dropped" };
-            let grace = run.engine.grace;
+            let grace = self.grace(run, job);
             let said = format!("it was asked to stop and did not within {grace:?}; {what}");
             self.give_up(run, job, attempt, cause, Some(said), errands);
         }

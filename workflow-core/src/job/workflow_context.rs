@@ -1,0 +1,208 @@
+//! What a function that is a workflow may ask: jobs that run as it goes.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use serde_json::Value as Json;
+
+use super::call::{JobFn, RawCall};
+use super::scope::{ChildFrame, Host, Item};
+use super::{JobContext, JobError, JobErrorKind, Scope};
+use crate::value::Outbox;
+
+/// The context of a function that is a workflow: it can run jobs as it goes, so that loops and
+/// branches are ordinary Rust.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// async fn halve(number: &u64) -> u64 { number / 2 }
+///
+/// #[register_workflow(name = "halvings")]
+/// async fn halvings(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError> {
+///     let mut steps = 0;
+///     while number > 1 {
+///         number = ctx.run(halve, number).await?;
+///         steps += 1;
+///     }
+///     Ok(steps)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let steps: u32 = registry::run("halvings").input(40_u64).wait()?.output()?;
+/// assert_eq!(steps, 5);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkflowContext(JobContext);
+
+impl WorkflowContext {
+    /// The context of the attempt that the scope belongs to.
+    pub fn new(scope: &Scope) -> Self {
+        Self(JobContext::new(scope))
+    }
+
+    /// A context outside of any run, as unit tests want it.
+    pub fn detached() -> Self {
+        Self(JobContext::detached())
+    }
+
+    /// Waits. In a run that a store keeps, the time at which it ends is on record: after a crash
+    /// the function waits for what is left of it.
+    pub async fn sleep(&self, duration: Duration) {
+        let scope = &self.0.scope;
+        match self.0.host() {
+            Some(host) => host.sleep_durably(scope.job, scope.attempt, duration).await,
+            None => self.0.sleep(duration).await,
+        }
+    }
+
+    /// Runs a job of this run and returns its output. `()` stands for no input, a tuple for
+    /// several.
+    ///
+    /// The job's options hold: retries, timeouts, limits. A closure can change them:
+    /// `ctx.run(|number| halve(number).name("first"), 8)`. Dropping the future cancels the job.
+    /// Outside of a run the job's function is simply called.
+    ///
+    /// In a run that a store keeps, what a call returned is on record: after a crash the function
+    /// is called anew, and calls of the same job with the same input return what they returned
+    /// before. So it must ask for the same jobs again: what depends on time or chance belongs into
+    /// jobs.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the job's error when it failed for good.
+    pub fn run<I, O, M, F>(
+        &self,
+        job: F,
+        input: I,
+    ) -> impl Future<Output = Result<O, JobError>> + Send + use<I, O, M, F>
+    where
+        O: Send + Sync + 'static,
+        F: JobFn<I, O, M>,
+    {
+        let started = self.start(job.template(), F::values(input));
+        async move {
+            let (running, output) = started?;
+            running.await?;
+            output
+                .take()
+                .and_then(|mut values| values.pop())
+                .ok_or_else(|| JobError::terminal("the job ended without leaving an output"))
+        }
+    }
+
+    fn start<O: Send + Sync + 'static>(
+        &self,
+        (owner, call): (u32, super::Call<O>),
+        values: Vec<crate::value::Boxed>,
+    ) -> Result<(Running, Arc<Outbox<O>>), JobError> {
+        call.raw.check_child()?;
+        let mut outer = super::bind::Inputs::new();
+        let inputs = call.raw.split_inputs(owner, &mut outer);
+        let host = self.0.host();
+        if !outer.is_empty() {
+            return Err(JobError::terminal(
+                "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",
+            ));
+        }
+        let kept = host.as_ref().is_some_and(|host| host.is_kept());
+        let asked = if kept { call.raw.write_items(&inputs, &values)? } else { Json::Null };
+        let output = Arc::new(Outbox::<O>::new(1));
+        let frame = Arc::new(ChildFrame {
+            parent: self.0.scope.clone(),
+            inputs: inputs.into(),
+            item: Item::Values(values),
+            output: output.clone(),
+            row: 0,
+            index: None,
+        });
+        let call = Arc::new(call.raw);
+        let running = match host {
+            Some(host) => {
+                let child = NewChild { call, frame, asked };
+                Running::Child(host.spawn(self.0.scope.job, vec![child]).pop())
+            }
+            None => Running::Detached(Box::pin(async move {
+                call.body.run_detached(Scope::child(frame, 0, 1)).await
+            })),
+        };
+        Ok((running, output))
+    }
+}
+
+impl Deref for WorkflowContext {
+    type Target = JobContext;
+
+    fn deref(&self) -> &JobContext {
+        &self.0
+    }
+}
+
+enum Running {
+    Child(Option<ChildHandle>),
+    Detached(super::BodyFuture),
+}
+
+impl Future for Running {
+    type Output = Result<(), JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Child(Some(child)) => Pin::new(child).poll(cx),
+            Self::Child(None) => Poll::Ready(Err(JobError::no_engine())),
+            Self::Detached(body) => body.as_mut().poll(cx),
+        }
+    }
+}
+
+/// A job that is to run inside another.
+pub(crate) struct NewChild {
+    pub(crate) call: Arc<RawCall>,
+    pub(crate) frame: Arc<ChildFrame>,
+    /// What a function calls it with, in a run that is kept.
+    pub(crate) asked: Json,
+}
+
+/// Waits for a child; stops it when dropped before its end.
+pub(crate) struct ChildHandle {
+    pub(crate) job: u32,
+    pub(crate) end: oneshot::Receiver<Result<(), JobError>>,
+    pub(crate) host: Weak<dyn Host>,
+    pub(crate) ended: bool,
+}
+
+impl Future for ChildHandle {
+    type Output = Result<(), JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.end).poll(cx).map(|end| {
+            self.ended = true;
+            end.unwrap_or_else(|_| Err(JobError::no_engine()))
+        })
+    }
+}
+
+impl Drop for ChildHandle {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Some(host) = self.host.upgrade()
+        {
+            host.abandon(self.job);
+        }
+    }
+}
+
+impl JobError {
+    #[cold]
+    pub(super) fn no_engine() -> Self {
+        Self::of_kind(JobErrorKind::Cancelled, "the run ended before the job did")
+    }
+}
