@@ -8,6 +8,8 @@ mod crew;
 mod label;
 mod memory;
 mod operation;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod reader;
 mod runs;
@@ -21,6 +23,8 @@ mod writer;
 
 pub use blob::MAX_INLINE;
 pub use catalog::CatalogError;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};
 pub use store::SqlStore;

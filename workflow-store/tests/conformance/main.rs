@@ -2,6 +2,8 @@
 
 mod appending;
 mod beginning;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod driving;
 mod sending;
 mod support;
@@ -20,6 +22,14 @@ macro_rules! conformance {
             fn $scenario() {
                 pollster::block_on(async {
                     crate::$room::$scenario(crate::support::sqlite().await).await;
+                });
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $scenario() {
+                pollster::block_on(async {
+                    crate::$room::$scenario(crate::support::postgres().await).await;
                 });
             })*
         }

@@ -9,7 +9,7 @@ use workflow_core::{
     Begun, Event, Lease, MemoryStore, Metadata, NewRun, Owner, OwnerId, RunId, Store, Trigger,
     WorkflowSnapshot,
 };
-use workflow_store::SqliteStore;
+use workflow_store::{PostgresStore, SqliteStore};
 
 /// A store, seen from two processes.
 pub struct Stores {
@@ -30,6 +30,13 @@ pub async fn sqlite() -> Stores {
     let one = Arc::new(SqliteStore::open(&path).await.expect("a store"));
     let other = Arc::new(SqliteStore::open(&path).await.expect("the same store"));
     Stores { one, other, _keep: Box::new(folder) }
+}
+
+pub async fn postgres() -> Stores {
+    let database = crate::cluster::database();
+    let one = Arc::new(PostgresStore::open(database.url()).await.expect("a store"));
+    let other = Arc::new(PostgresStore::open(database.url()).await.expect("the same store"));
+    Stores { one, other, _keep: Box::new(database) }
 }
 
 /// An engine that stays alive for long.
