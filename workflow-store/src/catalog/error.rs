@@ -1,0 +1,47 @@
+//! Why a catalog does not do as asked.
+
+use workflow_core::{MetadataError, RunId, StoreError};
+
+/// Why a catalog did not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The store cannot be read or changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No workflow has this id, slug or name.
+    #[error("there is no workflow `{0}`; list the workflows to see which there are")]
+    NoWorkflow(String),
+    /// Several workflows have this slug or name.
+    #[error("`{wanted}` is the name of several workflows; say which by its id: {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// The ids, names and projects of the workflows.
+        candidates: Vec<String>,
+    },
+    /// There is no such run.
+    #[error("the store has no run {0}")]
+    NoRun(RunId),
+    /// The metadata is not fit.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// Something else that was given is not fit.
+    #[error("{field} is {found}; {cure}")]
+    Invalid {
+        /// What was given.
+        field: &'static str,
+        /// What is wrong with it.
+        found: String,
+        /// What would be right.
+        cure: &'static str,
+    },
+    /// A line that was to be imported is not fit.
+    #[error("line {line} of the import: {reason}; nothing was imported")]
+    Import {
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,134 @@
+//! By what workflows are found: a row for each tag, molecule, atom, word and value in metadata.
+//! The same rows on both databases, so that the same index serves the same questions.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::sql::{Sql, SqlError};
+use crate::value::{Value, clean};
+
+/// What a label is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Tag,
+    Molecule,
+    /// Its path is the molecule.
+    Atom,
+    /// A word of the name or the description.
+    Word,
+    /// Its path is the path, its value JSON.
+    Metadata,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Molecule => "molecule",
+            Self::Atom => "atom",
+            Self::Word => "word",
+            Self::Metadata => "metadata",
+        }
+    }
+}
+
+/// The longest path or value that is kept as it is, in bytes; of a longer one its digest is kept,
+/// because indexes have a limit.
+const LONGEST: usize = 400;
+
+/// A path or a value as labels have it.
+pub(crate) fn shorten(text: &str) -> String {
+    let text = clean(text);
+    if text.len() <= LONGEST {
+        return text.into_owned();
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold("sha256:".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// The words of a text, in lower case.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    let parts = text.split(|character: char| !character.is_alphanumeric());
+    parts.filter(|word| !word.is_empty()).map(|word| shorten(&word.to_lowercase()))
+}
+
+/// Writes the labels of a workflow anew, from its row.
+pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
+    let id = [Value::Int(workflow)];
+    let row = sql.first(
+        "SELECT name, description, tags, molecules_used, atoms_in_molecules, metadata \
+         FROM workflows_workflow WHERE id = $1",
+        &id,
+    )?;
+    let Some(row) = row else { return Ok(()) };
+    let mut labels = Labels::default();
+    labels.add_words(&row.text(0)?);
+    labels.add_words(&row.maybe_text(1)?.unwrap_or_default());
+    labels.add_list(Kind::Tag, "", &row.json(2)?);
+    labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
+    if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
+        for (molecule, atoms) in &atoms {
+            labels.add_list(Kind::Atom, molecule, atoms);
+        }
+    }
+    labels.add_values("", &row.json(5)?);
+    sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
+    let rows: Vec<_> = labels
+        .0
+        .iter()
+        .map(|(kind, path, value)| {
+            [Value::Text(kind.as_str()), Value::Text(path), Value::Text(value), id[0]]
+        })
+        .collect();
+    let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
+    sql.pipeline(&inserts)?;
+    sql.execute("UPDATE workflows_workflow SET labelled = TRUE WHERE id = $1", &id)?;
+    Ok(())
+}
+
+const INSERT: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+#[derive(Default)]
+struct Labels(BTreeSet<(Kind, String, String)>);
+
+impl Labels {
+    fn add(&mut self, kind: Kind, path: &str, value: &str) {
+        self.0.insert((kind, shorten(path), shorten(value)));
+    }
+
+    fn add_words(&mut self, text: &str) {
+        self.0.extend(words(text).map(|word| (Kind::Word, String::new(), word)));
+    }
+
+    fn add_list(&mut self, kind: Kind, path: &str, list: &Json) {
+        for value in list.as_array().into_iter().flatten() {
+            match value {
+                Json::String(text) => self.add(kind, path, text),
+                other => self.add(kind, path, &other.to_string()),
+            }
+        }
+    }
+
+    /// Every value that is not an object, under its path of keys; elements of a list under the
+    /// path of the list, and the list as a whole.
+    fn add_values(&mut self, path: &str, json: &Json) {
+        match json {
+            Json::Object(object) => {
+                for (key, value) in object {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    self.add_values(&path, value);
+                }
+            }
+            Json::Array(list) => {
+                self.add(Kind::Metadata, path, &json.to_string());
+                list.iter().filter(|value| !value.is_array()).for_each(|value| {
+                    self.add_values(path, value);
+                });
+            }
+            value => self.add(Kind::Metadata, path, &value.to_string()),
+        }
+    }
+}

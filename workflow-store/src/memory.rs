@@ -1,0 +1,244 @@
+//! What a writer knows without asking, and what it writes once for many operations.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use workflow_core::{Metadata, Owner, OwnerId, RunId, Status, WorkflowSnapshot};
+
+use crate::buckets::bucket;
+use crate::sql::{Sql, SqlError};
+use crate::value::Value;
+
+/// What a writer knows. All of it may be forgotten at any time, and is when a transaction fails.
+#[derive(Default)]
+pub(crate) struct Memory {
+    definitions: HashMap<String, Vec<Known>>,
+    /// Until when each owner is written down as alive.
+    alive: HashMap<OwnerId, Instant>,
+    runs: HashMap<RunId, RunMemo>,
+    /// The runs of the transaction at hand.
+    touched: Vec<RunId>,
+    /// Runs of transactions of which nobody knows whether they were committed.
+    doubted: HashSet<RunId>,
+}
+
+/// A definition that the database has.
+struct Known {
+    graph: Arc<Json>,
+    source: Option<Arc<Json>>,
+    fingerprint: Arc<str>,
+    metadata: Metadata,
+    ids: DefinitionIds,
+}
+
+/// The numbers of a workflow and of one of its definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DefinitionIds {
+    pub(crate) workflow: i64,
+    pub(crate) definition: i64,
+}
+
+/// A run that this process drives.
+#[derive(Debug, Clone)]
+pub(crate) struct RunMemo {
+    pub(crate) row: i64,
+    pub(crate) workflow: i64,
+    pub(crate) owner: OwnerId,
+    pub(crate) token: u64,
+    pub(crate) events: u64,
+    pub(crate) status: Status,
+    /// When it began to run, in microseconds.
+    pub(crate) begun_at: Option<i64>,
+    /// The jobs that are under way.
+    pub(crate) jobs: HashMap<Box<str>, JobMemo>,
+}
+
+/// A job that is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct JobMemo {
+    /// When its attempt began, in microseconds.
+    pub(crate) started_at: i64,
+    /// Under which name it counts, if not its own.
+    pub(crate) counts_as: Option<Box<str>>,
+}
+
+/// How many runs, names and definitions of a name are remembered at most.
+const MOST_RUNS: usize = 50_000;
+const MOST_NAMES: usize = 10_000;
+const MOST_DEFINITIONS: usize = 8;
+
+impl Memory {
+    /// A transaction begins.
+    pub(crate) fn start(&mut self) {
+        self.touched.clear();
+    }
+
+    /// The transaction at hand writes to this run.
+    pub(crate) fn touch(&mut self, run: RunId) {
+        self.touched.push(run);
+    }
+
+    /// Nobody knows whether the transaction at hand was committed.
+    pub(crate) fn doubt(&mut self) {
+        self.doubted.extend(self.touched.drain(..));
+    }
+
+    /// Whether what is asked for the run may have been done already.
+    pub(crate) fn is_doubted(&self, run: RunId) -> bool {
+        self.doubted.contains(&run)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.definitions.clear();
+        self.alive.clear();
+        self.runs.clear();
+    }
+
+    pub(crate) fn definition(&self, of: &WorkflowSnapshot) -> Option<DefinitionIds> {
+        let known = self.definitions.get(&of.name)?.iter().find(|known| {
+            let same_source = match (&known.source, &of.source) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => true,
+                _ => false,
+            };
+            same_source
+                && Arc::ptr_eq(&known.graph, &of.graph)
+                && known.fingerprint == of.fingerprint
+                && known.metadata == of.metadata
+        });
+        known.map(|known| known.ids)
+    }
+
+    pub(crate) fn know_definition(&mut self, of: &WorkflowSnapshot, ids: DefinitionIds) {
+        if self.definitions.len() >= MOST_NAMES {
+            self.definitions.clear();
+        }
+        let known = self.definitions.entry(of.name.clone()).or_default();
+        if known.len() >= MOST_DEFINITIONS {
+            known.remove(0);
+        }
+        known.push(Known {
+            graph: of.graph.clone(),
+            source: of.source.clone(),
+            fingerprint: of.fingerprint.clone(),
+            metadata: of.metadata.clone(),
+            ids,
+        });
+    }
+
+    /// Whether the owner is written down as alive for another half of its lifetime.
+    pub(crate) fn is_alive(&self, owner: Owner) -> bool {
+        let until = self.alive.get(&owner.id);
+        until.is_some_and(|until| {
+            until.saturating_duration_since(Instant::now()) > owner.lifetime / 2
+        })
+    }
+
+    /// The owner was written down at this moment.
+    pub(crate) fn know_alive(&mut self, owner: Owner, at: Instant) {
+        let lifetime = owner.lifetime.min(Duration::from_secs(3600));
+        self.alive.insert(owner.id, at + lifetime);
+    }
+
+    /// Takes out what is known of a run. What changes it puts it back.
+    pub(crate) fn take_run(&mut self, run: RunId) -> Option<RunMemo> {
+        self.runs.remove(&run)
+    }
+
+    pub(crate) fn know_run(&mut self, run: RunId, memo: RunMemo) {
+        if memo.status.is_final() {
+            return;
+        }
+        if self.runs.len() >= MOST_RUNS {
+            self.runs.clear();
+        }
+        self.runs.insert(run, memo);
+    }
+
+    pub(crate) fn forget_run(&mut self, run: RunId) {
+        self.runs.remove(&run);
+        self.doubted.remove(&run);
+    }
+}
+
+/// What a transaction adds up: counters that many operations change, in an order that is the same
+/// for all processes, so that none waits for another in a circle.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    begun: BTreeMap<i64, (i64, i64)>,
+    durations: BTreeMap<(i64, Box<str>, &'static str, i32), Durations>,
+}
+
+#[derive(Debug, Default)]
+struct Durations {
+    count: i64,
+    total: i64,
+    longest: i64,
+}
+
+impl Tally {
+    /// A run of the workflow began at this time, in microseconds.
+    pub(crate) fn begin(&mut self, workflow: i64, at: i64) {
+        let (count, last) = self.begun.entry(workflow).or_insert((0, at));
+        *count += 1;
+        *last = at.max(*last);
+    }
+
+    /// A job, or with an empty name a run, took so many microseconds.
+    pub(crate) fn took(&mut self, workflow: i64, job: &str, status: Status, micros: i64) {
+        let micros = micros.max(0);
+        let key = (workflow, job.into(), status.as_str(), bucket(micros));
+        let durations = self.durations.entry(key).or_default();
+        durations.count += 1;
+        durations.total = durations.total.saturating_add(micros);
+        durations.longest = durations.longest.max(micros);
+    }
+
+    /// Writes it all.
+    pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
+        let begun: Vec<_> = self
+            .begun
+            .iter()
+            .map(|(workflow, (count, last))| {
+                [Value::Int(*count), Value::Time(*last), Value::Int(*workflow)]
+            })
+            .collect();
+        let took: Vec<_> = self
+            .durations
+            .iter()
+            .map(|((workflow, job, status, bucket), durations)| {
+                [
+                    Value::Int(*workflow),
+                    Value::Text(job),
+                    Value::Text(status),
+                    Value::Int((*bucket).into()),
+                    Value::Int(durations.count),
+                    Value::Int(durations.total),
+                    Value::Int(durations.longest),
+                ]
+            })
+            .collect();
+        let begun = begun.iter().map(|values| (BEGUN, values.as_slice()));
+        let statements: Vec<_> =
+            begun.chain(took.iter().map(|values| (TOOK, values.as_slice()))).collect();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        sql.pipeline(&statements).map(|_| ())
+    }
+}
+
+const BEGUN: &str = "UPDATE workflows_workflow SET execution_count = execution_count + $1, \
+    last_executed_at = CASE WHEN last_executed_at > $2 THEN last_executed_at ELSE $2 END \
+    WHERE id = $3";
+
+const TOOK: &str = "INSERT INTO workflows_duration \
+    (workflow_id, job, status, bucket, count, total, longest) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    ON CONFLICT (workflow_id, job, status, bucket) DO UPDATE SET \
+    count = workflows_duration.count + excluded.count, \
+    total = workflows_duration.total + excluded.total, \
+    longest = CASE WHEN workflows_duration.longest > excluded.longest \
+    THEN workflows_duration.longest ELSE excluded.longest END";

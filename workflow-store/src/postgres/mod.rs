@@ -1,0 +1,98 @@
+//! PostgreSQL, on threads that have a runtime of their own.
+
+mod connection;
+mod error;
+mod migrate;
+mod types;
+
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use workflow_core::StoreError;
+
+use crate::crew::{Connect, Crew, Purpose};
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::store::{Database, SqlStore};
+
+/// Keeps runs in PostgreSQL 13 or newer.
+///
+/// One connection writes; what waits for it shares a transaction, and is acknowledged when that is
+/// committed. Two others read. A connection that is lost is made again: what was being written is
+/// answered with [`StoreError::Unavailable`], and may be asked again.
+///
+/// ```no_run
+/// use workflow_store::PostgresStore;
+///
+/// # pollster::block_on(async {
+/// let store = PostgresStore::open("postgres://shop@localhost/shop").await?;
+/// # drop(store);
+/// # Ok::<(), workflow_core::StoreError>(())
+/// # })?;
+/// # Ok::<(), workflow_core::StoreError>(())
+/// ```
+pub type PostgresStore = SqlStore<Postgres>;
+
+/// Marks the stores that are databases of PostgreSQL.
+#[derive(Debug)]
+pub struct Postgres;
+
+impl Database for Postgres {}
+
+impl SqlStore<Postgres> {
+    /// Connects to a database by its URL, and makes the tables that are missing.
+    ///
+    /// The connection is not encrypted: use a socket, a private network or a tunnel.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL is ill-formed, when the server cannot be reached within ten seconds or
+    /// lets the user not in, or when a newer version of this crate has been at the database.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let crew = Crew::start(&Opener::new(url)?, READERS)?;
+        // The first connection migrates.
+        crew.write(crate::operation::Company::Alone, |_| Ok(())).await?;
+        Ok(Self::with_crew(crew))
+    }
+}
+
+/// How many connections read.
+const READERS: usize = 2;
+
+/// Opens connections to one database.
+#[derive(Debug, Clone)]
+struct Opener {
+    config: Config,
+    /// What the database is called in errors; without the password.
+    name: String,
+}
+
+impl Opener {
+    fn new(url: &str) -> Result<Self, SqlError> {
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            let text = format!(
+                "the URL of the database is ill-formed ({error}); it looks like \
+                 postgres://user:password@host:5432/database"
+            );
+            SqlError::new(SqlKind::Unusable, text)
+        })?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(10));
+        }
+        config.keepalives_idle(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("workflow-store");
+        }
+        let name = config.get_dbname().or(config.get_user()).unwrap_or("postgres").to_owned();
+        Ok(Self { config, name })
+    }
+}
+
+impl Connect for Opener {
+    fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError> {
+        connection::open(&self.config, &self.name, purpose)
+    }
+
+    fn begin(&self) -> &'static str {
+        "BEGIN"
+    }
+}

@@ -1,0 +1,54 @@
+//! A thread that answers questions.
+
+use crate::crew::{Connect, Purpose};
+use crate::memory::{Memory, Tally};
+use crate::operation::{Cx, Operation};
+use crate::queue::Queue;
+use crate::sql::{Sql, SqlError};
+
+pub(crate) struct Reader<C> {
+    connect: C,
+    connection: Option<Box<dyn Sql>>,
+}
+
+impl<C: Connect> Reader<C> {
+    pub(crate) fn new(connect: C) -> Self {
+        Self { connect, connection: None }
+    }
+
+    /// Answers until the queue is closed.
+    pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
+        while let Some(operations) = queue.take(1) {
+            for operation in operations {
+                self.answer(operation);
+            }
+        }
+    }
+
+    fn answer(&mut self, mut operation: Box<dyn Operation>) {
+        // A second time on a new connection, when the one at hand turns out to be lost.
+        let fresh = self.connection.is_none();
+        let mut outcome = self.attempt(operation.as_mut());
+        if outcome.is_err() && !fresh && self.connection.is_none() {
+            outcome = self.attempt(operation.as_mut());
+        }
+        match outcome {
+            Ok(()) => operation.finish(),
+            Err(error) => operation.fail(error),
+        }
+    }
+
+    fn attempt(&mut self, operation: &mut dyn Operation) -> Result<(), SqlError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect.connect(Purpose::Read)?,
+        };
+        let (mut memory, mut tally) = (Memory::default(), Tally::default());
+        let mut cx = Cx { sql: connection.as_mut(), memory: &mut memory, tally: &mut tally };
+        let outcome = operation.attempt(&mut cx).map(|_| ());
+        if !connection.is_closed() {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,241 @@
+//! Events are added to a run.
+
+use std::collections::HashMap;
+
+use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError};
+
+use super::encode::{self, EncodedEvent, Subject};
+use crate::memory::{JobMemo, RunMemo, Tally};
+use crate::operation::{Answer, Cx};
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Value, signed};
+
+/// Events that are to be added, with their rows prepared.
+pub(crate) struct Appended {
+    lease: Lease,
+    events: Vec<EncodedEvent>,
+}
+
+impl Appended {
+    pub(crate) fn new(lease: &Lease, events: &[Event]) -> Result<Self, StoreError> {
+        Ok(Self { lease: *lease, events: EncodedEvent::all(events)? })
+    }
+}
+
+/// What becomes of a run with some events.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: Status,
+    pub(crate) begun_at: Option<i64>,
+    pub(crate) completed_at: Option<i64>,
+    pub(crate) error: Option<String>,
+    pub(crate) result: Option<String>,
+}
+
+/// Checks that events follow, and says what becomes of the run.
+pub(crate) fn check(
+    run: RunId,
+    events: u64,
+    status: Status,
+    new: &[EncodedEvent],
+) -> Result<Outcome, StoreError> {
+    let mut outcome =
+        Outcome { status, begun_at: None, completed_at: None, error: None, result: None };
+    for (wanted, event) in (events..).zip(new) {
+        if event.sequence != wanted {
+            return Err(StoreError::Gap { run, wanted, found: event.sequence });
+        }
+        let Some(next) = event.status else { continue };
+        let changed = outcome.status.check_change(next);
+        changed.map_err(|error| StoreError::Transition { run, error })?;
+        outcome.status = next;
+        match (&event.subject, next) {
+            (_, Status::Running) => {
+                outcome.begun_at.get_or_insert(event.at);
+            }
+            (Subject::Completed { result }, _) => outcome.result = Some(result.clone()),
+            (Subject::Failed { error }, _) => outcome.error = Some(error.clone()),
+            _ => {}
+        }
+        if next.is_final() {
+            outcome.completed_at = Some(event.at);
+        }
+    }
+    Ok(outcome)
+}
+
+/// Adds events to a run.
+pub(crate) fn append(cx: &mut Cx<'_>, new: &Appended) -> Answer<()> {
+    let run = new.lease.run;
+    cx.memory.touch(run);
+    let holds = |memo: &RunMemo| memo.owner == new.lease.owner && memo.token == new.lease.token;
+    let mut memo = match cx.memory.take_run(run).filter(holds) {
+        Some(memo) => memo,
+        None => {
+            let memo = load(cx.sql, run)?.ok_or(StoreError::NoRun { run })?;
+            if !holds(&memo) {
+                return Err(StoreError::LeaseLost { run }.into());
+            }
+            if is_kept_already(cx, &memo, new)? {
+                return Ok(());
+            }
+            memo
+        }
+    };
+    let outcome = check(run, memo.events, memo.status, &new.events)?;
+    write(cx.sql, &memo, new, &outcome)?;
+    follow(&mut memo, cx.tally, &new.events, &outcome);
+    cx.memory.know_run(run, memo);
+    Ok(())
+}
+
+/// Whether the same events were added before, by a request whose answer was lost.
+fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bool, SqlError> {
+    let (Some(first), Some(last)) = (new.events.first(), new.events.last()) else {
+        return Ok(false);
+    };
+    if !cx.memory.is_doubted(new.lease.run) || last.sequence >= memo.events {
+        return Ok(false);
+    }
+    let values = [Value::Int(memo.row), first.sequence.into(), last.sequence.into()];
+    let rows = cx.sql.query(
+        "SELECT body FROM workflows_event WHERE run = $1 AND sequence >= $2 AND sequence <= $3 \
+         ORDER BY sequence",
+        &values,
+    )?;
+    let mut same = rows.len() == new.events.len();
+    for (row, event) in rows.iter().zip(&new.events) {
+        same &= row.text(0)? == event.body;
+    }
+    Ok(same)
+}
+
+fn write(
+    sql: &mut dyn Sql,
+    memo: &RunMemo,
+    new: &Appended,
+    outcome: &Outcome,
+) -> Result<(), SqlError> {
+    for blob in new.events.iter().filter_map(|event| event.blob.as_ref()) {
+        blob.insert(sql)?;
+    }
+    let events = signed(memo.events + new.events.len() as u64);
+    let guard = [
+        Value::Int(memo.row),
+        Value::Uuid(memo.owner.to_u128()),
+        memo.token.into(),
+        memo.events.into(),
+    ];
+    let changes = outcome.status != memo.status || outcome.begun_at.is_some();
+    let changed = if changes {
+        let [row, owner, token, before] = guard;
+        let values = [
+            Value::Int(events),
+            Value::Text(outcome.status.as_str()),
+            memo.begun_at.or(outcome.begun_at).map(Value::Time).unwrap_or(Value::Null),
+            outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
+            outcome.error.as_deref().into(),
+            Value::Text(outcome.result.as_deref().unwrap_or("{}")),
+            row,
+            owner,
+            token,
+            before,
+        ];
+        encode::with_insert(sql, memo.row, &new.events, Some((CHANGE, &values)))?
+    } else {
+        let [row, owner, token, before] = guard;
+        let values = [Value::Int(events), row, owner, token, before];
+        encode::with_insert(sql, memo.row, &new.events, Some((GROW, &values)))?
+    };
+    if changed.first() == Some(&1) {
+        return Ok(());
+    }
+    // What is remembered of the run is so no more. It is forgotten with this transaction, and the
+    // next attempt finds out.
+    Err(SqlError::new(SqlKind::Conflict, format!("run {} was changed meanwhile", new.lease.run)))
+}
+
+/// Brings a memo up to date, and counts what ended.
+pub(crate) fn follow(
+    memo: &mut RunMemo,
+    tally: &mut Tally,
+    events: &[EncodedEvent],
+    outcome: &Outcome,
+) {
+    memo.events += events.len() as u64;
+    memo.begun_at = memo.begun_at.or(outcome.begun_at);
+    for event in events {
+        note(memo, event.at, &event.subject, Some(tally));
+    }
+    if !memo.status.is_final()
+        && let (Some(from), Some(to)) = (memo.begun_at, outcome.completed_at)
+    {
+        tally.took(memo.workflow, "", outcome.status, to - from);
+    }
+    memo.status = outcome.status;
+}
+
+/// Follows the jobs that are under way.
+fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally>) {
+    match subject {
+        Subject::JobStarted { job, counts_as } => {
+            let started = JobMemo { started_at: at, counts_as: counts_as.clone() };
+            memo.jobs.insert(job.clone(), started);
+        }
+        Subject::JobEnded { job, status } => {
+            if let (Some(started), Some(tally)) = (memo.jobs.remove(job), tally) {
+                let name = started.counts_as.as_deref().unwrap_or(job);
+                tally.took(memo.workflow, name, *status, at - started.started_at);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Reads what there is to know of a run that this process has not begun.
+fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
+    let row = sql.first(
+        "SELECT id, workflow_id, owner_id, token, events, status, begun_at \
+         FROM workflows_workflowrun WHERE run_id = $1",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let mut memo = RunMemo {
+        row: row.int(0)?,
+        workflow: row.int(1)?,
+        owner: OwnerId::from_u128(row.maybe_uuid(2)?.unwrap_or(0)),
+        token: row.count(3)?,
+        events: row.count(4)?,
+        status: super::read::status(&row, 5)?,
+        begun_at: row.maybe_time(6)?.map(crate::value::to_micros),
+        jobs: HashMap::new(),
+    };
+    let rows = sql.query(
+        "SELECT at, kind, job, body FROM workflows_event WHERE run = $1 \
+         AND kind IN ('job_started', 'job_completed', 'job_failed', 'job_cancelled') \
+         ORDER BY sequence",
+        &[Value::Int(memo.row)],
+    )?;
+    for row in rows {
+        let job: Box<str> = row.text(2)?.into();
+        if row.text(1)? == "job_started" {
+            let counts_as = match encode::decode(&row.text(3)?, None)?.kind {
+                workflow_core::EventKind::JobStarted { origin: Some(origin), .. } => {
+                    encode::counts_as(&origin)
+                }
+                _ => None,
+            };
+            memo.jobs.insert(job, JobMemo { started_at: row.int(0)?, counts_as });
+        } else {
+            memo.jobs.remove(&job);
+        }
+    }
+    Ok(Some(memo))
+}
+
+const GROW: &str = "UPDATE workflows_workflowrun SET events = $1 \
+    WHERE id = $2 AND owner_id = $3 AND token = $4 AND events = $5";
+
+const CHANGE: &str = "UPDATE workflows_workflowrun SET events = $1, status = $2, begun_at = $3, \
+    completed_at = $4, error_message = $5, result_data = $6 \
+    WHERE id = $7 AND owner_id = $8 AND token = $9 AND events = $10";

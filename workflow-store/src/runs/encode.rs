@@ -1,0 +1,256 @@
+//! Events as rows.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use workflow_core::{Event, EventKind, Origin, Status, StoreError};
+
+use crate::blob::{Blob, MAX_INLINE};
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Value, clean, clean_json, to_micros};
+
+/// An event as it goes into its row. Made by the one who asks, not by the writer.
+#[derive(Debug)]
+pub(crate) struct EncodedEvent {
+    pub(crate) sequence: u64,
+    pub(crate) at: i64,
+    pub(crate) body: String,
+    pub(crate) blob: Option<Blob>,
+    /// Where the run stands from here on.
+    pub(crate) status: Option<Status>,
+    pub(crate) subject: Subject,
+    attempt: Option<u32>,
+}
+
+/// What an event says that is kept besides the event.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    Run,
+    Completed { result: String },
+    Failed { error: String },
+    Job { job: Box<str> },
+    JobStarted { job: Box<str>, counts_as: Option<Box<str>> },
+    JobEnded { job: Box<str>, status: Status },
+}
+
+impl EncodedEvent {
+    /// Encodes an event.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it has no JSON form, which events that were built by an engine have.
+    pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
+        let mut body = write(event)?;
+        let mut blob = None;
+        if body.len() > MAX_INLINE {
+            let mut light = event.clone();
+            if let Some(heavy) = take_heavy(&mut light.kind) {
+                blob = Some(Blob::new(write(&heavy)?));
+                body = write(&light)?;
+            }
+        }
+        Ok(Self {
+            sequence: event.sequence,
+            at: to_micros(event.at),
+            status: event.kind.run_status(),
+            subject: subject(&event.kind, blob.as_ref()),
+            attempt: attempt(&event.kind),
+            body,
+            blob,
+        })
+    }
+
+    /// Encodes events.
+    pub(crate) fn all(events: &[Event]) -> Result<Vec<Self>, StoreError> {
+        events.iter().map(Self::new).collect()
+    }
+
+    /// What happened, in one word.
+    pub(crate) fn kind(&self) -> &str {
+        // The sequence number and the time, which come first, hold no such text.
+        let tag = "\"event\":\"";
+        let from = self.body.find(tag).map(|at| &self.body[at + tag.len()..]);
+        from.and_then(|rest| rest.split('"').next()).unwrap_or_default()
+    }
+
+    pub(crate) fn job(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Job { job }
+            | Subject::JobStarted { job, .. }
+            | Subject::JobEnded { job, .. } => Some(job),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn values(&self, run: i64) -> [Value<'_>; 8] {
+        [
+            Value::Int(run),
+            self.sequence.into(),
+            Value::Int(self.at),
+            Value::Text(self.kind()),
+            self.job().into(),
+            self.attempt.into(),
+            Value::Text(&self.body),
+            self.blob.as_ref().map(|blob| blob.digest.as_slice()).into(),
+        ]
+    }
+}
+
+/// Reads an event from what its row has.
+pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError> {
+    let wrong = |error: serde_json::Error| {
+        let start: String = body.chars().take(80).collect();
+        let text = format!("an event cannot be read ({error}): {start}");
+        SqlError::new(SqlKind::Unusable, text)
+    };
+    let mut event: Event = serde_json::from_str(body).map_err(wrong)?;
+    if let Some(heavy) = heavy {
+        put_heavy(&mut event.kind, serde_json::from_slice(heavy).map_err(wrong)?);
+    }
+    Ok(event)
+}
+
+fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| {
+        StoreError::Unusable(format!("an event cannot be written as JSON: {error}").into())
+    })
+}
+
+/// Takes out what may be large.
+fn take_heavy(kind: &mut EventKind) -> Option<Arc<Json>> {
+    match kind {
+        EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
+            output.take()
+        }
+        EventKind::ValueKept { value: json, .. }
+        | EventKind::SignalReceived { payload: json, .. } => Some(Arc::new(std::mem::take(json))),
+        _ => None,
+    }
+}
+
+fn put_heavy(kind: &mut EventKind, heavy: Json) {
+    match kind {
+        EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
+            *output = Some(Arc::new(heavy));
+        }
+        EventKind::ValueKept { value: json, .. }
+        | EventKind::SignalReceived { payload: json, .. } => *json = heavy,
+        _ => {}
+    }
+}
+
+fn subject(kind: &EventKind, blob: Option<&Blob>) -> Subject {
+    let ended = |job: &String, status| Subject::JobEnded { job: job.as_str().into(), status };
+    match kind {
+        EventKind::RunCompleted { output } => Subject::Completed {
+            result: match (blob, output) {
+                (Some(blob), _) => blob.reference(),
+                (None, Some(output)) => clean_json(output),
+                (None, None) => "null".to_owned(),
+            },
+        },
+        EventKind::RunFailed { reason } => Subject::Failed { error: clean(reason).into_owned() },
+        EventKind::JobStarted { job, origin, .. } => Subject::JobStarted {
+            job: job.as_str().into(),
+            counts_as: origin.as_deref().and_then(counts_as),
+        },
+        EventKind::JobCompleted { job, .. } => ended(job, Status::Completed),
+        EventKind::JobFailed { job, .. } => ended(job, Status::Failed),
+        EventKind::JobCancelled { job, .. } => ended(job, Status::Cancelled),
+        other => match other.job() {
+            Some(job) => Subject::Job { job: job.into() },
+            None => Subject::Run,
+        },
+    }
+}
+
+/// The name under which all jobs of one origin count.
+pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
+    match origin {
+        Origin::Call { job, .. } => Some(job.as_str().into()),
+        Origin::Element { of, .. } => Some(of.as_str().into()),
+        _ => None,
+    }
+}
+
+fn attempt(kind: &EventKind) -> Option<u32> {
+    match kind {
+        EventKind::JobStarted { attempt, .. }
+        | EventKind::AttemptFailed { attempt, .. }
+        | EventKind::JobCompleted { attempt, .. }
+        | EventKind::JobFailed { attempt, .. }
+        | EventKind::JobCancelled { attempt, .. }
+        | EventKind::SleepStarted { attempt, .. }
+        | EventKind::SignalReceived { attempt, .. } => Some(*attempt),
+        _ => None,
+    }
+}
+
+/// Inserts events, with the blobs that they need.
+pub(crate) fn insert(sql: &mut dyn Sql, run: i64, events: &[EncodedEvent]) -> Result<(), SqlError> {
+    for blob in events.iter().filter_map(|event| event.blob.as_ref()) {
+        blob.insert(sql)?;
+    }
+    with_insert(sql, run, events, None).map(|_| ())
+}
+
+/// Inserts events after another statement, in the same round trip.
+pub(crate) fn with_insert(
+    sql: &mut dyn Sql,
+    run: i64,
+    events: &[EncodedEvent],
+    first: Option<(&str, &[Value<'_>])>,
+) -> Result<Vec<u64>, SqlError> {
+    #[cfg(feature = "postgres")]
+    if events.len() > 1 && sql.dialect() == crate::sql::Dialect::Postgres {
+        return with_insert_of_many(sql, run, events, first);
+    }
+    let rows: Vec<[Value<'_>; 8]> = events.iter().map(|event| event.values(run)).collect();
+    let inserts = rows.iter().map(|values| (INSERT, values.as_slice()));
+    let statements: Vec<_> = first.into_iter().chain(inserts).collect();
+    sql.pipeline(&statements)
+}
+
+#[cfg(feature = "postgres")]
+fn with_insert_of_many(
+    sql: &mut dyn Sql,
+    run: i64,
+    events: &[EncodedEvent],
+    first: Option<(&str, &[Value<'_>])>,
+) -> Result<Vec<u64>, SqlError> {
+    use crate::value::signed;
+
+    let sequences: Vec<i64> = events.iter().map(|event| signed(event.sequence)).collect();
+    let times: Vec<i64> = events.iter().map(|event| event.at).collect();
+    let kinds: Vec<Option<&str>> = events.iter().map(|event| Some(event.kind())).collect();
+    let jobs: Vec<Option<&str>> = events.iter().map(EncodedEvent::job).collect();
+    let attempts: Vec<i64> = events.iter().map(|event| event.attempt.unwrap_or(0).into()).collect();
+    let bodies: Vec<Option<&str>> = events.iter().map(|event| Some(event.body.as_str())).collect();
+    let blobs: Vec<Option<&[u8]>> =
+        events.iter().map(|event| event.blob.as_ref().map(|blob| blob.digest.as_slice())).collect();
+    let values = [
+        Value::Int(run),
+        Value::Ints(&sequences),
+        Value::Ints(&times),
+        Value::Texts(&kinds),
+        Value::Texts(&jobs),
+        Value::Ints(&attempts),
+        Value::Texts(&bodies),
+        Value::Blobs(&blobs),
+    ];
+    let insert = (INSERT_MANY, values.as_slice());
+    let statements: Vec<_> = first.into_iter().chain([insert]).collect();
+    sql.pipeline(&statements)
+}
+
+const INSERT: &str = "INSERT INTO workflows_event \
+    (run, sequence, at, kind, job, attempt, body, blob) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+#[cfg(feature = "postgres")]
+const INSERT_MANY: &str = "INSERT INTO workflows_event \
+    (run, sequence, at, kind, job, attempt, body, blob) \
+    SELECT $1::bigint, sequence, at, kind, job, nullif(attempt, 0)::integer, body::json, blob \
+    FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], \
+    $8::bytea[]) AS row (sequence, at, kind, job, attempt, body, blob)";

@@ -1,0 +1,135 @@
+//! Who drives a run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use workflow_core::{Lease, Owner, RunId, StoredRun};
+
+use super::read;
+use crate::operation::{Answer, Cx};
+use crate::sql::{Dialect, Sql, SqlError};
+use crate::value::{Value, signed};
+
+/// The longest lifetime that is kept: a hundred years.
+const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
+
+/// Writes that the owner is alive, by the clock of the database.
+pub(crate) fn keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError> {
+    let lifetime = u64::try_from(owner.lifetime.as_micros()).unwrap_or(LONGEST).min(LONGEST);
+    let values = [Value::Uuid(owner.id.to_u128()), Value::Int(signed(lifetime))];
+    sql.execute(
+        "INSERT INTO workflows_owner (owner_id, alive_until) VALUES ($1, workflows_now() + $2) \
+         ON CONFLICT (owner_id) DO UPDATE SET alive_until = excluded.alive_until \
+         WHERE workflows_owner.alive_until < excluded.alive_until",
+        &values,
+    )
+    .map(|_| ())
+}
+
+/// The runs that have not ended and that nobody drives.
+pub(crate) fn orphans(
+    sql: &mut dyn Sql,
+    after: Option<RunId>,
+    limit: usize,
+) -> Answer<Vec<StoredRun>> {
+    let after = after.map_or(0, RunId::to_u128);
+    let rest = "WHERE r.status IN ('pending', 'running') AND r.run_id > $1 \
+        AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+        WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now()) \
+        ORDER BY r.run_id LIMIT $2";
+    let values = [Value::Uuid(after), Value::Int(signed(limit as u64))];
+    read::runs(sql, rest, &values).map_err(Into::into)
+}
+
+/// Makes `owner` the owner of those of the runs that nobody drives.
+pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec<Lease>> {
+    lock(cx.sql)?;
+    let mut leases = Vec::new();
+    for run in runs.iter().copied().collect::<BTreeSet<_>>() {
+        let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
+        if let Some(row) = cx.sql.first(CLAIM, &values)? {
+            leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
+        }
+    }
+    // After the runs: its own, that it lost by being slow, are orphans as others' are.
+    let now = Instant::now();
+    keep_alive(cx.sql, owner)?;
+    cx.memory.know_alive(owner, now);
+    for lease in &leases {
+        cx.memory.forget_run(lease.run);
+    }
+    Ok(leases)
+}
+
+const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, token = token + 1 \
+    WHERE run_id = $2 AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+    WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
+    RETURNING token";
+
+/// One claim at a time: who comes second must see who is alive since the first.
+fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
+    match sql.dialect() {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => Ok(()),
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => {
+            sql.query("SELECT pg_advisory_xact_lock(7790216411420971373)", &[]).map(|_| ())
+        }
+    }
+}
+
+/// Gives runs back.
+pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
+    for lease in leases {
+        cx.sql.execute(
+            "UPDATE workflows_workflowrun SET owner_id = NULL \
+             WHERE run_id = $1 AND owner_id = $2 AND token = $3",
+            &values(lease),
+        )?;
+    }
+    for lease in leases {
+        cx.memory.forget_run(lease.run);
+    }
+    Ok(())
+}
+
+fn values(lease: &Lease) -> [Value<'static>; 3] {
+    [Value::Uuid(lease.run.to_u128()), Value::Uuid(lease.owner.to_u128()), lease.token.into()]
+}
+
+/// Says that the owner is alive, and finds the leases that it has lost.
+pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<Vec<Lease>> {
+    let now = Instant::now();
+    keep_alive(cx.sql, owner)?;
+    let rows = cx.sql.query(
+        "SELECT run_id, token FROM workflows_workflowrun \
+         WHERE owner_id = $1 AND status IN ('pending', 'running')",
+        &[Value::Uuid(owner.id.to_u128())],
+    )?;
+    let mut held = HashMap::with_capacity(rows.len());
+    for row in rows {
+        held.insert(RunId::from_u128(row.uuid(0)?), row.count(1)?);
+    }
+    let mut lost = Vec::new();
+    for lease in leases {
+        let is_held = lease.owner == owner.id && held.get(&lease.run) == Some(&lease.token);
+        if !is_held && !has(cx.sql, lease)? {
+            lost.push(*lease);
+        }
+    }
+    cx.memory.know_alive(owner, now);
+    for lease in &lost {
+        cx.memory.forget_run(lease.run);
+    }
+    Ok(lost)
+}
+
+/// Whether the lease holds; of a run that has ended, too.
+fn has(sql: &mut dyn Sql, lease: &Lease) -> Result<bool, SqlError> {
+    let found = sql.first(
+        "SELECT 1 FROM workflows_workflowrun WHERE run_id = $1 AND owner_id = $2 AND token = $3",
+        &values(lease),
+    )?;
+    Ok(found.is_some())
+}

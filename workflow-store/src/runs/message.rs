@@ -1,0 +1,74 @@
+//! What others send to runs.
+
+use std::time::SystemTime;
+
+use workflow_core::{Message, MessageKind, OwnerId, RunId, StoreError};
+
+use crate::operation::{Answer, Cx};
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Row, Value, to_micros};
+
+/// Leaves a message for a run.
+pub(crate) fn send(cx: &mut Cx<'_>, run: RunId, body: &str) -> Answer<u64> {
+    let row = cx.sql.first(
+        "SELECT id, status FROM workflows_workflowrun WHERE run_id = $1",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    let row = row.ok_or(StoreError::NoRun { run })?;
+    let status = super::read::status(&row, 1)?;
+    if status.is_final() {
+        return Err(StoreError::Ended { run, status }.into());
+    }
+    // The row of the counter stays locked until the commit: numbers appear in their order.
+    let number = cx.sql.first(
+        "UPDATE workflows_counter SET value = value + 1 WHERE name = 'message' RETURNING value",
+        &[],
+    )?;
+    let number = number.ok_or_else(|| {
+        SqlError::new(
+            SqlKind::Unusable,
+            "table `workflows_counter` has no row `message`; restore the database from a copy",
+        )
+    })?;
+    let number = number.int(0)?;
+    let values = [
+        Value::Int(number),
+        Value::Int(row.int(0)?),
+        Value::Text(body),
+        Value::Int(to_micros(SystemTime::now())),
+    ];
+    cx.sql.execute(
+        "INSERT INTO workflows_message (number, run, body, at) VALUES ($1, $2, $3, $4)",
+        &values,
+    )?;
+    Ok(number.unsigned_abs())
+}
+
+/// The messages after a number for runs that an owner drives.
+pub(crate) fn inbox(sql: &mut dyn Sql, owner: OwnerId, after: u64) -> Answer<Vec<Message>> {
+    let rows = sql.query(
+        "SELECT m.number, r.run_id, m.body FROM workflows_message m \
+         JOIN workflows_workflowrun r ON r.id = m.run \
+         WHERE m.number > $1 AND r.owner_id = $2 ORDER BY m.number",
+        &[after.into(), Value::Uuid(owner.to_u128())],
+    )?;
+    rows.iter().map(message).collect()
+}
+
+/// The messages for a run.
+pub(crate) fn messages(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<Message>> {
+    let rows = sql.query(
+        "SELECT m.number, r.run_id, m.body FROM workflows_message m \
+         JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = $1 ORDER BY m.number",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    rows.iter().map(message).collect()
+}
+
+fn message(row: &Row) -> Answer<Message> {
+    let kind: MessageKind = serde_json::from_value(row.json(2)?).map_err(|error| {
+        let text = format!("a message cannot be read ({error}); a newer version may have left it");
+        SqlError::new(SqlKind::Unusable, text)
+    })?;
+    Ok(Message { number: row.count(0)?, run: RunId::from_u128(row.uuid(1)?), kind })
+}

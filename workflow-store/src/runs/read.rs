@@ -1,0 +1,125 @@
+//! Runs and events, read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use workflow_core::{
+    Event, Metadata, NewRun, OwnerId, Parent, RunId, Status, StoredRun, Trigger, WorkflowSnapshot,
+};
+
+use super::encode;
+use crate::operation::Answer;
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Row, Value, signed};
+
+/// The events of a run.
+pub(crate) fn events(sql: &mut dyn Sql, run: RunId, from: u64, limit: usize) -> Answer<Vec<Event>> {
+    let values = [Value::Uuid(run.to_u128()), from.into(), Value::Int(signed(limit as u64))];
+    let rows = sql.query(EVENTS, &values)?;
+    let event = |row: Row| {
+        let heavy = row.maybe_bytes(1)?;
+        encode::decode(&row.text(0)?, heavy.as_deref()).map_err(Into::into)
+    };
+    rows.into_iter().map(event).collect()
+}
+
+const EVENTS: &str = "SELECT e.body, b.content FROM workflows_event e \
+    LEFT JOIN workflows_blob b ON b.digest = e.blob \
+    WHERE e.run = (SELECT id FROM workflows_workflowrun WHERE run_id = $1) AND e.sequence >= $2 \
+    ORDER BY e.sequence LIMIT $3";
+
+/// A run.
+pub(crate) fn run(sql: &mut dyn Sql, run: RunId) -> Result<Option<StoredRun>, SqlError> {
+    let found = runs(sql, "WHERE r.run_id = $1", &[Value::Uuid(run.to_u128())])?;
+    Ok(found.into_iter().next())
+}
+
+/// The run of a workflow with this idempotency key.
+pub(crate) fn run_by_key(
+    sql: &mut dyn Sql,
+    workflow: i64,
+    key: &str,
+) -> Result<Option<StoredRun>, SqlError> {
+    let rest = "WHERE r.workflow_id = $1 AND r.idempotency_key = $2";
+    let found = runs(sql, rest, &[Value::Int(workflow), Value::Text(key)])?;
+    Ok(found.into_iter().next())
+}
+
+/// The runs that engines have begun and that a condition on `r` selects.
+pub(crate) fn runs(
+    sql: &mut dyn Sql,
+    rest: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<StoredRun>, SqlError> {
+    let rest = rest.replacen("WHERE ", "WHERE r.definition_id IS NOT NULL AND ", 1);
+    let rows = sql.query(&format!("{COLUMNS} {rest}"), values)?;
+    let mut definitions = HashMap::new();
+    rows.iter().map(|row| stored(sql, row, &mut definitions)).collect()
+}
+
+const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
+    r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id \
+    FROM workflows_workflowrun r";
+
+fn stored(
+    sql: &mut dyn Sql,
+    row: &Row,
+    definitions: &mut HashMap<i64, WorkflowSnapshot>,
+) -> Result<StoredRun, SqlError> {
+    let id = row.int(1)?;
+    let workflow = match definitions.get(&id) {
+        Some(workflow) => workflow.clone(),
+        None => {
+            let workflow = definition(sql, id)?;
+            definitions.entry(id).or_insert(workflow).clone()
+        }
+    };
+    let parent = match (row.maybe_uuid(6)?, row.maybe_text(7)?) {
+        (Some(run), Some(job)) => Some(Parent { run: RunId::from_u128(run), job }),
+        _ => None,
+    };
+    let new = NewRun {
+        id: RunId::from_u128(row.uuid(0)?),
+        workflow,
+        input: row.maybe_json(2)?,
+        trigger: trigger(&row.text(4)?)?,
+        idempotency_key: row.maybe_text(5)?,
+        parent,
+        created_at: UNIX_EPOCH + Duration::from_nanos(row.count(8)?),
+        owner: None,
+    };
+    let mut run = StoredRun::begun(new, status(row, 3)?, row.count(9)?);
+    run.owner = row.maybe_uuid(10)?.map(OwnerId::from_u128);
+    Ok(run)
+}
+
+fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {
+    let row = sql.first(
+        "SELECT name, metadata, fingerprint, source, graph FROM workflows_definition WHERE id = $1",
+        &[Value::Int(id)],
+    )?;
+    let unusable = |text: String| SqlError::new(SqlKind::Unusable, text);
+    let row = row.ok_or_else(|| unusable(format!("definition {id} of a run is gone")))?;
+    let metadata = Metadata::new(row.json(1)?).map_err(|error| unusable(error.to_string()))?;
+    Ok(WorkflowSnapshot {
+        name: row.text(0)?,
+        metadata,
+        fingerprint: row.text(2)?.into(),
+        source: row.maybe_json(3)?.map(Arc::new),
+        graph: Arc::new(row.json(4)?),
+    })
+}
+
+/// The status in a column; the aliases that others write are read as well.
+pub(crate) fn status(row: &Row, column: usize) -> Result<Status, SqlError> {
+    let text = row.maybe_text(column)?.unwrap_or_else(|| "pending".to_owned());
+    text.parse().map_err(|error| SqlError::new(SqlKind::Unusable, format!("a run: {error}")))
+}
+
+/// The trigger that is written so.
+pub(crate) fn trigger(text: &str) -> Result<Trigger, SqlError> {
+    serde_json::from_value(text.into()).map_err(|error| {
+        SqlError::new(SqlKind::Unusable, format!("a run began for an unknown reason: {error}"))
+    })
+}

@@ -1,0 +1,167 @@
+//! A PostgreSQL of this test program's own: made when it is first needed, with a database for each
+//! test, and gone when the program ends, however it ends.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{Client, NoTls};
+
+const MISSING: &str = "these tests need the programs `initdb` and `postgres` of PostgreSQL 13 or \
+    newer, on PATH or under /usr/lib/postgresql; install them, on Debian and Ubuntu with \
+    `apt-get install postgresql`, on macOS with `brew install postgresql`";
+
+/// A database in the cluster.
+pub struct Database {
+    url: String,
+}
+
+impl Database {
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs SQL in it, besides any store.
+    #[allow(dead_code, reason = "not every test program looks behind its stores")]
+    pub fn execute(&self, sql: &str) {
+        run(&self.url, sql);
+    }
+
+    /// The first column of what a query finds, as text.
+    #[allow(dead_code, reason = "not every test program looks behind its stores")]
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        let rows = with_client(&self.url, async |client| client.simple_query(sql).await);
+        let text = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some(row.get(0).unwrap_or_default().to_owned())
+            }
+            _ => None,
+        };
+        rows.expect(sql).into_iter().filter_map(text).collect()
+    }
+}
+
+/// Runs SQL in the database with this URL.
+pub fn run(url: &str, sql: &str) {
+    with_client(url, async |client| client.batch_execute(sql).await).expect(sql);
+}
+
+/// Makes a database that no other test has.
+pub fn database() -> Database {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let cluster = CLUSTER.get_or_init(Cluster::start);
+    let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let create = format!("CREATE DATABASE {name}");
+    with_client(&cluster.url("postgres"), async |client| client.batch_execute(&create).await)
+        .expect("a database");
+    Database { url: cluster.url(&name) }
+}
+
+fn with_client<T>(
+    url: &str,
+    work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+) -> Result<T, tokio_postgres::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(connection);
+        work(&client).await
+    })
+}
+
+struct Cluster {
+    folder: PathBuf,
+    /// Ends the server when its input ends, which it does with this program.
+    _keeper: Child,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let programs = programs().unwrap_or_else(|| panic!("{MISSING}"));
+        let id = format!(
+            "wfpg-{}-{:x}",
+            std::process::id(),
+            workflow_core::RunId::random().to_u128() & 0xffff_ffff
+        );
+        let folder = Path::new("/tmp").join(id);
+        std::fs::create_dir(&folder).expect("a folder for the cluster");
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("open");
+        let mut shell = as_somebody(&folder);
+        shell.args(["sh", "-c", KEEPER, "keeper"]).arg(&programs).arg(&folder);
+        shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let keeper = shell.spawn().expect("a shell");
+        let cluster = Self { folder, _keeper: keeper };
+        cluster.wait();
+        cluster
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while with_client(&self.url("postgres"), async |client| client.batch_execute("").await)
+            .is_err()
+        {
+            if Instant::now() > deadline {
+                let log = std::fs::read_to_string(self.folder.join("own/log")).unwrap_or_default();
+                panic!("PostgreSQL does not start; it says:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://tester@/{database}?host={}", self.folder.display())
+    }
+}
+
+/// Makes a cluster, serves it until the input ends, and removes it.
+const KEEPER: &str = r#"
+programs=$1; folder=$2; log=$folder/own/log
+mkdir "$folder/own"
+"$programs/initdb" -A trust -U tester -E UTF8 --no-locale --no-sync -D "$folder/own/data" >"$log" 2>&1
+"$programs/postgres" -D "$folder/own/data" -k "$folder" -c listen_addresses= -c fsync=off \
+    -c max_connections=300 -c shared_buffers=64MB >>"$log" 2>&1 &
+server=$!
+cat >/dev/null
+kill -INT $server
+wait $server
+rm -rf "$folder/own" "$folder"/.s.* "$folder"
+"#;
+
+/// A command that runs another as a user whom PostgreSQL accepts: not root.
+fn as_somebody(folder: &Path) -> Command {
+    let id = |args: &[&str]| {
+        let output = Command::new("id").args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    if id(&["-u"]).as_deref() != Some("0") {
+        return Command::new("env");
+    }
+    let user = if id(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
+    let number = |flag| id(&[flag, user]).and_then(|text| text.parse().ok());
+    let (uid, gid) = (number("-u"), number("-g"));
+    std::os::unix::fs::chown(folder, uid, gid).expect("a folder for another user");
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={user}")).arg(format!("--regid={}", gid.unwrap_or(65534)));
+    command.args(["--clear-groups", "env"]);
+    command
+}
+
+/// The folder with `initdb` and `postgres`.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .collect();
+    versions.sort();
+    folders.extend(versions.into_iter().rev());
+    folders
+        .into_iter()
+        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+}

@@ -1,0 +1,93 @@
+//! Runs begin.
+
+use futures::future::join_all;
+use serde_json::json;
+use workflow_core::{Begun, Parent, RunId, Status, StoreError, StoredRun, Trigger};
+
+use crate::support::*;
+
+pub async fn a_run_is_kept_as_it_began(stores: Stores) {
+    let owner = owner();
+    let mut new = new_run("etl", Some(owner));
+    new.idempotency_key = Some("k".to_owned());
+    new.trigger = Trigger::Schedule;
+    new.parent = Some(Parent { run: RunId::random(), job: "outer".to_owned() });
+    let begun = stores.one.begin(new.clone(), vec![started(0)]).await.expect("it begins");
+    let Begun::New(Some(lease)) = begun else { panic!("no lease: {begun:?}") };
+    assert_eq!((lease.run, lease.owner, lease.token), (new.id, owner.id, 1));
+    let found = stores.other.run(new.id).await.expect("readable").expect("there");
+    assert_eq!(found, StoredRun::begun(new.clone(), Status::Running, 1));
+    let events = stores.other.events(new.id, 0, 10).await.expect("readable");
+    assert_eq!(events, [started(0)]);
+    assert_eq!(stores.one.run(RunId::random()).await.expect("readable"), None);
+    assert_eq!(stores.one.events(RunId::random(), 0, 10).await.expect("readable"), []);
+}
+
+pub async fn an_idempotency_key_has_one_run(stores: Stores) {
+    let mut first = new_run("etl", None);
+    first.idempotency_key = Some("order 7".to_owned());
+    let second = {
+        let id = RunId::random();
+        let mut run = first.clone();
+        run.id = id;
+        run
+    };
+    let begun = stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
+    assert_eq!(begun, Begun::New(None));
+    let again = stores.other.begin(second.clone(), vec![started(0)]).await.expect("it is found");
+    let expected = StoredRun::begun(first.clone(), Status::Pending, 0);
+    assert_eq!(again, Begun::Existing(Box::new(expected)));
+    assert_eq!(stores.one.run(second.id).await.expect("readable"), None);
+}
+
+pub async fn keys_belong_to_workflows(stores: Stores) {
+    for name in ["one", "other"] {
+        let mut run = new_run(name, None);
+        run.idempotency_key = Some("k".to_owned());
+        let begun = stores.one.begin(run, Vec::new()).await.expect("it begins");
+        assert_eq!(begun, Begun::New(None));
+    }
+}
+
+pub async fn an_id_is_taken_once(stores: Stores) {
+    let run = new_run("etl", None);
+    stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
+    let error = stores.other.begin(run.clone(), vec![started(0)]).await;
+    assert!(matches!(error, Err(StoreError::Exists { run: id }) if id == run.id), "{error:?}");
+    let found = stores.one.run(run.id).await.expect("readable").expect("there");
+    assert_eq!((found.events, found.status), (0, Status::Pending));
+}
+
+pub async fn a_refused_beginning_leaves_nothing(stores: Stores) {
+    let run = new_run("etl", None);
+    let gap = stores.one.begin(run.clone(), vec![started(1)]).await;
+    assert!(matches!(gap, Err(StoreError::Gap { wanted: 0, found: 1, .. })), "{gap:?}");
+    let illegal = stores.one.begin(run.clone(), vec![completed(0, json!(1))]).await;
+    assert!(matches!(illegal, Err(StoreError::Transition { .. })), "{illegal:?}");
+    assert_eq!(stores.one.run(run.id).await.expect("readable"), None);
+}
+
+pub async fn one_key_under_contention(stores: Stores) {
+    let requests = (0..40).map(|at| {
+        let store = if at % 2 == 0 { stores.one.clone() } else { stores.other.clone() };
+        async move {
+            let mut run = new_run("etl", None);
+            run.idempotency_key = Some(format!("key {}", at % 4));
+            store.begin(run, Vec::new()).await.expect("answered")
+        }
+    });
+    let answers = join_all(requests).await;
+    let new = answers.iter().filter(|begun| matches!(begun, Begun::New(_))).count();
+    assert_eq!(new, 4);
+}
+
+pub async fn texts_of_all_kinds_come_back(stores: Stores) {
+    let mut run = new_run("größe ✓ 'q\" $1 ?", Some(owner()));
+    run.input = Some(json!({ "a\0b": ["c\0", "\\u0000", 1e300, -0.5, 1.0, u64::MAX, "🦀"] }));
+    let output = json!({ "nul": "a\0b", "one": 1.0 });
+    let events = vec![started(0), job_completed(1, "löad", output.clone()), completed(2, output)];
+    stores.one.begin(run.clone(), events.clone()).await.expect("it begins");
+    let found = stores.other.run(run.id).await.expect("readable").expect("there");
+    assert_eq!(found, StoredRun::begun(run.clone(), Status::Completed, 3));
+    assert_eq!(stores.other.events(run.id, 0, 10).await.expect("readable"), events);
+}

@@ -1,0 +1,139 @@
+//! Who drives a run.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::json;
+use workflow_core::{OwnerId, RunId, StoreError};
+
+use crate::support::*;
+
+const SHORT: Duration = Duration::from_millis(80);
+
+pub async fn a_run_without_owner_is_claimed(stores: Stores) {
+    let run = new_run("etl", None);
+    stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
+    let found = stores.other.orphans(None, 10).await.expect("readable");
+    assert_eq!(found.iter().map(|run| run.id).collect::<Vec<_>>(), [run.id]);
+    let owner = owner();
+    let leases = stores.other.claim(owner, &[run.id, RunId::random()]).await.expect("claimed");
+    assert_eq!(leases.len(), 1);
+    assert_eq!((leases[0].run, leases[0].owner, leases[0].token), (run.id, owner.id, 1));
+    assert_eq!(stores.one.orphans(None, 10).await.expect("readable"), []);
+    stores.other.append(&leases[0], &[started(0)]).await.expect("driven");
+    let found = stores.one.run(run.id).await.expect("readable").expect("there");
+    assert_eq!(found.owner, Some(owner.id));
+}
+
+pub async fn one_of_many_claims_wins(stores: Stores) {
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let run = new_run("etl", None);
+        runs.push(run.id);
+        stores.one.begin(run, Vec::new()).await.expect("it begins");
+    }
+    let claims = (0..12).map(|at| {
+        let store = if at % 2 == 0 { stores.one.clone() } else { stores.other.clone() };
+        let runs = runs.clone();
+        async move { store.claim(owner(), &runs).await.expect("answered") }
+    });
+    let leases: Vec<_> = join_all(claims).await.concat();
+    assert_eq!(leases.len(), 5, "{leases:?}");
+    assert!(leases.iter().all(|lease| lease.token == 1));
+}
+
+pub async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
+    let lease = begin(&*stores.one, living(SHORT)).await;
+    stores.one.append(&lease, &[job_started(1, "load")]).await.expect("driven");
+    let heir = owner();
+    let claimed = until("the takeover", || async {
+        stores.other.claim(heir, &[lease.run]).await.expect("answered").pop()
+    })
+    .await;
+    assert_eq!(claimed.token, 2);
+    let event = [job_completed(2, "load", json!(1))];
+    let refused = stores.one.append(&lease, &event).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { run }) if run == lease.run));
+    stores.other.append(&claimed, &event).await.expect("the heir drives");
+    let old = workflow_core::Owner { id: lease.owner, lifetime: SHORT };
+    assert_eq!(stores.one.renew(old, &[lease]).await.expect("answered"), [lease]);
+    assert_eq!(stores.other.renew(heir, &[claimed]).await.expect("answered"), []);
+}
+
+pub async fn renewing_keeps_runs(stores: Stores) {
+    let owner = living(Duration::from_millis(300));
+    let lease = begin(&*stores.one, owner).await;
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(25));
+        assert_eq!(stores.one.renew(owner, &[lease]).await.expect("answered"), []);
+        assert_eq!(stores.other.orphans(None, 10).await.expect("readable"), []);
+    }
+}
+
+pub async fn what_is_released_is_free(stores: Stores) {
+    let owner = owner();
+    let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
+    let lost = workflow_core::Lease { token: 7, ..kept };
+    stores.one.release(&[freed, lost]).await.expect("released");
+    let orphans = stores.other.orphans(None, 10).await.expect("readable");
+    assert_eq!(
+        orphans.iter().map(|run| (run.id, run.owner)).collect::<Vec<_>>(),
+        [(freed.run, None)]
+    );
+    let refused = stores.one.append(&freed, &[job_started(1, "load")]).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+    stores.one.append(&kept, &[job_started(1, "load")]).await.expect("still driven");
+    let again = stores.other.claim(owner, &[freed.run, kept.run]).await.expect("answered");
+    assert_eq!(
+        again.iter().map(|lease| (lease.run, lease.token)).collect::<Vec<_>>(),
+        [(freed.run, 2)]
+    );
+}
+
+pub async fn orphans_come_in_pages(stores: Stores) {
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let run = new_run("etl", None);
+        runs.push(run.id);
+        stores.one.begin(run, Vec::new()).await.expect("it begins");
+    }
+    let ids = |runs: Vec<workflow_core::StoredRun>| {
+        runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    let first = ids(stores.one.orphans(None, 2).await.expect("readable"));
+    assert_eq!(first, runs[..2]);
+    let rest = ids(stores.one.orphans(Some(first[1]), 10).await.expect("readable"));
+    assert_eq!(rest, runs[2..]);
+}
+
+pub async fn what_has_ended_is_no_orphan(stores: Stores) {
+    let owner = living(SHORT);
+    let (ended, open) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
+    stores.one.append(&ended, &[completed(1, json!(null))]).await.expect("kept");
+    let orphans = until("the death of the owner", || async {
+        let orphans = stores.other.orphans(None, 10).await.expect("readable");
+        (!orphans.is_empty()).then_some(orphans)
+    })
+    .await;
+    assert_eq!(orphans.iter().map(|run| run.id).collect::<Vec<_>>(), [open.run]);
+    let claimed = stores.other.claim(self::owner(), &[ended.run]).await.expect("answered");
+    assert_eq!(claimed, []);
+    // A run that ended under its owner is not lost to it.
+    assert_eq!(stores.one.renew(owner, &[ended]).await.expect("answered"), []);
+}
+
+pub async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
+    let lease = begin(&*stores.one, living(SHORT)).await;
+    until("the death of the owner", || async {
+        let orphans = stores.other.orphans(None, 10).await.expect("readable");
+        (!orphans.is_empty()).then_some(())
+    })
+    .await;
+    stores.one.append(&lease, &[job_started(1, "load")]).await.expect("nobody took it");
+    let again = workflow_core::Owner { id: lease.owner, lifetime: Duration::from_secs(60) };
+    let claimed = stores.one.claim(again, &[lease.run]).await.expect("answered");
+    assert_eq!(claimed.iter().map(|lease| lease.token).collect::<Vec<_>>(), [2]);
+    let stranger = workflow_core::Lease { owner: OwnerId::random(), ..claimed[0] };
+    let refused = stores.one.append(&stranger, &[job_started(2, "load")]).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+}

@@ -1,0 +1,65 @@
+//! What every store does, asked of each: in memory, on SQLite, on PostgreSQL.
+
+mod appending;
+mod beginning;
+#[path = "../cluster/mod.rs"]
+mod cluster;
+mod driving;
+mod sending;
+mod support;
+
+/// Makes a test of each scenario for each store.
+macro_rules! conformance {
+    ($($room:ident :: $scenario:ident),* $(,)?) => {
+        mod memory {
+            $(#[test]
+            fn $scenario() {
+                pollster::block_on(crate::$room::$scenario(crate::support::memory()));
+            })*
+        }
+        mod sqlite {
+            $(#[test]
+            fn $scenario() {
+                pollster::block_on(async {
+                    crate::$room::$scenario(crate::support::sqlite().await).await;
+                });
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $scenario() {
+                pollster::block_on(async {
+                    crate::$room::$scenario(crate::support::postgres().await).await;
+                });
+            })*
+        }
+    };
+}
+
+conformance! {
+    beginning::a_run_is_kept_as_it_began,
+    beginning::an_idempotency_key_has_one_run,
+    beginning::keys_belong_to_workflows,
+    beginning::an_id_is_taken_once,
+    beginning::a_refused_beginning_leaves_nothing,
+    beginning::one_key_under_contention,
+    beginning::texts_of_all_kinds_come_back,
+    appending::events_come_back_in_pages,
+    appending::events_must_follow,
+    appending::a_status_changes_legally_or_not_at_all,
+    appending::refused_events_harm_no_neighbour,
+    appending::large_outputs_come_back,
+    appending::an_unknown_run_takes_no_events,
+    driving::a_run_without_owner_is_claimed,
+    driving::one_of_many_claims_wins,
+    driving::the_dead_are_taken_over_and_fenced,
+    driving::renewing_keeps_runs,
+    driving::what_is_released_is_free,
+    driving::orphans_come_in_pages,
+    driving::what_has_ended_is_no_orphan,
+    driving::a_slow_owner_that_nobody_replaced_goes_on,
+    sending::messages_reach_their_run,
+    sending::an_inbox_has_what_an_owner_drives,
+    sending::numbers_appear_in_order,
+    sending::what_has_ended_takes_no_messages,
+}

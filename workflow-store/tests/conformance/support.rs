@@ -1,0 +1,118 @@
+//! Stores to ask, and things to put into them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value as Json, json};
+use workflow_core::{
+    Begun, Event, Lease, MemoryStore, Metadata, NewRun, Owner, OwnerId, RunId, Store, Trigger,
+    WorkflowSnapshot,
+};
+use workflow_store::{PostgresStore, SqliteStore};
+
+/// A store, seen from two processes.
+pub struct Stores {
+    pub one: Arc<dyn Store>,
+    pub other: Arc<dyn Store>,
+    /// What must live as long.
+    _keep: Box<dyn Any>,
+}
+
+pub fn memory() -> Stores {
+    let one = Arc::new(MemoryStore::new());
+    Stores { one: one.clone(), other: one, _keep: Box::new(()) }
+}
+
+pub async fn sqlite() -> Stores {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    let one = Arc::new(SqliteStore::open(&path).await.expect("a store"));
+    let other = Arc::new(SqliteStore::open(&path).await.expect("the same store"));
+    Stores { one, other, _keep: Box::new(folder) }
+}
+
+pub async fn postgres() -> Stores {
+    let database = crate::cluster::database();
+    let one = Arc::new(PostgresStore::open(database.url()).await.expect("a store"));
+    let other = Arc::new(PostgresStore::open(database.url()).await.expect("the same store"));
+    Stores { one, other, _keep: Box::new(database) }
+}
+
+/// An engine that stays alive for long.
+pub fn owner() -> Owner {
+    living(Duration::from_secs(60))
+}
+
+pub fn living(lifetime: Duration) -> Owner {
+    Owner { id: OwnerId::random(), lifetime }
+}
+
+pub fn workflow(name: &str) -> WorkflowSnapshot {
+    WorkflowSnapshot {
+        name: name.to_owned(),
+        metadata: Metadata::new(json!({ "description": "counts", "tags": ["a"] })).expect("fit"),
+        fingerprint: "f1".into(),
+        source: Some(Arc::new(json!({ "jobs": [1.0, 2] }))),
+        graph: Arc::new(json!({ "nodes": [{ "id": "load" }], "edges": [] })),
+    }
+}
+
+pub fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
+    NewRun {
+        id: RunId::random(),
+        workflow: workflow(name),
+        input: Some(json!({ "day": "2026-01-02" })),
+        trigger: Trigger::Manual,
+        idempotency_key: None,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner,
+    }
+}
+
+/// An event; `kind` as events are written.
+pub fn event(sequence: u64, kind: Json) -> Event {
+    let mut json = json!({ "sequence": sequence, "at": "2026-01-02T03:04:05.123456789Z" });
+    for (key, value) in kind.as_object().expect("an object") {
+        json[key] = value.clone();
+    }
+    serde_json::from_value(json).expect("an event")
+}
+
+pub fn started(sequence: u64) -> Event {
+    event(sequence, json!({ "event": "run_started" }))
+}
+
+pub fn job_started(sequence: u64, job: &str) -> Event {
+    event(sequence, json!({ "event": "job_started", "job": job, "attempt": 1 }))
+}
+
+pub fn job_completed(sequence: u64, job: &str, output: Json) -> Event {
+    event(sequence, json!({ "event": "job_completed", "job": job, "attempt": 1, "output": output }))
+}
+
+pub fn completed(sequence: u64, output: Json) -> Event {
+    event(sequence, json!({ "event": "run_completed", "output": output }))
+}
+
+/// Begins a run that `owner` drives.
+pub async fn begin(store: &dyn Store, owner: Owner) -> Lease {
+    let run = new_run("etl", Some(owner));
+    match store.begin(run, vec![started(0)]).await.expect("it begins") {
+        Begun::New(Some(lease)) => lease,
+        other => panic!("no lease: {other:?}"),
+    }
+}
+
+/// Asks until the answer is there.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,129 @@
+//! What goes wrong with servers, and what is said of it.
+#![cfg(feature = "postgres")]
+
+mod cluster;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+use workflow_core::{
+    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, StoreError, Trigger,
+    WorkflowSnapshot,
+};
+use workflow_store::PostgresStore;
+
+fn event(sequence: u64) -> Event {
+    let (name, key) = if sequence == 0 { ("run_started", "") } else { ("value_kept", "k") };
+    let json = json!({ "sequence": sequence, "at": "2026-01-02T03:04:05Z", "event": name,
+        "job": "load", "key": key, "value": sequence });
+    serde_json::from_value(json).expect("an event")
+}
+
+async fn begin(store: &PostgresStore) -> Result<Lease, StoreError> {
+    let run = NewRun {
+        id: RunId::random(),
+        workflow: WorkflowSnapshot {
+            name: "etl".to_owned(),
+            metadata: Metadata::default(),
+            fingerprint: "f1".into(),
+            source: None,
+            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
+        },
+        input: None,
+        trigger: Trigger::Manual,
+        idempotency_key: None,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
+    };
+    match store.begin(run, vec![event(0)]).await? {
+        Begun::New(Some(lease)) => Ok(lease),
+        other => panic!("no lease: {other:?}"),
+    }
+}
+
+fn open(url: &str) -> Result<PostgresStore, StoreError> {
+    pollster::block_on(PostgresStore::open(url))
+}
+
+#[test]
+fn a_run_goes_on_when_its_connections_are_cut() {
+    let database = cluster::database();
+    let store = open(database.url()).expect("opened");
+    let lease = pollster::block_on(begin(&store)).expect("begun");
+    let done = Arc::new(AtomicBool::new(false));
+    let (is_done, url) = (done.clone(), database.url().to_owned());
+    let cutter = std::thread::spawn(move || {
+        let mut cuts = 0;
+        while !is_done.load(Ordering::SeqCst) {
+            cluster::run(
+                &url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND application_name = 'workflow-store'",
+            );
+            cuts += 1;
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        cuts
+    });
+    // What is not kept is offered again, as an engine does.
+    let mut refused = 0;
+    for sequence in 1..=200 {
+        while let Err(error) = pollster::block_on(store.append(&lease, &[event(sequence)])) {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            refused += 1;
+            assert!(refused < 10_000, "{error}");
+        }
+    }
+    done.store(true, Ordering::SeqCst);
+    assert!(cutter.join().expect("no panic") > 0);
+    let events = pollster::block_on(async {
+        loop {
+            if let Ok(events) = store.events(lease.run, 0, 1000).await {
+                break events;
+            }
+        }
+    });
+    assert_eq!(events, (0..=200).map(event).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_database_from_a_newer_version_is_refused() {
+    let database = cluster::database();
+    drop(open(database.url()).expect("opened"));
+    database.execute("INSERT INTO refinery_schema_history VALUES (99, 'later', '', '')");
+    let error = open(database.url()).expect_err("refused");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains("version 99 of the schema"), "{error}");
+}
+
+#[test]
+fn many_open_a_new_database_at_once() {
+    let database = cluster::database();
+    let threads: Vec<_> = (0..5)
+        .map(|_| {
+            let url = database.url().to_owned();
+            std::thread::spawn(move || {
+                let store = open(&url).expect("opened");
+                pollster::block_on(begin(&store)).expect("begun");
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    assert_eq!(database.query("SELECT execution_count FROM workflows_workflow"), ["5"]);
+}
+
+#[test]
+fn what_cannot_be_reached_is_said() {
+    let error = open("postgres://nobody@127.0.0.1:1/none").expect_err("no server");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains("see that it runs"), "{error}");
+    let error = open("postgres://[nonsense").expect_err("no URL");
+    assert!(error.to_string().contains("ill-formed"), "{error}");
+    let database = cluster::database();
+    let error = open(&database.url().replace("/test_", "/no_")).expect_err("no database");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains("create it"), "{error}");
+}

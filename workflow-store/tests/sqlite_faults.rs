@@ -1,0 +1,217 @@
+//! What goes wrong with files, and what is said of it.
+#![cfg(feature = "sqlite")]
+
+use std::path::Path;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, SystemTime};
+
+use rusqlite::Connection;
+use serde_json::json;
+use workflow_core::{
+    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, StoreError, Trigger,
+    WorkflowSnapshot,
+};
+use workflow_store::{SqliteOptions, SqliteStore};
+
+fn event(json: serde_json::Value) -> Event {
+    serde_json::from_value(json).expect("an event")
+}
+
+fn started() -> Event {
+    event(json!({ "sequence": 0, "at": "2026-01-02T03:04:05Z", "event": "run_started" }))
+}
+
+fn kept(sequence: u64, text: &str) -> Event {
+    event(json!({ "sequence": sequence, "at": "2026-01-02T03:04:05Z", "event": "value_kept",
+        "job": "load", "key": "k", "value": text }))
+}
+
+fn new_run() -> NewRun {
+    NewRun {
+        id: RunId::random(),
+        workflow: WorkflowSnapshot {
+            name: "etl".to_owned(),
+            metadata: Metadata::default(),
+            fingerprint: "f1".into(),
+            source: None,
+            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
+        },
+        input: None,
+        trigger: Trigger::Manual,
+        idempotency_key: None,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
+    }
+}
+
+async fn begin(store: &SqliteStore) -> Result<Lease, StoreError> {
+    match store.begin(new_run(), vec![started()]).await? {
+        Begun::New(Some(lease)) => Ok(lease),
+        other => panic!("no lease: {other:?}"),
+    }
+}
+
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    pollster::block_on(SqliteStore::open(path))
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_opening_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("workflows.db").display());
+    let run = pollster::block_on(async {
+        let store = SqliteStore::open(&url).await?;
+        Ok::<_, StoreError>(begin(&store).await?.run)
+    });
+    let run = run.expect("kept");
+    let store = open(Path::new(&url)).expect("opened again");
+    let events = pollster::block_on(store.events(run, 0, 10)).expect("readable");
+    assert_eq!(events, [started()]);
+}
+
+#[test]
+fn memory_is_a_place_too() {
+    pollster::block_on(async {
+        let store = SqliteStore::open(":memory:").await.expect("opened");
+        let lease = begin(&store).await.expect("begun");
+        assert_eq!(store.events(lease.run, 0, 10).await.expect("readable"), [started()]);
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_and_harms_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    pollster::block_on(async {
+        let store = SqliteOptions::new().max_pages(140).open(&path).await.expect("opened");
+        let lease = begin(&store).await.expect("there is room");
+        let text = "x".repeat(40_000);
+        let mut count = 1;
+        let error = loop {
+            match store.append(&lease, &[kept(count, &text)]).await {
+                Ok(()) => count += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains("workflows.db") && said.contains("no room"), "{said}");
+        // What was kept is there, and what is small still fits.
+        assert_eq!(store.events(lease.run, 0, 1000).await.expect("readable").len() as u64, count);
+        store.append(&lease, &[kept(count, "small")]).await.expect("small enough");
+    });
+    let check: String = Connection::open(&path)
+        .and_then(|file| file.query_row("PRAGMA integrity_check", [], |row| row.get(0)))
+        .expect("a database");
+    assert_eq!(check, "ok");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.txt");
+    let text = "not a database ".repeat(1000);
+    std::fs::write(&path, &text).expect("written");
+    let error = open(&path).expect_err("refused");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("notes.txt") && said.contains("no database of SQLite"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+}
+
+#[test]
+fn a_damaged_file_is_named_with_its_cure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    let run = pollster::block_on(async {
+        let store = SqliteStore::open(&path).await.expect("opened");
+        let lease = begin(&store).await.expect("begun");
+        for at in 1..50 {
+            store.append(&lease, &[kept(at, &"x".repeat(3000))]).await.expect("kept");
+        }
+        lease.run
+    });
+    let mut bytes = std::fs::read(&path).expect("readable");
+    let third = bytes.len() / 3;
+    bytes[third..].fill(0xAB);
+    std::fs::write(&path, bytes).expect("written");
+    let error = open(&path)
+        .and_then(|store| pollster::block_on(store.events(run, 0, 100)))
+        .expect_err("damaged");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains("restore it from a copy"), "{error}");
+}
+
+#[test]
+fn a_file_from_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    drop(open(&path).expect("opened"));
+    Connection::open(&path)
+        .and_then(|file| {
+            file.execute("INSERT INTO refinery_schema_history VALUES (99, 'later', '', '')", [])
+        })
+        .expect("written");
+    let error = open(&path).expect_err("refused");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("version 99") && said.contains("newer version of the program"), "{said}");
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let error = open(Path::new("/no/such/folder/workflows.db")).expect_err("refused");
+    assert!(error.to_string().contains("see that its folder exists"), "{error}");
+}
+
+#[test]
+fn a_file_that_can_only_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    drop(open(&path).expect("opened"));
+    // Permissions do not hold for every user; this address does.
+    let file = format!("file:{}?immutable=1", path.display());
+    let error = open(Path::new(&file)).expect("opened");
+    let error = pollster::block_on(begin(&error)).expect_err("refused");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains("can only be read"), "{error}");
+}
+
+#[test]
+fn many_open_a_new_file_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    let barrier = Arc::new(Barrier::new(6));
+    let threads: Vec<_> = (0..6)
+        .map(|_| {
+            let (path, barrier) = (path.clone(), barrier.clone());
+            std::thread::spawn(move || {
+                barrier.wait();
+                let store = open(&path).expect("opened");
+                pollster::block_on(begin(&store)).expect("begun");
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    let file = Connection::open(&path).expect("a database");
+    let one = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+    assert_eq!(one("SELECT count(*) FROM refinery_schema_history"), 1);
+    assert_eq!(one("SELECT count(*) FROM workflows_workflow"), 1);
+    assert_eq!(one("SELECT execution_count FROM workflows_workflow"), 6);
+}
+
+#[test]
+fn a_file_that_another_process_holds_is_said_to_be_busy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    let options = SqliteOptions::new().busy_timeout(Duration::from_millis(50));
+    let store = pollster::block_on(options.open(&path)).expect("opened");
+    let other = Connection::open(&path).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let error = pollster::block_on(begin(&store)).expect_err("busy");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains("another process is writing"), "{error}");
+    other.execute_batch("COMMIT").expect("free");
+    pollster::block_on(begin(&store)).expect("free again");
+}
