@@ -168,7 +168,7 @@ fn subject(kind: &EventKind, blob: Option<&Blob>) -> Subject {
 /// The name under which all jobs of one origin count.
 pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
     match origin {
-        Origin::Call { job, .. } => Some(job.as_str().into()),
+        Origin::Called { job, .. } => Some(job.as_str().into()),
         Origin::Element { of, .. } => Some(of.as_str().into()),
         _ => None,
     }
