@@ -11,6 +11,7 @@ mod order;
 mod parameters;
 mod quantity;
 mod template;
+mod timezone;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -382,7 +383,7 @@ record! {
     struct ScheduleSpec, "a schedule" {
         /// A cron expression of five fields: minute, hour, day of month, month, day of week.
         cron: Text,
-        /// The time zone by its IANA name. Default: UTC.
+        /// The time zone, by its name in the IANA database: `Europe/Berlin`. Default: UTC.
         timezone: Option<Text>,
     }
 }

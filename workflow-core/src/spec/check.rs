@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order};
+use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order, timezone};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::{WorkflowName, nearest};
@@ -56,21 +56,38 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String
 }
 
 fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
-    if let Some(written) = &spec.schedule
-        && let Err(reason) = schedule::check(&written.value.cron.value)
+    let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
+    let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
+    let said = |key: &str| metadata.get(key).and_then(Json::as_str);
+    let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
+    if let Some(schedule) = own
+        && let Err(reason) = schedule::check(&schedule.cron.value)
     {
-        findings.error(written.value.cron.span, reason);
+        findings.error(schedule.cron.span, reason);
     }
-    if spec.schedule.is_none()
-        && let Some(text) = metadata.get("schedule").and_then(Json::as_str)
+    if let Some(zone) = own_zone
+        && let Err(cure) = timezone::check(&zone.value)
+    {
+        findings.error(zone.span, no_timezone(&zone.value)).help(cure);
+    }
+    if let Some(text) = said("schedule").filter(|_| own.is_none())
         && let Err(reason) = schedule::check(text)
     {
-        let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
         let span = findings.source().find(within, text);
         findings
             .warning(span, reason)
             .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
     }
+    if let Some(text) = said("timezone").filter(|_| own_zone.is_none())
+        && let Err(cure) = timezone::check(text)
+    {
+        let span = findings.source().find(within, text);
+        findings.warning(span, no_timezone(text)).help(cure);
+    }
+}
+
+fn no_timezone(name: &str) -> String {
+    format!("`{name}` is no time zone")
 }
 
 /// Checks everything that can be said of a file without knowing what is registered.

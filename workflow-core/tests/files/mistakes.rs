@@ -724,6 +724,66 @@ fn amounts() {
 }
 
 #[test]
+fn time_zones() {
+    let with = |schedule: &str| {
+        format!("name: tea\n{schedule}\njobs:\n  - name: boil\n    command: kettle\n")
+    };
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: Europe/Berln }")), @"
+    error: `Europe/Berln` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: Europe/Berln }
+      |                                        ^^^^^^^^^^^^
+      |
+      = help: did you mean `Europe/Berlin`?
+    ");
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: '+02:00' }")), @"
+    error: `+02:00` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: '+02:00' }
+      |                                        ^^^^^^^^
+      |
+      = help: an offset knows nothing of summer time; name a place, such as `Europe/Berlin`, or `UTC`
+    ");
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: local }")), @"
+    error: `local` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: local }
+      |                                        ^^^^^
+      |
+      = help: write a name of the IANA database, such as `Europe/Berlin` or `UTC`
+    ");
+    assert_snapshot!(wrong(&with("schedule: CRON_TZ=Europe/Berlin 0 5 * * *")), @r#"
+    error: "CRON_TZ=Europe/Berlin 0 5 * * *" holds a time zone, for which a cron expression has no field; write "0 5 * * *", and beside it "timezone": "Europe/Berlin"
+     --> tea.yaml:2:11
+      |
+    2 | schedule: CRON_TZ=Europe/Berlin 0 5 * * *
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+    assert_snapshot!(odd(&with("metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }")), @r#"
+    warning: "TZ=UTC 0 5 * * *" holds a time zone, for which a cron expression has no field; write "0 5 * * *", and beside it "timezone": "UTC"
+     --> tea.yaml:2:24
+      |
+    2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
+      |                        ^^^^^^^^^^^^^^^^
+      |
+      = help: in `metadata` any text is kept, but only a cron expression makes a schedule
+
+    warning: `Berlin` is no time zone
+     --> tea.yaml:2:53
+      |
+    2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
+      |                                                     ^^^^^^
+      |
+      = help: did you mean `Europe/Berlin`?
+    "#);
+    assert!(odd(&with("schedule: { cron: 0 5 * * *, timezone: America/New_York }")).is_empty());
+    assert!(odd(&with("schedule: 0 5 * * *\nmetadata: { timezone: UTC }")).is_empty());
+}
+
+#[test]
 fn metadata() {
     assert_snapshot!(wrong("name: tea\nmetadata: 'owner=ada'\njobs:\n  - name: boil\n    command: kettle\n"), @"
     error: metadata is no JSON: expected value at line 1 column 1
