@@ -102,6 +102,8 @@ record! {
         compute_node_wait_for_healthy_database_minutes: Option<Idle<true>>,
         /// Slurm: kept, not used.
         compute_node_min_time_for_new_jobs_seconds: Option<Idle<true>>,
+        /// The address of this schema, by which editors find it.
+        schema_address = "$schema": Option<SchemaAddress>,
     }
 }
 
@@ -346,6 +348,23 @@ choice! {
         RunCommands = "run_commands",
         /// Asks Slurm for machines, which this engine does not.
         ScheduleNodes = "schedule_nodes",
+    }
+}
+
+/// Where editors find the schema of the file; of no use to anybody else.
+#[derive(Debug, Clone)]
+pub(crate) struct SchemaAddress;
+
+impl Read for SchemaAddress {
+    const WANTED: &'static str = <Box<str>>::WANTED;
+    const IDLE: bool = true;
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        <Box<str>>::read(node, findings).map(|_| Self)
+    }
+
+    fn schema(definitions: &mut Map<String, Json>) -> Json {
+        <Box<str>>::schema(definitions)
     }
 }
 

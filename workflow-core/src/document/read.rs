@@ -398,10 +398,11 @@ pub(crate) fn record_schema(
 /// Declares a type of the file format once: its fields are read, checked and described from it.
 ///
 /// A field whose type stands for a value that is not there (`Option`, `Vec`, `bool`) may be left
-/// out; every other must be given.
+/// out; every other must be given. A field whose name in files is no identifier says so:
+/// `field = "name": Type`.
 macro_rules! record {
     ($(#[doc = $about:literal])+ $vis:vis struct $name:ident, $what:literal {
-        $($(#[doc = $doc:literal])+ $field:ident: $kind:ty,)+
+        $($(#[doc = $doc:literal])+ $field:ident $(= $name_in_file:literal)?: $kind:ty,)+
     }) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone)]
@@ -417,7 +418,7 @@ macro_rules! record {
                 &self,
             ) -> impl Iterator<Item = (&'static str, $crate::document::Span, &'static str)> {
                 let fields = [$((
-                    stringify!($field),
+                    $crate::document::name_of!($field $(, $name_in_file)?),
                     $crate::document::Read::without_effect(&self.$field),
                 )),+];
                 fields.into_iter().filter_map(|(name, idle)| idle.map(|(at, of)| (name, at, of)))
@@ -432,10 +433,10 @@ macro_rules! record {
                 findings: &mut $crate::document::Findings,
             ) -> Option<Self> {
                 const FIELDS: &[$crate::document::Field] =
-                    &[$((stringify!($field), <$kind as $crate::document::Read>::IDLE)),+];
+                    &[$(($crate::document::name_of!($field $(, $name_in_file)?), <$kind as $crate::document::Read>::IDLE)),+];
                 let entries = $crate::document::entries(node, $what, FIELDS, findings)?;
                 $(let $field = $crate::document::field::<$kind>(
-                    node, entries, $what, stringify!($field), findings,
+                    node, entries, $what, $crate::document::name_of!($field $(, $name_in_file)?), findings,
                 );)+
                 Some(Self { $($field: $field?),+ })
             }
@@ -446,7 +447,7 @@ macro_rules! record {
                 let about = concat!($($about),+);
                 $crate::document::record_schema(definitions, stringify!($name), about, |definitions| {
                     vec![$((
-                        stringify!($field),
+                        $crate::document::name_of!($field $(, $name_in_file)?),
                         concat!($($doc),+),
                         <$kind as $crate::document::Read>::absent().is_none(),
                         <$kind as $crate::document::Read>::schema(definitions),
@@ -454,6 +455,16 @@ macro_rules! record {
                 })
             }
         }
+    };
+}
+
+/// The name that a field has in files.
+macro_rules! name_of {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident, $name_in_file:literal) => {
+        $name_in_file
     };
 }
 
@@ -510,7 +521,7 @@ pub(crate) fn word<T: Copy>(
     found.map(|(_, value)| *value)
 }
 
-pub(crate) use {choice, record};
+pub(crate) use {choice, name_of, record};
 
 /// A value of any shape that is kept for another engine, `Slurm` or otherwise, and has no effect.
 #[derive(Debug, Clone)]

@@ -89,6 +89,15 @@ fn yaml_json_and_json5_say_the_same() {
 }
 
 #[test]
+fn a_file_may_name_its_schema() {
+    let json = r#"{"$schema": "../workflow.schema.json", "name": "bakery",
+        "jobs": [{"name": "bake", "command": "oven"}]}"#;
+    for name in ["bakery.json", "bakery.json5", "bakery.yaml"] {
+        assert!(sound(name, json).warnings().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_other_line_ends_do_no_harm() {
     let text = format!("\u{feff}name: bakery\n{JOB}").replace('\n', "\r\n");
     assert_eq!(sound("bakery.yaml", &text).name().as_str(), "bakery");

@@ -162,6 +162,36 @@ fn shapes() {
 }
 
 #[test]
+fn addresses_of_schemas() {
+    assert_snapshot!(wrong("$schema: 7\nname: tea\njobs:\n  - $schema: x\n    name: boil\n    command: kettle\n"), @"
+    error: expected a string, found an integer
+     --> tea.yaml:1:10
+      |
+    1 | $schema: 7
+      |          ^
+      |
+      = help: put it in quotes
+
+    error: a job has no field `$schema`
+     --> tea.yaml:4:5
+      |
+    4 |   - $schema: x
+      |     ^^^^^^^ unknown field
+      |
+      = help: a job may have: name, command, job, workflow, with, description, depends_on, depends_on_regexes, trigger, when, env, cwd, stdin, timeout, retry, priority, limits, outputs, invocation_script, failure_handler, resource_requirements, cancel_on_blocking_job_failure, supports_termination, input_files, input_file_regexes, output_files, output_file_regexes, input_user_data, input_user_data_regexes, output_user_data, output_user_data_regexes, parameters, parameter_mode, use_parameters
+    ");
+    assert_snapshot!(wrong("schema: x\nname: tea\njobs:\n  - name: boil\n    command: kettle\n"), @"
+    error: a workflow has no field `schema`
+     --> tea.yaml:1:1
+      |
+    1 | schema: x
+      | ^^^^^^ unknown field
+      |
+      = help: did you mean `$schema`?
+    ");
+}
+
+#[test]
 fn names() {
     assert_snapshot!(wrong("name: ' tea'\njobs:\n  - name: ''\n    command: kettle\n"), @r#"
     error: this is no name for a workflow: the name " tea" starts or ends with white space; remove it
