@@ -263,5 +263,6 @@ fn a_configuration_is_checked() {
     assert!(bad.err.contains("--> workflows/etl/config.yaml:3:10"), "{}", bad.err);
     let Said { code, err, .. } = config(&folder, &["show", "elt"]);
     assert_eq!(code, Some(2));
-    assert_snapshot!(err, @"error: `elt` has no configuration; looked for `config.yaml` in: `workflows/elt`");
+    assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
+    assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
 }

@@ -1037,9 +1037,9 @@ fn a_list_names_profiles_and_raw_gives_the_text() {
 fn names_do_not_leave_the_folder() {
     let folder = Folder::new("inside/dir").file("../outside/config.yaml", "a: 1");
     let wrong = |name: &str| folder.text(&folder.loader().open(name).expect_err("no such name"));
-    assert_snapshot!(wrong("../outside"), @"`../outside` cannot be the name of a folder, so no file is looked for; give its file with `Loader::file`, or rename the workflow");
-    assert_snapshot!(wrong(".."), @"`..` cannot be the name of a folder, so no file is looked for; give its file with `Loader::file`, or rename the workflow");
-    assert_snapshot!(wrong("/etc"), @"`/etc` cannot be the name of a folder, so no file is looked for; give its file with `Loader::file`, or rename the workflow");
+    assert_snapshot!(wrong("../outside"), @"`../outside` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
+    assert_snapshot!(wrong(".."), @"`..` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
+    assert_snapshot!(wrong("/etc"), @"`/etc` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
     assert_snapshot!(wrong(""), @"no configuration can have this name: a name is empty; give it 1 to 200 characters");
     let file = folder.0.join("../outside/config.yaml");
     assert!(folder.loader().file(file).open("daily / etl").is_ok(), "a file that is given is read");
@@ -1049,7 +1049,7 @@ fn names_do_not_leave_the_folder() {
 fn a_configuration_that_is_not_there() {
     let folder = Folder::with("absent", "a: 1");
     let wrong = folder.loader().open("elt").expect_err("not there");
-    assert_snapshot!(folder.text(&wrong), @"`elt` has no configuration; looked for `config.yaml` in: `elt`, `workflows/elt`");
+    assert_snapshot!(folder.text(&wrong), @"`elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `elt`, `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
     folder.write("etl/config.json", "{}");
     assert_snapshot!(folder.text(&folder.loader().open("etl").expect_err("two")), @"both `etl/config.yaml` and `etl/config.json` could be the configuration; remove one of them");
 }
