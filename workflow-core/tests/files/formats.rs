@@ -109,3 +109,15 @@ fn merge_keys_and_anchors_are_followed() {
                 - <<: *mix\n    name: bake\n";
     assert_eq!(sound("bakery.yaml", text).graph().len(), 2);
 }
+
+#[test]
+fn a_merge_key_in_quotes_is_a_key_like_any_other() {
+    let with = |env: &str| format!("name: bakery\nenv: {{ {env} }}\n{JOB}");
+    for key in ["'<<'", "\"<<\"", "!!str <<"] {
+        assert!(sound("bakery.yaml", &with(&format!("{key}: 7"))).warnings().is_empty(), "{key}");
+        let twice = wrong(&with(&format!("{key}: 7, '<<': 8"))).to_string();
+        assert!(twice.contains("the key `<<` is given twice"), "{twice}");
+    }
+    let merged = wrong(&with("<<: { A: [] }")).to_string();
+    assert!(merged.contains("expected a string, a number or a boolean"), "{merged}");
+}
