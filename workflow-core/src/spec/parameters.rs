@@ -8,8 +8,8 @@ mod values;
 
 use serde_json::Value as Json;
 
-use super::{ParameterMode, Text};
-use crate::document::{Findings, Scalar, Span, Spanned, Table};
+use super::Text;
+use crate::document::{Findings, Scalar, Span, Spanned, Table, choice};
 use crate::id::nearest;
 
 pub(crate) use fill::{fill, near_misses};
@@ -24,6 +24,16 @@ pub(crate) enum Argument {
     Integer(i64),
     Number(f64),
     Text(Box<str>),
+}
+
+choice! {
+    /// How several parameters combine.
+    pub(crate) enum ParameterMode, "a parameter mode" {
+        /// Each value of one with each of the others.
+        Product = "product",
+        /// The first of all, the second of all, and so on.
+        Zip = "zip",
+    }
 }
 
 /// The parameters of one entry: their names, and the values of each.
