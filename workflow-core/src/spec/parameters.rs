@@ -2,6 +2,7 @@
 //! texts in which they are put.
 
 mod fill;
+mod range;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -17,6 +18,8 @@ use values::values;
 
 /// The most entries that one file may grow to: a million.
 pub(crate) const MAX_COPIES: usize = 1_000_000;
+/// So many more places are shown where parameters cannot be combined.
+const MAX_PLACES: usize = 5;
 
 /// One value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +103,7 @@ impl Written<'_> {
     /// The parameters with their values; `None` when they cannot be read, which was reported.
     pub(crate) fn axes(&self, findings: &mut Findings) -> Option<Axes> {
         let mut axes: Vec<(Box<str>, Vec<Argument>)> = Vec::new();
+        let mut places = Vec::new();
         let mut sound = true;
         for name in self.used {
             let own = self.parameters.0.iter().any(|(key, _)| key.value == name.value);
@@ -107,7 +111,10 @@ impl Written<'_> {
                 continue;
             }
             match self.shared.0.iter().find(|(key, _)| key.value == name.value) {
-                Some((key, value)) => sound &= self.push(key, value, &mut axes, findings),
+                Some((key, value)) => {
+                    sound &= self.push(key, value, &mut axes, findings);
+                    places.push(name.span);
+                }
                 None => {
                     unknown_parameter(name, self.shared, findings);
                     sound = false;
@@ -116,15 +123,20 @@ impl Written<'_> {
         }
         for (key, value) in &self.parameters.0 {
             sound &= self.push(key, value, &mut axes, findings);
+            places.push(key.span);
         }
-        let span = self.parameters.0.first().map_or(Span::default(), |(key, _)| key.span);
         if !sound {
             return None;
         }
         let zipped = self.mode == Some(ParameterMode::Zip);
-        let count =
-            if zipped { zip(&axes, span, findings)? } else { product(&axes, span, findings)? };
-        Some(Axes { axes, zipped, count })
+        let count = if zipped { zip(&axes) } else { product(&axes) };
+        match count {
+            Ok(count) => Some(Axes { axes, zipped, count }),
+            Err((message, help)) => {
+                no_combination(&message, help, &axes, &places, findings);
+                None
+            }
+        }
     }
 
     fn push(
@@ -142,10 +154,10 @@ impl Written<'_> {
         }
         match values(&value.value, self.constants) {
             Ok(values) => axes.push((key.value.clone(), values)),
-            Err(reason) => {
-                findings
-                    .error(value.span, format!("the parameter `{}` {reason}", key.value))
-                    .help("write a list, or a range: `0:9`, `0:100:10`, `0.0:1.0:0.25`");
+            Err(unfit) => {
+                let place = unfit.place(value.span, findings.source());
+                let message = format!("the parameter `{}` {}", key.value, unfit.reason);
+                findings.error(place, message).help(unfit.help);
                 return false;
             }
         }
@@ -169,29 +181,44 @@ fn is_name(text: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-fn product(
-    axes: &[(Box<str>, Vec<Argument>)],
-    span: Span,
-    findings: &mut Findings,
-) -> Option<usize> {
-    let count = axes.iter().try_fold(1_usize, |count, (_, values)| count.checked_mul(values.len()));
-    let count = count.filter(|count| *count <= MAX_COPIES);
-    if count.is_none() {
-        let message = format!("these parameters make more than {MAX_COPIES} copies");
-        findings.error(span, message).help("use fewer values, or `parameter_mode: zip`");
+/// How many combinations there are, or what is wrong with them and the cure.
+type Count = Result<usize, (String, &'static str)>;
+
+fn product(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let count = axes.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
+    if count <= MAX_COPIES {
+        return Ok(count);
     }
-    count
+    let count = if count == usize::MAX { "too many".to_owned() } else { count.to_string() };
+    let message = format!("these parameters make {count} copies; the limit is {MAX_COPIES}");
+    Err((message, "use fewer values, or `parameter_mode: zip`"))
 }
 
-fn zip(axes: &[(Box<str>, Vec<Argument>)], span: Span, findings: &mut Findings) -> Option<usize> {
-    let Some((first, values)) = axes.first() else { return Some(1) };
-    for (name, others) in axes {
-        if others.len() != values.len() {
+fn zip(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let Some((first, values)) = axes.first() else { return Ok(1) };
+    match axes.iter().find(|(_, others)| others.len() != values.len()) {
+        None => Ok(values.len()),
+        Some((name, others)) => {
             let (one, other) = (values.len(), others.len());
             let message = format!("`{first}` has {one} values, and `{name}` has {other}");
-            findings.error(span, message).help("`zip` takes lists of one length");
-            return None;
+            Err((message, "`zip` takes lists of one length; `product` combines each with each"))
         }
     }
-    Some(values.len())
+}
+
+/// Reports parameters that cannot be combined, with the places that name them.
+fn no_combination(
+    message: &str,
+    help: &str,
+    axes: &[(Box<str>, Vec<Argument>)],
+    places: &[Span],
+    findings: &mut Findings,
+) {
+    let mut labelled = places.iter().zip(axes).map(|(place, (_, values))| {
+        let count = values.len();
+        (*place, if count == 1 { "1 value".to_owned() } else { format!("{count} values") })
+    });
+    let Some((first, label)) = labelled.next() else { return };
+    let said = findings.error(first, message).label(label).help(help);
+    labelled.take(MAX_PLACES).fold(said, |said, (place, label)| said.also(place, label));
 }

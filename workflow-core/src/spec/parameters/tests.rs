@@ -49,13 +49,39 @@ fn lists_come_as_lists_or_as_texts() {
 
 #[test]
 fn what_is_no_range_is_said() {
-    let reason = |text: &str| values(&json!(text), &Axes::none()).expect_err("is no range");
-    assert!(reason("0:9:0").contains("step is 0"));
-    assert!(reason("9:0").contains("steps away"));
-    assert!(reason("0:99999999").contains("limit"));
-    assert!(reason("a:b").contains("no range"));
-    assert!(reason("[1, 2").contains("no list"));
-    assert!(reason("1e3:1e4").contains("as decimals"));
+    let unfit = |text: &str| values(&json!(text), &Axes::none()).expect_err("is no range");
+    for (text, reason, help) in [
+        ("0:9:0", "whose step is 0", "`0:9`"),
+        ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or turn it round: `0:9`"),
+        ("0:9:-3", "steps of -3 lead away from 9", "`0:9:3`, or turn it round: `9:0:-3`"),
+        ("0:99999999", "holds 100000000 values", "`0:99999999:100`"),
+        ("0.0:2000.0:0.001", "holds 2000001 values", "`0.0:2000.0:0.003`"),
+        ("a:b", "`a` is no number", "`['a:b']`"),
+        ("0:nan", "`nan` is no number", "`0:9`"),
+        ("0:-", "`-` is no number", "`0:9`"),
+        ("0:", "without a last value", "`0:9`"),
+        (":9", "without a first value", "`0:9`"),
+        ("0:9:", "without a step", "`first:last`"),
+        ("0:1:2:3", "too many colons", "`first:last:step`"),
+        ("1e3:2e3", "`1e3` is written with an exponent", "`1000`"),
+        ("0:0.1234567890123456", "too many digits", "after the point 15"),
+        ("0:1234567890123456789", "too many digits", "at most 18"),
+        ("[1, 2", "has no end", "`]`"),
+        ("[1: 2]x]", "no list", "as YAML"),
+    ] {
+        let told = unfit(text);
+        assert!(told.reason.contains(reason), "{text}: {}", told.reason);
+        assert!(told.help.contains(help), "{text}: {}", told.help);
+    }
+}
+
+#[test]
+fn a_larger_step_that_is_told_is_large_enough() {
+    for (text, cured) in [("0:99999999", "0:99999999:100"), ("0:1000000", "0:1000000:2")] {
+        let told = values(&json!(text), &Axes::none()).expect_err("too many");
+        assert!(told.help.contains(cured), "{}", told.help);
+        assert!(values(&json!(cured), &Axes::none()).is_ok(), "{cured}");
+    }
 }
 
 #[test]

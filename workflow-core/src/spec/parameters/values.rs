@@ -1,46 +1,95 @@
 //! The values of a parameter: lists, ranges, and lists in texts.
 
+use std::ops::Range;
+
 use serde_json::Value as Json;
 
-use super::{Argument, Axes, MAX_COPIES, fill};
-use crate::document::{Findings, Format, Source};
+use super::range;
+use super::{Argument, Axes, fill};
+use crate::document::{Findings, Format, Source, Span};
 
-/// The values of a parameter, or what is wrong with it.
-pub(super) fn values(json: &Json, constants: &Axes) -> Result<Vec<Argument>, String> {
-    let values = match json {
-        Json::Array(items) => items.iter().map(argument).collect::<Result<Vec<_>, _>>()?,
-        Json::String(text) => from_text(&fill(text, constants, 0))?,
-        Json::Number(_) | Json::Bool(_) => vec![argument(json)?],
-        Json::Null | Json::Object(_) => return Err("is no list and no range".to_owned()),
-    };
-    if values.is_empty() { Err("has no values".to_owned()) } else { Ok(values) }
+/// Why something cannot be the values of a parameter.
+#[derive(Debug, PartialEq)]
+pub(super) struct Unfit {
+    /// What is said of the parameter: "is an empty list".
+    pub(super) reason: String,
+    pub(super) help: String,
+    /// The text and the part of it that is wrong, where it is not the whole value.
+    part: Option<(String, Range<usize>)>,
 }
 
+impl Unfit {
+    pub(super) fn new(reason: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: help.into(), part: None }
+    }
+
+    /// Points at a part of a text.
+    pub(super) fn at(self, text: &str, part: Range<usize>) -> Self {
+        Self { part: Some((text.to_owned(), part)), ..self }
+    }
+
+    /// The place, if the value stands in this one.
+    pub(super) fn place(&self, value: Span, source: &Source) -> Span {
+        match &self.part {
+            Some((text, part)) => source.find_range(value, text, part.clone()),
+            None => value,
+        }
+    }
+}
+
+/// The values of a parameter.
+pub(super) fn values(json: &Json, constants: &Axes) -> Result<Vec<Argument>, Unfit> {
+    let values = match json {
+        Json::Array(items) => listed(items)?,
+        Json::String(text) => from_text(fill(text, constants, 0).trim())?,
+        Json::Number(_) | Json::Bool(_) => vec![argument(json).map_err(|kind| other(&kind))?],
+        Json::Null => return Err(other("has no values")),
+        Json::Object(_) => return Err(other("is a map")),
+    };
+    if values.is_empty() {
+        let help = "write at least one value: `[1]`, or leave the parameter away";
+        return Err(Unfit::new("is an empty list", help));
+    }
+    Ok(values)
+}
+
+fn other(reason: &str) -> Unfit {
+    Unfit::new(reason, "write a list: `[1, 2]`, or a range: `0:9`")
+}
+
+fn listed(items: &[Json]) -> Result<Vec<Argument>, Unfit> {
+    let numbered = items.iter().enumerate();
+    let values = numbered.map(|(index, item)| {
+        argument(item).map_err(|kind| {
+            let reason = format!("holds {kind} as value {}", index + 1);
+            Unfit::new(reason, "a value is a text, a number or a boolean")
+        })
+    });
+    values.collect()
+}
+
+/// One value, or in words what it is instead.
 fn argument(json: &Json) -> Result<Argument, String> {
     Ok(match json {
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Argument::Integer(integer),
             (None, Some(number)) => Argument::Number(number),
-            (None, None) => return Err(format!("holds {number}, which is out of range")),
+            (None, None) => return Err(format!("{number}, which is out of range,")),
         },
         Json::String(text) => Argument::Text(text.as_str().into()),
         Json::Bool(value) => Argument::Text(value.to_string().into()),
-        _ => return Err("holds something else than texts and numbers".to_owned()),
+        Json::Null => return Err("null".to_owned()),
+        Json::Array(_) => return Err("a list".to_owned()),
+        Json::Object(_) => return Err("a map".to_owned()),
     })
 }
 
-/// A range `first:last` or `first:last:step`, a list in a text, or one value.
-fn from_text(text: &str) -> Result<Vec<Argument>, String> {
-    let text = text.trim();
-    if text.starts_with('[') {
-        return listed(text);
-    }
-    let parts: Vec<&str> = text.split(':').map(str::trim).collect();
-    let numeric = parts.iter().all(|part| part.parse::<f64>().is_ok());
-    match parts.as_slice() {
-        [_, _] | [_, _, _] if numeric => range(text, &parts),
-        [one] => Ok(vec![single(one)]),
-        _ => Err(format!("is `{text}`, which is no range of numbers")),
+/// A range, a list in a text, or one value.
+fn from_text(text: &str) -> Result<Vec<Argument>, Unfit> {
+    match text {
+        _ if text.starts_with('[') => list_in(text),
+        _ if text.contains(':') => range::values(text),
+        _ => Ok(vec![single(text)]),
     }
 }
 
@@ -53,61 +102,19 @@ fn single(text: &str) -> Argument {
 }
 
 /// A list as text, the way in which torc writes it: `[1,2]`, `['a','b']`.
-fn listed(text: &str) -> Result<Vec<Argument>, String> {
+fn list_in(text: &str) -> Result<Vec<Argument>, Unfit> {
     let source = Source::new("", text);
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::Yaml, &mut findings).filter(|_| !findings.has_errors());
     match node.map(|node| node.to_json()) {
-        Some(Json::Array(items)) => items.iter().map(argument).collect(),
-        _ => Err(format!("is `{text}`, which is no list")),
+        Some(Json::Array(items)) => listed(&items),
+        _ if text.ends_with(']') => {
+            let help = "write it as YAML: `[1, 2]`, `['a', 'b']`";
+            Err(Unfit::new(format!("is `{text}`, which is no list"), help))
+        }
+        _ => Err(Unfit::new(
+            format!("is `{text}`, a list that has no end"),
+            "close it with `]`, or put the text into a list if it is meant as one value",
+        )),
     }
-}
-
-/// Counts in whole units of the last decimal that is written, so that nothing drifts.
-fn range(text: &str, parts: &[&str]) -> Result<Vec<Argument>, String> {
-    let decimals = parts.iter().map(|part| decimals(part)).max().flatten();
-    let decimals = decimals.ok_or_else(|| format!("is `{text}`; write its numbers as decimals"))?;
-    let units =
-        |part: &str| scaled(part, decimals).ok_or_else(|| format!("is `{text}`, too large"));
-    let (first, last) = (units(parts[0])?, units(parts[1])?);
-    let step = match parts.get(2) {
-        Some(step) => units(step)?,
-        None => 10_i128.pow(decimals),
-    };
-    if step == 0 {
-        return Err(format!("is `{text}`, whose step is 0"));
-    }
-    if (last - first).signum() * step.signum() < 0 {
-        return Err(format!("is `{text}`, which holds nothing: it steps away from its end"));
-    }
-    let count = (last - first) / step + 1;
-    if count > MAX_COPIES as i128 {
-        return Err(format!("is `{text}`, which holds {count} values; the limit is {MAX_COPIES}"));
-    }
-    let values = (0..count).map(|index| first + index * step);
-    if decimals == 0 && parts.iter().all(|part| !part.contains('.')) {
-        return values
-            .map(|value| i64::try_from(value).map(Argument::Integer))
-            .collect::<Result<_, _>>()
-            .map_err(|_| format!("is `{text}`, too large"));
-    }
-    let unit = 10_f64.powi(i32::try_from(decimals).unwrap_or(i32::MAX));
-    Ok(values.map(|value| Argument::Number(value as f64 / unit)).collect())
-}
-
-/// How many decimals a number is written with; `None` when it is written in another way.
-fn decimals(number: &str) -> Option<u32> {
-    let unsigned = number.trim_start_matches(['-', '+']);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || fraction.len() > 15 || whole.len() > 18 {
-        return None;
-    }
-    u32::try_from(fraction.len()).ok()
-}
-
-fn scaled(number: &str, decimals: u32) -> Option<i128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let padding = decimals as usize - fraction.len();
-    format!("{whole}{fraction}{}", "0".repeat(padding)).parse().ok()
 }
