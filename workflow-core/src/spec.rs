@@ -31,7 +31,7 @@ pub(crate) use expression::{Expression, is_true};
 pub(crate) use failure::{HandlerSpec, RetrySpec, RuleSpec};
 pub(crate) use files::{FileSpec, UserDataSpec};
 pub(crate) use job::{JobEntry, JobSpec, Jobs};
-pub(crate) use order::{Order, no_pattern, order, texts_of};
+pub(crate) use order::{Order, no_pattern, order, scripts_that_read, texts_of};
 pub(crate) use parameters::ParameterMode;
 pub(crate) use quantity::{Memory, Time};
 pub(crate) use resources::ResourceSpec;

@@ -14,7 +14,9 @@ use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
     Body, Call, Condition, Handle, Input, Inputs, JobContext, JobError, JobOptions, Scope,
 };
-use crate::spec::{Expression, JobSpec, NamedKind, Part, Template, is_true, texts_of};
+use crate::spec::{
+    Expression, JobSpec, NamedKind, Part, Template, is_true, scripts_that_read, texts_of,
+};
 use crate::value::Type;
 use crate::workflow::Flow;
 
@@ -339,7 +341,8 @@ impl Shared {
     /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.
     fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
         let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
-        let texts = texts_of(entry).filter(|(text, _)| text.contains("${{"));
+        let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);
+        let texts = texts_of(entry).chain(scripts).filter(|(text, _)| text.contains("${{"));
         let templates = texts.filter_map(|(text, _)| Template::parse(&self.filled(job, text)).ok());
         let templates: Vec<_> = templates.collect();
         let when = self.rest(job).and_then(|rest| rest.when.as_ref());

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order, timezone};
+use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, timezone};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::{WorkflowName, nearest};
@@ -98,9 +98,8 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     if let Some(project) = &spec.project {
         check_project(project, findings);
     }
-    for (name, value) in &spec.env.0 {
+    for (name, _) in &spec.env.0 {
         check_variable(name, findings);
-        check_template(&value.value.0, value.span, findings);
     }
     check_positive(spec.max_parallel.as_ref(), "max_parallel", findings);
     for (_, limit) in &spec.limits.0 {
@@ -132,13 +131,6 @@ fn check_variable(name: &Text, findings: &mut Findings) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let message = format!("`{}` cannot be the name of an environment variable", name.value);
         findings.error(name.span, message).help("use letters, digits and `_`");
-    }
-}
-
-/// Texts of jobs are checked copy by copy, where their parameters are known.
-fn check_template(text: &str, span: Span, findings: &mut Findings) {
-    if let Err(error) = super::Template::parse(text) {
-        order::report(&error, span, findings);
     }
 }
 

@@ -38,7 +38,7 @@ record! {
         exit_codes: Vec<i32>,
         /// Whether the rule is for every exit code but 0.
         match_all_exit_codes: bool,
-        /// A command that runs before the job is tried again.
+        /// A command that runs before the job is tried again; the job waits for the jobs that it reads.
         recovery_script: Option<Text>,
         /// How often the job is tried again. Default: 3.
         max_retries: Option<u32>,

@@ -1,25 +1,27 @@
 //! Which job waits for which: what is said outright, by patterns, and by the files and data that
 //! jobs hand to each other.
 
+mod common;
 mod files;
 mod patterns;
+mod reads;
 mod texts;
 
 use std::collections::HashMap;
 
 use regex::Regex;
 
-use super::expression::{EXAMPLE, Expression};
-use super::template::{Template, Use};
-use super::{Expanded, WorkflowSpec};
+use super::template::Use;
+use super::{Expanded, HandlerSpec, WorkflowSpec};
 use crate::document::{Findings, Span};
 use crate::id::nearest;
 
 pub(crate) use patterns::no_pattern;
-pub(crate) use texts::{report, texts_of};
+pub(crate) use texts::{scripts_that_read, texts_of};
 
 use files::Uses;
 use patterns::{MAX_MATCHES, pattern_of};
+use reads::Reads;
 
 /// What each job waits for, flat: that of job `j` ends at `ends[j]` and begins where that of
 /// `j - 1` ends.
@@ -59,9 +61,12 @@ pub(crate) fn order(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Fin
         regexes: HashMap::new(),
         budget: MAX_MATCHES,
         uses: Uses::default(),
+        handlers: spec.failure_handlers.iter().rev().map(|one| (&*one.name.value, one)).collect(),
+        reads: Reads::default(),
         now: Vec::new(),
     };
     finder.find_writers();
+    finder.check_common_texts();
     for job in 0..expanded.jobs.len() {
         finder.find(job as u32);
     }
@@ -78,6 +83,9 @@ struct Finder<'a> {
     regexes: HashMap<Box<str>, Option<Regex>>,
     budget: usize,
     uses: Uses,
+    /// The failure handlers by name; of two with one name, the first.
+    handlers: HashMap<&'a str, &'a HandlerSpec>,
+    reads: Reads<'a>,
     /// What the job at hand waits for.
     now: Vec<u32>,
 }
@@ -97,6 +105,13 @@ impl<'a> Finder<'a> {
         let spec: &'a WorkflowSpec = self.spec;
         let entry = &spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
         texts_of(entry).filter(|(text, _)| text.contains("${")).collect()
+    }
+
+    /// The failure handler of a job.
+    fn handler(&self, job: u32) -> Option<&'a HandlerSpec> {
+        let entry = self.expanded.jobs[job as usize].entry as usize;
+        let name = self.spec.jobs.0[entry].rest.as_deref()?.failure_handler.as_ref()?;
+        self.handlers.get(&*self.filled(job, &name.value)).copied()
     }
 
     /// Finds what one job waits for.
@@ -157,38 +172,5 @@ impl<'a> Finder<'a> {
             (None, None) => "define it, or remove this dependency".to_owned(),
         };
         self.findings.error(span, message).label("no job has this name").help(help);
-    }
-
-    /// Waits for the jobs whose outputs stand in the job's texts.
-    fn wait_for_read_jobs(&mut self, job: u32) {
-        let mut wanted = Vec::new();
-        if let Some((condition, span)) = self.condition(job) {
-            wanted.extend(condition.jobs().iter().map(|name| (name.clone(), span)));
-        }
-        for (written, within) in self.texts(job) {
-            if let Ok(template) = Template::parse(&self.filled(job, written)) {
-                let jobs = template.expressions().flat_map(|one| one.jobs().to_vec());
-                wanted.extend(jobs.map(|name| (name, within)));
-            }
-        }
-        for (name, span) in wanted {
-            self.wait_for(job, &name, span);
-        }
-    }
-
-    /// The expression of a `when`.
-    fn condition(&mut self, job: u32) -> Option<(Expression, Span)> {
-        let spec = self.spec;
-        let entry = self.expanded.jobs[job as usize].entry as usize;
-        let when = spec.jobs.0[entry].rest.as_deref()?.when.as_ref()?;
-        match Expression::condition(&self.filled(job, &when.value)) {
-            Ok(expression) => Some((expression, when.span)),
-            Err(reason) => {
-                if self.is_first(job) {
-                    self.findings.error(when.span, reason).help(EXAMPLE);
-                }
-                None
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ use super::Text;
 use crate::document::{Findings, Scalar, Span, Spanned, Table, choice};
 use crate::id::nearest;
 
-pub(crate) use fill::{fill, near_misses};
+pub(crate) use fill::{fill, names_in_braces, near_misses};
 use values::values;
 
 /// The most entries that one file may grow to: a million.
@@ -72,7 +72,7 @@ impl Axes {
         self.axes.is_empty()
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.axes.iter().map(|(name, _)| &**name)
     }
 

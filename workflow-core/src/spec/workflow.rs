@@ -27,7 +27,7 @@ record! {
         schedule: Option<Spanned<Schedule>>,
         /// The jobs.
         jobs: Jobs,
-        /// Environment variables of every job.
+        /// Environment variables of every job; they may read the input of the run, but no jobs.
         env: Table<Spanned<Scalar>>,
         /// Constants that stand for `{name}` in every text of the file.
         variables: Table<Spanned<Scalar>>,

@@ -84,29 +84,40 @@ impl Finder<'_> {
         name: &str,
         within: Span,
     ) -> Option<(Kind, u32)> {
-        let expanded = self.expanded;
-        let found = match kind {
-            NamedKind::File => expanded.files.number_of.get(name),
-            NamedKind::Data => expanded.data.number_of.get(name),
-        };
+        let found = self.lookup(kind, name);
         if found.is_none() && self.is_first(job) {
-            let (what, list) = match kind {
-                NamedKind::File => ("file", "files"),
-                NamedKind::Data => ("user data", "user_data"),
-            };
-            let near = match kind {
-                _ if self.findings.is_full() => None,
-                NamedKind::File => nearest(name, expanded.files.names()),
-                NamedKind::Data => nearest(name, expanded.data.names()),
-            };
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("define it under `{list}`"),
-            };
-            let span = self.findings.source().find(within, name);
-            self.findings.error(span, format!("there is no {what} `{name}`")).help(help);
+            self.no_such_file(kind, name, within);
         }
-        found.map(|number| (kind as Kind, *number))
+        found.map(|number| (kind as Kind, number))
+    }
+
+    /// The number of a file or of data.
+    pub(super) fn lookup(&self, kind: NamedKind, name: &str) -> Option<u32> {
+        let number_of = match kind {
+            NamedKind::File => &self.expanded.files.number_of,
+            NamedKind::Data => &self.expanded.data.number_of,
+        };
+        number_of.get(name).copied()
+    }
+
+    /// Reports a file or data that is not defined.
+    pub(super) fn no_such_file(&mut self, kind: NamedKind, name: &str, within: Span) {
+        let expanded = self.expanded;
+        let (what, list) = match kind {
+            NamedKind::File => ("file", "files"),
+            NamedKind::Data => ("user data", "user_data"),
+        };
+        let near = match kind {
+            _ if self.findings.is_full() => None,
+            NamedKind::File => nearest(name, expanded.files.names()),
+            NamedKind::Data => nearest(name, expanded.data.names()),
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it under `{list}`"),
+        };
+        let span = self.findings.source().find(within, name);
+        self.findings.error(span, format!("there is no {what} `{name}`")).help(help);
     }
 
     pub(super) fn wait_for_writers(&mut self, job: u32, kind: Kind, number: u32) {

@@ -103,19 +103,16 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
 
 /// Names in braces that look like parameters and are none of them, but near to one: likely typos.
 pub(crate) fn near_misses<'a>(text: &'a str, axes: &'a Axes) -> Vec<(&'a str, &'a str)> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices('{') {
-        let inside = in_braces(&text[at..]).map(|(inside, _)| inside);
-        let name = inside.map(|inside| inside.split(':').next().unwrap_or(inside));
-        if text[..at].ends_with('$') {
-            continue;
-        }
-        if let Some(name) = name.filter(|name| super::is_name(name))
-            && !axes.names().any(|known| known == name)
-            && let Some(near) = nearest(name, axes.names())
-        {
-            found.push((name, near));
-        }
-    }
-    found
+    let unknown = names_in_braces(text).filter(|name| !axes.names().any(|known| known == *name));
+    unknown.filter_map(|name| Some((name, nearest(name, axes.names())?))).collect()
+}
+
+/// The names that stand in braces, where parameters would.
+pub(crate) fn names_in_braces(text: &str) -> impl Iterator<Item = &str> {
+    let braces = text.match_indices('{').map(|(at, _)| at);
+    let names = braces.filter(|at| !text[..*at].ends_with('$')).filter_map(|at| {
+        let (inside, _) = in_braces(&text[at..])?;
+        Some(inside.split(':').next().unwrap_or(inside))
+    });
+    names.filter(|name| super::is_name(name))
 }
