@@ -92,6 +92,18 @@ fn a_run_of_a_file() {
 }
 
 #[test]
+fn parameters_reach_into_the_input() {
+    let text = "name: fetch\njobs: [{ name: a, command: 'echo \"${{ input.source[\"a.b\"] }} ${{ input.source.tries + 1 }}\" > told' }]";
+    let folder =
+        folder("dotted", &[("fetch.yaml", text), ("input.json", r#"{"source": {"tries": 1}}"#)]);
+    let params = ["-p", r"source.a\.b=x", "-p", "source.tries=2"];
+    let args = [&["run", "fetch.yaml", "-q", "-i", "@input.json"], &params[..]].concat();
+    let Said { code, err, .. } = workflow_in(&folder, &args);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(std::fs::read_to_string(folder.join("told")).expect("it is written"), "x 3\n");
+}
+
+#[test]
 fn a_run_keeps_its_log_where_it_is_told() {
     let folder =
         folder("runs_dir", &[("one.yaml", "name: one\njobs: [{ name: a, command: echo hi }]")]);
