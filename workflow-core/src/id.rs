@@ -219,15 +219,44 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(wanted, candidate), candidate))
+        .map(|candidate| (likeness(wanted, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
 }
 
+/// From 0 for nothing in common to 1 for the same.
+fn likeness(wanted: &str, candidate: &str) -> f64 {
+    // In short names Jaro and Winkler do not see that two letters have changed places.
+    if is_swapped(wanted, candidate) { 0.9 } else { strsim::jaro_winkler(wanted, candidate) }
+}
+
+/// Whether one is the other with two neighbouring letters the other way round.
+fn is_swapped(one: &str, other: &str) -> bool {
+    let letters = one.chars().zip(other.chars()).enumerate();
+    let mut different = letters.filter(|(_, (left, right))| left != right);
+    match (different.next(), different.next(), different.next()) {
+        (Some((at, (a, b))), Some((next, (c, d))), None) => {
+            next == at + 1 && (a, b) == (d, c) && one.len() == other.len()
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let near = |wanted| nearest(wanted, ["etl", "report", "nightly"]);
+        assert_eq!(near("elt"), Some("etl"));
+        assert_eq!(near("raport"), Some("report"));
+        assert_eq!(near("nigthly"), Some("nightly"));
+        assert_eq!(near("elf"), None);
+        assert_eq!(near("et"), Some("etl"));
+        assert_eq!(near("zzz"), None);
+    }
 
     #[test]
     fn a_name_is_checked() {
