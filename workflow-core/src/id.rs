@@ -35,7 +35,12 @@ pub enum NameError {
 /// The longest name, in characters.
 const MAX_NAME: usize = 200;
 
-fn check_name(name: &str) -> Result<(), NameError> {
+/// Whether a text can be a name.
+///
+/// # Errors
+///
+/// Fails when the text is empty, too long, padded, or holds control characters.
+pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     let length = name.chars().count();
     if length == 0 {
         return Err(NameError::Empty);

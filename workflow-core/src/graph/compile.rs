@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::group::{GroupSketch, Groups};
-use super::lists::Filling;
 use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
@@ -44,19 +43,19 @@ impl Sketch {
         self.check_names()?;
         self.groups.tidy()?;
         let jobs = self.traits.len();
-        let order = Release::of(&self).order();
+        let successors = self.successors();
+        let order = Release::of(&self, &successors).order();
         if order.len() < jobs {
             return Err(GraphError::Cycle(self.find_cycle(&order)));
         }
         let new_of = invert(&order);
-        self.names.reorder(&order);
-        let policies = std::mem::take(&mut self.policies);
-        let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
-        let cells = self.cells(&order, &new_of);
-        let successors = self.successors(&new_of);
+        let successors = successors.reordered(&order, &new_of);
         let groups = self.groups.compile(&order, &new_of);
+        let cells = self.cells(&order, &new_of);
+        let Self { mut names, policies, settings, .. } = self;
+        let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
         let policies = policies.collect();
-        let Self { names, settings, .. } = self;
+        names.reorder(new_of);
         Ok((Graph { successors, groups, cells, policies, names, settings }, order))
     }
 
@@ -85,11 +84,8 @@ impl Sketch {
         if self.traits.is_empty() {
             return Err(GraphError::Empty);
         }
-        if !self.names.has_given() {
-            return Ok(());
-        }
-        let mut seen = HashSet::with_capacity(self.traits.len());
-        for (_, name) in self.names.given() {
+        let mut seen = HashSet::new();
+        for name in self.names.given() {
             if !seen.insert(name) {
                 return Err(GraphError::DuplicateName(name.to_owned()));
             }
@@ -97,34 +93,27 @@ impl Sketch {
         Ok(())
     }
 
-    /// Who waits for each job, in the new numbering, but in the order in which they were added.
-    fn successors(&self, new_of: &[u32]) -> Lists {
-        let keys = self.depends_on.iter().map(|dependency| new_of[*dependency as usize]);
-        let mut filling = Filling::new(new_of.len(), keys);
-        for (job, new) in new_of.iter().enumerate() {
-            for dependency in self.dependencies(job) {
-                filling.put(new_of[*dependency as usize], *new);
-            }
-        }
-        filling.lists
+    /// Who waits for each job, in the order in which they were added.
+    fn successors(&self) -> Lists {
+        let jobs = 0..self.traits.len() as u32;
+        let waits = |job: u32| self.dependencies(job as usize).iter().map(move |on| (*on, job));
+        Lists::of(self.traits.len(), jobs.flat_map(waits))
     }
 }
 
 /// Releases jobs in the order of Kahn's algorithm.
-struct Release {
-    successors: Lists,
+struct Release<'a> {
+    successors: &'a Lists,
     groups: Groups,
     /// How many of the jobs and groups that it waits for are yet to be released.
     pending: Vec<u32>,
     order: Vec<u32>,
 }
 
-impl Release {
-    fn of(sketch: &Sketch) -> Self {
+impl<'a> Release<'a> {
+    fn of(sketch: &Sketch, successors: &'a Lists) -> Self {
         let jobs = sketch.traits.len();
-        let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let successors = sketch.successors(&identity);
-        let groups = sketch.groups.compile(&identity, &identity);
+        let groups = sketch.groups.as_added(jobs);
         let mut pending: Vec<u32> = (0..jobs).map(|job| sketch.pending(job)).collect();
         for (_, job) in sketch.groups.waiting() {
             pending[*job as usize] += 1;
@@ -170,7 +159,7 @@ fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
     }
 }
 
-pub(super) fn invert(order: &[u32]) -> Vec<u32> {
+fn invert(order: &[u32]) -> Vec<u32> {
     let mut new_of = vec![0; order.len()];
     for (new, old) in order.iter().enumerate() {
         new_of[*old as usize] = new as u32;
@@ -229,7 +218,7 @@ impl Definition {
                 .ends
                 .push(u32::try_from(sketch.depends_on.len()).map_err(|_| GraphError::TooLarge)?);
             sketch.traits.push(Traits::default().with_rule(job.trigger));
-            sketch.names.push("job".into(), Some(job.name.to_string()));
+            sketch.names.push("job".into(), Some(job.name.as_str()));
         }
         Ok(sketch)
     }

@@ -2,13 +2,12 @@
 
 mod group;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::plan::{Extras, Plan, PlanError, UndoPlan};
 use crate::graph::{GraphError, JobPolicy, Sketch};
-use crate::id::JobName;
+use crate::id::check_name;
 use crate::job::{
     Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Source, Traits, Wiring,
     fresh_owner,
@@ -48,7 +47,7 @@ pub struct Flow {
     inputs: Vec<u32>,
     input_ends: Vec<u32>,
     constants: Vec<Boxed>,
-    extras: HashMap<u32, Extras>,
+    extras: Vec<(u32, Extras)>,
     input: Option<Type>,
     output: Option<(u32, Type)>,
     problem: Option<GraphError>,
@@ -82,7 +81,7 @@ impl Flow {
             inputs: Vec::with_capacity(jobs),
             input_ends: Vec::with_capacity(jobs),
             constants: Vec::new(),
-            extras: HashMap::new(),
+            extras: Vec::new(),
             input: None,
             output: None,
             problem: None,
@@ -184,24 +183,25 @@ impl Flow {
     fn add(&mut self, call: RawCall) -> u32 {
         let job = self.bodies.len() as u32;
         let mut traits = call.traits();
-        let RawCall { name, body, inputs, output, options, .. } = call;
+        let RawCall { name, given, body, inputs, output, options, .. } = call;
         for input in &inputs {
             match self.own(input.0) {
                 Some(index) => self.read(index),
                 None => self.foreign(Some(&name)),
             }
         }
-        let mut given = None;
-        if let Some(mut options) = options {
-            given = options.name.take();
-            traits = self.ask(job, given.as_deref(), &name, traits, *options);
+        if let Some(Err(error)) = given.as_deref().map(check_name) {
+            self.problem.get_or_insert(GraphError::Name(error));
+        }
+        if let Some(options) = options {
+            traits = self.ask(job, given.as_deref().unwrap_or(&name), traits, *options);
         }
         let column = self.column(output);
         self.column_of.push(column);
         self.input_ends.push(self.inputs.len() as u32);
         self.sketch.traits.push(traits);
         self.sketch.ends.push(self.sketch.depends_on.len() as u32);
-        self.sketch.names.push(name, given);
+        self.sketch.names.push(name, given.as_deref());
         self.bodies.push(body);
         job
     }
@@ -214,25 +214,15 @@ impl Flow {
     }
 
     /// Notes what a job asks for.
-    fn ask(
-        &mut self,
-        job: u32,
-        name: Option<&str>,
-        seed: &str,
-        traits: Traits,
-        options: JobOptions,
-    ) -> Traits {
-        if let Some(Err(error)) = name.map(|name| JobName::new(name.to_owned())) {
-            self.problem.get_or_insert(GraphError::Name(error));
-        }
+    fn ask(&mut self, job: u32, name: &str, traits: Traits, options: JobOptions) -> Traits {
         for other in &options.after {
             match self.own(*other) {
                 Some(index) if index < CONSTANTS => self.sketch.depends_on.push(index),
                 Some(_) => {}
-                None => self.foreign(name.or(Some(seed))),
+                None => self.foreign(Some(name)),
             }
         }
-        self.wait_for_groups(job, name.unwrap_or(seed), &options.after_groups);
+        self.wait_for_groups(job, name, &options.after_groups);
         let (policy, traits) = policy(&options, traits);
         if let Some(policy) = policy {
             self.sketch.policies.insert(job, policy);
@@ -243,7 +233,7 @@ impl Flow {
                 inputs: undo.inputs.into(),
                 output: undo.output,
             });
-            self.extras.insert(job, Extras { condition: options.condition, undo });
+            self.extras.push((job, Extras { condition: options.condition, undo }));
         }
         traits
     }
@@ -304,9 +294,8 @@ impl Flow {
         let columns = self.columns.into_iter().zip(rows).collect();
         let mut bodies = self.bodies;
         bodies.reorder(&order);
-        let mut extras = self.extras;
-        let numbered = order.iter().enumerate();
-        let extras = numbered.filter_map(|(new, old)| Some((new as u32, extras.remove(old)?)));
+        let extras = self.extras.into_iter();
+        let extras = extras.map(|(job, extras)| (graph.names.number(job), extras));
         Ok(Plan {
             extras: extras.collect(),
             graph: Arc::new(graph),
