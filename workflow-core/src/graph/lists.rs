@@ -29,7 +29,10 @@ impl Lists {
     }
 
     /// The same lists in the order of the graph, with the jobs in them numbered anew.
-    pub(super) fn reordered(&self, order: &[u32], new_of: &[u32]) -> Self {
+    pub(super) fn reordered(self, order: &[u32], new_of: &[u32]) -> Self {
+        if order.is_sorted() {
+            return self;
+        }
         let mut starts = Vec::with_capacity(order.len() + 1);
         let mut items = Vec::with_capacity(self.items.len());
         starts.push(0);

@@ -25,7 +25,7 @@ impl Names {
     /// Adds a job.
     pub(crate) fn push(&mut self, seed: Cow<'static, str>, given: Option<&str>) {
         let at = match self.seed_of.last() {
-            Some(last) if self.seeds[*last as usize] == seed => *last,
+            Some(last) if same(&self.seeds[*last as usize], &seed) => *last,
             _ => self.intern(seed),
         };
         if let Some(name) = given {
@@ -42,9 +42,14 @@ impl Names {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
+    /// How many jobs at most were given a name.
+    pub(super) fn most_given(&self) -> usize {
+        self.given.ends.len()
+    }
+
     /// The names that were given.
     pub(super) fn given(&self) -> impl Iterator<Item = &str> {
-        (0..self.given.ends.len()).filter_map(|job| self.given.get(job))
+        (0..self.most_given()).filter_map(|job| self.given.get(job))
     }
 
     /// Numbers the jobs as the graph does.
@@ -101,6 +106,11 @@ impl Given {
         let start = job.checked_sub(1).map_or(0, |before| self.ends[before]);
         (start < end).then(|| &self.text[start..end])
     }
+}
+
+/// Whether two names are the same; mostly they are, and in the same place.
+fn same(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
 }
 
 /// The next free one of `name`, `name_2`, `name_3`, ...
