@@ -146,7 +146,7 @@ impl<'a> Release<'a> {
         for (_, job) in sketch.groups.waiting() {
             pending[*job as usize] += 1;
         }
-        Self { successors, groups, pending, order: Vec::with_capacity(jobs) }
+        Self { successors, groups, pending, order: Vec::with_capacity(jobs + 1) }
     }
 
     /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
@@ -181,9 +181,9 @@ fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
     for job in waiting {
         let pending = &mut pending[*job as usize];
         *pending -= 1;
-        if *pending == 0 {
-            released.push(*job);
-        }
+        // Pushed and taken back rather than asked for first: the answer cannot be predicted.
+        released.push(*job);
+        released.truncate(released.len() - usize::from(*pending > 0));
     }
 }
 
