@@ -21,9 +21,7 @@ mod task;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::store::Store;
@@ -99,7 +97,7 @@ impl Engine {
             grace: Duration::from_secs(5),
             store: None,
             timings: Timings::default(),
-            threads: available_parallelism().map_or(1, NonZero::get),
+            threads: machine::processors(),
             output_backlog: OUTPUT_BACKLOG,
         }
     }

@@ -35,7 +35,15 @@ pub enum NameError {
 /// The longest name, in characters.
 const MAX_NAME: usize = 200;
 
-fn check_name(name: &str) -> Result<(), NameError> {
+/// Whether a text can be a name.
+///
+/// # Errors
+///
+/// Fails when the text is empty, too long, padded, or holds control characters.
+pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
+    if is_plain(name) {
+        return Ok(());
+    }
     let length = name.chars().count();
     if length == 0 {
         return Err(NameError::Empty);
@@ -50,6 +58,15 @@ fn check_name(name: &str) -> Result<(), NameError> {
         return Err(NameError::Padded(name.to_owned()));
     }
     Ok(())
+}
+
+/// Whether a name is well-formed at first sight, as most are.
+fn is_plain(name: &str) -> bool {
+    let name = name.as_bytes();
+    let ends = [name.first(), name.last()];
+    name.len() <= MAX_NAME
+        && ends.iter().all(|end| end.is_some_and(u8::is_ascii_graphic))
+        && name.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 macro_rules! name_type {

@@ -18,6 +18,8 @@ use crate::value::{Outbox, Type};
 /// A call with its types set aside.
 pub(crate) struct RawCall {
     pub(crate) name: Cow<'static, str>,
+    /// The name that the job was given instead.
+    pub(crate) given: Option<String>,
     pub(crate) body: Body,
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
@@ -52,7 +54,7 @@ impl RawCall {
             Some((_, option)) => Err(JobError::terminal(format!(
                 "job `{}` has a `{option}`, which a job inside a map or `ctx.run` cannot have; \
                  set it on the map, or branch in the function",
-                options.name.as_deref().unwrap_or(&self.name)
+                self.given.as_deref().unwrap_or(&self.name)
             ))),
         }
     }
@@ -92,6 +94,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     ) -> Self {
         let raw = RawCall {
             name: name.into(),
+            given: None,
             body,
             inputs,
             output,
@@ -116,6 +119,7 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Sets all options at once.
     pub fn options(mut self, options: JobOptions) -> Self {
+        self.raw.given = None;
         self.raw.options = Some(Box::new(options));
         self
     }
@@ -127,9 +131,9 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Sets the job's name, which must be unique in its workflow. Default: the function's name,
     /// with `_2`, `_3` and so on from the second job of that name.
-    pub fn name(self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.set(|options| options.name = Some(name))
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.raw.given = Some(name.into());
+        self
     }
 
     /// Makes the job wait for another whose value it does not read.

@@ -61,7 +61,6 @@ pub(crate) fn order(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Fin
         regexes: HashMap::new(),
         budget: MAX_MATCHES,
         uses: Uses::default(),
-        handlers: spec.failure_handlers.iter().rev().map(|one| (&*one.name.value, one)).collect(),
         reads: Reads::default(),
         now: Vec::new(),
     };
@@ -83,8 +82,6 @@ struct Finder<'a> {
     regexes: HashMap<Box<str>, Option<Regex>>,
     budget: usize,
     uses: Uses,
-    /// The failure handlers by name; of two with one name, the first.
-    handlers: HashMap<&'a str, &'a HandlerSpec>,
     reads: Reads<'a>,
     /// What the job at hand waits for.
     now: Vec<u32>,
@@ -111,7 +108,7 @@ impl<'a> Finder<'a> {
     fn handler(&self, job: u32) -> Option<&'a HandlerSpec> {
         let entry = self.expanded.jobs[job as usize].entry as usize;
         let name = self.spec.jobs.0[entry].rest.as_deref()?.failure_handler.as_ref()?;
-        self.handlers.get(&*self.filled(job, &name.value)).copied()
+        self.expanded.handler(self.spec, &self.filled(job, &name.value))
     }
 
     /// Finds what one job waits for.
