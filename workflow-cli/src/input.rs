@@ -1,5 +1,8 @@
 //! The input of a run: `--input`, and `--param` into it.
 
+mod parameter;
+mod unknown;
+
 use std::fs;
 use std::io::Read as _;
 
@@ -8,6 +11,9 @@ use serde_json::{Map, Value as Json};
 use workflow_core::Workflow;
 
 use crate::failure::Failure;
+use crate::output::{self, DUBIOUS};
+
+use parameter::Parameter;
 
 /// What a workflow is given.
 #[derive(Debug, Default, Args)]
@@ -15,20 +21,10 @@ pub(crate) struct InputArguments {
     /// The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
     #[arg(short, long, value_name = "JSON|@FILE")]
     input: Option<String>,
-    /// Sets a key of an input that is an object; a value that is no JSON is text
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = parameter)]
-    param: Vec<(String, Json)>,
-}
-
-/// A key and its value.
-fn parameter(text: &str) -> Result<(String, Json), String> {
-    match text.split_once('=') {
-        Some(("", _)) | None => Err("it must be KEY=VALUE, such as day=2026-01-02".to_owned()),
-        Some((key, value)) => {
-            let json = serde_json::from_str(value);
-            Ok((key.to_owned(), json.unwrap_or_else(|_| Json::from(value))))
-        }
-    }
+    /// Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the key
+    /// `b` of the object `a`, and `a\.b` one key that holds a dot
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    param: Vec<Parameter>,
 }
 
 impl InputArguments {
@@ -36,8 +32,8 @@ impl InputArguments {
     ///
     /// # Errors
     ///
-    /// Fails when it is no JSON, when its file cannot be read, and when there are parameters for
-    /// an input that is no object.
+    /// Fails when it is no JSON, when its file cannot be read, and when a parameter is for something
+    /// that is no object, or for what another one has set.
     pub(crate) fn json(&self) -> Result<Option<Json>, Failure> {
         let given = self.input.as_deref().map(read).transpose()?;
         if self.param.is_empty() {
@@ -53,12 +49,7 @@ impl InputArguments {
                 ));
             }
         };
-        for (at, (key, value)) in self.param.iter().enumerate() {
-            if self.param[..at].iter().any(|(other, _)| other == key) {
-                return Err(Failure::Usage(format!("--param sets `{key}` twice; leave one away")));
-            }
-            object.insert(key.clone(), value.clone());
-        }
+        parameter::set_all(&self.param, &mut object).map_err(Failure::Usage)?;
         Ok(Some(Json::Object(object)))
     }
 }
@@ -98,7 +89,8 @@ fn standard_input() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Says in the words of the command line whether an input is missing, or is one too many.
+/// Says in the words of the command line whether an input is missing, or is one too many, and warns
+/// of keys that look like mistyped ones.
 ///
 /// # Errors
 ///
@@ -113,6 +105,16 @@ pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(),
             "workflow `{name}` needs an input of type `{kind}`; give it with --input JSON, or key \
              by key with --param KEY=VALUE"
         ))),
+        (Some(kind), Some(input)) => {
+            let schema = kind.schema().unwrap_or_default();
+            for (key, near) in unknown::keys(&schema, input) {
+                output::say(format_args!(
+                    "{DUBIOUS}warning{DUBIOUS:#}: the input of `{name}` has no key `{key}`; did \
+                     you mean `{near}`?"
+                ));
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -123,7 +125,7 @@ mod tests {
     use serde_json::json;
 
     fn given(input: Option<&str>, params: &[&str]) -> Result<Option<Json>, String> {
-        let param = params.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
+        let param = params.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         let arguments = InputArguments { input: input.map(str::to_owned), param };
         arguments.json().map_err(|failure| failure.to_string())
     }
@@ -134,6 +136,20 @@ mod tests {
         assert_eq!(given(Some("[1]"), &[]), Ok(Some(json!([1]))));
         let both = given(Some(r#"{"day": 1, "dry": false}"#), &["day=2", "name=a=b", "x="]);
         assert_eq!(both, Ok(Some(json!({ "day": 2, "dry": false, "name": "a=b", "x": "" }))));
+    }
+
+    #[test]
+    fn dots_lead_into_objects() {
+        let input = r#"{"source": {"url": "a", "tries": 1}}"#;
+        let params = ["source.tries=2", r"source.a\.b=3", "new.deep.key=[4]", r"back\\slash=5"];
+        let expected = json!({
+            "source": { "url": "a", "tries": 2, "a.b": 3 },
+            "new": { "deep": { "key": [4] } },
+            r"back\slash": 5,
+        });
+        assert_eq!(given(Some(input), &params), Ok(Some(expected)));
+        let whole_first = given(None, &[r#"a={"b": 1, "c": 2}"#, "a.b=3"]);
+        assert_eq!(whole_first, Ok(Some(json!({ "a": { "b": 3, "c": 2 } }))));
     }
 
     #[test]
@@ -149,6 +165,10 @@ mod tests {
         assert!(wrong(None, &["day"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["=1"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["a=1", "a=2"]).contains("`a` twice"));
+        assert!(wrong(None, &["a.=1"]).contains("between its dots"));
+        assert!(wrong(None, &["a.b=1", "a=2"]).contains("`a` after `a.b`"));
+        assert!(wrong(None, &["a=3", "a.b.c=1"]).contains("`a.b.c`, but `a` is a number"));
+        assert!(wrong(Some(r#"{"a.x": []}"#), &[r"a\.x.0=1"]).contains(r"`a\.x` is a list"));
         assert!(wrong(Some("3"), &["a=1"]).contains("--input is not one"));
         assert!(wrong(Some("Ada"), &[]).contains("is no JSON"));
         assert!(wrong(Some("@/no/such/file"), &[]).contains("`/no/such/file` cannot be read"));

@@ -268,6 +268,16 @@ fn input_that_does_not_fit_is_wrong_usage() {
     assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON at `orders`: invalid type: string "many", expected u32"#);
     assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: --input is no JSON: EOF while parsing an object at line 1 column 1; JSON text is written in quotes of its own, such as '"Ada"'"#);
     assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param sets keys of an object, and --input is not one; leave one of them away");
+    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": [1]}"#, "-p", "day.first=1"]), @r"error: --param sets `day.first`, but `day` is a list, which has no keys; a dot that belongs to a key is written `\.`");
+    assert_snapshot!(wrong(&["orders/report", "-p", "dya=today"]), @"
+    warning: the input of `orders/report` has no key `dya`; did you mean `day`?
+    error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON: missing field `day`
+    ");
+    assert_snapshot!(wrong(&["orders/report", "-p", "a..b=1"]), @r"
+    error: invalid value 'a..b=1' for '--param <KEY=VALUE>': `a..b` lacks a key between its dots; a dot that belongs to a key is written `\.`
+
+    For more information, try '--help'.
+    ");
     assert_snapshot!(wrong(&["orders/report", "-p", "day"]), @"
     error: invalid value 'day' for '--param <KEY=VALUE>': it must be KEY=VALUE, such as day=2026-01-02
 

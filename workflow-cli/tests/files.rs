@@ -92,6 +92,18 @@ fn a_run_of_a_file() {
 }
 
 #[test]
+fn parameters_reach_into_the_input() {
+    let text = "name: fetch\njobs: [{ name: a, command: 'echo \"${{ input.source[\"a.b\"] }} ${{ input.source.tries + 1 }}\" > told' }]";
+    let folder =
+        folder("dotted", &[("fetch.yaml", text), ("input.json", r#"{"source": {"tries": 1}}"#)]);
+    let params = ["-p", r"source.a\.b=x", "-p", "source.tries=2"];
+    let args = [&["run", "fetch.yaml", "-q", "-i", "@input.json"], &params[..]].concat();
+    let Said { code, err, .. } = workflow_in(&folder, &args);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(std::fs::read_to_string(folder.join("told")).expect("it is written"), "x 3\n");
+}
+
+#[test]
 fn a_run_keeps_its_log_where_it_is_told() {
     let folder =
         folder("runs_dir", &[("one.yaml", "name: one\njobs: [{ name: a, command: echo hi }]")]);
@@ -288,5 +300,6 @@ fn a_configuration_is_checked() {
     assert!(bad.err.contains("--> workflows/etl/config.yaml:3:10"), "{}", bad.err);
     let Said { code, err, .. } = config(&folder, &["show", "elt"]);
     assert_eq!(code, Some(2));
-    assert_snapshot!(err, @"error: `elt` has no configuration; looked for `config.yaml` in: `workflows/elt`");
+    assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
+    assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
 }

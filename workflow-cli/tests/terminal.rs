@@ -62,7 +62,8 @@ fn help_of_everything() {
               The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text
+              Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the
+              key `b` of the object `a`, and `a\.b` one key that holds a dot
 
           --max-parallel <N>
               How many jobs may run at once [default: no limit but the workflow's]
@@ -106,7 +107,7 @@ fn help_of_everything() {
     Exit codes:
       0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
     "#);
-    assert_snapshot!(workflow(&["help", "plan"]).out, @"
+    assert_snapshot!(workflow(&["help", "plan"]).out, @r"
     Show what would run, in what order, and run nothing
 
     Jobs are shown in waves: what is in one wave waits only for jobs of the waves before it, and could
@@ -123,7 +124,8 @@ fn help_of_everything() {
               The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text
+              Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the
+              key `b` of the object `a`, and `a\.b` one key that holds a dot
 
           --graph <KIND>
               Draw the graph instead

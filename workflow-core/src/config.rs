@@ -104,6 +104,7 @@ mod loaded;
 mod loader;
 mod overlay;
 mod path;
+mod place;
 mod redact;
 mod rules;
 mod search;

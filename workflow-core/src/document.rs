@@ -15,8 +15,8 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Field, Idle, Read, Scalar, Spanned, Table, choice, entries, field, record, record_schema, word,
-    wrong_type,
+    Field, Idle, Read, Scalar, Spanned, Table, choice, entries, field, name_of, record,
+    record_schema, word, wrong_type,
 };
 pub(crate) use source::Source;
 

@@ -24,9 +24,7 @@ mod task;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::store::Store;
@@ -108,7 +106,7 @@ impl Engine {
             lease: LEASE,
             store_patience: STORE_PATIENCE,
             timings: Timings::default(),
-            threads: available_parallelism().map_or(1, NonZero::get),
+            threads: machine::processors(),
             output_backlog: OUTPUT_BACKLOG,
         }
     }

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use crate::job::{OnFailure, Timeouts, Traits};
 use crate::retry::RetryPolicy;
 
-pub(crate) use compile::Sketch;
+pub(crate) use compile::{NO_JOB, Sketch};
 pub use error::GraphError;
 pub(crate) use group::GroupCell;
 use group::Groups;

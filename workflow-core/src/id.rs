@@ -35,7 +35,15 @@ pub enum NameError {
 /// The longest name, in characters.
 const MAX_NAME: usize = 200;
 
-fn check_name(name: &str) -> Result<(), NameError> {
+/// Whether a text can be a name.
+///
+/// # Errors
+///
+/// Fails when the text is empty, too long, padded, or holds control characters.
+pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
+    if is_plain(name) {
+        return Ok(());
+    }
     let length = name.chars().count();
     if length == 0 {
         return Err(NameError::Empty);
@@ -50,6 +58,15 @@ fn check_name(name: &str) -> Result<(), NameError> {
         return Err(NameError::Padded(name.to_owned()));
     }
     Ok(())
+}
+
+/// Whether a name is well-formed at first sight, as most are.
+fn is_plain(name: &str) -> bool {
+    let name = name.as_bytes();
+    let ends = [name.first(), name.last()];
+    name.len() <= MAX_NAME
+        && ends.iter().all(|end| end.is_some_and(u8::is_ascii_graphic))
+        && name.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 macro_rules! name_type {
@@ -219,15 +236,44 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(wanted, candidate), candidate))
+        .map(|candidate| (likeness(wanted, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
 }
 
+/// From 0 for nothing in common to 1 for the same.
+fn likeness(wanted: &str, candidate: &str) -> f64 {
+    // In short names Jaro and Winkler do not see that two letters have changed places.
+    if is_swapped(wanted, candidate) { 0.9 } else { strsim::jaro_winkler(wanted, candidate) }
+}
+
+/// Whether one is the other with two neighbouring letters the other way round.
+fn is_swapped(one: &str, other: &str) -> bool {
+    let letters = one.chars().zip(other.chars()).enumerate();
+    let mut different = letters.filter(|(_, (left, right))| left != right);
+    match (different.next(), different.next(), different.next()) {
+        (Some((at, (a, b))), Some((next, (c, d))), None) => {
+            next == at + 1 && (a, b) == (d, c) && one.len() == other.len()
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let near = |wanted| nearest(wanted, ["etl", "report", "nightly"]);
+        assert_eq!(near("elt"), Some("etl"));
+        assert_eq!(near("raport"), Some("report"));
+        assert_eq!(near("nigthly"), Some("nightly"));
+        assert_eq!(near("elf"), None);
+        assert_eq!(near("et"), Some("etl"));
+        assert_eq!(near("zzz"), None);
+    }
 
     #[test]
     fn a_name_is_checked() {

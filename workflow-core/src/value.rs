@@ -85,16 +85,15 @@ fn place(path: &str) -> String {
 /// The macros fill in what the type can do; [`Type::opaque`] fits every type.
 #[derive(Clone, Copy)]
 pub struct Type {
-    one: Form,
-    list: Form,
+    // By reference, because each job is drawn with a type of its own.
+    form: &'static Form,
+    clone: Option<&'static Skill<Copying>>,
+    to_json: Option<&'static Skill<ToJson>>,
+    from_json: Option<&'static Skill<FromJson>>,
     schema: Option<fn() -> Json>,
 }
 
-type Peek = fn(&dyn Any, usize, &mut dyn FnMut(&dyn Any));
-type ToJson = fn(&dyn Any) -> Result<Json, ValueError>;
-
-/// What can be done with the values of one type.
-#[derive(Clone, Copy)]
+/// What can be done with the values of every type.
 struct Form {
     id: fn() -> TypeId,
     name: fn() -> &'static str,
@@ -105,14 +104,11 @@ struct Form {
     fill: fn(&dyn Any, usize, Boxed),
     /// Shows what is in a place of an outbox.
     peek: Peek,
-    clone: Option<fn(&dyn Any) -> Option<Boxed>>,
-    to_json: Option<ToJson>,
-    from_json: Option<fn(Json) -> Result<Boxed, ValueError>>,
 }
 
 impl Form {
-    const fn opaque<T: Send + Sync + 'static>() -> Self {
-        Self {
+    const fn of<T: Send + Sync + 'static>() -> &'static Self {
+        &Self {
             id: TypeId::of::<T>,
             name: std::any::type_name::<T>,
             column: |rows| Box::new(Column::<T>::new(rows)),
@@ -124,9 +120,6 @@ impl Form {
                     outbox.peek(row, look);
                 }
             },
-            clone: None,
-            to_json: None,
-            from_json: None,
         }
     }
 }
@@ -139,6 +132,17 @@ fn fill<T: Send + Sync + 'static>(place: &dyn Any, row: usize, value: Boxed) {
         outbox.set(row, *value);
     }
 }
+
+/// What can be done with the values of some types, and then with lists of them as well.
+struct Skill<F: 'static> {
+    one: F,
+    list: Option<&'static Self>,
+}
+
+type Peek = fn(&dyn Any, usize, &mut dyn FnMut(&dyn Any));
+type Copying = fn(&dyn Any) -> Option<Boxed>;
+type ToJson = fn(&dyn Any) -> Result<Json, ValueError>;
+type FromJson = fn(Json) -> Result<Boxed, ValueError>;
 
 fn clone_of<T: Clone + Send + Sync + 'static>(value: &dyn Any) -> Option<Boxed> {
     Some(Box::new(value.downcast_ref::<T>()?.clone()))
@@ -161,22 +165,34 @@ where
 impl Type {
     /// The type, without copying and without JSON.
     pub const fn opaque<T: Send + Sync + 'static>() -> Self {
-        Self { one: Form::opaque::<T>(), list: Form::opaque::<Vec<T>>(), schema: None }
+        Self { form: Form::of::<T>(), clone: None, to_json: None, from_json: None, schema: None }
     }
 
     /// The same type, whose values can be copied.
     #[must_use]
     pub const fn with_clone<T: Clone + Send + Sync + 'static>(mut self) -> Self {
-        self.one.clone = Some(clone_of::<T>);
-        self.list.clone = Some(clone_of::<Vec<T>>);
+        self.clone = Some(
+            const {
+                &Skill {
+                    one: clone_of::<T>,
+                    list: Some(&Skill { one: clone_of::<Vec<T>>, list: None }),
+                }
+            },
+        );
         self
     }
 
     /// The same type, whose values can be written as JSON.
     #[must_use]
     pub const fn with_serialize<T: serde::Serialize + 'static>(mut self) -> Self {
-        self.one.to_json = Some(json_of::<T>);
-        self.list.to_json = Some(json_of::<Vec<T>>);
+        self.to_json = Some(
+            const {
+                &Skill {
+                    one: json_of::<T>,
+                    list: Some(&Skill { one: json_of::<Vec<T>>, list: None }),
+                }
+            },
+        );
         self
     }
 
@@ -186,8 +202,14 @@ impl Type {
     where
         T: serde::de::DeserializeOwned + Send + Sync + 'static,
     {
-        self.one.from_json = Some(boxed_from::<T>);
-        self.list.from_json = Some(boxed_from::<Vec<T>>);
+        self.from_json = Some(
+            const {
+                &Skill {
+                    one: boxed_from::<T>,
+                    list: Some(&Skill { one: boxed_from::<Vec<T>>, list: None }),
+                }
+            },
+        );
         self
     }
 
@@ -199,23 +221,29 @@ impl Type {
     }
 
     /// The type of lists of this type `T`, which can do what this type can.
-    pub(crate) const fn list<T: Send + Sync + 'static>(self) -> Self {
-        Self { one: self.list, list: Form::opaque::<Vec<Vec<T>>>(), schema: None }
+    pub(crate) fn list<T: Send + Sync + 'static>(self) -> Self {
+        Self {
+            form: Form::of::<Vec<T>>(),
+            clone: self.clone.and_then(|skill| skill.list),
+            to_json: self.to_json.and_then(|skill| skill.list),
+            from_json: self.from_json.and_then(|skill| skill.list),
+            schema: None,
+        }
     }
 
     /// The type's name as Rust writes it, for people to read.
     pub fn name(&self) -> &'static str {
-        (self.one.name)()
+        (self.form.name)()
     }
 
     /// Whether this is the type `T`.
     pub fn is<T: 'static>(&self) -> bool {
-        (self.one.id)() == TypeId::of::<T>()
+        (self.form.id)() == TypeId::of::<T>()
     }
 
     /// Whether the value is of this type.
     pub(crate) fn holds(&self, value: &dyn Any) -> bool {
-        (self.one.id)() == value.type_id()
+        (self.form.id)() == value.type_id()
     }
 
     /// The JSON Schema of the type, if it offers one.
@@ -229,8 +257,8 @@ impl Type {
     ///
     /// Fails when the JSON has another shape, or when the type has no JSON form.
     pub fn read(&self, json: Json) -> Result<Boxed, ValueError> {
-        match self.one.from_json {
-            Some(read) => read(json),
+        match self.from_json {
+            Some(skill) => (skill.one)(json),
             None if self.is::<()>() => boxed_from::<()>(json),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
@@ -242,32 +270,32 @@ impl Type {
     ///
     /// Fails when the value does not serialise, or when the type has no JSON form.
     pub fn write(&self, value: &dyn Any) -> Result<Json, ValueError> {
-        match self.one.to_json {
-            Some(write) => write(value),
+        match self.to_json {
+            Some(skill) => (skill.one)(value),
             None if self.is::<()>() => Ok(Json::Null),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
-        (self.one.id)() == (other.one.id)()
+        std::ptr::eq(self.form, other.form) || (self.form.id)() == (other.form.id)()
     }
 
     pub(crate) fn duplicate(&self, value: &dyn Any) -> Option<Boxed> {
-        self.one.clone.and_then(|clone| clone(value))
+        self.clone.and_then(|skill| (skill.one)(value))
     }
 
     pub(crate) fn column(&self, rows: usize) -> Boxed {
-        (self.one.column)(rows)
+        (self.form.column)(rows)
     }
 
     pub(crate) fn outbox(&self, rows: usize) -> Boxed {
-        (self.one.outbox)(rows)
+        (self.form.outbox)(rows)
     }
 
     /// Fills a slot of a column of this type, or a place of an outbox.
     pub(crate) fn fill(&self, place: &dyn Any, row: usize, value: Boxed) {
-        (self.one.fill)(place, row, value);
+        (self.form.fill)(place, row, value);
     }
 
     /// What is in a place of an outbox of this type, as JSON; `None` when it is empty.
@@ -277,13 +305,13 @@ impl Type {
         row: usize,
     ) -> Option<Result<Json, ValueError>> {
         let mut json = None;
-        (self.one.peek)(outbox, row, &mut |value| json = Some(self.write(value)));
+        (self.form.peek)(outbox, row, &mut |value| json = Some(self.write(value)));
         json
     }
 
     /// Whether values of the type can be written as JSON and read again.
     pub(crate) fn can_be_kept(&self) -> bool {
-        self.is::<()>() || (self.one.to_json.is_some() && self.one.from_json.is_some())
+        self.is::<()>() || (self.to_json.is_some() && self.from_json.is_some())
     }
 
     pub(crate) fn slot<'a>(
@@ -291,7 +319,7 @@ impl Type {
         column: &'a (dyn Any + Send + Sync),
         row: usize,
     ) -> Option<&'a (dyn Any + Send + Sync)> {
-        (self.one.slot)(column, row)
+        (self.form.slot)(column, row)
     }
 }
 

@@ -15,8 +15,8 @@ pub enum ConfigError {
     Name(NameError),
     /// The name is no name of a folder, in which its file would be.
     #[error(
-        "`{0}` cannot be the name of a folder, so no file is looked for; give its file with \
-         `Loader::file`, or rename the workflow"
+        "`{0}` cannot be the name of a folder, so no configuration is looked for; rename the \
+         workflow, or let the program load the file by its path"
     )]
     Folder(String),
     /// The profile's name is no part of a file's name.
@@ -24,7 +24,9 @@ pub enum ConfigError {
     Profile(String),
     /// No file was found.
     #[error(
-        "`{name}` has no configuration{}; looked for `config.yaml` in: {}",
+        "`{name}` has no configuration{}; looked for `config.yaml` in {}; make \
+         `workflows/{name}/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds \
+         `{name}/config.yaml`",
         hint(.nearest), places(.searched)
     )]
     NotFound {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::path::Path;
-use super::setting::{Kind, Layer, Place, Setting};
+use super::place::{Layer, Place};
+use super::setting::{Kind, Setting};
 use super::stamp::Stamp;
 use super::template::{self, Fallback, Malformed, Part, Reference};
 use crate::document::{Diagnostics, Findings, Span};

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::path::{Path, Reached, follow};
+use super::place::{Layer, Place};
 use super::redact::Redaction;
-use super::setting::{Kind, Layer, Place, Secrets, Setting};
+use super::setting::{Kind, Secrets, Setting};
 use super::{ConfigError, Rules, Violations, de, yaml};
 use crate::document::{Diagnostics, Findings};
 

@@ -4,7 +4,8 @@ use serde_json::Value as Json;
 
 use super::environment::Environment;
 use super::path::Path;
-use super::setting::{Key, Place, Setting, alike};
+use super::place::Place;
+use super::setting::{Key, Setting, alike};
 use crate::document::Diagnostics;
 
 /// How a key is found among those that are there.

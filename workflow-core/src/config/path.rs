@@ -82,7 +82,8 @@ fn item_of<'s, 'p>(items: &'s [Setting], path: &'p str) -> Option<(&'s Setting, 
 mod tests {
     use serde_json::json;
 
-    use super::super::setting::{Place, Secrets};
+    use super::super::place::Place;
+    use super::super::setting::Secrets;
     use super::*;
 
     #[test]

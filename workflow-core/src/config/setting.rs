@@ -7,67 +7,12 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value as Json};
 
-use super::path::Path;
+use super::place::{Layer, Place};
 use super::template;
-use crate::document::{Diagnostics, Findings, Node, Source, Span, Value};
+use crate::document::{Findings, Node, Source, Span, Value};
 
 /// The most values that a file or a variable may hold.
 pub(super) const MAX_VALUES: usize = 100_000;
-
-/// Where a value was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Layer {
-    Default,
-    File,
-    /// The variable.
-    Environment(Arc<str>),
-    /// The path that was set.
-    Override(Arc<str>),
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) layer: Layer,
-    pub(super) source: Arc<Source>,
-    pub(super) span: Span,
-}
-
-impl Place {
-    /// The values that the program gave as defaults.
-    pub(super) fn defaults() -> Self {
-        Self::elsewhere(Layer::Default, "defaults".to_owned())
-    }
-
-    pub(super) fn environment(variable: &str) -> Self {
-        let name = format!("environment variable `{variable}`");
-        Self::elsewhere(Layer::Environment(variable.into()), name)
-    }
-
-    pub(super) fn given(path: &str) -> Self {
-        Self::elsewhere(Layer::Override(path.into()), format!("override `{path}`"))
-    }
-
-    fn elsewhere(layer: Layer, name: String) -> Self {
-        Self { layer, source: Source::elsewhere(name), span: Span::default() }
-    }
-
-    /// The first line only, for what goes over many.
-    pub(super) fn first_line(&self) -> Self {
-        let line = self.source.slice(self.span).lines().next().unwrap_or_default();
-        let start = self.span.start as usize;
-        Self { span: Span::new(start, start + line.len()), ..self.clone() }
-    }
-
-    /// One error at this place.
-    pub(super) fn error(&self, path: &Path<'_>, message: String, help: &str) -> Diagnostics {
-        let mut findings = Findings::new(&self.source);
-        let said = findings.error(self.span, message).path(path.to_string());
-        if !help.is_empty() {
-            said.help(help);
-        }
-        findings.finish()
-    }
-}
 
 /// A value, where it came from, and what is known about it.
 #[derive(Debug, Clone)]

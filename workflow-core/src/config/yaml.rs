@@ -84,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::setting::Place;
+    use super::super::place::Place;
     use super::*;
     use crate::document::{Findings, Format, Source};
 

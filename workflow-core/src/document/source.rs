@@ -1,6 +1,7 @@
 //! A text: where it came from, its lines, and the places in it.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -118,10 +119,15 @@ impl Source {
 
     /// The place of a part of what is written there, if the part is written as it reads.
     pub(crate) fn find(&self, within: Span, part: &str) -> Span {
-        match self.slice(within).find(part) {
-            Some(at) if !part.is_empty() => {
+        self.find_range(within, part, 0..part.len())
+    }
+
+    /// The place of a range of a text that is a part of what is written there.
+    pub(crate) fn find_range(&self, within: Span, text: &str, range: Range<usize>) -> Span {
+        match self.slice(within).find(text) {
+            Some(at) if !text.is_empty() => {
                 let start = within.start as usize + at;
-                Span::new(start, start + part.len())
+                Span::new(start + range.start, start + range.end)
             }
             _ => within,
         }

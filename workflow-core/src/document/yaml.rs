@@ -10,6 +10,9 @@ use super::{
     Findings, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Source, Span, Value, drop_repeated_keys,
 };
 
+/// The key of the entries that a map takes over from others.
+const MERGE: &str = "<<";
+
 pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
     let mut tree = Tree {
@@ -72,12 +75,21 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    /// The key is that of the entry whose value comes next; what cannot be a key has none.
+    /// `next` tells what the value that comes next is for; while there is none, a key comes.
     Map {
         entries: Vec<(Key, Node)>,
-        key: Option<Option<Key>>,
+        next: Option<Next>,
         merges: Vec<Node>,
     },
+}
+
+/// What a value of a map is for.
+enum Next {
+    Entry(Key),
+    /// The entries of others: `<<: *others`.
+    Merge,
+    /// Nothing: what stands before it cannot be a key, which has been reported.
+    Nothing,
 }
 
 impl Tree<'_> {
@@ -89,12 +101,15 @@ impl Tree<'_> {
                     self.foreign_tag(span, &tag.original());
                 }
                 let plain = style == ScalarStyle::Plain && !is_text;
+                if plain && text == MERGE && self.begins_merge() {
+                    return Ok(());
+                }
                 let value = if plain { resolve(&text) } else { Value::Text(text.into()) };
                 self.place(Node { span, value }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.open(span, anchor, Kind::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                let kind = Kind::Map { entries: Vec::new(), key: None, merges: Vec::new() };
+                let kind = Kind::Map { entries: Vec::new(), next: None, merges: Vec::new() };
                 self.open(span, anchor, kind)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
@@ -142,6 +157,16 @@ impl Tree<'_> {
         let inside = self.findings.source().slice(Span { start: start.start, end: end.end });
         let span = Span { start: start.start, end: start.start + inside.trim_end().len() as u32 };
         self.place(Node { span, value }, anchor)
+    }
+
+    /// Takes `<<` where a key is due. In quotes it is a key like any other.
+    fn begins_merge(&mut self) -> bool {
+        let Some(Open { kind: Kind::Map { next: next @ None, .. }, .. }) = self.stack.last_mut()
+        else {
+            return false;
+        };
+        *next = Some(Next::Merge);
+        true
     }
 
     /// Adds the entries of `<<: *others`, which those of the map itself override.
@@ -212,12 +237,13 @@ impl Tree<'_> {
         match self.stack.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some(node),
             Some(Kind::List(items)) => items.push(node),
-            Some(Kind::Map { entries, key, merges }) => match key.take() {
-                Some(Some(name)) if &*name.text == "<<" => merges.push(node),
-                Some(Some(name)) => entries.push((name, node)),
-                // It has been reported.
-                Some(None) => {}
-                None => *key = Some(key_of(node, self.findings)),
+            Some(Kind::Map { entries, next, merges }) => match next.take() {
+                Some(Next::Entry(key)) => entries.push((key, node)),
+                Some(Next::Merge) => merges.push(node),
+                Some(Next::Nothing) => {}
+                None => {
+                    *next = Some(key_of(node, self.findings).map_or(Next::Nothing, Next::Entry))
+                }
             },
         }
         Ok(())

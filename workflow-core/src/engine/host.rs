@@ -212,6 +212,5 @@ impl State {
 }
 
 fn given_name(call: &crate::job::RawCall) -> Cow<'static, str> {
-    let given = call.options.as_ref().and_then(|options| options.name.clone());
-    given.map_or_else(|| call.name.clone(), Cow::Owned)
+    call.given.clone().map_or_else(|| call.name.clone(), Cow::Owned)
 }

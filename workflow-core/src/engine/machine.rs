@@ -1,6 +1,7 @@
 //! What this machine has, as limits that jobs are packed into.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The limit of processors.
 pub(crate) const CPUS: &str = "machine.cpus";
@@ -9,12 +10,22 @@ pub(crate) const MEMORY: &str = "machine.memory_mib";
 /// The limit of graphics processors; 1 where none are seen.
 pub(crate) const GPUS: &str = "machine.gpus";
 
-/// The limits that every engine has.
+/// The limits that every engine has. The machine is asked once for each process: its answers come
+/// out of a dozen files, which take as long as the plan of a thousand jobs.
 pub(super) fn limits() -> HashMap<String, usize> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut limits = HashMap::from([(CPUS.to_owned(), cpus), (GPUS.to_owned(), gpus().max(1))]);
-    limits.extend(memory_mib().map(|memory| (MEMORY.to_owned(), memory)));
-    limits
+    static LIMITS: LazyLock<HashMap<String, usize>> = LazyLock::new(|| {
+        let own = [(CPUS.to_owned(), processors()), (GPUS.to_owned(), gpus().max(1))];
+        let memory = memory_mib().map(|memory| (MEMORY.to_owned(), memory));
+        own.into_iter().chain(memory).collect()
+    });
+    LIMITS.clone()
+}
+
+/// How many processors the process may use.
+pub(super) fn processors() -> usize {
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    *PROCESSORS
 }
 
 /// All memory of the machine, as the kernel tells it (proc(5), `MemTotal`).

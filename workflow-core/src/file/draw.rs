@@ -88,17 +88,16 @@ fn draw_ordered(
         let after_groups = order.after_groups(job as usize).iter();
         options.after_groups = after_groups.map(|number| groups[*number as usize]).collect();
         let call = body::call(shared, job, &flow, input, options);
-        flow.job(call);
+        flow.job(call.name(&*shared.expanded.jobs[job as usize].name));
     }
     for action in actions {
         let after = group(&mut flow, &action.after);
         let options = JobOptions {
-            name: Some(action.name.clone()),
             trigger: action.trigger,
             after_groups: vec![after],
             ..JobOptions::default()
         };
-        flow.job(body::action(shared, action.action, input, options));
+        flow.job(body::action(shared, action.action, input, options).name(&action.name));
     }
     flow.plan()
 }
@@ -124,8 +123,7 @@ impl Gates {
 
 /// What a job asks for beside its work.
 fn options(shared: &Shared, job: u32) -> JobOptions {
-    let expanded = &shared.expanded.jobs[job as usize];
-    let mut options = JobOptions { name: Some(expanded.name.to_string()), ..JobOptions::default() };
+    let mut options = JobOptions::default();
     let Some(rest) = shared.rest(job) else { return options };
     options.trigger = shared.trigger(job);
     options.priority = rest.priority.unwrap_or(0);

@@ -12,7 +12,7 @@ use super::body::{Outcome, Running};
 use super::splice::{Refused, Script};
 use crate::command::Command;
 use crate::job::JobError;
-use crate::spec::{Expression, NamedKind, Part, Template, texts_of};
+use crate::spec::{Expression, NamedKind, Part, Template, scripts_that_read, texts_of};
 
 impl Running<'_> {
     /// What expressions may read.
@@ -158,7 +158,8 @@ impl Shared {
     /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.
     pub(super) fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
         let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
-        let texts = texts_of(entry).filter(|(text, _)| text.contains("${{"));
+        let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);
+        let texts = texts_of(entry).chain(scripts).filter(|(text, _)| text.contains("${{"));
         let templates = texts.filter_map(|(text, _)| Template::parse(&self.filled(job, text)).ok());
         let templates: Vec<_> = templates.collect();
         let when = self.rest(job).and_then(|rest| rest.when.as_ref());

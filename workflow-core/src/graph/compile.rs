@@ -1,9 +1,9 @@
 //! From jobs and dependencies to flat arrays, or to an error that names what is wrong.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::group::{GroupSketch, Groups};
-use super::lists::Filling;
 use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
@@ -13,59 +13,91 @@ use crate::job::Traits;
 #[derive(Default)]
 pub(crate) struct Sketch {
     pub(crate) names: Names,
-    pub(crate) traits: Vec<Traits>,
-    /// Dependencies of job `j` are `depends_on[..ends[j]]` from where those of `j - 1` end.
-    pub(crate) depends_on: Vec<u32>,
-    pub(crate) ends: Vec<u32>,
+    /// What each job's record starts as, groups apart.
+    pub(crate) cells: Vec<Cell>,
+    /// What job `j` waits for is `waits[..ends[j]]` from where that of `j - 1` ends. Numbers from
+    /// [`NO_JOB`] on are among it for whoever noted them.
+    waits: Vec<u32>,
+    ends: Vec<u32>,
+    /// How many jobs the next one waits for.
+    pending: u32,
     pub(crate) groups: GroupSketch,
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) settings: Settings,
 }
 
+/// From here on, numbers name no jobs: who waits for one is not kept waiting.
+pub(crate) const NO_JOB: u32 = 1 << 31;
+
 impl Sketch {
     pub(crate) fn with_capacity(jobs: usize) -> Self {
         Self {
             names: Names::with_capacity(jobs),
-            traits: Vec::with_capacity(jobs),
-            depends_on: Vec::with_capacity(jobs),
+            cells: Vec::with_capacity(jobs),
+            waits: Vec::with_capacity(jobs),
             ends: Vec::with_capacity(jobs),
             ..Self::default()
         }
     }
 
-    pub(super) fn dependencies(&self, job: usize) -> &[u32] {
-        let start = if job == 0 { 0 } else { self.ends[job - 1] as usize };
-        &self.depends_on[start..self.ends[job] as usize]
+    /// Makes the next job that is added wait for another.
+    pub(crate) fn wait(&mut self, on: u32) {
+        self.pending += u32::from(on < NO_JOB);
+        self.waits.push(on);
+    }
+
+    /// Adds a job that waits for what was noted since the one before it.
+    pub(crate) fn add(&mut self, seed: Cow<'static, str>, given: Option<&str>, traits: Traits) {
+        let pending = std::mem::take(&mut self.pending);
+        self.cells.push(Cell { pending, traits, phase: 0, seen: 0 });
+        self.ends.push(self.waits.len() as u32);
+        self.names.push(seed, given);
+    }
+
+    /// How many things jobs were made to wait for so far.
+    pub(crate) fn waits(&self) -> usize {
+        self.waits.len()
+    }
+
+    /// What a job was made to wait for by the time when [`Self::waits`] returned `end`.
+    pub(crate) fn first_waits(&self, job: u32, end: u32) -> &[u32] {
+        &self.waits[self.start(job as usize)..end as usize]
+    }
+
+    fn start(&self, job: usize) -> usize {
+        job.checked_sub(1).map_or(0, |before| self.ends[before] as usize)
+    }
+
+    pub(super) fn dependencies(&self, job: usize) -> impl Iterator<Item = &u32> + Clone {
+        let waits = &self.waits[self.start(job)..self.ends[job] as usize];
+        waits.iter().filter(|on| **on < NO_JOB)
     }
 
     /// Proves that the jobs can run, and fixes their order. Also returns the old number of each
-    /// job of the graph.
-    pub(crate) fn compile(mut self) -> Result<(Graph, Vec<u32>), GraphError> {
+    /// job of the graph. What waits for what stays in the sketch.
+    pub(crate) fn compile(&mut self) -> Result<(Graph, Vec<u32>), GraphError> {
         self.check_names()?;
         self.groups.tidy()?;
-        let jobs = self.traits.len();
-        let order = Release::of(&self).order();
-        if order.len() < jobs {
+        let successors = self.successors();
+        let order = Release::of(self, &successors).order();
+        if order.len() < self.cells.len() {
             return Err(GraphError::Cycle(self.find_cycle(&order)));
         }
         let new_of = invert(&order);
-        self.names.reorder(&order);
-        let policies = std::mem::take(&mut self.policies);
-        let policies = policies.into_iter().map(|(job, policy)| (new_of[job as usize], policy));
-        let cells = self.cells(&order, &new_of);
-        let successors = self.successors(&new_of);
+        let successors = successors.reordered(&order, &new_of);
         let groups = self.groups.compile(&order, &new_of);
-        let policies = policies.collect();
-        let Self { names, settings, .. } = self;
+        let cells = self.cells(&order, &new_of);
+        let policies = std::mem::take(&mut self.policies).into_iter();
+        let policies = policies.map(|(job, policy)| (new_of[job as usize], policy)).collect();
+        let mut names = std::mem::take(&mut self.names);
+        names.reorder(new_of);
+        let settings = self.settings;
         Ok((Graph { successors, groups, cells, policies, names, settings }, order))
     }
 
-    fn cells(&self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
-        let cell = |old: &u32| {
-            let (pending, traits) = (self.pending(*old as usize), self.traits[*old as usize]);
-            Cell { pending, traits, phase: 0, seen: 0 }
-        };
-        let mut cells: Vec<Cell> = order.iter().map(cell).collect();
+    fn cells(&mut self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
+        let added = std::mem::take(&mut self.cells);
+        let mut cells: Vec<Cell> = order.iter().map(|old| added[*old as usize]).collect();
         for (_, job) in self.groups.waiting() {
             cells[new_of[*job as usize] as usize].pending += 1;
         }
@@ -76,20 +108,12 @@ impl Sketch {
         cells
     }
 
-    /// How many jobs a job waits for, not counting groups.
-    fn pending(&self, job: usize) -> u32 {
-        u32::try_from(self.dependencies(job).len()).unwrap_or(u32::MAX)
-    }
-
     fn check_names(&self) -> Result<(), GraphError> {
-        if self.traits.is_empty() {
+        if self.cells.is_empty() {
             return Err(GraphError::Empty);
         }
-        if !self.names.has_given() {
-            return Ok(());
-        }
-        let mut seen = HashSet::with_capacity(self.traits.len());
-        for (_, name) in self.names.given() {
+        let mut seen = HashSet::with_capacity(self.names.most_given());
+        for name in self.names.given() {
             if !seen.insert(name) {
                 return Err(GraphError::DuplicateName(name.to_owned()));
             }
@@ -97,39 +121,32 @@ impl Sketch {
         Ok(())
     }
 
-    /// Who waits for each job, in the new numbering, but in the order in which they were added.
-    fn successors(&self, new_of: &[u32]) -> Lists {
-        let keys = self.depends_on.iter().map(|dependency| new_of[*dependency as usize]);
-        let mut filling = Filling::new(new_of.len(), keys);
-        for (job, new) in new_of.iter().enumerate() {
-            for dependency in self.dependencies(job) {
-                filling.put(new_of[*dependency as usize], *new);
-            }
-        }
-        filling.lists
+    /// Who waits for each job, in the order in which they were added.
+    fn successors(&self) -> Lists {
+        let jobs = 0..self.cells.len() as u32;
+        let waits = |job: u32| self.dependencies(job as usize).map(move |on| (*on, job));
+        Lists::of(self.cells.len(), jobs.flat_map(waits))
     }
 }
 
 /// Releases jobs in the order of Kahn's algorithm.
-struct Release {
-    successors: Lists,
+struct Release<'a> {
+    successors: &'a Lists,
     groups: Groups,
     /// How many of the jobs and groups that it waits for are yet to be released.
     pending: Vec<u32>,
     order: Vec<u32>,
 }
 
-impl Release {
-    fn of(sketch: &Sketch) -> Self {
-        let jobs = sketch.traits.len();
-        let identity: Vec<u32> = (0..u32::try_from(jobs).unwrap_or(u32::MAX)).collect();
-        let successors = sketch.successors(&identity);
-        let groups = sketch.groups.compile(&identity, &identity);
-        let mut pending: Vec<u32> = (0..jobs).map(|job| sketch.pending(job)).collect();
+impl<'a> Release<'a> {
+    fn of(sketch: &Sketch, successors: &'a Lists) -> Self {
+        let jobs = sketch.cells.len();
+        let groups = sketch.groups.as_added(jobs);
+        let mut pending: Vec<u32> = sketch.cells.iter().map(|cell| cell.pending).collect();
         for (_, job) in sketch.groups.waiting() {
             pending[*job as usize] += 1;
         }
-        Self { successors, groups, pending, order: Vec::with_capacity(jobs) }
+        Self { successors, groups, pending, order: Vec::with_capacity(jobs + 1) }
     }
 
     /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
@@ -164,13 +181,13 @@ fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
     for job in waiting {
         let pending = &mut pending[*job as usize];
         *pending -= 1;
-        if *pending == 0 {
-            released.push(*job);
-        }
+        // Pushed and taken back rather than asked for first: the answer cannot be predicted.
+        released.push(*job);
+        released.truncate(released.len() - usize::from(*pending > 0));
     }
 }
 
-pub(super) fn invert(order: &[u32]) -> Vec<u32> {
+fn invert(order: &[u32]) -> Vec<u32> {
     let mut new_of = vec![0; order.len()];
     for (new, old) in order.iter().enumerate() {
         new_of[*old as usize] = new as u32;
@@ -223,13 +240,11 @@ impl Definition {
         for job in &self.jobs {
             for name in &job.depends_on {
                 let number = numbers.get(name.as_str()).copied();
-                sketch.depends_on.push(number.ok_or_else(|| self.unknown(job, name))?);
+                sketch.wait(number.ok_or_else(|| self.unknown(job, name))?);
             }
-            sketch
-                .ends
-                .push(u32::try_from(sketch.depends_on.len()).map_err(|_| GraphError::TooLarge)?);
-            sketch.traits.push(Traits::default().with_rule(job.trigger));
-            sketch.names.push("job".into(), Some(job.name.to_string()));
+            u32::try_from(sketch.waits()).map_err(|_| GraphError::TooLarge)?;
+            let traits = Traits::default().with_rule(job.trigger);
+            sketch.add("job".into(), Some(job.name.as_str()), traits);
         }
         Ok(sketch)
     }

@@ -19,7 +19,7 @@ impl Sketch {
             cycle.into_iter().map(|node| waits[node]).collect()
         });
         // Groups have no names; between their members and those who wait, they go without saying.
-        let jobs = cycle.into_iter().filter(|node| *node < self.traits.len());
+        let jobs = cycle.into_iter().filter(|node| *node < self.cells.len());
         jobs.map(|job| self.names.get(job).to_owned()).collect()
     }
 
@@ -34,7 +34,7 @@ impl Sketch {
     /// numbered after the jobs.
     fn stuck(&self, released: &[u32]) -> DiGraph<usize, ()> {
         let released: HashSet<usize> = released.iter().map(|job| *job as usize).collect();
-        let jobs = self.traits.len();
+        let jobs = self.cells.len();
         let mut waits = DiGraph::new();
         let mut nodes = vec![None; jobs + self.groups.len()];
         for node in (0..nodes.len()).filter(|node| !released.contains(node)) {
@@ -46,7 +46,7 @@ impl Sketch {
             }
         };
         for job in 0..jobs {
-            self.dependencies(job).iter().for_each(|other| edge(*other as usize, job));
+            self.dependencies(job).for_each(|other| edge(*other as usize, job));
         }
         for (group, job) in self.groups.members() {
             edge(*job as usize, jobs + *group as usize);

@@ -67,6 +67,15 @@ impl GroupSketch {
         Ok(())
     }
 
+    /// The groups as flat lists, with the jobs numbered as they were added.
+    pub(super) fn as_added(&self, jobs: usize) -> Groups {
+        if self.count == 0 {
+            return Groups::default();
+        }
+        let same: Vec<u32> = (0..jobs as u32).collect();
+        self.compile(&same, &same)
+    }
+
     /// The groups as flat lists, with the jobs numbered anew.
     pub(super) fn compile(&self, order: &[u32], new_of: &[u32]) -> Groups {
         if self.count == 0 {

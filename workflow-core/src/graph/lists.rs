@@ -11,9 +11,36 @@ pub(crate) struct Lists {
 impl Lists {
     /// Puts each item of `(list, item)` pairs into its list, where they keep their order.
     pub(super) fn of(lists: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        let mut filling = Filling::new(lists, pairs.clone().map(|(list, _)| list));
-        pairs.for_each(|(list, item)| filling.put(list, item));
-        filling.lists
+        // Counted two places on, each start is one place on when all are summed up, and where it
+        // belongs when the list before it has been filled.
+        let mut starts = vec![0_u32; lists + 2];
+        pairs.clone().for_each(|(list, _)| starts[list as usize + 2] += 1);
+        for list in 2..starts.len() {
+            starts[list] += starts[list - 1];
+        }
+        let mut items = vec![0_u32; starts[lists + 1] as usize];
+        pairs.for_each(|(list, item)| {
+            let next = &mut starts[list as usize + 1];
+            items[*next as usize] = item;
+            *next += 1;
+        });
+        starts.pop();
+        Self { starts, items }
+    }
+
+    /// The same lists in the order of the graph, with the jobs in them numbered anew.
+    pub(super) fn reordered(self, order: &[u32], new_of: &[u32]) -> Self {
+        if order.is_sorted() {
+            return self;
+        }
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        let mut items = Vec::with_capacity(self.items.len());
+        starts.push(0);
+        for old in order {
+            items.extend(self.get(*old).iter().map(|job| new_of[*job as usize]));
+            starts.push(items.len() as u32);
+        }
+        Self { starts, items }
     }
 
     /// How many items there are in all lists.
@@ -41,33 +68,5 @@ impl Lists {
     pub(crate) fn get(&self, list: u32) -> &[u32] {
         let (start, end) = self.range(list);
         &self.items[start..end]
-    }
-}
-
-/// Lists that are being filled.
-pub(super) struct Filling {
-    pub(super) lists: Lists,
-    /// Of each list, where its next item goes.
-    next: Vec<u32>,
-}
-
-impl Filling {
-    /// Lists with room for an item wherever `keys` names a list.
-    pub(super) fn new(lists: usize, keys: impl Iterator<Item = u32>) -> Self {
-        let mut starts = vec![0_u32; lists + 1];
-        keys.for_each(|list| starts[list as usize + 1] += 1);
-        for list in 0..lists {
-            starts[list + 1] += starts[list];
-        }
-        let next = starts.clone();
-        let items = vec![0_u32; starts[lists] as usize];
-        Self { lists: Lists { starts, items }, next }
-    }
-
-    #[inline]
-    pub(super) fn put(&mut self, list: u32, item: u32) {
-        let next = &mut self.next[list as usize];
-        self.lists.items[*next as usize] = item;
-        *next += 1;
     }
 }

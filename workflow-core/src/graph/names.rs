@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-/// The names of a graph's jobs: some given, the rest made from the names of their functions.
+/// The names of a graph's jobs: some given, the rest made from the names of their functions. Kept
+/// by the order in which the jobs were added.
 #[derive(Default)]
 pub(crate) struct Names {
     /// The functions' names, each once.
     seeds: Vec<Cow<'static, str>>,
     seed_of: Vec<u32>,
-    /// Empty, or one entry per job.
-    given: Vec<Option<Box<str>>>,
-    /// The jobs in the order in which they were added, as their numbers in the graph.
-    order: Vec<u32>,
+    given: Given,
+    /// The number of each job in the graph.
+    new_of: Vec<u32>,
     resolved: OnceLock<Vec<Box<str>>>,
 }
 
@@ -23,19 +23,15 @@ impl Names {
     }
 
     /// Adds a job.
-    pub(crate) fn push(&mut self, seed: Cow<'static, str>, given: Option<String>) {
+    pub(crate) fn push(&mut self, seed: Cow<'static, str>, given: Option<&str>) {
         let at = match self.seed_of.last() {
-            Some(last) if self.seeds[*last as usize] == seed => *last,
+            Some(last) if same(&self.seeds[*last as usize], &seed) => *last,
             _ => self.intern(seed),
         };
-        let job = self.seed_of.len();
+        if let Some(name) = given {
+            self.given.push(self.seed_of.len(), name);
+        }
         self.seed_of.push(at);
-        if given.is_some() && self.given.is_empty() {
-            self.given.resize_with(job, || None);
-        }
-        if given.is_some() || !self.given.is_empty() {
-            self.given.push(given.map(String::into_boxed_str));
-        }
     }
 
     fn intern(&mut self, seed: Cow<'static, str>) -> u32 {
@@ -46,22 +42,24 @@ impl Names {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// The names that were given, with their jobs.
-    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.given.iter().enumerate().filter_map(|(job, name)| Some((job, name.as_deref()?)))
+    /// How many jobs at most were given a name.
+    pub(super) fn most_given(&self) -> usize {
+        self.given.ends.len()
     }
 
-    pub(crate) fn has_given(&self) -> bool {
-        !self.given.is_empty()
+    /// The names that were given.
+    pub(super) fn given(&self) -> impl Iterator<Item = &str> {
+        (0..self.most_given()).filter_map(|job| self.given.get(job))
     }
 
-    /// Puts the jobs into another order: `order[new]` is the old number.
-    pub(crate) fn reorder(&mut self, order: &[u32]) {
-        self.seed_of = order.iter().map(|old| self.seed_of[*old as usize]).collect();
-        if !self.given.is_empty() {
-            self.given = order.iter().map(|old| self.given[*old as usize].take()).collect();
-        }
-        self.order = super::compile::invert(order);
+    /// Numbers the jobs as the graph does.
+    pub(super) fn reorder(&mut self, new_of: Vec<u32>) {
+        self.new_of = new_of;
+    }
+
+    /// The number in the graph of the job that was added as this one.
+    pub(crate) fn number(&self, added: u32) -> u32 {
+        self.new_of.get(added as usize).copied().unwrap_or(added)
     }
 
     pub(crate) fn get(&self, job: usize) -> &str {
@@ -70,22 +68,49 @@ impl Names {
 
     pub(crate) fn resolve(&self) -> &[Box<str>] {
         self.resolved.get_or_init(|| {
-            let taken: HashSet<&str> = self.given().map(|(_, name)| name).collect();
+            let taken: HashSet<&str> = self.given().collect();
             let mut counts: Vec<u32> = vec![0; self.seeds.len()];
             let mut made = HashSet::new();
             let mut names = vec![Box::default(); self.seed_of.len()];
             // Numbers count the jobs as they were added, wherever the graph has put them.
-            for job in 0..names.len() {
-                let job = self.order.get(job).map_or(job, |job| *job as usize);
-                let seed = self.seed_of[job] as usize;
-                names[job] = match self.given.get(job) {
-                    Some(Some(given)) => given.clone(),
-                    _ => number(&self.seeds[seed], &mut counts[seed], &taken, &mut made),
+            for (job, seed) in self.seed_of.iter().enumerate() {
+                let (seed, new) = (*seed as usize, self.number(job as u32) as usize);
+                names[new] = match self.given.get(job) {
+                    Some(given) => given.into(),
+                    None => number(&self.seeds[seed], &mut counts[seed], &taken, &mut made),
                 };
             }
             names
         })
     }
+}
+
+/// Names that were given, one after another: a text for each would be an allocation for each.
+#[derive(Default)]
+struct Given {
+    text: String,
+    /// Where the name of each job ends; the last that has one comes last. It begins where that of
+    /// the job before ends, which is the same place when the job has none.
+    ends: Vec<usize>,
+}
+
+impl Given {
+    fn push(&mut self, job: usize, name: &str) {
+        self.ends.resize(job, self.text.len());
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, job: usize) -> Option<&str> {
+        let end = *self.ends.get(job)?;
+        let start = job.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (start < end).then(|| &self.text[start..end])
+    }
+}
+
+/// Whether two names are the same; mostly they are, and in the same place.
+fn same(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
 }
 
 /// The next free one of `name`, `name_2`, `name_3`, ...
@@ -113,7 +138,7 @@ mod tests {
     fn made_names_keep_clear_of_given_ones() {
         let mut names = Names::default();
         for given in [None, Some("load_2"), None, None] {
-            names.push("load".into(), given.map(str::to_owned));
+            names.push("load".into(), given);
         }
         names.push("load_3".into(), None);
         let all: Vec<&str> = (0..5).map(|job| names.get(job)).collect();

@@ -135,8 +135,10 @@ trait Shelf: Send + Sync {
         cx: &mut Context<'_>,
     ) -> Started;
 
-    /// Puts the bodies into another order: `order[new]` is the old row.
-    fn reorder(&mut self, order: &[u32]);
+    fn len(&self) -> usize;
+
+    /// Puts the bodies into another order: `order[new]` is the old row. Uses the order up.
+    fn reorder(&mut self, order: &mut [u32]);
 
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -155,10 +157,12 @@ impl<F: Start> Shelf for ShelfOf<F> {
         self.0[row](Scope::graph(Arc::clone(slots), job, attempt), cx)
     }
 
-    fn reorder(&mut self, order: &[u32]) {
-        let mut bodies: Vec<Option<F>> =
-            std::mem::take(&mut self.0).into_iter().map(Some).collect();
-        self.0 = order.iter().filter_map(|old| bodies[*old as usize].take()).collect();
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn reorder(&mut self, order: &mut [u32]) {
+        reorder(&mut self.0, order);
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -198,7 +202,10 @@ impl Bodies {
     fn find_shelf<F: Start>(&mut self, kind: TypeId) -> u32 {
         let shelves = &mut self.shelves;
         let shelf = *self.shelf_of.entry(kind).or_insert_with(|| {
-            shelves.push(Box::new(ShelfOf::<F>(Vec::new())));
+            // Room for all jobs: a graph of many has few types of bodies, and memory that nothing
+            // is put into is not taken from the machine.
+            let room = if shelves.is_empty() { self.places.capacity() } else { 0 };
+            shelves.push(Box::new(ShelfOf::<F>(Vec::with_capacity(room))));
             (shelves.len() - 1) as u32
         });
         self.latest = Some((kind, shelf));
@@ -207,10 +214,11 @@ impl Bodies {
 
     /// Puts the bodies into the order of the graph: `order[new]` is the old number of a job.
     pub(crate) fn reorder(&mut self, order: &[u32]) {
-        if order.iter().enumerate().all(|(new, old)| new == *old as usize) {
+        if order.is_sorted() {
             return;
         }
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.shelves.len()];
+        let rows = self.shelves.iter().map(|shelf| Vec::with_capacity(shelf.len()));
+        let mut rows: Vec<Vec<u32>> = rows.collect();
         let places = order.iter().map(|old| {
             let Place { shelf, row } = self.places[*old as usize];
             let rows = &mut rows[shelf as usize];
@@ -218,7 +226,7 @@ impl Bodies {
             Place { shelf, row: (rows.len() - 1) as u32 }
         });
         self.places = places.collect();
-        for (shelf, rows) in self.shelves.iter_mut().zip(&rows) {
+        for (shelf, rows) in self.shelves.iter_mut().zip(&mut rows) {
             shelf.reorder(rows);
         }
     }
@@ -234,6 +242,21 @@ impl Bodies {
     ) -> Option<Started> {
         let place = self.places.get(job as usize)?;
         Some(self.shelves[place.shelf as usize].start(place.row as usize, slots, job, attempt, cx))
+    }
+}
+
+/// Moves the items around each cycle of the order, and so takes no second list of them.
+fn reorder<T>(items: &mut [T], order: &mut [u32]) {
+    for first in 0..order.len() {
+        let mut new = first;
+        loop {
+            let old = std::mem::replace(&mut order[new], new as u32) as usize;
+            if old == first {
+                break;
+            }
+            items.swap(new, old);
+            new = old;
+        }
     }
 }
 
@@ -260,5 +283,15 @@ impl<T, E: Into<JobError>> IntoJobResult for Result<T, E> {
     #[inline]
     fn into_job_result(self) -> Result<T, JobError> {
         self.map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn items_follow_every_cycle_of_an_order() {
+        let mut items = ["a", "b", "c", "d", "e", "f"];
+        super::reorder(&mut items, &mut [2, 4, 3, 0, 1, 5]);
+        assert_eq!(items, ["c", "e", "d", "a", "b", "f"]);
     }
 }

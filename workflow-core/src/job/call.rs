@@ -20,6 +20,8 @@ use crate::value::{Boxed, Outbox, Type};
 /// A call with its types set aside.
 pub(crate) struct RawCall {
     pub(crate) name: Cow<'static, str>,
+    /// The name that the job was given instead.
+    pub(crate) given: Option<String>,
     pub(crate) body: Body,
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
@@ -56,7 +58,7 @@ impl RawCall {
             Some((_, option)) => Err(JobError::terminal(format!(
                 "job `{}` has a `{option}`, which a job inside a map or `ctx.run` cannot have; \
                  set it on the map, or branch in the function",
-                options.name.as_deref().unwrap_or(&self.name)
+                self.given.as_deref().unwrap_or(&self.name)
             ))),
         }
     }
@@ -139,6 +141,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     ) -> Self {
         let raw = RawCall {
             name: name.into(),
+            given: None,
             body,
             inputs,
             output,
@@ -180,6 +183,7 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Sets all options at once.
     pub fn options(mut self, options: JobOptions) -> Self {
+        self.raw.given = None;
         self.raw.options = Some(Box::new(options));
         self
     }
@@ -191,9 +195,9 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Sets the job's name, which must be unique in its workflow. Default: the function's name,
     /// with `_2`, `_3` and so on from the second job of that name.
-    pub fn name(self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.set(|options| options.name = Some(name))
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.raw.given = Some(name.into());
+        self
     }
 
     /// Makes the job wait for another whose value it does not read.

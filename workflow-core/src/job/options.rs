@@ -79,9 +79,8 @@ pub struct Timeouts {
     pub heartbeat: Option<Duration>,
 }
 
-/// Everything that can be asked of one job; what `Call`'s methods set.
+/// Everything that can be asked of one job beside a name; what `Call`'s methods set.
 pub struct JobOptions {
-    pub(crate) name: Option<String>,
     pub(crate) after: Vec<InputRef>,
     pub(crate) after_groups: Vec<Group>,
     pub(crate) trigger: TriggerRule,
@@ -99,7 +98,6 @@ pub struct JobOptions {
 impl Default for JobOptions {
     fn default() -> Self {
         Self {
-            name: None,
             after: Vec::new(),
             after_groups: Vec::new(),
             trigger: TriggerRule::default(),

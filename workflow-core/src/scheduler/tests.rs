@@ -98,7 +98,7 @@ fn an_end_is_counted_once() {
 fn under_rule(rule: TriggerRule, ends: [End; 2]) -> bool {
     let waits = [vec![], vec![], vec![0, 1]];
     let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.traits[2] = sketch.traits[2].with_rule(rule);
+        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(rule);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -141,7 +141,7 @@ fn each_trigger_rule_decides_by_the_ends_of_its_dependencies() {
 fn one_success_does_not_wait_for_the_others() {
     let waits = [vec![], vec![], vec![0, 1]];
     let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.traits[2] = sketch.traits[2].with_rule(TriggerRule::OneSuccess);
+        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(TriggerRule::OneSuccess);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -157,7 +157,7 @@ fn one_success_does_not_wait_for_the_others() {
 fn stop_starts_nothing_more_but_what_must_always_run() {
     let waits = [vec![], vec![], vec![1], vec![1, 2]];
     let graph = graph(&waits, OnFailure::Stop, |sketch| {
-        sketch.traits[3] = sketch.traits[3].with_rule(TriggerRule::Always);
+        sketch.cells[3].traits = sketch.cells[3].traits.with_rule(TriggerRule::Always);
     });
     let mut run = Scheduler::new(graph, 0);
     assert_eq!(effects(&mut run), [launch(0), launch(1)]);
@@ -172,7 +172,7 @@ fn stop_starts_nothing_more_but_what_must_always_run() {
 
 fn with_policy(waits: &[Vec<usize>], traits: Traits, policy: JobPolicy) -> Arc<Graph> {
     graph(waits, OnFailure::Continue, |sketch| {
-        sketch.traits[0] = sketch.traits[0].and(traits);
+        sketch.cells[0].traits = sketch.cells[0].traits.and(traits);
         sketch.policies.insert(0, policy);
     })
 }
@@ -290,7 +290,7 @@ fn a_heartbeat_sets_the_clock_back() {
 fn priority_decides_among_ready_jobs() {
     let graph = graph(&[vec![], vec![], vec![]], OnFailure::Continue, |sketch| {
         for (job, priority) in [(0, -1), (1, 0), (2, 5)] {
-            sketch.traits[job] = sketch.traits[job].and(Traits::RANKED);
+            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::RANKED);
             sketch.policies.insert(job as u32, JobPolicy { priority, ..JobPolicy::default() });
         }
     });
@@ -302,7 +302,7 @@ fn priority_decides_among_ready_jobs() {
 fn undo_runs_newest_first_after_a_failure() {
     let graph = graph(&[vec![], vec![0], vec![1]], OnFailure::Continue, |sketch| {
         for job in 0..2 {
-            sketch.traits[job] = sketch.traits[job].and(Traits::UNDOABLE);
+            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::UNDOABLE);
         }
     });
     let mut run = Scheduler::new(graph, 0);
@@ -344,7 +344,7 @@ fn cancel_interrupts_what_runs_and_then_skips_the_rest() {
 fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
     let waits = [vec![], vec![], vec![0, 1], vec![2]];
     let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.traits[3] = sketch.traits[3].with_rule(TriggerRule::Always);
+        sketch.cells[3].traits = sketch.cells[3].traits.with_rule(TriggerRule::Always);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -432,7 +432,7 @@ fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::Sketch)) -> Ar
         change(sketch);
         sketch.settings.max_parallel = plan.max_parallel;
         for (job, special) in plan.special.iter().enumerate() {
-            let mut traits = sketch.traits[job].with_rule(RULES[plan.rules[job]]);
+            let mut traits = sketch.cells[job].traits.with_rule(RULES[plan.rules[job]]);
             if special & 1 != 0 {
                 traits = traits.and(Traits::RETRIED).and(Traits::TIMED);
                 let second = Some(Duration::from_secs(1));
@@ -445,7 +445,7 @@ fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::Sketch)) -> Ar
                 let policy = JobPolicy { retry, timeouts, ..JobPolicy::default() };
                 sketch.policies.insert(job as u32, policy);
             }
-            sketch.traits[job] = traits.and(Traits::UNDOABLE.when(special & 6 == 6));
+            sketch.cells[job].traits = traits.and(Traits::UNDOABLE.when(special & 6 == 6));
         }
     })
 }

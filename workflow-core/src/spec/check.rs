@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, order};
+use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, timezone};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::WorkflowName;
@@ -57,21 +57,38 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String
 }
 
 fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
-    if let Some(written) = &spec.schedule
-        && let Err(reason) = schedule::check(&written.value.cron.value)
+    let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
+    let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
+    let said = |key: &str| metadata.get(key).and_then(Json::as_str);
+    let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
+    if let Some(schedule) = own
+        && let Err(reason) = schedule::check(&schedule.cron.value)
     {
-        findings.error(written.value.cron.span, reason);
+        findings.error(schedule.cron.span, reason);
     }
-    if spec.schedule.is_none()
-        && let Some(text) = metadata.get("schedule").and_then(Json::as_str)
+    if let Some(zone) = own_zone
+        && let Err(cure) = timezone::check(&zone.value)
+    {
+        findings.error(zone.span, no_timezone(&zone.value)).help(cure);
+    }
+    if let Some(text) = said("schedule").filter(|_| own.is_none())
         && let Err(reason) = schedule::check(text)
     {
-        let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
         let span = findings.source().find(within, text);
         findings
             .warning(span, reason)
             .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
     }
+    if let Some(text) = said("timezone").filter(|_| own_zone.is_none())
+        && let Err(cure) = timezone::check(text)
+    {
+        let span = findings.source().find(within, text);
+        findings.warning(span, no_timezone(text)).help(cure);
+    }
+}
+
+fn no_timezone(name: &str) -> String {
+    format!("`{name}` is no time zone")
 }
 
 /// Checks everything that can be said of a file without knowing what is registered.
@@ -82,9 +99,8 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     if let Some(project) = &spec.project {
         check_project(project, findings);
     }
-    for (name, value) in &spec.env.0 {
+    for (name, _) in &spec.env.0 {
         check_variable(name, findings);
-        check_template(&value.value.0, value.span, findings);
     }
     check_positive(spec.max_parallel.as_ref(), "max_parallel", findings);
     for (_, limit) in &spec.limits.0 {
@@ -117,13 +133,6 @@ fn check_variable(name: &Text, findings: &mut Findings) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let message = format!("`{}` cannot be the name of an environment variable", name.value);
         findings.error(name.span, message).help("use letters, digits and `_`");
-    }
-}
-
-/// Texts of jobs are checked copy by copy, where their parameters are known.
-fn check_template(text: &str, span: Span, findings: &mut Findings) {
-    if let Err(error) = super::Template::parse(text) {
-        order::report(&error, span, findings);
     }
 }
 

@@ -2,6 +2,7 @@
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::Environment;
@@ -20,12 +21,31 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// An expression, and the jobs that it reads.
+/// An expression, and what it reads of jobs.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     source: String,
     code: String,
-    jobs: Vec<String>,
+    reads: Vec<JobRead>,
+}
+
+/// A place in an expression that reads what a job leaves: `jobs.count.outputs.rows`.
+#[derive(Debug, Clone)]
+pub(super) struct JobRead {
+    /// The job's name.
+    pub(super) job: String,
+    /// What stands in the expression.
+    pub(super) written: String,
+    /// What is read of the job, two levels deep: `outputs`, `rows`.
+    pub(super) steps: Vec<Step>,
+}
+
+/// One level of what is read of a job.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) name: String,
+    /// Where it is in what is written.
+    pub(super) place: Range<usize>,
 }
 
 impl Expression {
@@ -33,11 +53,11 @@ impl Expression {
     /// name can stand in brackets: `jobs["train model"]`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let source = source.trim();
-        let (code, jobs) = name_jobs(source)?;
+        let (code, reads) = name_jobs(source)?;
         ENVIRONMENT.compile_expression(&code).map_err(|error| {
             format!("`{}` is no expression: {}", beginning(source), reason(&error))
         })?;
-        Ok(Self { source: source.to_owned(), code, jobs })
+        Ok(Self { source: source.to_owned(), code, reads })
     }
 
     /// Checks the expression of a `when`, with or without `${{ .. }}` around all of it.
@@ -56,8 +76,13 @@ impl Expression {
     }
 
     /// The names of the jobs that the expression reads.
-    pub(crate) fn jobs(&self) -> &[String] {
-        &self.jobs
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &String> {
+        self.reads.iter().map(|read| &read.job)
+    }
+
+    /// What the expression reads of jobs.
+    pub(super) fn reads(&self) -> &[JobRead] {
+        &self.reads
     }
 
     /// The value, given `{"input": .., "jobs": {name: {"status": .., "outputs": {..}}}}`.
@@ -98,10 +123,10 @@ fn reason(error: &minijinja::Error) -> String {
     reason.replace(" (in <expression>:1)", "")
 }
 
-/// Puts each name after `jobs.` into brackets, and lists the names.
-fn name_jobs(source: &str) -> Result<(String, Vec<String>), String> {
+/// Puts each name after `jobs.` into brackets, and lists what is read.
+fn name_jobs(source: &str) -> Result<(String, Vec<JobRead>), String> {
     let mut code = String::with_capacity(source.len() + 8);
-    let mut jobs = Vec::new();
+    let mut reads = Vec::new();
     let mut rest = source;
     let mut before = ' ';
     while let Some(letter) = rest.chars().next() {
@@ -114,20 +139,21 @@ fn name_jobs(source: &str) -> Result<(String, Vec<String>), String> {
         }
         let is_word = before.is_alphanumeric() || matches!(before, '_' | '.');
         if !is_word && let Some(after) = rest.strip_prefix("jobs") {
-            let (name, length) = job_name(after)?;
+            let (job, length) = job_name(after)?;
             code.push_str("jobs[");
-            code.push_str(&Json::from(name.as_str()).to_string());
+            code.push_str(&Json::from(job.as_str()).to_string());
             code.push(']');
+            let (steps, end) = steps(rest, "jobs".len() + length);
+            reads.push(JobRead { job, written: rest[..end].to_owned(), steps });
             rest = &after[length..];
             before = ']';
-            jobs.push(name);
             continue;
         }
         code.push(letter);
         rest = &rest[letter.len_utf8()..];
         before = letter;
     }
-    Ok((code, jobs))
+    Ok((code, reads))
 }
 
 /// The name after `jobs`, and how much of the text it takes.
@@ -147,6 +173,39 @@ fn job_name(after: &str) -> Result<(String, usize), String> {
         return Ok((after[2..length].to_owned(), length + 2));
     }
     Err("`jobs` is followed by the name of a job: `jobs.extract` or `jobs[\"extract\"]`".to_owned())
+}
+
+/// The first two of the names that follow from here on, and where they end.
+fn steps(text: &str, from: usize) -> (Vec<Step>, usize) {
+    let mut steps = Vec::new();
+    let mut end = from;
+    while steps.len() < 2
+        && let Some(place) = step(&text[end..])
+    {
+        let close = if text[end..].starts_with('[') { 2 } else { 0 };
+        let place = end + place.start..end + place.end;
+        end = place.end + close;
+        // A name that is called is no name of an output.
+        if text[end..].starts_with('(') {
+            break;
+        }
+        steps.push(Step { name: text[place.clone()].to_owned(), place });
+    }
+    (steps, end)
+}
+
+/// Where the name is in the `.name` or `["name"]` that the text begins with.
+fn step(text: &str) -> Option<Range<usize>> {
+    if let Some(name) = text.strip_prefix('.') {
+        let of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let length = name.find(|letter| !of_name(letter)).unwrap_or(name.len());
+        return (length > 0).then_some(1..1 + length);
+    }
+    let inside = text.strip_prefix('[')?;
+    let quote = inside.chars().next().filter(|letter| matches!(letter, '"' | '\''))?;
+    let length = quoted(inside, quote)?;
+    let is_whole = inside[length..].starts_with(']') && !inside[..length].contains('\\');
+    is_whole.then_some(2..length)
 }
 
 /// The length of the quoted string at the beginning of the text.
@@ -191,7 +250,26 @@ mod tests {
     fn the_jobs_that_are_read_are_known() {
         let source = "jobs.a.outputs.x ~ jobs[\"b c\"].status ~ 'jobs.no' ~ input.jobs";
         let expression = Expression::parse(source).expect("an expression");
-        assert_eq!(expression.jobs(), ["a", "b c"]);
+        assert!(expression.jobs().eq(["a", "b c"]), "{expression:?}");
+    }
+
+    #[test]
+    fn what_is_read_of_them_is_known() {
+        let source = "jobs.a.outputs.x.y ~ jobs['b'][\"outputs\"]['c d'] ~ jobs.e.outputs.items()";
+        let expression = Expression::parse(source).expect("an expression");
+        let reads = expression.reads().iter().map(|read| {
+            let steps = read.steps.iter().map(|step| {
+                assert_eq!(read.written[step.place.clone()], step.name);
+                step.name.as_str()
+            });
+            format!("{}: {}", read.written, steps.collect::<Vec<_>>().join(", "))
+        });
+        let expected = [
+            "jobs.a.outputs.x: outputs, x",
+            "jobs['b'][\"outputs\"]['c d']: outputs, c d",
+            "jobs.e.outputs.items: outputs",
+        ];
+        assert_eq!(reads.collect::<Vec<_>>(), expected);
     }
 
     #[test]

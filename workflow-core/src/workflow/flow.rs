@@ -1,17 +1,16 @@
 //! The builder of typed graphs.
 
 mod group;
+mod plan;
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::{Extras, Plan, PlanError, UndoPlan};
-use crate::graph::{GraphError, JobPolicy, Sketch};
-use crate::id::JobName;
+use super::plan::{Extras, UndoPlan};
+use crate::graph::{GraphError, JobPolicy, NO_JOB, Sketch};
+use crate::id::check_name;
 use crate::job::{
-    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Source, Traits, Wiring,
-    fresh_owner,
+    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Traits, fresh_owner,
 };
 use crate::value::{Boxed, Type};
 
@@ -44,18 +43,20 @@ pub struct Flow {
     columns: Vec<Type>,
     /// Of each job, the column that its output goes to.
     column_of: Vec<u32>,
-    /// Inputs of all jobs, one after another: numbers of jobs, or what [`Place`] makes of others.
-    inputs: Vec<u32>,
+    /// Of each job, where its inputs end in what the sketch has it wait for. They come first, and
+    /// those that are no jobs have numbers from [`CONSTANTS`] on.
     input_ends: Vec<u32>,
+    /// How many inputs all jobs have.
+    inputs: usize,
     constants: Vec<Boxed>,
-    extras: HashMap<u32, Extras>,
+    extras: Vec<(u32, Extras)>,
     input: Option<Type>,
     output: Option<(u32, Type)>,
     problem: Option<GraphError>,
 }
 
 /// Constants are numbered from here; jobs come before.
-const CONSTANTS: u32 = 1 << 31;
+const CONSTANTS: u32 = NO_JOB;
 /// The number of the workflow's input.
 const INPUT: u32 = u32::MAX;
 
@@ -79,10 +80,10 @@ impl Flow {
             bodies: Bodies::with_capacity(jobs),
             columns: Vec::new(),
             column_of: Vec::with_capacity(jobs),
-            inputs: Vec::with_capacity(jobs),
             input_ends: Vec::with_capacity(jobs),
+            inputs: 0,
             constants: Vec::new(),
-            extras: HashMap::new(),
+            extras: Vec::new(),
             input: None,
             output: None,
             problem: None,
@@ -184,55 +185,38 @@ impl Flow {
     fn add(&mut self, call: RawCall) -> u32 {
         let job = self.bodies.len() as u32;
         let mut traits = call.traits();
-        let RawCall { name, body, inputs, output, options, .. } = call;
+        let RawCall { name, given, body, inputs, output, options, .. } = call;
         for input in &inputs {
             match self.own(input.0) {
-                Some(index) => self.read(index),
+                Some(index) => self.sketch.wait(index),
                 None => self.foreign(Some(&name)),
             }
         }
-        let mut given = None;
-        if let Some(mut options) = options {
-            given = options.name.take();
-            traits = self.ask(job, given.as_deref(), &name, traits, *options);
+        self.input_ends.push(self.sketch.waits() as u32);
+        self.inputs += inputs.len();
+        if let Some(Err(error)) = given.as_deref().map(check_name) {
+            self.problem.get_or_insert(GraphError::Name(error));
+        }
+        if let Some(options) = options {
+            traits = self.ask(job, given.as_deref().unwrap_or(&name), traits, *options);
         }
         let column = self.column(output);
         self.column_of.push(column);
-        self.input_ends.push(self.inputs.len() as u32);
-        self.sketch.traits.push(traits);
-        self.sketch.ends.push(self.sketch.depends_on.len() as u32);
-        self.sketch.names.push(name, given);
+        self.sketch.add(name, given.as_deref(), traits);
         self.bodies.push(body);
         job
     }
 
-    fn read(&mut self, index: u32) {
-        self.inputs.push(index);
-        if index < CONSTANTS {
-            self.sketch.depends_on.push(index);
-        }
-    }
-
     /// Notes what a job asks for.
-    fn ask(
-        &mut self,
-        job: u32,
-        name: Option<&str>,
-        seed: &str,
-        traits: Traits,
-        options: JobOptions,
-    ) -> Traits {
-        if let Some(Err(error)) = name.map(|name| JobName::new(name.to_owned())) {
-            self.problem.get_or_insert(GraphError::Name(error));
-        }
+    fn ask(&mut self, job: u32, name: &str, traits: Traits, options: JobOptions) -> Traits {
         for other in &options.after {
             match self.own(*other) {
-                Some(index) if index < CONSTANTS => self.sketch.depends_on.push(index),
+                Some(index) if index < CONSTANTS => self.sketch.wait(index),
                 Some(_) => {}
-                None => self.foreign(name.or(Some(seed))),
+                None => self.foreign(Some(name)),
             }
         }
-        self.wait_for_groups(job, name.unwrap_or(seed), &options.after_groups);
+        self.wait_for_groups(job, name, &options.after_groups);
         let (policy, traits) = policy(&options, traits);
         if let Some(policy) = policy {
             self.sketch.policies.insert(job, policy);
@@ -243,7 +227,7 @@ impl Flow {
                 inputs: undo.inputs.into(),
                 output: undo.output,
             });
-            self.extras.insert(job, Extras { condition: options.condition, undo });
+            self.extras.push((job, Extras { condition: options.condition, undo }));
         }
         traits
     }
@@ -260,67 +244,6 @@ impl Flow {
             self.columns.push(kind);
             self.columns.len() - 1
         }) as u32
-    }
-
-    /// Proves that the graph can run, and compiles it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when there are no jobs, when two were given one name, when a name is ill-formed, or
-    /// when a job reads a handle of another flow.
-    pub fn plan(self) -> Result<Plan, PlanError> {
-        if let Some(problem) = self.problem {
-            return Err(problem.into());
-        }
-        if self.inputs.len() >= CONSTANTS as usize || self.bodies.len() >= CONSTANTS as usize {
-            return Err(GraphError::TooLarge.into());
-        }
-        let (graph, order) = self.sketch.compile()?;
-        let mut rows = vec![0_u32; self.columns.len()];
-        let mut outputs = Vec::with_capacity(order.len());
-        let mut output_of = vec![Source { column: 0, row: 0 }; order.len()];
-        for old in &order {
-            let column = self.column_of[*old as usize];
-            let source = Source { column, row: rows[column as usize] };
-            rows[column as usize] += 1;
-            outputs.push(source);
-            output_of[*old as usize] = source;
-        }
-        let source = |index: u32| match index {
-            INPUT => Source { column: Source::INPUT, row: 0 },
-            job if job < CONSTANTS => output_of[job as usize],
-            other => Source { column: Source::CONSTANT, row: other - CONSTANTS },
-        };
-        let mut starts = Vec::with_capacity(order.len());
-        let mut inputs = Vec::with_capacity(self.inputs.len());
-        for old in &order {
-            starts.push(inputs.len() as u32);
-            let old = *old as usize;
-            let first = if old == 0 { 0 } else { self.input_ends[old - 1] as usize };
-            let range = first..self.input_ends[old] as usize;
-            inputs.extend(self.inputs[range].iter().map(|index| source(*index)));
-        }
-        let output = self.output.map(|(index, kind)| (source(index), kind));
-        let columns = self.columns.into_iter().zip(rows).collect();
-        let mut bodies = self.bodies;
-        bodies.reorder(&order);
-        let mut extras = self.extras;
-        let numbered = order.iter().enumerate();
-        let extras = numbered.filter_map(|(new, old)| Some((new as u32, extras.remove(old)?)));
-        Ok(Plan {
-            extras: extras.collect(),
-            graph: Arc::new(graph),
-            bodies,
-            wiring: Arc::new(Wiring {
-                columns,
-                inputs,
-                starts,
-                outputs,
-                constants: self.constants,
-            }),
-            output,
-            kept: OnceLock::new(),
-        })
     }
 }
 

@@ -89,6 +89,15 @@ fn yaml_json_and_json5_say_the_same() {
 }
 
 #[test]
+fn a_file_may_name_its_schema() {
+    let json = r#"{"$schema": "../workflow.schema.json", "name": "bakery",
+        "jobs": [{"name": "bake", "command": "oven"}]}"#;
+    for name in ["bakery.json", "bakery.json5", "bakery.yaml"] {
+        assert!(sound(name, json).warnings().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_other_line_ends_do_no_harm() {
     let text = format!("\u{feff}name: bakery\n{JOB}").replace('\n', "\r\n");
     assert_eq!(sound("bakery.yaml", &text).name().as_str(), "bakery");
@@ -99,4 +108,16 @@ fn merge_keys_and_anchors_are_followed() {
     let text = "name: bakery\njobs:\n  - &mix\n    name: mix\n    command: mixer\n    env: { A: 1 }\n  \
                 - <<: *mix\n    name: bake\n";
     assert_eq!(sound("bakery.yaml", text).graph().len(), 2);
+}
+
+#[test]
+fn a_merge_key_in_quotes_is_a_key_like_any_other() {
+    let with = |env: &str| format!("name: bakery\nenv: {{ {env} }}\n{JOB}");
+    for key in ["'<<'", "\"<<\"", "!!str <<"] {
+        assert!(sound("bakery.yaml", &with(&format!("{key}: 7"))).warnings().is_empty(), "{key}");
+        let twice = wrong(&with(&format!("{key}: 7, '<<': 8"))).to_string();
+        assert!(twice.contains("the key `<<` is given twice"), "{twice}");
+    }
+    let merged = wrong(&with("<<: { A: [] }")).to_string();
+    assert!(merged.contains("expected a string, a number or a boolean"), "{merged}");
 }

@@ -203,6 +203,27 @@ jobs:
 }
 
 #[test]
+fn recovery_scripts_read_what_other_jobs_left() {
+    let folder = Folder::new("handler_reads");
+    let report = run(folder.file(
+        r#"
+name: tea
+env: { LEAF: "${{ input or 'green' }}" }
+failure_handlers:
+  - name: mop
+    rules:
+      - match_all_exit_codes: true
+        recovery_script: echo "${{ jobs.count.outputs.cups }} $LEAF" >> told
+jobs:
+  - { name: boil, failure_handler: mop, command: 'test $WORKFLOW_ATTEMPT = 2' }
+  - { name: count, command: 'echo cups=3 > "$WORKFLOW_OUTPUT"' }
+"#,
+    ));
+    assert_eq!(report.job("boil").expect("the job").attempts, 2);
+    assert_eq!(folder.lines("told"), ["3 green"]);
+}
+
+#[test]
 fn actions_run_around_the_jobs() {
     let folder = Folder::new("actions");
     let action = |trigger: &str, more: &str| {

@@ -28,6 +28,12 @@ type Values = Option<Vec<u32>>;
 
 /// Says what is wrong with a schedule.
 pub(super) fn check(text: &str) -> Result<(), String> {
+    if let Some((zone, cron)) = zone_and_cron(text) {
+        return Err(format!(
+            "{text:?} holds a time zone, for which a cron expression has no field; write {cron:?}, \
+             and beside it \"timezone\": {zone:?}"
+        ));
+    }
     let upper = text.trim().to_uppercase();
     if NICKNAMES.contains(&upper.as_str()) {
         return Ok(());
@@ -51,6 +57,14 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// The two parts of `CRON_TZ=Europe/Berlin 0 3 * * *`, which some programs read.
+fn zone_and_cron(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim();
+    let zoned = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ="))?;
+    let (zone, cron) = zoned.split_once(char::is_whitespace)?;
+    Some((zone, cron.trim_start()))
 }
 
 fn wrong(text: &str, why: &str) -> String {
@@ -168,6 +182,8 @@ mod tests {
             "+1 * * * *",
             "1, * * * *",
             "0 0 * * 5#6",
+            "CRON_TZ=Europe/Berlin 0 3 * * *",
+            "TZ=UTC 0 3 * * *",
         ] {
             assert!(check(wrong).is_err(), "{wrong:?}");
         }

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::de::{Error, Expected, Unexpected};
 
 use super::super::path::Path;
+use super::super::place::{Layer, Place};
 use super::super::redact::Redaction;
-use super::super::setting::{Key, Layer, Place, Setting};
+use super::super::setting::{Key, Setting};
 use crate::document::{Diagnostics, Findings};
 use crate::id::nearest;
 

@@ -1,0 +1,117 @@
+//! `--param`: a value, and the way to it through the objects of the input.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value as Json};
+
+/// A value and its place: `source.retries=3`.
+#[derive(Debug, Clone)]
+pub(super) struct Parameter {
+    /// The place as it was written.
+    written: String,
+    path: Vec<String>,
+    value: Json,
+}
+
+impl FromStr for Parameter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (written, value) = match text.split_once('=') {
+            Some(("", _)) | None => {
+                return Err("it must be KEY=VALUE, such as day=2026-01-02".to_owned());
+            }
+            Some(parts) => parts,
+        };
+        let path = keys(written);
+        if path.iter().any(String::is_empty) {
+            return Err(format!("`{written}` lacks a key between its dots; {ESCAPE}"));
+        }
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
+        Ok(Self { written: written.to_owned(), path, value })
+    }
+}
+
+const ESCAPE: &str = "a dot that belongs to a key is written `\\.`";
+
+/// The keys of a place: parted by dots, but for those behind a backslash.
+fn keys(written: &str) -> Vec<String> {
+    let mut keys = vec![String::new()];
+    let mut letters = written.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = keys.len() - 1;
+        match letter {
+            '.' => keys.push(String::new()),
+            '\\' => {
+                keys[last].push(letters.next_if(|next| matches!(next, '.' | '\\')).unwrap_or('\\'))
+            }
+            letter => keys[last].push(letter),
+        }
+    }
+    keys
+}
+
+/// The place of some keys, as it is written.
+fn place(keys: &[String]) -> String {
+    let written = keys.iter().map(|key| key.replace('\\', "\\\\").replace('.', "\\."));
+    written.collect::<Vec<_>>().join(".")
+}
+
+/// Sets the values, one after another.
+///
+/// # Errors
+///
+/// Fails when one would undo another, and when what lies on the way is no object.
+pub(super) fn set_all(
+    parameters: &[Parameter],
+    object: &mut Map<String, Json>,
+) -> Result<(), String> {
+    for (at, parameter) in parameters.iter().enumerate() {
+        let written = &parameter.written;
+        let undone = parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));
+        match undone {
+            Some(other) if other.path == parameter.path => {
+                return Err(format!("--param sets `{written}` twice; leave one away"));
+            }
+            Some(other) => {
+                return Err(format!(
+                    "--param sets `{written}` after `{}`, which it undoes; set the whole first",
+                    other.written
+                ));
+            }
+            None => parameter.set(object)?,
+        }
+    }
+    Ok(())
+}
+
+impl Parameter {
+    fn set(&self, object: &mut Map<String, Json>) -> Result<(), String> {
+        let Some((last, above)) = self.path.split_last() else { return Ok(()) };
+        let mut object = object;
+        for (depth, key) in above.iter().enumerate() {
+            let inner = object.entry(key.clone()).or_insert_with(|| Json::Object(Map::new()));
+            let kind = kind(inner);
+            object = inner.as_object_mut().ok_or_else(|| {
+                format!(
+                    "--param sets `{}`, but `{}` is {kind}, which has no keys; {ESCAPE}",
+                    self.written,
+                    place(&self.path[..=depth])
+                )
+            })?;
+        }
+        object.insert(last.clone(), self.value.clone());
+        Ok(())
+    }
+}
+
+fn kind(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,114 @@
+//! Keys of an input that its schema does not have, but for a letter or two: likely typing errors.
+//! They are remarked on, not refused, since a type may know keys that its schema does not tell.
+
+use serde_json::Value as Json;
+
+/// The paths of such keys, each with the key that is likely meant.
+pub(super) fn keys(schema: &Json, input: &Json) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    Look { root: schema, found: &mut found }.at(&[schema], input, "");
+    found
+}
+
+struct Look<'a> {
+    root: &'a Json,
+    found: &'a mut Vec<(String, String)>,
+}
+
+impl<'a> Look<'a> {
+    /// Looks at a value that any of these schemas may describe.
+    fn at(&mut self, schemas: &[&'a Json], value: &Json, path: &str) {
+        let mut all = Vec::new();
+        schemas.iter().for_each(|schema| self.alternatives(schema, 0, &mut all));
+        match value {
+            Json::Object(entries) => {
+                let objects: Vec<_> =
+                    all.iter().filter_map(|one| one.get("properties")?.as_object()).collect();
+                for (key, value) in entries {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    let known: Vec<_> = objects.iter().filter_map(|one| one.get(key)).collect();
+                    let names = objects.iter().flat_map(|one| one.keys());
+                    match known.is_empty() {
+                        false => self.at(&known, value, &path),
+                        true if all.iter().any(|one| is_open(one)) => {}
+                        true => self.found.extend(nearest(key, names).map(|near| (path, near))),
+                    }
+                }
+            }
+            Json::Array(items) => {
+                let of_items: Vec<_> = all.iter().filter_map(|one| one.get("items")).collect();
+                items.iter().for_each(|item| self.at(&of_items, item, path));
+            }
+            _ => {}
+        }
+    }
+
+    /// The schema and all that it stands for: what it refers to, what it combines.
+    fn alternatives(&self, schema: &'a Json, depth: usize, all: &mut Vec<&'a Json>) {
+        if depth > DEPTH {
+            return;
+        }
+        all.push(schema);
+        let named = schema.get("$ref").and_then(Json::as_str);
+        let named = named.and_then(|name| self.root.pointer(name.strip_prefix('#')?));
+        let combined = ["anyOf", "oneOf", "allOf"].into_iter();
+        let combined = combined.filter_map(|word| schema.get(word)?.as_array()).flatten();
+        combined.chain(named).for_each(|one| self.alternatives(one, depth + 1, all));
+    }
+}
+
+/// Schemas that refer to each other are followed so far.
+const DEPTH: usize = 8;
+
+/// Whether an object may have keys that its schema does not name.
+fn is_open(schema: &Json) -> bool {
+    schema.get("additionalProperties").is_some_and(|more| *more != Json::Bool(false))
+}
+
+fn nearest<'a>(key: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let likeness = |name: &str| match strsim::osa_distance(key, name) {
+        // In short names Jaro and Winkler do not see that two letters have changed places.
+        1 if key.chars().count() > 2 => 1.0,
+        _ => strsim::jaro_winkler(key, name),
+    };
+    let likely = names.map(|name| (likeness(name), name));
+    let likely = likely.filter(|(likeness, _)| *likeness > 0.75);
+    likely.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_that_are_nearly_right_are_found() {
+        let schema = json!({
+            "properties": {
+                "day": { "type": "string" },
+                "source": { "anyOf": [{ "$ref": "#/$defs/Source" }, { "type": "null" }] },
+                "stages": { "items": { "$ref": "#/$defs/Source" } },
+                "labels": { "additionalProperties": { "type": "string" } },
+            },
+            "$defs": { "Source": { "properties": { "retries": {} } } },
+        });
+        let input = json!({
+            "dya": 1,
+            "weather": "fine",
+            "source": { "retrys": 1 },
+            "stages": [{ "retries": 1 }, { "retires": 2 }],
+            "labels": { "lables": "x" },
+        });
+        let found = keys(&schema, &input);
+        let found: Vec<_> = found.iter().map(|(key, near)| format!("{key}: {near}")).collect();
+        assert_eq!(found, ["dya: day", "source.retrys: retries", "stages.retires: retries"]);
+    }
+
+    #[test]
+    fn where_nothing_is_known_nothing_is_said() {
+        let input = json!({ "dya": 1 });
+        for schema in [json!(null), json!(true), json!({ "$ref": "#" }), json!({ "anyOf": [] })] {
+            assert!(keys(&schema, &input).is_empty(), "{schema}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What the real binary draws on a terminal while a run goes on, and what it does to typed keys.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use insta::assert_snapshot;
+use pty_process::Size;
+use pty_process::blocking::{self, Pty};
+
+use support::{folder, same};
+
+const ROWS: u16 = 20;
+const COLUMNS: u16 = 100;
+
+/// What a terminal may take to show what it is to show, on a machine with other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A terminal in which the binary `workflow` runs.
+struct Terminal {
+    pty: Arc<Pty>,
+    child: Child,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+}
+
+impl Terminal {
+    fn run(folder: &Path, args: &[&str]) -> Self {
+        let (pty, user_side) = blocking::open().expect("a pseudo-terminal");
+        pty.resize(Size::new(ROWS, COLUMNS)).expect("it has a size");
+        let mut command = support::command(assert_cmd::cargo::cargo_bin!("workflow"));
+        command.args(args).current_dir(folder).env("TERM", "xterm-256color");
+        let child = blocking::Command::from(command).spawn(user_side).expect("it starts");
+        let pty = Arc::new(pty);
+        let output = reader(Arc::clone(&pty));
+        Self { pty, child, output, screen: vt100::Parser::new(ROWS, COLUMNS, 0) }
+    }
+
+    fn shown(&self) -> String {
+        let rows = self.screen.screen().rows(0, COLUMNS);
+        let rows: Vec<_> = rows.map(|row| row.trim_end().to_owned()).collect();
+        rows.join("\n").trim_end().to_owned()
+    }
+
+    /// Waits until this is shown.
+    fn wait_for(&mut self, what: &str, shows: impl Fn(&str) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !shows(&self.shown()) {
+            let drawn = self.output.recv_timeout(end.saturating_duration_since(Instant::now()));
+            let drawn = drawn.unwrap_or_else(|_| panic!("{what} is not shown:\n{}", self.shown()));
+            self.screen.process(&drawn);
+        }
+    }
+
+    fn type_keys(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// What is shown in the end, and the exit code.
+    fn end(mut self) -> (String, Option<i32>) {
+        while let Ok(drawn) = self.output.recv_timeout(PATIENCE) {
+            self.screen.process(&drawn);
+        }
+        let code = self.child.wait().expect("it ends").code();
+        (self.shown(), code)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A test that has failed leaves nothing behind; otherwise it has ended.
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// What is written to the terminal, until nobody has it open any more.
+fn reader(pty: Arc<Pty>) -> Receiver<Vec<u8>> {
+    let (sender, output) = channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // When the last user has gone, Linux says so with an error.
+        while let Ok(length @ 1..) = (&*pty).read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    output
+}
+
+/// The line that begins with this, after what moves before it.
+fn line<'s>(screen: &'s str, begin: &str) -> Option<&'s str> {
+    let text =
+        |line: &'s str| line.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    screen.lines().map(text).find(|line| line.starts_with(begin))
+}
+
+const TEA: &str = "\
+name: tea
+max_parallel: 2
+jobs:
+  - { name: boil, command: 'read go < boiling' }
+  - { name: warm, command: 'read go < warming' }
+  - { name: pour, command: 'echo poured', depends_on: [boil, warm] }
+";
+
+#[test]
+fn a_line_for_each_job_under_way_and_the_report_at_the_end() {
+    let folder = folder("live", &[("tea.yaml", TEA)]);
+    let gates = ["boiling", "warming"].map(|name| folder.join(name));
+    let made = std::process::Command::new("mkfifo").args(&gates).status().expect("it is there");
+    assert!(made.success());
+    let mut terminal = Terminal::run(&folder, &["run", "tea.yaml"]);
+    terminal.wait_for("a line for each job", |screen| {
+        ["boil ", "warm ", "0 of 3 jobs"].iter().all(|begin| line(screen, begin).is_some())
+    });
+    assert!(line(&terminal.shown(), "pour ").is_none(), "{}", terminal.shown());
+    for gate in gates {
+        fs::write(gate, "go\n").expect("a job waits for it");
+    }
+    let (shown, code) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    // What a command takes differs from machine to machine.
+    let begin = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    let begins: Vec<_> = shown.lines().map(begin).collect();
+    same().bind(|| {
+        assert_snapshot!(begins.join("\n"), @"
+    pour |
+    tea completed
+    tea completed
+    job status
+    boil completed
+    warm completed
+    pour completed
+    log: .workflow/runs/<id>/output.log
+    ")
+    });
+}
+
+const WAIT: &str = r#"
+name: wait
+jobs:
+  - name: watch
+    command: |
+      trap 'echo bye; exit 1' TERM; echo ready; while :; do sleep 0.1; done
+"#;
+
+#[test]
+fn control_and_c_cancel_the_run() {
+    let folder = folder("typed", &[("wait.yaml", WAIT)]);
+    let mut terminal = Terminal::run(&folder, &["run", "wait.yaml"]);
+    terminal.wait_for("the job", |screen| {
+        line(screen, "watch | ready").is_some() && line(screen, "0 of 1 jobs").is_some()
+    });
+    terminal.type_keys("\u{3}");
+    let (shown, code) = terminal.end();
+    assert_eq!(code, Some(130), "{shown}");
+    assert!(line(&shown, "cancelling: jobs are asked to stop").is_some(), "{shown}");
+    assert!(line(&shown, "watch | bye").is_some(), "{shown}");
+    assert!(line(&shown, "wait cancelled in ").is_some(), "{shown}");
+}

@@ -1,0 +1,130 @@
+//! Values that hold no others: texts, numbers, booleans; and values of any shape.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Read, wrong_type};
+use crate::document::{Findings, Node, Value};
+
+impl Read for Box<str> {
+    const WANTED: &'static str = "a string";
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => {
+                wrong_type(node, Self::WANTED, findings);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "string" })
+    }
+}
+
+/// A string, or a number or boolean as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scalar(pub(crate) Box<str>);
+
+impl Read for Scalar {
+    const WANTED: &'static str = "a string, a number or a boolean";
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(Self(text.clone())),
+            Value::Number(_) | Value::Bool(_) => {
+                Some(Self(findings.source().slice(node.span).into()))
+            }
+            _ => {
+                wrong_type(node, Self::WANTED, findings);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl Read for bool {
+    const WANTED: &'static str = "`true` or `false`";
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Bool(value) => Some(*value),
+            _ => {
+                wrong_type(node, Self::WANTED, findings);
+                None
+            }
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "boolean" })
+    }
+}
+
+macro_rules! read_integer {
+    ($($integer:ty),*) => {$(
+        impl Read for $integer {
+            const WANTED: &'static str = "an integer";
+
+            fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+                let Value::Number(number) = &node.value else {
+                    wrong_type(node, Self::WANTED, findings);
+                    return None;
+                };
+                let fits = number.as_i64().map(Self::try_from).and_then(Result::ok);
+                let fits = fits.or_else(|| number.as_u64().and_then(|n| Self::try_from(n).ok()));
+                if fits.is_none() {
+                    let (least, most) = (Self::MIN, Self::MAX);
+                    let message = format!("expected an integer from {least} to {most}, found {number}");
+                    findings.error(node.span, message);
+                }
+                fits
+            }
+
+            fn schema(_: &mut Map<String, Json>) -> Json {
+                json!({ "type": "integer", "minimum": Self::MIN })
+            }
+        }
+    )*};
+}
+
+read_integer!(i32, u32, i64, u64);
+
+impl Read for f64 {
+    const WANTED: &'static str = "a number";
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Number(number) => number.as_f64(),
+            _ => {
+                wrong_type(node, Self::WANTED, findings);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!({ "type": "number" })
+    }
+}
+
+impl Read for Json {
+    const WANTED: &'static str = "any value";
+
+    fn read(node: &Node, _: &mut Findings) -> Option<Self> {
+        Some(node.to_json())
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!(true)
+    }
+}

@@ -1,0 +1,60 @@
+//! Commands that run when something happens, as they are written.
+
+use super::Text;
+use crate::document::{Idle, Spanned, choice, record};
+
+record! {
+    /// Commands that run when something happens.
+    pub(crate) struct ActionSpec, "an action" {
+        /// When the action runs.
+        trigger_type: ActionTrigger,
+        /// What the action does.
+        action_type: Spanned<ActionKind>,
+        /// The commands, one after another.
+        commands: Vec<Text>,
+        /// The jobs that `on_jobs_ready` and `on_jobs_complete` look at.
+        jobs: Vec<Text>,
+        /// Patterns for names of jobs that they look at.
+        job_name_regexes: Vec<Text>,
+        /// Slurm: kept, not used.
+        scheduler: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        scheduler_type: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        num_allocations: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        start_one_worker_per_node: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        max_parallel_jobs: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        persistent: Option<Idle<true>>,
+    }
+}
+
+choice! {
+    /// When an action runs.
+    pub(crate) enum ActionTrigger, "a trigger of actions" {
+        /// Before the first job.
+        WorkflowStart = "on_workflow_start",
+        /// After the last job, however the run went.
+        WorkflowComplete = "on_workflow_complete",
+        /// When the jobs could start; before they do.
+        JobsReady = "on_jobs_ready",
+        /// When the jobs have ended.
+        JobsComplete = "on_jobs_complete",
+        /// Before the first job that this process runs.
+        WorkerStart = "on_worker_start",
+        /// After the last job that this process runs.
+        WorkerComplete = "on_worker_complete",
+    }
+}
+
+choice! {
+    /// What an action does.
+    pub(crate) enum ActionKind, "a type of action" {
+        /// Runs commands.
+        RunCommands = "run_commands",
+        /// Asks Slurm for machines, which this engine does not.
+        ScheduleNodes = "schedule_nodes",
+    }
+}

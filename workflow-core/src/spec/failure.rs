@@ -1,0 +1,46 @@
+//! What to do when a job fails, as it is written: attempts, and rules by exit code.
+
+use super::{Text, Time};
+use crate::document::{Spanned, record};
+
+record! {
+    /// When and how often a failed job is tried again.
+    pub(crate) struct RetrySpec, "a retry policy" {
+        /// How many attempts there may be; 0 means without limit. Default: 1.
+        maximum_attempts: Option<u32>,
+        /// The wait after the first failed attempt. Default: 1 s.
+        initial_interval: Option<Time>,
+        /// What each wait is multiplied by to give the next. Default: 2.0; at least 1.
+        backoff_coefficient: Option<Spanned<f64>>,
+        /// The longest wait. Default: 100 times the initial interval.
+        maximum_interval: Option<Time>,
+        /// The share of a wait, 0.0 to 1.0, that chance may take off. Default: 0.2.
+        jitter: Option<Spanned<f64>>,
+        /// Error types that end the job at once.
+        non_retryable_errors: Vec<Box<str>>,
+    }
+}
+
+record! {
+    /// What to do when a job fails, by its exit code.
+    pub(crate) struct HandlerSpec, "a failure handler" {
+        /// The name by which jobs ask for this.
+        name: Text,
+        /// The rules; the first that matches holds.
+        rules: Vec<RuleSpec>,
+    }
+}
+
+record! {
+    /// What to do when a job fails with one of these exit codes.
+    pub(crate) struct RuleSpec, "a rule of a failure handler" {
+        /// The exit codes.
+        exit_codes: Vec<i32>,
+        /// Whether the rule is for every exit code but 0.
+        match_all_exit_codes: bool,
+        /// A command that runs before the job is tried again; the job waits for the jobs that it reads.
+        recovery_script: Option<Text>,
+        /// How often the job is tried again. Default: 3.
+        max_retries: Option<u32>,
+    }
+}

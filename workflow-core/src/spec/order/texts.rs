@@ -1,0 +1,57 @@
+//! The texts of a job in which places are filled in.
+
+use serde_json::Value as Json;
+
+use crate::document::{Findings, Span, Spanned};
+use crate::spec::template::TemplateError;
+use crate::spec::{HandlerSpec, JobEntry, JobSpec, Text};
+
+/// The texts of an entry in which places may be filled in; `when` is an expression itself.
+pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
+    let rest = entry.rest.as_deref();
+    let single = |field: fn(&JobSpec) -> &Option<Text>| rest.and_then(|rest| field(rest).as_ref());
+    let texts = [
+        entry.command.as_ref(),
+        single(|rest| &rest.invocation_script),
+        single(|rest| &rest.stdin),
+        single(|rest| &rest.cwd),
+    ];
+    let variables = rest.into_iter().flat_map(|rest| &rest.env.0);
+    texts
+        .into_iter()
+        .flatten()
+        .map(|text| (&*text.value, text.span))
+        .chain(variables.map(|(_, value)| (&*value.value.0, value.span)))
+        .chain(rest.and_then(|rest| rest.with.as_ref()).into_iter().flat_map(texts_in))
+}
+
+/// The recovery scripts of a failure handler that look as if they read what jobs leave.
+pub(crate) fn scripts_that_read(handler: &HandlerSpec) -> impl Iterator<Item = (&str, Span)> {
+    let scripts = handler.rules.iter().filter_map(|rule| rule.recovery_script.as_ref());
+    let reading = scripts.filter(|text| text.value.contains("${{") && text.value.contains("jobs"));
+    reading.map(|text| (&*text.value, text.span))
+}
+
+/// So many scripts of one failure handler may read jobs: each of its jobs looks at them all.
+pub(super) const MAX_SCRIPTS: usize = 100;
+
+/// The texts inside of a value.
+fn texts_in(value: &Spanned<Json>) -> Vec<(&str, Span)> {
+    let mut texts = Vec::new();
+    let mut left = vec![&value.value];
+    while let Some(json) = left.pop() {
+        match json {
+            Json::String(text) => texts.push((text.as_str(), value.span)),
+            Json::Array(items) => left.extend(items),
+            Json::Object(entries) => left.extend(entries.values()),
+            _ => {}
+        }
+    }
+    texts
+}
+
+/// Reports what is wrong with a text that has places.
+pub(super) fn report(error: &TemplateError, within: Span, findings: &mut Findings) {
+    let span = findings.source().find(within, &error.part);
+    findings.error(span, error.message.clone()).help(error.help);
+}

@@ -1,0 +1,117 @@
+use super::values::values;
+use super::*;
+use serde_json::json;
+
+fn axes(parameters: &[(&str, Json)], zipped: bool) -> Axes {
+    let axes: Vec<_> = parameters
+        .iter()
+        .map(|(name, json)| ((*name).into(), values(json, &Axes::none()).expect("values")))
+        .collect();
+    let count = if zipped {
+        axes[0].1.len()
+    } else {
+        axes.iter().map(|axis: &(Box<str>, Vec<Argument>)| axis.1.len()).product()
+    };
+    Axes { axes, zipped, count }
+}
+
+fn all(text: &str, axes: &Axes) -> Vec<String> {
+    (0..axes.count()).map(|copy| fill(text, axes, copy).into_owned()).collect()
+}
+
+fn range_of(text: &str) -> Vec<String> {
+    all("{i}", &axes(&[("i", json!(text))], false))
+}
+
+#[test]
+fn ranges_hold_both_ends() {
+    assert_eq!(range_of("0:3"), ["0", "1", "2", "3"]);
+    assert_eq!(range_of("0:100:25"), ["0", "25", "50", "75", "100"]);
+    assert_eq!(range_of("3:1:-1"), ["3", "2", "1"]);
+    assert_eq!(range_of("-1:1"), ["-1", "0", "1"]);
+}
+
+#[test]
+fn ranges_of_decimals_do_not_drift() {
+    let tenths = range_of("0.0:1.0:0.1");
+    assert_eq!(tenths.len(), 11);
+    assert_eq!(tenths[3], "0.3");
+    assert_eq!(range_of("0.1:0.3:0.05"), ["0.1", "0.15", "0.2", "0.25", "0.3"]);
+}
+
+#[test]
+fn lists_come_as_lists_or_as_texts() {
+    let native = all("{x}", &axes(&[("x", json!(["adam", 0.001, 16]))], false));
+    assert_eq!(native, ["adam", "0.001", "16"]);
+    let text = all("{x}", &axes(&[("x", json!("['adam', 0.001, 16]"))], false));
+    assert_eq!(text, native);
+}
+
+#[test]
+fn what_is_no_range_is_said() {
+    let unfit = |text: &str| values(&json!(text), &Axes::none()).expect_err("is no range");
+    for (text, reason, help) in [
+        ("0:9:0", "whose step is 0", "`0:9`"),
+        ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or turn it round: `0:9`"),
+        ("0:9:-3", "steps of -3 lead away from 9", "`0:9:3`, or turn it round: `9:0:-3`"),
+        ("0:99999999", "holds 100000000 values", "`0:99999999:100`"),
+        ("0.0:2000.0:0.001", "holds 2000001 values", "`0.0:2000.0:0.003`"),
+        ("a:b", "`a` is no number", "`['a:b']`"),
+        ("0:nan", "`nan` is no number", "`0:9`"),
+        ("0:-", "`-` is no number", "`0:9`"),
+        ("0:", "without a last value", "`0:9`"),
+        (":9", "without a first value", "`0:9`"),
+        ("0:9:", "without a step", "`first:last`"),
+        ("0:1:2:3", "too many colons", "`first:last:step`"),
+        ("1e3:2e3", "`1e3` is written with an exponent", "`1000`"),
+        ("0:0.1234567890123456", "too many digits", "after the point 15"),
+        ("0:1234567890123456789", "too many digits", "at most 18"),
+        ("[1, 2", "has no end", "`]`"),
+        ("[1: 2]x]", "no list", "as YAML"),
+    ] {
+        let told = unfit(text);
+        assert!(told.reason.contains(reason), "{text}: {}", told.reason);
+        assert!(told.help.contains(help), "{text}: {}", told.help);
+    }
+}
+
+#[test]
+fn a_larger_step_that_is_told_is_large_enough() {
+    for (text, cured) in [("0:99999999", "0:99999999:100"), ("0:1000000", "0:1000000:2")] {
+        let told = values(&json!(text), &Axes::none()).expect_err("too many");
+        assert!(told.help.contains(cured), "{}", told.help);
+        assert!(values(&json!(cured), &Axes::none()).is_ok(), "{cured}");
+    }
+}
+
+#[test]
+fn a_product_changes_its_last_parameter_fastest() {
+    let axes = axes(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], false);
+    assert_eq!(all("{a}{b}", &axes), ["1x", "1y", "2x", "2y"]);
+}
+
+#[test]
+fn a_zip_goes_through_all_at_once() {
+    let axes = axes(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], true);
+    assert_eq!(all("{a}{b}", &axes), ["1x", "2y"]);
+}
+
+#[test]
+fn places_have_formats() {
+    let axes = axes(&[("i", json!([7])), ("r", json!([0.001])), ("s", json!(["ab"]))], false);
+    let filled = |text: &str| fill(text, &axes, 0).into_owned();
+    assert_eq!(filled("job_{i:03d}_{r:.4f}_{s}"), "job_007_0.0010_ab");
+    assert_eq!(filled("{i:5}|{i:x}|{r:e}"), "    7|7|1.000000e-3");
+}
+
+#[test]
+fn other_braces_stay() {
+    let axes = axes(&[("i", json!([7]))], false);
+    let same =
+        ["${i}", "awk '{print $1}'", "{\"a\": 1}", "{j}", "{", "{}", "{{.Names}}", "${{ i }}"];
+    for text in same {
+        assert_eq!(fill(text, &axes, 0), text);
+    }
+    assert_eq!(fill("{{i}} {i}", &axes, 0), "{i} 7");
+    assert_eq!(fill("${files.input.f_{i}}", &axes, 0), "${files.input.f_7}");
+}

@@ -1,0 +1,205 @@
+//! Durations, memory, schedules and time zones; what is said about the workflow as a whole.
+
+use insta::assert_snapshot;
+
+use crate::{odd, wrong};
+
+#[test]
+fn amounts() {
+    assert_snapshot!(wrong("name: tea\ntimeout: soon\njobs:\n  - name: boil\n    command: kettle\n    timeout: -5\n    retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }\n"), @"
+    error: `soon` is no duration
+     --> tea.yaml:2:10
+      |
+    2 | timeout: soon
+      |          ^^^^
+      |
+      = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
+
+    error: `-5` is no duration: a duration is at least 0
+     --> tea.yaml:6:14
+      |
+    6 |     timeout: -5
+      |              ^^
+      |
+      = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
+
+    error: a `backoff_coefficient` is at least 1
+     --> tea.yaml:7:35
+      |
+    7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
+      |                                   ^^^
+      |
+      = help: write 1.0 for waits of one length, 2.0 for waits that double
+
+    error: a `jitter` is a share, from 0.0 to 1.0
+     --> tea.yaml:7:48
+      |
+    7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
+      |                                                ^
+      |
+      = help: write 0.2 to let chance take off up to a fifth of each wait
+
+    error: `1 month` is no duration: months and years have no fixed length
+     --> tea.yaml:7:69
+      |
+    7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
+      |                                                                     ^^^^^^^
+      |
+      = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
+    ");
+    assert_snapshot!(wrong("name: tea\nresource_requirements:\n  - name: stove\n    memory: lots\n    runtime: PT5X\n    num_cpus: -1\njobs:\n  - name: boil\n    command: kettle\n"), @"
+    error: `lots` is no amount of memory
+     --> tea.yaml:4:13
+      |
+    4 |     memory: lots
+      |             ^^^^
+      |
+      = help: write a number and one of k, m, g, t: `512m`, `2g`
+
+    error: `PT5X` is no duration
+     --> tea.yaml:5:14
+      |
+    5 |     runtime: PT5X
+      |              ^^^^
+      |
+      = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
+
+    error: expected an integer from 0 to 4294967295, found -1
+     --> tea.yaml:6:15
+      |
+    6 |     num_cpus: -1
+      |               ^^
+    ");
+    assert_snapshot!(wrong("name: tea\nschedule: 61 * * * *\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    error: "61 * * * *" is no cron expression: `61` is no minute, which goes from 0 to 59; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+     --> tea.yaml:2:11
+      |
+    2 | schedule: 61 * * * *
+      |           ^^^^^^^^^^
+    "#);
+    assert_snapshot!(wrong("name: tea\nschedule: { cron: at five, zone: UTC }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    error: "at five" is no cron expression: it has 2 fields; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+     --> tea.yaml:2:19
+      |
+    2 | schedule: { cron: at five, zone: UTC }
+      |                   ^^^^^^^
+
+    error: a schedule has no field `zone`
+     --> tea.yaml:2:28
+      |
+    2 | schedule: { cron: at five, zone: UTC }
+      |                            ^^^^ unknown field
+      |
+      = help: a schedule may have: cron, timezone
+    "#);
+}
+
+#[test]
+fn time_zones() {
+    let with = |schedule: &str| {
+        format!("name: tea\n{schedule}\njobs:\n  - name: boil\n    command: kettle\n")
+    };
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: Europe/Berln }")), @"
+    error: `Europe/Berln` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: Europe/Berln }
+      |                                        ^^^^^^^^^^^^
+      |
+      = help: did you mean `Europe/Berlin`?
+    ");
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: '+02:00' }")), @"
+    error: `+02:00` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: '+02:00' }
+      |                                        ^^^^^^^^
+      |
+      = help: an offset knows nothing of summer time; name a place, such as `Europe/Berlin`, or `UTC`
+    ");
+    assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: local }")), @"
+    error: `local` is no time zone
+     --> tea.yaml:2:40
+      |
+    2 | schedule: { cron: 0 5 * * *, timezone: local }
+      |                                        ^^^^^
+      |
+      = help: write a name of the IANA database, such as `Europe/Berlin` or `UTC`
+    ");
+    assert_snapshot!(wrong(&with("schedule: CRON_TZ=Europe/Berlin 0 5 * * *")), @r#"
+    error: "CRON_TZ=Europe/Berlin 0 5 * * *" holds a time zone, for which a cron expression has no field; write "0 5 * * *", and beside it "timezone": "Europe/Berlin"
+     --> tea.yaml:2:11
+      |
+    2 | schedule: CRON_TZ=Europe/Berlin 0 5 * * *
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+    assert_snapshot!(odd(&with("metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }")), @r#"
+    warning: "TZ=UTC 0 5 * * *" holds a time zone, for which a cron expression has no field; write "0 5 * * *", and beside it "timezone": "UTC"
+     --> tea.yaml:2:24
+      |
+    2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
+      |                        ^^^^^^^^^^^^^^^^
+      |
+      = help: in `metadata` any text is kept, but only a cron expression makes a schedule
+
+    warning: `Berlin` is no time zone
+     --> tea.yaml:2:53
+      |
+    2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
+      |                                                     ^^^^^^
+      |
+      = help: did you mean `Europe/Berlin`?
+    "#);
+    assert!(odd(&with("schedule: { cron: 0 5 * * *, timezone: America/New_York }")).is_empty());
+    assert!(odd(&with("schedule: 0 5 * * *\nmetadata: { timezone: UTC }")).is_empty());
+}
+
+#[test]
+fn metadata() {
+    assert_snapshot!(wrong("name: tea\nmetadata: 'owner=ada'\njobs:\n  - name: boil\n    command: kettle\n"), @"
+    error: metadata is no JSON: expected value at line 1 column 1
+     --> tea.yaml:2:11
+      |
+    2 | metadata: 'owner=ada'
+      |           ^^^^^^^^^^^
+      |
+      = help: write a map, or a string that holds a JSON object
+    ");
+    assert_snapshot!(wrong("name: tea\nmetadata: |\n  {\n    \"owner\": \"ada\",\n  }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    error: metadata is no JSON: trailing comma at line 3 column 1
+     --> tea.yaml:3:3
+      |
+    3 | /   {
+    4 | |     "owner": "ada",
+    5 | |   }
+      | |___^
+      |
+      = help: write a map, or a string that holds a JSON object
+    "#);
+    assert_snapshot!(wrong("name: tea\nmetadata: [ada]\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    error: metadata is a list; it must be a JSON object such as { "owner": "web" }
+     --> tea.yaml:2:11
+      |
+    2 | metadata: [ada]
+      |           ^^^^^
+      |
+      = help: write a map, or a string that holds a JSON object
+    "#);
+    assert_snapshot!(odd("name: tea\nproject: tea-time\nmetadata: { project: coffee-time, schedule: daily }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    warning: `project` is "tea-time" here, and "coffee-time" in `metadata`
+     --> tea.yaml:2:10
+      |
+    2 | project: tea-time
+      |          ^^^^^^^^
+      |
+      = help: the field counts; remove the one in `metadata`
+
+    warning: "daily" is no cron expression: it has 1 fields; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+     --> tea.yaml:3:45
+      |
+    3 | metadata: { project: coffee-time, schedule: daily }
+      |                                             ^^^^^
+      |
+      = help: in `metadata` any text is kept, but only a cron expression makes a schedule
+    "#);
+}
