@@ -7,14 +7,14 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::sql::{Sql, SqlError};
-use crate::value::{Value, clean};
+use crate::value::{Value, clean, clean_json};
 
 /// What a label is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Tag,
     Molecule,
-    /// Its path is the molecule.
+    /// Its path is a dot and the molecule; once more without a path.
     Atom,
     /// A word of the name or the description.
     Word,
@@ -70,7 +70,8 @@ pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
     labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
     if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
         for (molecule, atoms) in &atoms {
-            labels.add_list(Kind::Atom, molecule, atoms);
+            labels.add_list(Kind::Atom, "", atoms);
+            labels.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
         }
     }
     labels.add_values("", &row.json(5)?);
@@ -123,12 +124,21 @@ impl Labels {
                 }
             }
             Json::Array(list) => {
-                self.add(Kind::Metadata, path, &json.to_string());
+                self.add(Kind::Metadata, path, &clean_json(json));
                 list.iter().filter(|value| !value.is_array()).for_each(|value| {
                     self.add_values(path, value);
                 });
             }
-            value => self.add(Kind::Metadata, path, &value.to_string()),
+            value => self.add(Kind::Metadata, path, &clean_json(value)),
         }
     }
+}
+
+/// Writes the labels of some of the workflows that others have added; whether there may be more.
+pub(crate) fn catch_up(sql: &mut dyn Sql) -> Result<bool, SqlError> {
+    let rows = sql.query("SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 500", &[])?;
+    for row in &rows {
+        write(sql, row.int(0)?)?;
+    }
+    Ok(!rows.is_empty())
 }

@@ -7,6 +7,7 @@ mod catalog;
 mod crew;
 mod label;
 mod memory;
+mod open;
 mod operation;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -16,13 +17,19 @@ mod runs;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statement;
 mod store;
 mod value;
 mod version;
 mod writer;
 
 pub use blob::MAX_INLINE;
-pub use catalog::CatalogError;
+pub use catalog::{
+    Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
+    NewWorkflow, Page, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
+    StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
+};
+pub use open::open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]

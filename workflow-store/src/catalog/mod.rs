@@ -1,5 +1,149 @@
 //! The half of the store that people and programs ask: workflows, runs, figures.
 
+mod change;
 mod error;
+mod export;
+mod filter;
+mod implementation;
+mod page;
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+mod plans;
+mod prune;
+mod resolve;
+mod runs;
+mod stats;
+mod time;
+mod workflow;
+mod workflows;
 
+use std::io::{BufRead, Write};
+
+use async_trait::async_trait;
+use workflow_core::{RunId, Store};
+
+pub use change::{MetadataChange, NewWorkflow, WorkflowChange, merge_patch};
 pub use error::CatalogError;
+pub use export::Imported;
+pub use filter::{WorkflowQuery, WorkflowSort};
+pub use page::Page;
+pub use prune::Retention;
+pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
+pub use stats::{Durations, JobStatistics, Statistics};
+pub use workflow::{Source, StoredWorkflow};
+
+/// A store that answers questions about workflows and runs.
+///
+/// Where a workflow is asked for by a text, the text is its id, else its slug, else its exact
+/// name; where several have that slug or name, the error lists them.
+///
+/// ```
+/// use workflow_store::{Catalog, NewWorkflow, SqliteStore, WorkflowQuery};
+///
+/// # pollster::block_on(async {
+/// let store = SqliteStore::open(":memory:").await?;
+/// let new = NewWorkflow { project: Some("sales".into()), ..NewWorkflow::new("Q4 Sales") };
+/// store.create_workflow(new).await?;
+/// let query = WorkflowQuery { project: Some("sales".into()), ..WorkflowQuery::default() };
+/// let page = store.workflows(query).await?;
+/// assert_eq!(page.items[0].slug, "q4-sales");
+/// # Ok::<(), workflow_store::CatalogError>(())
+/// # })?;
+/// # Ok::<(), workflow_store::CatalogError>(())
+/// ```
+#[async_trait]
+pub trait Catalog: Store {
+    /// A page of the workflows that a query selects.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read, or the cursor is of another query.
+    async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError>;
+
+    /// A workflow by its id, slug or name.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or several.
+    async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError>;
+
+    /// Adds a workflow.
+    ///
+    /// # Errors
+    ///
+    /// Fails when its name or its metadata is not fit.
+    async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError>;
+
+    /// Changes a workflow, and returns it as it is then.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or several, or when what is to be is not fit.
+    async fn update_workflow(
+        &self,
+        which: &str,
+        change: WorkflowChange,
+    ) -> Result<StoredWorkflow, CatalogError>;
+
+    /// How many runs a workflow has: what deleting it would delete.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or several.
+    async fn count_runs(&self, which: &str) -> Result<u64, CatalogError>;
+
+    /// Deletes a workflow with all of its runs, and returns how many these were.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or several.
+    async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError>;
+
+    /// A page of the runs that a query selects, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the query's workflow is unknown, or the cursor is of another query.
+    async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError>;
+
+    /// A run with its jobs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such run.
+    async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError>;
+
+    /// How often a workflow ran, how well, and for how long; of all workflows without `which`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such workflow.
+    async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError>;
+
+    /// Deletes runs that ended long ago, or that many have followed; returns how many. Figures
+    /// keep counting them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed; what was deleted until then is.
+    async fn prune(&self, retention: Retention) -> Result<u64, CatalogError>;
+
+    /// Writes workflows, their runs and the runs' events, one JSON object on each line; of one
+    /// workflow, with `which`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read or the lines not be written.
+    async fn export(
+        &self,
+        which: Option<&str>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), CatalogError>;
+
+    /// Reads what [`export`](Self::export) wrote. Workflows and runs that are there stay as they
+    /// are. All of it is read into memory, and written in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and imports nothing, when a line is not fit.
+    async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError>;
+}

@@ -60,14 +60,14 @@ const READERS: usize = 2;
 
 /// Opens connections to one database.
 #[derive(Debug, Clone)]
-struct Opener {
+pub(crate) struct Opener {
     config: Config,
     /// What the database is called in errors; without the password.
     name: String,
 }
 
 impl Opener {
-    fn new(url: &str) -> Result<Self, SqlError> {
+    pub(crate) fn new(url: &str) -> Result<Self, SqlError> {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             let text = format!(
                 "the URL of the database is ill-formed ({error}); it looks like \

@@ -10,6 +10,7 @@ mod read;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Beginning, begin};
+pub(crate) use definition::slug;
 pub(crate) use lease::{claim, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
-pub(crate) use read::{events, run};
+pub(crate) use read::{events, run, status, trigger};

@@ -1,5 +1,11 @@
 //! A PostgreSQL of this test program's own: made when it is first needed, with a database for each
 //! test, and gone when the program ends, however it ends.
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    unreachable_pub,
+    reason = "several test programs have it as a module, each uses a part of it"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,13 +31,11 @@ impl Database {
     }
 
     /// Runs SQL in it, besides any store.
-    #[allow(dead_code, reason = "not every test program looks behind its stores")]
     pub fn execute(&self, sql: &str) {
         run(&self.url, sql);
     }
 
     /// The first column of what a query finds, as text.
-    #[allow(dead_code, reason = "not every test program looks behind its stores")]
     pub fn query(&self, sql: &str) -> Vec<String> {
         let rows = with_client(&self.url, async |client| client.simple_query(sql).await);
         let text = |message| match message {

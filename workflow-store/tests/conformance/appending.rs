@@ -6,7 +6,7 @@ use workflow_core::{Lease, OwnerId, RunId, Status, StoreError};
 
 use crate::support::*;
 
-pub async fn events_come_back_in_pages(stores: Stores) {
+pub(crate) async fn events_come_back_in_pages(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     let events: Vec<_> = (1..=20).map(|at| job_started(at, &format!("job {at}"))).collect();
     stores.one.append(&lease, &events[..1]).await.expect("kept");
@@ -19,7 +19,7 @@ pub async fn events_come_back_in_pages(stores: Stores) {
     assert_eq!(stores.one.run(lease.run).await.expect("readable").expect("there").events, 21);
 }
 
-pub async fn events_must_follow(stores: Stores) {
+pub(crate) async fn events_must_follow(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     for wrong in [vec![started(0)], vec![started(2)], vec![started(1), started(3)]] {
         let error = stores.one.append(&lease, &wrong).await;
@@ -29,7 +29,7 @@ pub async fn events_must_follow(stores: Stores) {
     stores.one.append(&lease, &[job_started(1, "load")]).await.expect("follows");
 }
 
-pub async fn a_status_changes_legally_or_not_at_all(stores: Stores) {
+pub(crate) async fn a_status_changes_legally_or_not_at_all(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     stores.one.append(&lease, &[completed(1, json!(7))]).await.expect("legal");
     let error = stores.one.append(&lease, &[started(2)]).await.expect_err("illegal");
@@ -39,7 +39,7 @@ pub async fn a_status_changes_legally_or_not_at_all(stores: Stores) {
     assert_eq!((run.status, run.events), (Status::Completed, 2));
 }
 
-pub async fn refused_events_harm_no_neighbour(stores: Stores) {
+pub(crate) async fn refused_events_harm_no_neighbour(stores: Stores) {
     let owner = owner();
     let mut leases = Vec::new();
     for _ in 0..60 {
@@ -68,7 +68,7 @@ pub async fn refused_events_harm_no_neighbour(stores: Stores) {
     }
 }
 
-pub async fn large_outputs_come_back(stores: Stores) {
+pub(crate) async fn large_outputs_come_back(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     let large = Json::String("x\u{e9}".repeat(800_000));
     let kept = json!({ "event": "value_kept", "job": "load", "key": "k", "value": large });
@@ -85,7 +85,7 @@ pub async fn large_outputs_come_back(stores: Stores) {
     assert_eq!(stores.other.events(lease.run, 1, 10).await.expect("readable"), events);
 }
 
-pub async fn an_unknown_run_takes_no_events(stores: Stores) {
+pub(crate) async fn an_unknown_run_takes_no_events(stores: Stores) {
     let run = RunId::random();
     let lease = Lease { run, owner: OwnerId::random(), token: 1 };
     let error = stores.one.append(&lease, &[started(0)]).await;

@@ -6,7 +6,7 @@ use workflow_core::{Begun, Parent, RunId, Status, StoreError, StoredRun, Trigger
 
 use crate::support::*;
 
-pub async fn a_run_is_kept_as_it_began(stores: Stores) {
+pub(crate) async fn a_run_is_kept_as_it_began(stores: Stores) {
     let owner = owner();
     let mut new = new_run("etl", Some(owner));
     new.idempotency_key = Some("k".to_owned());
@@ -23,7 +23,7 @@ pub async fn a_run_is_kept_as_it_began(stores: Stores) {
     assert_eq!(stores.one.events(RunId::random(), 0, 10).await.expect("readable"), []);
 }
 
-pub async fn an_idempotency_key_has_one_run(stores: Stores) {
+pub(crate) async fn an_idempotency_key_has_one_run(stores: Stores) {
     let mut first = new_run("etl", None);
     first.idempotency_key = Some("order 7".to_owned());
     let second = {
@@ -40,7 +40,7 @@ pub async fn an_idempotency_key_has_one_run(stores: Stores) {
     assert_eq!(stores.one.run(second.id).await.expect("readable"), None);
 }
 
-pub async fn keys_belong_to_workflows(stores: Stores) {
+pub(crate) async fn keys_belong_to_workflows(stores: Stores) {
     for name in ["one", "other"] {
         let mut run = new_run(name, None);
         run.idempotency_key = Some("k".to_owned());
@@ -49,7 +49,7 @@ pub async fn keys_belong_to_workflows(stores: Stores) {
     }
 }
 
-pub async fn an_id_is_taken_once(stores: Stores) {
+pub(crate) async fn an_id_is_taken_once(stores: Stores) {
     let run = new_run("etl", None);
     stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
     let error = stores.other.begin(run.clone(), vec![started(0)]).await;
@@ -58,7 +58,7 @@ pub async fn an_id_is_taken_once(stores: Stores) {
     assert_eq!((found.events, found.status), (0, Status::Pending));
 }
 
-pub async fn a_refused_beginning_leaves_nothing(stores: Stores) {
+pub(crate) async fn a_refused_beginning_leaves_nothing(stores: Stores) {
     let run = new_run("etl", None);
     let gap = stores.one.begin(run.clone(), vec![started(1)]).await;
     assert!(matches!(gap, Err(StoreError::Gap { wanted: 0, found: 1, .. })), "{gap:?}");
@@ -67,7 +67,7 @@ pub async fn a_refused_beginning_leaves_nothing(stores: Stores) {
     assert_eq!(stores.one.run(run.id).await.expect("readable"), None);
 }
 
-pub async fn one_key_under_contention(stores: Stores) {
+pub(crate) async fn one_key_under_contention(stores: Stores) {
     let requests = (0..40).map(|at| {
         let store = if at % 2 == 0 { stores.one.clone() } else { stores.other.clone() };
         async move {
@@ -81,7 +81,7 @@ pub async fn one_key_under_contention(stores: Stores) {
     assert_eq!(new, 4);
 }
 
-pub async fn texts_of_all_kinds_come_back(stores: Stores) {
+pub(crate) async fn texts_of_all_kinds_come_back(stores: Stores) {
     let mut run = new_run("größe ✓ 'q\" $1 ?", Some(owner()));
     run.input = Some(json!({ "a\0b": ["c\0", "\\u0000", 1e300, -0.5, 1.0, u64::MAX, "🦀"] }));
     let output = json!({ "nul": "a\0b", "one": 1.0 });

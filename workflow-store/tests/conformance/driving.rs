@@ -10,7 +10,7 @@ use crate::support::*;
 
 const SHORT: Duration = Duration::from_millis(80);
 
-pub async fn a_run_without_owner_is_claimed(stores: Stores) {
+pub(crate) async fn a_run_without_owner_is_claimed(stores: Stores) {
     let run = new_run("etl", None);
     stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
     let found = stores.other.orphans(None, 10).await.expect("readable");
@@ -25,7 +25,7 @@ pub async fn a_run_without_owner_is_claimed(stores: Stores) {
     assert_eq!(found.owner, Some(owner.id));
 }
 
-pub async fn one_of_many_claims_wins(stores: Stores) {
+pub(crate) async fn one_of_many_claims_wins(stores: Stores) {
     let mut runs = Vec::new();
     for _ in 0..5 {
         let run = new_run("etl", None);
@@ -42,7 +42,7 @@ pub async fn one_of_many_claims_wins(stores: Stores) {
     assert!(leases.iter().all(|lease| lease.token == 1));
 }
 
-pub async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
+pub(crate) async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
     let lease = begin(&*stores.one, living(SHORT)).await;
     stores.one.append(&lease, &[job_started(1, "load")]).await.expect("driven");
     let heir = owner();
@@ -60,7 +60,7 @@ pub async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
     assert_eq!(stores.other.renew(heir, &[claimed]).await.expect("answered"), []);
 }
 
-pub async fn renewing_keeps_runs(stores: Stores) {
+pub(crate) async fn renewing_keeps_runs(stores: Stores) {
     let owner = living(Duration::from_millis(300));
     let lease = begin(&*stores.one, owner).await;
     for _ in 0..20 {
@@ -70,7 +70,7 @@ pub async fn renewing_keeps_runs(stores: Stores) {
     }
 }
 
-pub async fn what_is_released_is_free(stores: Stores) {
+pub(crate) async fn what_is_released_is_free(stores: Stores) {
     let owner = owner();
     let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     let lost = workflow_core::Lease { token: 7, ..kept };
@@ -90,7 +90,7 @@ pub async fn what_is_released_is_free(stores: Stores) {
     );
 }
 
-pub async fn orphans_come_in_pages(stores: Stores) {
+pub(crate) async fn orphans_come_in_pages(stores: Stores) {
     let mut runs = Vec::new();
     for _ in 0..5 {
         let run = new_run("etl", None);
@@ -106,7 +106,7 @@ pub async fn orphans_come_in_pages(stores: Stores) {
     assert_eq!(rest, runs[2..]);
 }
 
-pub async fn what_has_ended_is_no_orphan(stores: Stores) {
+pub(crate) async fn what_has_ended_is_no_orphan(stores: Stores) {
     let owner = living(SHORT);
     let (ended, open) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     stores.one.append(&ended, &[completed(1, json!(null))]).await.expect("kept");
@@ -122,7 +122,7 @@ pub async fn what_has_ended_is_no_orphan(stores: Stores) {
     assert_eq!(stores.one.renew(owner, &[ended]).await.expect("answered"), []);
 }
 
-pub async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
+pub(crate) async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
     let lease = begin(&*stores.one, living(SHORT)).await;
     until("the death of the owner", || async {
         let orphans = stores.other.orphans(None, 10).await.expect("readable");

@@ -13,7 +13,7 @@ fn signal(name: &str) -> MessageKind {
     MessageKind::Signal { name: name.to_owned(), payload: json!({ "by": "ann\0" }) }
 }
 
-pub async fn messages_reach_their_run(stores: Stores) {
+pub(crate) async fn messages_reach_their_run(stores: Stores) {
     let owner = owner();
     let (one, other) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     let first = stores.other.send(one.run, signal("approved")).await.expect("sent");
@@ -31,7 +31,7 @@ pub async fn messages_reach_their_run(stores: Stores) {
     assert!(matches!(error, Err(StoreError::NoRun { run }) if run == unknown), "{error:?}");
 }
 
-pub async fn an_inbox_has_what_an_owner_drives(stores: Stores) {
+pub(crate) async fn an_inbox_has_what_an_owner_drives(stores: Stores) {
     let (ann, ben) = (owner(), owner());
     let (hers, his) = (begin(&*stores.one, ann).await, begin(&*stores.other, ben).await);
     let first = stores.one.send(hers.run, signal("a")).await.expect("sent");
@@ -49,7 +49,7 @@ pub async fn an_inbox_has_what_an_owner_drives(stores: Stores) {
     assert!(inbox(last).await.is_empty());
 }
 
-pub async fn numbers_appear_in_order(stores: Stores) {
+pub(crate) async fn numbers_appear_in_order(stores: Stores) {
     let owner = owner();
     let lease = begin(&*stores.one, owner).await;
     let done = Arc::new(AtomicBool::new(false));
@@ -76,7 +76,7 @@ pub async fn numbers_appear_in_order(stores: Stores) {
     assert_eq!(reader.join().expect("no panic"), sent);
 }
 
-pub async fn what_has_ended_takes_no_messages(stores: Stores) {
+pub(crate) async fn what_has_ended_takes_no_messages(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     stores.one.append(&lease, &[completed(1, json!(null))]).await.expect("kept");
     let error = stores.other.send(lease.run, MessageKind::Cancel).await;

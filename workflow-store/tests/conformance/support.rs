@@ -12,19 +12,19 @@ use workflow_core::{
 use workflow_store::{PostgresStore, SqliteStore};
 
 /// A store, seen from two processes.
-pub struct Stores {
-    pub one: Arc<dyn Store>,
-    pub other: Arc<dyn Store>,
+pub(crate) struct Stores {
+    pub(crate) one: Arc<dyn Store>,
+    pub(crate) other: Arc<dyn Store>,
     /// What must live as long.
     _keep: Box<dyn Any>,
 }
 
-pub fn memory() -> Stores {
+pub(crate) fn memory() -> Stores {
     let one = Arc::new(MemoryStore::new());
     Stores { one: one.clone(), other: one, _keep: Box::new(()) }
 }
 
-pub async fn sqlite() -> Stores {
+pub(crate) async fn sqlite() -> Stores {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("workflows.db");
     let one = Arc::new(SqliteStore::open(&path).await.expect("a store"));
@@ -32,7 +32,7 @@ pub async fn sqlite() -> Stores {
     Stores { one, other, _keep: Box::new(folder) }
 }
 
-pub async fn postgres() -> Stores {
+pub(crate) async fn postgres() -> Stores {
     let database = crate::cluster::database();
     let one = Arc::new(PostgresStore::open(database.url()).await.expect("a store"));
     let other = Arc::new(PostgresStore::open(database.url()).await.expect("the same store"));
@@ -40,15 +40,15 @@ pub async fn postgres() -> Stores {
 }
 
 /// An engine that stays alive for long.
-pub fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     living(Duration::from_secs(60))
 }
 
-pub fn living(lifetime: Duration) -> Owner {
+pub(crate) fn living(lifetime: Duration) -> Owner {
     Owner { id: OwnerId::random(), lifetime }
 }
 
-pub fn workflow(name: &str) -> WorkflowSnapshot {
+pub(crate) fn workflow(name: &str) -> WorkflowSnapshot {
     WorkflowSnapshot {
         name: name.to_owned(),
         metadata: Metadata::new(json!({ "description": "counts", "tags": ["a"] })).expect("fit"),
@@ -58,7 +58,7 @@ pub fn workflow(name: &str) -> WorkflowSnapshot {
     }
 }
 
-pub fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
+pub(crate) fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
     NewRun {
         id: RunId::random(),
         workflow: workflow(name),
@@ -72,7 +72,7 @@ pub fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
 }
 
 /// An event; `kind` as events are written.
-pub fn event(sequence: u64, kind: Json) -> Event {
+pub(crate) fn event(sequence: u64, kind: Json) -> Event {
     let mut json = json!({ "sequence": sequence, "at": "2026-01-02T03:04:05.123456789Z" });
     for (key, value) in kind.as_object().expect("an object") {
         json[key] = value.clone();
@@ -80,24 +80,24 @@ pub fn event(sequence: u64, kind: Json) -> Event {
     serde_json::from_value(json).expect("an event")
 }
 
-pub fn started(sequence: u64) -> Event {
+pub(crate) fn started(sequence: u64) -> Event {
     event(sequence, json!({ "event": "run_started" }))
 }
 
-pub fn job_started(sequence: u64, job: &str) -> Event {
+pub(crate) fn job_started(sequence: u64, job: &str) -> Event {
     event(sequence, json!({ "event": "job_started", "job": job, "attempt": 1 }))
 }
 
-pub fn job_completed(sequence: u64, job: &str, output: Json) -> Event {
+pub(crate) fn job_completed(sequence: u64, job: &str, output: Json) -> Event {
     event(sequence, json!({ "event": "job_completed", "job": job, "attempt": 1, "output": output }))
 }
 
-pub fn completed(sequence: u64, output: Json) -> Event {
+pub(crate) fn completed(sequence: u64, output: Json) -> Event {
     event(sequence, json!({ "event": "run_completed", "output": output }))
 }
 
 /// Begins a run that `owner` drives.
-pub async fn begin(store: &dyn Store, owner: Owner) -> Lease {
+pub(crate) async fn begin(store: &dyn Store, owner: Owner) -> Lease {
     let run = new_run("etl", Some(owner));
     match store.begin(run, vec![started(0)]).await.expect("it begins") {
         Begun::New(Some(lease)) => lease,
@@ -106,7 +106,10 @@ pub async fn begin(store: &dyn Store, owner: Owner) -> Lease {
 }
 
 /// Asks until the answer is there.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(answer) = ask().await {

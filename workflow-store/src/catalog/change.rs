@@ -1,0 +1,361 @@
+//! Workflows are added, changed and deleted.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value as Json};
+use workflow_core::{Metadata, WorkflowName};
+
+use super::{CatalogError, StoredWorkflow, resolve::resolve, workflow, workflows};
+use crate::label;
+use crate::operation::{Answer, Cx};
+use crate::runs::slug;
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Value, clean, clean_json, to_micros};
+
+/// A workflow that is to be added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewWorkflow {
+    /// Its name.
+    pub name: String,
+    /// Its name in addresses. Default: made from the name.
+    pub slug: Option<String>,
+    /// What it is for. Default: what the metadata says.
+    pub description: Option<String>,
+    /// The group that it belongs to. Default: what the metadata says.
+    pub project: Option<String>,
+    /// The number of the project in the application that it comes from; 0 for none.
+    pub project_id: i32,
+    /// The name of the project there. Default: `project`.
+    pub project_name: Option<String>,
+    /// That application.
+    pub app_name: Option<String>,
+    /// The business area. Default: what the metadata says.
+    pub domain: Option<String>,
+    /// What is said about it.
+    pub metadata: Metadata,
+    /// The molecules on its canvas.
+    pub molecules_used: Vec<String>,
+    /// The atoms of each molecule.
+    pub atoms_in_molecules: Map<String, Json>,
+    /// Nodes, edges, positions and what else a drawing needs.
+    pub dag_spec: Json,
+    /// The workflow itself, as data.
+    pub definition: Option<Json>,
+    /// Who makes it.
+    pub user: Option<String>,
+}
+
+impl NewWorkflow {
+    /// A workflow with a name and nothing else.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), dag_spec: Json::Object(Map::new()), ..Self::default() }
+    }
+}
+
+/// What is to become of a workflow; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorkflowChange {
+    /// Another name; the slug stays.
+    pub name: Option<String>,
+    /// Another description; an empty one is none.
+    pub description: Option<String>,
+    /// Another project; an empty one is none.
+    pub project: Option<String>,
+    /// Another business area; an empty one is none.
+    pub domain: Option<String>,
+    /// Other metadata.
+    pub metadata: Option<MetadataChange>,
+    /// Whether it is in use.
+    pub active: Option<bool>,
+    /// Another drawing.
+    pub dag_spec: Option<Json>,
+    /// Other molecules.
+    pub molecules_used: Option<Vec<String>>,
+    /// Other atoms.
+    pub atoms_in_molecules: Option<Map<String, Json>>,
+    /// Another definition; the version counts up.
+    pub definition: Option<Json>,
+}
+
+/// What is to become of metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetadataChange {
+    /// This object, and nothing of what was.
+    Replace(Json),
+    /// What was, changed by this object as RFC 7396 has it: `null` removes a key; and in place of
+    /// the object, everything.
+    Merge(Json),
+}
+
+impl MetadataChange {
+    fn apply(&self, to: &Metadata) -> Result<Metadata, CatalogError> {
+        let json = match self {
+            Self::Replace(Json::Null) | Self::Merge(Json::Null) => Json::Object(Map::new()),
+            Self::Replace(json) => json.clone(),
+            Self::Merge(patch) => {
+                // Checked by itself first: what is no object would replace everything.
+                let patch = Metadata::new(without_nulls(patch)).map(|_| patch)?;
+                let mut json = Json::Object(to.as_object().clone());
+                merge_patch(&mut json, patch);
+                json
+            }
+        };
+        Ok(Metadata::new(json)?)
+    }
+}
+
+fn without_nulls(json: &Json) -> Json {
+    match json {
+        Json::Object(object) => {
+            let kept = object.iter().filter(|(_, value)| !value.is_null());
+            Json::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Changes JSON as a merge patch of RFC 7396 says.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_store::merge_patch;
+///
+/// let mut json = json!({ "stage": "test", "owner": "web" });
+/// merge_patch(&mut json, &json!({ "stage": "production", "owner": null }));
+/// assert_eq!(json, json!({ "stage": "production" }));
+/// ```
+pub fn merge_patch(target: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        target.clone_from(patch);
+        return;
+    };
+    if !target.is_object() {
+        *target = Json::Object(Map::new());
+    }
+    let Json::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge_patch(target.entry(key.as_str()).or_insert(Json::Null), value);
+        }
+    }
+}
+
+/// Adds a workflow.
+pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
+    check_name(&new.name)?;
+    let metadata = &new.metadata;
+    let slug = new.slug.clone().unwrap_or_else(|| slug(&new.name));
+    let or_said = |given: &Option<String>, said: Option<&str>| {
+        given.as_deref().or(said).map(|text| clean(text).into_owned())
+    };
+    let description = or_said(&new.description, metadata.description());
+    let project = or_said(&new.project, metadata.project());
+    let domain = or_said(&new.domain, metadata.domain());
+    let project_name = or_said(&new.project_name, project.as_deref()).unwrap_or_default();
+    for (field, text) in [
+        ("the slug", Some(&slug)),
+        ("the project", project.as_ref()),
+        ("the name of the project", Some(&project_name)),
+        ("the domain", domain.as_ref()),
+        ("the name of the application", new.app_name.as_ref()),
+    ] {
+        check_length(field, text)?;
+    }
+    let user = new.user.as_deref().map(|name| user(cx.sql, name)).transpose()?;
+    let app_name = new.app_name.as_deref().map(clean);
+    let texts = [
+        clean_json(&new.molecules_used.clone().into()),
+        clean_json(&Json::Object(new.atoms_in_molecules.clone())),
+        clean_json(&new.dag_spec),
+        clean_json(&Json::Object(metadata.as_object().clone())),
+        clean_json(&tags(metadata)),
+    ];
+    let definition = new.definition.as_ref().map(Json::to_string);
+    let now = to_micros(SystemTime::now());
+    let values = [
+        Value::Int(new.project_id.into()),
+        Value::Text(&project_name),
+        Value::Text(&new.name),
+        Value::Text(&slug),
+        description.as_deref().into(),
+        app_name.as_deref().into(),
+        Value::Text(&texts[0]),
+        Value::Text(&texts[1]),
+        Value::Text(&texts[2]),
+        user.into(),
+        Value::Time(now),
+        project.as_deref().into(),
+        domain.as_deref().into(),
+        Value::Text(&texts[3]),
+        Value::Text(&texts[4]),
+        definition.as_deref().into(),
+    ];
+    let row = cx.sql.first(INSERT, &values)?;
+    let id = row.ok_or_else(|| gone(&new.name))?.int(0)?;
+    label::write(cx.sql, id)?;
+    Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
+}
+
+const INSERT: &str = "INSERT INTO workflows_workflow (project_id, project_name, name, slug, \
+    description, app_name, molecules_used, atoms_in_molecules, dag_spec, user_id, created_at, \
+    updated_at, project, domain, metadata, tags, definition, source) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, 'stored') \
+    RETURNING id";
+
+fn gone(name: &str) -> SqlError {
+    SqlError::new(SqlKind::Conflict, format!("workflow `{name}` was deleted meanwhile"))
+}
+
+fn tags(metadata: &Metadata) -> Json {
+    metadata.tags().collect::<Vec<_>>().into()
+}
+
+fn check_name(name: &str) -> Result<(), CatalogError> {
+    let fit = WorkflowName::new(name.to_owned());
+    fit.map(|_| ()).map_err(|error| CatalogError::Invalid {
+        field: "the name of the workflow",
+        found: format!("not fit ({error})"),
+        cure: "give it another",
+    })
+}
+
+fn check_length(field: &'static str, text: Option<&String>) -> Result<(), CatalogError> {
+    match text.map(|text| text.chars().count()) {
+        Some(count) if count > 255 => Err(CatalogError::Invalid {
+            field,
+            found: format!("{count} characters long"),
+            cure: "use 255 at most",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The number of a user, who is added when unknown.
+fn user(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
+    let cleaned = clean(name);
+    if cleaned.is_empty() || cleaned.chars().count() > 150 {
+        return Err(CatalogError::Invalid {
+            field: "the user",
+            found: format!("`{name}`"),
+            cure: "give a name of 1 to 150 characters",
+        }
+        .into());
+    }
+    if let Some(id) = workflows::user(sql, &cleaned)? {
+        return Ok(id);
+    }
+    let add = "INSERT INTO accounts_user (username) VALUES ($1) ON CONFLICT DO NOTHING";
+    sql.execute(add, &[Value::Text(&cleaned)])?;
+    Ok(workflows::user(sql, &cleaned)?.ok_or_else(|| gone(name))?)
+}
+
+/// Changes a workflow.
+pub(crate) fn update(
+    cx: &mut Cx<'_>,
+    which: &str,
+    change: &WorkflowChange,
+) -> Answer<StoredWorkflow> {
+    let id = resolve(cx.sql, which)?;
+    let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
+    if let Some(name) = &change.name {
+        check_name(name)?;
+    }
+    check_length("the project", change.project.as_ref())?;
+    check_length("the domain", change.domain.as_ref())?;
+    let metadata = metadata(&old, change)?;
+    let said = change.metadata.is_some();
+    let text = |given: &Option<String>, said_now: Option<&str>, old: &Option<String>| {
+        let new = match (given, said_now) {
+            (Some(given), _) => Some(clean(given).into_owned()),
+            (None, Some(text)) if said => Some(clean(text).into_owned()),
+            _ => old.clone(),
+        };
+        new.filter(|text| !text.is_empty())
+    };
+    let description = text(&change.description, metadata.description(), &old.description);
+    let project = text(&change.project, metadata.project(), &old.project);
+    let domain = text(&change.domain, metadata.domain(), &old.domain);
+    let tags = if said { tags(&metadata) } else { old.tags.clone().into() };
+    let definition = change.definition.as_ref().or(old.definition.as_ref()).map(Json::to_string);
+    let molecules: Json = match &change.molecules_used {
+        Some(molecules) => molecules.clone().into(),
+        None => old.molecules_used.into(),
+    };
+    let atoms = change.atoms_in_molecules.clone().unwrap_or(old.atoms_in_molecules);
+    let drawing = change.dag_spec.as_ref().unwrap_or(&old.dag_spec);
+    let texts = [
+        clean_json(&Json::Object(metadata.as_object().clone())),
+        clean_json(&tags),
+        clean_json(&molecules),
+        clean_json(&Json::Object(atoms)),
+        clean_json(drawing),
+    ];
+    let values = [
+        Value::Text(change.name.as_deref().unwrap_or(&old.name)),
+        description.as_deref().into(),
+        project.as_deref().into(),
+        domain.as_deref().into(),
+        Value::Text(&texts[0]),
+        Value::Text(&texts[1]),
+        Value::Text(&texts[2]),
+        Value::Text(&texts[3]),
+        Value::Text(&texts[4]),
+        definition.as_deref().into(),
+        Value::Bool(change.active.unwrap_or(old.is_active)),
+        Value::Int(old.version + i64::from(change.definition.is_some())),
+        Value::Time(to_micros(SystemTime::now())),
+        Value::Int(id),
+    ];
+    cx.sql.execute(UPDATE, &values)?;
+    label::write(cx.sql, id)?;
+    let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
+    if change.name.is_some() {
+        // Runs find their workflow by its name.
+        cx.memory.clear();
+    }
+    Ok(new)
+}
+
+const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2, project = $3, \
+    domain = $4, metadata = $5, tags = $6, molecules_used = $7, atoms_in_molecules = $8, \
+    dag_spec = $9, definition = $10, is_active = $11, version = $12, updated_at = $13, \
+    edited = TRUE WHERE id = $14";
+
+/// The metadata after a change; what it says of the project and so on follows the change.
+fn metadata(old: &StoredWorkflow, change: &WorkflowChange) -> Result<Metadata, CatalogError> {
+    let metadata = match &change.metadata {
+        Some(change) => change.apply(&old.metadata)?,
+        None => old.metadata.clone(),
+    };
+    let mut object = metadata.as_object().clone();
+    let given = [
+        ("description", &change.description),
+        ("project", &change.project),
+        ("domain", &change.domain),
+    ];
+    for (key, given) in given {
+        if let (Some(given), Some(said)) = (given, object.get_mut(key)) {
+            *said = given.as_str().into();
+        }
+    }
+    Ok(Metadata::new(Json::Object(object))?)
+}
+
+/// How many runs a workflow has.
+pub(crate) fn count_runs(sql: &mut dyn Sql, which: &str) -> Answer<u64> {
+    let id = resolve(sql, which)?;
+    let count = "SELECT count(*) FROM workflows_workflowrun WHERE workflow_id = $1";
+    Ok(sql.first(count, &[Value::Int(id)])?.map_or(Ok(0), |row| row.count(0))?)
+}
+
+/// Deletes a workflow and its runs.
+pub(crate) fn delete(cx: &mut Cx<'_>, which: &str) -> Answer<u64> {
+    let id = resolve(cx.sql, which)?;
+    let count = count_runs(cx.sql, &id.to_string())?;
+    cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;
+    super::prune::sweep(cx.sql)?;
+    cx.memory.clear();
+    Ok(count)
+}

@@ -1,0 +1,236 @@
+//! Workflows and runs as lines of JSON.
+//!
+//! A line is an object with one key that says what it is: `workflow`, `run` or `event`. Runs come
+//! after their workflow, events after their run.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
+
+use super::workflow::{Source, StoredWorkflow};
+use super::{CatalogError, NewWorkflow, change};
+use crate::operation::{Answer, Cx};
+use crate::runs::{self, Beginning};
+use crate::sql::Sql;
+use crate::value::{Value, signed};
+
+/// What an import has added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Imported {
+    /// How many workflows.
+    pub workflows: u64,
+    /// How many runs.
+    pub runs: u64,
+    /// How many events.
+    pub events: u64,
+    /// How many runs were there already, and stay as they are.
+    pub skipped: u64,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Line {
+    Workflow(Box<PortableWorkflow>),
+    Run(Box<StoredRun>),
+    Event { run: RunId, event: Box<Event> },
+}
+
+/// A workflow, apart from what belongs to one store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PortableWorkflow {
+    name: String,
+    slug: String,
+    source: String,
+    description: Option<String>,
+    project: Option<String>,
+    project_id: i32,
+    project_name: String,
+    app_name: Option<String>,
+    domain: Option<String>,
+    metadata: Metadata,
+    molecules_used: Vec<String>,
+    atoms_in_molecules: Map<String, Json>,
+    dag_spec: Json,
+    definition: Option<Json>,
+    user: Option<String>,
+    is_active: bool,
+}
+
+impl From<StoredWorkflow> for PortableWorkflow {
+    fn from(workflow: StoredWorkflow) -> Self {
+        let text = |json: Json| match json {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        Self {
+            name: workflow.name,
+            slug: workflow.slug,
+            source: match workflow.source {
+                Source::Registered => "registered".to_owned(),
+                Source::Stored => "stored".to_owned(),
+            },
+            description: workflow.description,
+            project: workflow.project,
+            project_id: i32::try_from(workflow.project_id).unwrap_or(0),
+            project_name: workflow.project_name,
+            app_name: workflow.app_name,
+            domain: workflow.domain,
+            metadata: workflow.metadata,
+            molecules_used: workflow.molecules_used.into_iter().map(text).collect(),
+            atoms_in_molecules: workflow.atoms_in_molecules,
+            dag_spec: workflow.dag_spec,
+            definition: workflow.definition,
+            user: workflow.user,
+            is_active: workflow.is_active,
+        }
+    }
+}
+
+/// The runs of a workflow after a number, oldest first, with that number.
+pub(crate) fn runs_of(
+    sql: &mut dyn Sql,
+    workflow: i64,
+    after: i64,
+    limit: usize,
+) -> Answer<Vec<(i64, StoredRun)>> {
+    let rows = sql.query(
+        "SELECT id, run_id FROM workflows_workflowrun \
+         WHERE workflow_id = $1 AND id > $2 AND definition_id IS NOT NULL ORDER BY id LIMIT $3",
+        &[Value::Int(workflow), Value::Int(after), Value::Int(signed(limit as u64))],
+    )?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(run) = runs::run(sql, RunId::from_u128(row.uuid(1)?))? {
+            found.push((row.int(0)?, run));
+        }
+    }
+    Ok(found)
+}
+
+/// What is to be imported.
+#[derive(Debug, Default)]
+pub(crate) struct Import {
+    workflows: Vec<PortableWorkflow>,
+    runs: Vec<(StoredRun, Vec<Event>)>,
+}
+
+impl Import {
+    /// Reads and checks all lines.
+    pub(crate) fn read(lines: &mut (dyn BufRead + Send)) -> Result<Self, CatalogError> {
+        let mut import = Self::default();
+        let mut places = HashMap::new();
+        for (line, text) in (1..).zip(lines.lines()) {
+            let wrong = |reason: String| CatalogError::Import { line, reason };
+            let text = text.map_err(|error| wrong(error.to_string()))?;
+            if text.trim().is_empty() {
+                continue;
+            }
+            match serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))? {
+                Line::Workflow(workflow) => import.workflows.push(*workflow),
+                Line::Run(run) => {
+                    if places.insert(run.id, import.runs.len()).is_some() {
+                        return Err(wrong(format!("run {} is there twice", run.id)));
+                    }
+                    import.runs.push((*run, Vec::new()));
+                }
+                Line::Event { run, event } => {
+                    let place = places.get(&run).and_then(|place| import.runs.get_mut(*place));
+                    let (_, events) = place
+                        .ok_or_else(|| wrong(format!("run {run} has no line before its events")))?;
+                    if event.sequence != events.len() as u64 {
+                        let wanted = events.len();
+                        return Err(wrong(format!("event {wanted} of run {run} must come first")));
+                    }
+                    events.push(*event);
+                }
+            }
+        }
+        import.check()?;
+        Ok(import)
+    }
+
+    fn check(&self) -> Result<(), CatalogError> {
+        for (run, events) in &self.runs {
+            let status = events.iter().rev().find_map(|event| event.kind.run_status());
+            let found = (events.len() as u64, status.unwrap_or(Status::Pending));
+            if found != (run.events, run.status) {
+                let line = 0;
+                let reason = format!(
+                    "run {} has {} events and is {}, and its line says {} and {}",
+                    run.id, found.0, found.1, run.events, run.status
+                );
+                return Err(CatalogError::Import { line, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what was read.
+pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
+    let mut imported = Imported::default();
+    for workflow in &import.workflows {
+        let found = cx.sql.first(
+            "SELECT id FROM workflows_workflow WHERE name = $1 AND slug = $2 LIMIT 1",
+            &[Value::Text(&workflow.name), Value::Text(&workflow.slug)],
+        )?;
+        if found.is_none() {
+            add(cx, workflow)?;
+            imported.workflows += 1;
+        }
+    }
+    for (run, events) in &import.runs {
+        if runs::run(cx.sql, run.id)?.is_some() {
+            imported.skipped += 1;
+            continue;
+        }
+        let new = NewRun {
+            id: run.id,
+            workflow: run.workflow.clone(),
+            input: run.input.clone(),
+            trigger: run.trigger,
+            idempotency_key: run.idempotency_key.clone(),
+            parent: run.parent.clone(),
+            created_at: run.created_at,
+            owner: None,
+        };
+        match runs::begin(cx, &Beginning::new(new, events)?)? {
+            workflow_core::Begun::New(_) => {
+                imported.runs += 1;
+                imported.events += events.len() as u64;
+            }
+            workflow_core::Begun::Existing(_) => imported.skipped += 1,
+        }
+    }
+    Ok(imported)
+}
+
+fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow) -> Answer<()> {
+    let new = NewWorkflow {
+        name: workflow.name.clone(),
+        slug: Some(workflow.slug.clone()),
+        description: workflow.description.clone(),
+        project: workflow.project.clone(),
+        project_id: workflow.project_id,
+        project_name: Some(workflow.project_name.clone()),
+        app_name: workflow.app_name.clone(),
+        domain: workflow.domain.clone(),
+        metadata: workflow.metadata.clone(),
+        molecules_used: workflow.molecules_used.clone(),
+        atoms_in_molecules: workflow.atoms_in_molecules.clone(),
+        dag_spec: workflow.dag_spec.clone(),
+        definition: workflow.definition.clone(),
+        user: workflow.user.clone(),
+    };
+    let id = change::create(cx, &new)?.id;
+    let source = if workflow.source == "registered" { "registered" } else { "stored" };
+    let values = [Value::Text(source), Value::Bool(workflow.is_active), Value::Int(id)];
+    let sql = "UPDATE workflows_workflow SET source = $1, is_active = $2 WHERE id = $3";
+    cx.sql.execute(sql, &values)?;
+    Ok(())
+}

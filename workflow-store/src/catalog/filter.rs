@@ -1,0 +1,177 @@
+//! Which workflows are asked for, and in which order.
+
+use serde_json::Value as Json;
+
+use crate::label::{Kind, shorten, words};
+use crate::statement::Statement;
+
+/// Which workflows are asked for: those to which all of this applies.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkflowQuery {
+    /// They belong to this project.
+    pub project: Option<String>,
+    /// They belong to the project with this number in the application they come from.
+    pub project_id: Option<i64>,
+    /// They belong to this business area.
+    pub domain: Option<String>,
+    /// They come from this application.
+    pub app_name: Option<String>,
+    /// They have this tag.
+    pub tag: Option<String>,
+    /// This user made them.
+    pub user: Option<String>,
+    /// They use this molecule.
+    pub molecule: Option<String>,
+    /// They use this atom, in any molecule, or in the one that is asked for with
+    /// [`molecule`](Self::molecule).
+    pub atom: Option<String>,
+    /// Their metadata has these values at these paths of keys, parted by dots; of a list, as one
+    /// of its elements or as a whole.
+    pub metadata: Vec<(String, Json)>,
+    /// Every word of this text begins a word of their name or description.
+    pub text: Option<String>,
+    /// They are in use, or are not.
+    pub active: Option<bool>,
+    /// In which order. Default: by name.
+    pub sort: WorkflowSort,
+    /// Where the page before this one ended.
+    pub after: Option<String>,
+    /// How many, 1 to 1,000. Default: 50.
+    pub limit: Option<usize>,
+}
+
+/// In which order workflows are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum WorkflowSort {
+    /// By name.
+    #[default]
+    Name,
+    /// Newest first.
+    Created,
+    /// Those that ran most often first.
+    MostExecuted,
+}
+
+impl WorkflowSort {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Created => "created",
+            Self::MostExecuted => "executed",
+        }
+    }
+}
+
+/// One thing that applies.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    Text(&'static str, String),
+    Number(&'static str, i64),
+    Active(bool),
+    Label(Kind, String, String),
+    Prefix(String),
+}
+
+impl WorkflowQuery {
+    /// All that applies; the user by number, who is looked up before.
+    pub(crate) fn conditions(&self, user: Option<i64>) -> Vec<Condition> {
+        let columns =
+            [("project", &self.project), ("domain", &self.domain), ("app_name", &self.app_name)];
+        let columns = columns.into_iter().filter_map(|(column, value)| {
+            Some(Condition::Text(column, crate::value::clean(value.as_ref()?).into_owned()))
+        });
+        let numbers = [("project_id", self.project_id), ("user_id", user)];
+        let numbers = numbers
+            .into_iter()
+            .filter_map(|(column, value)| Some(Condition::Number(column, value?)));
+        let label =
+            |kind, path: &str, value: &str| Condition::Label(kind, shorten(path), shorten(value));
+        let molecule = self.molecule.as_deref();
+        let labels = [
+            self.tag.as_deref().map(|tag| label(Kind::Tag, "", tag)),
+            molecule.map(|molecule| label(Kind::Molecule, "", molecule)),
+            self.atom.as_deref().map(|atom| match molecule {
+                Some(molecule) => label(Kind::Atom, &format!(".{molecule}"), atom),
+                None => label(Kind::Atom, "", atom),
+            }),
+        ];
+        let metadata = self
+            .metadata
+            .iter()
+            .map(|(path, value)| label(Kind::Metadata, path, &crate::value::clean_json(value)));
+        let text = self.text.as_deref().unwrap_or_default();
+        columns
+            .chain(numbers)
+            .chain(self.active.map(Condition::Active))
+            .chain(labels.into_iter().flatten())
+            .chain(metadata)
+            .chain(words(text).map(Condition::Prefix))
+            .collect()
+    }
+}
+
+impl Condition {
+    /// Says it of `w`. What `leads` may use an index; the others are looked up for each row.
+    pub(crate) fn add(&self, statement: &mut Statement, leads: bool) {
+        match self {
+            Self::Text(column, value) if leads => {
+                statement.add(&format!("w.{column} = ")).text(value);
+            }
+            Self::Text(column, value) => {
+                statement.add(&format!("coalesce(w.{column}, '') = ")).text(value);
+            }
+            Self::Number(column, value) if leads => {
+                statement.add(&format!("w.{column} = ")).number(*value);
+            }
+            Self::Number(column, value) => {
+                statement.add(&format!("coalesce(w.{column}, 0) = ")).number(*value);
+            }
+            Self::Active(value) if leads => {
+                statement.add("w.is_active = ").bool(*value);
+            }
+            Self::Active(value) => {
+                statement.add("coalesce(w.is_active, TRUE) = ").bool(*value);
+            }
+            Self::Label(..) | Self::Prefix(_) if leads => {
+                statement.add("w.id IN (SELECT l.workflow_id FROM workflows_label l WHERE ");
+                self.add_label(statement);
+                statement.add(")");
+            }
+            Self::Label(..) | Self::Prefix(_) => {
+                statement.add("EXISTS (SELECT 1 FROM workflows_label l WHERE ");
+                self.add_label(statement);
+                statement.add(" AND l.workflow_id = w.id)");
+            }
+        }
+    }
+
+    fn add_label(&self, statement: &mut Statement) {
+        match self {
+            Self::Label(kind, path, value) => {
+                statement.add(&format!("l.kind = '{}' AND l.path = ", kind.as_str())).text(path);
+                statement.add(" AND l.value = ").text(value);
+            }
+            Self::Prefix(word) => {
+                statement.add("l.kind = 'word' AND l.path = '' AND l.value >= ").text(word);
+                statement.add(" AND l.value < ").text(&format!("{word}\u{10ffff}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks how many there are, and stops counting at one more than `most`.
+    pub(crate) fn count(&self, most: i64) -> Statement {
+        let mut statement = Statement::default();
+        statement.add("SELECT count(*) FROM (SELECT 1 FROM ");
+        if matches!(self, Self::Label(..) | Self::Prefix(_)) {
+            statement.add("workflows_label l WHERE ");
+            self.add_label(&mut statement);
+        } else {
+            statement.add("workflows_workflow w WHERE ");
+            self.add(&mut statement, true);
+        }
+        statement.add(" LIMIT ").number(most + 1).add(") AS found");
+        statement
+    }
+}

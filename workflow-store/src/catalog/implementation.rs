@@ -1,0 +1,182 @@
+//! The catalog, on either database.
+
+use std::io::{BufRead, Write};
+
+use async_trait::async_trait;
+use workflow_core::{RunId, StoreError};
+
+use super::export::{Import, Line};
+use super::{
+    Catalog, CatalogError, Imported, NewWorkflow, Page, Retention, RunDetails, RunQuery,
+    RunSummary, Statistics, StoredWorkflow, WorkflowChange, WorkflowQuery, change, export, prune,
+    resolve, runs, stats, workflow, workflows,
+};
+use crate::label;
+use crate::operation::Company;
+use crate::sql::Fault;
+use crate::store::{Database, SqlStore};
+use crate::value::Value;
+
+#[async_trait]
+impl<D: Database> Catalog for SqlStore<D> {
+    async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError> {
+        self.catch_up().await?;
+        Ok(self.crew.read(move |sql| workflows::workflows(sql, &query)).await?)
+    }
+
+    async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError> {
+        let which = which.to_owned();
+        let found = self.crew.read(move |sql| {
+            let id = resolve::resolve(sql, &which)?;
+            let found = workflow::by_id(sql, id)?;
+            found.ok_or_else(|| CatalogError::NoWorkflow(which.clone()).into())
+        });
+        Ok(found.await?)
+    }
+
+    async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError> {
+        Ok(self.crew.write(Company::Shared, move |cx| change::create(cx, &new)).await?)
+    }
+
+    async fn update_workflow(
+        &self,
+        which: &str,
+        change: WorkflowChange,
+    ) -> Result<StoredWorkflow, CatalogError> {
+        let which = which.to_owned();
+        let update = move |cx: &mut crate::operation::Cx<'_>| change::update(cx, &which, &change);
+        Ok(self.crew.write(Company::Alone, update).await?)
+    }
+
+    async fn count_runs(&self, which: &str) -> Result<u64, CatalogError> {
+        let which = which.to_owned();
+        Ok(self.crew.read(move |sql| change::count_runs(sql, &which)).await?)
+    }
+
+    async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError> {
+        let which = which.to_owned();
+        Ok(self.crew.write(Company::Alone, move |cx| change::delete(cx, &which)).await?)
+    }
+
+    async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError> {
+        Ok(self.crew.read(move |sql| runs::list(sql, &query)).await?)
+    }
+
+    async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError> {
+        Ok(self.crew.read(move |sql| runs::details(sql, run)).await?)
+    }
+
+    async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError> {
+        let which = which.map(str::to_owned);
+        Ok(self.crew.read(move |sql| stats::statistics(sql, which.as_deref())).await?)
+    }
+
+    async fn prune(&self, retention: Retention) -> Result<u64, CatalogError> {
+        let of = retention.clone();
+        let workflows = self.crew.read(move |sql| prune::workflows(sql, &of)).await?;
+        let mut deleted = 0;
+        for workflow in workflows {
+            loop {
+                let retention = retention.clone();
+                let work =
+                    move |cx: &mut crate::operation::Cx<'_>| prune::prune(cx, workflow, &retention);
+                let (count, more) = self.crew.write(Company::Alone, work).await?;
+                deleted += count;
+                if !more {
+                    break;
+                }
+            }
+        }
+        if deleted > 0 {
+            self.crew.write(Company::Alone, |cx| Ok(prune::sweep(cx.sql)?)).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn export(
+        &self,
+        which: Option<&str>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), CatalogError> {
+        let which = which.map(str::to_owned);
+        let ids = self.crew.read(move |sql| match &which {
+            Some(which) => Ok(vec![resolve::resolve(sql, which)?]),
+            None => {
+                let rows = sql.query("SELECT id FROM workflows_workflow ORDER BY id", &[])?;
+                rows.iter().map(|row| Ok::<_, Fault>(row.int(0)?)).collect()
+            }
+        });
+        for id in ids.await? {
+            let found = self.crew.read(move |sql| Ok(workflow::by_id(sql, id)?)).await?;
+            let Some(found) = found else { continue };
+            put(out, &Line::Workflow(Box::new(found.into())))?;
+            self.export_runs(id, out).await?;
+        }
+        Ok(())
+    }
+
+    async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError> {
+        let import = Import::read(lines)?;
+        Ok(self.crew.write(Company::Alone, move |cx| export::import(cx, &import)).await?)
+    }
+}
+
+/// How many runs, and events of a run, are exported at a time.
+const PAGE: usize = 500;
+
+impl<D: Database> SqlStore<D> {
+    async fn export_runs(
+        &self,
+        workflow: i64,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), CatalogError> {
+        let mut after = 0;
+        loop {
+            let page =
+                move |sql: &mut dyn crate::sql::Sql| export::runs_of(sql, workflow, after, PAGE);
+            let page = self.crew.read(page).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            for (_, run) in page {
+                let (id, count) = (run.id, run.events);
+                put(out, &Line::Run(Box::new(run)))?;
+                // What was appended since the run was read is left out.
+                let mut from = 0;
+                while from < count {
+                    let most = usize::try_from(count - from).unwrap_or(PAGE).min(PAGE);
+                    let events =
+                        self.crew.read(move |sql| crate::runs::events(sql, id, from, most)).await?;
+                    if events.is_empty() {
+                        break;
+                    }
+                    from += events.len() as u64;
+                    for event in events {
+                        put(out, &Line::Event { run: id, event: Box::new(event) })?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Labels what others have added to the table.
+    async fn catch_up(&self) -> Result<(), CatalogError> {
+        let some =
+            self.crew.read(|sql| Ok(!sql.query(UNLABELLED, &[] as &[Value<'_>])?.is_empty()));
+        if !some.await? {
+            return Ok(());
+        }
+        while self.crew.write(Company::Alone, |cx| Ok(label::catch_up(cx.sql)?)).await? {}
+        Ok(())
+    }
+}
+
+const UNLABELLED: &str = "SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 1";
+
+fn put(out: &mut (dyn Write + Send), line: &Line) -> Result<(), CatalogError> {
+    let failed = |error: std::io::Error| {
+        let text = format!("the export cannot be written: {error}");
+        CatalogError::Store(StoreError::Unavailable(text.into()))
+    };
+    serde_json::to_writer(&mut *out, line).map_err(|error| failed(error.into()))?;
+    out.write_all(b"\n").map_err(failed)
+}

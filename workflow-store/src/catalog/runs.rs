@@ -1,0 +1,265 @@
+//! Runs, listed and in detail.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
+
+use super::page::{Cursor, Page, cut, size};
+use super::resolve::resolve;
+use super::{CatalogError, time};
+use crate::operation::Answer;
+use crate::runs;
+use crate::sql::{Sql, SqlError};
+use crate::statement::Statement;
+use crate::value::{Row, Value, to_micros};
+
+/// Which runs are asked for: those to which all of this applies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// They are of this workflow: its id, slug or name.
+    pub workflow: Option<String>,
+    /// They stand there.
+    pub status: Option<Status>,
+    /// They were asked for at this time or later.
+    pub since: Option<SystemTime>,
+    /// They were asked for before this time.
+    pub until: Option<SystemTime>,
+    /// They began under this key.
+    pub idempotency_key: Option<String>,
+    /// Where the page before this one ended.
+    pub after: Option<String>,
+    /// How many, 1 to 1,000. Default: 50.
+    pub limit: Option<usize>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RunSummary {
+    /// Its number in the store.
+    pub number: i64,
+    /// Its id.
+    pub id: RunId,
+    /// The number of its workflow.
+    pub workflow_id: i64,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it began.
+    pub trigger: Trigger,
+    /// The text by which a repeated request is known.
+    pub idempotency_key: Option<String>,
+    /// The job of another run that it belongs to.
+    pub parent: Option<Parent>,
+    /// When it was asked for.
+    #[serde(serialize_with = "time::serialize")]
+    pub started_at: SystemTime,
+    /// When its first job could begin.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub begun_at: Option<SystemTime>,
+    /// When it ended.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub completed_at: Option<SystemTime>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How many events it has.
+    pub events: u64,
+    /// Who drives it, or drove it last.
+    pub owner: Option<OwnerId>,
+}
+
+/// A run with its jobs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RunDetails {
+    /// What a list says of it.
+    #[serde(flatten)]
+    pub run: RunSummary,
+    /// The input.
+    pub input: Option<Json>,
+    /// The workflow's output, `{}` until there is one. In place of one that is larger than
+    /// [`MAX_INLINE`](crate::MAX_INLINE) stand its SHA-256 and its size.
+    pub result: Json,
+    /// The jobs, in the order in which they were first heard of.
+    pub jobs: Vec<JobSummary>,
+}
+
+/// A job of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct JobSummary {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// When the last attempt began.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub started_at: Option<SystemTime>,
+    /// When it ended.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub completed_at: Option<SystemTime>,
+    /// What the last attempt failed with, or why there was none.
+    pub error: Option<String>,
+}
+
+const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
+    r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
+    r.error_message, r.events, r.owner_id";
+
+fn summary(row: &Row) -> Result<RunSummary, SqlError> {
+    let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
+        (Some(run), Some(job)) => Some(Parent { run: RunId::from_u128(run), job }),
+        _ => None,
+    };
+    Ok(RunSummary {
+        number: row.int(0)?,
+        id: RunId::from_u128(row.uuid(1)?),
+        workflow_id: row.int(2)?,
+        workflow: row.text(3)?,
+        status: runs::status(row, 4)?,
+        trigger: runs::trigger(&row.text(5)?)?,
+        idempotency_key: row.maybe_text(6)?,
+        parent,
+        started_at: row.time(9)?,
+        begun_at: row.maybe_time(10)?,
+        completed_at: row.maybe_time(11)?,
+        error: row.maybe_text(12)?,
+        events: row.count(13)?,
+        owner: row.maybe_uuid(14)?.map(OwnerId::from_u128),
+    })
+}
+
+/// The order in which runs are listed, as cursors name it.
+const ORDER: &str = "newest";
+
+/// A page of runs.
+pub(crate) fn list(sql: &mut dyn Sql, query: &RunQuery) -> Answer<Page<RunSummary>> {
+    let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
+    let workflow = query.workflow.as_deref().map(|which| resolve(sql, which)).transpose()?;
+    let size = size(query.limit);
+    let rows = select(query, workflow, cursor.as_ref(), size)?.query(sql)?;
+    let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    Ok(cut(items, size, |last| {
+        Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
+    }))
+}
+
+/// Puts the statement together.
+pub(crate) fn select(
+    query: &RunQuery,
+    workflow: Option<i64>,
+    after: Option<&Cursor>,
+    size: usize,
+) -> Answer<Statement> {
+    let mut statement = Statement::default();
+    statement.add(&format!(
+        "SELECT {COLUMNS} FROM workflows_workflowrun r \
+         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
+    ));
+    if let Some(workflow) = workflow {
+        statement.add("r.workflow_id = ").number(workflow).add(" AND ");
+    }
+    if let Some(key) = &query.idempotency_key {
+        statement.add("r.idempotency_key = ").text(key).add(" AND ");
+    }
+    if let Some(status) = query.status {
+        statement.add("r.status = ").text(status.as_str()).add(" AND ");
+    }
+    if let Some(since) = query.since {
+        statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
+    }
+    if let Some(until) = query.until {
+        statement.add("r.started_at < ").time(to_micros(until)).add(" AND ");
+    }
+    if let Some(after) = after {
+        statement.add("(r.started_at, r.id) < (").time(after.number()?);
+        statement.add(", ").number(after.id).add(") AND ");
+    }
+    statement.add("1 = 1 ORDER BY r.started_at DESC, r.id DESC LIMIT ").number(size as i64 + 1);
+    Ok(statement)
+}
+
+/// A run with its jobs.
+pub(crate) fn details(sql: &mut dyn Sql, id: RunId) -> Answer<RunDetails> {
+    let query = format!(
+        "SELECT {COLUMNS}, r.input, r.result_data FROM workflows_workflowrun r \
+         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id = $1"
+    );
+    let row = sql.first(&query, &[Value::Uuid(id.to_u128())])?;
+    let row = row.ok_or(CatalogError::NoRun(id))?;
+    let mut jobs = Jobs::default();
+    let mut from = 0;
+    loop {
+        let events = runs::events(sql, id, from, PAGE)?;
+        events.iter().for_each(|event| jobs.add(event));
+        from += events.len() as u64;
+        if events.len() < PAGE {
+            break;
+        }
+    }
+    Ok(RunDetails {
+        run: summary(&row)?,
+        input: row.maybe_json(15)?,
+        result: row.maybe_json(16)?.unwrap_or_default(),
+        jobs: jobs.list,
+    })
+}
+
+const PAGE: usize = 1000;
+
+/// The jobs of a run, from its events.
+#[derive(Default)]
+struct Jobs {
+    list: Vec<JobSummary>,
+    places: HashMap<String, usize>,
+}
+
+impl Jobs {
+    fn job(&mut self, name: &str) -> Option<&mut JobSummary> {
+        let place = match self.places.get(name) {
+            Some(place) => *place,
+            None => {
+                self.list.push(JobSummary {
+                    name: name.to_owned(),
+                    status: Status::Pending,
+                    attempts: 0,
+                    started_at: None,
+                    completed_at: None,
+                    error: None,
+                });
+                self.places.insert(name.to_owned(), self.list.len() - 1);
+                self.list.len() - 1
+            }
+        };
+        self.list.get_mut(place)
+    }
+
+    fn add(&mut self, event: &Event) {
+        let Some(job) = event.kind.job().and_then(|name| self.job(name)) else { return };
+        let mut end = |status, error: Option<String>| {
+            job.status = status;
+            job.completed_at = Some(event.at);
+            job.error = error;
+        };
+        let text = |error: &Failure| Some(error.to_string());
+        match &event.kind {
+            EventKind::JobStarted { attempt, .. } => {
+                job.status = Status::Running;
+                job.attempts = job.attempts.max(*attempt);
+                job.started_at = Some(event.at);
+            }
+            EventKind::AttemptFailed { error, .. } => job.error = text(error),
+            EventKind::JobCompleted { .. } => end(Status::Completed, None),
+            EventKind::JobFailed { error, .. } => end(Status::Failed, text(error)),
+            EventKind::JobSkipped { reason, .. } => end(Status::Skipped, Some(reason.clone())),
+            EventKind::JobCancelled { .. } => end(Status::Cancelled, None),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Figures, from how many runs and jobs fell into each bucket of durations.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use workflow_core::Status;
+
+use super::resolve::resolve;
+use crate::buckets::upper;
+use crate::operation::Answer;
+use crate::sql::Sql;
+use crate::value::{Row, Value};
+
+/// How often a workflow ran, how well, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// The number of the workflow.
+    pub workflow_id: i64,
+    /// Its name.
+    pub workflow: String,
+    /// How many runs of it began.
+    pub begun: u64,
+    /// How its runs ended, and how long they took from their first event to their last.
+    pub runs: Durations,
+    /// Its jobs, by name; those of a map count as one.
+    pub jobs: Vec<JobStatistics>,
+}
+
+/// How often a job ran, how well, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct JobStatistics {
+    /// Its name.
+    pub job: String,
+    /// How it ended, and how long the attempt took in which it did.
+    #[serde(flatten)]
+    pub durations: Durations,
+}
+
+/// How something ended, and how long it took.
+///
+/// Percentiles are never too short, and at most 9.1 % too long; the longest and the mean are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Durations {
+    /// How many completed.
+    pub completed: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// How many were cancelled.
+    pub cancelled: u64,
+    /// How many of those that completed or failed completed, 0 to 1; none when there are none.
+    pub success_rate: Option<f64>,
+    /// The mean.
+    pub mean: Duration,
+    /// Half took no longer.
+    pub p50: Duration,
+    /// 95 of 100 took no longer.
+    pub p95: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+/// Adds up buckets.
+#[derive(Debug, Default)]
+struct Sum {
+    buckets: BTreeMap<i64, u64>,
+    by_status: BTreeMap<String, u64>,
+    total: u64,
+    longest: u64,
+}
+
+impl Sum {
+    fn add(&mut self, row: &Row) -> Answer<()> {
+        let count = row.count(4)?;
+        *self.buckets.entry(row.int(3)?).or_default() += count;
+        *self.by_status.entry(row.text(2)?).or_default() += count;
+        self.total = self.total.saturating_add(row.count(5)?);
+        self.longest = self.longest.max(row.count(6)?);
+        Ok(())
+    }
+
+    /// The duration that this share took no longer than.
+    fn percentile(&self, share: f64) -> Duration {
+        let count: u64 = self.buckets.values().sum();
+        let wanted = (count as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        for (bucket, count) in &self.buckets {
+            seen += count;
+            if seen >= wanted.max(1) {
+                let upper = upper(i32::try_from(*bucket).unwrap_or(0)).unsigned_abs();
+                return Duration::from_micros(upper.min(self.longest));
+            }
+        }
+        Duration::ZERO
+    }
+
+    fn finish(&self) -> Durations {
+        let of = |status: Status| self.by_status.get(status.as_str()).copied().unwrap_or(0);
+        let (completed, failed) = (of(Status::Completed), of(Status::Failed));
+        let count: u64 = self.buckets.values().sum();
+        let judged = completed + failed;
+        Durations {
+            completed,
+            failed,
+            cancelled: of(Status::Cancelled),
+            success_rate: (judged > 0).then(|| completed as f64 / judged as f64),
+            mean: Duration::from_micros(self.total.checked_div(count).unwrap_or(0)),
+            p50: self.percentile(0.5),
+            p95: self.percentile(0.95),
+            max: Duration::from_micros(self.longest),
+        }
+    }
+}
+
+/// The figures of a workflow, or of all.
+pub(crate) fn statistics(sql: &mut dyn Sql, which: Option<&str>) -> Answer<Vec<Statistics>> {
+    let rows = match which {
+        Some(which) => {
+            let id = [Value::Int(resolve(sql, which)?)];
+            (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?)
+        }
+        None => (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?),
+    };
+    let (workflows, buckets) = rows;
+    let mut sums: BTreeMap<(i64, String), Sum> = BTreeMap::new();
+    for row in &buckets {
+        sums.entry((row.int(0)?, row.text(1)?)).or_default().add(row)?;
+    }
+    let mut all = Vec::with_capacity(workflows.len());
+    for row in &workflows {
+        let id = row.int(0)?;
+        let mut statistics = Statistics {
+            workflow_id: id,
+            workflow: row.text(1)?,
+            begun: row.count(2)?,
+            runs: Durations::default(),
+            jobs: Vec::new(),
+        };
+        let of_this = sums.range((id, String::new())..).take_while(|((of, _), _)| *of == id);
+        for ((_, job), sum) in of_this {
+            match job.as_str() {
+                "" => statistics.runs = sum.finish(),
+                _ => statistics
+                    .jobs
+                    .push(JobStatistics { job: job.clone(), durations: sum.finish() }),
+            }
+        }
+        all.push(statistics);
+    }
+    Ok(all)
+}
+
+pub(crate) const ONE: &str =
+    "SELECT id, name, execution_count FROM workflows_workflow WHERE id = $1";
+const ALL: &str = "SELECT id, name, execution_count FROM workflows_workflow \
+    WHERE execution_count > 0 ORDER BY name, id";
+pub(crate) const BUCKETS_OF_ONE: &str = "SELECT workflow_id, job, status, bucket, count, total, \
+    longest FROM workflows_duration WHERE workflow_id = $1";
+const BUCKETS_OF_ALL: &str =
+    "SELECT workflow_id, job, status, bucket, count, total, longest FROM workflows_duration";

@@ -1,0 +1,134 @@
+//! A workflow as a catalog has it.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use workflow_core::Metadata;
+
+use super::time;
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Row, Value};
+
+/// A workflow as a catalog has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StoredWorkflow {
+    /// Its number in the store.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its name as it stands in addresses.
+    pub slug: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The group that it belongs to.
+    pub project: Option<String>,
+    /// The number of the project in the application that it comes from; 0 for none.
+    pub project_id: i64,
+    /// The name of the project in that application.
+    pub project_name: String,
+    /// That application.
+    pub app_name: Option<String>,
+    /// The business area.
+    pub domain: Option<String>,
+    /// What is said about it.
+    pub metadata: Metadata,
+    /// The tags, in order.
+    pub tags: Vec<String>,
+    /// The molecules on its canvas.
+    pub molecules_used: Vec<Json>,
+    /// The atoms of each molecule.
+    pub atoms_in_molecules: Map<String, Json>,
+    /// Nodes, edges, positions and what else a drawing needs.
+    pub dag_spec: Json,
+    /// The workflow itself, where it was stored as data.
+    pub definition: Option<Json>,
+    /// Whether it is code or data.
+    pub source: Source,
+    /// Who made it.
+    pub user: Option<String>,
+    /// Whether it is in use.
+    pub is_active: bool,
+    /// How often its graph changed, from 1.
+    pub version: i64,
+    /// How many runs of it began.
+    pub execution_count: u64,
+    /// When the last of them did.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub last_executed_at: Option<SystemTime>,
+    /// When it was added.
+    #[serde(serialize_with = "time::serialize")]
+    pub created_at: SystemTime,
+    /// When it was last changed.
+    #[serde(serialize_with = "time::serialize")]
+    pub updated_at: SystemTime,
+}
+
+/// Where a workflow comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// It is code, or a file, of a program that ran it.
+    Registered,
+    /// It was stored as data.
+    Stored,
+}
+
+/// What is read of a workflow `w`, in the order of [`read`].
+pub(crate) const COLUMNS: &str = "w.id, w.name, w.slug, w.description, w.project, w.project_id, \
+    w.project_name, w.app_name, w.domain, w.metadata, w.tags, w.molecules_used, \
+    w.atoms_in_molecules, w.dag_spec, w.definition, w.source, \
+    (SELECT username FROM accounts_user u WHERE u.id = w.user_id), w.is_active, w.version, \
+    w.execution_count, w.last_executed_at, w.created_at, w.updated_at";
+
+/// Reads a workflow from its row.
+pub(crate) fn read(row: &Row) -> Result<StoredWorkflow, SqlError> {
+    let id = row.int(0)?;
+    let metadata = Metadata::new(row.json(9)?).map_err(|error| {
+        SqlError::new(SqlKind::Unusable, format!("workflow {id}: {error}; correct its row"))
+    })?;
+    let tags = row.json(10)?;
+    let tags = tags.as_array().into_iter().flatten();
+    let source = match row.text(15)?.as_str() {
+        "registered" => Source::Registered,
+        _ => Source::Stored,
+    };
+    Ok(StoredWorkflow {
+        id,
+        name: row.text(1)?,
+        slug: row.text(2)?,
+        description: row.maybe_text(3)?,
+        project: row.maybe_text(4)?,
+        project_id: row.int(5)?,
+        project_name: row.text(6)?,
+        app_name: row.maybe_text(7)?,
+        domain: row.maybe_text(8)?,
+        metadata,
+        tags: tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
+        molecules_used: match row.maybe_json(11)? {
+            Some(Json::Array(molecules)) => molecules,
+            _ => Vec::new(),
+        },
+        atoms_in_molecules: match row.maybe_json(12)? {
+            Some(Json::Object(atoms)) => atoms,
+            _ => Map::new(),
+        },
+        dag_spec: row.maybe_json(13)?.unwrap_or_default(),
+        definition: row.maybe_json(14)?,
+        source,
+        user: row.maybe_text(16)?,
+        is_active: row.bool(17)?,
+        version: row.maybe_int(18)?.unwrap_or(1),
+        execution_count: row.maybe_int(19)?.unwrap_or(0).unsigned_abs(),
+        last_executed_at: row.maybe_time(20)?,
+        created_at: row.time(21)?,
+        updated_at: row.time(22)?,
+    })
+}
+
+/// The workflow with this number.
+pub(crate) fn by_id(sql: &mut dyn Sql, id: i64) -> Result<Option<StoredWorkflow>, SqlError> {
+    let query = format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE w.id = $1");
+    sql.first(&query, &[Value::Int(id)])?.as_ref().map(read).transpose()
+}

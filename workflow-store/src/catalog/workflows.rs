@@ -1,0 +1,149 @@
+//! Workflows, listed.
+//!
+//! A condition that few workflows meet leads: its index finds them, and they are sorted. Where no
+//! condition is so selective, the index of the order leads, and a page is full soon.
+
+use super::filter::{Condition, WorkflowQuery, WorkflowSort};
+use super::page::{Cursor, Page, cut, size};
+use super::workflow::{COLUMNS, StoredWorkflow, read};
+use crate::operation::Answer;
+use crate::sql::Sql;
+use crate::statement::Statement;
+use crate::value::Value;
+
+/// How many workflows a condition may select to lead.
+const FEW: i64 = 500;
+
+/// A page of the workflows that a query selects.
+pub(crate) fn workflows(sql: &mut dyn Sql, query: &WorkflowQuery) -> Answer<Page<StoredWorkflow>> {
+    let order = query.sort.as_str();
+    let cursor = Cursor::read(query.after.as_deref(), order)?;
+    let user = match &query.user {
+        None => None,
+        Some(name) => match user(sql, name)? {
+            Some(id) => Some(id),
+            None => return Ok(Page { items: Vec::new(), next: None }),
+        },
+    };
+    let conditions = query.conditions(user);
+    let leader = leader(sql, &conditions)?;
+    let size = size(query.limit);
+    let statement = select(query.sort, &conditions, leader, cursor.as_ref(), size)?;
+    let rows = statement.query(sql)?;
+    let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(cut(items, size, |last| cursor_of(query.sort, last).write(order)))
+}
+
+/// The number of a user.
+pub(crate) fn user(sql: &mut dyn Sql, name: &str) -> Answer<Option<i64>> {
+    let name = crate::value::clean(name);
+    let row =
+        sql.first("SELECT id FROM accounts_user WHERE username = $1", &[Value::Text(&name)])?;
+    Ok(row.map(|row| row.int(0)).transpose()?)
+}
+
+/// The condition that fewest workflows meet, if these are few.
+fn leader(sql: &mut dyn Sql, conditions: &[Condition]) -> Answer<Option<usize>> {
+    let mut best = None;
+    for (at, condition) in conditions.iter().enumerate() {
+        let rows = condition.count(FEW).query(sql)?;
+        let count = rows.first().map_or(Ok(0), |row| row.int(0))?;
+        if count <= FEW && best.is_none_or(|(_, least)| count < least) {
+            best = Some((at, count));
+        }
+    }
+    Ok(best.map(|(at, _)| at))
+}
+
+/// Puts the statement together.
+fn select(
+    sort: WorkflowSort,
+    conditions: &[Condition],
+    leader: Option<usize>,
+    after: Option<&Cursor>,
+    size: usize,
+) -> Answer<Statement> {
+    let mut statement = Statement::default();
+    statement.add(&format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE "));
+    let leads = |at| leader == Some(at);
+    for (at, condition) in conditions.iter().enumerate() {
+        condition.add(&mut statement, leads(at));
+        statement.add(" AND ");
+    }
+    // An expression in place of the column keeps an index from being used for the order.
+    let has_leader = leader.is_some();
+    let (name, count, id) = match has_leader {
+        true => ("w.name || ''", "w.execution_count + 0", "w.id + 0"),
+        false => ("w.name", "w.execution_count", "w.id"),
+    };
+    match (sort, after) {
+        (_, None) => statement.add("1 = 1"),
+        (WorkflowSort::Name, Some(after)) => {
+            statement.add(&format!("({name}, {id}) > (")).text(&after.key);
+            statement.add(", ").number(after.id).add(")")
+        }
+        (WorkflowSort::Created, Some(after)) => statement.add(&format!("{id} < ")).number(after.id),
+        (WorkflowSort::MostExecuted, Some(after)) => {
+            let executed = after.number()?;
+            statement.add(&format!("({count} < ")).number(executed);
+            statement.add(&format!(" OR ({count} = ")).number(executed);
+            statement.add(&format!(" AND {id} > ")).number(after.id).add("))");
+            if !has_leader {
+                // The range that an index understands.
+                statement.add(" AND w.execution_count <= ").number(executed);
+            }
+            &mut statement
+        }
+    };
+    let order = match sort {
+        WorkflowSort::Name => format!("{name}, {id}"),
+        WorkflowSort::Created => format!("{id} DESC"),
+        WorkflowSort::MostExecuted => format!("{count} DESC, {id}"),
+    };
+    statement.add(&format!(" ORDER BY {order} LIMIT ")).number(size as i64 + 1);
+    Ok(statement)
+}
+
+fn cursor_of(sort: WorkflowSort, last: &StoredWorkflow) -> Cursor {
+    let key = match sort {
+        WorkflowSort::Name => last.name.clone(),
+        WorkflowSort::Created => String::new(),
+        WorkflowSort::MostExecuted => last.execution_count.to_string(),
+    };
+    Cursor { key, id: last.id }
+}
+
+/// Every statement that lists workflows, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) fn all_statements() -> Vec<(String, Statement)> {
+    use crate::label::Kind;
+
+    let label = |kind| Condition::Label(kind, "p".to_owned(), "v".to_owned());
+    let conditions = [
+        Condition::Text("project", "p".to_owned()),
+        Condition::Text("domain", "d".to_owned()),
+        Condition::Text("app_name", "a".to_owned()),
+        Condition::Number("project_id", 1),
+        Condition::Number("user_id", 1),
+        label(Kind::Tag),
+        label(Kind::Metadata),
+        Condition::Prefix("w".to_owned()),
+        Condition::Active(true),
+    ];
+    let mut statements = Vec::new();
+    for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {
+        let after = Cursor { key: "7".to_owned(), id: 7 };
+        for after in [None, Some(&after)] {
+            for condition in &conditions {
+                statements.push((format!("count {condition:?}"), condition.count(FEW)));
+                for leader in [None, Some(0)] {
+                    let conditions = std::slice::from_ref(condition);
+                    let statement = select(sort, conditions, leader, after, 50);
+                    let name = format!("{sort:?} {condition:?} {leader:?} {}", after.is_some());
+                    statements.push((name, statement.expect("put together")));
+                }
+            }
+        }
+    }
+    statements
+}

@@ -1,0 +1,61 @@
+//! A store by its address.
+
+use std::sync::Arc;
+
+use workflow_core::StoreError;
+
+use crate::Catalog;
+
+/// Opens the store with this address: `postgres://user@host/database`, or the path of a file of
+/// SQLite, which may be written as `sqlite://path`.
+///
+/// # Errors
+///
+/// Fails when the store cannot be opened, as the stores themselves say; and when the address is
+/// of a kind that this program was built without.
+///
+/// ```
+/// # pollster::block_on(async {
+/// let store = workflow_store::open("sqlite://:memory:").await?;
+/// assert!(store.orphans(None, 1).await?.is_empty());
+/// # Ok::<(), workflow_core::StoreError>(())
+/// # })?;
+/// # Ok::<(), workflow_core::StoreError>(())
+/// ```
+pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    match address.split_once("://").map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => postgres(address).await,
+        Some("sqlite" | "file") | None => sqlite(address).await,
+        Some(scheme) => Err(StoreError::Unusable(
+            format!(
+                "there is no store for `{scheme}://`; give the path of a file, or \
+                 postgres://user@host/database"
+            )
+            .into(),
+        )),
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    Ok(Arc::new(crate::PostgresStore::open(address).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    let text = "this program was built without PostgreSQL; build workflow-store with its feature \
+        `postgres`";
+    Err(StoreError::Unusable(text.into()))
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    Ok(Arc::new(crate::SqliteStore::open(address).await?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    let text = "this program was built without SQLite; build workflow-store with its feature \
+        `sqlite`";
+    Err(StoreError::Unusable(text.into()))
+}

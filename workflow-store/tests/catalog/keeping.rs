@@ -1,0 +1,103 @@
+//! Retention, export, import.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value as Json, json};
+use workflow_store::{CatalogError, NewWorkflow, Retention, RunQuery};
+
+use crate::support::*;
+
+async fn count(place: &Place, which: &str) -> u64 {
+    place.store.count_runs(which).await.expect("counted")
+}
+
+pub(crate) async fn old_runs_are_pruned(place: Place) {
+    let hour = Duration::from_secs(3600);
+    for at in 0..10u32 {
+        let mut run = new_run("etl");
+        run.created_at = SystemTime::now() - hour * (at + 1) + hour / 2;
+        // The oldest is still under way.
+        let mut events = whole_run(5, true);
+        if at == 9 {
+            events.truncate(2);
+        } else if at == 8 {
+            let large = Json::String("x".repeat(2_000_000));
+            let kind =
+                json!({ "event": "job_completed", "job": "load", "attempt": 1, "output": large });
+            events[2] = event(2, 5, kind);
+        }
+        place.store.begin(run, events).await.expect("begun");
+    }
+    place.store.begin(new_run("other"), whole_run(5, true)).await.expect("begun");
+    assert_eq!(place.raw.query("SELECT count(*) FROM workflows_blob"), ["1"]);
+    let by_age = Retention { keep_for: Some(hour * 5), ..Default::default() };
+    assert_eq!(place.store.prune(by_age).await.expect("pruned"), 4);
+    assert_eq!((count(&place, "etl").await, count(&place, "other").await), (6, 1));
+    assert_eq!(place.raw.query("SELECT count(*) FROM workflows_blob"), ["0"]);
+    let by_count =
+        Retention { workflow: Some("etl".to_owned()), keep_last: Some(2), keep_for: None };
+    assert_eq!(place.store.prune(by_count).await.expect("pruned"), 3);
+    let left =
+        place.store.runs(RunQuery { workflow: Some("etl".to_owned()), ..Default::default() });
+    let left = left.await.expect("listed").items;
+    assert_eq!(left.iter().filter(|run| run.status.is_final()).count(), 2);
+    assert_eq!(left.len(), 3);
+    assert_eq!(place.raw.query("SELECT count(*) FROM workflows_event"), ["14"]);
+    assert_eq!(place.store.prune(Retention::default()).await.expect("nothing"), 0);
+    // Figures keep counting what is gone.
+    let statistics = place.store.statistics(Some("etl")).await.expect("known");
+    assert_eq!(statistics[0].runs.completed, 9);
+}
+
+pub(crate) async fn an_export_comes_back(place: Place) {
+    let mut new = NewWorkflow::new("Drawn");
+    new.user = Some("alice".to_owned());
+    new.dag_spec = json!({ "nodes": [1], "edges": [] });
+    new.definition = Some(json!({ "name": "Drawn", "jobs": [] }));
+    place.store.create_workflow(new).await.expect("made");
+    let large = Json::String("x".repeat(1_500_000));
+    for at in 0..5u32 {
+        let mut run = new_run("etl");
+        run.idempotency_key = Some(format!("k{at}"));
+        run.input = Some(json!({ "a\0": [1.0, at] }));
+        run.owner = None;
+        let mut events = whole_run(5, at % 2 == 0);
+        if at == 2 {
+            let kind =
+                json!({ "event": "job_completed", "job": "load", "attempt": 1, "output": large });
+            events[2] = event(2, 5, kind);
+        }
+        place.store.begin(run, events).await.expect("begun");
+    }
+    let mut lines = Vec::new();
+    place.store.export(None, &mut lines).await.expect("exported");
+    for other in [sqlite().await, postgres().await] {
+        let imported = other.store.import(&mut lines.as_slice()).await.expect("imported");
+        assert_eq!((imported.workflows, imported.runs, imported.events), (2, 5, 20));
+        let mut again = Vec::new();
+        other.other.export(None, &mut again).await.expect("exported");
+        assert!(again == lines, "the export of an import is the same");
+        let imported = other.store.import(&mut lines.as_slice()).await.expect("imported");
+        assert_eq!((imported.workflows, imported.runs, imported.skipped), (0, 0, 5));
+        let statistics = other.store.statistics(Some("etl")).await.expect("known");
+        assert_eq!((statistics[0].runs.completed, statistics[0].runs.failed), (3, 2));
+    }
+    let mut one = Vec::new();
+    place.store.export(Some("drawn"), &mut one).await.expect("exported");
+    assert_eq!(one.iter().filter(|byte| **byte == b'\n').count(), 1);
+}
+
+pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
+    place.store.begin(new_run("etl"), whole_run(5, true)).await.expect("begun");
+    let mut lines = Vec::new();
+    place.store.export(None, &mut lines).await.expect("exported");
+    let text = String::from_utf8(lines).expect("text");
+    let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
+    let shuffled = text.lines().rev().map(|line| format!("{line}\n")).collect();
+    let empty = if place.raw.is_postgres() { postgres().await } else { sqlite().await };
+    for wrong in [cut, shuffled, format!("{text}nonsense\n"), format!("{text}{{\"day\":1}}")] {
+        let error = empty.store.import(&mut wrong.as_bytes()).await.expect_err("refused");
+        assert!(matches!(error, CatalogError::Import { .. }), "{error:?}");
+        assert_eq!(empty.raw.query("SELECT count(*) FROM workflows_workflow"), ["0"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Workflows, listed.
+
+use serde_json::json;
+use workflow_core::Metadata;
+use workflow_store::{NewWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort};
+
+use crate::support::*;
+
+async fn names(place: &Place, query: WorkflowQuery) -> Vec<String> {
+    let page = place.store.workflows(query).await.expect("listed");
+    page.items.into_iter().map(|workflow| workflow.name).collect()
+}
+
+pub(crate) async fn every_filter_finds(place: Place) {
+    let mut etl = NewWorkflow::new("daily etl");
+    etl.project = Some("sales".to_owned());
+    etl.project_id = 123;
+    etl.app_name = Some("Trinity".to_owned());
+    etl.user = Some("alice".to_owned());
+    etl.molecules_used = vec!["data-loader".to_owned()];
+    etl.atoms_in_molecules =
+        json!({ "data-loader": ["csv-reader"] }).as_object().cloned().expect("an object");
+    etl.metadata = Metadata::new(json!({ "domain": "booking", "tags": ["nightly"],
+        "team": { "size": 3, "members": ["ann", "ben"] }, "critical": true,
+        "description": "Loads the Orders" }))
+    .expect("fit");
+    place.store.create_workflow(etl).await.expect("made");
+    place.store.create_workflow(NewWorkflow::new("weekly report")).await.expect("made");
+    let inactive = WorkflowChange { active: Some(false), ..Default::default() };
+    place.store.update_workflow("weekly-report", inactive).await.expect("changed");
+
+    let text = |text: &str| Some(text.to_owned());
+    let at = |path: &str, value| vec![(path.to_owned(), value)];
+    let all = WorkflowQuery::default;
+    let found = [
+        WorkflowQuery { project: text("sales"), ..all() },
+        WorkflowQuery { project_id: Some(123), ..all() },
+        WorkflowQuery { domain: text("booking"), ..all() },
+        WorkflowQuery { app_name: text("Trinity"), ..all() },
+        WorkflowQuery { tag: text("nightly"), ..all() },
+        WorkflowQuery { user: text("alice"), ..all() },
+        WorkflowQuery { molecule: text("data-loader"), ..all() },
+        WorkflowQuery { atom: text("csv-reader"), ..all() },
+        WorkflowQuery { molecule: text("data-loader"), atom: text("csv-reader"), ..all() },
+        WorkflowQuery { metadata: at("team.size", json!(3)), ..all() },
+        WorkflowQuery { metadata: at("team.members", json!("ben")), ..all() },
+        WorkflowQuery { metadata: at("team.members", json!(["ann", "ben"])), ..all() },
+        WorkflowQuery { metadata: at("critical", json!(true)), ..all() },
+        WorkflowQuery { text: text("ord LOADS"), ..all() },
+        WorkflowQuery { text: text("etl"), active: Some(true), ..all() },
+    ];
+    for query in found {
+        assert_eq!(names(&place, query.clone()).await, ["daily etl"], "{query:?}");
+    }
+    let missed = [
+        WorkflowQuery { project: text("sale"), ..all() },
+        WorkflowQuery { user: text("bob"), ..all() },
+        WorkflowQuery { molecule: text("other"), atom: text("csv-reader"), ..all() },
+        WorkflowQuery { metadata: at("team.size", json!("3")), ..all() },
+        WorkflowQuery { text: text("oads"), ..all() },
+        WorkflowQuery { project: text("sales"), active: Some(false), ..all() },
+    ];
+    for query in missed {
+        assert!(names(&place, query.clone()).await.is_empty(), "{query:?}");
+    }
+    assert_eq!(names(&place, all()).await, ["daily etl", "weekly report"]);
+    let newest = WorkflowQuery { sort: WorkflowSort::Created, ..all() };
+    assert_eq!(names(&place, newest).await, ["weekly report", "daily etl"]);
+    place.store.begin(new_run("weekly report"), Vec::new()).await.expect("begun");
+    let popular = WorkflowQuery { sort: WorkflowSort::MostExecuted, ..all() };
+    assert_eq!(names(&place, popular).await, ["weekly report", "daily etl"]);
+}
+
+pub(crate) async fn pages_are_stable_under_inserts(place: Place) {
+    let tagged = |name: String| NewWorkflow {
+        metadata: Metadata::new(json!({ "tags": ["t"] })).expect("fit"),
+        ..NewWorkflow::new(name)
+    };
+    for at in 0..25 {
+        place.store.create_workflow(tagged(format!("w{at:02}"))).await.expect("made");
+    }
+    for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {
+        for tag in [None, Some("t".to_owned())] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let query = WorkflowQuery {
+                    sort,
+                    after,
+                    tag: tag.clone(),
+                    limit: Some(7),
+                    ..Default::default()
+                };
+                let page = place.store.workflows(query).await.expect("listed");
+                seen.extend(page.items.into_iter().map(|workflow| workflow.name));
+                // What is added before the place where the list was left moves nothing.
+                if seen.len() == 7 && sort != WorkflowSort::MostExecuted {
+                    let name = format!("a {sort:?} {}", tag.is_some());
+                    place.store.create_workflow(tagged(name.clone())).await.expect("made");
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            seen.retain(|name| name.starts_with('w'));
+            let mut unique = seen.clone();
+            unique.sort();
+            unique.dedup();
+            assert_eq!((seen.len(), unique.len()), (25, 25), "{sort:?}: {seen:?}");
+        }
+    }
+    let strange = WorkflowQuery { after: Some("created.x".to_owned()), ..Default::default() };
+    let error = place.store.workflows(strange).await.expect_err("no cursor of this list");
+    assert!(error.to_string().contains("the cursor"), "{error}");
+}
+
+pub(crate) async fn what_others_added_is_found(place: Place) {
+    place.raw.execute(
+        "INSERT INTO workflows_workflow (project_id, project_name, name, slug, molecules_used) \
+         VALUES (123, 'Sales', 'theirs', 'theirs', '[\"data-loader\"]')",
+    );
+    let query = WorkflowQuery { molecule: Some("data-loader".to_owned()), ..Default::default() };
+    assert_eq!(names(&place, query).await, ["theirs"]);
+    let found = place.store.workflow("theirs").await.expect("found");
+    assert!(found.is_active && found.version == 1 && found.execution_count == 0);
+}

@@ -1,0 +1,132 @@
+//! Catalogs to ask, and runs to put into them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value as Json, json};
+use workflow_core::{Event, Metadata, NewRun, Owner, OwnerId, RunId, Trigger, WorkflowSnapshot};
+use workflow_store::Catalog;
+
+pub(crate) struct Place {
+    pub(crate) store: Arc<dyn Catalog>,
+    pub(crate) other: Arc<dyn Catalog>,
+    pub(crate) raw: Raw,
+    _keep: Box<dyn Any>,
+}
+
+/// The database behind a store.
+pub(crate) enum Raw {
+    Sqlite(std::path::PathBuf),
+    Postgres(Arc<crate::cluster::Database>),
+}
+
+impl Raw {
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        match self {
+            Self::Sqlite(path) => {
+                rusqlite::Connection::open(path)
+                    .and_then(|file| file.execute_batch(sql))
+                    .expect(sql);
+            }
+            Self::Postgres(database) => database.execute(sql),
+        }
+    }
+
+    /// The first column of what is found, as text.
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+        match self {
+            Self::Postgres(database) => database.query(sql),
+            Self::Sqlite(path) => {
+                let file = rusqlite::Connection::open(path).expect("a database");
+                let mut statement = file.prepare(sql).expect(sql);
+                let text = |row: &rusqlite::Row<'_>| {
+                    Ok(match row.get_ref(0)? {
+                        rusqlite::types::ValueRef::Null => String::new(),
+                        rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+                        other => other.as_str().map(str::to_owned).unwrap_or_default(),
+                    })
+                };
+                let rows = statement.query_map([], text).expect(sql);
+                rows.collect::<Result<_, _>>().expect(sql)
+            }
+        }
+    }
+}
+
+pub(crate) async fn sqlite() -> Place {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    let url = format!("sqlite://{}", path.display());
+    let store = workflow_store::open(&url).await.expect("a store");
+    let other = workflow_store::open(&url).await.expect("the same");
+    Place { store, other, raw: Raw::Sqlite(path), _keep: Box::new(folder) }
+}
+
+pub(crate) async fn postgres() -> Place {
+    let database = Arc::new(crate::cluster::database());
+    let store = workflow_store::open(database.url()).await.expect("a store");
+    let other = workflow_store::open(database.url()).await.expect("the same");
+    Place { store, other, raw: Raw::Postgres(database), _keep: Box::new(()) }
+}
+
+pub(crate) fn snapshot(name: &str, metadata: Json) -> WorkflowSnapshot {
+    WorkflowSnapshot {
+        name: name.to_owned(),
+        metadata: Metadata::new(metadata).expect("fit"),
+        fingerprint: "f1".into(),
+        source: None,
+        graph: Arc::new(json!({ "nodes": [{ "id": "load" }], "edges": [] })),
+    }
+}
+
+pub(crate) fn new_run(name: &str) -> NewRun {
+    NewRun {
+        id: RunId::random(),
+        workflow: snapshot(name, json!({ "project": "sales" })),
+        input: Some(json!({ "day": 1 })),
+        trigger: Trigger::Manual,
+        idempotency_key: None,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
+    }
+}
+
+/// An event that happens so many milliseconds after the run began.
+pub(crate) fn event(sequence: u64, millis: u32, mut kind: Json) -> Event {
+    kind["sequence"] = sequence.into();
+    kind["at"] = format!(
+        "2026-01-02T03:{:02}:{:02}.{:03}Z",
+        millis / 60_000,
+        millis / 1000 % 60,
+        millis % 1000
+    )
+    .into();
+    serde_json::from_value(kind).expect("an event")
+}
+
+/// A whole run with one job that takes so long.
+pub(crate) fn whole_run(millis: u32, ends_well: bool) -> Vec<Event> {
+    let failure = json!({ "kind": "retryable", "message": "no\0 rows", "error_type": "E" });
+    let (job, run) = match ends_well {
+        true => (
+            json!({ "event": "job_completed", "job": "load", "attempt": 1, "output": 7 }),
+            json!({ "event": "run_completed", "output": { "rows": 7 } }),
+        ),
+        false => (
+            json!({ "event": "job_failed", "job": "load", "attempt": 1, "error": failure }),
+            json!({ "event": "run_failed", "reason": "job `load` failed" }),
+        ),
+    };
+    vec![
+        event(0, 0, json!({ "event": "run_started" })),
+        event(1, 0, json!({ "event": "job_started", "job": "load", "attempt": 1 })),
+        event(2, millis, job),
+        event(3, millis, run),
+    ]
+}
