@@ -125,8 +125,12 @@ impl<C: Connect> Writer<C> {
     fn run(&mut self, sql: &mut dyn Sql, operations: &mut Operations) -> Result<(), Failed> {
         sql.batch(self.connect.begin()).map_err(Failed::AtBegin)?;
         self.memory.start();
-        let mut tally = Tally::default();
         let is_single = operations.len() == 1;
+        let mut tally = Tally::default();
+        #[cfg(feature = "postgres")]
+        if !is_single && sql.dialect() == Dialect::Postgres {
+            tally.waits = true;
+        }
         for operation in operations.iter_mut() {
             let mut watched = Watched { sql, has_written: false };
             let mut cx = Cx { sql: &mut watched, memory: &mut self.memory, tally: &mut tally };

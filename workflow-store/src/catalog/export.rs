@@ -199,7 +199,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             created_at: run.created_at,
             owner: None,
         };
-        match runs::begin(cx, &Beginning::new(new, events)?)? {
+        match runs::begin(cx, &std::sync::Arc::new(Beginning::new(new, events)?))? {
             workflow_core::Begun::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
