@@ -90,9 +90,7 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-        let body = serde_json::to_string(&message).map_err(|error| {
-            StoreError::Unusable(format!("a message cannot be written as JSON: {error}").into())
-        })?;
+        let body = runs::write_json(&message)?;
         Ok(self.crew.write(Company::Shared, move |cx| runs::send(cx, run, &body)).await?)
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Beginning {
 impl Beginning {
     pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
         let events = EncodedEvent::all(events)?;
-        let input = run.input.as_ref().map(|input| input.to_string());
+        let input = run.input.as_ref().map(encode::write).transpose()?;
         Ok(Self { run, input, events })
     }
 }

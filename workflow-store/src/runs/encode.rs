@@ -111,10 +111,48 @@ pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError
     Ok(event)
 }
 
-fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| {
-        StoreError::Unusable(format!("an event cannot be written as JSON: {error}").into())
-    })
+/// JSON as text.
+///
+/// # Errors
+///
+/// Fails when there is none, or when it is nested so deeply that it could not be read again.
+pub(crate) fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    let refused = |reason: String| {
+        StoreError::Unusable(format!("a value of a run cannot be kept: {reason}").into())
+    };
+    let text = serde_json::to_string(value).map_err(|error| refused(error.to_string()))?;
+    let depth = depth(&text);
+    if depth > DEEPEST {
+        let reason = format!("it is nested {depth} deep, and {DEEPEST} is the limit; flatten it");
+        return Err(refused(reason));
+    }
+    Ok(text)
+}
+
+/// How deeply JSON may be nested. The reader stops at 128; an event adds some around a value.
+const DEEPEST: usize = 120;
+
+/// How deeply the JSON of a text is nested.
+fn depth(text: &str) -> usize {
+    if text.len() <= DEEPEST * 2 {
+        return 0;
+    }
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Takes out what may be large.
