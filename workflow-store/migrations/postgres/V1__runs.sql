@@ -171,7 +171,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS workflows_workflowrun_idempotency_key_idx ON w
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_key_idx ON workflows_workflowrun (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_open_idx ON workflows_workflowrun (run_id)
-    WHERE status IN ('pending', 'running');
+    WHERE completed_at IS NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_owner_id_idx ON workflows_workflowrun (owner_id)
     WHERE status IN ('pending', 'running');
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_started_at_idx ON workflows_workflowrun (started_at DESC, id DESC);
