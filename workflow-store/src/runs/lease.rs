@@ -50,7 +50,7 @@ pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec
     let mut leases = Vec::new();
     for run in runs.iter().copied().collect::<BTreeSet<_>>() {
         let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
-        if let Some(row) = cx.sql.first(CLAIM, &values)? {
+        if let Some(row) = cx.sql.first(claim_of(cx.sql.dialect()), &values)? {
             leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
         }
     }
@@ -64,11 +64,32 @@ pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec
     Ok(leases)
 }
 
+#[cfg(feature = "sqlite")]
 pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, token = token + 1 \
     WHERE run_id = $2 AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";
+
+/// On PostgreSQL, a run that somebody writes to at this moment is passed over: who writes may have
+/// been stopped in the middle of it, and would not let go of the row.
+#[cfg(feature = "postgres")]
+pub(crate) const CLAIM_UNLOCKED: &str = "UPDATE workflows_workflowrun SET owner_id = $1, \
+    token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
+    WHERE run_id = $2 FOR UPDATE SKIP LOCKED) \
+    AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+    WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
+    RETURNING token";
+
+fn claim_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => CLAIM,
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => CLAIM_UNLOCKED,
+    }
+}
 
 /// One claim at a time: who comes second must see who is alive since the first.
 fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {

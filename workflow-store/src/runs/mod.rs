@@ -27,6 +27,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
     vec![
         (read::EVENTS.to_owned(), vec![Uuid(1), Int(1), Int(1)]),
         (orphans, vec![Uuid(1), Int(1)]),
+        #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
