@@ -62,6 +62,11 @@ fn a_graph_that_is_cut_off_anywhere_ends_the_same() {
         let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
         assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));
         assert_eq!(report.job("flaky").map(|job| job.attempts), Some(3));
+        let output = Some(json!("6 [2, 4, 6]").into());
+        assert_eq!(
+            events.last().map(|event| &event.kind),
+            Some(&EventKind::RunCompleted { output })
+        );
         assert_eq!(report.jobs().len(), 4 + 3, "{report}");
     });
 }
