@@ -12,6 +12,7 @@ use crate::list::ListArguments;
 use crate::plan::PlanArguments;
 use crate::run::RunArguments;
 use crate::validate::ValidateArguments;
+use crate::workflows::WorkflowsArguments;
 
 /// Runs workflows: those registered in this program, and those in files.
 #[derive(Debug, Parser)]
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     Validate(ValidateArguments),
     List(ListArguments),
+    Workflows(WorkflowsArguments),
     Config(ConfigArguments),
     Completions(CompletionsArguments),
 }

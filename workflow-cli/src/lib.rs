@@ -45,7 +45,9 @@ mod plan;
 mod progress;
 mod run;
 mod runtime;
+mod store;
 mod target;
 mod validate;
+mod workflows;
 
 pub use entry::{main, main_with};

@@ -39,6 +39,27 @@ impl Target {
     }
 }
 
+/// Reads a workflow file that is to be found again from any folder.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with it.
+pub(crate) fn load_for_good(path: &str) -> Result<WorkflowFile, Failure> {
+    // What is wrong is told with the path as it was given.
+    let file = load(path)?;
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|error| Failure::Machine {
+            what: format!("`{}` has no absolute path", path.display()),
+            error,
+        })
+    };
+    let file = if path == "-" { file } else { WorkflowFile::load(absolute(Path::new(path))?)? };
+    Ok(file.runs_dir(absolute(Path::new(RUNS_DIR))?))
+}
+
+/// Where runs of files keep their folders, unless told otherwise.
+const RUNS_DIR: &str = ".workflow/runs";
+
 /// Reads a workflow file, or standard input for `-`.
 ///
 /// # Errors
