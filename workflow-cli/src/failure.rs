@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use workflow_core::command::LogError;
 use workflow_core::config::ConfigError;
 use workflow_core::registry::RegistryError;
 use workflow_core::{Diagnostics, RunError, StoreError};
@@ -58,6 +59,9 @@ pub(crate) enum Failure {
     /// The store does not do as asked.
     #[error("{0}")]
     Catalog(#[from] CatalogError),
+    /// The log of a run cannot be read.
+    #[error("{}", with_cause(.0))]
+    Log(#[from] LogError),
     /// Standard output was not to be written.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -86,7 +90,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Output(_) | Self::Machine { .. } => ExitCode::FAILURE,
+            Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,
             Self::Catalog(CatalogError::Store(error)) => of_store(error),
             Self::Run(RunError::Store { error, .. }) => of_store(error),
             Self::Usage(_)
@@ -96,6 +100,13 @@ impl Failure {
             | Self::Run(_)
             | Self::Catalog(_) => ExitCode::from(USAGE),
         }
+    }
+}
+
+fn with_cause(error: &LogError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
