@@ -15,6 +15,15 @@ const JOBS: usize = 100_000;
 const COMMANDS: usize = 1_000;
 const ROUNDS: usize = 5;
 
+/// A regular expression for each stage, which matches all of the stage before.
+const STAGES: &str = "
+name: stages
+jobs:
+  - { name: 'first_{i}', command: 'true', parameters: { i: '1:1000' } }
+  - { name: 'second_{i}', command: 'true', parameters: { i: '1:1000' }, depends_on_regexes: ['^first_'] }
+  - { name: 'third_{i}', command: 'true', parameters: { i: '1:104' }, depends_on_regexes: ['^second_'] }
+";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -80,6 +89,9 @@ fn table(folder: &Path) -> Result<String, Failure> {
             "| read, check and plan {JOBS} jobs, {name} | {took:.1?} | {each} bytes a job |"
         )?;
     }
+    let file = write(folder, "stages.yaml", STAGES)?;
+    let (took, _) = ours("load", &file)?;
+    writeln!(table, "| read, check and plan three all-to-all stages, 2104 jobs | {took:.1?} | |")?;
     let file = write(folder, "small.yaml", &commands())?;
     let (took, memory) = ours("run", &file)?;
     let mib = memory >> 20;
@@ -91,6 +103,7 @@ fn table(folder: &Path) -> Result<String, Failure> {
         let took = median((0..ROUNDS).map(|_| xargs(shell)).collect::<Result<_, _>>()?);
         writeln!(table, "| `xargs -P2` with `{shell} -c true` | {took:.1?} | |")?;
     }
+    writeln!(table, "| {} | |", torc(folder)?)?;
     let file = write(folder, "one.yaml", "name: one\njobs:\n  - name: one\n    command: 'true'\n")?;
     let whole = (0..ROUNDS).map(|_| {
         let begun = Instant::now();
@@ -155,6 +168,27 @@ fn xargs(shell: &str) -> Result<Duration, Failure> {
     let script = format!("seq {COMMANDS} | xargs -P2 -I{{}} {shell} -c true");
     let status = Command::new("sh").arg("-c").arg(script).status()?;
     if status.success() { Ok(begun.elapsed()) } else { Err("xargs failed".into()) }
+}
+
+/// One run of the same commands by torc's standalone mode, where torc is installed.
+fn torc(folder: &Path) -> Result<String, Failure> {
+    let name = "torc 1.0, `torc -s run --max-parallel-jobs 2`";
+    let mut text = String::from("name: small\njobs:\n");
+    for job in 0..COMMANDS {
+        let _ = write!(text, "  - name: job_{job}\n    command: 'true'\n");
+    }
+    let file = write(folder, "torc.yaml", &text)?;
+    let begun = Instant::now();
+    let run = Command::new("torc")
+        .args(["-s", "run", "--max-parallel-jobs", "2", "--poll-interval", "1"])
+        .arg(&file)
+        .current_dir(folder)
+        .output();
+    match run {
+        Ok(output) if output.status.success() => Ok(format!("{name} | {:.1?}", begun.elapsed())),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+        Err(_) => Ok(format!("{name} | not installed")),
+    }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

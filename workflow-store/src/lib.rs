@@ -1,5 +1,44 @@
 //! Keeps the runs of `workflow-core` through crashes, in a file of SQLite or in PostgreSQL, and
-//! answers questions about them.
+//! answers questions about workflows and runs.
+//!
+//! ```
+//! use workflow_core::prelude::*;
+//! use workflow_store::SqliteStore;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # pollster::block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("workflows.db");
+//! let store = SqliteStore::open(&path).await?;
+//! let engine = Engine::builder().store(store).build();
+//! # drop(engine);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! - What a store has acknowledged is committed: on SQLite with [`Durability::Full`], the default,
+//!   and on PostgreSQL as the server is set up, it outlives a loss of power.
+//! - The events of one call are kept all or not at all, together with the run's status, the
+//!   workflow's counters and the figures.
+//! - An owner whose lease is over can append until another has claimed the run, and never after.
+//! - What cannot be done is answered with an error that says whether trying again may help, and
+//!   leaves the database as it was.
+//!
+//! # Where to look
+//!
+//! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
+//! - [`Catalog`]: workflows listed, changed and counted; runs listed, pruned, exported, imported
+//!
+//! # Features
+//!
+//! - `sqlite` (default): [`SqliteStore`]; SQLite is compiled in.
+//! - `postgres` (default): [`PostgresStore`], with a runtime on threads of its own.
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");
 
 mod blob;
 mod buckets;

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use workflow_core::{Metadata, Owner, OwnerId, RunId, Status, WorkflowSnapshot};
 
 use crate::buckets::bucket;
-use crate::sql::{Sql, SqlError};
+use crate::runs::{self, Late};
+use crate::sql::{Sql, SqlError, SqlKind};
 use crate::value::Value;
 
 /// What a writer knows. All of it may be forgotten at any time, and is when a transaction fails.
@@ -20,6 +21,8 @@ pub(crate) struct Memory {
     runs: HashMap<RunId, RunMemo>,
     /// The runs of the transaction at hand.
     touched: Vec<RunId>,
+    /// Numbers for the rows of runs, taken beforehand.
+    numbers: Vec<i64>,
     /// Runs of transactions of which nobody knows whether they were committed.
     doubted: HashSet<RunId>,
 }
@@ -157,6 +160,18 @@ impl Memory {
         self.runs.insert(run, memo);
     }
 
+    /// A number that no row of a run has. PostgreSQL only.
+    pub(crate) fn run_number(&mut self, sql: &mut dyn Sql) -> Result<i64, SqlError> {
+        if self.numbers.is_empty() {
+            for row in sql.query(NUMBERS, &[])?.iter().rev() {
+                self.numbers.push(row.int(0)?);
+            }
+        }
+        self.numbers.pop().ok_or_else(|| {
+            SqlError::new(SqlKind::Unusable, "the sequence of `workflows_workflowrun` is gone")
+        })
+    }
+
     pub(crate) fn forget_run(&mut self, run: RunId) {
         self.runs.remove(&run);
         self.doubted.remove(&run);
@@ -167,6 +182,9 @@ impl Memory {
 /// for all processes, so that none waits for another in a circle.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Whether rows of runs may be written with the rest.
+    pub(crate) waits: bool,
+    pub(crate) late: Vec<Late>,
     begun: BTreeMap<i64, (i64, i64)>,
     durations: BTreeMap<(i64, Box<str>, &'static str, i32), Durations>,
 }
@@ -198,6 +216,7 @@ impl Tally {
 
     /// Writes it all.
     pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
+        runs::write_late(sql, &self.late)?;
         let begun: Vec<_> = self
             .begun
             .iter()
@@ -229,6 +248,9 @@ impl Tally {
         sql.pipeline(&statements).map(|_| ())
     }
 }
+
+const NUMBERS: &str = "SELECT nextval(pg_get_serial_sequence('workflows_workflowrun', 'id')) \
+    FROM generate_series(1, 200)";
 
 const BEGUN: &str = "UPDATE workflows_workflow SET execution_count = execution_count + $1, \
     last_executed_at = CASE WHEN last_executed_at > $2 THEN last_executed_at ELSE $2 END \

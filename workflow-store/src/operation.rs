@@ -100,5 +100,8 @@ where
 
 /// What is said to those who ask a store that is shut.
 pub(crate) fn shut() -> SqlError {
-    SqlError::new(SqlKind::Unavailable, "the store is closed; open it again")
+    SqlError::new(
+        SqlKind::Unavailable,
+        "the store has not answered: it was closed, or has a fault; open it again",
+    )
 }

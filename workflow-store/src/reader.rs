@@ -1,5 +1,7 @@
 //! A thread that answers questions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::crew::{Connect, Purpose};
 use crate::memory::{Memory, Tally};
 use crate::operation::{Cx, Operation};
@@ -20,7 +22,10 @@ impl<C: Connect> Reader<C> {
     pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
         while let Some(operations) = queue.take(1) {
             for operation in operations {
-                self.answer(operation);
+                // A panic is a fault of this crate: who asked is told, others are served.
+                if catch_unwind(AssertUnwindSafe(|| self.answer(operation))).is_err() {
+                    self.connection = None;
+                }
             }
         }
     }

@@ -49,12 +49,12 @@ impl<D> fmt::Debug for SqlStore<D> {
 #[async_trait]
 impl<D: Database> Store for SqlStore<D> {
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
-        let new = Beginning::new(run, &events)?;
+        let new = Arc::new(Beginning::new(run, &events)?);
         Ok(self.crew.write(Company::Shared, move |cx| runs::begin(cx, &new)).await?)
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
-        let new = Appended::new(lease, events)?;
+        let new = Arc::new(Appended::new(lease, events)?);
         Ok(self.crew.write(Company::Shared, move |cx| runs::append(cx, &new)).await?)
     }
 
@@ -90,9 +90,7 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-        let body = serde_json::to_string(&message).map_err(|error| {
-            StoreError::Unusable(format!("a message cannot be written as JSON: {error}").into())
-        })?;
+        let body = runs::write_json(&message)?;
         Ok(self.crew.write(Company::Shared, move |cx| runs::send(cx, run, &body)).await?)
     }
 

@@ -19,11 +19,8 @@ pub(crate) enum Value<'a> {
     Time(i64),
     Uuid(u128),
     /// Lists, one statement for many rows; PostgreSQL only.
-    #[cfg(feature = "postgres")]
     Ints(&'a [i64]),
-    #[cfg(feature = "postgres")]
     Texts(&'a [Option<&'a str>]),
-    #[cfg(feature = "postgres")]
     Blobs(&'a [Option<&'a [u8]>]),
 }
 
@@ -62,7 +59,8 @@ pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// What a row has in a column.
+/// What a row has in a column. SQLite has no times, truths and UUIDs of its own.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code))]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
     Null,

@@ -5,6 +5,7 @@
 //! written nothing; when one has, or a statement fails, the transaction is rolled back and each
 //! operation gets a transaction of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::crew::{Connect, Purpose};
@@ -45,18 +46,28 @@ impl<C: Connect> Writer<C> {
     /// Writes until the queue is closed.
     pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
         while let Some(operations) = queue.take(MOST) {
-            let mut shared = Vec::with_capacity(operations.len());
-            for operation in operations {
-                match operation.company() {
-                    Company::Shared => shared.push(operation),
-                    Company::Alone => {
-                        self.together(std::mem::take(&mut shared));
-                        self.alone(operation);
-                    }
+            // A panic is a fault of this crate, or of a dependency. Those who wait are told, and
+            // others are served on another connection.
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve_all(operations)));
+            if served.is_err() {
+                self.connection = None;
+                self.memory = Memory::default();
+            }
+        }
+    }
+
+    fn serve_all(&mut self, operations: Operations) {
+        let mut shared = Vec::with_capacity(operations.len());
+        for operation in operations {
+            match operation.company() {
+                Company::Shared => shared.push(operation),
+                Company::Alone => {
+                    self.together(std::mem::take(&mut shared));
+                    self.alone(operation);
                 }
             }
-            self.together(shared);
         }
+        self.together(shared);
     }
 
     /// Does all in one transaction; each in its own, when that fails.
@@ -125,8 +136,12 @@ impl<C: Connect> Writer<C> {
     fn run(&mut self, sql: &mut dyn Sql, operations: &mut Operations) -> Result<(), Failed> {
         sql.batch(self.connect.begin()).map_err(Failed::AtBegin)?;
         self.memory.start();
-        let mut tally = Tally::default();
         let is_single = operations.len() == 1;
+        let mut tally = Tally::default();
+        #[cfg(feature = "postgres")]
+        if !is_single && sql.dialect() == Dialect::Postgres {
+            tally.waits = true;
+        }
         for operation in operations.iter_mut() {
             let mut watched = Watched { sql, has_written: false };
             let mut cx = Cx { sql: &mut watched, memory: &mut self.memory, tally: &mut tally };

@@ -90,6 +90,34 @@ fn a_run_goes_on_when_its_connections_are_cut() {
 }
 
 #[test]
+fn a_process_that_stops_in_a_transaction_stops_no_other() {
+    let database = cluster::database();
+    let store = open(database.url()).expect("opened");
+    let lease = pollster::block_on(begin(&store)).expect("begun");
+    pollster::block_on(store.release(&[lease])).expect("released");
+    let url = database.url().to_owned();
+    let stopped = std::thread::spawn(move || {
+        cluster::run(
+            &url,
+            "BEGIN; UPDATE workflows_workflowrun SET events = events; \
+            SELECT pg_sleep(3); COMMIT",
+        );
+    });
+    let sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+        AND datname = current_database()";
+    while database.query(sleeping).is_empty() && !stopped.is_finished() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let heir = Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) };
+    let claim = || pollster::block_on(store.claim(heir, &[lease.run])).expect("answered");
+    assert!(claim().is_empty());
+    pollster::block_on(begin(&store)).expect("others are served");
+    assert!(!stopped.is_finished(), "it was not waited for");
+    stopped.join().expect("no panic");
+    assert_eq!(claim().len(), 1);
+}
+
+#[test]
 fn a_database_from_a_newer_version_is_refused() {
     let database = cluster::database();
     drop(open(database.url()).expect("opened"));

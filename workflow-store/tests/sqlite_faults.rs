@@ -215,3 +215,21 @@ fn a_file_that_another_process_holds_is_said_to_be_busy() {
     other.execute_batch("COMMIT").expect("free");
     pollster::block_on(begin(&store)).expect("free again");
 }
+
+#[test]
+fn what_could_not_be_read_again_is_not_kept() {
+    let store = open(Path::new(":memory:")).expect("opened");
+    let nested = |depth| (0..depth).fold(json!("[\\\"["), |inner, _| json!([inner]));
+    let mut run = new_run();
+    run.input = Some(nested(110));
+    let id = run.id;
+    pollster::block_on(store.begin(run.clone(), Vec::new())).expect("kept");
+    assert_eq!(
+        pollster::block_on(store.run(id)).expect("readable").expect("there").input,
+        run.input
+    );
+    run.id = RunId::random();
+    run.input = Some(nested(200));
+    let error = pollster::block_on(store.begin(run, Vec::new())).expect_err("refused");
+    assert!(error.to_string().contains("nested 200 deep"), "{error}");
+}

@@ -145,11 +145,16 @@ impl Tree<'_> {
 
     fn close(&mut self, end: Span) -> Result<(), Stop> {
         let Some(Open { start, anchor, kind }) = self.stack.pop() else { return Ok(()) };
+        // A large file has many short lists and maps, whose spare room would add up.
         let value = match kind {
-            Kind::List(items) => Value::List(items),
+            Kind::List(mut items) => {
+                items.shrink_to_fit();
+                Value::List(items)
+            }
             Kind::Map { mut entries, merges, .. } => {
                 drop_repeated_keys(&mut entries, self.findings);
                 self.merge(&mut entries, merges);
+                entries.shrink_to_fit();
                 Value::Map(entries)
             }
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::invocation::Invocation;
 use super::{Shared, handler, registered};
@@ -83,10 +83,11 @@ pub(super) fn action(
             let script = lines.fold("set -e\n".to_owned(), |script, line| script + &line + "\n");
             let mut command = Command::new(script);
             command.cwd = Some(shared.folder.clone());
-            let env = shared.spec.env.0.iter();
-            command.env = env
-                .map(|(name, value)| (name.value.to_string(), value.value.0.to_string()))
-                .collect();
+            let known = json!({ "input": invocation.input, "jobs": {} });
+            for (name, value) in &shared.spec.env.0 {
+                let value = shared.text(&shared.expanded.constant(&value.value.0), &known)?;
+                command.env.push((name.value.to_string(), value));
+            }
             let finished = invocation.shell(&shared, &context)?.run(&command, &context).await?;
             scope.put(serde_json::to_value(&finished).map_err(JobError::terminal)?)
         }

@@ -79,17 +79,7 @@ impl Running<'_> {
 
     /// A text that is no script, with everything filled in.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
-        let mut text = String::new();
-        for part in self.template(written)?.parts {
-            match part {
-                Part::Text(part) => text.push_str(&part),
-                Part::Named { kind, name, .. } => text.push_str(&self.shared.named(kind, &name)),
-                Part::Expression(expression) => {
-                    text.push_str(&shown(&expression.evaluate(known).map_err(JobError::terminal)?))
-                }
-            }
-        }
-        Ok(text)
+        self.shared.text(&self.shared.filled(self.job, written), known)
     }
 
     fn splice(&self, script: &mut Script, written: &str, known: &Json) -> Result<(), JobError> {
@@ -109,9 +99,12 @@ impl Running<'_> {
     }
 
     pub(super) fn template(&self, written: &str) -> Result<Template, JobError> {
-        let filled = self.shared.filled(self.job, written);
-        Template::parse(&filled).map_err(|error| JobError::terminal(error.message))
+        template(&self.shared.filled(self.job, written))
     }
+}
+
+fn template(text: &str) -> Result<Template, JobError> {
+    Template::parse(text).map_err(|error| JobError::terminal(error.message))
 }
 
 fn cannot_stand(expression: &str, refused: &Refused) -> JobError {
@@ -153,6 +146,21 @@ impl Shared {
             }
             NamedKind::Data => self.expanded.data_of(&self.spec, name).to_string(),
         }
+    }
+
+    /// A text whose parameters are filled in, with names and expressions filled in as well.
+    pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
+        let mut text = String::new();
+        for part in template(written)?.parts {
+            match part {
+                Part::Text(part) => text.push_str(&part),
+                Part::Named { kind, name, .. } => text.push_str(&self.named(kind, &name)),
+                Part::Expression(expression) => {
+                    text.push_str(&shown(&expression.evaluate(known).map_err(JobError::terminal)?))
+                }
+            }
+        }
+        Ok(text)
     }
 
     /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.

@@ -258,6 +258,21 @@ fn actions_run_around_the_jobs() {
 }
 
 #[test]
+fn actions_get_the_environment_of_all_jobs() {
+    let folder = Folder::new("actions-env");
+    run(folder.file(
+        r#"name: tea
+env: { CUPS: "${{ 1 + 1 }}" }
+actions:
+  - { trigger_type: on_workflow_start, action_type: run_commands, commands: ['echo "$CUPS cups" > said'] }
+jobs:
+  - { name: boil, command: 'true' }
+"#,
+    ));
+    assert_eq!(folder.lines("said"), ["2 cups"]);
+}
+
+#[test]
 fn parameters_make_copies() {
     let folder = Folder::new("parameters");
     let file = folder.file(

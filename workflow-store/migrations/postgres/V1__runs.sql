@@ -171,7 +171,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS workflows_workflowrun_idempotency_key_idx ON w
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_key_idx ON workflows_workflowrun (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_open_idx ON workflows_workflowrun (run_id)
-    WHERE status IN ('pending', 'running');
+    WHERE completed_at IS NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_owner_id_idx ON workflows_workflowrun (owner_id)
     WHERE status IN ('pending', 'running');
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_started_at_idx ON workflows_workflowrun (started_at DESC, id DESC);
@@ -188,3 +188,11 @@ CREATE INDEX IF NOT EXISTS workflows_label_workflow_id_idx ON workflows_label (w
 CREATE INDEX IF NOT EXISTS workflows_schedule_workflow_id_idx ON workflows_schedule (workflow_id);
 CREATE INDEX IF NOT EXISTS workflows_schedule_next_at_idx ON workflows_schedule (next_at)
     WHERE is_active;
+
+-- Whoever changes what a workflow is found by has it labelled anew.
+CREATE OR REPLACE FUNCTION workflows_unlabel() RETURNS TRIGGER LANGUAGE plpgsql
+AS 'BEGIN NEW.labelled := FALSE; RETURN NEW; END';
+DROP TRIGGER IF EXISTS workflows_workflow_unlabel ON workflows_workflow;
+CREATE TRIGGER workflows_workflow_unlabel
+BEFORE UPDATE OF name, description, tags, molecules_used, atoms_in_molecules, metadata ON workflows_workflow
+FOR EACH ROW EXECUTE FUNCTION workflows_unlabel();

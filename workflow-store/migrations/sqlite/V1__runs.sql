@@ -162,7 +162,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS workflows_workflowrun_idempotency_key_idx ON w
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_key_idx ON workflows_workflowrun (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_open_idx ON workflows_workflowrun (run_id)
-    WHERE status IN ('pending', 'running');
+    WHERE completed_at IS NULL;
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_owner_id_idx ON workflows_workflowrun (owner_id)
     WHERE status IN ('pending', 'running');
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_started_at_idx ON workflows_workflowrun (started_at DESC, id DESC);
@@ -179,3 +179,11 @@ CREATE INDEX IF NOT EXISTS workflows_label_workflow_id_idx ON workflows_label (w
 CREATE INDEX IF NOT EXISTS workflows_schedule_workflow_id_idx ON workflows_schedule (workflow_id);
 CREATE INDEX IF NOT EXISTS workflows_schedule_next_at_idx ON workflows_schedule (next_at)
     WHERE is_active;
+
+-- Whoever changes what a workflow is found by has it labelled anew.
+CREATE TRIGGER IF NOT EXISTS workflows_workflow_unlabel
+AFTER UPDATE OF name, description, tags, molecules_used, atoms_in_molecules, metadata ON workflows_workflow
+WHEN NEW.labelled
+BEGIN
+    UPDATE workflows_workflow SET labelled = FALSE WHERE id = NEW.id;
+END;

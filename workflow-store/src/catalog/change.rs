@@ -2,145 +2,16 @@
 
 use std::time::SystemTime;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use workflow_core::{Metadata, WorkflowName};
 
-use super::{CatalogError, StoredWorkflow, resolve::resolve, workflow, workflows};
+use super::request::{NewWorkflow, WorkflowChange};
+use super::{CatalogError, StoredWorkflow, metadata, resolve::resolve, workflow, workflows};
 use crate::label;
 use crate::operation::{Answer, Cx};
 use crate::runs::slug;
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::value::{Value, clean, clean_json, to_micros};
-
-/// A workflow that is to be added.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NewWorkflow {
-    /// Its name.
-    pub name: String,
-    /// Its name in addresses. Default: made from the name.
-    pub slug: Option<String>,
-    /// What it is for. Default: what the metadata says.
-    pub description: Option<String>,
-    /// The group that it belongs to. Default: what the metadata says.
-    pub project: Option<String>,
-    /// The number of the project in the application that it comes from; 0 for none.
-    pub project_id: i32,
-    /// The name of the project there. Default: `project`.
-    pub project_name: Option<String>,
-    /// That application.
-    pub app_name: Option<String>,
-    /// The business area. Default: what the metadata says.
-    pub domain: Option<String>,
-    /// What is said about it.
-    pub metadata: Metadata,
-    /// The molecules on its canvas.
-    pub molecules_used: Vec<String>,
-    /// The atoms of each molecule.
-    pub atoms_in_molecules: Map<String, Json>,
-    /// Nodes, edges, positions and what else a drawing needs.
-    pub dag_spec: Json,
-    /// The workflow itself, as data.
-    pub definition: Option<Json>,
-    /// Who makes it.
-    pub user: Option<String>,
-}
-
-impl NewWorkflow {
-    /// A workflow with a name and nothing else.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), dag_spec: Json::Object(Map::new()), ..Self::default() }
-    }
-}
-
-/// What is to become of a workflow; what is `None` stays as it is.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct WorkflowChange {
-    /// Another name; the slug stays.
-    pub name: Option<String>,
-    /// Another description; an empty one is none.
-    pub description: Option<String>,
-    /// Another project; an empty one is none.
-    pub project: Option<String>,
-    /// Another business area; an empty one is none.
-    pub domain: Option<String>,
-    /// Other metadata.
-    pub metadata: Option<MetadataChange>,
-    /// Whether it is in use.
-    pub active: Option<bool>,
-    /// Another drawing.
-    pub dag_spec: Option<Json>,
-    /// Other molecules.
-    pub molecules_used: Option<Vec<String>>,
-    /// Other atoms.
-    pub atoms_in_molecules: Option<Map<String, Json>>,
-    /// Another definition; the version counts up.
-    pub definition: Option<Json>,
-}
-
-/// What is to become of metadata.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MetadataChange {
-    /// This object, and nothing of what was.
-    Replace(Json),
-    /// What was, changed by this object as RFC 7396 has it: `null` removes a key; and in place of
-    /// the object, everything.
-    Merge(Json),
-}
-
-impl MetadataChange {
-    fn apply(&self, to: &Metadata) -> Result<Metadata, CatalogError> {
-        let json = match self {
-            Self::Replace(Json::Null) | Self::Merge(Json::Null) => Json::Object(Map::new()),
-            Self::Replace(json) => json.clone(),
-            Self::Merge(patch) => {
-                // Checked by itself first: what is no object would replace everything.
-                let patch = Metadata::new(without_nulls(patch)).map(|_| patch)?;
-                let mut json = Json::Object(to.as_object().clone());
-                merge_patch(&mut json, patch);
-                json
-            }
-        };
-        Ok(Metadata::new(json)?)
-    }
-}
-
-fn without_nulls(json: &Json) -> Json {
-    match json {
-        Json::Object(object) => {
-            let kept = object.iter().filter(|(_, value)| !value.is_null());
-            Json::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
-        }
-        other => other.clone(),
-    }
-}
-
-/// Changes JSON as a merge patch of RFC 7396 says.
-///
-/// ```
-/// use serde_json::json;
-/// use workflow_store::merge_patch;
-///
-/// let mut json = json!({ "stage": "test", "owner": "web" });
-/// merge_patch(&mut json, &json!({ "stage": "production", "owner": null }));
-/// assert_eq!(json, json!({ "stage": "production" }));
-/// ```
-pub fn merge_patch(target: &mut Json, patch: &Json) {
-    let Json::Object(patch) = patch else {
-        target.clone_from(patch);
-        return;
-    };
-    if !target.is_object() {
-        *target = Json::Object(Map::new());
-    }
-    let Json::Object(target) = target else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            target.remove(key);
-        } else {
-            merge_patch(target.entry(key.as_str()).or_insert(Json::Null), value);
-        }
-    }
-}
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
@@ -264,7 +135,7 @@ pub(crate) fn update(
     }
     check_length("the project", change.project.as_ref())?;
     check_length("the domain", change.domain.as_ref())?;
-    let metadata = metadata(&old, change)?;
+    let metadata = metadata::after(&old, change)?;
     let said = change.metadata.is_some();
     let text = |given: &Option<String>, said_now: Option<&str>, old: &Option<String>| {
         let new = match (given, said_now) {
@@ -322,26 +193,6 @@ const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2,
     domain = $4, metadata = $5, tags = $6, molecules_used = $7, atoms_in_molecules = $8, \
     dag_spec = $9, definition = $10, is_active = $11, version = $12, updated_at = $13, \
     edited = TRUE WHERE id = $14";
-
-/// The metadata after a change; what it says of the project and so on follows the change.
-fn metadata(old: &StoredWorkflow, change: &WorkflowChange) -> Result<Metadata, CatalogError> {
-    let metadata = match &change.metadata {
-        Some(change) => change.apply(&old.metadata)?,
-        None => old.metadata.clone(),
-    };
-    let mut object = metadata.as_object().clone();
-    let given = [
-        ("description", &change.description),
-        ("project", &change.project),
-        ("domain", &change.domain),
-    ];
-    for (key, given) in given {
-        if let (Some(given), Some(said)) = (given, object.get_mut(key)) {
-            *said = given.as_str().into();
-        }
-    }
-    Ok(Metadata::new(Json::Object(object))?)
-}
 
 /// How many runs a workflow has.
 pub(crate) fn count_runs(sql: &mut dyn Sql, which: &str) -> Answer<u64> {

@@ -112,11 +112,19 @@ pub(crate) fn runs_of(
     Ok(found)
 }
 
+/// A run that is to be imported.
+#[derive(Debug)]
+struct ReadRun {
+    line: u64,
+    run: StoredRun,
+    events: Vec<Event>,
+}
+
 /// What is to be imported.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
     workflows: Vec<PortableWorkflow>,
-    runs: Vec<(StoredRun, Vec<Event>)>,
+    runs: Vec<ReadRun>,
 }
 
 impl Import {
@@ -136,12 +144,13 @@ impl Import {
                     if places.insert(run.id, import.runs.len()).is_some() {
                         return Err(wrong(format!("run {} is there twice", run.id)));
                     }
-                    import.runs.push((*run, Vec::new()));
+                    import.runs.push(ReadRun { line, run: *run, events: Vec::new() });
                 }
                 Line::Event { run, event } => {
                     let place = places.get(&run).and_then(|place| import.runs.get_mut(*place));
-                    let (_, events) = place
-                        .ok_or_else(|| wrong(format!("run {run} has no line before its events")))?;
+                    let events = &mut place
+                        .ok_or_else(|| wrong(format!("run {run} has no line before its events")))?
+                        .events;
                     if event.sequence != events.len() as u64 {
                         let wanted = events.len();
                         return Err(wrong(format!("event {wanted} of run {run} must come first")));
@@ -155,11 +164,11 @@ impl Import {
     }
 
     fn check(&self) -> Result<(), CatalogError> {
-        for (run, events) in &self.runs {
+        for ReadRun { line, run, events } in &self.runs {
             let status = events.iter().rev().find_map(|event| event.kind.run_status());
             let found = (events.len() as u64, status.unwrap_or(Status::Pending));
             if found != (run.events, run.status) {
-                let line = 0;
+                let line = *line;
                 let reason = format!(
                     "run {} has {} events and is {}, and its line says {} and {}",
                     run.id, found.0, found.1, run.events, run.status
@@ -184,7 +193,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             imported.workflows += 1;
         }
     }
-    for (run, events) in &import.runs {
+    for ReadRun { run, events, .. } in &import.runs {
         if runs::run(cx.sql, run.id)?.is_some() {
             imported.skipped += 1;
             continue;
@@ -199,7 +208,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             created_at: run.created_at,
             owner: None,
         };
-        match runs::begin(cx, &Beginning::new(new, events)?)? {
+        match runs::begin(cx, &std::sync::Arc::new(Beginning::new(new, events)?))? {
             workflow_core::Begun::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;

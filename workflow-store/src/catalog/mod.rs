@@ -5,10 +5,12 @@ mod error;
 mod export;
 mod filter;
 mod implementation;
+mod metadata;
 mod page;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod plans;
 mod prune;
+mod request;
 mod resolve;
 mod runs;
 mod stats;
@@ -21,12 +23,13 @@ use std::io::{BufRead, Write};
 use async_trait::async_trait;
 use workflow_core::{RunId, Store};
 
-pub use change::{MetadataChange, NewWorkflow, WorkflowChange, merge_patch};
 pub use error::CatalogError;
 pub use export::Imported;
 pub use filter::{WorkflowQuery, WorkflowSort};
+pub use metadata::{MetadataChange, merge_patch};
 pub use page::Page;
 pub use prune::Retention;
+pub use request::{NewWorkflow, WorkflowChange};
 pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use workflow::{Source, StoredWorkflow};

@@ -49,15 +49,17 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
 }
 
 /// Statements that are written down as they are, with values for them.
-fn fixed() -> Vec<(&'static str, Vec<Value<'static>>)> {
+fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
     let one = Value::Int(1);
-    vec![
+    let catalog = [
         (stats::ONE, vec![one]),
         (stats::BUCKETS_OF_ONE, vec![one]),
         (prune::OLD, vec![one, Value::Time(7), one]),
         (prune::FIRST_BEYOND, vec![one, one]),
         (prune::BEYOND, vec![one, Value::Time(7), one, one]),
-    ]
+    ];
+    let catalog = catalog.into_iter().map(|(text, values)| (text.to_owned(), values));
+    catalog.chain(crate::runs::statements()).collect()
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn sqlite_scans_no_table() {
         check(&name, statement.explain(sql.as_mut(), "EXPLAIN QUERY PLAN").expect(&name));
     }
     for (text, values) in fixed() {
-        check(text, sql.query(&format!("EXPLAIN QUERY PLAN {text}"), &values).expect(text));
+        check(&text, sql.query(&format!("EXPLAIN QUERY PLAN {text}"), &values).expect(&text));
     }
 }
 
@@ -106,6 +108,6 @@ fn postgresql_scans_no_table() {
         check(&name, statement.explain(sql.as_mut(), "EXPLAIN").expect(&name));
     }
     for (text, values) in fixed() {
-        check(text, sql.query(&format!("EXPLAIN {text}"), &values).expect(text));
+        check(&text, sql.query(&format!("EXPLAIN {text}"), &values).expect(&text));
     }
 }

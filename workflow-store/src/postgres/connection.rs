@@ -29,6 +29,11 @@ struct PostgresConnection {
     is_beginning: bool,
 }
 
+/// A process that stops in the middle of a transaction must not keep others from its runs, which
+/// they take over; nor may another that does so keep this one waiting for ever.
+const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
+    SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
+
 /// Opens a connection. The one that writes brings the schema up to date.
 pub(crate) fn open(
     config: &Config,
@@ -44,9 +49,12 @@ pub(crate) fn open(
         let (mut client, connection) = config.connect(NoTls).await.map_err(explained)?;
         // What it fails with, the next request fails with.
         tokio::spawn(connection);
-        client.batch_execute("SET TIME ZONE 'UTC'").await.map_err(explained)?;
+        client.batch_execute(SETTINGS).await.map_err(explained)?;
         if purpose == Purpose::Write {
+            // Another process may migrate for long.
+            client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;
             migrate(&mut client, name).await?;
+            client.batch_execute("SET lock_timeout = '10s'").await.map_err(explained)?;
         }
         Ok::<_, SqlError>(client)
     })?;

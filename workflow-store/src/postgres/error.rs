@@ -31,7 +31,10 @@ fn judge(code: &SqlState) -> (SqlKind, &'static str) {
         "53" => (SqlKind::Unavailable, "the server has no room for more; give it some"),
         "28" => (SqlKind::Unusable, "give the name and the password of a user who may connect"),
         "3D" => (SqlKind::Unusable, "create it, or give the name of another"),
-        "25" => (SqlKind::Unusable, "it can only be read; give the address of the primary"),
+        "25" if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            (SqlKind::Unusable, "it can only be read; give the address of the primary")
+        }
+        "25" | "55" => (SqlKind::Unavailable, "a transaction took too long; try again"),
         "42" if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
             (SqlKind::Unusable, "grant this user the right to the tables, or to create them")
         }

@@ -1,19 +1,22 @@
 //! Events are added to a run.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError};
 
 use super::encode::{self, EncodedEvent, Subject};
+use super::late::Late;
 use crate::memory::{JobMemo, RunMemo, Tally};
 use crate::operation::{Answer, Cx};
 use crate::sql::{Sql, SqlError, SqlKind};
-use crate::value::{Value, signed};
+use crate::value::Value;
 
 /// Events that are to be added, with their rows prepared.
+#[derive(Debug)]
 pub(crate) struct Appended {
     lease: Lease,
-    events: Vec<EncodedEvent>,
+    pub(crate) events: Vec<EncodedEvent>,
 }
 
 impl Appended {
@@ -65,7 +68,7 @@ pub(crate) fn check(
 }
 
 /// Adds events to a run.
-pub(crate) fn append(cx: &mut Cx<'_>, new: &Appended) -> Answer<()> {
+pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
     let run = new.lease.run;
     cx.memory.touch(run);
     let holds = |memo: &RunMemo| memo.owner == new.lease.owner && memo.token == new.lease.token;
@@ -82,9 +85,14 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Appended) -> Answer<()> {
             memo
         }
     };
-    let outcome = check(run, memo.events, memo.status, &new.events)?;
-    write(cx.sql, &memo, new, &outcome)?;
-    follow(&mut memo, cx.tally, &new.events, &outcome);
+    let step = Step::new(&memo, check(run, memo.events, memo.status, &new.events)?, new);
+    if cx.tally.waits && new.events.iter().all(|event| event.blob.is_none()) {
+        follow(&mut memo, cx.tally, &new.events, &step.outcome);
+        cx.tally.late.push(Late::Append(new.clone(), step));
+    } else {
+        write(cx.sql, run, &step, new)?;
+        follow(&mut memo, cx.tally, &new.events, &step.outcome);
+    }
     cx.memory.know_run(run, memo);
     Ok(())
 }
@@ -110,49 +118,65 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
     Ok(same)
 }
 
-fn write(
-    sql: &mut dyn Sql,
-    memo: &RunMemo,
-    new: &Appended,
-    outcome: &Outcome,
-) -> Result<(), SqlError> {
+/// How the row of a run changes, if it still is as it was.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) row: i64,
+    owner: u128,
+    token: u64,
+    before: u64,
+    after: u64,
+    begun_at: Option<i64>,
+    /// Whether more changes than the number of events.
+    changes: bool,
+    outcome: Outcome,
+}
+
+impl Step {
+    fn new(memo: &RunMemo, outcome: Outcome, new: &Appended) -> Self {
+        Self {
+            row: memo.row,
+            owner: memo.owner.to_u128(),
+            token: memo.token,
+            before: memo.events,
+            after: memo.events + new.events.len() as u64,
+            begun_at: memo.begun_at.or(outcome.begun_at),
+            changes: outcome.status != memo.status || outcome.begun_at.is_some(),
+            outcome,
+        }
+    }
+
+    /// The statement that changes one row, or none.
+    pub(crate) fn statement(&self) -> (&'static str, Vec<Value<'_>>) {
+        let guard =
+            [Value::Int(self.row), Value::Uuid(self.owner), self.token.into(), self.before.into()];
+        let mut values = vec![self.after.into()];
+        if self.changes {
+            values.extend([
+                Value::Text(self.outcome.status.as_str()),
+                self.begun_at.map(Value::Time).unwrap_or(Value::Null),
+                self.outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
+                self.outcome.error.as_deref().into(),
+                Value::Text(self.outcome.result.as_deref().unwrap_or("{}")),
+            ]);
+        }
+        values.extend(guard);
+        (if self.changes { CHANGE } else { GROW }, values)
+    }
+}
+
+fn write(sql: &mut dyn Sql, run: RunId, step: &Step, new: &Appended) -> Result<(), SqlError> {
     for blob in new.events.iter().filter_map(|event| event.blob.as_ref()) {
         blob.insert(sql)?;
     }
-    let events = signed(memo.events + new.events.len() as u64);
-    let guard = [
-        Value::Int(memo.row),
-        Value::Uuid(memo.owner.to_u128()),
-        memo.token.into(),
-        memo.events.into(),
-    ];
-    let changes = outcome.status != memo.status || outcome.begun_at.is_some();
-    let changed = if changes {
-        let [row, owner, token, before] = guard;
-        let values = [
-            Value::Int(events),
-            Value::Text(outcome.status.as_str()),
-            memo.begun_at.or(outcome.begun_at).map(Value::Time).unwrap_or(Value::Null),
-            outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
-            outcome.error.as_deref().into(),
-            Value::Text(outcome.result.as_deref().unwrap_or("{}")),
-            row,
-            owner,
-            token,
-            before,
-        ];
-        encode::with_insert(sql, memo.row, &new.events, Some((CHANGE, &values)))?
-    } else {
-        let [row, owner, token, before] = guard;
-        let values = [Value::Int(events), row, owner, token, before];
-        encode::with_insert(sql, memo.row, &new.events, Some((GROW, &values)))?
-    };
+    let (text, values) = step.statement();
+    let changed = encode::with_insert(sql, step.row, &new.events, Some((text, &values)))?;
     if changed.first() == Some(&1) {
         return Ok(());
     }
     // What is remembered of the run is so no more. It is forgotten with this transaction, and the
     // next attempt finds out.
-    Err(SqlError::new(SqlKind::Conflict, format!("run {} was changed meanwhile", new.lease.run)))
+    Err(SqlError::new(SqlKind::Conflict, format!("run {run} was changed meanwhile")))
 }
 
 /// Brings a memo up to date, and counts what ended.

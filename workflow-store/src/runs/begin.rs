@@ -1,6 +1,7 @@
 //! A run begins.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
 use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError};
@@ -8,6 +9,7 @@ use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError};
 use super::append::{Outcome, check, follow};
 use super::definition::definition;
 use super::encode::{self, EncodedEvent};
+use super::late::Late;
 use super::lease::keep_alive;
 use super::read;
 use crate::memory::{DefinitionIds, RunMemo};
@@ -16,30 +18,42 @@ use crate::sql::SqlError;
 use crate::value::{Value, signed, to_micros};
 
 /// A run that is to begin, with its rows prepared.
+#[derive(Debug)]
 pub(crate) struct Beginning {
     run: NewRun,
     input: Option<String>,
-    events: Vec<EncodedEvent>,
+    pub(crate) events: Vec<EncodedEvent>,
 }
 
 impl Beginning {
     pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
         let events = EncodedEvent::all(events)?;
-        let input = run.input.as_ref().map(|input| input.to_string());
+        let input = run.input.as_ref().map(encode::write).transpose()?;
         Ok(Self { run, input, events })
     }
 }
 
 /// Begins a run, or finds the one with its idempotency key.
-pub(crate) fn begin(cx: &mut Cx<'_>, new: &Beginning) -> Answer<Begun> {
+pub(crate) fn begin(cx: &mut Cx<'_>, new: &Arc<Beginning>) -> Answer<Begun> {
     let id = new.run.id;
     cx.memory.touch(id);
     let outcome = check(id, 0, Status::Pending, &new.events)?;
     let ids = definition(cx, &new.run.workflow)?;
-    let Some(row) = insert(cx, new, ids, &outcome)? else {
-        return existing(cx, new, ids);
+    let waits = cx.tally.waits
+        && new.run.idempotency_key.is_none()
+        && new.events.iter().all(|event| event.blob.is_none());
+    let row = if waits {
+        cx.memory.run_number(cx.sql)?
+    } else {
+        let opening = Opening { ids, outcome: &outcome, row: None };
+        let (text, values) = new.statement(&opening);
+        let Some(row) = cx.sql.first(text, &values)? else {
+            return existing(cx, new, ids);
+        };
+        let row = row.int(0)?;
+        encode::insert(cx.sql, row, &new.events)?;
+        row
     };
-    encode::insert(cx.sql, row, &new.events)?;
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
     let spoken = new.run.owner.map(|owner| speak(cx, owner)).transpose()?;
     // From here on, nothing fails.
@@ -51,6 +65,9 @@ pub(crate) fn begin(cx: &mut Cx<'_>, new: &Beginning) -> Answer<Begun> {
     }
     cx.tally.begin(ids.workflow, to_micros(new.run.created_at));
     remember(cx, new, ids, row, &outcome);
+    if waits {
+        cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome });
+    }
     Ok(Begun::New(lease))
 }
 
@@ -83,37 +100,43 @@ fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outc
     }
 }
 
-fn insert(
-    cx: &mut Cx<'_>,
-    new: &Beginning,
-    ids: DefinitionIds,
-    outcome: &Outcome,
-) -> Result<Option<i64>, SqlError> {
-    let run = &new.run;
-    let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-    let values = [
-        Value::Int(ids.workflow),
-        Value::Time(to_micros(run.created_at)),
-        outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
-        Value::Text(outcome.status.as_str()),
-        outcome.error.as_deref().into(),
-        Value::Text(outcome.result.as_deref().unwrap_or("{}")),
-        Value::Uuid(run.id.to_u128()),
-        Value::Int(ids.definition),
-        Value::Int(nanos),
-        outcome.begun_at.map(Value::Time).unwrap_or(Value::Null),
-        Value::Text(run.trigger.as_str()),
-        new.input.as_deref().into(),
-        run.idempotency_key.as_deref().into(),
-        run.parent.as_ref().map(|parent| Value::Uuid(parent.run.to_u128())).into(),
-        run.parent.as_ref().map(|parent| parent.job.as_str()).into(),
-        run.owner.map(|owner| Value::Uuid(owner.id.to_u128())).into(),
-        Value::Int(i64::from(run.owner.is_some())),
-        Value::Int(signed(new.events.len() as u64)),
-    ];
-    let row = cx.sql.first(INSERT, &values)?;
-    row.map(|row| row.int(0)).transpose()
+/// What the row of a new run says besides what was asked for.
+pub(crate) struct Opening<'a> {
+    pub(crate) ids: DefinitionIds,
+    pub(crate) outcome: &'a Outcome,
+    /// Its number, when that was taken beforehand.
+    pub(crate) row: Option<i64>,
+}
+
+impl Beginning {
+    /// The statement that adds the row, or none when there is such a run.
+    pub(crate) fn statement<'a>(&'a self, of: &Opening<'a>) -> (&'static str, Vec<Value<'a>>) {
+        let (run, outcome) = (&self.run, of.outcome);
+        let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let mut values = vec![
+            Value::Int(of.ids.workflow),
+            Value::Time(to_micros(run.created_at)),
+            outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
+            Value::Text(outcome.status.as_str()),
+            outcome.error.as_deref().into(),
+            Value::Text(outcome.result.as_deref().unwrap_or("{}")),
+            Value::Uuid(run.id.to_u128()),
+            Value::Int(of.ids.definition),
+            Value::Int(nanos),
+            outcome.begun_at.map(Value::Time).unwrap_or(Value::Null),
+            Value::Text(run.trigger.as_str()),
+            self.input.as_deref().into(),
+            run.idempotency_key.as_deref().into(),
+            run.parent.as_ref().map(|parent| Value::Uuid(parent.run.to_u128())).into(),
+            run.parent.as_ref().map(|parent| parent.job.as_str()).into(),
+            run.owner.map(|owner| Value::Uuid(owner.id.to_u128())).into(),
+            Value::Int(i64::from(run.owner.is_some())),
+            Value::Int(signed(self.events.len() as u64)),
+        ];
+        values.extend(of.row.map(Value::Int));
+        (if of.row.is_some() { INSERT_NUMBERED } else { INSERT }, values)
+    }
 }
 
 /// What to answer when there is such a run.
@@ -146,3 +169,10 @@ const INSERT: &str = "INSERT INTO workflows_workflowrun \
     owner_id, token, events) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
     ON CONFLICT DO NOTHING RETURNING id";
+
+const INSERT_NUMBERED: &str = "INSERT INTO workflows_workflowrun \
+    (workflow_id, started_at, completed_at, status, error_message, result_data, run_id, \
+    definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, parent_job, \
+    owner_id, token, events, id) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+    ON CONFLICT DO NOTHING";

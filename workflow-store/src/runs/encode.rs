@@ -111,10 +111,48 @@ pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError
     Ok(event)
 }
 
-fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| {
-        StoreError::Unusable(format!("an event cannot be written as JSON: {error}").into())
-    })
+/// JSON as text.
+///
+/// # Errors
+///
+/// Fails when there is none, or when it is nested so deeply that it could not be read again.
+pub(crate) fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    let refused = |reason: String| {
+        StoreError::Unusable(format!("a value of a run cannot be kept: {reason}").into())
+    };
+    let text = serde_json::to_string(value).map_err(|error| refused(error.to_string()))?;
+    let depth = depth(&text);
+    if depth > DEEPEST {
+        let reason = format!("it is nested {depth} deep, and {DEEPEST} is the limit; flatten it");
+        return Err(refused(reason));
+    }
+    Ok(text)
+}
+
+/// How deeply JSON may be nested. The reader stops at 128; an event adds some around a value.
+const DEEPEST: usize = 120;
+
+/// How deeply the JSON of a text is nested.
+fn depth(text: &str) -> usize {
+    if text.len() <= DEEPEST * 2 {
+        return 0;
+    }
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Takes out what may be large.
@@ -204,7 +242,10 @@ pub(crate) fn with_insert(
 ) -> Result<Vec<u64>, SqlError> {
     #[cfg(feature = "postgres")]
     if events.len() > 1 && sql.dialect() == crate::sql::Dialect::Postgres {
-        return with_insert_of_many(sql, run, events, first);
+        let columns = Columns::new(events.iter().map(|event| (run, event)));
+        let values = columns.values();
+        let statements: Vec<_> = first.into_iter().chain([(INSERT_MANY, &values[..])]).collect();
+        return sql.pipeline(&statements);
     }
     let rows: Vec<[Value<'_>; 8]> = events.iter().map(|event| event.values(run)).collect();
     let inserts = rows.iter().map(|values| (INSERT, values.as_slice()));
@@ -212,45 +253,56 @@ pub(crate) fn with_insert(
     sql.pipeline(&statements)
 }
 
-#[cfg(feature = "postgres")]
-fn with_insert_of_many(
-    sql: &mut dyn Sql,
-    run: i64,
-    events: &[EncodedEvent],
-    first: Option<(&str, &[Value<'_>])>,
-) -> Result<Vec<u64>, SqlError> {
-    use crate::value::signed;
+/// Events as lists, one for each column.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    runs: Vec<i64>,
+    sequences: Vec<i64>,
+    times: Vec<i64>,
+    kinds: Vec<Option<&'a str>>,
+    jobs: Vec<Option<&'a str>>,
+    attempts: Vec<i64>,
+    bodies: Vec<Option<&'a str>>,
+    blobs: Vec<Option<&'a [u8]>>,
+}
 
-    let sequences: Vec<i64> = events.iter().map(|event| signed(event.sequence)).collect();
-    let times: Vec<i64> = events.iter().map(|event| event.at).collect();
-    let kinds: Vec<Option<&str>> = events.iter().map(|event| Some(event.kind())).collect();
-    let jobs: Vec<Option<&str>> = events.iter().map(EncodedEvent::job).collect();
-    let attempts: Vec<i64> = events.iter().map(|event| event.attempt.unwrap_or(0).into()).collect();
-    let bodies: Vec<Option<&str>> = events.iter().map(|event| Some(event.body.as_str())).collect();
-    let blobs: Vec<Option<&[u8]>> =
-        events.iter().map(|event| event.blob.as_ref().map(|blob| blob.digest.as_slice())).collect();
-    let values = [
-        Value::Int(run),
-        Value::Ints(&sequences),
-        Value::Ints(&times),
-        Value::Texts(&kinds),
-        Value::Texts(&jobs),
-        Value::Ints(&attempts),
-        Value::Texts(&bodies),
-        Value::Blobs(&blobs),
-    ];
-    let insert = (INSERT_MANY, values.as_slice());
-    let statements: Vec<_> = first.into_iter().chain([insert]).collect();
-    sql.pipeline(&statements)
+impl<'a> Columns<'a> {
+    /// The events, each with the number of its run.
+    pub(crate) fn new(events: impl Iterator<Item = (i64, &'a EncodedEvent)>) -> Self {
+        let mut columns = Self::default();
+        for (run, event) in events {
+            columns.runs.push(run);
+            columns.sequences.push(crate::value::signed(event.sequence));
+            columns.times.push(event.at);
+            columns.kinds.push(Some(event.kind()));
+            columns.jobs.push(event.job());
+            columns.attempts.push(event.attempt.unwrap_or(0).into());
+            columns.bodies.push(Some(&event.body));
+            columns.blobs.push(event.blob.as_ref().map(|blob| blob.digest.as_slice()));
+        }
+        columns
+    }
+
+    pub(crate) fn values(&self) -> [Value<'_>; 8] {
+        [
+            Value::Ints(&self.runs),
+            Value::Ints(&self.sequences),
+            Value::Ints(&self.times),
+            Value::Texts(&self.kinds),
+            Value::Texts(&self.jobs),
+            Value::Ints(&self.attempts),
+            Value::Texts(&self.bodies),
+            Value::Blobs(&self.blobs),
+        ]
+    }
 }
 
 const INSERT: &str = "INSERT INTO workflows_event \
     (run, sequence, at, kind, job, attempt, body, blob) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-#[cfg(feature = "postgres")]
-const INSERT_MANY: &str = "INSERT INTO workflows_event \
+pub(crate) const INSERT_MANY: &str = "INSERT INTO workflows_event \
     (run, sequence, at, kind, job, attempt, body, blob) \
-    SELECT $1::bigint, sequence, at, kind, job, nullif(attempt, 0)::integer, body::json, blob \
-    FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], \
-    $8::bytea[]) AS row (sequence, at, kind, job, attempt, body, blob)";
+    SELECT run, sequence, at, kind, job, nullif(attempt, 0)::integer, body::json, blob \
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], \
+    $7::text[], $8::bytea[]) AS row (run, sequence, at, kind, job, attempt, body, blob)";

@@ -33,13 +33,16 @@ pub(crate) fn orphans(
     limit: usize,
 ) -> Answer<Vec<StoredRun>> {
     let after = after.map_or(0, RunId::to_u128);
-    let rest = "WHERE r.status IN ('pending', 'running') AND r.run_id > $1 \
-        AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
-        WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now()) \
-        ORDER BY r.run_id LIMIT $2";
     let values = [Value::Uuid(after), Value::Int(signed(limit as u64))];
-    read::runs(sql, rest, &values).map_err(Into::into)
+    read::runs(sql, ORPHANS, &values).map_err(Into::into)
 }
+
+/// By an index of what has not ended, in its order; that of the status would have to be sorted.
+pub(crate) const ORPHANS: &str = "WHERE r.completed_at IS NULL AND r.run_id > $1 \
+    AND coalesce(r.status, 'pending') IN ('pending', 'running') \
+    AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+    WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now()) \
+    ORDER BY r.run_id LIMIT $2";
 
 /// Makes `owner` the owner of those of the runs that nobody drives.
 pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec<Lease>> {
@@ -47,7 +50,7 @@ pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec
     let mut leases = Vec::new();
     for run in runs.iter().copied().collect::<BTreeSet<_>>() {
         let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
-        if let Some(row) = cx.sql.first(CLAIM, &values)? {
+        if let Some(row) = cx.sql.first(claim_of(cx.sql.dialect()), &values)? {
             leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
         }
     }
@@ -61,11 +64,32 @@ pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec
     Ok(leases)
 }
 
-const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, token = token + 1 \
+#[cfg(feature = "sqlite")]
+pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, token = token + 1 \
     WHERE run_id = $2 AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";
+
+/// On PostgreSQL, a run that somebody writes to at this moment is passed over: who writes may have
+/// been stopped in the middle of it, and would not let go of the row.
+#[cfg(feature = "postgres")]
+pub(crate) const CLAIM_UNLOCKED: &str = "UPDATE workflows_workflowrun SET owner_id = $1, \
+    token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
+    WHERE run_id = $2 FOR UPDATE SKIP LOCKED) \
+    AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+    WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
+    RETURNING token";
+
+fn claim_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => CLAIM,
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => CLAIM_UNLOCKED,
+    }
+}
 
 /// One claim at a time: who comes second must see who is alive since the first.
 fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
@@ -102,11 +126,7 @@ fn values(lease: &Lease) -> [Value<'static>; 3] {
 pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<Vec<Lease>> {
     let now = Instant::now();
     keep_alive(cx.sql, owner)?;
-    let rows = cx.sql.query(
-        "SELECT run_id, token FROM workflows_workflowrun \
-         WHERE owner_id = $1 AND status IN ('pending', 'running')",
-        &[Value::Uuid(owner.id.to_u128())],
-    )?;
+    let rows = cx.sql.query(DRIVEN, &[Value::Uuid(owner.id.to_u128())])?;
     let mut held = HashMap::with_capacity(rows.len());
     for row in rows {
         held.insert(RunId::from_u128(row.uuid(0)?), row.count(1)?);
@@ -124,6 +144,9 @@ pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<V
     }
     Ok(lost)
 }
+
+pub(crate) const DRIVEN: &str = "SELECT run_id, token FROM workflows_workflowrun \
+    WHERE owner_id = $1 AND status IN ('pending', 'running')";
 
 /// Whether the lease holds; of a run that has ended, too.
 fn has(sql: &mut dyn Sql, lease: &Lease) -> Result<bool, SqlError> {

@@ -46,24 +46,22 @@ pub(crate) fn send(cx: &mut Cx<'_>, run: RunId, body: &str) -> Answer<u64> {
 
 /// The messages after a number for runs that an owner drives.
 pub(crate) fn inbox(sql: &mut dyn Sql, owner: OwnerId, after: u64) -> Answer<Vec<Message>> {
-    let rows = sql.query(
-        "SELECT m.number, r.run_id, m.body FROM workflows_message m \
-         JOIN workflows_workflowrun r ON r.id = m.run \
-         WHERE m.number > $1 AND r.owner_id = $2 ORDER BY m.number",
-        &[after.into(), Value::Uuid(owner.to_u128())],
-    )?;
+    let rows = sql.query(INBOX, &[after.into(), Value::Uuid(owner.to_u128())])?;
     rows.iter().map(message).collect()
 }
 
 /// The messages for a run.
 pub(crate) fn messages(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<Message>> {
-    let rows = sql.query(
-        "SELECT m.number, r.run_id, m.body FROM workflows_message m \
-         JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = $1 ORDER BY m.number",
-        &[Value::Uuid(run.to_u128())],
-    )?;
+    let rows = sql.query(MESSAGES, &[Value::Uuid(run.to_u128())])?;
     rows.iter().map(message).collect()
 }
+
+pub(crate) const INBOX: &str = "SELECT m.number, r.run_id, m.body FROM workflows_message m \
+    JOIN workflows_workflowrun r ON r.id = m.run \
+    WHERE m.number > $1 AND r.owner_id = $2 ORDER BY m.number";
+
+pub(crate) const MESSAGES: &str = "SELECT m.number, r.run_id, m.body FROM workflows_message m \
+    JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = $1 ORDER BY m.number";
 
 fn message(row: &Row) -> Answer<Message> {
     let kind: MessageKind = serde_json::from_value(row.json(2)?).map_err(|error| {

@@ -4,6 +4,7 @@ mod append;
 mod begin;
 mod definition;
 mod encode;
+mod late;
 mod lease;
 mod message;
 mod read;
@@ -11,6 +12,25 @@ mod read;
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Beginning, begin};
 pub(crate) use definition::slug;
+pub(crate) use encode::write as write_json;
+pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::{events, run, status, trigger};
+
+/// What is asked while runs are driven, for the test that looks at the plans.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
+    use crate::value::Value::{Int, Uuid};
+
+    let orphans = format!("{} {}", read::COLUMNS, lease::ORPHANS);
+    vec![
+        (read::EVENTS.to_owned(), vec![Uuid(1), Int(1), Int(1)]),
+        (orphans, vec![Uuid(1), Int(1)]),
+        #[cfg(feature = "sqlite")]
+        (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
+        (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
+        (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
+        (message::MESSAGES.to_owned(), vec![Uuid(1)]),
+    ]
+}

@@ -24,7 +24,7 @@ pub(crate) fn events(sql: &mut dyn Sql, run: RunId, from: u64, limit: usize) -> 
     rows.into_iter().map(event).collect()
 }
 
-const EVENTS: &str = "SELECT e.body, b.content FROM workflows_event e \
+pub(crate) const EVENTS: &str = "SELECT e.body, b.content FROM workflows_event e \
     LEFT JOIN workflows_blob b ON b.digest = e.blob \
     WHERE e.run = (SELECT id FROM workflows_workflowrun WHERE run_id = $1) AND e.sequence >= $2 \
     ORDER BY e.sequence LIMIT $3";
@@ -58,7 +58,7 @@ pub(crate) fn runs(
     rows.iter().map(|row| stored(sql, row, &mut definitions)).collect()
 }
 
-const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
+pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id \
     FROM workflows_workflowrun r";
 

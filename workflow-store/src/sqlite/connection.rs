@@ -61,6 +61,8 @@ fn prepare(
         return connection.pragma_update(None, "query_only", true);
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // KiB; what a large store writes to again and again.
+    connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "synchronous", options.synchronous())?;
     match options.pages() {
         Some(pages) => connection.pragma_update(None, "max_page_count", pages),

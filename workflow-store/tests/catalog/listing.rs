@@ -121,6 +121,12 @@ pub(crate) async fn what_others_added_is_found(place: Place) {
     );
     let query = WorkflowQuery { molecule: Some("data-loader".to_owned()), ..Default::default() };
     assert_eq!(names(&place, query).await, ["theirs"]);
+    let change = "UPDATE workflows_workflow SET molecules_used = '[\"other\"]'";
+    place.raw.execute(change);
+    let molecule =
+        |name: &str| WorkflowQuery { molecule: Some(name.to_owned()), ..Default::default() };
+    assert_eq!(names(&place, molecule("other")).await, ["theirs"]);
+    assert!(names(&place, molecule("data-loader")).await.is_empty());
     let found = place.store.workflow("theirs").await.expect("found");
     assert!(found.is_active && found.version == 1 && found.execution_count == 0);
 }

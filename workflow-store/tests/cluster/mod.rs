@@ -123,6 +123,7 @@ impl Cluster {
 
 /// Makes a cluster, serves it until the input ends, and removes it.
 const KEEPER: &str = r#"
+trap '' INT HUP
 programs=$1; folder=$2; log=$folder/own/log
 mkdir "$folder/own"
 "$programs/initdb" -A trust -U tester -E UTF8 --no-locale --no-sync -D "$folder/own/data" >"$log" 2>&1

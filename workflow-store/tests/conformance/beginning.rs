@@ -81,6 +81,19 @@ pub(crate) async fn one_key_under_contention(stores: Stores) {
     assert_eq!(new, 4);
 }
 
+pub(crate) async fn numbers_come_back_to_the_last_bit(stores: Stores) {
+    // Spread over all exponents, from a generator whose constants are Knuth's.
+    let next = |bits: u64| bits.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+    let bits = std::iter::successors(Some(7), |bits| Some(next(*bits)));
+    let numbers: Vec<f64> =
+        bits.map(f64::from_bits).filter(|number| number.is_finite()).take(2000).collect();
+    let mut run = new_run("etl", None);
+    run.input = Some(json!(numbers));
+    stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
+    let found = stores.other.run(run.id).await.expect("readable").expect("there");
+    assert_eq!(found.input, Some(json!(numbers)));
+}
+
 pub(crate) async fn texts_of_all_kinds_come_back(stores: Stores) {
     let mut run = new_run("größe ✓ 'q\" $1 ?", Some(owner()));
     run.input = Some(json!({ "a\0b": ["c\0", "\\u0000", 1e300, -0.5, 1.0, u64::MAX, "🦀"] }));

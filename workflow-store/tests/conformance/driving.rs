@@ -1,6 +1,6 @@
 //! Who drives a run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -61,12 +61,13 @@ pub(crate) async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
 }
 
 pub(crate) async fn renewing_keeps_runs(stores: Stores) {
-    let owner = living(Duration::from_millis(300));
+    let owner = living(Duration::from_millis(1500));
     let lease = begin(&*stores.one, owner).await;
-    for _ in 0..20 {
-        std::thread::sleep(Duration::from_millis(25));
+    let end = Instant::now() + owner.lifetime * 2;
+    while Instant::now() < end {
         assert_eq!(stores.one.renew(owner, &[lease]).await.expect("answered"), []);
         assert_eq!(stores.other.orphans(None, 10).await.expect("readable"), []);
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -43,6 +43,7 @@ conformance! {
     beginning::an_id_is_taken_once,
     beginning::a_refused_beginning_leaves_nothing,
     beginning::one_key_under_contention,
+    beginning::numbers_come_back_to_the_last_bit,
     beginning::texts_of_all_kinds_come_back,
     appending::events_come_back_in_pages,
     appending::events_must_follow,

@@ -1,0 +1,71 @@
+//! What is asked of a catalog: workflows to add, changes to make.
+
+use serde_json::{Map, Value as Json};
+use workflow_core::Metadata;
+
+use super::MetadataChange;
+
+/// A workflow that is to be added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewWorkflow {
+    /// Its name.
+    pub name: String,
+    /// Its name in addresses. Default: made from the name.
+    pub slug: Option<String>,
+    /// What it is for. Default: what the metadata says.
+    pub description: Option<String>,
+    /// The group that it belongs to. Default: what the metadata says.
+    pub project: Option<String>,
+    /// The number of the project in the application that it comes from; 0 for none.
+    pub project_id: i32,
+    /// The name of the project there. Default: `project`.
+    pub project_name: Option<String>,
+    /// That application.
+    pub app_name: Option<String>,
+    /// The business area. Default: what the metadata says.
+    pub domain: Option<String>,
+    /// What is said about it.
+    pub metadata: Metadata,
+    /// The molecules on its canvas.
+    pub molecules_used: Vec<String>,
+    /// The atoms of each molecule.
+    pub atoms_in_molecules: Map<String, Json>,
+    /// Nodes, edges, positions and what else a drawing needs.
+    pub dag_spec: Json,
+    /// The workflow itself, as data.
+    pub definition: Option<Json>,
+    /// Who makes it.
+    pub user: Option<String>,
+}
+
+impl NewWorkflow {
+    /// A workflow with a name and nothing else.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), dag_spec: Json::Object(Map::new()), ..Self::default() }
+    }
+}
+
+/// What is to become of a workflow; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorkflowChange {
+    /// Another name; the slug stays.
+    pub name: Option<String>,
+    /// Another description; an empty one is none.
+    pub description: Option<String>,
+    /// Another project; an empty one is none.
+    pub project: Option<String>,
+    /// Another business area; an empty one is none.
+    pub domain: Option<String>,
+    /// Other metadata.
+    pub metadata: Option<MetadataChange>,
+    /// Whether it is in use.
+    pub active: Option<bool>,
+    /// Another drawing.
+    pub dag_spec: Option<Json>,
+    /// Other molecules.
+    pub molecules_used: Option<Vec<String>>,
+    /// Other atoms.
+    pub atoms_in_molecules: Option<Map<String, Json>>,
+    /// Another definition; the version counts up.
+    pub definition: Option<Json>,
+}
