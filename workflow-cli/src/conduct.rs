@@ -135,7 +135,7 @@ impl Conduct<'_> {
     ) -> Result<Outcome, Failure> {
         let stored = keep::stored(&**store, run)?;
         output::say(format_args!(
-            "run {run} began under this idempotency key before, and is {}",
+            "run {run} began under this idempotency key before: {}",
             stored.status
         ));
         if self.keep.detach {

@@ -19,7 +19,8 @@ pub(crate) struct KeepArguments {
     /// postgres://user@host/database [default: WORKFLOW_DB, if that is set]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
-    /// Let the run go on in a process of its own, print its id, and return at once
+    /// Let the run go on in a process of its own, print its id, and return at once. When that
+    /// process is ended, `recover` takes the run up
     #[arg(long)]
     pub(crate) detach: bool,
     /// Begin one run for this text: who says it again is shown the run that is there

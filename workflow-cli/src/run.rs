@@ -29,7 +29,8 @@ use crate::target::{Target, absolute};
 #[derive(Debug, Args)]
 #[command(visible_aliases = ["execute", "trigger"], after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
-    /// The name of a registered workflow, or a file; `-` reads standard input
+    /// The name of a registered workflow, or a file; `-` reads standard input. With a store, also
+    /// the id, slug or name of a workflow that was created there
     #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]

@@ -206,12 +206,12 @@ fn runs_are_counted_moved_and_pruned() {
     }
     tables().bind(|| {
         assert_snapshot!(says(&folder, &["stats", "--db", "runs.db", "--workflow", "1"]).out, @"
-        WORKFLOW   BEGUN  COMPLETED  FAILED  CANCELLED  SUCCESS  P50     P95     MAX
-        daily etl  3      3          0       0          100.0% <time> <time> <time>
+        WORKFLOW  BEGUN  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        daily etl  3  3  0  0  100.0% <time> <time> <time>
 
-        JOB      ENDED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50    P95     MAX
-        extract  3      3          0       0          100.0% <time> <time> <time>
-        load     3      3          0       0          100.0% <time> <time> <time>
+        JOB  ENDED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        extract  3  3  0  0  100.0% <time> <time> <time>
+        load  3  3  0  0  100.0% <time> <time> <time>
         ");
     });
     let stats = says(&folder, &["stats", "--db", "runs.db", "-f", "json"]).json();

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use comfy_table::Table;
+use serde_json::Value as Json;
 use workflow_core::Status;
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
@@ -30,7 +31,11 @@ pub(crate) fn write(details: &RunDetails) -> Result<(), Failure> {
 
 fn about(details: &RunDetails) -> Table {
     let RunDetails { run, input, result, .. } = details;
-    let has_result = result.as_object().is_none_or(|result| !result.is_empty());
+    let has_result = match result {
+        Json::Null => false,
+        Json::Object(result) => !result.is_empty(),
+        _ => true,
+    };
     let rows = [
         ("run", Some(run.id.to_string())),
         ("trigger", Some(run.trigger.as_str().to_owned())),
