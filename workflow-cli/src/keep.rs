@@ -16,7 +16,8 @@ use crate::store;
 #[derive(Debug, Default, Args)]
 pub(crate) struct KeepArguments {
     /// Keep the run in this database, so that it outlives a crash: a file of SQLite, or
-    /// postgres://user@host/database [default: WORKFLOW_DB, if that is set]
+    /// postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+    /// sqlite://.workflow/workflows.db]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
     /// Let the run go on in a process of its own, print its id, and return at once. When that

@@ -56,13 +56,13 @@ enum RunsCommand {
     Import(With<ImportArguments>),
 }
 
-/// What is wanted, of which store.
+// What is wanted, of which store. The help of the last is that of the whole.
 #[derive(Debug, Args)]
 struct With<A: Args> {
     #[command(flatten)]
-    wanted: A,
-    #[command(flatten)]
     store: StoreArguments,
+    #[command(flatten)]
+    wanted: A,
 }
 
 pub(crate) fn runs(wanted: &RunsArguments) -> Result<Outcome, Failure> {

@@ -224,3 +224,231 @@ fn runs_are_counted_moved_and_pruned() {
     let list = says(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]).json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn help_teaches() {
+    let help = |command: &[&str]| support::workflow(&[&["help"], command].concat()).out;
+    assert_snapshot!(help(&["workflows", "update"]), @r#"
+    Change a workflow; what is not named stays as it is
+
+    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+
+    Arguments:
+      <WORKFLOW>
+              Its id, slug or name
+
+    Options:
+          --name <NAME>
+              Another name; the slug stays
+
+          --description <TEXT>
+              Another description; an empty one is none
+
+          --project <PROJECT>
+              Another project; an empty one is none
+
+          --metadata <JSON>
+              Replaces the metadata by this object; `null` clears it
+
+          --merge-metadata <JSON>
+              Changes the metadata by this object (RFC 7396): keys are added and replaced, and those
+              that are `null` removed
+
+          --active <BOOL>
+              Whether it is in use
+          
+              [possible values: true, false]
+
+      -f, --format <FORMAT>
+              How to write what it is then
+
+              Possible values:
+              - table: For people
+              - json:  For programs
+          
+              [default: table]
+
+          --db <URL>
+              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              sqlite://.workflow/workflows.db]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow workflows update 42 --project new-department
+      workflow workflows update 42 --metadata '{"owner": "new-team", "priority": "high"}'
+      workflow workflows update 42 --merge-metadata '{"stage": "production", "reviewer": null}'
+      workflow workflows update daily-etl --active false
+    "#);
+    assert_snapshot!(help(&["runs"]), @r#"
+    List, watch, stop and repeat the runs of a store
+
+    It does not matter which process drives a run: what is asked of it goes through the store.
+
+    Usage: workflow runs [OPTIONS] <COMMAND>
+
+    Commands:
+      list    Which store is meant
+      get     Which store is meant
+      watch   Which store is meant
+      logs    Which store is meant
+      cancel  Which store is meant
+      retry   Repeat a run that has ended, as a new run with the same input
+      signal  Which store is meant
+      export  Which store is meant
+      import  Which store is meant
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow runs list --status failed --since 2h
+      workflow runs watch 01980000-0000-7000-8000-000000000000
+      workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
+
+    Exit codes:
+      0 it went well, 1 the run failed or the store cannot be used, 2 wrong usage or input,
+      130 the run was cancelled
+    "#);
+    assert_snapshot!(help(&["runs", "signal"]), @r#"
+    Which store is meant
+
+    Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
+
+    Arguments:
+      <RUN>   The id of the run
+      <NAME>  The name of the signal
+      [JSON]  What comes with it
+
+    Options:
+          --db <URL>      The database: a file of SQLite, or postgres://user@host/database [default:
+                          WORKFLOW_DB, or sqlite://.workflow/workflows.db]
+          --color <WHEN>  When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default: auto]
+                          [possible values: auto, always, never]
+      -h, --help          Print help
+
+    Examples:
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
+    "#);
+    assert_snapshot!(help(&["runs", "retry"]), @r#"
+    Repeat a run that has ended, as a new run with the same input
+
+    A run of a file runs what the file was then; of code, what the code is now. With --failed-only or
+    --from, jobs that completed are not run again: the new run begins with their outcomes on its record.
+    A job runs again in any case when one that it waits for does.
+
+    Usage: workflow runs retry [OPTIONS] <RUN>
+
+    Arguments:
+      <RUN>
+              The id of the run
+
+    Options:
+          --failed-only
+              Run again only the jobs that did not complete, and those that wait for them
+
+          --from <JOB>
+              Run again this job and all that wait for it, and what did not complete
+
+      -f, --format <FORMAT>
+              What to write to standard output
+
+              Possible values:
+              - text:  A report for people
+              - json:  The report as one JSON document
+              - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
+                line `{"report": ...}`
+          
+              [default: text]
+
+      -q, --quiet
+              Show nothing while the run goes on
+
+          --db <URL>
+              Keep the run in this database, so that it outlives a crash: a file of SQLite, or
+              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              sqlite://.workflow/workflows.db]
+
+          --detach
+              Let the run go on in a process of its own, print its id, and return at once. When that
+              process is ended, `recover` takes the run up
+
+          --idempotency-key <KEY>
+              Begin one run for this text: who says it again is shown the run that is there
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow runs retry 01980000-0000-7000-8000-000000000000
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --from transform --detach
+
+    Exit codes:
+      0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
+    "#);
+    assert_snapshot!(help(&["recover"]), @"
+    Take up the runs that a crash left behind
+
+    And those that were left to others to run. What is on record of a run stands; attempts that were
+    under way begin again. Ends when all that was taken up has ended. What is interrupted here is there
+    for the next `recover`.
+
+    A process that died is known to be dead 10 seconds later: so long does this wait for runs that
+    somebody seems to drive.
+
+    Usage: workflow recover [OPTIONS]
+
+    Options:
+          --serve
+              Go on for ever: take up what is left behind from now on, too
+
+          --max-parallel <N>
+              How many jobs may run at once [default: no limit but those of the workflows]
+
+          --db <URL>
+              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              sqlite://.workflow/workflows.db]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow recover
+      workflow recover --db postgres://localhost/runs --serve
+
+    Exit codes:
+      0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
+      2 wrong usage or input
+    ");
+}

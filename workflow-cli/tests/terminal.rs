@@ -68,7 +68,8 @@ fn help_of_everything() {
 
     Arguments:
       <NAME|FILE>
-              The name of a registered workflow, or a file; `-` reads standard input
+              The name of a registered workflow, or a file; `-` reads standard input. With a store, also
+              the id, slug or name of a workflow that was created there
 
     Options:
       -i, --input <JSON|@FILE>
@@ -100,10 +101,12 @@ fn help_of_everything() {
 
           --db <URL>
               Keep the run in this database, so that it outlives a crash: a file of SQLite, or
-              postgres://user@host/database [default: WORKFLOW_DB, if that is set]
+              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              sqlite://.workflow/workflows.db]
 
           --detach
-              Let the run go on in a process of its own, print its id, and return at once
+              Let the run go on in a process of its own, print its id, and return at once. When that
+              process is ended, `recover` takes the run up
 
           --idempotency-key <KEY>
               Begin one run for this text: who says it again is shown the run that is there
