@@ -111,6 +111,22 @@ fn watch_stock(flow: &mut Flow, how: Handle<Option<Watch>>) {
     flow.job(watch(how));
 }
 
+/// What whoever approves says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Approval {
+    by: String,
+}
+
+#[job]
+async fn approve(ctx: &JobContext) -> Result<Approval, JobError> {
+    ctx.wait_signal("approved").await
+}
+
+#[register_workflow(name = "orders/approve", description = "Waits for a signal", domain = "orders")]
+fn wait_for_approval(flow: &mut Flow) -> Handle<Approval> {
+    flow.job(approve())
+}
+
 #[job]
 async fn wait_with_tokio() -> String {
     tokio::time::sleep(Duration::from_millis(1)).await;

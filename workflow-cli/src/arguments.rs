@@ -10,8 +10,13 @@ use crate::completions::CompletionsArguments;
 use crate::config::ConfigArguments;
 use crate::list::ListArguments;
 use crate::plan::PlanArguments;
+use crate::recover::RecoverArguments;
 use crate::run::RunArguments;
+use crate::runs::RunsArguments;
+use crate::stats::StatsArguments;
+use crate::upkeep::{MigrateArguments, PruneArguments};
 use crate::validate::ValidateArguments;
+use crate::workflows::WorkflowsArguments;
 
 /// Runs workflows: those registered in this program, and those in files.
 #[derive(Debug, Parser)]
@@ -30,6 +35,9 @@ Examples:
   workflow validate etl.yaml               everything that is wrong with a file
   workflow plan etl.yaml                   what would run, in what order
   workflow run etl --param day=2026-01-02  run it
+  workflow run etl.yaml --detach           run it in the background, and keep the run
+  workflow runs list                       the runs that are kept
+  workflow recover                         take up what a crash left behind
   workflow help run                        all about one command
 
 Exit codes:
@@ -41,6 +49,12 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     Validate(ValidateArguments),
     List(ListArguments),
+    Workflows(WorkflowsArguments),
+    Runs(RunsArguments),
+    Recover(RecoverArguments),
+    Stats(StatsArguments),
+    Prune(PruneArguments),
+    Migrate(MigrateArguments),
     Config(ConfigArguments),
     Completions(CompletionsArguments),
 }

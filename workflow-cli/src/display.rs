@@ -18,6 +18,7 @@ use workflow_core::{Event, Run as _, RunHandle};
 use crate::progress::Progress;
 
 pub(crate) use json::JsonLines;
+pub(crate) use printed::lines;
 
 use live::Live;
 use plain::Plain;
@@ -75,17 +76,14 @@ impl Screen {
         Self::Live(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
     }
 
-    /// Where this run is shown.
-    pub(crate) fn display(&self, run: &RunHandle) -> Box<dyn Display> {
-        let name = run.workflow();
+    /// Where a run of this workflow is shown, which has come so far.
+    pub(crate) fn display(&self, name: &str, progress: Progress) -> Box<dyn Display> {
         match self {
             Self::Quiet => Box::new(Nothing),
-            Self::Plain => {
-                Box::new(Plain::new(name, Progress::new(run.graph()), anstream::stderr()))
-            }
+            Self::Plain => Box::new(Plain::new(name, progress, anstream::stderr())),
             Self::Live(bars) => {
                 let rows = || usize::from(console::Term::stderr().size().0);
-                Box::new(Live::new(name, Progress::new(run.graph()), bars.clone(), rows))
+                Box::new(Live::new(name, progress, bars.clone(), rows))
             }
         }
     }

@@ -8,7 +8,9 @@ use clap::FromArgMatches as _;
 
 use crate::arguments::{Arguments, Command, command, program_name};
 use crate::failure::{Failure, Outcome};
-use crate::{completions, config, list, output, plan, run, validate};
+use crate::{
+    completions, config, list, output, plan, recover, run, runs, stats, upkeep, validate, workflows,
+};
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
 ///
@@ -40,6 +42,12 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Plan(wanted) => plan::plan(&wanted),
         Command::Validate(wanted) => validate::validate(&wanted),
         Command::List(wanted) => list::list(&wanted),
+        Command::Workflows(wanted) => workflows::workflows(&wanted),
+        Command::Runs(wanted) => runs::runs(&wanted),
+        Command::Recover(wanted) => recover::recover(&wanted),
+        Command::Stats(wanted) => stats::stats(&wanted),
+        Command::Prune(wanted) => upkeep::prune(&wanted),
+        Command::Migrate(wanted) => upkeep::migrate(&wanted),
         Command::Config(wanted) => config::config(&wanted),
         Command::Completions(wanted) => completions::completions(&wanted, program),
     }

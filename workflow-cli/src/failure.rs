@@ -3,9 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
+use workflow_core::command::LogError;
 use workflow_core::config::ConfigError;
 use workflow_core::registry::RegistryError;
-use workflow_core::{Diagnostics, RunError};
+use workflow_core::{Diagnostics, RunError, StoreError};
+use workflow_store::CatalogError;
 
 use crate::output;
 
@@ -54,6 +56,12 @@ pub(crate) enum Failure {
     /// The run could not begin, or was given up.
     #[error("{0}")]
     Run(#[from] RunError),
+    /// The store does not do as asked.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
+    /// The log of a run cannot be read.
+    #[error("{}", with_cause(.0))]
+    Log(#[from] LogError),
     /// Standard output was not to be written.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -61,7 +69,7 @@ pub(crate) enum Failure {
     #[error("{what}: {error}")]
     Machine {
         /// What could not be had.
-        what: &'static str,
+        what: String,
         /// What the machine says.
         error: io::Error,
     },
@@ -82,12 +90,36 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Output(_) | Self::Machine { .. } | Self::Run(RunError::Store { .. }) => {
-                ExitCode::FAILURE
-            }
-            Self::Usage(_) | Self::Registry(_) | Self::File(_) | Self::Config(_) | Self::Run(_) => {
-                ExitCode::from(USAGE)
-            }
+            Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,
+            Self::Catalog(CatalogError::Store(error)) => of_store(error),
+            Self::Run(RunError::Store { error, .. }) => of_store(error),
+            Self::Usage(_)
+            | Self::Registry(_)
+            | Self::File(_)
+            | Self::Config(_)
+            | Self::Run(_)
+            | Self::Catalog(_) => ExitCode::from(USAGE),
         }
+    }
+}
+
+fn with_cause(error: &LogError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Catalog(error.into())
+    }
+}
+
+/// Whether the store is at fault, or what was asked of it.
+fn of_store(error: &StoreError) -> ExitCode {
+    match error {
+        StoreError::NoRun { .. } | StoreError::Ended { .. } => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
     }
 }

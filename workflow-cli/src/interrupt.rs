@@ -6,7 +6,6 @@ use std::{io, thread};
 use indicatif::MultiProgress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use workflow_core::{Run as _, RunHandle};
 
 use crate::display::Screen;
 use crate::failure::CANCELLED;
@@ -16,11 +15,11 @@ use crate::output::{self, DUBIOUS};
 #[derive(Default)]
 struct Watched {
     signals: u32,
-    run: Option<RunHandle>,
+    cancel: Option<Box<dyn Fn() + Send>>,
     screen: Option<MultiProgress>,
 }
 
-static WATCHED: Mutex<Watched> = Mutex::new(Watched { signals: 0, run: None, screen: None });
+static WATCHED: Mutex<Watched> = Mutex::new(Watched { signals: 0, cancel: None, screen: None });
 
 fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,13 +52,13 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Cancels this run at the next signal; at once, if there has been one.
-pub(crate) fn cancels(run: &RunHandle) {
+/// Cancels a run in this way at the next signal; at once, if there has been one.
+pub(crate) fn cancels(cancel: impl Fn() + Send + 'static) {
     let mut watched = watched();
-    watched.run = Some(run.clone());
     if watched.signals > 0 {
-        run.cancel();
+        cancel();
     }
+    watched.cancel = Some(Box::new(cancel));
 }
 
 /// Clears this part of the screen before a signal ends the process.
@@ -72,14 +71,14 @@ pub(crate) fn clears(screen: &Screen) {
 /// Lets signals go by: the run has ended, and what is left takes no time.
 pub(crate) fn done() {
     let mut watched = watched();
-    (watched.run, watched.screen) = (None, None);
+    (watched.cancel, watched.screen) = (None, None);
 }
 
 fn signalled() {
     let mut watched = watched();
     watched.signals += 1;
-    match &watched.run {
-        Some(run) if watched.signals == 1 => run.cancel(),
+    match &watched.cancel {
+        Some(cancel) if watched.signals == 1 => cancel(),
         // Still being planned.
         None if watched.signals == 1 => {}
         _ => end(&watched),

@@ -33,19 +33,29 @@
 
 mod arguments;
 mod completions;
+mod conduct;
 mod config;
+mod detach;
 mod display;
 mod entry;
 mod failure;
 mod input;
 mod interrupt;
+mod keep;
 mod list;
 mod output;
 mod plan;
 mod progress;
+mod recover;
 mod run;
+mod runs;
 mod runtime;
+mod stats;
+mod store;
 mod target;
+mod upkeep;
 mod validate;
+mod watch;
+mod workflows;
 
 pub use entry::{main, main_with};

@@ -1,20 +1,18 @@
 //! `run`: runs a workflow, shows how it goes, and reports.
 
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use workflow_core::{
-    Engine, Report, Run as _, RunError, RunHandle, Status, Workflow, WorkflowFile, registry,
-};
+use clap::Args;
+use workflow_core::{Engine, Trigger, Workflow, WorkflowFile, registry};
+use workflow_store::Catalog;
 
-use crate::display::{JsonLines, Screen, watch};
+use crate::conduct::{Conduct, ShowArguments};
+use crate::detach;
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
-use crate::output::FAINT;
-use crate::target::Target;
-use crate::{interrupt, output, runtime};
+use crate::keep::KeepArguments;
+use crate::target::{Target, absolute};
 
 /// Run a workflow and report what came of it
 ///
@@ -24,10 +22,15 @@ use crate::{interrupt, output, runtime};
 ///
 /// Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C
 /// ends them at once.
+///
+/// The run ends with this process, unless it is kept: with --db, with WORKFLOW_DB in the
+/// environment, and, in sqlite://.workflow/workflows.db where neither is there, with --detach or
+/// --idempotency-key. What a crash leaves of a kept run, `recover` takes up.
 #[derive(Debug, Args)]
 #[command(visible_aliases = ["execute", "trigger"], after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
-    /// The name of a registered workflow, or a file; `-` reads standard input
+    /// The name of a registered workflow, or a file; `-` reads standard input. With a store, also
+    /// the id, slug or name of a workflow that was created there
     #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]
@@ -38,12 +41,10 @@ pub(crate) struct RunArguments {
     /// Where a run of a file keeps what its commands print [default: .workflow/runs]
     #[arg(long, value_name = "FOLDER")]
     runs_dir: Option<PathBuf>,
-    /// What to write to standard output
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
-    /// Show nothing while the run goes on
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    show: ShowArguments,
+    #[command(flatten)]
+    keep: KeepArguments,
 }
 
 const EXAMPLES: &str = "\
@@ -56,49 +57,27 @@ Examples:
   workflow run etl -f json | jq .output
   workflow run etl -f jsonl | jq -r 'select(.event == \"job_failed\") | .job'
   workflow run etl -f jsonl | jq -j 'select(.event == \"job_output\") | .text'
+  workflow run etl.yaml --db runs.db --idempotency-key 2026-01-02
+  workflow run etl.yaml --detach
 
 Exit codes:
   0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A report for people
-    #[default]
-    Text,
-    /// The report as one JSON document
-    Json,
-    /// Each event, and what jobs print, as a line of JSON as it happens, and in the last line
-    /// `{"report": ...}`
-    Jsonl,
-}
-
 pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
-    let target = Target::find(&wanted.workflow)?;
-    let screen = match wanted.format {
-        // The events are all that is to be shown.
-        Format::Jsonl => Screen::Quiet,
-        _ if wanted.quiet => Screen::Quiet,
-        _ => Screen::of_standard_error(),
+    let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
+    if let Some(run) = wanted.keep.detached_run {
+        return detach::drive(run, &wanted.keep, max_parallel);
+    }
+    let store = wanted.keep.wanted()?;
+    let target = match &store {
+        None => Target::find(&wanted.workflow)?,
+        Some(store) => Target::find_for_good(&wanted.workflow, &**store)?,
     };
-    let ready = Ready::new(target, wanted);
+    let Ready { workflow, engine, file } = Ready::new(target, wanted, store.as_ref())?;
     let input = wanted.input.json()?;
-    input::check(&*ready.workflow, input.as_ref())?;
-    runtime::inside(|| {
-        interrupt::listen();
-        interrupt::clears(&screen);
-        let request = ready.engine.run(ready.workflow);
-        let run = match input {
-            Some(input) => request.input(input).start()?,
-            None => request.start()?,
-        };
-        interrupt::cancels(&run);
-        let outcome = follow(&run, wanted, &screen);
-        interrupt::done();
-        if let Some(file) = ready.file.filter(|_| !wanted.quiet) {
-            tell_log(&file.log_of(run.id()));
-        }
-        outcome
-    })
+    input::check(&*workflow, input.as_ref())?;
+    let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
+    Conduct { engine, workflow, file, input, trigger, keep, store, show }.conduct()
 }
 
 /// How much of what jobs print may wait to be shown, in bytes: this process has one run.
@@ -112,10 +91,17 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(target: Target, wanted: &RunArguments) -> Self {
+    fn new(
+        target: Target,
+        wanted: &RunArguments,
+        store: Option<&Arc<dyn Catalog>>,
+    ) -> Result<Self, Failure> {
         let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
         let mut engine = registry::engine().to_builder().output_backlog(OUTPUT_BACKLOG);
-        match target {
+        if let Some(store) = store {
+            engine = engine.shared_store(store.clone());
+        }
+        Ok(match target {
             Target::Registered(entry) => {
                 if let Some(jobs) = max_parallel {
                     engine = engine.max_parallel(jobs);
@@ -130,64 +116,15 @@ impl Ready {
                 if let Some(jobs) = max_parallel {
                     file = file.max_parallel(jobs);
                 }
-                if let Some(folder) = &wanted.runs_dir {
-                    file = file.runs_dir(folder);
+                match &wanted.runs_dir {
+                    // The folder is to be found again from elsewhere.
+                    Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
+                    Some(folder) => file = file.runs_dir(folder),
+                    None => {}
                 }
                 let workflow = Arc::new(file.clone());
                 Self { workflow, engine: engine.build(), file: Some(file) }
             }
-        }
+        })
     }
-}
-
-/// Says where what the commands printed is kept.
-fn tell_log(log: &Path) {
-    if log.exists() {
-        output::say(format_args!("{FAINT}log: {}{FAINT:#}", log.display()));
-    }
-}
-
-/// Shows the run until its end, and then the report.
-fn follow(run: &RunHandle, wanted: &RunArguments, screen: &Screen) -> Result<Outcome, Failure> {
-    if wanted.format == Format::Jsonl {
-        let mut lines = JsonLines::new(anstream::stdout(), wanted.quiet);
-        let failed = pollster::block_on(watch(run, &mut lines));
-        let report = report(run)?;
-        let written = failed.map_or_else(|| lines.report(&report), Err);
-        return conclude(&report, written.map_err(Failure::Output));
-    }
-    let mut display = screen.display(run);
-    // Where standard error is closed, nobody wants to be told.
-    let _nobody_looks = pollster::block_on(watch(run, &mut *display));
-    let report = report(run)?;
-    let written = match wanted.format {
-        Format::Json => output::print_json(&report),
-        _ => output::print(|out| write!(out, "{report}")),
-    };
-    conclude(&report, written)
-}
-
-/// The report of a run, however it ended.
-fn report(run: &RunHandle) -> Result<Report, Failure> {
-    match run.join() {
-        Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => Ok(report),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What the run came to. That nobody reads the report changes nothing about it.
-fn conclude(report: &Report, written: Result<(), Failure>) -> Result<Outcome, Failure> {
-    match written {
-        Err(Failure::Output(error)) if gone(&error) => {}
-        written => written?,
-    }
-    Ok(match report.status() {
-        Status::Completed => Outcome::Good,
-        Status::Cancelled => Outcome::Cancelled,
-        _ => Outcome::Bad,
-    })
-}
-
-fn gone(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::BrokenPipe
 }

@@ -20,7 +20,7 @@ pub(crate) fn inside<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, F
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Machine { what: "no runtime for the jobs", error })?;
+        .map_err(|error| Failure::Machine { what: "no runtime for the jobs".to_owned(), error })?;
     let result = {
         let _inside = runtime.enter();
         act()

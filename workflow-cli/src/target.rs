@@ -1,10 +1,11 @@
 //! What a command is about: a workflow that is registered, or one in a file.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use workflow_core::WorkflowFile;
 use workflow_core::registry::{self, Entry, RegistryError};
+use workflow_store::{Catalog, CatalogError};
 
 use crate::failure::Failure;
 use crate::output;
@@ -38,6 +39,64 @@ impl Target {
         Ok(Self::File(Box::new(file)))
     }
 }
+
+impl Target {
+    /// Finds what is meant for a run that is kept: as [`find`](Self::find) does, and then among
+    /// the workflows that were created in the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none of them.
+    pub(crate) fn find_for_good(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
+        if registry::get(wanted).is_err() && is_file(wanted) {
+            let file = load_for_good(wanted)?;
+            output::diagnostics(file.warnings());
+            return Ok(Self::File(Box::new(file)));
+        }
+        let unknown = match Self::find(wanted) {
+            Err(Failure::Usage(unknown)) => unknown,
+            found => return found,
+        };
+        let definition = match pollster::block_on(store.workflow(wanted)) {
+            Err(CatalogError::NoWorkflow(_)) => return Err(Failure::Usage(unknown)),
+            found => found?.definition,
+        };
+        match definition.as_ref().and_then(WorkflowFile::from_source) {
+            Some(file) => Ok(Self::File(Box::new(file?))),
+            None => Err(Failure::Usage(format!(
+                "the store has no file of `{wanted}`, and this program no workflow of that name; \
+                 add one with `workflows create FILE`, or run the file itself"
+            ))),
+        }
+    }
+}
+
+/// Reads a workflow file that is to be found again from any folder.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with it.
+pub(crate) fn load_for_good(path: &str) -> Result<WorkflowFile, Failure> {
+    // What is wrong is told with the path as it was given.
+    let file = load(path)?;
+    let file = if path == "-" { file } else { WorkflowFile::load(absolute(Path::new(path))?)? };
+    Ok(file.runs_dir(absolute(Path::new(RUNS_DIR))?))
+}
+
+/// The path as it is from any folder.
+///
+/// # Errors
+///
+/// Fails when the current folder is gone.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::Machine {
+        what: format!("`{}` has no absolute path", path.display()),
+        error,
+    })
+}
+
+/// Where runs of files keep their folders, unless told otherwise.
+const RUNS_DIR: &str = ".workflow/runs";
 
 /// Reads a workflow file, or standard input for `-`.
 ///

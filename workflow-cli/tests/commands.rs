@@ -12,13 +12,15 @@ fn a_list_for_people() {
     let Said { code, out, err } = host(&["list"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
-    WORKFLOW       DOMAIN  PROJECT   TAGS             DESCRIPTION
-    orders/print   orders  -         -                Fails at the printer
-    orders/report  orders  web-shop  nightly, report  Adds up the orders of a day
-    stock/count    stock   -         -                Needs a tokio runtime
-    stock/watch    stock   -         -                Goes on until it is cancelled
+    WORKFLOW        DOMAIN  PROJECT   TAGS             DESCRIPTION
+    orders/approve  orders  -         -                Waits for a signal
+    orders/print    orders  -         -                Fails at the printer
+    orders/report   orders  web-shop  nightly, report  Adds up the orders of a day
+    stock/count     stock   -         -                Needs a tokio runtime
+    stock/watch     stock   -         -                Goes on until it is cancelled
 
     JOB              INPUTS                      OUTPUT
+    approve          -                           Approval
     archive          _sent: ()                   ()
     connect          -                           ()
     fetch            wanted: Wanted              Vec<u32>
@@ -68,7 +70,7 @@ fn a_list_in_detail() {
       place         workflow-cli/examples/host.rs:49
     "#);
     let jobs = host(&["list", "--jobs-only", "--detailed"]).out;
-    assert!(jobs.starts_with("archive\n  inputs"), "{jobs}");
+    assert!(jobs.starts_with("approve\n  inputs"), "{jobs}");
 }
 
 #[test]
@@ -79,7 +81,10 @@ fn a_list_for_programs() {
         let fit = all.iter().filter(|row| row["kind"] == *kind);
         fit.map(|row| row["name"].as_str().expect("a name")).collect()
     };
-    assert_eq!(names("workflow"), ["orders/print", "orders/report", "stock/count", "stock/watch"]);
+    assert_eq!(
+        names("workflow"),
+        ["orders/approve", "orders/print", "orders/report", "stock/count", "stock/watch"]
+    );
     assert!(names("job").contains(&"price"));
     let report = all.iter().find(|row| row["name"] == "orders/report").expect("it is listed");
     assert_eq!(report["metadata"]["owner"], "ada");
@@ -98,13 +103,13 @@ fn a_list_is_filtered() {
         let rows = rows.as_array().expect("a list").iter();
         rows.map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
     };
-    assert_eq!(names(&["--domain", "orders"]), ["orders/print", "orders/report"]);
+    assert_eq!(names(&["--domain", "orders"]), ["orders/approve", "orders/print", "orders/report"]);
     assert_eq!(names(&["--domain", "orders", "--project", "web-shop"]), ["orders/report"]);
     assert_eq!(names(&["--tag", "report", "--tag", "nightly"]), ["orders/report"]);
     assert_eq!(names(&["--domain", "elsewhere"]), [""; 0]);
-    assert_eq!(names(&["--workflows-only"]).len(), 4);
+    assert_eq!(names(&["--workflows-only"]).len(), 5);
     let nothing = host(&["list", "--domain", "elsewhere"]);
-    assert_snapshot!(nothing.err, @"none of the 4 registered workflows fits; `list` without filters shows all");
+    assert_snapshot!(nothing.err, @"none of the 5 registered workflows fits; `list` without filters shows all");
     assert_eq!((nothing.code, &*nothing.out), (Some(0), ""));
     assert_snapshot!(host(&["list", "--jobs-only", "--tag", "nightly"]).err, @"
     error: the argument '--jobs-only' cannot be used with '--tag <TAG>'

@@ -21,6 +21,12 @@ fn help_of_everything() {
       plan         Show what would run, in what order, and run nothing
       validate     Show everything that is wrong with workflow files
       list         List the workflows and jobs that are registered in this program
+      workflows    List and change the workflows of a store [alias: workflow]
+      runs         List, watch, stop and repeat the runs of a store
+      recover      Take up the runs that a crash left behind
+      stats        Show how often workflows ran, how well, and for how long
+      prune        Delete old runs
+      migrate      Make a database ready for this version, and make it where there is none
       config       List, show and check the configurations of workflows
       completions  Print a script by which your shell completes this command line
       help         Print this message or the help of the given subcommand(s)
@@ -36,6 +42,9 @@ fn help_of_everything() {
       workflow validate etl.yaml               everything that is wrong with a file
       workflow plan etl.yaml                   what would run, in what order
       workflow run etl --param day=2026-01-02  run it
+      workflow run etl.yaml --detach           run it in the background, and keep the run
+      workflow runs list                       the runs that are kept
+      workflow recover                         take up what a crash left behind
       workflow help run                        all about one command
 
     Exit codes:
@@ -51,11 +60,16 @@ fn help_of_everything() {
     Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C ends
     them at once.
 
+    The run ends with this process, unless it is kept: with --db, with WORKFLOW_DB in the environment,
+    and, in sqlite://.workflow/workflows.db where neither is there, with --detach or --idempotency-key.
+    What a crash leaves of a kept run, `recover` takes up.
+
     Usage: workflow run [OPTIONS] <NAME|FILE>
 
     Arguments:
       <NAME|FILE>
-              The name of a registered workflow, or a file; `-` reads standard input
+              The name of a registered workflow, or a file; `-` reads standard input. With a store, also
+              the id, slug or name of a workflow that was created there
 
     Options:
       -i, --input <JSON|@FILE>
@@ -79,15 +93,27 @@ fn help_of_everything() {
               - json:  The report as one JSON document
               - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
                 line `{"report": ...}`
-              
+          
               [default: text]
 
       -q, --quiet
               Show nothing while the run goes on
 
+          --db <URL>
+              Keep the run in this database, so that it outlives a crash: a file of SQLite, or
+              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              sqlite://.workflow/workflows.db]
+
+          --detach
+              Let the run go on in a process of its own, print its id, and return at once. When that
+              process is ended, `recover` takes the run up
+
+          --idempotency-key <KEY>
+              Begin one run for this text: who says it again is shown the run that is there
+
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-              
+          
               [default: auto]
               [possible values: auto, always, never]
 
@@ -103,6 +129,8 @@ fn help_of_everything() {
       workflow run etl -f json | jq .output
       workflow run etl -f jsonl | jq -r 'select(.event == "job_failed") | .job'
       workflow run etl -f jsonl | jq -j 'select(.event == "job_output") | .text'
+      workflow run etl.yaml --db runs.db --idempotency-key 2026-01-02
+      workflow run etl.yaml --detach
 
     Exit codes:
       0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
@@ -365,7 +393,7 @@ fn nothing_and_nonsense_are_wrong_usage() {
     assert_snapshot!(workflow(&["runn"]).err, @"
     error: unrecognized subcommand 'runn'
 
-      tip: a similar subcommand exists: 'run'
+      tip: some similar subcommands exist: 'prune', 'runs', 'run'
 
     Usage: workflow [OPTIONS] <COMMAND>
 

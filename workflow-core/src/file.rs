@@ -170,9 +170,13 @@ impl WorkflowFile {
         log_in(&self.shared.runs_dir.join(run.to_string()))
     }
 
-    /// The file again, from what [`source`](Workflow::source) gave; `None` when that was something
-    /// else.
-    pub(crate) fn from_source(record: &Json) -> Option<Result<Self, Diagnostics>> {
+    /// The file again, from what [`source`](Workflow::source) gave and a store has kept; `None`
+    /// when that was something else.
+    ///
+    /// # Errors
+    ///
+    /// Fails with everything that is wrong with the file, as far as this program knows the format.
+    pub fn from_source(record: &Json) -> Option<Result<Self, Diagnostics>> {
         let text = |key: &str| record.get(FILE)?.get(key)?.as_str();
         let (name, folder) = (text("name")?, text("folder")?);
         let source = Source::new(name, text("text")?);

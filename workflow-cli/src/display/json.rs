@@ -2,8 +2,9 @@
 
 use std::io::{self, BufWriter, Write};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use workflow_core::{Event, EventKind, Report};
+use workflow_store::RunDetails;
 
 use super::Display;
 use super::line::CANCELLING;
@@ -27,7 +28,20 @@ impl<W: Write> JsonLines<W> {
     ///
     /// Fails when nobody reads it.
     pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, &json!({ "report": report }))?;
+        self.last(&json!({ "report": report }))
+    }
+
+    /// Writes the last line of a run on record: `{"run": {...}}`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody reads it.
+    pub(crate) fn run(&mut self, run: &RunDetails) -> io::Result<()> {
+        self.last(&json!({ "run": run }))
+    }
+
+    fn last(&mut self, line: &Json) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
         writeln!(self.out)?;
         self.out.flush()
     }

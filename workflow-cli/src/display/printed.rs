@@ -3,7 +3,7 @@
 use crate::output::{FAINT, styled};
 
 /// Lines with the job's name, without what would move the cursor; `None` when there is nothing.
-pub(super) fn lines(job: &str, text: &str) -> Option<String> {
+pub(crate) fn lines(job: &str, text: &str) -> Option<String> {
     let text = anstream::adapter::strip_str(text).to_string();
     // What a command writes over is shown as it stands in the end.
     let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(harmless);

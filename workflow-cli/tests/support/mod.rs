@@ -39,7 +39,8 @@ pub(crate) fn command(binary: &Path) -> Command {
 }
 
 /// What would change what is said.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
+    "WORKFLOW_DB",
     "NO_COLOR",
     "CLICOLOR",
     "CLICOLOR_FORCE",
@@ -73,6 +74,11 @@ pub(crate) fn host(args: &[&str]) -> Said {
     command(&host_binary()).args(args).output().expect("it starts").into()
 }
 
+/// The host, in this folder.
+pub(crate) fn host_in(folder: &Path, args: &[&str]) -> Said {
+    command(&host_binary()).args(args).current_dir(folder).output().expect("it starts").into()
+}
+
 /// The host, with this on its standard input.
 pub(crate) fn host_reads(args: &[&str], input: &str) -> Said {
     reads(&host_binary(), args, input)
@@ -96,8 +102,17 @@ fn reads(binary: &Path, args: &[&str], input: &str) -> Said {
 /// Makes what differs from run to run the same.
 pub(crate) fn same() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?", "<when>");
+    settings.add_filter(r"process \d+", "process <n>");
     settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>");
     settings.add_filter(r" *(<1|\d+(\.\d+)?)(ms|s)\b", " <time>");
+    settings
+}
+
+/// The same, for tables whose columns are as wide as what differs.
+pub(crate) fn tables() -> insta::Settings {
+    let mut settings = same();
+    settings.add_filter(r" {2,}", "  ");
     settings
 }
 

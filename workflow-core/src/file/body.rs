@@ -96,7 +96,7 @@ pub(super) fn action(
 }
 
 fn kind() -> Type {
-    Type::opaque::<Json>().with_clone::<Json>().with_serialize::<Json>()
+    Type::opaque::<Json>().with_clone::<Json>().with_serialize::<Json>().with_deserialize::<Json>()
 }
 
 fn invocation(scope: &Scope) -> Result<&Invocation, JobError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::Shared;
@@ -23,7 +23,7 @@ pub(super) struct Invocation {
 
 impl Invocation {
     pub(super) fn kind() -> Type {
-        Type::opaque::<Self>().with_deserialize::<Self>()
+        Type::opaque::<Self>().with_serialize::<Self>().with_deserialize::<Self>()
     }
 
     /// The shell of the run, made with the run's folder at the first use.
@@ -67,5 +67,11 @@ pub(super) fn log_in(folder: &Path) -> PathBuf {
 impl<'de> Deserialize<'de> for Invocation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self { input: Json::deserialize(deserializer)?, ..Self::default() })
+    }
+}
+
+impl Serialize for Invocation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.input.serialize(serializer)
     }
 }

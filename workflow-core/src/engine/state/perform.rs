@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::{
     ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Errands, Failure,
     Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
@@ -110,10 +112,24 @@ impl State {
         self.scheduler.append(parent, traits, policy)
     }
 
+    /// What the run leaves, where a store keeps it and it leaves something.
+    fn output_to_keep(&self, run: &ActiveRun) -> Option<Json> {
+        self.recorder.as_ref()?;
+        let (source, kind) = run.plan.output?;
+        let output = kind.write(run.slots.any(source)?).ok()?;
+        (!output.is_null()).then_some(output)
+    }
+
     fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, errands: &mut Errands) {
         self.read_at = run.read_clock();
         match outcome {
-            Outcome::Completed => self.note(What::RunCompleted, u32::MAX, 0),
+            Outcome::Completed => match self.output_to_keep(run) {
+                None => self.note(What::RunCompleted, u32::MAX, 0),
+                Some(output) => {
+                    let output = Detail::Output(Arc::new(output));
+                    self.note_with(What::RunCompleted, u32::MAX, 0, output);
+                }
+            },
             Outcome::Cancelled => self.note(What::RunCancelled, u32::MAX, 0),
             Outcome::Failed => {
                 let reason = Detail::Reason(self.first_failure(run));

@@ -1,0 +1,209 @@
+//! A run is begun, shown until its end, and reported.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value as Json;
+use workflow_core::{
+    Engine, Report, Run as _, RunError, RunHandle, Trigger, Workflow, WorkflowFile,
+};
+use workflow_store::Catalog;
+
+use crate::display::{JsonLines, Screen, watch};
+use crate::failure::{Failure, Outcome};
+use crate::keep::{self, KeepArguments};
+use crate::output::FAINT;
+use crate::progress::Progress;
+use crate::{detach, interrupt, output, runtime, watch};
+
+/// How a run is shown.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ShowArguments {
+    /// What to write to standard output
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+    /// Show nothing while the run goes on
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A report for people
+    #[default]
+    Text,
+    /// The report as one JSON document
+    Json,
+    /// Each event, and what jobs print, as a line of JSON as it happens, and in the last line
+    /// `{"report": ...}`
+    Jsonl,
+}
+
+impl ShowArguments {
+    pub(crate) fn screen(&self) -> Screen {
+        match self.format {
+            // The events are all that is to be shown.
+            Format::Jsonl => Screen::Quiet,
+            _ if self.quiet => Screen::Quiet,
+            _ => Screen::of_standard_error(),
+        }
+    }
+}
+
+/// A run that is to begin.
+pub(crate) struct Conduct<'a> {
+    pub(crate) engine: Engine,
+    pub(crate) workflow: Arc<dyn Workflow>,
+    /// The workflow, where it is a file.
+    pub(crate) file: Option<WorkflowFile>,
+    pub(crate) input: Option<Json>,
+    pub(crate) trigger: Trigger,
+    pub(crate) keep: &'a KeepArguments,
+    /// Where the run is kept, if it is.
+    pub(crate) store: Option<Arc<dyn Catalog>>,
+    pub(crate) show: &'a ShowArguments,
+}
+
+impl Conduct<'_> {
+    /// Begins the run, and shows it until its end; or leaves it to another process.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot begin, or is given up.
+    pub(crate) fn conduct(self) -> Result<Outcome, Failure> {
+        let Some(store) = self.store.clone() else { return self.here() };
+        if let Some(run) = self.keep.existing(&*store, self.workflow.name().as_str())? {
+            return self.there(&store, run);
+        }
+        if !self.keep.detach {
+            return match self.here() {
+                // Somebody was faster.
+                Err(Failure::Run(RunError::Exists { run, .. })) => Err(Failure::Usage(format!(
+                    "run {run} began under this idempotency key at this moment; say it again to \
+                     be shown that run"
+                ))),
+                ended => ended,
+            };
+        }
+        let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
+        if let Some(key) = &self.keep.idempotency_key {
+            request = request.idempotency_key(key);
+        }
+        let request = match self.input.clone() {
+            Some(input) => request.input(input),
+            None => request,
+        };
+        let run = pollster::block_on(request.enqueue())?;
+        detach::start(run, self.show.format)
+    }
+
+    /// In this process.
+    fn here(self) -> Result<Outcome, Failure> {
+        let screen = self.show.screen();
+        runtime::inside(|| {
+            interrupt::listen();
+            interrupt::clears(&screen);
+            let mut request = self.engine.run(self.workflow).trigger(self.trigger);
+            if let Some(key) = &self.keep.idempotency_key {
+                request = request.idempotency_key(key);
+            }
+            let run = match self.input {
+                Some(input) => request.input(input).start()?,
+                None => request.start()?,
+            };
+            if self.store.is_some() && !self.show.quiet {
+                output::say(format_args!("{FAINT}run: {}{FAINT:#}", run.id()));
+            }
+            let cancelled = run.clone();
+            interrupt::cancels(move || cancelled.cancel());
+            let outcome = follow(&run, self.show, &screen);
+            interrupt::done();
+            if let Some(file) = self.file.filter(|_| !self.show.quiet) {
+                tell_log(&file.log_of(run.id()));
+            }
+            outcome
+        })
+    }
+
+    /// The run that is there already under the same key.
+    fn there(
+        &self,
+        store: &Arc<dyn Catalog>,
+        run: workflow_core::RunId,
+    ) -> Result<Outcome, Failure> {
+        let stored = keep::stored(&**store, run)?;
+        output::say(format_args!(
+            "run {run} began under this idempotency key before: {}",
+            stored.status
+        ));
+        if self.keep.detach {
+            return match stored.status.is_final() {
+                true => {
+                    detach::tell(run, None, self.show.format)?;
+                    Ok(keep::outcome(stored.status))
+                }
+                false => detach::start(run, self.show.format),
+            };
+        }
+        runtime::inside(|| watch::follow(store, &stored, self.show, Some(&self.engine)))
+    }
+}
+
+/// Says where what the commands printed is kept.
+fn tell_log(log: &Path) {
+    if log.exists() {
+        output::say(format_args!("{FAINT}log: {}{FAINT:#}", log.display()));
+    }
+}
+
+/// Shows the run until its end, and then the report.
+fn follow(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outcome, Failure> {
+    if show.format == Format::Jsonl {
+        let mut lines = JsonLines::new(anstream::stdout(), show.quiet);
+        let failed = pollster::block_on(watch(run, &mut lines));
+        let report = report(run)?;
+        let written = failed.map_or_else(|| lines.report(&report), Err);
+        return conclude(&report, written.map_err(Failure::Output));
+    }
+    let mut display = screen.display(run.workflow(), Progress::new(run.graph().job_names()));
+    // Where standard error is closed, nobody wants to be told.
+    let _nobody_looks = pollster::block_on(watch(run, &mut *display));
+    let report = report(run)?;
+    let written = match show.format {
+        Format::Json => output::print_json(&report),
+        _ => output::print(|out| write!(out, "{report}")),
+    };
+    conclude(&report, written)
+}
+
+/// The report of a run, however it ended.
+fn report(run: &RunHandle) -> Result<Report, Failure> {
+    match run.join() {
+        Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => Ok(report),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the run came to. That nobody reads the report changes nothing about it.
+fn conclude(report: &Report, written: Result<(), Failure>) -> Result<Outcome, Failure> {
+    unless_gone(written)?;
+    Ok(keep::outcome(report.status()))
+}
+
+/// Passes over that nobody reads any more.
+///
+/// # Errors
+///
+/// Fails when something else went wrong.
+pub(crate) fn unless_gone(written: Result<(), Failure>) -> Result<(), Failure> {
+    match written {
+        Err(Failure::Output(error)) if gone(&error) => Ok(()),
+        written => written,
+    }
+}
+
+fn gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
+}

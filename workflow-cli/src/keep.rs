@@ -1,0 +1,160 @@
+//! Whether a run is kept, where, and with which workflows it goes on.
+
+use std::sync::Arc;
+
+use clap::Args;
+use workflow_core::{
+    Engine, LookupError, RunId, Status, StoreError, StoredRun, Workflow, WorkflowFile,
+    WorkflowSnapshot, registry,
+};
+use workflow_store::{Catalog, RunQuery};
+
+use crate::failure::{Failure, Outcome};
+use crate::store;
+
+/// Whether a run is kept, and where.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KeepArguments {
+    /// Keep the run in this database, so that it outlives a crash: a file of SQLite, or
+    /// postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+    /// sqlite://.workflow/workflows.db]
+    #[arg(long, value_name = "URL")]
+    db: Option<String>,
+    /// Let the run go on in a process of its own, print its id, and return at once. When that
+    /// process is ended, `recover` takes the run up
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Begin one run for this text: who says it again is shown the run that is there
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// The run that this process is to drive
+    #[arg(long, value_name = "RUN", hide = true)]
+    pub(crate) detached_run: Option<RunId>,
+}
+
+impl KeepArguments {
+    /// The store, where one is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be opened.
+    pub(crate) fn wanted(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
+        match store::given(self.db.as_deref()) {
+            None if !self.detach && self.idempotency_key.is_none() => Ok(None),
+            _ => self.store().map(Some),
+        }
+    }
+
+    /// The store, asked for or not.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be opened.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        store::make(&store::address(self.db.as_deref()))
+    }
+
+    /// The run of this workflow that began under the key.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    pub(crate) fn existing(
+        &self,
+        store: &dyn Catalog,
+        workflow: &str,
+    ) -> Result<Option<RunId>, Failure> {
+        let Some(key) = self.idempotency_key.clone() else { return Ok(None) };
+        let mut query = RunQuery { idempotency_key: Some(key), ..RunQuery::default() };
+        loop {
+            let page = pollster::block_on(store.runs(query.clone()))?;
+            let mut items = page.items.into_iter();
+            if let Some(run) = items.find(|run| run.workflow == workflow) {
+                return Ok(Some(run.id));
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            query.after = page.next;
+        }
+    }
+}
+
+/// A run on record.
+///
+/// # Errors
+///
+/// Fails when there is none with this id.
+pub(crate) fn stored(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failure> {
+    let stored = pollster::block_on(store.run(run))?;
+    Ok(stored.ok_or(StoreError::NoRun { run })?)
+}
+
+/// The file that a run began with, if it was one.
+///
+/// # Errors
+///
+/// Fails when this program does not read it any more.
+pub(crate) fn file_of(snapshot: &WorkflowSnapshot) -> Result<Option<WorkflowFile>, Failure> {
+    let source = snapshot.source.as_deref();
+    Ok(source.and_then(WorkflowFile::from_source).transpose()?)
+}
+
+/// The workflow of a run: the file that it began with, or what is registered under its name.
+///
+/// # Errors
+///
+/// Fails when there is none, or the file is not read any more.
+pub(crate) fn workflow_of(
+    snapshot: &WorkflowSnapshot,
+    max_parallel: Option<usize>,
+) -> Result<Arc<dyn Workflow>, LookupError> {
+    let source = snapshot.source.as_deref();
+    if let Some(file) = source.and_then(WorkflowFile::from_source).transpose()? {
+        return Ok(Arc::new(match max_parallel {
+            Some(jobs) => file.max_parallel(jobs),
+            None => file,
+        }));
+    }
+    Ok(registry::get(&snapshot.name)?.workflow())
+}
+
+/// An engine for runs on record, which has the limits that their files set.
+///
+/// # Errors
+///
+/// Fails when this program does not read one of the files any more.
+pub(crate) fn engine<'a>(
+    store: &Arc<dyn Catalog>,
+    runs: impl IntoIterator<Item = &'a StoredRun>,
+) -> Engine {
+    let mut engine = registry::engine().to_builder().shared_store(store.clone());
+    for run in runs {
+        // A file that is not read any more is told of when its run is to be taken up.
+        let Ok(Some(file)) = file_of(&run.workflow) else { continue };
+        for (name, jobs) in file.limits() {
+            engine = engine.limit(name, jobs);
+        }
+    }
+    engine.build()
+}
+
+/// Whether nobody drives the run, which has not ended.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub(crate) async fn is_orphan(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
+    let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
+    let orphans = store.orphans(before, 1).await?;
+    Ok(orphans.first().is_some_and(|orphan| orphan.id == run))
+}
+
+/// What the status of a run comes to.
+pub(crate) fn outcome(status: Status) -> Outcome {
+    match status {
+        Status::Completed => Outcome::Good,
+        Status::Cancelled => Outcome::Cancelled,
+        _ => Outcome::Bad,
+    }
+}

@@ -1,0 +1,106 @@
+//! Runs are found.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use workflow_core::{RunId, Status};
+use workflow_store::RunQuery;
+
+use super::shown;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::store::{Format, PageArguments, StoreArguments, moment, say_next};
+
+/// List runs, newest first
+///
+/// Of several filters, all apply.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+pub(super) struct ListArguments {
+    /// Only runs of this workflow: its id, slug or name
+    #[arg(long, value_name = "WORKFLOW")]
+    workflow: Option<String>,
+    /// Only runs that stand there: pending, running, completed, failed or cancelled
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<Status>,
+    /// Only runs that were asked for since then: how long ago, as 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<SystemTime>,
+    /// Only runs that were asked for before then: how long ago, as 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<SystemTime>,
+    /// Only the run that began under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    page: PageArguments,
+    /// How to write the list
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  workflow runs list --workflow daily-etl --status failed
+  workflow runs list --since 2h -f json | jq -r '.items[].id'
+  workflow runs list --since 2026-01-01 --until 2026-02-01
+
+With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}. Times are in UTC.";
+
+/// Show one run with its jobs
+#[derive(Debug, Args)]
+#[command(after_help = GET_EXAMPLES)]
+pub(super) struct GetArguments {
+    /// The id of the run
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// How to write it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  workflow runs get 01980000-0000-7000-8000-000000000000
+  workflow runs get 01980000-0000-7000-8000-000000000000 -f json | jq '.jobs[] | .name'";
+
+pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let query = RunQuery {
+        workflow: wanted.workflow.clone(),
+        status: wanted.status,
+        since: wanted.since,
+        until: wanted.until,
+        idempotency_key: wanted.idempotency_key.clone(),
+        after: wanted.page.after(),
+        limit: wanted.page.limit(),
+    };
+    let page = pollster::block_on(store.open()?.runs(query))?;
+    if wanted.format == Format::Json {
+        output::print_json(&page)?;
+        return Ok(Outcome::Good);
+    }
+    if page.items.is_empty() {
+        output::say(format_args!("no run of `{}` fits", store.shown()));
+    } else {
+        output::print(|out| output::write_table(out, shown::table(&page.items)))?;
+    }
+    say_next(page.next.as_deref());
+    Ok(Outcome::Good)
+}
+
+pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let details = pollster::block_on(store.open()?.run_details(wanted.run))?;
+    match wanted.format {
+        Format::Json => output::print_json(&details)?,
+        Format::Table => shown::write(&details)?,
+    }
+    Ok(Outcome::Good)
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    match text.parse() {
+        Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
+        Ok(status) => Ok(status),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,137 @@
+//! What the commands of a run printed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use workflow_core::command::{LogRecord, RunLog};
+use workflow_core::{RunId, Status, StoredRun};
+use workflow_store::Catalog;
+
+use crate::display::lines;
+use crate::failure::{Failure, Outcome};
+use crate::keep::{file_of, stored};
+use crate::store::StoreArguments;
+
+/// Show what the commands of a run printed
+///
+/// Of runs of files, whose log is in the folder of the run on the machine that drove it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct LogsArguments {
+    /// The id of the run
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// Only of this job, without its name before each line
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only of this attempt
+    #[arg(long, value_name = "N", requires = "job")]
+    attempt: Option<u32>,
+    /// Go on until the run has ended
+    #[arg(short = 'F', long)]
+    follow: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow runs logs 01980000-0000-7000-8000-000000000000
+  workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F";
+
+pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let run = stored(&*store, wanted.run)?;
+    check_job(wanted, &run)?;
+    let mut log = Log { path: log_of(&run)?, end: 0, wanted };
+    if !wanted.follow && !log.path.exists() {
+        return Err(Failure::Usage(no_log(&run, &log.path)));
+    }
+    loop {
+        // Asked before reading: what comes after is not missed.
+        let over = !wanted.follow || has_ended(&*store, wanted.run)?;
+        log.print()?;
+        if over {
+            return Ok(Outcome::Good);
+        }
+        pollster::block_on(futures_timer::Delay::new(LOOK_EVERY));
+    }
+}
+
+/// How often a log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
+    let Some(job) = &wanted.job else { return Ok(()) };
+    let nodes = run.workflow.graph["nodes"].as_array();
+    let names: Vec<_> =
+        nodes.into_iter().flatten().filter_map(|node| node["id"].as_str()).collect();
+    // Hooks of the file print under names that are not in the graph.
+    if names.contains(&job.as_str()) || file_of(&run.workflow)?.is_none() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
+}
+
+fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
+    match file_of(&run.workflow)? {
+        Some(file) => Ok(file.log_of(run.id)),
+        None => Err(Failure::Usage(format!(
+            "run {} of `{}` has no log: its workflow is code, not a file",
+            run.id, run.workflow.name
+        ))),
+    }
+}
+
+fn no_log(run: &StoredRun, path: &Path) -> String {
+    let why = match run.status {
+        Status::Pending => "it has not begun",
+        _ => "no command of it has begun, or it ran on another machine, or its folder was removed",
+    };
+    format!("run {} has no log at `{}`: {why}", run.id, path.display())
+}
+
+fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
+    Ok(stored(store, run)?.status.is_final())
+}
+
+/// A log, up to where it was printed.
+struct Log<'a> {
+    path: PathBuf,
+    end: u64,
+    wanted: &'a LogsArguments,
+}
+
+impl Log<'_> {
+    /// Prints what is new.
+    fn print(&mut self) -> Result<(), Failure> {
+        if !self.path.exists() {
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        for record in RunLog::read_from(&self.path, self.end)? {
+            let record = record?;
+            self.end = record.place.end();
+            if self.is_wanted(&record) {
+                self.write(&mut out, &record)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn is_wanted(&self, record: &LogRecord) -> bool {
+        let LogsArguments { job, attempt, .. } = self.wanted;
+        job.as_ref().is_none_or(|job| *job == record.job)
+            && attempt.is_none_or(|attempt| attempt == record.attempt)
+    }
+
+    fn write(&self, out: &mut dyn Write, record: &LogRecord) -> Result<(), Failure> {
+        if self.wanted.job.is_some() {
+            return Ok(out.write_all(&record.chunk.bytes)?);
+        }
+        match lines(&record.job, &String::from_utf8_lossy(&record.chunk.bytes)) {
+            Some(lines) => Ok(writeln!(out, "{lines}")?),
+            None => Ok(()),
+        }
+    }
+}

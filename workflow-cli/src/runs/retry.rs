@@ -1,0 +1,113 @@
+//! A run is repeated.
+
+use std::sync::Arc;
+
+use clap::Args;
+use workflow_core::{Engine, RunId, StoredRun, Trigger, Workflow};
+use workflow_store::Catalog;
+
+use super::reuse::{self, Again};
+use crate::conduct::{Conduct, ShowArguments};
+use crate::failure::{Failure, Outcome};
+use crate::keep::{self, KeepArguments, file_of, stored, workflow_of};
+use crate::{detach, interrupt, output, runtime, watch};
+
+/// Repeat a run that has ended, as a new run with the same input
+///
+/// A run of a file runs what the file was then; of code, what the code is now. With --failed-only
+/// or --from, jobs that completed are not run again: the new run begins with their outcomes on
+/// its record. A job runs again in any case when one that it waits for does.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RetryArguments {
+    /// The id of the run
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// Run again only the jobs that did not complete, and those that wait for them
+    #[arg(long)]
+    failed_only: bool,
+    /// Run again this job and all that wait for it, and what did not complete
+    #[arg(long, value_name = "JOB", conflicts_with = "failed_only")]
+    from: Option<String>,
+    #[command(flatten)]
+    show: ShowArguments,
+    #[command(flatten)]
+    keep: KeepArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow runs retry 01980000-0000-7000-8000-000000000000
+  workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
+  workflow runs retry 01980000-0000-7000-8000-000000000000 --from transform --detach
+
+Exit codes:
+  0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
+
+pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
+    let RetryArguments { run, keep, show, .. } = wanted;
+    if let Some(run) = keep.detached_run {
+        return detach::drive(run, keep, None);
+    }
+    let store = keep.store()?;
+    let old = stored(&*store, *run)?;
+    if !old.status.is_final() {
+        return Err(Failure::Usage(format!(
+            "run {run} is {} and cannot be repeated yet; wait for its end with `runs watch {run}`, \
+             or stop it with `runs cancel {run}`",
+            old.status
+        )));
+    }
+    let workflow = workflow_of(&old.workflow, None)
+        .map_err(|error| Failure::Usage(format!("run {run} cannot be repeated: {error}")))?;
+    let engine = keep::engine(&store, [&old]);
+    let again = match (&wanted.from, wanted.failed_only) {
+        (Some(job), _) => Again::From(job),
+        (None, true) => Again::Failed,
+        (None, false) => {
+            let (file, input) = (file_of(&old.workflow)?, old.input);
+            let (trigger, store) = (Trigger::Retry, Some(store));
+            return Conduct { engine, workflow, file, input, trigger, keep, store, show }.conduct();
+        }
+    };
+    seeded(wanted, &store, &engine, &*workflow, &old, again)
+}
+
+/// A run that begins with outcomes of the old one.
+fn seeded(
+    wanted: &RetryArguments,
+    store: &Arc<dyn Catalog>,
+    engine: &Engine,
+    workflow: &dyn Workflow,
+    old: &StoredRun,
+    again: Again<'_>,
+) -> Result<Outcome, Failure> {
+    let RetryArguments { keep, show, .. } = wanted;
+    if let Some(run) = keep.existing(&**store, &old.workflow.name)? {
+        return Err(Failure::Usage(format!(
+            "run {run} began under this idempotency key before; `runs watch {run}` shows it"
+        )));
+    }
+    reuse::check(workflow, old)?;
+    let key = keep.idempotency_key.clone();
+    let new = pollster::block_on(reuse::begin(&**store, old, again, key))?;
+    if keep.detach {
+        return detach::start(new, show.format);
+    }
+    if !show.quiet {
+        output::say(format_args!("run: {new}"));
+    }
+    runtime::inside(|| {
+        interrupt::listen();
+        let asked = store.clone();
+        interrupt::cancels(move || {
+            let sent = pollster::block_on(asked.send(new, workflow_core::MessageKind::Cancel));
+            if let Err(error) = sent {
+                output::error(&error);
+            }
+        });
+        let outcome = watch::follow(store, &stored(&**store, new)?, show, Some(engine));
+        interrupt::done();
+        outcome
+    })
+}

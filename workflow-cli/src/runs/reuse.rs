@@ -1,0 +1,225 @@
+//! A run that begins with outcomes of another: their events are the first of its record, as if
+//! it had been interrupted there.
+
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
+
+use workflow_core::{Begun, Event, EventKind, NewRun, Origin, RunId, StoredRun, Trigger, Workflow};
+use workflow_store::Catalog;
+
+use crate::failure::Failure;
+
+/// Which jobs run again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Again<'a> {
+    /// Those that did not complete.
+    Failed,
+    /// This one, too.
+    From(&'a str),
+}
+
+/// Sees to it that a run of this workflow can begin where the old one stood.
+///
+/// # Errors
+///
+/// Fails when the workflow has other jobs by now.
+pub(super) fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), Failure> {
+    let input =
+        workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
+    let same = workflow
+        .plan(input.as_deref())
+        .is_ok_and(|plan| *old.workflow.graph == plan.graph().to_json());
+    if same {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "the definition of `{}` changed since run {}, so that outcomes of it do not fit; leave \
+         --failed-only and --from away to run everything again",
+        old.workflow.name, old.id
+    )))
+}
+
+/// Begins a run that nobody drives yet, with the outcomes that stay.
+///
+/// # Errors
+///
+/// Fails when the job that was named is not in the run, or cannot be begun with.
+pub(super) async fn begin(
+    store: &dyn Catalog,
+    old: &StoredRun,
+    again: Again<'_>,
+    key: Option<String>,
+) -> Result<RunId, Failure> {
+    let events = events_of(store, old.id).await?;
+    let kept = Kept::of(old, &events, again)?;
+    let new = NewRun {
+        id: RunId::random(),
+        workflow: old.workflow.clone(),
+        input: old.input.clone(),
+        trigger: Trigger::Retry,
+        idempotency_key: key,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner: None,
+    };
+    let id = new.id;
+    match store.begin(new, kept.record(events)).await? {
+        Begun::New(_) => Ok(id),
+        Begun::Existing(run) => Ok(run.id),
+    }
+}
+
+async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, Failure> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let page = store.events(run, events.len() as u64, PAGE).await?;
+        let last = page.len() < PAGE;
+        events.extend(page);
+        if last {
+            return Ok(events);
+        }
+    }
+}
+
+const PAGE: usize = 1000;
+
+/// The jobs whose outcomes stay, and those that these started.
+struct Kept {
+    jobs: HashSet<String>,
+    /// In which attempt each of them completed.
+    attempts: HashMap<String, u32>,
+}
+
+impl Kept {
+    fn of(old: &StoredRun, events: &[Event], again: Again<'_>) -> Result<Self, Failure> {
+        let waits = Waits::of(old);
+        let mut attempts = HashMap::new();
+        let mut undone = HashSet::new();
+        for event in events {
+            match &event.kind {
+                EventKind::JobCompleted { job, attempt, .. } => {
+                    attempts.insert(job.clone(), *attempt);
+                }
+                EventKind::JobStarted { origin: Some(origin), .. } => {
+                    if let Origin::Undo { of } = &**origin {
+                        undone.insert(of.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let stays = |job: &str| attempts.contains_key(job) && !undone.contains(job);
+        if let Again::From(job) = again {
+            waits.check(old.id, job, stays)?;
+        }
+        let begins = |job: &str| !stays(job) || matches!(again, Again::From(from) if from == job);
+        let again = waits.after(begins);
+        let mut jobs: HashSet<String> =
+            waits.jobs.iter().filter(|job| !again.contains(job.as_str())).cloned().collect();
+        // Each comes after the job that started it.
+        for event in events {
+            if let EventKind::JobStarted { job, origin: Some(origin), .. } = &event.kind
+                && let Origin::Element { of: by, .. } | Origin::Called { by, .. } = &**origin
+                && jobs.contains(by)
+            {
+                jobs.insert(job.clone());
+            }
+        }
+        Ok(Self { jobs, attempts })
+    }
+
+    /// The first events of the new run.
+    fn record(&self, events: Vec<Event>) -> Vec<Event> {
+        let now = SystemTime::now();
+        let stays = events.into_iter().filter(|event| self.stays(&event.kind));
+        let renew = |(sequence, mut event): (u64, Event)| {
+            (event.sequence, event.at) = (sequence, now);
+            event
+        };
+        (0..).zip(stays).map(renew).collect()
+    }
+
+    fn stays(&self, kind: &EventKind) -> bool {
+        let Some(job) = kind.job() else { return matches!(kind, EventKind::RunStarted) };
+        self.jobs.contains(job)
+            && match kind {
+                EventKind::JobStarted { attempt, .. } => {
+                    self.attempts.get(job).is_none_or(|completed| completed == attempt)
+                }
+                EventKind::JobCompleted { .. } | EventKind::ValueKept { .. } => true,
+                EventKind::JobFailed { .. }
+                | EventKind::JobSkipped { .. }
+                | EventKind::JobCancelled { .. } => true,
+                _ => false,
+            }
+    }
+}
+
+/// Which jobs wait for which.
+struct Waits {
+    jobs: Vec<String>,
+    before: HashMap<String, Vec<String>>,
+}
+
+impl Waits {
+    fn of(run: &StoredRun) -> Self {
+        let graph = &run.workflow.graph;
+        let text = |json: &serde_json::Value| json.as_str().unwrap_or_default().to_owned();
+        let list = |key: &str| graph[key].as_array().into_iter().flatten();
+        let jobs = list("nodes").map(|node| text(&node["id"])).collect();
+        let mut before: HashMap<String, Vec<String>> = HashMap::new();
+        for edge in list("edges") {
+            before.entry(text(&edge["target"])).or_default().push(text(&edge["source"]));
+        }
+        for group in list("groups") {
+            let names = |key: &str| group[key].as_array().into_iter().flatten().map(text);
+            for target in names("targets") {
+                before.entry(target).or_default().extend(names("sources"));
+            }
+        }
+        Self { jobs, before }
+    }
+
+    fn before(&self, job: &str) -> impl Iterator<Item = &str> {
+        self.before.get(job).into_iter().flatten().map(String::as_str)
+    }
+
+    /// The jobs that begin again, and all that wait for one of them.
+    fn after(&self, begins: impl Fn(&str) -> bool) -> HashSet<&str> {
+        let mut again: HashSet<&str> =
+            self.jobs.iter().map(String::as_str).filter(|job| begins(job)).collect();
+        loop {
+            let waits = |job: &&str| self.before(job).any(|before| again.contains(before));
+            let jobs = self.jobs.iter().map(String::as_str);
+            let more: Vec<&str> = jobs.filter(|job| !again.contains(job)).filter(waits).collect();
+            if more.is_empty() {
+                return again;
+            }
+            again.extend(more);
+        }
+    }
+
+    /// Sees to it that what the job waits for completed.
+    fn check(&self, run: RunId, job: &str, stays: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        if !self.jobs.iter().any(|known| known == job) {
+            return Err(Failure::Usage(format!(
+                "run {run} has no job `{job}` to begin with; it has {}",
+                self.jobs.join(", ")
+            )));
+        }
+        let mut left: Vec<&str> = self.before(job).collect();
+        let mut seen = HashSet::new();
+        while let Some(before) = left.pop() {
+            if !stays(before) {
+                return Err(Failure::Usage(format!(
+                    "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome \
+                     in run {run}; say --from {before}, or --failed-only"
+                )));
+            }
+            if seen.insert(before) {
+                left.extend(self.before(before));
+            }
+        }
+        Ok(())
+    }
+}

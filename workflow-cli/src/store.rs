@@ -1,0 +1,219 @@
+//! Where workflows and runs are kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use jiff::{Span, SpanRelativeTo, Timestamp};
+use workflow_store::Catalog;
+
+use crate::failure::Failure;
+
+/// Which store is meant.
+#[derive(Debug, Default, Args)]
+pub(crate) struct StoreArguments {
+    /// The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+    /// sqlite://.workflow/workflows.db]
+    #[arg(long, global = true, value_name = "URL", display_order = 800)]
+    db: Option<String>,
+}
+
+impl StoreArguments {
+    /// Opens the store, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not, and when it cannot be opened.
+    pub(crate) fn open(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        let address = address(self.db.as_deref());
+        match file(&address) {
+            Some(path) if !path.exists() => Err(Failure::Usage(format!(
+                "there is no database at `{}`; say which with --db or WORKFLOW_DB, keep a run with \
+                 `run --db`, or make an empty one with `migrate`",
+                path.display()
+            ))),
+            _ => connect(&address),
+        }
+    }
+
+    /// Opens the store, and makes it where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it cannot be opened.
+    pub(crate) fn make(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        make(&address(self.db.as_deref()))
+    }
+
+    /// The address, without a password.
+    pub(crate) fn shown(&self) -> String {
+        shown(&address(self.db.as_deref()))
+    }
+}
+
+/// The address that is meant, if one is: what was given, or what the environment says.
+pub(crate) fn given(db: Option<&str>) -> Option<String> {
+    let said = || std::env::var(VARIABLE).ok();
+    db.map(str::to_owned).or_else(said).filter(|address| !address.is_empty())
+}
+
+/// The address of the store when one is needed.
+pub(crate) fn address(db: Option<&str>) -> String {
+    given(db).unwrap_or_else(|| USUAL.to_owned())
+}
+
+/// Opens the store at this address, and makes it, and its folder, where there is none.
+///
+/// # Errors
+///
+/// Fails when it cannot be opened.
+pub(crate) fn make(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
+    let path = file(address);
+    let folder = path.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::Machine {
+            what: format!("the folder `{}` of the database cannot be made", folder.display()),
+            error,
+        })?;
+    }
+    connect(address)
+}
+
+fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
+    Ok(pollster::block_on(workflow_store::open(address))?)
+}
+
+/// The environment variable that names the store.
+const VARIABLE: &str = "WORKFLOW_DB";
+
+/// The store when nothing names one.
+const USUAL: &str = "sqlite://.workflow/workflows.db";
+
+/// The file that the address means, if it means one.
+fn file(address: &str) -> Option<PathBuf> {
+    let path = match address.split_once("://") {
+        Some(("sqlite" | "file", path)) => path,
+        Some(_) => return None,
+        None => address.strip_prefix("sqlite:").unwrap_or(address),
+    };
+    (path != ":memory:").then(|| PathBuf::from(path))
+}
+
+/// The address without a password.
+fn shown(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((user, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    format!("{scheme}://{user}@{host}")
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PageArguments {
+    /// How many to list at most, up to 1000
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Go on where a list ended: the cursor that it gave
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
+impl PageArguments {
+    pub(crate) fn limit(&self) -> Option<usize> {
+        Some(self.limit.into())
+    }
+
+    pub(crate) fn after(&self) -> Option<String> {
+        self.cursor.clone()
+    }
+}
+
+/// Says how a list goes on, where it does.
+pub(crate) fn say_next(next: Option<&str>) {
+    if let Some(cursor) = next {
+        crate::output::say(format_args!("there are more: --cursor '{cursor}'"));
+    }
+}
+
+/// How to write what was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// A time as tables have it: to the second, in UTC.
+pub(crate) fn time(at: Option<SystemTime>) -> String {
+    let at = at.and_then(|at| Timestamp::try_from(at).ok());
+    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// A time as JSON has it.
+pub(crate) fn rfc3339(at: SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
+}
+
+/// A span of time such as `2h` or `7d`.
+///
+/// # Errors
+///
+/// Fails when it is none.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no span of time; write 90s, 30m, 2h or 7d");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// A time: `2h` for two hours ago, or a date or time of its own.
+///
+/// # Errors
+///
+/// Fails when it is none.
+pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
+    if let Ok(span) = span(text) {
+        return SystemTime::now().checked_sub(span).ok_or_else(|| format!("`{text}` is too long"));
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at.into());
+    }
+    let day = text.parse::<jiff::civil::DateTime>().ok();
+    let at = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    at.map(|at| at.timestamp().into()).ok_or_else(|| {
+        format!("`{text}` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(shown("postgres://ada:secret@host/db"), "postgres://ada@host/db");
+        assert_eq!(shown("postgres://host/db"), "postgres://host/db");
+        assert_eq!(shown("runs.db"), "runs.db");
+    }
+
+    #[test]
+    fn a_file_is_known() {
+        assert_eq!(file("sqlite://a/b.db"), Some("a/b.db".into()));
+        assert_eq!(file("a/b.db"), Some("a/b.db".into()));
+        assert_eq!(file("postgres://host/db"), None);
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(span("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert!(span("-2h").is_err() && span("soon").is_err());
+        let day = moment("2026-01-02").map(|day| time(Some(day)));
+        assert_eq!(day, Ok("2026-01-02 00:00:00".to_owned()));
+        assert!(moment("yesterday").is_err_and(|error| error.contains("2h or 7d")));
+    }
+}

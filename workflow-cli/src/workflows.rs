@@ -1,0 +1,58 @@
+//! `workflows`: what the store knows of workflows.
+
+mod change;
+mod create;
+mod list;
+mod shown;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::{Failure, Outcome};
+use crate::store::StoreArguments;
+
+use change::{DeleteArguments, UpdateArguments};
+use create::CreateArguments;
+use list::{GetArguments, ListArguments};
+
+/// List and change the workflows of a store
+///
+/// A workflow is in the store since it was created there, or since a run of it was first kept.
+/// Where one is asked for, its id, its slug or its exact name will do, in this order.
+#[derive(Debug, Args)]
+#[command(visible_alias = "workflow", after_help = EXAMPLES)]
+pub(crate) struct WorkflowsArguments {
+    #[command(subcommand)]
+    command: WorkflowsCommand,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow workflows list
+  workflow workflows get 42 -f json
+  workflow workflows create etl.yaml
+  workflow workflows update 42 --project sales --merge-metadata '{\"stage\": \"test\"}'
+  workflow workflows delete 42
+
+Exit codes:
+  0 it went well, 1 the store cannot be used, 2 wrong usage or input";
+
+#[derive(Debug, Subcommand)]
+enum WorkflowsCommand {
+    List(Box<ListArguments>),
+    Get(GetArguments),
+    Create(CreateArguments),
+    Update(UpdateArguments),
+    Delete(DeleteArguments),
+}
+
+pub(crate) fn workflows(wanted: &WorkflowsArguments) -> Result<Outcome, Failure> {
+    match &wanted.command {
+        WorkflowsCommand::List(list) => list::list(list, &wanted.store),
+        WorkflowsCommand::Get(get) => list::get(get, &wanted.store),
+        WorkflowsCommand::Create(create) => create::create(create, &wanted.store),
+        WorkflowsCommand::Update(update) => change::update(update, &wanted.store),
+        WorkflowsCommand::Delete(delete) => change::delete(delete, &wanted.store),
+    }
+}

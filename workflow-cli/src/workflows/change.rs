@@ -1,0 +1,145 @@
+//! Workflows are changed and deleted.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::Args;
+use serde_json::Value as Json;
+use workflow_store::{MetadataChange, WorkflowChange};
+
+use super::shown;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, count};
+use crate::store::{Format, StoreArguments};
+
+/// Change a workflow; what is not named stays as it is
+#[derive(Debug, Args)]
+#[command(after_help = UPDATE_EXAMPLES)]
+pub(super) struct UpdateArguments {
+    /// Its id, slug or name
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    #[command(flatten)]
+    changes: Changes,
+    /// How to write what it is then
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
+    /// Another name; the slug stays
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Another description; an empty one is none
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Another project; an empty one is none
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// Replaces the metadata by this object; `null` clears it
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    metadata: Option<Json>,
+    /// Changes the metadata by this object (RFC 7396): keys are added and replaced, and those that
+    /// are `null` removed
+    #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "metadata")]
+    merge_metadata: Option<Json>,
+    /// Whether it is in use
+    #[arg(long, value_name = "BOOL")]
+    active: Option<bool>,
+}
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  workflow workflows update 42 --project new-department
+  workflow workflows update 42 --metadata '{\"owner\": \"new-team\", \"priority\": \"high\"}'
+  workflow workflows update 42 --merge-metadata '{\"stage\": \"production\", \"reviewer\": null}'
+  workflow workflows update daily-etl --active false";
+
+/// Delete a workflow with all of its runs
+///
+/// Asks first when there are runs. Where nobody can be asked, because standard input is no
+/// terminal, it needs --yes.
+#[derive(Debug, Args)]
+#[command(after_help = DELETE_EXAMPLES)]
+pub(super) struct DeleteArguments {
+    /// Its id, slug or name
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// How to write what was deleted
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  workflow workflows delete 42
+  workflow workflows delete daily-etl --yes";
+
+pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let Changes { name, description, project, metadata, merge_metadata, active } = &wanted.changes;
+    let replace = metadata.clone().map(MetadataChange::Replace);
+    let change = WorkflowChange {
+        name: name.clone(),
+        description: description.clone(),
+        project: project.clone(),
+        metadata: replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge)),
+        active: *active,
+        ..WorkflowChange::default()
+    };
+    let changed = pollster::block_on(store.open()?.update_workflow(&wanted.workflow, change))?;
+    shown::write(&changed, wanted.format)?;
+    Ok(Outcome::Good)
+}
+
+pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
+    // By its id from here on: a name may come to mean another.
+    let id = workflow.id.to_string();
+    let runs = pollster::block_on(store.count_runs(&id))?;
+    let what = format!("workflow {id} (`{}`)", workflow.name);
+    if runs > 0 && !wanted.yes && !asked(&format!("delete {what} and {}?", runs_of(runs)))? {
+        output::say("nothing was deleted");
+        return Ok(Outcome::Good);
+    }
+    let deleted = pollster::block_on(store.delete_workflow(&id))?;
+    output::say(format_args!("deleted {what} and {}", runs_of(deleted)));
+    if wanted.format == Format::Json {
+        shown::write(&workflow, wanted.format)?;
+    }
+    Ok(Outcome::Good)
+}
+
+fn runs_of(runs: u64) -> String {
+    let runs = usize::try_from(runs).unwrap_or(usize::MAX);
+    if runs == 0 { "no runs".to_owned() } else { format!("its {}", count(runs, "run")) }
+}
+
+/// Asks whoever sits at the terminal.
+fn asked(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{question} Nobody can be asked, since standard input is no terminal; say --yes"
+        )));
+    }
+    let failed = |error| Failure::Machine { what: "nobody can be asked".to_owned(), error };
+    let mut out = anstream::stderr().lock();
+    write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// An object, or null.
+fn object(text: &str) -> Result<Json, String> {
+    let cure = "write an object, such as '{\"owner\": \"ada\"}'";
+    match serde_json::from_str(text) {
+        Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),
+        Ok(_) => Err(format!("it is JSON, but no object; {cure}, or null for none")),
+        Err(error) => Err(format!("it is no JSON: {error}; {cure}")),
+    }
+}

@@ -1,0 +1,296 @@
+//! Runs that are kept, through the real binaries: detached, watched, stopped, repeated, recovered.
+
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value as Json, json};
+
+use support::{Said, folder, host_in, same, tables, workflow_in};
+
+/// The second job waits until there is a file `go`, the third fails until there is one `right`.
+const STEPS: &str = r#"
+name: steps
+jobs:
+  - name: first
+    command: echo first >> ran; echo "from the first"
+  - name: second
+    command: until test -e go; do sleep 0.05; done; echo second >> ran; echo "from the second"
+    depends_on: [first]
+  - name: third
+    command: echo third >> ran; test -e right
+    depends_on: [second]
+  - name: fourth
+    command: echo fourth >> ran
+    depends_on: [third]
+"#;
+
+/// Begins a run in a process of its own; its id and that process.
+fn detach(folder: &Path, run: impl Fn(&Path, &[&str]) -> Said, args: &[&str]) -> (String, i32) {
+    let said = run(folder, &[args, &["--detach", "-f", "json"]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let told = said.json();
+    let process = told["process"].as_i64().and_then(|process| process.try_into().ok());
+    (told["run"].as_str().expect("an id").to_owned(), process.expect("a process"))
+}
+
+/// What the store says of a run.
+fn get(folder: &Path, run: &str) -> Json {
+    workflow_in(folder, &["runs", "get", run, "-f", "json"]).json()
+}
+
+/// Waits until a job of the run is under way.
+fn until_running(folder: &Path, run: &str, job: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let run = get(folder, run);
+        let jobs = run["jobs"].as_array().expect("a list");
+        if jobs.iter().any(|one| one["name"] == *job && one["status"] == "running") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{run}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn touch(folder: &Path, name: &str) {
+    std::fs::write(folder.join(name), "").expect("it can be written");
+}
+
+/// Which jobs ran, in order.
+fn ran(folder: &Path) -> String {
+    let text = std::fs::read_to_string(folder.join("ran")).unwrap_or_default();
+    text.lines().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_run_is_kept_where_it_is_asked_for() {
+    let folder = folder("kept", &[("steps.yaml", STEPS), ("go", ""), ("right", "")]);
+    assert_eq!(workflow_in(&folder, &["run", "steps.yaml", "-q"]).code, Some(0));
+    assert!(!folder.join(".workflow/workflows.db").exists());
+    let kept = workflow_in(&folder, &["run", "steps.yaml", "--db", "runs.db"]);
+    assert_eq!(kept.code, Some(0), "{}", kept.err);
+    assert!(kept.err.starts_with("run: "), "{}", kept.err);
+    tables().bind(|| {
+        assert_snapshot!(workflow_in(&folder, &["runs", "list", "--db", "runs.db"]).out, @"
+        RUN  WORKFLOW  STATUS  TRIGGER  ASKED FOR  TOOK  ERROR
+        <id>  steps  completed  manual  <when> <time>  -
+        ");
+    });
+}
+
+#[test]
+fn a_key_begins_one_run() {
+    let folder = folder("key", &[("steps.yaml", STEPS), ("go", "")]);
+    let args = ["run", "steps.yaml", "--idempotency-key", "monday"];
+    let first = workflow_in(&folder, &args);
+    assert_eq!(first.code, Some(1));
+    let again = workflow_in(&folder, &args);
+    assert_eq!(again.code, Some(1));
+    tables().bind(|| {
+        assert_snapshot!(again.err, @"
+        run <id> began under this idempotency key before: failed
+        steps: 4 jobs
+          first started
+          first completed in <time> (1 of 4)
+          second started
+          second completed in <time> (2 of 4)
+          third started
+          third failed in <time> (3 of 4): the command exited with code 1; it wrote nothing to stderr
+          fourth skipped (4 of 4): `third` did not complete
+        steps failed: job `third` failed: the command exited with code 1; it wrote nothing to stderr
+        ");
+        assert_snapshot!(again.out, @"
+        steps failed
+          run  <id>
+          trigger  manual
+          key  monday
+          asked for  <when>
+          began  <when>
+          ended  <when>
+          took <time>
+          error  job `third` failed: the command exited with code 1; it wrote nothing to stderr
+
+        JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
+        first  completed  1  <when> <time>  -
+        second  completed  1  <when> <time>  -
+        third  failed  1  <when> <time>  the command exited with code 1; it wrote nothing to stderr
+        fourth  skipped  0  -  -  `third` did not complete
+        ");
+    });
+    assert_eq!(ran(&folder), "first second third");
+    let detached = workflow_in(&folder, &[&args[..], &["--detach"]].concat());
+    assert_eq!(detached.code, Some(1));
+    assert!(first.err.contains(detached.out.trim()), "{}{}", detached.out, first.err);
+    let list = workflow_in(&folder, &["runs", "list", "-f", "json"]).json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list["items"][0]["idempotency_key"], "monday");
+}
+
+#[test]
+fn a_detached_run_is_watched() {
+    let folder = folder("detached", &[("steps.yaml", STEPS), ("right", "")]);
+    let began = Instant::now();
+    let said = workflow_in(&folder, &["run", "steps.yaml", "--detach"]);
+    let run = said.out.trim();
+    assert!(began.elapsed() < Duration::from_secs(10) && said.code == Some(0), "{}", said.err);
+    same().bind(|| assert_snapshot!(said.err, @"the run goes on in process <n>, which writes to .workflow/detached/<id>.log; `runs watch <id>` shows it, `runs cancel <id>` stops it"));
+    until_running(&folder, run, "second");
+    assert_eq!(get(&folder, run)["status"], "running");
+    let early = workflow_in(&folder, &["runs", "retry", run]);
+    assert_eq!(early.code, Some(2));
+    touch(&folder, "go");
+    let watched = workflow_in(&folder, &["runs", "watch", run]);
+    assert_eq!(watched.code, Some(0));
+    tables().bind(|| {
+        assert_snapshot!(early.err, @"error: run <id> is running and cannot be repeated yet; wait for its end with `runs watch <id>`, or stop it with `runs cancel <id>`");
+        assert_snapshot!(watched.err, @"
+        steps: 4 jobs
+          first started
+          first completed in <time> (1 of 4)
+          second started
+          second completed in <time> (2 of 4)
+          third started
+          third completed in <time> (3 of 4)
+          fourth started
+          fourth completed in <time> (4 of 4)
+        steps completed
+        ");
+        assert_snapshot!(watched.out, @"
+        steps completed
+          run  <id>
+          trigger  manual
+          asked for  <when>
+          began  <when>
+          ended  <when>
+          took <time>
+
+        JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
+        first  completed  1  <when> <time>  -
+        second  completed  1  <when> <time>  -
+        third  completed  1  <when> <time>  -
+        fourth  completed  1  <when> <time>  -
+        ");
+    });
+    let lines = workflow_in(&folder, &["runs", "watch", run, "-f", "jsonl", "--from", "2"]);
+    let lines: Vec<Json> =
+        lines.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&lines[0]["sequence"], &lines[0]["event"]), (&json!(2), &json!("job_completed")));
+    assert_eq!(lines.last().expect("a line")["run"]["status"], "completed");
+    assert_eq!(
+        workflow_in(&folder, &["runs", "logs", run]).out,
+        "  first | from the first\n  second | from the second\n"
+    );
+    let second = workflow_in(&folder, &["runs", "logs", run, "--job", "second", "-F"]);
+    assert_eq!(second.out, "from the second\n");
+    same().bind(|| {
+        assert_snapshot!(workflow_in(&folder, &["runs", "cancel", run]).err, @"error: run <id> has ended (completed)");
+        assert_snapshot!(workflow_in(&folder, &["runs", "logs", run, "--job", "none"]).err, @"error: run <id> has no job `none`; it has first, second, third, fourth");
+    });
+}
+
+#[test]
+fn what_a_killed_process_left_is_recovered() {
+    let folder = folder("killed", &[("steps.yaml", STEPS), ("right", "")]);
+    let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
+    let (waits, host) = detach(&folder, host_in, &["run", "orders/approve"]);
+    until_running(&folder, &run, "second");
+    until_running(&folder, &waits, "approve");
+    for process in [process, host] {
+        let process = Pid::from_raw(process).expect("the process of the run");
+        kill_process(process, Signal::KILL).expect("it is there");
+    }
+    touch(&folder, "go");
+    let recovered = workflow_in(&folder, &["recover"]);
+    assert_eq!(recovered.code, Some(1), "{}", recovered.err);
+    let lines = |part: &str| recovered.err.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(lines(&format!("run {run} of steps goes on")), 1, "{}", recovered.err);
+    assert_eq!(lines(&format!("run {run} of steps completed in")), 1, "{}", recovered.err);
+    let refused = recovered.err.lines().find(|line| line.contains(&waits)).expect("it is told");
+    same().bind(|| assert_snapshot!(refused, @"run <id> is not taken up: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
+    assert_eq!(get(&folder, &run)["status"], "completed");
+    assert_eq!(ran(&folder), "first second third fourth");
+    // The host knows its workflow.
+    let approved = host_in(&folder, &["runs", "signal", &waits, "approved", r#"{"by": "ada"}"#]);
+    assert!(approved.err.contains("nobody drives"), "{}", approved.err);
+    assert_eq!(host_in(&folder, &["recover"]).code, Some(0));
+    assert_eq!(get(&folder, &waits)["result"], json!({ "by": "ada" }));
+    assert_eq!(workflow_in(&folder, &["recover"]).err, "nothing was left behind\n");
+}
+
+#[test]
+fn a_signal_reaches_a_run() {
+    let folder = folder("signal", &[]);
+    let (run, _) = detach(&folder, host_in, &["run", "orders/approve"]);
+    let odd = workflow_in(&folder, &["runs", "signal", &run, "approved", "ada"]);
+    assert_eq!(odd.code, Some(2));
+    assert_snapshot!(odd.err, @r#"
+    error: invalid value 'ada' for '[JSON]': it is no JSON: expected value at line 1 column 1; JSON text is written in quotes of its own, as '"yes"'
+
+    For more information, try '--help'.
+    "#);
+    until_running(&folder, &run, "approve");
+    // Whoever sends it need not know the workflow.
+    let sent = workflow_in(&folder, &["runs", "signal", &run, "approved", r#"{"by": "ada"}"#]);
+    same().bind(|| assert_snapshot!(sent.err, @"`approved` was sent to run <id>"));
+    let watched = workflow_in(&folder, &["runs", "watch", &run, "-f", "json"]);
+    assert_eq!((watched.code, &watched.json()["result"]), (Some(0), &json!({ "by": "ada" })));
+    let log = workflow_in(&folder, &["runs", "logs", &run]);
+    same().bind(|| assert_snapshot!(log.err, @"error: run <id> of `orders/approve` has no log: its workflow is code, not a file"));
+}
+
+#[test]
+fn a_run_is_cancelled() {
+    let folder = folder("cancelled", &[("steps.yaml", STEPS)]);
+    let (run, _) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
+    until_running(&folder, &run, "second");
+    assert_eq!(workflow_in(&folder, &["runs", "cancel", &run]).code, Some(0));
+    let watched = workflow_in(&folder, &["runs", "watch", &run, "-q", "-f", "json"]);
+    assert_eq!((watched.code, &watched.json()["status"]), (Some(130), &json!("cancelled")));
+}
+
+#[test]
+fn a_run_is_repeated() {
+    let folder = folder("repeated", &[("steps.yaml", STEPS), ("go", "")]);
+    let failed =
+        workflow_in(&folder, &["run", "steps.yaml", "--idempotency-key", "a", "-f", "json"]);
+    let run = failed.json()["id"].as_str().expect("an id").to_owned();
+    let retry =
+        |args: &[&str]| workflow_in(&folder, &[&["runs", "retry", &run, "-q"], args].concat());
+    let refused = retry(&["--from", "fourth"]);
+    assert_eq!(refused.code, Some(2));
+    let unknown = retry(&["--from", "fifth"]);
+    same().bind(|| {
+        assert_snapshot!(refused.err, @"error: `fourth` cannot be begun with: `third`, which it waits for, left no outcome in run <id>; say --from third, or --failed-only");
+        assert_snapshot!(unknown.err, @"error: run <id> has no job `fifth` to begin with; it has first, second, third, fourth");
+    });
+    assert_eq!(
+        (retry(&[]).code, &*ran(&folder)),
+        (Some(1), "first second third first second third")
+    );
+    touch(&folder, "right");
+    std::fs::remove_file(folder.join("ran")).expect("it is there");
+    let rest = retry(&["--failed-only"]);
+    assert_eq!((rest.code, &*ran(&folder)), (Some(0), "third fourth"), "{}", rest.err);
+    let rest = retry(&["--from", "second"]);
+    assert_eq!((rest.code, &*ran(&folder)), (Some(0), "third fourth second third fourth"));
+    let list =
+        workflow_in(&folder, &["runs", "list", "--status", "completed", "-f", "json"]).json();
+    assert_eq!(list["items"][0]["trigger"], "retry");
+    let again = list["items"][0]["id"].as_str().expect("an id");
+    let jobs = get(&folder, again)["jobs"].as_array().map(Vec::len);
+    assert_eq!(jobs, Some(4));
+}
+
+#[test]
+fn a_workflow_that_was_created_is_run() {
+    let folder = folder("created", &[("steps.yaml", STEPS), ("go", ""), ("right", "")]);
+    assert_eq!(workflow_in(&folder, &["workflows", "create", "steps.yaml"]).code, Some(0));
+    let db = ["--db", ".workflow/workflows.db", "-q"];
+    assert_eq!(workflow_in(&folder, &[&["run", "1"], &db[..]].concat()).code, Some(0));
+    let unknown = workflow_in(&folder, &[&["run", "stepz"], &db[..]].concat());
+    assert_eq!(unknown.code, Some(2));
+}

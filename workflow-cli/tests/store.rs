@@ -1,0 +1,454 @@
+//! `workflows`, `migrate`, `prune`, `stats`, `export` and `import` through the real binary.
+
+mod support;
+
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::{Value as Json, json};
+
+use support::{Said, folder, same, tables, workflow_in};
+
+const ETL: &str = r#"
+name: daily etl
+project: data-warehouse
+description: Daily load
+metadata: '{"owner":"ada","stage":"test"}'
+jobs:
+  - { name: extract, command: 'true' }
+  - { name: load, command: 'true', depends_on: [extract] }
+"#;
+
+/// What a command says that goes well.
+fn says(folder: &Path, args: &[&str]) -> Said {
+    let said = workflow_in(folder, args);
+    assert_eq!(said.code, Some(0), "{args:?}: {}{}", said.out, said.err);
+    said
+}
+
+/// What a command says that makes no sense.
+fn refuses(folder: &Path, args: &[&str]) -> String {
+    let said = workflow_in(folder, args);
+    assert_eq!((said.code, &*said.out), (Some(2), ""), "{args:?}: {}", said.err);
+    said.err
+}
+
+fn with_workflow(test: &str) -> std::path::PathBuf {
+    let folder = folder(test, &[("etl.yaml", ETL)]);
+    says(&folder, &["workflows", "create", "etl.yaml", "--user", "ada"]);
+    folder
+}
+
+#[test]
+fn a_workflow_is_found() {
+    let folder = with_workflow("found");
+    same().bind(|| {
+        assert_snapshot!(says(&folder, &["workflows", "list"]).out, @r#"
+        ID  NAME       PROJECT         USER  RUNS  LAST RUN  METADATA
+        1   daily etl  data-warehouse  ada   0     -         {"owner":"ada","stage":"test"}
+        "#);
+        assert_snapshot!(says(&folder, &["workflows", "get", "daily-etl"]).out, @r#"
+        daily etl
+          id           1
+          slug         daily-etl
+          description  Daily load
+          project      data-warehouse
+          user         ada
+          graph        2 jobs
+          runs         0 runs
+          active       yes
+          created      <when>
+          updated      <when>
+          metadata     {
+                         "owner": "ada",
+                         "stage": "test"
+                       }
+        "#);
+    });
+    let by_id = says(&folder, &["workflows", "get", "1", "-f", "json"]);
+    let first: Vec<_> = by_id.out.lines().take(7).map(str::trim).collect();
+    assert_eq!(
+        first[..4],
+        ["{", "\"id\": 1,", "\"name\": \"daily etl\",", "\"project\": \"data-warehouse\","]
+    );
+    let by_name = says(&folder, &["workflows", "get", "daily etl", "-f", "json"]).json();
+    assert_eq!(by_id.json(), by_name);
+    assert_eq!(by_name["metadata"], json!({ "owner": "ada", "stage": "test" }));
+    assert_eq!(by_name["description"], "Daily load");
+    assert_eq!(by_name["user"], "ada");
+    assert_eq!(by_name["timestamp"], by_name["created_at"]);
+    let names = |args: &[&str]| -> usize {
+        let list = says(&folder, &[&["workflows", "list", "-f", "json"], args].concat()).json();
+        list["items"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(names(&["--project", "data-warehouse", "--metadata", "owner=ada"]), 1);
+    assert_eq!(names(&["--text", "dai load"]), 1);
+    assert_eq!(names(&["--user", "bob"]), 0);
+}
+
+#[test]
+fn metadata_is_replaced_merged_and_cleared() {
+    let folder = with_workflow("metadata");
+    let update = |args: &[&str]| -> Json {
+        let args = [&["workflows", "update", "1", "-f", "json"], args].concat();
+        says(&folder, &args).json()["metadata"].take()
+    };
+    let merged = update(&["--merge-metadata", r#"{"stage": null, "cost": {"center": 7}}"#]);
+    assert_eq!(merged, json!({ "owner": "ada", "cost": { "center": 7 } }));
+    let replaced = update(&["--metadata", r#"{"owner":"new-team","priority":"high"}"#]);
+    assert_eq!(replaced, json!({ "owner": "new-team", "priority": "high" }));
+    assert_eq!(update(&["--metadata", "null"]), json!({}));
+    let project = ["workflows", "update", "1", "--project", "sales", "--active", "false"];
+    let changed = says(&folder, &[&project[..], &["-f", "json"]].concat()).json();
+    assert_eq!((&changed["project"], &changed["is_active"]), (&json!("sales"), &json!(false)));
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    let folder = with_workflow("no-sense");
+    says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
+    let wrong = |args: &[&str]| refuses(&folder, &[&["workflows"], args].concat());
+    assert_snapshot!(wrong(&["get", "daily etl"]), @"error: `daily etl` is the name of several workflows; say which by its id: 1 (daily etl in data-warehouse), 2 (daily etl in data-warehouse)");
+    assert_snapshot!(wrong(&["get", "nightly"]), @"error: there is no workflow `nightly`; list the workflows to see which there are");
+    assert_snapshot!(wrong(&["update", "1", "--metadata", "owner=ada"]), @r#"
+    error: invalid value 'owner=ada' for '--metadata <JSON>': it is no JSON: expected value at line 1 column 1; write an object, such as '{"owner": "ada"}'
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(wrong(&["update", "1", "--metadata", "[1]"]), @r#"
+    error: invalid value '[1]' for '--metadata <JSON>': it is JSON, but no object; write an object, such as '{"owner": "ada"}', or null for none
+
+    For more information, try '--help'.
+    "#);
+    assert_snapshot!(wrong(&["update", "1", "--metadata", r#"{"owner": 3}"#]), @"error: metadata `owner` is a number; it must be a string");
+    assert_snapshot!(wrong(&["update", "1"]), @"
+    error: the following required arguments were not provided:
+      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>>
+
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(wrong(&["update", "1", "--metadata", "{}", "--merge-metadata", "{}"]), @"
+    error: the argument '--metadata <JSON>' cannot be used with '--merge-metadata <JSON>'
+
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which no page of this list has given; use the `next` of a page that was asked for in the same order");
+    assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: there is no database at `none.db`; say which with --db or WORKFLOW_DB, keep a run with `run --db`, or make an empty one with `migrate`");
+    assert!(!folder.join("none.db").exists());
+    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"
+    error: invalid value '17' for '<RUN>': `17` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "01980000-0000-7000-8000-000000000000"]), @"error: the store has no run 01980000-0000-7000-8000-000000000000");
+    assert_snapshot!(refuses(&folder, &["runs", "list", "--since", "yesterday"]), @"
+    error: invalid value 'yesterday' for '--since <TIME>': `yesterday` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refuses(&folder, &["runs", "list", "--status", "done"]), @"
+    error: invalid value 'done' for '--status <STATUS>': `done` is no status; a status is pending, running, completed (or success), failed (or failure), cancelled (or canceled) or skipped
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refuses(&folder, &["prune"]), @"
+    error: the following required arguments were not provided:
+      <--older-than <SPAN>|--keep-last <N>>
+
+    Usage: workflow prune <--older-than <SPAN>|--keep-last <N>>
+
+    For more information, try '--help'.
+    ");
+    let odd = workflow_in(&folder, &["stats", "--db", "mysql://localhost/runs"]);
+    assert_eq!(odd.code, Some(1));
+    assert_snapshot!(odd.err, @"error: there is no store for `mysql://`; give the path of a file, or postgres://user@host/database");
+    std::fs::write(folder.join("text.db"), "this is no database at all, it is a text")
+        .expect("a file");
+    assert_eq!(workflow_in(&folder, &["stats", "--db", "text.db"]).code, Some(1));
+}
+
+#[test]
+fn deleting_is_meant() {
+    let folder = with_workflow("delete");
+    for _ in 0..2 {
+        says(&folder, &["run", "etl.yaml", "--db", ".workflow/workflows.db", "-q"]);
+    }
+    assert_snapshot!(refuses(&folder, &["workflows", "delete", "daily-etl"]), @"error: delete workflow 1 (`daily etl`) and its 2 runs? Nobody can be asked, since standard input is no terminal; say --yes");
+    assert_snapshot!(says(&folder, &["workflows", "delete", "daily-etl", "--yes"]).err, @"deleted workflow 1 (`daily etl`) and its 2 runs");
+    assert_eq!(says(&folder, &["runs", "list", "-f", "json"]).json()["items"], json!([]));
+}
+
+#[test]
+fn lists_have_pages() {
+    let folder = folder("pages", &[]);
+    for name in ["a", "b", "c"] {
+        let text = format!("name: {name}\njobs: [{{ name: one, command: 'true' }}]\n");
+        std::fs::write(folder.join("one.yaml"), text).expect("a file");
+        says(&folder, &["workflows", "create", "one.yaml", "--user", "ada"]);
+    }
+    let first = says(&folder, &["workflows", "list", "--limit", "2"]);
+    assert_snapshot!(first.err, @"there are more: --cursor 'name.2.b'");
+    let cursor = first.err.split('\'').nth(1).expect("a cursor");
+    let rest = says(&folder, &["workflows", "list", "--cursor", cursor, "-f", "json"]).json();
+    assert_eq!((&rest["items"][0]["name"], &rest["next"]), (&json!("c"), &Json::Null));
+}
+
+#[test]
+fn runs_are_counted_moved_and_pruned() {
+    let folder = folder("figures", &[("etl.yaml", ETL)]);
+    assert_snapshot!(says(&folder, &["migrate", "--db", "runs.db"]).err, @"`runs.db` is ready");
+    for _ in 0..3 {
+        says(&folder, &["run", "etl.yaml", "--db", "runs.db", "-q"]);
+    }
+    tables().bind(|| {
+        assert_snapshot!(says(&folder, &["stats", "--db", "runs.db", "--workflow", "1"]).out, @"
+        WORKFLOW  BEGUN  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        daily etl  3  3  0  0  100.0% <time> <time> <time>
+
+        JOB  ENDED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        extract  3  3  0  0  100.0% <time> <time> <time>
+        load  3  3  0  0  100.0% <time> <time> <time>
+        ");
+    });
+    let stats = says(&folder, &["stats", "--db", "runs.db", "-f", "json"]).json();
+    assert_eq!((&stats[0]["begun"], &stats[0]["success_rate"]), (&json!(3), &json!(1.0)));
+    says(&folder, &["runs", "export", "--db", "runs.db", "-o", "runs.jsonl"]);
+    let import = ["runs", "import", "runs.jsonl", "--db", "other.db"];
+    assert_snapshot!(says(&folder, &import).err, @"imported 1 workflow, 3 runs and 18 events; 0 runs were there already");
+    assert_snapshot!(says(&folder, &import).err, @"imported 0 workflows, 0 runs and 0 events; 3 runs were there already");
+    assert_snapshot!(says(&folder, &["prune", "--keep-last", "1", "--db", "runs.db"]).err, @"deleted 2 runs");
+    let list = says(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]).json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn help_teaches() {
+    let help = |command: &[&str]| support::workflow(&[&["help"], command].concat()).out;
+    assert_snapshot!(help(&["workflows", "update"]), @r#"
+    Change a workflow; what is not named stays as it is
+
+    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+
+    Arguments:
+      <WORKFLOW>
+              Its id, slug or name
+
+    Options:
+          --name <NAME>
+              Another name; the slug stays
+
+          --description <TEXT>
+              Another description; an empty one is none
+
+          --project <PROJECT>
+              Another project; an empty one is none
+
+          --metadata <JSON>
+              Replaces the metadata by this object; `null` clears it
+
+          --merge-metadata <JSON>
+              Changes the metadata by this object (RFC 7396): keys are added and replaced, and those
+              that are `null` removed
+
+          --active <BOOL>
+              Whether it is in use
+          
+              [possible values: true, false]
+
+      -f, --format <FORMAT>
+              How to write what it is then
+
+              Possible values:
+              - table: For people
+              - json:  For programs
+          
+              [default: table]
+
+          --db <URL>
+              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              sqlite://.workflow/workflows.db]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow workflows update 42 --project new-department
+      workflow workflows update 42 --metadata '{"owner": "new-team", "priority": "high"}'
+      workflow workflows update 42 --merge-metadata '{"stage": "production", "reviewer": null}'
+      workflow workflows update daily-etl --active false
+    "#);
+    assert_snapshot!(help(&["runs"]), @r#"
+    List, watch, stop and repeat the runs of a store
+
+    It does not matter which process drives a run: what is asked of it goes through the store.
+
+    Usage: workflow runs [OPTIONS] <COMMAND>
+
+    Commands:
+      list    Which store is meant
+      get     Which store is meant
+      watch   Which store is meant
+      logs    Which store is meant
+      cancel  Which store is meant
+      retry   Repeat a run that has ended, as a new run with the same input
+      signal  Which store is meant
+      export  Which store is meant
+      import  Which store is meant
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow runs list --status failed --since 2h
+      workflow runs watch 01980000-0000-7000-8000-000000000000
+      workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
+
+    Exit codes:
+      0 it went well, 1 the run failed or the store cannot be used, 2 wrong usage or input,
+      130 the run was cancelled
+    "#);
+    assert_snapshot!(help(&["runs", "signal"]), @r#"
+    Which store is meant
+
+    Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
+
+    Arguments:
+      <RUN>   The id of the run
+      <NAME>  The name of the signal
+      [JSON]  What comes with it
+
+    Options:
+          --db <URL>      The database: a file of SQLite, or postgres://user@host/database [default:
+                          WORKFLOW_DB, or sqlite://.workflow/workflows.db]
+          --color <WHEN>  When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default: auto]
+                          [possible values: auto, always, never]
+      -h, --help          Print help
+
+    Examples:
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved
+      workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
+    "#);
+    assert_snapshot!(help(&["runs", "retry"]), @r#"
+    Repeat a run that has ended, as a new run with the same input
+
+    A run of a file runs what the file was then; of code, what the code is now. With --failed-only or
+    --from, jobs that completed are not run again: the new run begins with their outcomes on its record.
+    A job runs again in any case when one that it waits for does.
+
+    Usage: workflow runs retry [OPTIONS] <RUN>
+
+    Arguments:
+      <RUN>
+              The id of the run
+
+    Options:
+          --failed-only
+              Run again only the jobs that did not complete, and those that wait for them
+
+          --from <JOB>
+              Run again this job and all that wait for it, and what did not complete
+
+      -f, --format <FORMAT>
+              What to write to standard output
+
+              Possible values:
+              - text:  A report for people
+              - json:  The report as one JSON document
+              - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
+                line `{"report": ...}`
+          
+              [default: text]
+
+      -q, --quiet
+              Show nothing while the run goes on
+
+          --db <URL>
+              Keep the run in this database, so that it outlives a crash: a file of SQLite, or
+              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              sqlite://.workflow/workflows.db]
+
+          --detach
+              Let the run go on in a process of its own, print its id, and return at once. When that
+              process is ended, `recover` takes the run up
+
+          --idempotency-key <KEY>
+              Begin one run for this text: who says it again is shown the run that is there
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow runs retry 01980000-0000-7000-8000-000000000000
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
+      workflow runs retry 01980000-0000-7000-8000-000000000000 --from transform --detach
+
+    Exit codes:
+      0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
+    "#);
+    assert_snapshot!(help(&["recover"]), @"
+    Take up the runs that a crash left behind
+
+    And those that were left to others to run. What is on record of a run stands; attempts that were
+    under way begin again. Ends when all that was taken up has ended. What is interrupted here is there
+    for the next `recover`.
+
+    A process that died is known to be dead 10 seconds later: so long does this wait for runs that
+    somebody seems to drive.
+
+    Usage: workflow recover [OPTIONS]
+
+    Options:
+          --serve
+              Go on for ever: take up what is left behind from now on, too
+
+          --max-parallel <N>
+              How many jobs may run at once [default: no limit but those of the workflows]
+
+          --db <URL>
+              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              sqlite://.workflow/workflows.db]
+
+          --color <WHEN>
+              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+          
+              [default: auto]
+              [possible values: auto, always, never]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      workflow recover
+      workflow recover --db postgres://localhost/runs --serve
+
+    Exit codes:
+      0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
+      2 wrong usage or input
+    ");
+}
