@@ -20,6 +20,9 @@ use crate::value::{Row, Value};
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 400;
 
+/// A process that is stopped in the middle of a transaction must not keep its locks for long.
+const SESSION: &str = "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '2s'";
+
 struct PostgresConnection {
     runtime: Runtime,
     client: Client,
@@ -44,7 +47,7 @@ pub(crate) fn open(
         let (mut client, connection) = config.connect(NoTls).await.map_err(explained)?;
         // What it fails with, the next request fails with.
         tokio::spawn(connection);
-        client.batch_execute("SET TIME ZONE 'UTC'").await.map_err(explained)?;
+        client.batch_execute(SESSION).await.map_err(explained)?;
         if purpose == Purpose::Write {
             migrate(&mut client, name).await?;
         }
