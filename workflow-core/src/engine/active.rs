@@ -64,7 +64,12 @@ impl ActiveRun {
         log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
         let recorder = shared.keeper.as_ref().zip(new_run);
         let recorder = recorder.map(|(keeper, run)| Recorder::new(keeper.store().clone(), run));
-        Self::with(engine, runtime, what, id, State::new(scheduler, log, recorder), 0, outer)
+        let state = State::new(scheduler, log, recorder);
+        let run = Self::with(engine, runtime, what, id, state, 0, outer);
+        if let Some(keeper) = &run.engine.keeper {
+            keeper.expect(id, run.me.clone());
+        }
+        run
     }
 
     /// A run in this state, which has taken `already` nanoseconds.
@@ -179,7 +184,7 @@ impl ActiveRun {
             tracing::error!(parent: &self.span, %error, "the store does not keep the run");
         }
         if let Some(keeper) = &self.engine.keeper {
-            keeper.let_go(self.id);
+            keeper.let_go(self.id, &self.me);
         }
         tracing::info!(parent: &self.span, %status, "run ended");
     }
@@ -206,9 +211,17 @@ impl ActiveRun {
         }
     }
 
+    /// Whether the store does not keep the run any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().is_lost()
+    }
+
     /// The run is not this engine's any more.
     pub(super) fn lost(self: &Arc<Self>, error: StoreError) {
-        self.change(|state, _| state.lost(error));
+        self.change(|state, errands| {
+            state.lost(error);
+            state.release(errands);
+        });
     }
 
     /// Somebody sent the run something.

@@ -3,6 +3,8 @@
 //! One thread for each engine that has a store, from its first run on: it renews the engine's
 //! leases, and looks for messages.
 
+mod certainty;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -10,9 +12,11 @@ use std::time::{Duration, Instant};
 use super::active::ActiveRun;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
+use certainty::Certainty;
 
-/// How often it looks for messages.
+/// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(5);
 
 /// The hold that an engine has on its runs.
 pub(super) struct Keeper(Arc<Inner>);
@@ -22,11 +26,12 @@ struct Inner {
     owner: Owner,
     watch: Mutex<Watch>,
     bell: Condvar,
+    certainty: Certainty,
 }
 
 #[derive(Default)]
 struct Watch {
-    runs: HashMap<RunId, (Lease, Weak<ActiveRun>)>,
+    runs: HashMap<RunId, Watched>,
     /// The thread is there.
     started: bool,
     /// The engine is gone.
@@ -35,11 +40,18 @@ struct Watch {
     heard: u64,
 }
 
+struct Watched {
+    /// None, as long as the run is about to begin.
+    lease: Option<Lease>,
+    run: Weak<ActiveRun>,
+}
+
 impl Keeper {
     pub(super) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
         // The rest is for those who take over.
         let owner = Owner { id: OwnerId::random(), lifetime: lease * 9 / 10 };
-        Self(Arc::new(Inner { store, owner, watch: Mutex::default(), bell: Condvar::new() }))
+        let (watch, bell) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Inner { store, owner, watch, bell, certainty: Certainty::default() }))
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
@@ -55,10 +67,20 @@ impl Keeper {
         self.0.owner
     }
 
+    /// Watches a run that is about to begin: what is sent to it may come at any time from then on.
+    pub(super) fn expect(&self, run: RunId, active: Weak<ActiveRun>) {
+        self.watch(run, Watched { lease: None, run: active });
+    }
+
     /// Holds on to a run from now on.
     pub(super) fn hold(&self, lease: Lease, run: Weak<ActiveRun>) {
+        self.watch(lease.run, Watched { lease: Some(lease), run });
+    }
+
+    fn watch(&self, run: RunId, watched: Watched) {
         let mut watch = self.0.lock();
-        watch.runs.insert(lease.run, (lease, run));
+        let was_idle = watch.runs.is_empty();
+        watch.runs.insert(run, watched);
         if !watch.started {
             let inner = Arc::clone(&self.0);
             let thread = std::thread::Builder::new().name("workflow-keeper".to_owned());
@@ -68,17 +90,27 @@ impl Keeper {
             }
         }
         drop(watch);
-        self.0.bell.notify_one();
+        if was_idle {
+            self.0.bell.notify_one();
+        }
     }
 
-    /// The run has ended.
-    pub(super) fn let_go(&self, run: RunId) {
-        self.0.lock().runs.remove(&run);
+    /// The run has ended. The same run may be watched as another took it up again meanwhile.
+    pub(super) fn let_go(&self, run: RunId, active: &Weak<ActiveRun>) {
+        let mut watch = self.0.lock();
+        if watch.runs.get(&run).is_some_and(|watched| watched.run.ptr_eq(active)) {
+            watch.runs.remove(&run);
+        }
+    }
+
+    /// Whether no other engine can have taken over the runs of this one.
+    pub(super) fn is_certain(&self) -> bool {
+        self.0.certainty.holds()
     }
 
     /// The run with this id, if the engine drives it.
     pub(super) fn find(&self, run: RunId) -> Option<Arc<ActiveRun>> {
-        self.0.lock().runs.get(&run)?.1.upgrade()
+        self.0.lock().runs.get(&run)?.run.upgrade()
     }
 }
 
@@ -96,10 +128,11 @@ impl Inner {
 
     /// What the thread does.
     fn keep(&self) {
-        let mut renewed = Instant::now();
+        let mut renewed = None;
         while let Some(leases) = self.await_round() {
-            if leases.is_empty() || renewed.elapsed() > self.owner.lifetime / 3 {
-                renewed = Instant::now();
+            let is_due = |at: Instant| at.elapsed() > self.owner.lifetime / 3;
+            if renewed.is_none_or(is_due) || !self.certainty.holds() {
+                renewed = Some(Instant::now());
                 self.renew(&leases);
             }
             self.deliver();
@@ -112,24 +145,37 @@ impl Inner {
         let watch = self.lock();
         let idle = |watch: &mut Watch| watch.runs.is_empty() && !watch.over;
         let watch = self.bell.wait_while(watch, idle).unwrap_or_else(PoisonError::into_inner);
-        let waited = self.bell.wait_timeout_while(watch, LOOK_EVERY, |watch| !watch.over);
+        let pause = (self.owner.lifetime / 5).clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
+        let waited = self.bell.wait_timeout_while(watch, pause, |watch| !watch.over);
         let (mut watch, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        watch.runs.retain(|_, (_, run)| run.strong_count() > 0);
-        (!watch.over).then(|| watch.runs.values().map(|(lease, _)| *lease).collect())
+        watch.runs.retain(|_, watched| watched.run.strong_count() > 0);
+        (!watch.over).then(|| watch.runs.values().filter_map(|watched| watched.lease).collect())
     }
 
     fn renew(&self, leases: &[Lease]) {
+        let asked = Instant::now();
         match pollster::block_on(self.store.renew(self.owner, leases)) {
             Ok(lost) => {
                 for lease in lost {
-                    let lost = self.lock().runs.remove(&lease.run);
-                    if let Some(run) = lost.and_then(|(_, run)| run.upgrade()) {
-                        run.lost(StoreError::LeaseLost { run: run.id });
-                    }
+                    self.lose(lease);
                 }
+                self.certainty.renewed(asked, self.owner.lifetime);
             }
             // What is to be appended will meet the same fault, and be tried again.
             Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+        }
+    }
+
+    fn lose(&self, lease: Lease) {
+        let mut watch = self.lock();
+        let held = watch.runs.get(&lease.run);
+        if held.is_none_or(|watched| watched.lease != Some(lease)) {
+            return;
+        }
+        let lost = watch.runs.remove(&lease.run);
+        drop(watch);
+        if let Some(run) = lost.and_then(|watched| watched.run.upgrade()) {
+            run.lost(StoreError::LeaseLost { run: run.id });
         }
     }
 
@@ -140,7 +186,7 @@ impl Inner {
                 for message in messages {
                     let mut watch = self.lock();
                     watch.heard = message.number;
-                    let run = watch.runs.get(&message.run).and_then(|(_, run)| run.upgrade());
+                    let run = watch.runs.get(&message.run).and_then(|it| it.run.upgrade());
                     drop(watch);
                     if let Some(run) = run {
                         run.receive(message);

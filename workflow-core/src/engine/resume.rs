@@ -14,7 +14,7 @@ use super::{Engine, LookupError};
 use crate::event::{Event, What};
 use crate::id::RunId;
 use crate::run::{Report, RunError};
-use crate::store::{Lease, Message, Store, StoreError, StoredRun, WorkflowSnapshot};
+use crate::store::{Lease, Store, StoreError, StoredRun, WorkflowSnapshot};
 use crate::workflow::Workflow;
 
 pub use error::ResumeError;
@@ -85,6 +85,10 @@ impl Engine {
         let mut known = std::collections::HashMap::new();
         for stored in orphans {
             let id = stored.id;
+            // An engine that was slow goes on with what nobody has taken from it.
+            if keeper.find(id).is_some_and(|active| !active.is_lost()) {
+                continue;
+            }
             match know(stored, find) {
                 Ok(what) => drop(known.insert(id, what)),
                 Err(error) => recovery.refused.push((id, error)),
@@ -108,12 +112,15 @@ impl Engine {
     /// Goes on with a run that this engine has claimed.
     async fn resume(&self, what: Runnable, lease: Lease) -> Result<RunHandle, ResumeError> {
         let Some(store) = self.store() else { return Err(ResumeError::NoStore) };
-        let (events, messages) = on_record(&**store, lease.run).await?;
+        let events = on_record(&**store, lease.run).await?;
         let recorder = Recorder::resumed(store.clone(), lease, events.len());
         let active = self.restore(what, lease.run, &events, Some(recorder))?;
+        tracing::info!(parent: &active.span, events = events.len(), "run taken up");
         let again = if events.is_empty() { What::RunStarted } else { What::RunResumed };
         active.change(|state, _| state.note(again, u32::MAX, 0));
+        // What is sent from now on reaches the run; what was sent before is read after.
         active.hold_on(lease);
+        let messages = store.messages(lease.run).await?;
         messages.into_iter().for_each(|message| active.receive(message));
         active.drive_in_background();
         Ok(RunHandle(active))
@@ -137,24 +144,52 @@ impl Engine {
             return Err(refused(ResumeError::NoStore));
         };
         loop {
-            if let Some(active) = keeper.find(run) {
-                return active.until_end().await;
+            let active = match keeper.find(run) {
+                Some(active) => active,
+                None => {
+                    let stored = store.run(run).await.map_err(failed)?;
+                    let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
+                    let is_over = stored.status.is_final();
+                    let known = know(stored, &find).map_err(refused)?;
+                    if is_over {
+                        let events = on_record(&**store, run).await.map_err(failed)?;
+                        let over = self.restore(known, run, &events, None).map_err(refused)?;
+                        over.publish();
+                        return over.until_end().await;
+                    }
+                    match self.take_one(run, known).await.map_err(refused)? {
+                        Some(taken) => taken.0,
+                        None => {
+                            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+                            continue;
+                        }
+                    }
+                }
+            };
+            match active.until_end().await {
+                // Another engine drives it by now.
+                Err(RunError::Store { error, .. })
+                    if matches!(*error, StoreError::LeaseLost { .. }) =>
+                {
+                    self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+                }
+                ended => return ended,
             }
-            let stored = store.run(run).await.map_err(failed)?;
-            let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
-            if stored.status.is_final() {
-                let known = know(stored, &find).map_err(refused)?;
-                let (events, _) = on_record(&**store, run).await.map_err(failed)?;
-                let over = self.restore(known, run, &events, None).map_err(refused)?;
-                over.publish();
-                return over.until_end().await;
+        }
+    }
+
+    /// Takes a run up, if nobody drives it.
+    async fn take_one(&self, run: RunId, what: Runnable) -> Result<Option<RunHandle>, ResumeError> {
+        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
+            return Err(ResumeError::NoStore);
+        };
+        let [lease] = store.claim(keeper.owner(), &[run]).await?[..] else { return Ok(None) };
+        match self.resume(what, lease).await {
+            Ok(resumed) => Ok(Some(resumed)),
+            Err(error) => {
+                store.release(&[lease]).await?;
+                Err(error)
             }
-            if let [lease] = store.claim(keeper.owner(), &[run]).await.map_err(failed)?[..] {
-                let known = know(stored, &find).map_err(refused)?;
-                let resumed = self.resume(known, lease).await.map_err(refused)?;
-                return resumed.0.until_end().await;
-            }
-            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
         }
     }
 }
@@ -209,17 +244,14 @@ fn know(stored: StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
 }
 
 /// All that is on record of a run.
-async fn on_record(
-    store: &dyn Store,
-    run: RunId,
-) -> Result<(Vec<Event>, Vec<Message>), StoreError> {
+async fn on_record(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
     loop {
         let page = store.events(run, events.len() as u64, PAGE).await?;
         let last = page.len() < PAGE;
         events.extend(page);
         if last {
-            return Ok((events, store.messages(run).await?));
+            return Ok(events);
         }
     }
 }

@@ -21,6 +21,7 @@ use futures::channel::oneshot;
 
 use super::active::ActiveRun;
 use super::backlog::Backlog;
+use super::keeper::Keeper;
 use super::monitor;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
@@ -183,7 +184,7 @@ impl State {
         errands: &mut Errands,
     ) -> Step {
         if role != Role::Driver
-            && let Some((job, attempt)) = self.next_blocking()
+            && let Some((job, attempt)) = self.next_blocking(run, errands)
         {
             let traits = self.scheduler.traits(job);
             return Step::Launch { job, attempt, traits };
@@ -200,7 +201,7 @@ impl State {
             return Step::Poll(task);
         }
         if self.recorder.is_some()
-            && let Some(step) = self.next_released(role, errands)
+            && let Some(step) = self.next_released(run, role, errands)
         {
             return step;
         }
@@ -246,7 +247,7 @@ impl State {
                 return false;
             }
         }
-        if self.recorder.is_some() && !self.may_begin(job, attempt, traits) {
+        if self.recorder.is_some() && !self.may_begin(run, job, attempt, traits, errands) {
             return false;
         }
         if role == Role::Driver && traits.has(Traits::BLOCKING) {
@@ -261,21 +262,47 @@ impl State {
     }
 
     /// Notes the beginning of an attempt in a run that is kept, and holds the attempt back until
-    /// the store has what led to it.
-    fn may_begin(&mut self, job: u32, attempt: u32, traits: Traits) -> bool {
+    /// the store has what led to it. Where another engine may have taken the run over, until the
+    /// store has the beginning itself: it refuses it then.
+    fn may_begin(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        traits: Traits,
+        errands: &mut Errands,
+    ) -> bool {
+        if self.is_lost() {
+            self.refuse(run, job, attempt, errands);
+            return false;
+        }
+        let noted = !traits.has(Traits::CONDITIONAL);
+        let certain = run.engine.keeper.as_ref().is_none_or(Keeper::is_certain);
+        if noted && !certain {
+            self.note(What::JobStarted, job, attempt);
+        }
         let held = self.hold(Held::Launch { job, attempt });
-        if !traits.has(Traits::CONDITIONAL) {
+        if noted && certain {
             self.note(What::JobStarted, job, attempt);
         }
         held.is_some()
     }
 
     /// The next attempt that was held back and may begin.
-    fn next_released(&mut self, role: Role, errands: &mut Errands) -> Option<Step> {
+    fn next_released(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        role: Role,
+        errands: &mut Errands,
+    ) -> Option<Step> {
         loop {
             let (job, attempt) = self.recorder.as_mut()?.released.pop_front()?;
             // It may have been given up while it was held.
             if !self.scheduler.is_running(job, attempt) {
+                continue;
+            }
+            if self.is_lost() {
+                self.refuse(run, job, attempt, errands);
                 continue;
             }
             let traits = self.scheduler.traits(job);
@@ -302,10 +329,14 @@ impl State {
         true
     }
 
-    fn next_blocking(&mut self) -> Option<(u32, u32)> {
+    fn next_blocking(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> Option<(u32, u32)> {
         while let Some((job, attempt)) = self.blocking.pop_front() {
             // It may have been given up while it waited for a thread.
             if self.scheduler.is_running(job, attempt) {
+                if self.is_lost() {
+                    self.refuse(run, job, attempt, errands);
+                    continue;
+                }
                 let noted = self.recorder.is_some();
                 if !noted && !self.scheduler.traits(job).has(Traits::CONDITIONAL) {
                     self.note(What::JobStarted, job, attempt);

@@ -207,7 +207,8 @@ impl Log {
         })
     }
 
-    fn output(&self, index: usize) -> Option<Arc<Json>> {
+    /// The output that the entry tells of.
+    pub(crate) fn output(&self, index: usize) -> Option<Arc<Json>> {
         match self.detail(index) {
             Some(Detail::Output(output)) => Some(Arc::clone(output)),
             _ => None,

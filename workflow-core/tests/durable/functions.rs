@@ -71,7 +71,7 @@ async fn changing(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
 fn changed_to(amounts: Vec<u32>) -> Result<Report, RunError> {
     let store = Arc::new(MemoryStore::new());
     *AMOUNTS.lock().expect("no panic") = vec![1, 2, 3];
-    engine_for(3, &store).run("durable: changing").wait().expect_err("it is cut off");
+    engine_for(5, &store).run("durable: changing").wait().expect_err("it is cut off");
     *AMOUNTS.lock().expect("no panic") = amounts;
     take_up(&store)
 }

@@ -4,6 +4,7 @@
 mod cut_off;
 mod functions;
 mod graphs;
+mod lost;
 
 use std::sync::Arc;
 use std::time::Duration;

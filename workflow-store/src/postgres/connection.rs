@@ -32,7 +32,7 @@ struct PostgresConnection {
 /// A process that stops in the middle of a transaction must not keep others from its runs, which
 /// they take over; nor may another that does so keep this one waiting for ever.
 const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
-    SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '10s'";
+    SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '10s'";
 
 /// Opens a connection. The one that writes brings the schema up to date.
 pub(crate) fn open(

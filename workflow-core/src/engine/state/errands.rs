@@ -25,6 +25,8 @@ pub(in crate::engine) struct Errands {
     pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
     /// Who waits for a signal, and what came with it.
     pub(super) signal: Vec<(oneshot::Sender<Json>, Json)>,
+    /// Who waits for a signal in vain.
+    pub(super) hang_up: Vec<oneshot::Sender<Json>>,
     /// Places that jobs of other runs, or of this one, now have.
     pub(in crate::engine) grants: Vec<Grant>,
     /// How many threads to start for the run.
@@ -44,6 +46,7 @@ impl Errands {
             && self.forget.is_empty()
             && self.tell.is_empty()
             && self.signal.is_empty()
+            && self.hang_up.is_empty()
             && self.grants.is_empty()
             && self.threads == 0
             && !self.ring
@@ -70,6 +73,7 @@ impl Errands {
             // As above; the signal is on record as received by that attempt.
             let _ = receiver.send(payload);
         }
+        self.hang_up.clear();
         if std::mem::take(&mut self.ring) {
             run.bell.notify_one();
         }

@@ -139,7 +139,9 @@ impl State {
         if message.is_some_and(|number| !self.mail().heard.insert(number)) {
             return;
         }
-        self.mail().waiting.push(Signal { name, payload, message });
+        let waiting = &mut self.mail().waiting;
+        let at = waiting.partition_point(|earlier| earlier.message <= message);
+        waiting.insert(at, Signal { name, payload, message });
         self.hand_out(errands);
     }
 

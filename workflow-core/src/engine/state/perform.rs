@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{
-    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Errands, Failure,
-    Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
+    ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Entry, Errands,
+    Failure, Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
 };
 
 impl State {
@@ -39,7 +39,10 @@ impl State {
             }
             Effect::Arm { timer, after } => self.arm(run, Alert::Scheduler(timer), after, errands),
             Effect::Interrupt { job, attempt, cause } => {
-                self.interrupt(run, job, attempt, cause, errands);
+                // In a run that is lost, it may have been refused already.
+                if self.scheduler.is_running(job, attempt) {
+                    self.interrupt(run, job, attempt, cause, errands);
+                }
             }
             Effect::Undo { job } => self.undo(run, job, errands),
             Effect::Finish(outcome) => self.finish(run, outcome, errands),
@@ -112,23 +115,15 @@ impl State {
         self.scheduler.append(parent, traits, policy)
     }
 
-    /// What the run leaves, where a store keeps it and it leaves something.
-    fn output_to_keep(&self, run: &ActiveRun) -> Option<Json> {
-        self.recorder.as_ref()?;
-        let (source, kind) = run.plan.output?;
-        let output = kind.write(run.slots.any(source)?).ok()?;
-        (!output.is_null()).then_some(output)
-    }
-
     fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, errands: &mut Errands) {
         self.read_at = run.read_clock();
         match outcome {
-            Outcome::Completed => match self.output_to_keep(run) {
-                None => self.note(What::RunCompleted, u32::MAX, 0),
+            Outcome::Completed => match self.output_on_record(run) {
                 Some(output) => {
-                    let output = Detail::Output(Arc::new(output));
-                    self.note_with(What::RunCompleted, u32::MAX, 0, output);
+                    let detail = Detail::Output(output);
+                    self.note_with(What::RunCompleted, u32::MAX, 0, detail);
                 }
+                None => self.note(What::RunCompleted, u32::MAX, 0),
             },
             Outcome::Cancelled => self.note(What::RunCancelled, u32::MAX, 0),
             Outcome::Failed => {
@@ -144,6 +139,15 @@ impl State {
         errands.drop.extend(self.alarms.clear());
         errands.finished = self.is_recorded();
         errands.wake.extend(self.driver.take());
+    }
+
+    /// The output of the job whose output is the workflow's, in a run that is kept.
+    fn output_on_record(&self, run: &ActiveRun) -> Option<Arc<Json>> {
+        self.recorder.as_ref()?;
+        let (source, _) = run.plan.output?;
+        let job = run.plan.wiring.outputs.iter().position(|output| *output == source)? as u32;
+        let is_its = |entry: &Entry| entry.job == job && entry.what() == What::JobCompleted;
+        self.log.output(self.log.entries.iter().rposition(is_its)?)
     }
 
     /// Which job's failure failed the run, in words.

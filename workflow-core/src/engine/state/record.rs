@@ -8,7 +8,7 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Cause, Errands, JobError, State, Task, Work};
+use super::{ActiveRun, Cause, Errands, JobError, JobErrorKind, State, Task, Work};
 use crate::event::Event;
 use crate::store::{Begun, Lease, NewRun, Store, StoreError};
 
@@ -168,20 +168,33 @@ impl State {
         }
     }
 
-    /// Lets go on what waited for events that the store has now.
-    fn release(&mut self, errands: &mut Errands) {
+    /// Whether the store does not keep the run any more: nothing may begin in it.
+    pub(in crate::engine) fn is_lost(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.failed.is_some())
+    }
+
+    /// Lets go on what waited for events that the store has now. In a run that is lost, nothing
+    /// learns of what the store does not have.
+    pub(in crate::engine) fn release(&mut self, errands: &mut Errands) {
         let Some(recorder) = &mut self.recorder else { return };
-        let all = recorder.failed.is_some();
-        while recorder.held.front().is_some_and(|(at, _)| all || *at <= recorder.kept)
+        let lost = recorder.failed.is_some();
+        while recorder.held.front().is_some_and(|(at, _)| lost || *at <= recorder.kept)
             && let Some((_, held)) = recorder.held.pop_front()
         {
             match held {
+                // Those of a run that is lost are refused when their turn comes.
                 Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
+                Held::Tell(waiter, _) if lost => errands.tell.push((waiter, Err(gone()))),
+                Held::Signal(receiver, _) if lost => errands.hang_up.push(receiver),
                 Held::Tell(waiter, result) => errands.tell.push((waiter, result)),
                 Held::Signal(receiver, payload) => errands.signal.push((receiver, payload)),
             }
         }
     }
+}
+
+fn gone() -> JobError {
+    JobError::of_kind(JobErrorKind::Cancelled, "the store does not keep the run any more")
 }
 
 /// What is brought to the store at once.

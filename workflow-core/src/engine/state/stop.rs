@@ -68,6 +68,18 @@ impl State {
             || self.recorder.as_ref().is_some_and(|recorder| recorder.holds(job, attempt))
     }
 
+    /// Ends an attempt that has not begun, in a run that is lost: what it would do is another's
+    /// to do.
+    pub(super) fn refuse(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) {
+        self.give_up(run, job, attempt, Cause::Cancelled, None, errands);
+    }
+
     /// Ends an attempt from outside. A future is dropped; a thread is left to itself, and what
     /// it returns is not taken.
     fn give_up(

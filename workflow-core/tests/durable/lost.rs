@@ -1,0 +1,131 @@
+//! Runs that another engine drives by now, or that the store has refused: nothing more comes of
+//! them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use workflow_core::{Clock as _, EventKind, ManualClock, StoreError};
+
+use super::*;
+
+static AFTER: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+fn first() -> u32 {
+    1
+}
+
+#[job]
+fn count(number: &u32) -> u32 {
+    AFTER.fetch_add(1, Ordering::SeqCst) + number
+}
+
+#[job]
+async fn count_later(number: &u32) -> u32 {
+    AFTER.fetch_add(1, Ordering::SeqCst) + number
+}
+
+#[job]
+fn clean_up() {
+    AFTER.fetch_add(1, Ordering::SeqCst);
+}
+
+#[register_workflow(name = "lost: counts")]
+fn counts(flow: &mut Flow) {
+    let number = flow.job(first::draw());
+    flow.job(count(number));
+    flow.job(count_later(number));
+    flow.job(clean_up::draw().after(number).trigger(TriggerRule::Always));
+}
+
+#[test]
+fn nothing_begins_once_the_store_refuses() {
+    let store = Arc::new(MemoryStore::new());
+    // The first job begins; its outcome is refused.
+    let ended = engine_for(1, &store).run("lost: counts").wait();
+    assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
+    assert_eq!(AFTER.load(Ordering::SeqCst), 0);
+}
+
+static KEYED: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+fn count_keyed() -> u32 {
+    KEYED.fetch_add(1, Ordering::SeqCst)
+}
+
+#[register_workflow(name = "lost: keyed")]
+fn keyed(flow: &mut Flow) -> Handle<u32> {
+    flow.job(count_keyed::draw())
+}
+
+#[test]
+fn a_repeated_request_runs_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().shared_store(store).build();
+    let first = engine.run("lost: keyed").idempotency_key("k").wait().expect("it completes");
+    let again = engine.run("lost: keyed").idempotency_key("k").wait();
+    assert!(matches!(again, Err(RunError::Exists { run, .. }) if run == first.id()), "{again:?}");
+    assert_eq!(KEYED.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_end_on_record_has_the_output() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let run = engine.run("durable: etl").wait().expect("it completes").id();
+    let last = events(&store, run).pop().map(|event| event.kind);
+    let output = Some(Arc::new("6 [2, 4, 6]".into()));
+    assert_eq!(last, Some(EventKind::RunCompleted { output }));
+}
+
+static PAID: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+async fn pay() {
+    PAID.fetch_add(1, Ordering::SeqCst);
+}
+
+#[register_workflow(name = "lost: pays later")]
+async fn pays_later(ctx: WorkflowContext) -> Result<(), JobError> {
+    ctx.sleep(Duration::from_secs(3600)).await;
+    ctx.run(pay, ()).await
+}
+
+fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> Engine {
+    let builder = Engine::builder().shared_store(store.clone()).lease(lease);
+    builder.clock(clock.clone()).threads(1).build()
+}
+
+#[test]
+fn an_engine_that_was_stopped_begins_nothing_that_is_anothers() {
+    let store = Arc::new(MemoryStore::new());
+    let (stopped, other) = (ManualClock::new(), ManualClock::new());
+    let first = sleeper(&stopped, Duration::ZERO, &store);
+    let run = first.run("lost: pays later").start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    assert!(seen.any(|event| matches!(event.kind, EventKind::SleepStarted { .. })));
+    let second = sleeper(&other, Duration::from_secs(60), &store);
+    let taken = block_on(second.recover()).expect("memory can be read");
+    assert_eq!(taken.runs.len(), 1);
+    // The one that was stopped wakes up, and its sleep is over.
+    let ended = block_on(stopped.drive(run.wait()));
+    let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
+    assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
+    assert_eq!(PAID.load(Ordering::SeqCst), 0);
+    block_on(other.drive(taken.runs[0].wait())).expect("it completes");
+    assert_eq!(PAID.load(Ordering::SeqCst), 1);
+    assert_eq!(other.now(), Duration::from_secs(3600));
+}
+
+#[test]
+fn an_engine_does_not_take_from_itself() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = ManualClock::new();
+    let slow = sleeper(&clock, Duration::ZERO, &store);
+    let run = slow.run("durable: patient").start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    assert!(seen.any(|event| matches!(event.kind, EventKind::SleepStarted { .. })));
+    let recovery = block_on(slow.recover()).expect("memory can be read");
+    assert!(recovery.runs.is_empty() && recovery.refused.is_empty(), "{recovery:?}");
+    block_on(clock.drive(run.wait())).expect("it completes");
+}

@@ -1,0 +1,229 @@
+//! Several processes that serve one store, of which some are killed or stopped in the middle of
+//! their work, and a look at the record afterwards.
+//!
+//! The program that uses this is its own server: [`Fleet::start`] runs it again, and [`serve`]
+//! is what it then does. Tests use it, and the soak program of `benches`.
+
+mod chance;
+mod harm;
+mod notes;
+mod record;
+mod serve;
+mod server;
+mod workflows;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use workflow_core::{Engine, EventKind, MessageKind, RunId, Store, StoreError};
+use workflow_store::{PostgresStore, SqliteStore};
+
+pub(crate) use chance::Chance;
+pub(crate) use harm::Harm;
+use notes::Notes;
+pub(crate) use serve::serve;
+use server::Server;
+
+/// After this long without a sign of life, the runs of a server are there for the others.
+pub(crate) const LEASE: Duration = Duration::from_millis(300);
+
+/// How long runs may take, with all that is done to those who drive them.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Several processes that serve one store.
+pub(crate) struct Fleet {
+    url: String,
+    /// Where servers note what they execute.
+    log: PathBuf,
+    notes: Notes,
+    arguments: Vec<String>,
+    store: Arc<dyn Store>,
+    engine: Engine,
+    servers: Vec<Server>,
+    pub(crate) chance: Chance,
+    /// All runs that were asked for so far.
+    runs: Vec<Wanted>,
+}
+
+/// A run that was asked for, and what must come of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) run: RunId,
+    pub(crate) workflow: &'static str,
+    pub(crate) output: serde_json::Value,
+}
+
+impl Fleet {
+    /// Starts so many processes on the store with this URL, each this program with these
+    /// arguments. `folder` is for their notes.
+    pub(crate) fn start(
+        url: &str,
+        folder: &Path,
+        arguments: &[&str],
+        servers: usize,
+        seed: u64,
+    ) -> Result<Self, StoreError> {
+        let store = pollster::block_on(open(url))?;
+        let log = folder.join("notes");
+        let mut fleet = Self {
+            url: url.to_owned(),
+            notes: Notes::new(&log),
+            log,
+            arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
+            engine: Engine::builder().shared_store(store.clone()).lease(LEASE).build(),
+            store,
+            servers: Vec::new(),
+            chance: Chance::new(seed),
+            runs: Vec::new(),
+        };
+        std::fs::write(&fleet.log, "").expect("the folder for notes can be written to");
+        for _ in 0..servers {
+            fleet.add_server();
+        }
+        Ok(fleet)
+    }
+
+    fn add_server(&mut self) -> u32 {
+        let server = Server::start(&self.url, &self.log, &self.arguments);
+        let id = server.id();
+        self.servers.push(server);
+        id
+    }
+
+    /// Leaves runs of every kind to the servers. Signals for some are sent at once.
+    fn ask_for_runs(&mut self, each: u64) -> Result<Vec<Wanted>, StoreError> {
+        let mut asked = Vec::new();
+        for (workflow, output) in workflows::ALL {
+            for _ in 0..each {
+                let input = self.chance.below(100);
+                let request = self.engine.run(*workflow).input(input);
+                let run = pollster::block_on(request.enqueue()).map_err(|error| {
+                    StoreError::Unusable(format!("{workflow} was not begun: {error}").into())
+                })?;
+                asked.push(Wanted { run, workflow, output: output(input) });
+            }
+        }
+        self.runs.extend(asked.iter().cloned());
+        Ok(asked)
+    }
+
+    fn send_signal(&self, wanted: &Wanted) -> Result<(), StoreError> {
+        if !workflows::waits_for_signal(wanted.workflow) {
+            return Ok(());
+        }
+        let name = workflows::SIGNAL.to_owned();
+        let kind = MessageKind::Signal { name, payload: workflows::PAYLOAD.into() };
+        pollster::block_on(self.store.send(wanted.run, kind)).map(drop)
+    }
+
+    fn has_ended(&self, run: RunId) -> Result<bool, StoreError> {
+        let stored = pollster::block_on(self.store.run(run))?;
+        Ok(stored.is_some_and(|run| run.status.is_final()))
+    }
+
+    /// Waits until all have ended or time is up, and returns whether they have.
+    fn await_end(&self, runs: &[Wanted], deadline: Instant) -> Result<bool, StoreError> {
+        for wanted in runs {
+            while !self.has_ended(wanted.run)? {
+                if Instant::now() > deadline {
+                    return Ok(false);
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is wrong with the record of these runs and of all that were driven since the last
+    /// time, in words.
+    fn check(&mut self, runs: &[Wanted]) -> Result<Vec<String>, StoreError> {
+        let mut driven = self.notes.read();
+        driven.extend(runs.iter().map(|wanted| wanted.run));
+        self.check_these(driven)
+    }
+
+    /// What is wrong with the record of all runs so far, in words.
+    pub(crate) fn check_all(&mut self) -> Result<Vec<String>, StoreError> {
+        self.notes.read();
+        let mut runs = self.notes.runs();
+        runs.extend(self.runs.iter().map(|wanted| wanted.run));
+        self.check_these(runs)
+    }
+
+    fn check_these(&self, runs: BTreeSet<RunId>) -> Result<Vec<String>, StoreError> {
+        let mut violations = Vec::new();
+        for run in runs {
+            let events = pollster::block_on(self.store.events(run, 0, ALL))?;
+            let mut wrong = record::check(&events, self.notes.of(run));
+            // Runs inside of others were not asked for.
+            let wanted = self.runs.iter().rev().find(|wanted| wanted.run == run);
+            let found = events.last().map(|event| &event.kind);
+            let is_right = |wanted: &Wanted| matches!(found, Some(EventKind::RunCompleted { output }) if output.as_deref() == Some(&wanted.output));
+            if wanted.is_some_and(|wanted| !is_right(wanted)) {
+                wrong.push(format!("it ended with {found:?}, wanted {wanted:?}"));
+            }
+            let of = wanted.map_or("inner", |wanted| wanted.workflow);
+            violations.extend(wrong.into_iter().map(|wrong| format!("{of} {run}: {wrong}")));
+        }
+        Ok(violations)
+    }
+
+    /// What happened so far.
+    pub(crate) fn totals(&mut self) -> Result<Totals, StoreError> {
+        self.notes.read();
+        let runs = self.notes.runs();
+        let mut late = 0;
+        for run in &runs {
+            let events = pollster::block_on(self.store.events(*run, 0, ALL))?;
+            late += record::count_late(&events, self.notes.of(*run));
+        }
+        let (executions, losses) = (self.notes.executions, self.notes.losses.len());
+        Ok(Totals { runs: runs.len(), executions, losses, late })
+    }
+
+    /// Waits until a server has noted that it lost a run.
+    pub(crate) fn await_loss_by(&mut self, server: u32) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.notes.read();
+            if self.notes.losses.contains(&server) {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What engines said besides, for those who look into a violation.
+    pub(crate) fn told(&self) -> &[String] {
+        &self.notes.told
+    }
+}
+
+/// More events than a run has.
+const ALL: usize = 1 << 40;
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Totals {
+    pub(crate) runs: usize,
+    /// How many attempts of jobs were executed.
+    pub(crate) executions: usize,
+    /// How many runs were given up by processes that had lost them.
+    pub(crate) losses: usize,
+    /// How many attempts a process that was stopped was just about to begin, and began when
+    /// another had finished the job.
+    pub(crate) late: usize,
+}
+
+/// Opens the store with this URL.
+async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    if url.starts_with("postgres") {
+        return Ok(Arc::new(PostgresStore::open(url).await?));
+    }
+    Ok(Arc::new(SqliteStore::open(url).await?))
+}

@@ -1,0 +1,60 @@
+//! Several real processes on one store, killed and stopped in the middle of their work.
+#![cfg(all(target_os = "linux", feature = "sqlite", feature = "postgres"))]
+
+#[path = "../cluster/mod.rs"]
+mod cluster;
+mod fleet;
+
+use fleet::{Fleet, Harm};
+
+/// What makes this program a server: this test and no other.
+const AS_SERVER: &[&str] = &["--exact", "is_a_server_when_told_so", "--nocapture"];
+
+#[test]
+fn is_a_server_when_told_so() {
+    fleet::serve();
+}
+
+/// Some rounds of each harm on a store, and what must hold after each and at the end.
+fn survive(url: &str, folder: &std::path::Path, harm: Harm, seed: u64) {
+    let mut fleet = Fleet::start(url, folder, AS_SERVER, 2, seed).expect("the servers start");
+    for round in 0..4 {
+        let came_of_it = fleet.round(harm, 2).expect("the store is there");
+        let wrong = came_of_it.violations;
+        assert!(wrong.is_empty(), "round {round}, seed {seed}: {wrong:#?}");
+    }
+    let wrong = fleet.check_all().expect("the store is there");
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}");
+}
+
+fn on_sqlite(harm: Harm, seed: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("workflows.db").display());
+    survive(&url, folder.path(), harm, seed);
+}
+
+fn on_postgres(harm: Harm, seed: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = cluster::database();
+    survive(database.url(), folder.path(), harm, seed);
+}
+
+#[test]
+fn a_process_is_killed_on_sqlite() {
+    on_sqlite(Harm::Kill, 1);
+}
+
+#[test]
+fn a_process_stands_still_on_sqlite() {
+    on_sqlite(Harm::Stop, 2);
+}
+
+#[test]
+fn a_process_is_killed_on_postgres() {
+    on_postgres(Harm::Kill, 3);
+}
+
+#[test]
+fn a_process_stands_still_on_postgres() {
+    on_postgres(Harm::Stop, 4);
+}
