@@ -19,7 +19,7 @@ use list::{GetArguments, ListArguments};
 /// A workflow is in the store since it was created there, or since a run of it was first kept.
 /// Where one is asked for, its id, its slug or its exact name will do, in this order.
 #[derive(Debug, Args)]
-#[command(visible_alias = "workflow", after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct WorkflowsArguments {
     #[command(subcommand)]
     command: WorkflowsCommand,

@@ -44,11 +44,18 @@ fn get(folder: &Path, run: &str) -> Json {
 
 /// Waits until a job of the run is under way.
 fn until_running(folder: &Path, run: &str, job: &str) {
+    until(folder, run, |run| {
+        let jobs = run["jobs"].as_array().expect("a list");
+        jobs.iter().any(|one| one["name"] == *job && one["status"] == "running")
+    });
+}
+
+/// Waits until the store says this of the run.
+fn until(folder: &Path, run: &str, is_so: impl Fn(&Json) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let run = get(folder, run);
-        let jobs = run["jobs"].as_array().expect("a list");
-        if jobs.iter().any(|one| one["name"] == *job && one["status"] == "running") {
+        if is_so(&run) {
             return;
         }
         assert!(Instant::now() < deadline, "{run}");
@@ -199,12 +206,19 @@ fn what_a_killed_process_left_is_recovered() {
     let (waits, host) = detach(&folder, host_in, &["run", "orders/approve"]);
     until_running(&folder, &run, "second");
     until_running(&folder, &waits, "approve");
+    let owner = get(&folder, &run)["owner"].clone();
     for process in [process, host] {
         let process = Pid::from_raw(process).expect("the process of the run");
         kill_process(process, Signal::KILL).expect("it is there");
     }
+    let recovering = std::thread::spawn({
+        let folder = folder.clone();
+        move || workflow_in(&folder, &["recover"])
+    });
+    // By then the command of the dead process is dead, too.
+    until(&folder, &run, |run| run["owner"] != owner);
     touch(&folder, "go");
-    let recovered = workflow_in(&folder, &["recover"]);
+    let recovered = recovering.join().expect("it says something");
     assert_eq!(recovered.code, Some(1), "{}", recovered.err);
     let lines = |part: &str| recovered.err.lines().filter(|line| line.contains(part)).count();
     assert_eq!(lines(&format!("run {run} of steps goes on")), 1, "{}", recovered.err);

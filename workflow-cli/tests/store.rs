@@ -256,7 +256,7 @@ fn help_teaches() {
 
           --active <BOOL>
               Whether it is in use
-          
+              
               [possible values: true, false]
 
       -f, --format <FORMAT>
@@ -265,7 +265,7 @@ fn help_teaches() {
               Possible values:
               - table: For people
               - json:  For programs
-          
+              
               [default: table]
 
           --db <URL>
@@ -274,7 +274,7 @@ fn help_teaches() {
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-          
+              
               [default: auto]
               [possible values: auto, always, never]
 
@@ -295,21 +295,21 @@ fn help_teaches() {
     Usage: workflow runs [OPTIONS] <COMMAND>
 
     Commands:
-      list    Which store is meant
-      get     Which store is meant
-      watch   Which store is meant
-      logs    Which store is meant
-      cancel  Which store is meant
+      list    List runs, newest first
+      get     Show one run with its jobs
+      watch   Show a run from its beginning to its end, while it goes on or afterwards
+      logs    Show what the commands of a run printed
+      cancel  Ask a run to stop
       retry   Repeat a run that has ended, as a new run with the same input
-      signal  Which store is meant
-      export  Which store is meant
-      import  Which store is meant
+      signal  Send a run a signal that a job of it waits for, or will
+      export  Write workflows, their runs and the runs' events, one JSON object a line
+      import  Read what `export` wrote; what is there already stays as it is
       help    Print this message or the help of the given subcommand(s)
 
     Options:
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-          
+              
               [default: auto]
               [possible values: auto, always, never]
 
@@ -328,7 +328,7 @@ fn help_teaches() {
       130 the run was cancelled
     "#);
     assert_snapshot!(help(&["runs", "signal"]), @r#"
-    Which store is meant
+    Send a run a signal that a job of it waits for, or will
 
     Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
 
@@ -376,7 +376,7 @@ fn help_teaches() {
               - json:  The report as one JSON document
               - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
                 line `{"report": ...}`
-          
+              
               [default: text]
 
       -q, --quiet
@@ -396,7 +396,7 @@ fn help_teaches() {
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-          
+              
               [default: auto]
               [possible values: auto, always, never]
 
@@ -436,7 +436,7 @@ fn help_teaches() {
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-          
+              
               [default: auto]
               [possible values: auto, always, never]
 

@@ -21,7 +21,7 @@ fn help_of_everything() {
       plan         Show what would run, in what order, and run nothing
       validate     Show everything that is wrong with workflow files
       list         List the workflows and jobs that are registered in this program
-      workflows    List and change the workflows of a store [alias: workflow]
+      workflows    List and change the workflows of a store
       runs         List, watch, stop and repeat the runs of a store
       recover      Take up the runs that a crash left behind
       stats        Show how often workflows ran, how well, and for how long
@@ -93,7 +93,7 @@ fn help_of_everything() {
               - json:  The report as one JSON document
               - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
                 line `{"report": ...}`
-          
+              
               [default: text]
 
       -q, --quiet
@@ -113,7 +113,7 @@ fn help_of_everything() {
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
-          
+              
               [default: auto]
               [possible values: auto, always, never]
 
