@@ -7,12 +7,14 @@ use std::process::{Command, Output};
 
 /// Each example, and a line that it prints only when all went well.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("approval", "offer for Ada, approved by Bob"),
     ("branches_and_loops", "  => 16 steps, what a ride"),
     ("cancellation", "it came this far: 2 of 4 jobs completed"),
     (
         "configuration",
         "error: `ingestion.parameters.max_retries`: expected an integer, found a string",
     ),
+    ("crash_and_resume", "etl completed in "),
     ("dynamic_fan_out", "never more than 2 pages at once"),
     ("quickstart", "    j0[\"read_lockfile\"]"),
     ("registry_filter", "  latecomer    Made while it runs"),
@@ -22,6 +24,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("several_engines", "careful: limit 1, at most 1 queries at once"),
     ("smol_host", "1 pieces in one box"),
     ("sync_host", "3 pieces in one box"),
+    ("two_engines", "20 runs by 2 engines: the sum of the squares is 2870"),
     ("typed_graph", "[de] 21 degrees on average, 23.5 degrees at most"),
 ];
 

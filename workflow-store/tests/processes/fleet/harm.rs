@@ -18,13 +18,10 @@ pub(crate) enum Harm {
 /// What came of a round.
 #[derive(Debug)]
 pub(crate) struct Round {
-    pub(crate) runs: usize,
     /// What is wrong, in words.
     pub(crate) violations: Vec<String>,
     /// The longest time from the harm until a run went on elsewhere.
     pub(crate) takeover: Option<Duration>,
-    /// The process that was harmed.
-    pub(crate) server: u32,
 }
 
 impl Fleet {
@@ -37,7 +34,6 @@ impl Fleet {
         // The harm comes at any moment of the runs.
         std::thread::sleep(Duration::from_micros(self.chance.below(200_000)));
         let victim = self.chance.below(self.servers.len() as u64) as usize;
-        let server = self.servers[victim].id();
         let harmed = std::time::SystemTime::now();
         match harm {
             Harm::Kill => {
@@ -62,7 +58,7 @@ impl Fleet {
             violations.push("a server has ended by itself".to_owned());
         }
         let takeover = self.longest_takeover(&runs, harmed)?;
-        Ok(Round { runs: runs.len(), violations, takeover, server })
+        Ok(Round { violations, takeover })
     }
 
     fn longest_takeover(

@@ -85,11 +85,8 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn add_server(&mut self) -> u32 {
-        let server = Server::start(&self.url, &self.log, &self.arguments);
-        let id = server.id();
-        self.servers.push(server);
-        id
+    fn add_server(&mut self) {
+        self.servers.push(Server::start(&self.url, &self.log, &self.arguments));
     }
 
     /// Leaves runs of every kind to the servers. Signals for some are sent at once.
@@ -179,28 +176,8 @@ impl Fleet {
             let events = pollster::block_on(self.store.events(*run, 0, ALL))?;
             late += record::count_late(&events, self.notes.of(*run));
         }
-        let (executions, losses) = (self.notes.executions, self.notes.losses.len());
+        let (executions, losses) = (self.notes.executions, self.notes.losses);
         Ok(Totals { runs: runs.len(), executions, losses, late })
-    }
-
-    /// Waits until a server has noted that it lost a run.
-    pub(crate) fn await_loss_by(&mut self, server: u32) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            self.notes.read();
-            if self.notes.losses.contains(&server) {
-                return true;
-            }
-            if Instant::now() > deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// What engines said besides, for those who look into a violation.
-    pub(crate) fn told(&self) -> &[String] {
-        &self.notes.told
     }
 }
 

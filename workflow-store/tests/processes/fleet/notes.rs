@@ -14,10 +14,8 @@ pub(super) struct Notes {
     read: u64,
     tenures: HashMap<RunId, Vec<Tenure>>,
     pub(super) executions: usize,
-    /// The processes that gave up a run because another drove it.
-    pub(super) losses: Vec<u32>,
-    /// What else engines said.
-    pub(super) told: Vec<String>,
+    /// How many runs were given up because another process drove them.
+    pub(super) losses: usize,
 }
 
 /// The time in which one process drove a run.
@@ -38,14 +36,7 @@ pub(super) struct Execution {
 
 impl Notes {
     pub(super) fn new(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            read: 0,
-            tenures: HashMap::new(),
-            executions: 0,
-            losses: Vec::new(),
-            told: Vec::new(),
-        }
+        Self { file: file.to_owned(), read: 0, tenures: HashMap::new(), executions: 0, losses: 0 }
     }
 
     pub(super) fn of(&self, run: RunId) -> &[Tenure] {
@@ -94,13 +85,11 @@ impl Notes {
                 Some(run)
             }
             "lost" => {
-                self.losses.push(process);
+                self.losses += 1;
                 None
             }
-            _ => {
-                self.told.push(line.to_owned());
-                None
-            }
+            // What else engines said, for those who look into a violation.
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use workflow_core::{Event, EventKind};
 
-use super::notes::Tenure;
+use super::notes::{Execution, Tenure};
 
 /// What is on record of the jobs of a run.
 #[derive(Default)]
@@ -85,9 +85,16 @@ fn check_tenure(tenure: &Tenure, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
 pub(super) fn count_late(events: &[Event], tenures: &[Tenure]) -> usize {
     let mut jobs = Jobs::default();
     events.iter().for_each(|event| drop(jobs.take(event)));
-    let executions = tenures.iter().flat_map(|tenure| &tenure.executions);
-    let is_late = |outcome: &&Event, at| outcome.at < at;
-    executions
-        .filter(|it| jobs.outcomes.get(it.job.as_str()).is_some_and(|end| is_late(end, it.at)))
-        .count()
+    let mut late = 0;
+    for (place, tenure) in tenures.iter().enumerate() {
+        let is_anothers = |outcome: &Event| {
+            tenures[place + 1..].iter().any(|later| later.events <= outcome.sequence)
+        };
+        let is_late = |it: &&Execution| {
+            let outcome = jobs.outcomes.get(it.job.as_str());
+            outcome.is_some_and(|outcome| outcome.at < it.at && is_anothers(outcome))
+        };
+        late += tenure.executions.iter().filter(is_late).count();
+    }
+    late
 }

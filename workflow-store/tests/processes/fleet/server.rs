@@ -22,10 +22,6 @@ impl Server {
         Self(command.spawn().expect("a process can be started"))
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
     pub(super) fn kill(&mut self) {
         self.0.kill().expect("it is ours");
         self.0.wait().expect("it is dead");
