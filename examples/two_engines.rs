@@ -47,8 +47,13 @@ async fn main() -> anyhow::Result<()> {
         let engine = Engine::builder().shared_store(store).build();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = engine.clone();
-        let served =
-            tokio::spawn(async move { serving.serve(async { drop(stopped.await) }).await });
+        let served = tokio::spawn(async move {
+            serving
+                .serve(async {
+                    stopped.await.ok();
+                })
+                .await
+        });
         engines.push((engine, stop, served));
     }
     let mut runs = Vec::new();
