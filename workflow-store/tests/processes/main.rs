@@ -3,6 +3,7 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+#[expect(dead_code, reason = "the soak program of the benches asks for more")]
 mod fleet;
 
 use fleet::{Fleet, Harm};
