@@ -201,7 +201,7 @@ impl Engine {
         what: Runnable,
         id: RunId,
         events: &[Event],
-        recorder: Option<Recorder>,
+        recorder: Option<Box<Recorder>>,
     ) -> Result<Arc<ActiveRun>, ResumeError> {
         let now = self.0.time.time_of_day();
         let began = events.first().map_or(now, |first| first.at);

@@ -65,7 +65,7 @@ pub(super) struct State {
     /// Present once there is something in it.
     pub(super) mail: Option<Box<Mail>>,
     /// Present when the engine has a store.
-    pub(super) recorder: Option<Recorder>,
+    pub(super) recorder: Option<Box<Recorder>>,
     /// Present when the run was taken up again.
     pub(super) recall: Option<Box<Recall>>,
     /// Who drives the run, while there is nothing to do.
@@ -132,7 +132,7 @@ pub(super) struct Ended {
 }
 
 impl State {
-    pub(super) fn new(scheduler: Scheduler, log: Log, recorder: Option<Recorder>) -> Self {
+    pub(super) fn new(scheduler: Scheduler, log: Log, recorder: Option<Box<Recorder>>) -> Self {
         Self {
             scheduler,
             log,

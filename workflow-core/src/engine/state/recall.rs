@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Child, Errands, JobError, Recorder, State, Task, Traits, Work};
+use super::{ActiveRun, Child, Errands, JobError, State, Task, Traits, Work};
 use crate::event::Failure;
 use crate::rare::Rare;
 use crate::run::{CalledJob, ChildName};
@@ -207,7 +207,7 @@ impl State {
         if held.is_none_or(|asked| asked.held.is_empty())
             || self.scheduler.active_children(job) > 0
             || self.awaits_mail(job)
-            || self.recorder.as_ref().is_some_and(Recorder::holds_back)
+            || self.recorder.as_ref().is_some_and(|recorder| recorder.holds_back())
             || !self.scheduler.is_running(job, attempt)
         {
             return;

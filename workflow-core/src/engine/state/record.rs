@@ -55,18 +55,23 @@ const PATIENCE_AT_BEGIN: Duration = Duration::from_secs(1);
 
 impl Recorder {
     /// Of a run that begins.
-    pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Self {
+    pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Box<Self> {
         Self::at(store, Place::New(Arc::new(run)), 0)
     }
 
     /// Of a run of which the store has this many events.
-    pub(in crate::engine) fn resumed(store: Arc<dyn Store>, lease: Lease, kept: usize) -> Self {
+    pub(in crate::engine) fn resumed(
+        store: Arc<dyn Store>,
+        lease: Lease,
+        kept: usize,
+    ) -> Box<Self> {
         Self::at(store, Place::Begun(lease), kept)
     }
 
-    fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Self {
+    /// Boxed, because most runs have none: their state stays small.
+    fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
-        Self { store, place, kept, busy: false, failed: None, held, released }
+        Box::new(Self { store, place, kept, busy: false, failed: None, held, released })
     }
 
     /// Whether anything waits for the store.

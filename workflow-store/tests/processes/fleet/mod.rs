@@ -1,7 +1,7 @@
 //! Several processes that serve one store, of which some are killed or stopped in the middle of
 //! their work, and a look at the record afterwards.
 //!
-//! The program that uses this is its own server: [`Fleet::start`] runs it again, and [`serve`]
+//! The program that uses this is its own server: [`Fleet::start`] runs it again, and [`serve()`]
 //! is what it then does. Tests use it, and the soak program of `benches`.
 
 mod chance;
