@@ -9,6 +9,7 @@ mod backlog;
 mod clock;
 mod driver;
 mod events;
+mod handle;
 mod host;
 mod keeper;
 mod kept;
@@ -29,8 +30,8 @@ use std::time::Duration;
 
 use crate::store::Store;
 
-pub use active::RunHandle;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use handle::RunHandle;
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
 pub use resume::{Recovery, ResumeError};
 

@@ -3,16 +3,15 @@
 //! A run keeps one [`Column`] per output type, with a write-once slot per job: a value is made
 //! where it will be read, and read by reference. Knows nothing of jobs or of order.
 
+mod column;
 mod slot;
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value as Json;
-use smallvec::SmallVec;
 
-use slot::Slot;
+pub(crate) use column::{Column, Outbox};
 
 /// A value whose type has been set aside.
 pub type Boxed = Box<dyn Any + Send + Sync>;
@@ -333,64 +332,6 @@ impl fmt::Display for Type {
 impl fmt::Debug for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Type").field(&self.name()).finish()
-    }
-}
-
-/// Write-once slots for values of one type.
-pub(crate) struct Column<T>(SmallVec<[Slot<T>; 4]>);
-
-impl<T> Column<T> {
-    /// A column with this many empty slots.
-    pub(crate) fn new(rows: usize) -> Self {
-        Self((0..rows).map(|_| Slot::new()).collect())
-    }
-
-    /// The value in the slot, once there is one.
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&T> {
-        self.0.get(row)?.get()
-    }
-
-    /// Fills the slot. A slot that is full keeps what it has: the first outcome of a job stands.
-    #[inline]
-    pub(crate) fn set(&self, row: usize, value: T) {
-        if let Some(slot) = self.0.get(row) {
-            let _first_wins = slot.set(value);
-        }
-    }
-}
-
-/// Write-once places for values that will be moved out: what children leave for their parent.
-pub(crate) struct Outbox<T>(Mutex<Vec<Option<T>>>);
-
-impl<T> Outbox<T> {
-    pub(crate) fn new(rows: usize) -> Self {
-        Self(Mutex::new((0..rows).map(|_| None).collect()))
-    }
-
-    /// Fills the place, unless it is full.
-    pub(crate) fn set(&self, row: usize, value: T) {
-        if let Some(place) = self.lock().get_mut(row) {
-            place.get_or_insert(value);
-        }
-    }
-
-    fn peek(&self, row: usize, look: &mut dyn FnMut(&dyn Any))
-    where
-        T: 'static,
-    {
-        if let Some(Some(value)) = self.lock().get(row) {
-            look(value);
-        }
-    }
-
-    /// The values in order, moved out; `None` when a place is empty.
-    pub(crate) fn take(&self) -> Option<Vec<T>> {
-        std::mem::take(&mut *self.lock()).into_iter().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Option<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Engine;
-use super::active::{ActiveRun, RunHandle};
+use super::active::ActiveRun;
 use super::driver::Driver;
+use super::handle::RunHandle;
 use super::kept::new_run;
 use super::resume::ResumeError;
 use super::runtime::{Runtime, Unconstrained, unconstrained};

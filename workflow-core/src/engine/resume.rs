@@ -6,7 +6,8 @@ mod fold;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::active::{ActiveRun, RunHandle};
+use super::active::ActiveRun;
+use super::handle::RunHandle;
 use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Recorder, State};

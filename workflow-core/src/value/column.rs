@@ -1,0 +1,66 @@
+//! Where values are kept: slots that are read in place, and places that are moved out of.
+
+use std::any::Any;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::slot::Slot;
+
+/// Write-once slots for values of one type.
+pub(crate) struct Column<T>(SmallVec<[Slot<T>; 4]>);
+
+impl<T> Column<T> {
+    /// A column with this many empty slots.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self((0..rows).map(|_| Slot::new()).collect())
+    }
+
+    /// The value in the slot, once there is one.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<&T> {
+        self.0.get(row)?.get()
+    }
+
+    /// Fills the slot. A slot that is full keeps what it has: the first outcome of a job stands.
+    #[inline]
+    pub(crate) fn set(&self, row: usize, value: T) {
+        if let Some(slot) = self.0.get(row) {
+            let _first_wins = slot.set(value);
+        }
+    }
+}
+
+/// Write-once places for values that will be moved out: what children leave for their parent.
+pub(crate) struct Outbox<T>(Mutex<Vec<Option<T>>>);
+
+impl<T> Outbox<T> {
+    pub(crate) fn new(rows: usize) -> Self {
+        Self(Mutex::new((0..rows).map(|_| None).collect()))
+    }
+
+    /// Fills the place, unless it is full.
+    pub(crate) fn set(&self, row: usize, value: T) {
+        if let Some(place) = self.lock().get_mut(row) {
+            place.get_or_insert(value);
+        }
+    }
+
+    pub(super) fn peek(&self, row: usize, look: &mut dyn FnMut(&dyn Any))
+    where
+        T: 'static,
+    {
+        if let Some(Some(value)) = self.lock().get(row) {
+            look(value);
+        }
+    }
+
+    /// The values in order, moved out; `None` when a place is empty.
+    pub(crate) fn take(&self) -> Option<Vec<T>> {
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
