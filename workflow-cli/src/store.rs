@@ -1,14 +1,17 @@
 //! Where workflows and runs are kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use comfy_table::Table;
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use workflow_store::Catalog;
+use workflow_store::{Catalog, Page};
 
 use crate::failure::Failure;
+use crate::output;
 
 /// Which store is meant.
 #[derive(Debug, Default, Args)]
@@ -130,11 +133,21 @@ impl PageArguments {
     }
 }
 
-/// Says how a list goes on, where it does.
-pub(crate) fn say_next(next: Option<&str>) {
-    if let Some(cursor) = next {
-        crate::output::say(format_args!("there are more: --cursor '{cursor}'"));
+/// Prints a page for people, and how to go on after it; `none` when there is nothing on it.
+pub(crate) fn print_page<T>(
+    page: &Page<T>,
+    none: fmt::Arguments<'_>,
+    table: impl FnOnce(&[T]) -> Table,
+) -> Result<(), Failure> {
+    if page.items.is_empty() {
+        output::say(none);
+    } else {
+        output::print(|out| output::write_table(out, table(&page.items)))?;
     }
+    if let Some(cursor) = &page.next {
+        output::say(format_args!("there are more: --cursor '{cursor}'"));
+    }
+    Ok(())
 }
 
 /// How to write what was found.

@@ -9,7 +9,7 @@ use workflow_store::RunQuery;
 use super::shown;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::store::{Format, PageArguments, StoreArguments, moment, say_next};
+use crate::store::{Format, PageArguments, StoreArguments, moment, print_page};
 
 /// List runs, newest first
 ///
@@ -79,12 +79,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         output::print_json(&page)?;
         return Ok(Outcome::Good);
     }
-    if page.items.is_empty() {
-        output::say(format_args!("no run of `{}` fits", store.shown()));
-    } else {
-        output::print(|out| output::write_table(out, shown::table(&page.items)))?;
-    }
-    say_next(page.next.as_deref());
+    print_page(&page, format_args!("no run of `{}` fits", store.shown()), shown::table)?;
     Ok(Outcome::Good)
 }
 

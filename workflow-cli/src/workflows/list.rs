@@ -7,7 +7,7 @@ use workflow_store::{WorkflowQuery, WorkflowSort};
 use super::shown::{self, Document};
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::store::{Format, PageArguments, StoreArguments, say_next};
+use crate::store::{Format, PageArguments, StoreArguments, print_page};
 
 /// List the workflows of a store
 ///
@@ -119,12 +119,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         output::print_json(&json!({ "items": items, "next": page.next }))?;
         return Ok(Outcome::Good);
     }
-    if page.items.is_empty() {
-        output::say(format_args!("no workflow of `{}` fits", store.shown()));
-    } else {
-        output::print(|out| output::write_table(out, shown::table(&page.items)))?;
-    }
-    say_next(page.next.as_deref());
+    print_page(&page, format_args!("no workflow of `{}` fits", store.shown()), shown::table)?;
     Ok(Outcome::Good)
 }
 
