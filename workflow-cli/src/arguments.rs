@@ -6,6 +6,8 @@ use std::path::Path;
 use clap::builder::StyledStr;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+#[cfg(feature = "serve")]
+use crate::accounts::{TokenArguments, UserArguments};
 use crate::completions::CompletionsArguments;
 use crate::config::ConfigArguments;
 use crate::list::ListArguments;
@@ -13,6 +15,8 @@ use crate::plan::PlanArguments;
 use crate::recover::RecoverArguments;
 use crate::run::RunArguments;
 use crate::runs::RunsArguments;
+#[cfg(feature = "serve")]
+use crate::serve::ServeArguments;
 use crate::stats::StatsArguments;
 use crate::upkeep::{MigrateArguments, PruneArguments};
 use crate::validate::ValidateArguments;
@@ -38,6 +42,7 @@ Examples:
   workflow run etl.yaml --detach           run it in the background, and keep the run
   workflow runs list                       the runs that are kept
   workflow recover                         take up what a crash left behind
+  workflow serve                           the web page, and the REST API
   workflow help run                        all about one command
 
 Exit codes:
@@ -53,6 +58,12 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     Recover(RecoverArguments),
     Stats(StatsArguments),
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
+    #[cfg(feature = "serve")]
+    User(UserArguments),
+    #[cfg(feature = "serve")]
+    Token(TokenArguments),
     Prune(PruneArguments),
     Migrate(MigrateArguments),
     Config(ConfigArguments),

@@ -8,6 +8,8 @@ use clap::FromArgMatches as _;
 
 use crate::arguments::{Arguments, Command, command, program_name};
 use crate::failure::{Failure, Outcome};
+#[cfg(feature = "serve")]
+use crate::{accounts, serve};
 use crate::{
     completions, config, list, output, plan, recover, run, runs, stats, upkeep, validate, workflows,
 };
@@ -46,6 +48,12 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Runs(wanted) => runs::runs(&wanted),
         Command::Recover(wanted) => recover::recover(&wanted),
         Command::Stats(wanted) => stats::stats(&wanted),
+        #[cfg(feature = "serve")]
+        Command::Serve(wanted) => serve::serve(&wanted),
+        #[cfg(feature = "serve")]
+        Command::User(wanted) => accounts::user(&wanted),
+        #[cfg(feature = "serve")]
+        Command::Token(wanted) => accounts::token(&wanted),
         Command::Prune(wanted) => upkeep::prune(&wanted),
         Command::Migrate(wanted) => upkeep::migrate(&wanted),
         Command::Config(wanted) => config::config(&wanted),

@@ -29,8 +29,11 @@
 //! # Features
 //!
 //! - `tokio` (default): offers jobs a tokio runtime.
+//! - `serve` (default): the commands `serve`, `user` and `token`.
 //! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
 
+#[cfg(feature = "serve")]
+mod accounts;
 mod arguments;
 mod completions;
 mod conduct;
@@ -50,6 +53,8 @@ mod recover;
 mod run;
 mod runs;
 mod runtime;
+#[cfg(feature = "serve")]
+mod serve;
 mod stats;
 mod store;
 mod target;

@@ -140,6 +140,19 @@ impl WorkflowFile {
         entries.map(|(entry, axes)| (&*entry.name.value, axes.count()))
     }
 
+    /// Whether a run of the file may run commands: of a job, before a job, of an action, or of a
+    /// failure handler. One that does not only runs what is registered in the program.
+    pub fn has_commands(&self) -> bool {
+        let spec = &self.shared.spec;
+        let mut rules = spec.failure_handlers.iter().flat_map(|handler| &handler.rules);
+        let before = |job: &spec::JobSpec| job.invocation_script.is_some();
+        !spec.actions.is_empty()
+            || spec.jobs.0.iter().any(|job| {
+                job.command.is_some() || job.rest.as_deref().is_some_and(before)
+            })
+            || rules.any(|rule| rule.recovery_script.is_some())
+    }
+
     /// The named limits that the file sets, which the engine that runs it must have.
     pub fn limits(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         let limits = self.shared.spec.limits.0.iter();
@@ -183,6 +196,12 @@ impl WorkflowFile {
         let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder));
         let runs_dir = text("runs_dir")?;
         Some(file.map(|file| file.runs_dir(runs_dir)))
+    }
+
+    /// The text of a file, from what [`source`](Workflow::source) gave; `None` when that was
+    /// something else.
+    pub fn text_of(record: &Json) -> Option<&str> {
+        record.get(FILE)?.get("text")?.as_str()
     }
 
     fn shared_mut(&mut self) -> &mut Shared {

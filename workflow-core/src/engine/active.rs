@@ -254,17 +254,23 @@ impl ActiveRun {
 
     pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
         let report = self.report.get()?;
-        if self.is_kept() {
-            let failed = self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone());
-            if let Some(error) = failed {
-                return Some(Err(self.not_kept(error)));
-            }
+        if let Err(error) = self.kept() {
+            return Some(Err(error));
         }
         Some(match report.status() {
             Status::Completed => Ok(report.clone()),
             Status::Cancelled => Err(RunError::Cancelled(report.clone())),
             _ => Err(RunError::Failed(report.clone())),
         })
+    }
+
+    /// Whether the store keeps the run, if one is to.
+    pub(super) fn kept(&self) -> Result<(), RunError> {
+        if !self.is_kept() {
+            return Ok(());
+        }
+        let failed = self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone());
+        failed.map_or(Ok(()), |error| Err(self.not_kept(error)))
     }
 
     fn not_kept(&self, error: Arc<StoreError>) -> RunError {

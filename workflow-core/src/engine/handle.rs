@@ -30,6 +30,20 @@ impl RunHandle {
         pollster::block_on(self.0.until_end())
     }
 
+    /// Waits until the store has the run; no time at all when no store keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store does not keep the run: [`RunError::Exists`] when there is one for the
+    /// same idempotency key.
+    pub async fn until_kept(&self) -> Result<(), RunError> {
+        if !self.0.is_kept() {
+            return Ok(());
+        }
+        self.0.until_begun().await;
+        self.0.kept()
+    }
+
     /// Sends the run a signal, for a job that waits for one of this name or will:
     /// [`JobContext::wait_signal`](crate::JobContext::wait_signal).
     ///

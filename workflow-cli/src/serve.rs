@@ -1,0 +1,89 @@
+//! The REST API and the web page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::channel::oneshot;
+use workflow_core::registry;
+use workflow_server::Server;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, DUBIOUS};
+use crate::store::StoreArguments;
+use crate::{interrupt, runtime};
+
+/// Serve workflows and runs over HTTP: a REST API, live events, and a web page
+///
+/// Takes up runs that were left behind, too, as `recover --serve` does. As long as no account has
+/// a password, whoever reaches the server may do everything; it is then served to this machine
+/// alone. Ctrl-C lets requests under way end; runs go on with the next process that serves or
+/// recovers.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    address: SocketAddr,
+    /// Let workflow files that come over the API name shell commands: who may create a workflow
+    /// may then do on this machine whatever this process may do
+    #[arg(long)]
+    allow_commands: bool,
+    /// Let pages of this origin use the API, such as https://example.com
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Where commands of files that came over the API run [default: the current directory]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow serve
+  workflow serve --allow-commands --db postgres://localhost/runs
+  workflow user add ada --staff && workflow serve --address 0.0.0.0:8080
+
+Exit codes:
+  0 it was asked to end, 1 it could not go on, 2 wrong usage or input";
+
+pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
+    let store = wanted.store.make()?;
+    let engine = registry::engine().to_builder().shared_store(store).build();
+    let folder = match &wanted.folder {
+        Some(folder) => folder.clone(),
+        None => std::env::current_dir()
+            .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
+    };
+    let server = Server::new(engine).allow_commands(wanted.allow_commands).folder(folder);
+    let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stop = std::sync::Mutex::new(Some(stop));
+    interrupt::listen();
+    interrupt::cancels(move || {
+        let stop = stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // Nobody listens any more when the server has ended by itself.
+        drop(stop);
+    });
+    runtime::inside(|| {
+        let until = async {
+            _ = stopped.await;
+        };
+        pollster::block_on(server.serve(wanted.address, tell, until))
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        interrupt::done();
+        Ok(Outcome::Good)
+    })
+}
+
+/// Says where the server is, and what is to be known of it.
+fn tell(at: SocketAddr, open: bool) {
+    output::say(format_args!("serving http://{at}"));
+    if open {
+        output::say(format_args!(
+            "{DUBIOUS}open{DUBIOUS:#}: there are no accounts, so everybody on this machine may do \
+             everything; `user add NAME --staff` adds the first"
+        ));
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether the server is alive and of use, and figures for Prometheus.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflow_core::RunId;
+
+use super::problems::Problems;
+use crate::app::App;
+use crate::later::Later as _;
+use crate::identity::{May, Read};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+/// That all is well.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// Always `ok`.
+    status: &'static str,
+}
+
+const OK: Json<Health> = Json(Health { status: "ok" });
+
+/// Says that the server answers.
+#[utoipa::path(get, path = "/health/live", tag = "health", security(()),
+    responses((status = 200, body = Health), Problems))]
+async fn live() -> Json<Health> {
+    OK
+}
+
+/// Says whether the server is of use: whether its store answers.
+#[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
+    responses((status = 200, body = Health), Problems))]
+async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
+    app.catalog.run(RunId::from_u128(0)).await?;
+    Ok(OK)
+}
+
+/// Figures for Prometheus: runs by status, and what this process does.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "In Prometheus' text format", body = String,
+        content_type = "text/plain"), Problems))]
+async fn metrics(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+) -> Result<Response, Problem> {
+    let counts = caller.catalog(&app).status_counts().await?;
+    let mut text = String::from(
+        "# HELP workflow_runs Runs on record, by where they stand.\n# TYPE workflow_runs gauge\n",
+    );
+    for (status, count) in counts {
+        _ = writeln!(text, "workflow_runs{{status=\"{status}\"}} {count}");
+    }
+    let requests = app.requests.load(std::sync::atomic::Ordering::Relaxed);
+    _ = writeln!(
+        text,
+        "# HELP workflow_http_requests_total Requests that this process has taken.\n\
+         # TYPE workflow_http_requests_total counter\nworkflow_http_requests_total {requests}\n\
+         # HELP workflow_http_streams Streams of events and logs that are open.\n\
+         # TYPE workflow_http_streams gauge\nworkflow_http_streams {}",
+        app.streams.open(),
+    );
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}

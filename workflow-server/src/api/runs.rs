@@ -1,0 +1,193 @@
+//! Runs: list, show, change.
+
+mod act;
+mod events;
+mod job;
+mod logs;
+mod start;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflow_core::{RunId, Status, Store as _, StoreError, StoredRun};
+use workflow_store::{Catalog, RunQuery};
+
+use super::problems::Problems;
+use crate::app::App;
+use crate::later::Later as _;
+use crate::extract::{Asked, Body, Path};
+use crate::identity::{Caller, May, Read, Write};
+use crate::model::time::moment;
+use crate::model::{Limit, Listed, Run, RunDocument};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, report))
+        .routes(routes!(of_workflow))
+        .routes(routes!(act::cancel))
+        .routes(routes!(act::retry))
+        .routes(routes!(act::signal))
+        .routes(routes!(job::job))
+        .routes(routes!(job::gantt))
+}
+
+/// Routes that may wait for a run.
+pub(super) fn waiting() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(start::start))
+}
+
+/// Routes whose answers may take as long as a run does.
+pub(super) fn streams() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(events::events)).routes(routes!(logs::logs))
+}
+
+/// Which runs are asked for: those to which all of this applies.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RunsAsked {
+    /// They are of the workflow with this id, slug or name.
+    workflow: Option<String>,
+    /// They are of the workflow with this number.
+    workflow_id: Option<i64>,
+    /// Where they stand: `pending`, `running`, `completed`, `failed` or `cancelled`.
+    #[param(value_type = Option<String>,
+        pattern = "^(pending|running|completed|success|failed|failure|cancelled|canceled)$")]
+    status: Option<Status>,
+    /// They were asked for then or later: a time, or `2h` for two hours ago.
+    #[param(example = "2h")]
+    since: Option<String>,
+    /// They were asked for before then.
+    #[param(example = "2026-01-02T03:04:05Z")]
+    until: Option<String>,
+    /// They began under this key.
+    idempotency_key: Option<String>,
+    /// This user asked for them.
+    user: Option<String>,
+    /// How many, 1 to 1,000. Default: 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl RunsAsked {
+    fn query(self) -> Result<RunQuery, Problem> {
+        let time = |field, text: Option<String>| text.map(|text| moment(field, &text)).transpose();
+        Ok(RunQuery {
+            workflow: self.workflow,
+            status: self.status,
+            since: time("since", self.since)?,
+            until: time("until", self.until)?,
+            idempotency_key: self.idempotency_key,
+            after: self.cursor,
+            limit: self.limit.map(|limit| limit.0),
+        })
+    }
+}
+
+/// Lists runs, newest first.
+#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsAsked),
+    responses((status = 200, body = Listed<Run>), Problems))]
+async fn list(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Asked(asked): Asked<RunsAsked>,
+) -> Result<Json<Listed<Run>>, Problem> {
+    let page = caller.catalog(&app).runs(asked.query()?).await?;
+    Ok(Json(Listed::of(page, Run::from)))
+}
+
+/// Lists the runs of a workflow, newest first.
+#[utoipa::path(get, path = "/workflows/{workflow}/runs", tag = "runs",
+    params(("workflow" = String, Path, description = "Its id, slug or name"), RunsAsked),
+    responses((status = 200, body = Listed<Run>), Problems))]
+async fn of_workflow(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+    Asked(asked): Asked<RunsAsked>,
+) -> Result<Json<Listed<Run>>, Problem> {
+    let query = RunQuery { workflow: Some(which), ..asked.query()? };
+    let page = caller.catalog(&app).runs(query).await?;
+    Ok(Json(Listed::of(page, Run::from)))
+}
+
+/// The run that is meant: by its id, or by its number.
+async fn find(catalog: &dyn Catalog, which: &str) -> Result<RunId, Problem> {
+    if let Ok(run) = which.parse::<RunId>() {
+        return Ok(run);
+    }
+    let unknown = || Problem::not_found("no_run", format!("there is no run `{which}`"));
+    let number = which.parse().map_err(|_| unknown())?;
+    catalog.run_by_number(number).await?.ok_or_else(unknown)
+}
+
+/// The run that is meant, as the store has it.
+async fn stored(catalog: &dyn Catalog, which: &str) -> Result<StoredRun, Problem> {
+    let run = find(catalog, which).await?;
+    Ok(catalog.run(run).await?.ok_or(StoreError::NoRun { run })?)
+}
+
+/// A run with all that is known of it.
+async fn document(app: &App, caller: &Caller, run: RunId) -> Result<RunDocument, Problem> {
+    let catalog = caller.catalog(app);
+    let details = catalog.run_details(run).await?;
+    let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
+    Ok(RunDocument::new(details, &stored, caller.may_write()))
+}
+
+/// Shows a run, by its id or number.
+#[utoipa::path(get, path = "/runs/{run}", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    responses((status = 200, body = RunDocument), Problems))]
+async fn get(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+) -> Result<Json<RunDocument>, Problem> {
+    let run = find(&*caller.catalog(&app), &which).await?;
+    Ok(Json(document(&app, &caller, run).await?))
+}
+
+/// What became of a run that this server does not drive.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"status": "completed", "result_data": {"rows": 7}}))]
+struct RunReport {
+    /// Where it stands now.
+    #[schema(value_type = String,
+        pattern = "^(running|completed|success|failed|failure|cancelled|canceled)$")]
+    status: Status,
+    /// What came of it.
+    result_data: Option<Value>,
+    /// Why it failed.
+    error_message: Option<String>,
+}
+
+/// Reports on a run that another program drives. Only legal changes are taken: from pending to
+/// running, and from either to an end.
+#[utoipa::path(patch, path = "/runs/{run}", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    request_body = RunReport,
+    responses((status = 200, body = RunDocument), Problems))]
+async fn report(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Write>,
+    Path(which): Path<String>,
+    Body(report): Body<RunReport>,
+) -> Result<Json<RunDocument>, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = find(&*catalog, &which).await?;
+    let RunReport { status, result_data, error_message } = report;
+    catalog.report_run(run, status, result_data, error_message).await?;
+    Ok(Json(document(&app, &caller, run).await?))
+}

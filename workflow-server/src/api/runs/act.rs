@@ -1,0 +1,175 @@
+//! A run is stopped, repeated, or sent something.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use workflow_core::{
+    Engine, MessageKind, RunError, RunId, Status, Store as _, Trigger, Workflow,
+    WorkflowFile, WorkflowSnapshot, registry,
+};
+use crate::later::{Again, Later as _, repeat};
+
+use super::super::problems::Problems;
+use super::start::{kept, with};
+use super::{find, stored};
+use crate::app::App;
+use crate::extract::{Body, Path};
+use crate::identity::{May, Run};
+use crate::model::Started;
+use crate::problem::Problem;
+
+/// Asks a run to stop. It ends cancelled once its jobs have stopped.
+#[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    responses((status = 202, description = "It is asked to stop", body = Started), Problems))]
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Run>,
+    Path(which): Path<String>,
+) -> Result<Response, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = find(&*catalog, &which).await?;
+    let details = catalog.run_details(run).await?.run;
+    if details.status == Status::Pending && details.owner.is_none() {
+        // Nobody would take the message.
+        match catalog.report_run(run, Status::Cancelled, None, None).await {
+            Ok(()) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
+            Err(error) => tracing::debug!(%run, %error, "the run has begun meanwhile"),
+        }
+    }
+    catalog.send(run, MessageKind::Cancel).await?;
+    Ok(accepted(run, details.workflow_id, "Run asked to stop"))
+}
+
+fn accepted(run: RunId, workflow_id: i64, message: &str) -> Response {
+    let started = Started { run_id: run.to_string(), workflow_id, message: message.to_owned() };
+    (StatusCode::ACCEPTED, Json(started)).into_response()
+}
+
+/// What is sent to a run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "approved", "payload": {"by": "ada"}}))]
+pub(super) struct SignalDraft {
+    /// The name that a job waits for.
+    #[schema(min_length = 1)]
+    name: String,
+    /// What comes with it.
+    #[serde(default)]
+    payload: Value,
+}
+
+/// Sends a run a signal, for a job that waits for one of this name, or will.
+#[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    request_body = SignalDraft,
+    responses((status = 202, description = "It is sent", body = Started), Problems))]
+pub(super) async fn signal(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Run>,
+    Path(which): Path<String>,
+    Body(signal): Body<SignalDraft>,
+) -> Result<Response, Problem> {
+    let SignalDraft { name, payload } = signal;
+    if name.is_empty() {
+        return Err(Problem::invalid("name", "is empty; it is what a job waits for"));
+    }
+    let catalog = caller.catalog(&app);
+    let run = find(&*catalog, &which).await?;
+    let workflow_id = catalog.run_details(run).await?.run.workflow_id;
+    catalog.send(run, MessageKind::Signal { name, payload }).await?;
+    Ok(accepted(run, workflow_id, "Signal sent"))
+}
+
+/// How a run is to be repeated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"failed_only": true}))]
+pub(super) struct RetryDraft {
+    /// Only the jobs that did not complete run again, and those that wait for them.
+    failed_only: bool,
+    /// This job runs again with all that wait for it, and what did not complete.
+    from: Option<String>,
+    /// One run begins for this text.
+    #[schema(max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
+/// Repeats a run that has ended, as a new run with the same input. With `failed_only` or `from`,
+/// outcomes that stay are the first of the new run's record.
+#[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    request_body = RetryDraft,
+    responses((status = 202, description = "The new run is on record", body = Started), Problems))]
+pub(super) async fn retry(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Run>,
+    Path(which): Path<String>,
+    Body(draft): Body<RetryDraft>,
+) -> Result<Response, Problem> {
+    let catalog = caller.catalog(&app);
+    let old = stored(&*catalog, &which).await?;
+    let workflow_id = catalog.run_details(old.id).await?.run.workflow_id;
+    if !old.status.is_final() {
+        let detail = format!("run {} is {}; wait for its end, or cancel it", old.id, old.status);
+        return Err(Problem::conflict("not_ended", detail));
+    }
+    let RetryDraft { failed_only, from, idempotency_key: key } = draft;
+    let again = match (&from, failed_only) {
+        (Some(_), true) => {
+            return Err(Problem::invalid("from", "does not go with `failed_only`"));
+        }
+        (Some(job), false) => Some(Again::From(job)),
+        (None, true) => Some(Again::Failed),
+        (None, false) => None,
+    };
+    let (engine, workflow) = workflow_of(&app, &old.workflow)?;
+    let run = match again {
+        None => {
+            let request = engine.run(workflow).trigger(Trigger::Retry).workflow_id(workflow_id);
+            let request = match old.input {
+                Some(input) => request.input(input),
+                None => request,
+            };
+            kept(with(request, &caller, key)).await?.run
+        }
+        Some(again) => {
+            let run = repeat(&*catalog, &old, &*workflow, again, caller.user.clone(), key).await?;
+            drive(engine, run, workflow);
+            run
+        }
+    };
+    Ok(accepted(run, workflow_id, super::start::STARTED))
+}
+
+/// The workflow of a run on record, and an engine that has its limits.
+fn workflow_of(
+    app: &App,
+    snapshot: &WorkflowSnapshot,
+) -> Result<(Engine, Arc<dyn Workflow>), Problem> {
+    if let Some(file) = snapshot.source.as_deref().and_then(WorkflowFile::from_source) {
+        let file = file.map_err(|wrong| Problem::from(&wrong))?;
+        app.admit(&file)?;
+        return Ok((app.engine_for(&file), Arc::new(file)));
+    }
+    let entry = registry::get(&snapshot.name).map_err(|error| {
+        Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
+    })?;
+    Ok((app.engine().clone(), entry.workflow()))
+}
+
+/// Drives a run on record in the background.
+fn drive(engine: Engine, run: RunId, workflow: Arc<dyn Workflow>) {
+    tokio::spawn(async move {
+        match engine.follow_with(run, |_| Ok(workflow.clone())).await {
+            Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {}
+            Err(error) => tracing::warn!(%run, %error, "the run is left for others to take up"),
+        }
+    });
+}

@@ -1,0 +1,129 @@
+//! The jobs of a run, attempt by attempt.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::super::problems::Problems;
+use super::{find, stored};
+use crate::app::App;
+use crate::extract::Path;
+use crate::identity::{May, Read};
+use crate::model::{Attempt, Bar, Listed, Record};
+use crate::problem::Problem;
+
+/// A job of a run with all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JobDocument {
+    /// Its name.
+    name: String,
+    /// Where it stands.
+    #[schema(value_type = String, examples("completed"))]
+    status: &'static str,
+    /// Each try of it.
+    attempts: Vec<Attempt>,
+    /// What it left.
+    #[schema(value_type = Option<Object>)]
+    output: Option<Value>,
+    /// Why it will not run.
+    reason: Option<String>,
+    /// The jobs that it waits for.
+    waits_for: Vec<String>,
+    /// What those left, by their names.
+    #[schema(value_type = Object)]
+    inputs: Map<String, Value>,
+    /// The values that it kept, by their keys.
+    #[schema(value_type = Object)]
+    values: Map<String, Value>,
+}
+
+/// Shows a job of a run.
+#[utoipa::path(get, path = "/runs/{run}/jobs/{job}", tag = "runs",
+    params(("run" = String, Path, description = "The run's id or number"),
+        ("job" = String, Path, description = "The job's name")),
+    responses((status = 200, body = JobDocument), Problems))]
+pub(super) async fn job(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path((which, name)): Path<(String, String)>,
+) -> Result<Json<JobDocument>, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = stored(&*catalog, &which).await?;
+    let record = Record::read(&*catalog, run.id).await?;
+    let graph = &run.workflow.graph;
+    let known = record.job(&name);
+    if known.is_none() && !has_node(graph, &name) {
+        let detail = format!("run {} has no job `{name}`", run.id);
+        return Err(Problem::not_found("no_job", detail));
+    }
+    let waits_for = waits_for(graph, &name);
+    let outputs = waits_for.iter().filter_map(|before| {
+        Some((before.clone(), record.job(before)?.output.clone()?))
+    });
+    Ok(Json(JobDocument {
+        inputs: outputs.collect(),
+        waits_for,
+        status: known.map_or("pending", |job| job.status.as_str()),
+        attempts: known.map(|job| job.attempts.iter().map(Attempt::from).collect()).unwrap_or_default(),
+        output: known.and_then(|job| job.output.clone()),
+        reason: known.and_then(|job| job.reason.clone()),
+        values: known.map(|job| job.values.clone()).unwrap_or_default(),
+        name,
+    }))
+}
+
+fn list<'a>(of: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    of[key].as_array().into_iter().flatten()
+}
+
+fn has_node(graph: &Value, name: &str) -> bool {
+    list(graph, "nodes").any(|node| node["id"] == name)
+}
+
+/// The jobs that a job waits for, by edges and by groups of edges.
+fn waits_for(graph: &Value, name: &str) -> Vec<String> {
+    let edges = list(graph, "edges").filter(|edge| edge["target"] == name);
+    let edges = edges.map(|edge| &edge["source"]);
+    let is_target = |group: &&Value| list(group, "targets").any(|target| target == name);
+    let groups = list(graph, "groups").filter(is_target).flat_map(|group| list(group, "sources"));
+    edges.chain(groups).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Shows when each try of each job of a run began and ended.
+#[utoipa::path(get, path = "/runs/{run}/gantt", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    responses((status = 200, body = Listed<Bar>), Problems))]
+pub(super) async fn gantt(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+) -> Result<Json<Listed<Bar>>, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = find(&*catalog, &which).await?;
+    if catalog.run(run).await?.is_none() {
+        return Err(workflow_core::StoreError::NoRun { run }.into());
+    }
+    Ok(Json(Listed::all(Bar::all(&Record::read(&*catalog, run).await?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_waits_for_those_of_edges_and_groups() {
+        let graph = json!({
+            "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
+            "edges": [{"source": "a", "target": "c"}],
+            "groups": [{"sources": ["b"], "targets": ["c"]}],
+        });
+        assert_eq!(waits_for(&graph, "c"), ["a", "b"]);
+        assert!(waits_for(&graph, "a").is_empty() && has_node(&graph, "a"));
+    }
+}

@@ -1,0 +1,205 @@
+//! What the commands of a run printed.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use workflow_core::command::{LogRecord, RunLog};
+use workflow_core::{OutputStream, RunId, Store as _, StoredRun, WorkflowFile};
+use workflow_store::Catalog;
+
+use super::super::problems::Problems;
+use super::stored;
+use crate::app::App;
+use crate::extract::{Asked, Path};
+use crate::identity::{May, Read};
+use crate::model::Limit;
+use crate::problem::Problem;
+use crate::sse;
+
+/// Which part of a log is asked for.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogsAsked {
+    /// Only what this job printed.
+    job: Option<String>,
+    /// Only what this try of it printed.
+    #[param(minimum = 1)]
+    attempt: Option<u32>,
+    /// From this place on: the `next` of the part before. Default: the beginning.
+    from: Option<u64>,
+    /// How many pieces, 1 to 1,000. Default: 1,000. Of no meaning for streams.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+}
+
+/// A part of a log.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct LogPage {
+    /// The pieces, in the order in which they were printed.
+    items: Vec<LogPiece>,
+    /// The place to go on from.
+    next: u64,
+    /// Whether all has been printed, and is here.
+    ended: bool,
+}
+
+/// Something that a command printed.
+#[derive(Debug, Serialize, ToSchema)]
+struct LogPiece {
+    /// The job.
+    job: String,
+    /// Which try of it.
+    attempt: u32,
+    /// `stdout` or `stderr`.
+    #[schema(value_type = String, examples("stdout"))]
+    stream: OutputStream,
+    /// What was printed; bytes that are no UTF-8 are U+FFFD.
+    text: String,
+    /// Where the log has it.
+    from: u64,
+    /// Where it ends there.
+    end: u64,
+}
+
+/// The most that one answer reads, in bytes.
+const MOST: usize = 1024 * 1024;
+
+/// How often a log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Shows what the commands of a run printed, of runs that ran on this machine. With
+/// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end`.
+#[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsAsked),
+    responses((status = 200, description = "The log", content(
+        (LogPage = "application/json"), (String = "text/event-stream"))), Problems))]
+pub(super) async fn logs(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+    Asked(asked): Asked<LogsAsked>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = stored(&*catalog, &which).await?;
+    let from = sse::last_id(&headers)?.or(asked.from).unwrap_or(0);
+    let limit = asked.limit.map_or(1000, |limit| limit.0);
+    let log = Log { path: log_of(&run), asked, limit };
+    if !sse::is_wanted(&headers) {
+        let over = run.status.is_final();
+        return Ok(Json(log.read(from, over).await?).into_response());
+    }
+    let permit = app.streams.enter()?;
+    Ok(sse::answer(permit, follow(log, catalog, run.id, from)))
+}
+
+/// Where the log of a run is; none, when it runs no file.
+fn log_of(run: &StoredRun) -> Option<PathBuf> {
+    let file = WorkflowFile::from_source(run.workflow.source.as_deref()?)?.ok()?;
+    Some(file.log_of(run.id))
+}
+
+/// The log of a run, as far as it is asked for.
+#[derive(Clone)]
+struct Log {
+    path: Option<PathBuf>,
+    asked: LogsAsked,
+    limit: usize,
+}
+
+impl Log {
+    /// Reads on from a place. `over` says that nothing is added any more.
+    async fn read(&self, from: u64, over: bool) -> Result<LogPage, Problem> {
+        let log = self.clone();
+        let read = tokio::task::spawn_blocking(move || log.read_now(from, over));
+        read.await.map_err(Problem::internal)?
+    }
+
+    fn read_now(&self, from: u64, over: bool) -> Result<LogPage, Problem> {
+        let mut page = LogPage { next: from, ended: over, ..LogPage::default() };
+        let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(page) };
+        let mut size = 0;
+        for record in RunLog::read_from(path, from).map_err(Problem::internal)? {
+            let record = record.map_err(Problem::internal)?;
+            if page.items.len() == self.limit || size >= MOST {
+                page.ended = false;
+                break;
+            }
+            page.next = record.place.end();
+            if self.is_wanted(&record) {
+                size += record.chunk.bytes.len();
+                page.items.push(LogPiece::from(record));
+            }
+        }
+        Ok(page)
+    }
+
+    fn is_wanted(&self, record: &LogRecord) -> bool {
+        let LogsAsked { job, attempt, .. } = &self.asked;
+        job.as_ref().is_none_or(|job| *job == record.job)
+            && attempt.is_none_or(|attempt| attempt == record.attempt)
+    }
+}
+
+impl From<LogRecord> for LogPiece {
+    fn from(of: LogRecord) -> Self {
+        Self {
+            job: of.job,
+            attempt: of.attempt,
+            stream: of.chunk.stream,
+            text: String::from_utf8_lossy(&of.chunk.bytes).into_owned(),
+            from: of.place.offset,
+            end: of.place.end(),
+        }
+    }
+}
+
+/// The pieces of a log as they come, up to the end of the run.
+fn follow(
+    log: Log,
+    catalog: Arc<dyn Catalog>,
+    run: RunId,
+    from: u64,
+) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(Some((log, catalog, from)), move |state| async move {
+        let (log, catalog, mut from) = state?;
+        loop {
+            // Asked before reading: what comes after is not missed.
+            let status = catalog.run(run).await.ok()?.map(|run| run.status);
+            let over = status.is_none_or(workflow_core::Status::is_final);
+            let page = log.read(from, over).await.ok()?;
+            if page.items.is_empty() && page.ended {
+                let end = sse::end(status.map_or("pending", |status| status.as_str()));
+                return Some((end, None));
+            }
+            from = page.next;
+            if !page.items.is_empty() {
+                return Some((frames(&page).ok()?, Some((log, catalog, from))));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    })
+}
+
+fn frames(page: &LogPage) -> io::Result<Bytes> {
+    let mut frames = Vec::new();
+    for piece in &page.items {
+        use std::io::Write as _;
+        write!(frames, "id: {}\nevent: log\ndata: ", piece.end)?;
+        serde_json::to_writer(&mut frames, piece)?;
+        frames.extend_from_slice(b"\n\n");
+    }
+    Ok(Bytes::from(frames))
+}

@@ -1,0 +1,215 @@
+//! Workflows: list, create, show, change, delete.
+
+mod asked;
+mod create;
+mod graph;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflow_store::{Catalog, MetadataChange, Source, StoredWorkflow, WorkflowChange};
+
+use super::problems::Problems;
+use crate::app::App;
+use crate::later::Later as _;
+use crate::extract::{Asked, Body, Path};
+use crate::identity::{Caller, May, Read, Write};
+use crate::model::time::{seconds, text};
+use crate::model::{Listed, Recent, Workflow, WorkflowDocument};
+use crate::problem::Problem;
+
+use asked::WorkflowsAsked;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create::create))
+        .routes(routes!(get, change, delete))
+        .routes(routes!(graph::graph))
+        .routes(routes!(graph::source))
+}
+
+/// How many of its last runs a workflow is shown with.
+const RECENT: usize = 20;
+
+/// Lists workflows: those that the program registers, and those that were stored.
+#[utoipa::path(get, path = "/workflows", tag = "workflows", params(WorkflowsAsked),
+    responses((status = 200, body = Listed<Workflow>), Problems))]
+async fn list(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Asked(asked): Asked<WorkflowsAsked>,
+) -> Result<Json<Listed<Workflow>>, Problem> {
+    let catalog = caller.catalog(&app);
+    let page = catalog.workflows(asked.query()?).await?;
+    let mut recent = recent(&*catalog, &page.items).await?;
+    Ok(Json(Listed::of(page, |workflow| {
+        let recent = recent.remove(&workflow.id).unwrap_or_default();
+        Workflow::new(workflow, recent)
+    })))
+}
+
+/// The last runs of each workflow.
+async fn recent(
+    catalog: &dyn Catalog,
+    workflows: &[StoredWorkflow],
+) -> Result<HashMap<i64, Vec<Recent>>, Problem> {
+    let ids: Vec<i64> = workflows.iter().map(|workflow| workflow.id).collect();
+    let mut recent: HashMap<i64, Vec<Recent>> = HashMap::new();
+    for run in catalog.recent(&ids, RECENT).await? {
+        recent.entry(run.workflow_id).or_default().push(Recent {
+            id: run.id.to_string(),
+            status: run.status.as_str(),
+            started_at: text(run.started_at),
+            duration_seconds: seconds(run.begun_at, run.completed_at),
+        });
+    }
+    Ok(recent)
+}
+
+/// A workflow with all that is known of it.
+pub(super) async fn document(
+    app: &App,
+    caller: &Caller,
+    workflow: StoredWorkflow,
+) -> Result<WorkflowDocument, Problem> {
+    let catalog = caller.catalog(app);
+    let mut recent = recent(&*catalog, std::slice::from_ref(&workflow)).await?;
+    let recent = recent.remove(&workflow.id).unwrap_or_default();
+    let editable = caller.may_write()
+        && (caller.is_staff || workflow.source != Source::Registered);
+    Ok(WorkflowDocument::new(workflow, recent, editable))
+}
+
+/// Shows a workflow, by its id, slug or name.
+#[utoipa::path(get, path = "/workflows/{workflow}", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    responses((status = 200, body = WorkflowDocument), Problems))]
+async fn get(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+) -> Result<Json<WorkflowDocument>, Problem> {
+    let workflow = caller.catalog(&app).workflow(&which).await?;
+    Ok(Json(document(&app, &caller, workflow).await?))
+}
+
+/// What is to change of a workflow; what is not named stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"project": "new-department", "merge_metadata": {"owner": "new-team"}}))]
+struct WorkflowPatch {
+    /// Another name; the slug stays.
+    name: Option<String>,
+    /// Another description; an empty one is none.
+    description: Option<String>,
+    /// Another project; an empty one is none.
+    project: Option<String>,
+    /// Another business area; an empty one is none.
+    domain: Option<String>,
+    /// Replaces the metadata: an object, or null for none.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "said")]
+    metadata: Option<Value>,
+    /// Changes the metadata (RFC 7396): keys are added and replaced, and those that are null
+    /// removed.
+    #[schema(value_type = Option<Object>)]
+    merge_metadata: Option<Map<String, Value>>,
+    /// Whether it is in use.
+    is_active: Option<bool>,
+    /// Another graph, as nodes and edges.
+    #[schema(value_type = Option<Object>)]
+    dag_spec: Option<Map<String, Value>>,
+    /// The ids of the molecules that it uses.
+    molecules_used: Option<Vec<String>>,
+    /// The atoms of each molecule.
+    #[schema(value_type = Option<Object>)]
+    atoms_in_molecules: Option<Map<String, Value>>,
+    /// Another workflow file, as text.
+    yaml: Option<String>,
+}
+
+/// Reads null as something that was said.
+fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+/// Changes a workflow.
+#[utoipa::path(patch, path = "/workflows/{workflow}", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    request_body = WorkflowPatch,
+    responses((status = 200, body = WorkflowDocument), Problems))]
+async fn change(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Write>,
+    Path(which): Path<String>,
+    Body(patch): Body<WorkflowPatch>,
+) -> Result<Json<WorkflowDocument>, Problem> {
+    let change = change_of(&app, patch)?;
+    let workflow = caller.catalog(&app).update_workflow(&which, change).await?;
+    Ok(Json(document(&app, &caller, workflow).await?))
+}
+
+fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem> {
+    let metadata = match (patch.metadata, patch.merge_metadata) {
+        (Some(_), Some(_)) => {
+            let message = "goes with `metadata` no more than adding goes with replacing";
+            return Err(Problem::invalid("merge_metadata", message));
+        }
+        (Some(metadata), None) => Some(MetadataChange::Replace(metadata)),
+        (None, Some(patch)) => Some(MetadataChange::Merge(Value::Object(patch))),
+        (None, None) => None,
+    };
+    let file = patch.yaml.map(|text| create::read_file(app, &text)).transpose()?;
+    let graph = file.as_ref().map(|file| file.graph().to_json());
+    Ok(WorkflowChange {
+        name: patch.name,
+        description: patch.description,
+        project: patch.project,
+        domain: patch.domain,
+        metadata,
+        active: patch.is_active,
+        dag_spec: graph.or(patch.dag_spec.map(Value::Object)),
+        molecules_used: patch.molecules_used,
+        atoms_in_molecules: patch.atoms_in_molecules,
+        definition: file.as_ref().and_then(create::definition),
+        ..WorkflowChange::default()
+    })
+}
+
+/// What was deleted.
+#[derive(Debug, Serialize, ToSchema)]
+struct Deleted {
+    /// How many runs were deleted with the workflow.
+    deleted_runs: u64,
+}
+
+/// Deletes a workflow with all of its runs.
+#[utoipa::path(delete, path = "/workflows/{workflow}", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    responses((status = 200, body = Deleted), Problems))]
+async fn delete(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Write>,
+    Path(which): Path<String>,
+) -> Result<Json<Deleted>, Problem> {
+    let deleted_runs = caller.catalog(&app).delete_workflow(&which).await?;
+    Ok(Json(Deleted { deleted_runs }))
+}
+
+/// Answers with something that was created, and where it is.
+fn created(location: &str, document: WorkflowDocument) -> Response {
+    let mut response = (StatusCode::CREATED, Json(document)).into_response();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,109 @@
+//! Which workflows are asked for.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use utoipa::IntoParams;
+use workflow_core::Status;
+use workflow_store::{Source, WorkflowQuery, WorkflowSort};
+
+use crate::model::Limit;
+use crate::problem::Problem;
+
+/// Which workflows are asked for: those to which all of this applies.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WorkflowsAsked {
+    /// They belong to this project.
+    project: Option<String>,
+    /// They belong to the project with this number in the application that they come from.
+    project_id: Option<i64>,
+    /// They belong to this business area.
+    domain: Option<String>,
+    /// They come from this application.
+    app_name: Option<String>,
+    /// They have this tag.
+    tag: Option<String>,
+    /// This user made them.
+    user: Option<String>,
+    /// They use this molecule.
+    molecule: Option<String>,
+    /// They use this atom; with `molecule`, in that molecule.
+    atom: Option<String>,
+    /// Their metadata has this value at this path, as in `owner=ada` or `team.size=3`; may be given
+    /// several times.
+    #[param(style = Form, explode)]
+    metadata: Vec<String>,
+    /// Every word of this begins a word of their name or description.
+    q: Option<String>,
+    /// Whether they are in use.
+    active: Option<bool>,
+    /// `registered` or `stored`.
+    #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
+    source: Option<Origin>,
+    /// Where their newest run stands.
+    #[param(value_type = Option<String>,
+        pattern = "^(pending|running|completed|failed|cancelled)$")]
+    status: Option<Status>,
+    /// In which order: by `name` (default), newest first by `created`, most often run first by
+    /// `executed`.
+    #[param(value_type = Option<String>, pattern = "^(name|created|executed)$")]
+    sort: Order,
+    /// How many, 1 to 1,000. Default: 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    #[default]
+    Name,
+    Created,
+    Executed,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Origin {
+    Registered,
+    Stored,
+}
+
+impl WorkflowsAsked {
+    pub(super) fn query(self) -> Result<WorkflowQuery, Problem> {
+        Ok(WorkflowQuery {
+            project: self.project,
+            project_id: self.project_id,
+            domain: self.domain,
+            app_name: self.app_name,
+            tag: self.tag,
+            user: self.user,
+            molecule: self.molecule,
+            atom: self.atom,
+            metadata: self.metadata.iter().map(|one| pair(one)).collect::<Result<_, _>>()?,
+            text: self.q,
+            active: self.active,
+            sort: match self.sort {
+                Order::Name => WorkflowSort::Name,
+                Order::Created => WorkflowSort::Created,
+                Order::Executed => WorkflowSort::MostExecuted,
+            },
+            after: self.cursor,
+            limit: self.limit.map(|limit| limit.0),
+        })
+    }
+}
+
+/// A path and its value, which is JSON, or a text that needs no quotes.
+fn pair(text: &str) -> Result<(String, Json), Problem> {
+    let wrong = || Problem::invalid("metadata", format!("`{text}` is not like `owner=ada`"));
+    let (path, value) = text.split_once('=').ok_or_else(wrong)?;
+    if path.is_empty() {
+        return Err(wrong());
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Json::String(value.to_owned()));
+    Ok((path.to_owned(), value))
+}

@@ -1,0 +1,96 @@
+//! The graph of a workflow, and the file that it is.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use utoipa::IntoParams;
+use workflow_core::{Graph, WorkflowFile, registry};
+use workflow_store::{Source, StoredWorkflow};
+
+use super::super::problems::Problems;
+use crate::app::App;
+use crate::extract::{Asked, Path};
+use crate::identity::{May, Read};
+use crate::problem::Problem;
+
+/// How the graph is to be written.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct GraphAsked {
+    /// `json` (default), `mermaid` or `dot`.
+    #[param(value_type = Option<String>, pattern = "^(json|mermaid|dot)$")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Json,
+    Mermaid,
+    Dot,
+}
+
+/// Shows the jobs of a workflow and the order between them.
+#[utoipa::path(get, path = "/workflows/{workflow}/graph", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its id, slug or name"), GraphAsked),
+    responses((status = 200, description = "The graph", content(
+        (Object = "application/json"), (String = "text/plain"))), Problems))]
+pub(super) async fn graph(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+    Asked(asked): Asked<GraphAsked>,
+) -> Result<Response, Problem> {
+    let workflow = caller.catalog(&app).workflow(&which).await?;
+    if asked.format == Format::Json {
+        let graph = match workflow.dag_spec {
+            Json::Null => json!({ "nodes": [], "edges": [] }),
+            graph => graph,
+        };
+        return Ok(axum::Json(graph).into_response());
+    }
+    let text = written(&workflow, asked.format).ok_or_else(|| {
+        let detail = "only `json` is to be had: the graph of this workflow depends on its input, \
+                      or is not one that this server can run";
+        Problem::conflict("no_graph", detail)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// The graph in the words of another program.
+fn written(workflow: &StoredWorkflow, format: Format) -> Option<String> {
+    let write = |graph: &Graph| match format {
+        Format::Dot => graph.dot(),
+        _ => graph.mermaid(),
+    };
+    if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
+        return Some(write(file.ok()?.graph()));
+    }
+    let code = registry::get(&workflow.name).ok().filter(|_| workflow.source == Source::Registered)?;
+    let plan = code.workflow().plan(None).ok()?;
+    Some(write(plan.graph()))
+}
+
+/// Shows the file that a workflow is, as it was written.
+#[utoipa::path(get, path = "/workflows/{workflow}/source", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    responses((status = 200, description = "The file", body = String,
+        content_type = "application/yaml"), Problems))]
+pub(super) async fn source(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Read>,
+    Path(which): Path<String>,
+) -> Result<Response, Problem> {
+    let workflow = caller.catalog(&app).workflow(&which).await?;
+    let text = workflow.definition.as_ref().and_then(WorkflowFile::text_of).ok_or_else(|| {
+        let detail = format!("`{}` is not a file, but code or a graph alone", workflow.name);
+        Problem::not_found("no_source", detail)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/yaml")], text.to_owned()).into_response())
+}

@@ -1,0 +1,87 @@
+//! What all requests share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use workflow_core::{Engine, WorkflowFile};
+use workflow_store::Catalog;
+
+use crate::feed::Feeds;
+use crate::identity::Doorman;
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::sse::Streams;
+
+/// What all requests share.
+pub(crate) struct App {
+    engine: Engine,
+    /// Everything that is stored. Requests use what their caller may see of it:
+    /// [`Caller::catalog`](crate::identity::Caller::catalog).
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) doorman: Doorman,
+    pub(crate) feeds: Feeds,
+    pub(crate) streams: Streams,
+    pub(crate) options: Options,
+    /// How many requests have come.
+    pub(crate) requests: AtomicU64,
+    /// Engines that have the limits of files, by these limits.
+    limited: Mutex<HashMap<Limits, Engine>>,
+}
+
+/// Named limits of a file.
+type Limits = BTreeMap<String, usize>;
+
+/// How many engines are held for files with limits; beyond, each run has one for itself.
+const MOST_LIMITED: usize = 64;
+
+impl App {
+    pub(crate) fn new(
+        engine: Engine,
+        catalog: Arc<dyn Catalog>,
+        doorman: Doorman,
+        options: Options,
+    ) -> Self {
+        let feeds = Feeds::new(catalog.clone());
+        let streams = Streams::new(options.streams);
+        Self { engine, catalog, doorman, feeds, streams, options, requests: AtomicU64::new(0), limited: Mutex::default() }
+    }
+
+    /// The engine that runs what is code.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine that runs a file: one that has its named limits.
+    pub(crate) fn engine_for(&self, file: &WorkflowFile) -> Engine {
+        let limits: Limits =
+            file.limits().map(|(name, jobs)| (name.to_owned(), jobs)).collect();
+        if limits.is_empty() {
+            return self.engine.clone();
+        }
+        let mut limited = self.limited.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(engine) = limited.get(&limits) {
+            return engine.clone();
+        }
+        let builder = limits
+            .iter()
+            .fold(self.engine.to_builder(), |builder, (name, jobs)| builder.limit(name, *jobs));
+        let engine = builder.build();
+        if limited.len() < MOST_LIMITED {
+            limited.insert(limits, engine.clone());
+        }
+        engine
+    }
+
+    /// Refuses a file with commands, unless this server takes them.
+    pub(crate) fn admit(&self, file: &WorkflowFile) -> Result<(), Problem> {
+        if self.options.allow_commands || !file.has_commands() {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "commands_not_allowed",
+            "the file names shell commands, and this server was not started with \
+             `--allow-commands`; use registered jobs and workflows, or start it so",
+        ))
+    }
+}

@@ -1,0 +1,87 @@
+//! Who sends a request, and what they may do.
+
+mod doorman;
+mod may;
+mod password;
+mod secret;
+mod throttle;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::request::Parts;
+use workflow_store::{Catalog, TokenScope, Viewer};
+
+pub(crate) use doorman::{COOKIE_NAME, Doorman, SESSION_TIME, session_cookie};
+pub(crate) use may::{Admin, Free, May, Read, Run, Write};
+pub(crate) use password::verify_password;
+pub use password::{NewPassword, PasswordError};
+pub use secret::NewToken;
+pub(crate) use secret::{Secret, digest};
+pub(crate) use throttle::Throttle;
+
+use crate::app::App;
+
+/// Who sent a request, as a host's [`Authenticator`] knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name under which their workflows and runs are kept.
+    pub user: String,
+    /// Whether they see everybody's workflows and runs, and may change accounts.
+    pub is_staff: bool,
+    /// The most that they may do.
+    pub scope: TokenScope,
+}
+
+/// Finds out who sent a request, in place of the accounts of the store.
+///
+/// The host sees to it that other sites cannot make its users' browsers send requests: with
+/// cookies of its own, it checks a token.
+#[async_trait]
+pub trait Authenticator: Send + Sync + 'static {
+    /// Who sent the request; `None` for nobody that is known, which is answered with 401.
+    async fn identify(&self, request: &Parts) -> Option<Identity>;
+}
+
+/// Who sent a request, and how that is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Their name; `None`, when the server is open.
+    pub(crate) user: Option<String>,
+    pub(crate) is_staff: bool,
+    pub(crate) scope: TokenScope,
+    pub(crate) known_by: KnownBy,
+}
+
+/// How it is known who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KnownBy {
+    /// There are no accounts: everybody may do everything.
+    Openness,
+    /// By a session of a browser, with the token that its changes must name.
+    Session { csrf: String },
+    /// By an API token.
+    Token,
+    /// By the host.
+    Host,
+}
+
+impl Caller {
+    pub(crate) fn anybody() -> Self {
+        let (user, known_by) = (None, KnownBy::Openness);
+        Self { user, is_staff: true, scope: TokenScope::Admin, known_by }
+    }
+
+    /// What is stored, as far as the caller may see it.
+    pub(crate) fn catalog(&self, app: &App) -> Arc<dyn Catalog> {
+        match &self.user {
+            Some(user) if !self.is_staff => app.catalog.seen_by(Viewer::User(user.clone())),
+            _ => app.catalog.clone(),
+        }
+    }
+
+    /// Whether the caller may change workflows and runs that they see.
+    pub(crate) fn may_write(&self) -> bool {
+        self.scope >= TokenScope::Write
+    }
+}

@@ -1,0 +1,75 @@
+//! What a route asks of its caller, in its signature.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use workflow_store::TokenScope;
+
+use super::Caller;
+use crate::app::App;
+use crate::problem::Problem;
+
+/// A caller who may do what the route does.
+pub(crate) struct May<R>(pub(crate) Caller, pub(crate) PhantomData<R>);
+
+/// What a route asks for.
+pub(crate) trait Right {
+    /// What the caller must be allowed; `None` when anybody may.
+    const SCOPE: Option<TokenScope>;
+    /// Whether the caller must be staff.
+    const STAFF: bool = false;
+}
+
+/// Anybody, known or not, may do it.
+pub(crate) struct Free;
+/// It looks.
+pub(crate) struct Read;
+/// It begins, stops or repeats runs.
+pub(crate) struct Run;
+/// It changes workflows.
+pub(crate) struct Write;
+/// It changes accounts, and what is kept.
+pub(crate) struct Admin;
+
+impl Right for Free {
+    const SCOPE: Option<TokenScope> = None;
+}
+impl Right for Read {
+    const SCOPE: Option<TokenScope> = Some(TokenScope::Read);
+}
+impl Right for Run {
+    const SCOPE: Option<TokenScope> = Some(TokenScope::Run);
+}
+impl Right for Write {
+    const SCOPE: Option<TokenScope> = Some(TokenScope::Write);
+}
+impl Right for Admin {
+    const SCOPE: Option<TokenScope> = Some(TokenScope::Admin);
+    const STAFF: bool = true;
+}
+
+impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = app.doorman.caller(parts, &app.options).await?;
+        let Some(scope) = R::SCOPE else {
+            let nobody = Caller { scope: TokenScope::Read, is_staff: false, ..Caller::anybody() };
+            return Ok(Self(caller.unwrap_or(nobody), PhantomData));
+        };
+        let caller = caller.ok_or_else(|| {
+            let detail = "sign in, or send `Authorization: Bearer` with an API token";
+            Problem::new(axum::http::StatusCode::UNAUTHORIZED, "sign_in", detail)
+        })?;
+        if caller.scope < scope {
+            let detail = format!("this takes a token of the scope `{}`", scope.as_str());
+            return Err(Problem::forbidden("scope", detail));
+        }
+        if R::STAFF && !caller.is_staff {
+            return Err(Problem::forbidden("staff_only", "only staff may do this"));
+        }
+        Ok(Self(caller, PhantomData))
+    }
+}

@@ -1,0 +1,88 @@
+//! What every request passes through: limits, headers, other spellings of paths.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::{Next, from_fn_with_state, map_request};
+use axum::response::Response;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::trace::TraceLayer;
+
+use crate::api;
+use crate::app::App;
+
+/// Puts the layers around the routes.
+pub(crate) fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    let small = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
+    let routes = routes
+        .layer(CompressionLayer::new().compress_when(small))
+        .layer(DefaultBodyLimit::max(app.options.body_limit))
+        .layer(from_fn_with_state(app.clone(), headers))
+        .layer(TraceLayer::new_for_http());
+    let routes = match cors(app) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    // Before routing, so it stands around a router of its own.
+    let routes = routes.with_state(app.clone());
+    Router::new().fallback_service(tower::Layer::layer(&map_request(respell), routes))
+}
+
+/// Turns other spellings of a path into the one that is routed.
+async fn respell(mut request: Request) -> Request {
+    let Some(path) = api::canonical(request.uri().path()) else { return request };
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = Uri::from_str(&format!("{path}{query}")) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// What pages of other origins may do: nothing, unless they were named.
+fn cors(app: &App) -> Option<CorsLayer> {
+    let origins = app.options.origins.iter().filter_map(|origin| origin.parse().ok());
+    let origins: Vec<HeaderValue> = origins.collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let methods = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
+    let csrf = HeaderName::from_static("x-csrf-token");
+    let last = HeaderName::from_static("last-event-id");
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods(methods)
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, csrf, last])
+        .allow_credentials(true);
+    Some(cors)
+}
+
+/// What a browser is to know of every answer.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; \
+         form-action 'self'; frame-ancestors 'none'",
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.requests.fetch_add(1, Ordering::Relaxed);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    // What the API says is for the caller alone, and soon out of date.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

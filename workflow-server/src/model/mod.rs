@@ -1,0 +1,13 @@
+//! What is answered: documents, made from what the catalog has.
+
+mod page;
+mod record;
+mod run;
+pub(crate) mod time;
+mod workflow;
+
+pub(crate) use page::Listed;
+pub(crate) use record::{Attempt, Bar, Record};
+pub(crate) use run::{Run, RunDocument, Started};
+pub(crate) use time::Limit;
+pub(crate) use workflow::{Recent, Workflow, WorkflowDocument};

@@ -1,0 +1,207 @@
+//! A workflow.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use utoipa::ToSchema;
+use workflow_core::{Metadata, Status, WorkflowFile, registry};
+use workflow_store::{Source, StoredWorkflow};
+
+use super::time::text;
+
+/// A workflow: one that is registered in the program, or one that was stored.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Workflow {
+    /// Its number.
+    pub(crate) id: i64,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its name as it stands in addresses.
+    pub(crate) slug: String,
+    /// The organisational group that it belongs to.
+    pub(crate) project: Option<String>,
+    /// The number of its project in the application that it comes from; 0 for none.
+    pub(crate) project_id: i64,
+    /// The name of its project in the application that it comes from.
+    pub(crate) project_name: String,
+    /// The application that it comes from.
+    pub(crate) app_name: Option<String>,
+    /// The business area that it belongs to.
+    pub(crate) domain: Option<String>,
+    /// What is said about it.
+    #[schema(value_type = Object)]
+    pub(crate) metadata: Json,
+    /// Its tags.
+    pub(crate) tags: Vec<String>,
+    /// The ids of the molecules that it uses.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) molecules_used: Vec<Json>,
+    /// The atoms of each molecule.
+    #[schema(value_type = Object)]
+    pub(crate) atoms_in_molecules: Map<String, Json>,
+    /// What it is for.
+    pub(crate) description: Option<String>,
+    /// Who made it.
+    pub(crate) user: Option<String>,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    pub(crate) timestamp: String,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    pub(crate) created_at: String,
+    /// When it was changed last.
+    #[schema(format = DateTime)]
+    pub(crate) updated_at: String,
+    /// `registered` for one that is code of the program, `stored` for one that was created.
+    #[schema(value_type = String, examples("registered", "stored"))]
+    pub(crate) source: &'static str,
+    /// Whether it is in use.
+    pub(crate) is_active: bool,
+    /// Grows with each change of its graph.
+    pub(crate) version: i64,
+    /// How often it ran.
+    pub(crate) execution_count: u64,
+    /// When it ran last.
+    #[schema(format = DateTime)]
+    pub(crate) last_executed_at: Option<String>,
+    /// When it runs by itself.
+    pub(crate) schedule: Option<Schedule>,
+    /// When it runs next by its schedule.
+    #[schema(format = DateTime)]
+    pub(crate) next_run_at: Option<String>,
+    /// Its last runs, newest last; at most 20.
+    pub(crate) recent: Vec<Recent>,
+    /// Which part of its last runs that ended has completed, from 0 to 1.
+    pub(crate) success_rate: Option<f64>,
+}
+
+/// When a workflow runs by itself.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Schedule {
+    /// As cron has it.
+    pub(crate) cron: String,
+    /// The time zone; UTC without one.
+    pub(crate) timezone: Option<String>,
+}
+
+/// How a run went, in short.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Recent {
+    /// The run's id.
+    pub(crate) id: String,
+    /// Where it stands.
+    pub(crate) status: &'static str,
+    /// When it was asked for.
+    #[schema(format = DateTime)]
+    pub(crate) started_at: String,
+    /// How long it took.
+    pub(crate) duration_seconds: Option<f64>,
+}
+
+impl Workflow {
+    /// The workflow with its last runs, newest last.
+    pub(crate) fn new(of: StoredWorkflow, recent: Vec<Recent>) -> Self {
+        let ended = recent.iter().filter(|run| run.status != "pending" && run.status != "running");
+        let good = ended.clone().filter(|run| run.status == Status::Completed.as_str()).count();
+        let ended = ended.count();
+        Self {
+            schedule: schedule(&of.metadata),
+            next_run_at: None,
+            success_rate: (ended > 0).then(|| good as f64 / ended as f64),
+            recent,
+            id: of.id,
+            name: of.name,
+            slug: of.slug,
+            project: of.project,
+            project_id: of.project_id,
+            project_name: of.project_name,
+            app_name: of.app_name,
+            domain: of.domain,
+            metadata: Json::Object(of.metadata.as_object().clone()),
+            tags: of.tags,
+            molecules_used: of.molecules_used,
+            atoms_in_molecules: of.atoms_in_molecules,
+            description: of.description,
+            user: of.user,
+            timestamp: text(of.created_at),
+            created_at: text(of.created_at),
+            updated_at: text(of.updated_at),
+            source: match of.source {
+                Source::Registered => "registered",
+                _ => "stored",
+            },
+            is_active: of.is_active,
+            version: of.version,
+            execution_count: of.execution_count,
+            last_executed_at: of.last_executed_at.map(text),
+        }
+    }
+}
+
+/// The schedule that the metadata names.
+fn schedule(metadata: &Metadata) -> Option<Schedule> {
+    let timezone = metadata.as_object().get("timezone").and_then(Json::as_str);
+    let cron = metadata.schedule()?.to_owned();
+    Some(Schedule { cron, timezone: timezone.map(str::to_owned) })
+}
+
+/// A workflow with all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WorkflowDocument {
+    #[serde(flatten)]
+    pub(crate) workflow: Workflow,
+    /// Its jobs as `nodes`, the order between them as `edges`, and what else was said of them.
+    #[schema(value_type = Object)]
+    dag_spec: Json,
+    /// The file that it is, as JSON, if it is one.
+    #[schema(value_type = Option<Object>)]
+    definition: Option<Json>,
+    /// Where the program registers it.
+    location: Option<Location>,
+    /// The JSON Schema of its input, where that is known.
+    #[schema(value_type = Option<Object>)]
+    input_schema: Option<Json>,
+    /// The type of its input.
+    input_type: Option<String>,
+    /// The JSON Schema of its output, where that is known.
+    #[schema(value_type = Option<Object>)]
+    output_schema: Option<Json>,
+    /// Whether this server can run it.
+    runnable: bool,
+    /// Whether the caller may change it.
+    editable: bool,
+}
+
+/// A file as JSON; nothing of where it is on the server.
+fn file(definition: &Json) -> Option<Json> {
+    serde_yaml::from_str(WorkflowFile::text_of(definition)?).ok()
+}
+
+/// A place in the source of the program.
+#[derive(Debug, Serialize, ToSchema)]
+struct Location {
+    /// The file, as the compiler names it.
+    file: String,
+    /// The line, from 1.
+    line: u32,
+}
+
+impl WorkflowDocument {
+    pub(crate) fn new(of: StoredWorkflow, recent: Vec<Recent>, editable: bool) -> Self {
+        let is_code = of.source == Source::Registered;
+        let entry = registry::get(&of.name).ok().filter(|_| is_code);
+        let (dag_spec, definition) = (of.dag_spec.clone(), of.definition.clone());
+        let location = entry.as_ref().map(|entry| entry.location());
+        Self {
+            dag_spec: if dag_spec.is_null() { json!({}) } else { dag_spec },
+            runnable: entry.is_some() || definition.is_some(),
+            input_schema: entry.as_ref().and_then(registry::Entry::input_schema),
+            input_type: entry.as_ref().and_then(|entry| entry.input_type()).map(str::to_owned),
+            output_schema: entry.as_ref().and_then(registry::Entry::output_schema),
+            location: location
+                .map(|at| Location { file: at.file.to_owned(), line: at.line }),
+            definition: definition.as_ref().and_then(file),
+            editable,
+            workflow: Workflow::new(of, recent),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The web page, which is part of the program.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// The built page; see `page/README.md`.
+#[derive(RustEmbed)]
+#[folder = "page/dist/"]
+struct Assets;
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    // The administration of older systems was at a path of its own.
+    let admin = || async { Redirect::temporary("./#/admin") };
+    Router::new()
+        .route("/admin", get(admin))
+        .route("/admin/", get(|| async { Redirect::temporary("../#/admin") }))
+        .fallback(get(asset))
+}
+
+/// A file of the page; the page itself where the path is empty.
+async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let path = if path.is_empty() { "index.html" } else { path };
+    let Some(file) = Assets::get(path) else {
+        let detail = format!("nothing is at `/{path}`; the page is at `/`, the API under `/api/v1`");
+        return Problem::not_found("no_such_path", detail).into_response();
+    };
+    let tag = tag(&file.metadata.sha256_hash());
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+    }
+    // Names of all but the first hold a digest of what is in them.
+    let cache = match path {
+        "index.html" => "no-cache",
+        _ => "public, max-age=31536000, immutable",
+    };
+    let kind = file.metadata.mimetype().to_owned();
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, cache.to_owned()),
+        (header::ETAG, tag),
+    ];
+    (headers, file.data).into_response()
+}
+
+fn tag(hash: &[u8; 32]) -> String {
+    let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}

@@ -1,0 +1,235 @@
+//! What is answered when something is not done: problem documents (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use workflow_core::config::ConfigError;
+use workflow_core::{Diagnostics, RunError, StoreError};
+use workflow_store::CatalogError;
+
+/// Why a request was not done (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "about:blank", "title": "Not Found", "status": 404, "code": "no_workflow",
+    "detail": "there is no workflow `etl`; list the workflows to see which there are"
+}))]
+pub struct Problem {
+    /// Always `about:blank`: the title says what the status means.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What the status means.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, for programs.
+    code: &'static str,
+    /// What is wrong, and what would help, for people.
+    detail: String,
+    /// What is wrong with which part of the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// What is wrong with a part of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The part: a path such as `metadata.tags[0]`, or the line and column of a text.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Names a part of the request.
+    pub(crate) fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
+        self.errors.push(FieldError { field: field.into(), message: message.into() });
+        self
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Something that was sent is not fit.
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", format!("{field}: {message}"))
+            .field(field, message)
+    }
+
+    /// What was asked for is not there, or not for this caller's eyes.
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// It is not in a state for that.
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The caller may not do this.
+    pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    /// It did not go as it should, and the caller is not to blame. The reason is for the log.
+    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        let detail = "the server could not do this; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    fn unavailable(error: impl std::fmt::Display) -> Self {
+        tracing::warn!(%error, "the store is out of reach");
+        let detail = format!("the store is out of reach or full, nothing was changed: {error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(1)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoRun { .. } => Self::not_found("no_run", error.to_string()),
+            StoreError::Ended { .. } => Self::conflict("run_ended", error.to_string()),
+            StoreError::Transition { .. } => Self::conflict("transition", error.to_string()),
+            StoreError::Exists { .. } => Self::conflict("run_exists", error.to_string()),
+            StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", error.to_string()),
+            StoreError::Payload { .. } => Self::invalid("payload", error.to_string()),
+            StoreError::Unavailable(error) => Self::unavailable(error),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        let text = error.to_string();
+        match error {
+            CatalogError::Store(error) => error.into(),
+            CatalogError::NoWorkflow(_) => Self::not_found("no_workflow", text),
+            CatalogError::NoRun(_) => Self::not_found("no_run", text),
+            CatalogError::Ambiguous { candidates, .. } => {
+                let problem = Self::conflict("ambiguous", text);
+                candidates.into_iter().fold(problem, |problem, one| problem.field("workflow", one))
+            }
+            CatalogError::Metadata(_) => Self::invalid("metadata", text),
+            CatalogError::Invalid { field, found, cure } => {
+                Self::invalid(field.trim_start_matches("the "), format!("is {found}; {cure}"))
+            }
+            CatalogError::Import { .. } => Self::invalid("body", text),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        let text = error.to_string();
+        match error {
+            RunError::Input { .. } => Self::invalid("input", text),
+            RunError::Exists { .. } => Self::conflict("run_exists", text),
+            RunError::Store { error, .. } => match &*error {
+                StoreError::Unavailable(error) => Self::unavailable(error),
+                _ => Self::internal(error),
+            },
+            RunError::Registry(_) | RunError::Plan { .. } | RunError::UnknownLimit { .. } => {
+                Self::conflict("cannot_run", text)
+            }
+            RunError::Unkeepable { .. } => Self::conflict("cannot_run", text),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        match &error {
+            ConfigError::NotFound { .. } | ConfigError::Name(_) | ConfigError::Folder(_) => {
+                Self::not_found("no_config", text)
+            }
+            ConfigError::Invalid { problems, .. } => problems.into(),
+            _ => Self::conflict("config", text),
+        }
+    }
+}
+
+impl From<&Diagnostics> for Problem {
+    /// Each mistake is a field error, at its line and column.
+    fn from(diagnostics: &Diagnostics) -> Self {
+        let detail = match diagnostics.errors() {
+            1 => "the document has a mistake".to_owned(),
+            count => format!("the document has {count} mistakes"),
+        };
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
+        diagnostics.iter().fold(problem, |problem, one| {
+            let place = match (one.path(), one.line(), one.column()) {
+                (_, Some(line), Some(column)) => format!("{line}:{column}"),
+                (Some(path), ..) => path.to_owned(),
+                _ => "document".to_owned(),
+            };
+            let message = match one.help() {
+                Some(help) => format!("{}; {help}", one.message()),
+                None => one.message().to_owned(),
+            };
+            problem.field(place, message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_out_of_reach_is_worth_another_try() {
+        let error = StoreError::Unavailable("the disk is full".into());
+        let response = Problem::from(error).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn mistakes_have_their_places() {
+        let wrong = workflow_core::WorkflowFile::parse("a.yaml", "name: etl\njobs: 7\n");
+        let problem = Problem::from(&wrong.err().expect("a mistake"));
+        assert_eq!(problem.status, 422);
+        assert_eq!(problem.errors[0].field, "2:7");
+    }
+}

@@ -1,0 +1,99 @@
+//! A server by itself.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use workflow_core::StoreError;
+use workflow_store::CatalogError;
+
+use crate::Server;
+
+/// Why a server does not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("`{address}` cannot be listened at: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Other machines would be served, without anybody having to sign in.
+    #[error(
+        "`{0}` can be reached from other machines, and there are no accounts: everybody could do \
+         everything; add one with `workflow user add NAME --staff`, or serve 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] CatalogError),
+    /// Connections can no longer be taken.
+    #[error("the server stopped: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// How long requests under way may take when the server is to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Serves until `stop` ends; and meanwhile takes up runs that were left behind, or left to
+    /// others, as [`Engine::serve`](workflow_core::Engine::serve) does. Says through `ready` where
+    /// it listens, and whether it is open, once it does. Then requests under way are let end, for
+    /// at most ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the address cannot be had, and when it is one that other machines reach while
+    /// there are no accounts.
+    pub async fn serve(
+        mut self,
+        address: SocketAddr,
+        ready: impl FnOnce(SocketAddr, bool),
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let open = !self.has_authenticator() && !self.catalog().has_accounts().await?;
+        if open && !address.ip().to_canonical().is_loopback() {
+            return Err(ServeError::Open(address));
+        }
+        self.options.loopback_only = open;
+        let listen = TcpListener::bind(address).await;
+        let listener = listen.map_err(|error| ServeError::Listen { address, error })?;
+        let at = listener.local_addr()?;
+        let (stopping, stopped) = tokio::sync::watch::channel(false);
+        let worker = tokio::spawn(take_up(self.engine().clone(), until(stopped.clone())));
+        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        ready(at, open);
+        tokio::spawn(async move {
+            stop.await;
+            stopping.send_replace(true);
+        });
+        let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
+        let late = async {
+            until(stopped).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = serving => served?,
+            () = late => tracing::warn!("requests under way were cut off"),
+        }
+        _ = worker.await;
+        Ok(())
+    }
+}
+
+/// Waits until something is true, or can no longer be.
+async fn until(mut stopped: tokio::sync::watch::Receiver<bool>) {
+    _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Takes up what was left behind. What the store says is logged; the API says it, too.
+async fn take_up(engine: workflow_core::Engine, stop: impl Future<Output = ()>) {
+    let served: Result<(), StoreError> = engine.serve(stop).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "runs that were left behind are not taken up");
+    }
+}
