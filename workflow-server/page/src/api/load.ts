@@ -1,0 +1,79 @@
+// Hooks that load what a page shows, and load it again.
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { get, type Query } from "./client.ts";
+import { Problem } from "./problem.ts";
+import type { Page } from "./types.ts";
+
+export interface Load<T> {
+  data: T | null;
+  problem: Problem | null;
+  loading: boolean;
+  reload: () => void;
+}
+
+/** Loads when a key changes, and every so many seconds while the page can be seen. */
+export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: unknown[], every?: number): Load<T> {
+  const [state, set] = useState<Omit<Load<T>, "reload">>({ data: null, problem: null, loading: true });
+  const [turn, again] = useState(0);
+  const key = JSON.stringify(keys);
+  const loaded = useRef<string | null>(null);
+  useEffect(() => {
+    const abort = new AbortController();
+    const fresh = loaded.current !== key;
+    set((old) => ({ data: fresh ? null : old.data, problem: null, loading: true }));
+    load(abort.signal).then(
+      (data) => {
+        if (abort.signal.aborted) return;
+        loaded.current = key;
+        set({ data, problem: null, loading: false });
+      },
+      (error: unknown) => {
+        if (!abort.signal.aborted) set((old) => ({ data: old.data, problem: Problem.of(error), loading: false }));
+      },
+    );
+    return () => abort.abort();
+  }, [key, turn]);
+  const reload = useCallback(() => again((n) => n + 1), []);
+  useEffect(() => {
+    if (!every) return;
+    const timer = setInterval(() => document.visibilityState === "visible" && reload(), every * 1000);
+    return () => clearInterval(timer);
+  }, [every]);
+  return { ...state, reload };
+}
+
+export interface Paged<T> extends Load<T[]> {
+  more: (() => void) | null;
+}
+
+/** A list that goes on behind a cursor. Loading it again keeps as many items as were seen. */
+export function usePaged<T>(path: string, query: Query, every?: number, limit = 50): Paged<T> {
+  const [count, setCount] = useState(limit);
+  const key = JSON.stringify([path, query]);
+  const last = useRef(key);
+  if (last.current !== key) {
+    last.current = key;
+    if (count !== limit) setCount(limit);
+  }
+  const loaded = useLoad((signal) => pages<T>(path, query, count, limit, signal), [path, query], every);
+  const before = useRef(count);
+  useEffect(() => {
+    if (before.current !== count) {
+      before.current = count;
+      loaded.reload();
+    }
+  }, [count]);
+  const more = loaded.data?.next ? () => setCount((n) => n + limit) : null;
+  return { ...loaded, data: loaded.data?.items ?? null, more };
+}
+
+async function pages<T>(path: string, query: Query, count: number, limit: number, signal: AbortSignal): Promise<Page<T>> {
+  let page = await get<Page<T>>(path, { ...query, limit }, signal);
+  const items = page.items;
+  while (page.next && items.length < count) {
+    page = await get<Page<T>>(path, { ...query, limit, cursor: page.next }, signal);
+    items.push(...page.items);
+  }
+  return { items, next: page.next };
+}

@@ -1,0 +1,218 @@
+// What the server answers, as written in its API document.
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+export type RunStatus = "pending" | "running" | "completed" | "failed" | "cancelled";
+export type JobStatus = RunStatus | "skipped";
+
+export interface Session {
+  user: { username: string; is_staff: boolean } | null;
+  /** No accounts exist: everybody may do everything. */
+  open: boolean;
+  csrf: string | null;
+  allow_commands: boolean;
+  version: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export interface RecentRun {
+  id: string;
+  status: RunStatus;
+  started_at: string;
+  duration_seconds: number | null;
+}
+
+export interface WorkflowItem {
+  id: number;
+  name: string;
+  slug: string;
+  project: string | null;
+  app_name: string | null;
+  domain: string | null;
+  metadata: JsonObject | null;
+  tags: string[] | null;
+  molecules_used: string[] | null;
+  description: string | null;
+  user: string | null;
+  created_at: string;
+  updated_at: string;
+  source: "registered" | "stored";
+  is_active: boolean;
+  version: number | string | null;
+  execution_count: number;
+  last_executed_at: string | null;
+  schedule: { cron: string; timezone?: string | null } | null;
+  next_run_at: string | null;
+  recent: RecentRun[] | null;
+  success_rate: number | null;
+}
+
+/** A node or an end of an edge may come from a document that somebody else drew. */
+export interface GraphSpec {
+  nodes?: unknown[];
+  edges?: unknown[];
+  groups?: unknown[];
+}
+
+export interface WorkflowDetail extends WorkflowItem {
+  dag_spec: GraphSpec | null;
+  definition: JsonObject | null;
+  location: { file: string; line: number } | null;
+  input_schema: JsonObject | boolean | null;
+  input_type: string | null;
+  output_schema: Json;
+  runnable: boolean;
+  editable: boolean;
+}
+
+export interface RunItem {
+  id: string;
+  number: number;
+  workflow_id: number | null;
+  workflow: string;
+  status: RunStatus;
+  trigger: string | null;
+  idempotency_key: string | null;
+  parent: { run: string; job: string } | null;
+  user: string | null;
+  started_at: string | null;
+  begun_at: string | null;
+  completed_at: string | null;
+  duration_seconds: number | null;
+  error: Failure | string | null;
+  events: number;
+  owner: string | null;
+}
+
+export interface Failure {
+  message: string;
+  kind?: Json;
+  error_type?: string;
+  [key: string]: Json | undefined;
+}
+
+export interface JobItem {
+  name: string;
+  status: JobStatus;
+  attempts: number;
+  started_at: string | null;
+  completed_at: string | null;
+  duration_seconds: number | null;
+  error: Failure | string | null;
+}
+
+export interface RunDetail extends RunItem {
+  input: Json;
+  result: Json;
+  jobs: JobItem[];
+  graph: GraphSpec | null;
+  awaiting: string[] | null;
+  editable: boolean;
+}
+
+export interface Attempt {
+  attempt: number;
+  status: JobStatus;
+  started_at: string | null;
+  ended_at: string | null;
+  duration_seconds: number | null;
+  error: Failure | string | null;
+  facts: JsonObject | null;
+  log: boolean;
+}
+
+export interface JobDetail {
+  name: string;
+  status: JobStatus;
+  attempts: Attempt[];
+  output: Json;
+  error: Failure | string | null;
+  reason?: string | null;
+  waits_for: string[] | null;
+  inputs: JsonObject | null;
+  values: JsonObject | null;
+}
+
+export interface Bar {
+  job: string;
+  attempt: number;
+  started_at: string;
+  ended_at: string | null;
+  status: JobStatus;
+}
+
+export interface LogRecord {
+  job: string;
+  attempt: number;
+  stream: "stdout" | "stderr";
+  text: string;
+  from: number;
+  end: number;
+}
+
+export interface Overview {
+  running: RunItem[];
+  failures: RunItem[];
+  most_executed: { workflow_id: number; workflow: string; execution_count: number }[];
+  timeline: TimelinePoint[];
+  counts: Partial<Record<RunStatus, number>>;
+}
+
+export interface TimelinePoint {
+  at: string;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  p50_seconds: number | null;
+  p95_seconds: number | null;
+}
+
+export interface Usage {
+  molecules: { name: string; workflows: number; executions: number }[];
+  atoms: { name: string; molecule: string | null; workflows: number; executions: number }[];
+}
+
+export interface Account {
+  username: string;
+  is_staff: boolean;
+  is_active: boolean;
+  created_at?: string | null;
+  last_login?: string | null;
+}
+
+export interface Token {
+  id: number | string;
+  name: string;
+  scope: string;
+  user: string | null;
+  created_at: string | null;
+  expires_at: string | null;
+  last_used_at?: string | null;
+  token?: string;
+}
+
+export interface Stats {
+  items: {
+    workflow_id: number;
+    workflow: string;
+    begun: number;
+    runs: Figures;
+    jobs: (Figures & { job: string })[];
+  }[];
+}
+
+export interface Figures {
+  completed?: number;
+  failed?: number;
+  cancelled?: number;
+  success_rate?: number | null;
+  mean_seconds?: number | null;
+  p50_seconds?: number | null;
+  p95_seconds?: number | null;
+  max_seconds?: number | null;
+}

@@ -1,0 +1,109 @@
+// The frame around every page: navigation, notices, and which page is shown.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { isStaff, loadSession, remove, session } from "./api/client.ts";
+import { Problem } from "./api/problem.ts";
+import { AdminPage } from "./pages/admin.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { RunPage } from "./pages/run.tsx";
+import { RunsPage } from "./pages/runs.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { WorkflowPage } from "./pages/workflow.tsx";
+import { WorkflowsPage } from "./pages/workflows.tsx";
+import { route, type Route } from "./route.ts";
+import { attempt, ConnectionBanner, Notices } from "./ui/notice.tsx";
+import { ProblemBox, Waiting } from "./ui/problem.tsx";
+import { ThemeSwitch } from "./ui/theme.tsx";
+
+export function App() {
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const main = useRef<HTMLElement>(null);
+  const begin = () => {
+    setProblem(null);
+    loadSession().catch((error: unknown) => setProblem(Problem.of(error)));
+  };
+  useEffect(begin, []);
+  const now = session.value;
+  const path = route.value.path.join("/");
+  const before = useRef(path);
+  useEffect(() => {
+    // Another page: who reads by ear begins at its title. The first page is left as it is.
+    if (before.current !== path) main.current?.focus({ preventScroll: true });
+    if (before.current !== path) window.scrollTo(0, 0);
+    before.current = path;
+  }, [path]);
+  const inside = now !== null && (now.open || now.user !== null);
+  return (
+    <>
+      <a class="skip" href={`#/${path}`} onClick={(event) => (event.preventDefault(), main.current?.focus())}>Skip to the content</a>
+      <Header inside={inside} />
+      <ConnectionBanner />
+      <main ref={main} tabIndex={-1}>
+        <ProblemBox problem={problem} retry={begin} />
+        {!now && !problem && <Waiting what="the page" />}
+        {now && (inside ? <Shown key={path} route={route.value} /> : <SignInPage />)}
+      </main>
+      <Notices />
+    </>
+  );
+}
+
+function Shown({ route }: { route: Route }) {
+  const [page, id] = route.path;
+  if (page === undefined || (page === "workflows" && !id)) return <WorkflowsPage route={route} />;
+  if (page === "workflows" && id) return <WorkflowPage id={id} route={route} />;
+  if (page === "runs" && !id) return <RunsPage route={route} />;
+  if (page === "runs" && id) return <RunPage id={id} route={route} />;
+  if (page === "overview") return <OverviewPage />;
+  if (page === "admin") return <AdminPage />;
+  return (
+    <>
+      <h1>No such page</h1>
+      <p><a href="#/workflows">To the workflows</a></p>
+    </>
+  );
+}
+
+function Header({ inside }: { inside: boolean }) {
+  const here = route.value.path[0] ?? "workflows";
+  const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["overview", "Overview"], ["admin", isStaff() ? "Admin" : "Tokens"]] as const;
+  return (
+    <header class="top">
+      <a class="brand" href="#/workflows" aria-label="Workflow, to the workflows">
+        <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+          <path d="M5 5h4a3 3 0 0 1 3 3v4a3 3 0 0 0 3 3M5 5v10" />
+          <circle cx="5" cy="5" r="2.5" /><circle cx="5" cy="15" r="2.5" /><circle cx="15" cy="15" r="2.5" />
+        </svg>
+        <span>Workflow</span>
+      </a>
+      {inside && (
+        <nav aria-label="Pages">
+          {pages.map(([path, name]) => (
+            <a key={path} href={`#/${path}`} aria-current={here === path ? "page" : undefined}>{name}</a>
+          ))}
+        </nav>
+      )}
+      <div class="top-end">
+        <ThemeSwitch />
+        <Who />
+      </div>
+    </header>
+  );
+}
+
+function Who() {
+  const now = session.value;
+  if (!now) return null;
+  if (now.open) return <span class="who" title="No accounts exist: everybody who can reach this page may do everything">open</span>;
+  if (!now.user) return null;
+  const signOut = async () => {
+    await remove("session");
+    await loadSession();
+  };
+  return (
+    <span class="who">
+      <span class="who-name" title={now.user.is_staff ? "staff" : "user"}>{now.user.username}</span>
+      <button type="button" onClick={() => void attempt(signOut)}>Sign out</button>
+    </span>
+  );
+}

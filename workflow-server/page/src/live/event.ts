@@ -1,0 +1,44 @@
+// The events of a run, as the stream has them.
+
+import type { Failure, Json, JsonObject } from "../api/types.ts";
+
+export interface RunEvent {
+  sequence: number;
+  at: string;
+  kind: string;
+  job?: string;
+  attempt?: number;
+  error?: Failure | string;
+  retry_in?: number;
+  reason?: string;
+  until?: string;
+  signal?: string;
+  payload?: Json;
+  output?: Json;
+  facts?: JsonObject;
+  origin?: Json;
+}
+
+/** Reads one event; null for what is none. */
+export function readEvent(name: string, data: string): RunEvent | null {
+  try {
+    const value = JSON.parse(data) as Record<string, unknown>;
+    const kind = value.kind ?? value.event ?? name;
+    if (typeof kind !== "string" || typeof value.sequence !== "number") return null;
+    return { ...value, kind } as RunEvent;
+  } catch {
+    return null;
+  }
+}
+
+/** The job that started another which is not in the workflow's graph. */
+export function startedBy(origin: Json | undefined): string | null {
+  if (typeof origin !== "object" || origin === null || Array.isArray(origin)) return null;
+  for (const [way, key] of [["called", "by"], ["element", "of"], ["undo", "of"]] as const) {
+    const part = origin[way];
+    if (typeof part === "object" && part !== null && !Array.isArray(part) && typeof part[key] === "string") {
+      return part[key];
+    }
+  }
+  return null;
+}

@@ -1,0 +1,115 @@
+// A run that is watched: its state, told to the page at most once for each frame it paints.
+
+import { signal, type Signal } from "@preact/signals";
+import { get } from "../api/client.ts";
+import { Problem } from "../api/problem.ts";
+import { follow } from "../api/stream.ts";
+import type { Bar, RunDetail } from "../api/types.ts";
+import { readEvent, type RunEvent } from "./event.ts";
+import { isFinal, RunState } from "./run-state.ts";
+
+export class RunLive {
+  readonly detail: Signal<RunDetail | null> = signal(null);
+  readonly problem: Signal<Problem | null> = signal(null);
+  /** Counts the changes of `state`, which changes in place. */
+  readonly version = signal(0);
+  state: RunState | null = null;
+  #queue: RunEvent[] = [];
+  #frame = 0;
+  #stop: (() => void) | null = null;
+  #abort = new AbortController();
+  #again: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly id: string) {
+    void this.#begin();
+  }
+
+  close(): void {
+    this.#abort.abort();
+    this.#stop?.();
+    clearTimeout(this.#again);
+    cancelAnimationFrame(this.#frame);
+  }
+
+  async loadBars(): Promise<void> {
+    const answer = await get<{ items: Bar[] }>(`runs/${encodeURIComponent(this.id)}/gantt`, {}, this.#abort.signal);
+    this.state?.takeBars(answer.items);
+    this.version.value += 1;
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const run = await this.#load();
+      this.state = new RunState(run);
+      this.detail.value = run;
+      this.version.value += 1;
+      if (!isFinal(run.status)) this.#follow();
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.problem.value = Problem.of(error);
+    }
+  }
+
+  #load(): Promise<RunDetail> {
+    return get<RunDetail>(`runs/${encodeURIComponent(this.id)}`, {}, this.#abort.signal);
+  }
+
+  #follow(): void {
+    const last = this.state && this.state.last >= 0 ? String(this.state.last) : null;
+    this.#stop = follow(`runs/${encodeURIComponent(this.id)}/events`, {}, last, {
+      message: ({ event, data }) => {
+        const happened = event === "end" ? null : readEvent(event, data);
+        if (happened) this.#take(happened);
+        if (event === "end") void this.#reload();
+      },
+      refused: (problem) => (this.problem.value = problem),
+    });
+  }
+
+  #take(event: RunEvent): void {
+    this.#queue.push(event);
+    this.#frame ||= requestAnimationFrame(() => this.#flush());
+    if (event.kind === "sleep_started" || event.kind === "signal_received") this.#reloadSoon();
+    // A job that runs on with nothing happening may wait for a signal: only the server knows.
+    if (event.kind === "job_started") this.#reloadSoon();
+  }
+
+  #flush(): void {
+    this.#frame = 0;
+    const { state } = this;
+    if (!state) return;
+    let changed = false;
+    for (const event of this.#queue.splice(0)) changed = state.apply(event) || changed;
+    if (changed) this.version.value += 1;
+  }
+
+  #reloadSoon(): void {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => void this.#reload(), 1500);
+  }
+
+  /** What only the server knows: results, and the signals that are waited for. */
+  async #reload(): Promise<void> {
+    try {
+      const run = await this.#load();
+      this.#flush();
+      if (isFinal(run.status)) this.#settle(run);
+      this.detail.value = run;
+    } catch {
+      // What is shown stays; the stream says when the connection is lost.
+    }
+  }
+
+  /** The run has ended: its record is the truth. */
+  #settle(run: RunDetail): void {
+    const bars = this.state?.bars;
+    const state = new RunState(run);
+    for (const [key, bar] of bars ?? []) state.bars.set(key, bar);
+    for (const [name, job] of this.state?.jobs ?? []) {
+      const known = state.job(name);
+      known.note = job.note;
+      known.origin = job.origin;
+    }
+    this.state = state;
+    this.version.value += 1;
+  }
+}

@@ -1,0 +1,15 @@
+// Where the page begins.
+
+import { render } from "preact";
+import { App } from "./app.tsx";
+import "uplot/dist/uPlot.min.css";
+import "./css/tokens.css";
+import "./css/base.css";
+import "./css/shell.css";
+import "./css/parts.css";
+import "./css/forms.css";
+import "./css/tables.css";
+import "./css/graph.css";
+import "./css/run.css";
+
+render(<App />, document.getElementById("page")!);

@@ -1,0 +1,64 @@
+// A new workflow from the text of a workflow file: pasted, dropped or chosen.
+
+import { useRef, useState } from "preact/hooks";
+import { call } from "../api/client.ts";
+import { Problem } from "../api/problem.ts";
+import type { WorkflowDetail } from "../api/types.ts";
+import { go } from "../route.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { TextEditor, type EditorHandle } from "../ui/editor.tsx";
+import { notify } from "../ui/notice.tsx";
+import { ProblemBox } from "../ui/problem.tsx";
+
+const EXAMPLE = `name: "hello"
+project: "examples"
+jobs:
+  - name: "greet"
+    command: "echo hello"
+  - name: "part"
+    command: "echo goodbye"
+    depends_on: ["greet"]
+`;
+
+export function NewWorkflow({ close }: { close: () => void }) {
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const editor = useRef<EditorHandle | null>(null);
+  const create = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(null);
+    try {
+      const made = await call<WorkflowDetail>("POST", "workflows", { text: { type: "application/yaml", body: text } });
+      notify(`${made.name} was created`);
+      close();
+      go(["workflows", made.slug || String(made.id)]);
+    } catch (error) {
+      setProblem(Problem.of(error));
+      setBusy(false);
+    }
+  };
+  const take = async (file: File | undefined) => {
+    if (file) setText(await file.text());
+  };
+  return (
+    <Dialog title="New workflow" close={close} wide>
+      <form onSubmit={(event) => void create(event)}
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => (event.preventDefault(), void take(event.dataTransfer?.files[0]))}>
+        <p class="muted">Paste the YAML of a workflow, or drop its file here.</p>
+        <TextEditor handle={editor} label="Workflow file" value={text} change={setText} rows={16} />
+        <ProblemBox problem={problem} goTo={(line, column) => editor.current?.goTo(line, column)} />
+        <div class="actions">
+          <button type="submit" class="primary" disabled={busy || text.trim() === ""}>Create</button>
+          <label class="button">
+            Choose a file
+            <input class="visually-hidden" type="file" accept=".yaml,.yml,.json,text/yaml" onChange={(event) => void take(event.currentTarget.files?.[0])} />
+          </label>
+          <button type="button" onClick={() => setText(EXAMPLE)}>Insert an example</button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,143 @@
+// How everything fares: what runs, what failed, how much, how long, and what is used.
+
+import { get } from "../api/client.ts";
+import { useLoad } from "../api/load.ts";
+import type { Overview, RunStatus, TimelinePoint, Usage } from "../api/types.ts";
+import { Chart } from "../ui/chart.tsx";
+import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { RunTable } from "../ui/run-table.tsx";
+import { Status } from "../ui/status.tsx";
+import { Title } from "../ui/title.tsx";
+
+export function OverviewPage() {
+  const { data, problem, reload } = useLoad((signal) => get<Overview>("overview", { since: "24h" }, signal), [], 5);
+  const usage = useLoad((signal) => get<Usage>("usage", {}, signal), [], 60);
+  return (
+    <>
+      <Title text="Overview" />
+      <ProblemBox problem={problem} retry={reload} />
+      {!data && !problem && <Waiting what="the overview" />}
+      {data && (
+        <div class="stack">
+          <Tiles counts={data.counts} />
+          <div class="columns">
+            <Throughput timeline={data.timeline} />
+            <Durations timeline={data.timeline} />
+          </div>
+          <section class="card">
+            <h2>Running now</h2>
+            <RunTable runs={data.running} label="Running now" empty="Nothing is running." />
+          </section>
+          <section class="card">
+            <h2>Failures of the last day</h2>
+            <RunTable runs={data.failures} label="Failures of the last day" empty="Nothing has failed." />
+          </section>
+          <div class="columns">
+            <Bars title="Most executed" unit="runs" rows={data.most_executed.map((item) => ({
+              key: String(item.workflow_id), name: item.workflow, count: item.execution_count, href: `#/workflows/${item.workflow_id}`,
+            }))} />
+            {usage.data && <UsageBars usage={usage.data} />}
+          </div>
+        </div>
+      )}
+    </>
+  );
+}
+
+const ORDER: RunStatus[] = ["running", "pending", "completed", "failed", "cancelled"];
+
+function Tiles({ counts }: { counts: Overview["counts"] }) {
+  return (
+    <ul class="tiles" aria-label="Runs of the last day by status">
+      {ORDER.map((status) => (
+        <li key={status} class="card">
+          <a href={`#/runs?status=${status}&since=24h`}>
+            <strong>{(counts[status] ?? 0).toLocaleString("en")}</strong>
+            <Status status={status} />
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const seconds = (timeline: TimelinePoint[]) => timeline.map((point) => Date.parse(point.at) / 1000);
+
+function Throughput({ timeline }: { timeline: TimelinePoint[] }) {
+  const sum = (pick: (point: TimelinePoint) => number) => timeline.map(pick);
+  const total = timeline.reduce((all, point) => all + point.completed + point.failed + point.cancelled, 0);
+  return (
+    <section class="card">
+      <h2>Runs that ended</h2>
+      <Chart label={`${total} runs ended in the last day, over time`} times={seconds(timeline)}
+        lines={[
+          { label: "cancelled", colour: "cancelled", kind: "bars", values: sum((point) => point.completed + point.failed + point.cancelled) },
+          { label: "failed", colour: "failed", kind: "bars", values: sum((point) => point.completed + point.failed) },
+          { label: "completed", colour: "completed", kind: "bars", values: sum((point) => point.completed) },
+        ]}
+        rows={(index) => {
+          const point = timeline[index]!;
+          return [`completed: ${point.completed}`, `failed: ${point.failed}`, `cancelled: ${point.cancelled}`];
+        }} />
+    </section>
+  );
+}
+
+function Durations({ timeline }: { timeline: TimelinePoint[] }) {
+  return (
+    <section class="card">
+      <h2>How long they took</h2>
+      <Chart label="Durations of runs over the last day: half of them, and 95 of 100, took less" times={seconds(timeline)} unit="seconds"
+        lines={[
+          { label: "95 % below", colour: "chart-2", values: timeline.map((point) => point.p95_seconds) },
+          { label: "half below", colour: "chart-1", values: timeline.map((point) => point.p50_seconds) },
+        ]} />
+    </section>
+  );
+}
+
+interface BarRow {
+  key: string;
+  name: string;
+  count: number;
+  href?: string;
+  note?: string;
+}
+
+function Bars({ title, unit, rows }: { title: string; unit: string; rows: BarRow[] }) {
+  const most = Math.max(1, ...rows.map((row) => row.count));
+  return (
+    <section class="card">
+      <h2>{title}</h2>
+      {rows.length === 0 && <p class="empty">Nothing yet.</p>}
+      <ol class="bars">
+        {rows.slice(0, 10).map((row) => (
+          <li key={row.key}>
+            <span class="bar-name">
+              {row.href ? <a href={row.href}>{row.name}</a> : row.name}
+              {row.note && <span class="muted"> {row.note}</span>}
+            </span>
+            <span class="number">{row.count.toLocaleString("en")} <span class="visually-hidden">{unit}</span></span>
+            <span class="bar-track" aria-hidden="true"><span style={{ width: `${(row.count / most) * 100}%` }} /></span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function UsageBars({ usage }: { usage: Usage }) {
+  const rows = (items: Usage["atoms"] | Usage["molecules"]): BarRow[] =>
+    items.map((item) => ({
+      key: `${"molecule" in item ? item.molecule : ""}/${item.name}`,
+      name: item.name,
+      count: item.executions,
+      note: `in ${item.workflows} workflow${item.workflows === 1 ? "" : "s"}`,
+    }));
+  return (
+    <>
+      <Bars title="Molecules" unit="executions" rows={rows(usage.molecules)} />
+      <Bars title="Atoms" unit="executions" rows={rows(usage.atoms)} />
+    </>
+  );
+}

@@ -1,0 +1,75 @@
+// When each job ran: a line for each, a bar for each attempt.
+
+import { useEffect } from "preact/hooks";
+import { isFinal, type BarState } from "../live/run-state.ts";
+import { duration, plural } from "../ui/format.ts";
+import { now } from "../ui/time.tsx";
+import { VirtualList } from "../ui/virtual.tsx";
+import { StatusIcon } from "../ui/status.tsx";
+import type { Shown } from "./run.tsx";
+
+interface Line {
+  job: string;
+  bars: BarState[];
+}
+
+export function RunTimeline({ live, state, selected, select }: Shown) {
+  useEffect(() => void live.loadBars().catch(() => undefined), [live]);
+  const lines = linesOf(state.bars.values());
+  if (lines.length === 0) return <p class="empty">No job has begun yet.</p>;
+  const from = Math.min(state.startedAt ?? Infinity, lines[0]!.bars[0]!.from);
+  const ends = lines.flatMap((line) => line.bars.map((bar) => bar.to ?? 0));
+  const to = isFinal(state.status) ? Math.max(state.endedAt ?? 0, ...ends) : Math.max(now.value, ...ends);
+  const span = Math.max(1, to - from);
+  return (
+    <section class="timeline" aria-label="Timeline">
+      <Scale span={span} />
+      <VirtualList count={lines.length} rowHeight={26} height={520} label={`Timeline of ${plural(lines.length, "job")}`}
+        row={(index, current) => {
+          const line = lines[index]!;
+          const status = state.jobs.get(line.job)?.status ?? "pending";
+          const last = line.bars[line.bars.length - 1]!;
+          const began = duration((line.bars[0]!.from - from) / 1000);
+          const took = duration(((last.to ?? to) - last.from) / 1000);
+          const tries = line.bars.length > 1 ? `, ${line.bars.length} attempts` : "";
+          return (
+            <button type="button" class="line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={line.job === selected} onClick={() => select(line.job)}
+              aria-label={`${line.job}, ${status}, began after ${began}, took ${took}${tries}`}>
+              <span class="line-name"><StatusIcon status={status} size={14} /><span>{line.job}</span></span>
+              <span class="line-track">
+                {line.bars.map((bar) => {
+                  const left = ((bar.from - from) / span) * 100;
+                  const width = (((bar.to ?? to) - bar.from) / span) * 100;
+                  return <span key={bar.attempt} class={`line-bar s-${bar.status}`} style={{ left: `${left}%`, width: `${width}%` }} />;
+                })}
+              </span>
+              <span class="line-took number">{took}</span>
+            </button>
+          );
+        }} />
+    </section>
+  );
+}
+
+function linesOf(bars: Iterable<BarState>): Line[] {
+  const lines = new Map<string, Line>();
+  for (const bar of bars) {
+    const line = lines.get(bar.job);
+    if (line) line.bars.push(bar);
+    else lines.set(bar.job, { job: bar.job, bars: [bar] });
+  }
+  for (const line of lines.values()) line.bars.sort((a, b) => a.from - b.from);
+  return [...lines.values()].sort((a, b) => a.bars[0]!.from - b.bars[0]!.from || (a.job < b.job ? -1 : 1));
+}
+
+function Scale({ span }: { span: number }) {
+  return (
+    <div class="line scale" aria-hidden="true">
+      <span class="line-name" />
+      <span class="line-track">
+        {[0, 0.25, 0.5, 0.75].map((share) => <span key={share} style={{ left: `${share * 100}%` }}>{duration((span * share) / 1000)}</span>)}
+      </span>
+      <span class="line-took number">{duration(span / 1000)}</span>
+    </div>
+  );
+}

@@ -1,0 +1,81 @@
+// One run: how it goes, live.
+
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { RunLive } from "../live/run-live.ts";
+import { setParams, type Route } from "../route.ts";
+import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { Tabs, type Tab } from "../ui/tabs.tsx";
+import { Title } from "../ui/title.tsx";
+import { JobPanel } from "./job-panel.tsx";
+import { Log } from "./log.tsx";
+import { RunGraph } from "./run-graph.tsx";
+import { RunHead } from "./run-head.tsx";
+import { RunJobs } from "./run-jobs.tsx";
+import { RunTimeline } from "./run-timeline.tsx";
+import { RunValues } from "./run-values.tsx";
+import { SignalForm } from "./signal-form.tsx";
+
+const TABS: Tab[] = [
+  { id: "graph", label: "Graph" },
+  { id: "timeline", label: "Timeline" },
+  { id: "jobs", label: "Jobs" },
+  { id: "log", label: "Log" },
+  { id: "values", label: "Input and output" },
+];
+
+export function RunPage({ id, route }: { id: string; route: Route }) {
+  const live = useMemo(() => new RunLive(id), [id]);
+  useEffect(() => () => live.close(), [live]);
+  const run = live.detail.value;
+  const { state } = live;
+  void live.version.value;
+  const panel = useRef<HTMLDivElement>(null);
+  const job = route.params.job ?? null;
+  const select = (name: string) => {
+    setParams({ job: name });
+    // On a narrow screen the panel lies below what was touched.
+    if (window.innerWidth < 1100) requestAnimationFrame(() => panel.current?.scrollIntoView({ block: "nearest" }));
+  };
+  if (!run || !state) {
+    return (
+      <>
+        <Title text="Run" above={<a href="#/runs">Runs</a>} />
+        {live.problem.value ? <ProblemBox problem={live.problem.value} /> : <Waiting what="the run" />}
+      </>
+    );
+  }
+  const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
+  const shown = { run, live, state, version: live.version.value, selected: job, select };
+  return (
+    <>
+      <RunHead run={run} state={state} />
+      <ProblemBox problem={live.problem.value} />
+      <SignalForm run={run} />
+      <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Parts of the run" />
+      <div class={`run-parts ${job ? "with-panel" : ""}`}>
+        <div class="run-part">
+          {tab === "graph" && <RunGraph {...shown} />}
+          {tab === "timeline" && <RunTimeline {...shown} />}
+          {tab === "jobs" && <RunJobs {...shown} />}
+          {tab === "log" && <Log key="all" run={id} label={`Log of run ${run.number}`} height={480} />}
+          {tab === "values" && <RunValues run={run} />}
+        </div>
+        {job && (
+          <div ref={panel} class="run-panel">
+            <JobPanel key={job} run={run} state={state} job={job} close={() => setParams({ job: null })} />
+          </div>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** What each part of the page is given. */
+export interface Shown {
+  run: NonNullable<RunLive["detail"]["value"]>;
+  live: RunLive;
+  state: NonNullable<RunLive["state"]>;
+  version: number;
+  selected: string | null;
+  select: (job: string) => void;
+}

@@ -1,0 +1,121 @@
+// What is known about a workflow, and changed here: project, domain, description, metadata.
+
+import { useState } from "preact/hooks";
+import { patch, remove } from "../api/client.ts";
+import { Problem } from "../api/problem.ts";
+import type { JsonObject, WorkflowDetail } from "../api/types.ts";
+import { parseJson } from "../form/draft.ts";
+import { isObject } from "../form/schema.ts";
+import { go } from "../route.ts";
+import { Confirm } from "../ui/dialog.tsx";
+import { plural } from "../ui/format.ts";
+import { attempt, notify } from "../ui/notice.tsx";
+import { ProblemBox } from "../ui/problem.tsx";
+import { TextEditor } from "../ui/editor.tsx";
+import { Ago } from "../ui/time.tsx";
+import { Tree } from "../ui/tree.tsx";
+
+interface Props {
+  path: string;
+  workflow: WorkflowDetail;
+  changed: () => void;
+}
+
+export function WorkflowDetails(props: Props) {
+  return (
+    <section class="columns" aria-label="Details">
+      {props.workflow.editable ? <EditForm {...props} /> : (
+        <div class="card">
+          <h2>Metadata</h2>
+          <Tree value={props.workflow.metadata ?? {}} label="metadata" depth={2} />
+        </div>
+      )}
+      <Known {...props} />
+    </section>
+  );
+}
+
+function EditForm({ path, workflow, changed }: Props) {
+  const [metadata, setMetadata] = useState(() => JSON.stringify(workflow.metadata ?? {}, null, 2));
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const parsed = readMetadata(metadata);
+  const save = async (event: SubmitEvent) => {
+    event.preventDefault();
+    if ("problem" in parsed) return;
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const text = (key: string) => String(form.get(key) ?? "").trim() || null;
+    setProblem(null);
+    try {
+      const change = { project: text("project"), domain: text("domain"), description: text("description"), metadata: parsed.value };
+      await patch(path, change);
+      notify("Saved");
+      changed();
+    } catch (error) {
+      setProblem(Problem.of(error));
+    }
+  };
+  return (
+    <form class="card" onSubmit={(event) => void save(event)}>
+      <h2>Edit</h2>
+      {(["project", "domain", "description"] as const).map((key) => (
+        <div class="field" key={key}>
+          <label for={`edit-${key}`}>{key[0]!.toUpperCase() + key.slice(1)}</label>
+          <input id={`edit-${key}`} name={key} defaultValue={workflow[key] ?? ""} autocomplete="off" />
+        </div>
+      ))}
+      <div class="field">
+        <span class="field-label">Metadata, a JSON object</span>
+        <TextEditor label="Metadata" value={metadata} change={setMetadata} rows={10} invalid={"problem" in parsed} />
+        {"problem" in parsed && <p class="wrong" role="status">{parsed.problem}</p>}
+      </div>
+      <ProblemBox problem={problem} />
+      <button type="submit" class="primary" disabled={"problem" in parsed}>Save</button>
+    </form>
+  );
+}
+
+function readMetadata(text: string): { value: JsonObject | null } | { problem: string } {
+  if (text.trim() === "") return { value: null };
+  const parsed = parseJson(text);
+  if ("problem" in parsed) return parsed;
+  return isObject(parsed.value) ? { value: parsed.value } : { problem: "must be a JSON object" };
+}
+
+function Known({ path, workflow, changed }: Props) {
+  const [asking, setAsking] = useState(false);
+  const setActive = async () => {
+    await patch(path, { is_active: !workflow.is_active });
+    changed();
+  };
+  const erase = async () => {
+    const gone = await remove<{ deleted_runs?: number } | undefined>(path);
+    notify(`${workflow.name} was deleted, with ${plural(gone?.deleted_runs ?? 0, "run")}`);
+    go(["workflows"]);
+  };
+  return (
+    <div class="card">
+      <h2>Known</h2>
+      <dl class="pairs">
+        <dt>Id</dt><dd>{workflow.id}</dd>
+        <dt>Slug</dt><dd><code>{workflow.slug}</code></dd>
+        <dt>Comes from</dt><dd>{workflow.source === "registered" ? "the program" : "a workflow file"}</dd>
+        <dt>Version</dt><dd>{workflow.version ?? "–"}</dd>
+        <dt>Owner</dt><dd>{workflow.user ?? "–"}</dd>
+        <dt>App</dt><dd>{workflow.app_name ?? "–"}</dd>
+        <dt>Created</dt><dd><Ago at={workflow.created_at} /></dd>
+        <dt>Changed</dt><dd><Ago at={workflow.updated_at} /></dd>
+        {(workflow.molecules_used ?? []).length > 0 && <><dt>Molecules</dt><dd>{workflow.molecules_used!.join(", ")}</dd></>}
+      </dl>
+      {workflow.editable && (
+        <div class="actions">
+          <button type="button" onClick={() => void attempt(setActive)}>{workflow.is_active ? "Deactivate" : "Activate"}</button>
+          <button type="button" class="danger" onClick={() => setAsking(true)}>Delete</button>
+        </div>
+      )}
+      {asking && (
+        <Confirm title={`Delete ${workflow.name}?`} text="Its runs and their logs are deleted with it. This cannot be undone."
+          action="Delete" run={() => void attempt(erase)} close={() => setAsking(false)} />
+      )}
+    </div>
+  );
+}

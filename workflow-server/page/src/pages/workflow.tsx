@@ -1,0 +1,106 @@
+// One workflow: its graph, its runs, its source, what is known about it, and how long it takes.
+
+import { useMemo, useState } from "preact/hooks";
+import { get, post } from "../api/client.ts";
+import { useLoad } from "../api/load.ts";
+import type { Json, WorkflowDetail } from "../api/types.ts";
+import { InputForm } from "../form/input-form.tsx";
+import { readGraph } from "../graph/model.ts";
+import { GraphView } from "../graph/view.tsx";
+import { go, type Route } from "../route.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { percent, plural } from "../ui/format.ts";
+import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { Strip } from "../ui/strip.tsx";
+import { Tabs, type Tab } from "../ui/tabs.tsx";
+import { Ago } from "../ui/time.tsx";
+import { Title } from "../ui/title.tsx";
+import { WorkflowConfig } from "./workflow-config.tsx";
+import { WorkflowDetails } from "./workflow-details.tsx";
+import { WorkflowDurations } from "./workflow-durations.tsx";
+import { JobDefinition } from "./workflow-job.tsx";
+import { WorkflowRuns } from "./workflow-runs.tsx";
+import { WorkflowSource } from "./workflow-source.tsx";
+import { Chips } from "./workflows.tsx";
+
+const TABS: Tab[] = [
+  { id: "graph", label: "Graph" },
+  { id: "runs", label: "Runs" },
+  { id: "durations", label: "Durations" },
+  { id: "source", label: "Source" },
+  { id: "config", label: "Config" },
+  { id: "details", label: "Details" },
+];
+
+export function WorkflowPage({ id, route }: { id: string; route: Route }) {
+  const path = `workflows/${encodeURIComponent(id)}`;
+  const { data, problem, reload } = useLoad((signal) => get<WorkflowDetail>(path, {}, signal), [id], 15);
+  const [running, setRunning] = useState(false);
+  if (!data) {
+    return (
+      <>
+        <Title text={id} above={<a href="#/workflows">Workflows</a>} />
+        {problem ? <ProblemBox problem={problem} retry={reload} /> : <Waiting what="the workflow" />}
+      </>
+    );
+  }
+  const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
+  return (
+    <>
+      <Title text={data.name} above={<a href="#/workflows">Workflows</a>}>
+        <button type="button" class="primary" disabled={!data.runnable} onClick={() => setRunning(true)}>Run</button>
+      </Title>
+      {data.description && <p class="lead">{data.description}</p>}
+      <Facts workflow={data} />
+      <ProblemBox problem={problem} retry={reload} />
+      <Tabs tabs={TABS} current={tab} route={route} label="Parts of the workflow" />
+      {tab === "graph" && <WorkflowGraph workflow={data} route={route} />}
+      {tab === "runs" && <WorkflowRuns path={path} status={route.params.status} />}
+      {tab === "durations" && <WorkflowDurations path={path} id={data.id} />}
+      {tab === "source" && <WorkflowSource path={path} workflow={data} changed={reload} />}
+      {tab === "config" && <WorkflowConfig workflow={data} />}
+      {tab === "details" && <WorkflowDetails path={path} workflow={data} changed={reload} />}
+      {running && <RunDialog path={path} workflow={data} close={() => setRunning(false)} />}
+    </>
+  );
+}
+
+function Facts({ workflow }: { workflow: WorkflowDetail }) {
+  const { schedule } = workflow;
+  return (
+    <div class="facts">
+      <Chips workflow={workflow} />
+      {!workflow.is_active && <span class="chip">inactive</span>}
+      <Strip runs={workflow.recent ?? []} />
+      <span><strong>{percent(workflow.success_rate)}</strong> success</span>
+      <span>{plural(workflow.execution_count, "run")}</span>
+      {schedule && <span><code>{schedule.cron}</code> {schedule.timezone}{workflow.next_run_at && <>, next <Ago at={workflow.next_run_at} /></>}</span>}
+    </div>
+  );
+}
+
+function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: Route }) {
+  const spec = JSON.stringify(workflow.dag_spec);
+  const graph = useMemo(() => readGraph(workflow.dag_spec), [spec]);
+  const [job, setJob] = useState<string | null>(route.params.job ?? null);
+  if (graph.nodes.length === 0) return <p class="empty">A function: which jobs it runs is seen in its runs.</p>;
+  return (
+    <section aria-label="Graph">
+      <GraphView graph={graph} label={`Graph of ${workflow.name}`} selected={job} select={setJob} />
+      {job && <JobDefinition workflow={workflow} graph={graph} job={job} />}
+    </section>
+  );
+}
+
+function RunDialog({ path, workflow, close }: { path: string; workflow: WorkflowDetail; close: () => void }) {
+  const run = async (input: Json | undefined) => {
+    const begun = await post<{ run_id: string }>(`${path}/run`, input === undefined ? {} : { input });
+    close();
+    go(["runs", String(begun.run_id)]);
+  };
+  return (
+    <Dialog title={`Run ${workflow.name}`} close={close}>
+      <InputForm schema={workflow.input_schema ?? undefined} type={workflow.input_type} action="Run" run={run} />
+    </Dialog>
+  );
+}

@@ -1,0 +1,60 @@
+// A chart over time, drawn by uPlot when it is first needed, in the colours of the theme.
+
+import { useEffect, useRef } from "preact/hooks";
+import type uPlot from "uplot";
+import { theme } from "./theme.tsx";
+import { duration } from "./format.ts";
+
+export interface Line {
+  label: string;
+  /** The name of a colour among the custom properties. */
+  colour: string;
+  values: (number | null)[];
+  kind?: "line" | "bars" | "points";
+}
+
+interface Props {
+  /** What the chart shows, in a sentence: for those who cannot see it. */
+  label: string;
+  /** In seconds since 1970. */
+  times: number[];
+  lines: Line[];
+  unit?: "seconds" | "count";
+  height?: number;
+  /** What is said of the time under the pointer, when it is not what is drawn. */
+  rows?: (index: number) => string[];
+}
+
+export function Chart({ label, times, lines, unit = "count", height = 180, rows }: Props) {
+  const element = useRef<HTMLDivElement>(null);
+  const mode = theme.value;
+  const data = JSON.stringify([times, lines]);
+  useEffect(() => {
+    const target = element.current;
+    if (!target || times.length === 0) return;
+    let plot: uPlot | null = null;
+    let gone = false;
+    const resize = new ResizeObserver(() => plot?.setSize({ width: target.clientWidth, height }));
+    void import("./plot.ts").then(({ plotted }) => {
+      if (gone) return;
+      plot = plotted(target, { times, lines, height, rows, format: unit === "seconds" ? duration : String });
+      resize.observe(target);
+    });
+    return () => {
+      gone = true;
+      resize.disconnect();
+      plot?.destroy();
+    };
+  }, [data, mode, height]);
+  if (times.length === 0) return <p class="muted">Nothing to draw yet.</p>;
+  return (
+    <figure class="chart">
+      <div ref={element} role="img" aria-label={label} />
+      <figcaption>
+        {lines.map((line) => (
+          <span key={line.label} class={`legend ${line.kind ?? "line"}`} style={{ "--colour": `var(--${line.colour})` }}>{line.label}</span>
+        ))}
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,50 @@
+// A dialog of the browser's own: it keeps the focus, and Esc closes it.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+interface Props {
+  title: string;
+  close: () => void;
+  wide?: boolean;
+  children: ComponentChildren;
+}
+
+export function Dialog({ title, close, wide, children }: Props) {
+  const element = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current?.showModal();
+    return () => before instanceof HTMLElement && before.focus();
+  }, []);
+  return (
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close}>
+      <div class="dialog-head">
+        <h2 id={id}>{title}</h2>
+        <button type="button" class="quiet" aria-label="Close" onClick={() => element.current?.close()}>✕</button>
+      </div>
+      {children}
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  text: string;
+  action: string;
+  run: () => void;
+  close: () => void;
+}
+
+export function Confirm({ title, text, action, run, close }: ConfirmProps) {
+  return (
+    <Dialog title={title} close={close}>
+      <p>{text}</p>
+      <div class="actions end">
+        <button type="button" onClick={close}>Keep it</button>
+        <button type="button" class="danger" onClick={() => (run(), close())}>{action}</button>
+      </div>
+    </Dialog>
+  );
+}

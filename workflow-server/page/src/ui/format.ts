@@ -1,0 +1,63 @@
+// Times, durations and numbers as people read them. Pure.
+
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
+  const s = Math.max(0, seconds);
+  if (s < 0.001) return s === 0 ? "0 s" : "< 1 ms";
+  if (s < 1) return `${Math.round(s * 1000)} ms`;
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
+  const minutes = Math.round(s / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`;
+  const hours = Math.round(s / 3600);
+  return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
+}
+
+/** How long before or after now: `3 min ago`, `in 2 h`. */
+export function relative(at: number, now: number): string {
+  const seconds = Math.abs(now - at) / 1000;
+  if (seconds < 5) return "now";
+  let text = `${Math.round(seconds)} s`;
+  if (seconds >= 50) text = `${Math.max(1, Math.round(seconds / 60))} min`;
+  if (seconds >= 3600 * 1.5) text = `${Math.round(seconds / 3600)} h`;
+  if (seconds >= 86400 * 1.5) text = `${Math.round(seconds / 86400)} d`;
+  return at > now ? `in ${text}` : `${text} ago`;
+}
+
+export function moment(at: number): string {
+  const date = new Date(at);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(at)}`;
+}
+
+export function clock(at: number): string {
+  const date = new Date(at);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+export function percent(share: number | null | undefined): string {
+  if (share === null || share === undefined) return "–";
+  const value = share * 100;
+  return `${value > 99 && value < 100 ? "> 99" : value.toFixed(value < 10 && value > 0 ? 1 : 0)} %`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+/** Text without the escape codes with which programs colour what they print. */
+export function plain(text: string): string {
+  return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-_]/g, "");
+}
+
+/** `load…_3` for a name that is too long: its ends tell names apart. */
+export function shorten(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const tail = Math.floor((most - 1) / 3);
+  return `${text.slice(0, most - 1 - tail)}…${text.slice(text.length - tail)}`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}

@@ -1,0 +1,50 @@
+// A problem as the server has told it: what, why, and in which field.
+
+import { place, type Problem } from "../api/problem.ts";
+
+interface Props {
+  problem: Problem | null;
+  /** Called with a place in the text that the problem is about. */
+  goTo?: (line: number, column: number) => void;
+  retry?: () => void;
+}
+
+export function ProblemBox({ problem, goTo, retry }: Props) {
+  if (!problem) return null;
+  return (
+    <div class="problem" role="alert">
+      <p class="problem-title">{problem.title}</p>
+      {problem.detail && problem.detail !== problem.title && <Text text={problem.detail} goTo={goTo} />}
+      {problem.errors.length > 0 && (
+        <ul>
+          {problem.errors.map((error, index) => (
+            <li key={index}>
+              {error.field && <code>{error.field}</code>} <Text text={error.message} goTo={goTo} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {problem.retryAfter && <p>Try again in {problem.retryAfter} s.</p>}
+      {retry && <button type="button" onClick={retry}>Try again</button>}
+    </div>
+  );
+}
+
+function Text({ text, goTo }: { text: string; goTo?: Props["goTo"] }) {
+  const found = goTo ? place(text) : null;
+  const body = text.includes("\n") ? <pre>{text}</pre> : <span>{text}</span>;
+  return (
+    <>
+      {body}
+      {found && goTo && (
+        <button type="button" class="link" onClick={() => goTo(found.line, found.column)}>
+          Go to line {found.line}
+        </button>
+      )}
+    </>
+  );
+}
+
+export function Waiting({ what }: { what: string }) {
+  return <p class="waiting" role="status">Loading {what} …</p>;
+}

@@ -1,0 +1,27 @@
+// Parts of a page that are shown one at a time; the address says which.
+
+import { href, type Route } from "../route.ts";
+
+export interface Tab {
+  id: string;
+  label: string;
+  count?: number | null;
+}
+
+/** Links, not ARIA tabs: each part has an address of its own. */
+export function Tabs({ tabs, current, route, label }: { tabs: Tab[]; current: string; route: Route; label: string }) {
+  return (
+    <nav class="tabs" aria-label={label}>
+      {tabs.map((tab, index) => (
+        <a
+          key={tab.id}
+          href={href(route.path, { ...route.params, tab: index === 0 ? null : tab.id })}
+          aria-current={tab.id === current ? "true" : undefined}
+        >
+          {tab.label}
+          {tab.count ? <span class="count">{tab.count.toLocaleString("en")}</span> : null}
+        </a>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,21 @@
+// Times that stay true while the page is open.
+
+import { signal } from "@preact/signals";
+import { duration, moment, relative } from "./format.ts";
+
+/** The time now, each second while the page can be seen. */
+export const now = signal(Date.now());
+setInterval(() => document.visibilityState === "visible" && (now.value = Date.now()), 1000);
+
+export function Ago({ at }: { at: string | null | undefined }) {
+  const time = at ? Date.parse(at) : NaN;
+  if (Number.isNaN(time)) return <span class="muted">–</span>;
+  return <time dateTime={at!} title={moment(time)}>{relative(time, now.value)}</time>;
+}
+
+/** How long something took, or takes so far. */
+export function Took({ from, to, seconds }: { from?: number | null; to?: number | null; seconds?: number | null }) {
+  if (seconds !== null && seconds !== undefined) return <span class="number">{duration(seconds)}</span>;
+  if (from === null || from === undefined) return <span class="muted">–</span>;
+  return <span class="number">{duration(((to ?? Math.max(from, now.value)) - from) / 1000)}</span>;
+}

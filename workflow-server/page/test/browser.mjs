@@ -1,0 +1,47 @@
+// Chromium, and what every test does with it.
+
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const PLACES = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+export const OUTPUT = fileURLToPath(new URL("./output/", import.meta.url));
+
+export async function launch() {
+  await mkdir(OUTPUT, { recursive: true });
+  const executablePath = PLACES.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error("no Chromium: install Debian's `chromium`, or name one in CHROMIUM");
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  return chromium.launch({ executablePath, args });
+}
+
+/** A page that notes what goes wrong in it. */
+export async function open(browser, { theme = "light", phone = false, motion = "reduce" } = {}) {
+  const viewport = phone ? { width: 390, height: 844 } : { width: 1360, height: 860 };
+  const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: motion, hasTouch: phone });
+  const page = await context.newPage();
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error.stack ?? error)));
+  page.on("console", (message) => {
+    // What the network refuses, tests ask for; scripts must not.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) faults.push(message.text());
+  });
+  return { context, page, faults };
+}
+
+export async function signIn(page, url, username = "alice", password = username) {
+  await page.goto(url);
+  await page.getByLabel("Username").fill(username);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+}
+
+/** The serious faults that axe finds, in words. */
+export async function axeFaults(page) {
+  const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
+}

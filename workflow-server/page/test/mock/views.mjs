@@ -1,0 +1,79 @@
+// What the server answers, made from workflows and runs.
+
+import { iso } from "./data.mjs";
+
+const seconds = (from, to) => (from && to ? (to - from) / 1000 : null);
+
+export function runItem(run) {
+  return {
+    id: run.id, number: run.number, workflow_id: run.workflow.id, workflow: run.workflow.name, status: run.status, trigger: run.trigger, idempotency_key: null, parent: null, user: run.user,
+    started_at: iso(run.at), begun_at: run.begun ? iso(run.begun) : null, completed_at: run.endedAt ? iso(run.endedAt) : null, duration_seconds: seconds(run.begun, run.endedAt),
+    error: run.error, events: run.events.length, owner: "worker-1",
+  };
+}
+
+export function runDetail(run) {
+  const jobs = [...run.jobs.values()].map((job) => ({
+    name: job.name, status: job.status, attempts: job.attempts.length, started_at: job.attempts[0] ? iso(job.attempts[0].from) : null,
+    completed_at: job.attempts.at(-1)?.to ? iso(job.attempts.at(-1).to) : null, duration_seconds: seconds(job.attempts[0]?.from, job.attempts.at(-1)?.to), error: job.error,
+  }));
+  return { ...runItem(run), input: run.input, result: run.result, jobs, graph: run.graph, awaiting: run.over ? [] : run.awaiting, editable: true };
+}
+
+export function jobDetail(run, name) {
+  const job = run.jobs.get(name);
+  if (!job) return null;
+  const before = run.before.get(name) ?? [];
+  return {
+    name, status: job.status, output: job.output, error: job.error, reason: job.reason ?? null, waits_for: before.slice(0, 20), values: {},
+    inputs: Object.fromEntries(before.slice(0, 20).map((other) => [other, run.jobs.get(other).output])),
+    attempts: job.attempts.map((a) => ({ attempt: a.attempt, status: a.status, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, duration_seconds: seconds(a.from, a.to), error: a.error, facts: a.to ? { exit_code: a.error ? 1 : 0 } : null, log: true })),
+  };
+}
+
+export function gantt(run) {
+  return { items: [...run.jobs.values()].flatMap((job) => job.attempts.map((a) => ({ job: job.name, attempt: a.attempt, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, status: a.status }))) };
+}
+
+export function workflowItem(workflow, runs) {
+  const { dag_spec, definition, location, input_schema, input_type, output_schema, runnable, editable, yaml, speed, trouble, ...item } = workflow;
+  const own = runs.filter((run) => run.workflow === workflow).sort((a, b) => a.at - b.at);
+  const ended = own.filter((run) => run.over);
+  const recent = own.slice(-20).map((run) => ({ id: run.id, status: run.status, started_at: iso(run.at), duration_seconds: seconds(run.begun, run.endedAt) }));
+  return { ...item, recent, success_rate: ended.length ? ended.filter((run) => run.status === "completed").length / ended.length : null };
+}
+
+export function workflowDetail(workflow, runs) {
+  const { dag_spec, definition, location, input_schema, input_type, output_schema, runnable, editable } = workflow;
+  return { ...workflowItem(workflow, runs), dag_spec, definition, location, input_schema, input_type, output_schema, runnable, editable };
+}
+
+export function overview(runs, workflows, now = Date.now()) {
+  const recent = runs.filter((run) => run.at > now - 864e5);
+  const counts = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+  for (const run of recent) counts[run.status] += 1;
+  const timeline = Array.from({ length: 24 }, (_, hour) => {
+    const from = now - (24 - hour) * 36e5;
+    const here = recent.filter((run) => run.over && run.endedAt >= from && run.endedAt < from + 36e5);
+    const of = (status) => here.filter((run) => run.status === status).length;
+    const took = here.map((run) => seconds(run.begun, run.endedAt)).sort((a, b) => a - b);
+    return { at: iso(from), completed: of("completed"), failed: of("failed"), cancelled: of("cancelled"), p50_seconds: took[Math.floor(took.length / 2)] ?? null, p95_seconds: took[Math.floor(took.length * 0.95)] ?? null };
+  });
+  const newest = (list) => list.sort((a, b) => b.at - a.at).slice(0, 20).map(runItem);
+  const most = [...workflows].sort((a, b) => b.execution_count - a.execution_count).slice(0, 8);
+  return {
+    running: newest(recent.filter((run) => run.status === "running")), failures: newest(recent.filter((run) => run.status === "failed")),
+    most_executed: most.map((w) => ({ workflow_id: w.id, workflow: w.name, execution_count: w.execution_count })), timeline, counts,
+  };
+}
+
+export const usage = {
+  molecules: [{ name: "data-loader", workflows: 4, executions: 812 }, { name: "data-processor", workflows: 3, executions: 640 }, { name: "mailer", workflows: 1, executions: 12 }],
+  atoms: [{ name: "csv-reader", molecule: "data-loader", workflows: 4, executions: 800 }, { name: "clean-data", molecule: "data-processor", workflows: 3, executions: 611 }, { name: "aggregate", molecule: "data-processor", workflows: 2, executions: 300 }],
+};
+
+export function stats(workflow) {
+  const figures = (k) => ({ completed: 20 * k, failed: k, cancelled: 0, success_rate: 20 / 21, mean_seconds: 3.4 * k, p50_seconds: 3 * k, p95_seconds: 8 * k, max_seconds: 12.5 * k });
+  const jobs = (workflow.dag_spec?.nodes ?? []).slice(0, 30).map(({ id }, i) => ({ job: id, ...figures(1 + (i % 3)) }));
+  return { items: [{ workflow_id: workflow.id, workflow: workflow.name, begun: 42, runs: figures(2), jobs }] };
+}
