@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use workflow_core::{Event, RunId, Status, Store as _, StoreError};
+use workflow_core::{Event, RunId, Status, StoreError};
 use workflow_store::Catalog;
 
 /// The feeds of all runs that are listened to.

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_store::{
-    Accounts as _, ApiToken, NewUser, Retention, TokenScope, User, UserChange, UserQuery,
+    ApiToken, NewUser, Retention, TokenScope, User, UserChange, UserQuery,
 };
 
 use super::problems::Problems;

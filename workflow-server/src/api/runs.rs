@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::{RunId, Status, Store as _, StoreError, StoredRun};
+use workflow_core::{RunId, Status, StoreError, StoredRun};
 use workflow_store::{Catalog, RunQuery};
 
 use super::problems::Problems;

@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_store::{Accounts as _, NewSession};
+use workflow_store::NewSession;
 
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Body;
 use crate::identity::{
-    COOKIE_NAME, Caller, Free, KnownBy, May, SESSION_TIME, Secret, digest, session_cookie,
+    COOKIE_NAME, Caller, Free, KnownBy, May, SESSION_TIME, Secret, digest, is_for_this_machine,
+    session_cookie,
     verify_password,
 };
 use crate::problem::Problem;
@@ -137,7 +138,7 @@ async fn sign_in(
         known_by: KnownBy::Session { csrf },
     };
     let mut response = Json(session(&app, Some(caller), false)).into_response();
-    set_cookie(&mut response, &cookie.into_text(), SESSION_TIME.as_secs(), &app);
+    set_cookie(&mut response, &cookie.into_text(), SESSION_TIME.as_secs(), &headers);
     Ok(response)
 }
 
@@ -146,8 +147,9 @@ fn wrong() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "credentials", detail)
 }
 
-fn set_cookie(response: &mut Response, value: &str, seconds: u64, app: &App) {
-    let secure = if app.options.loopback_only { "" } else { "; Secure" };
+fn set_cookie(response: &mut Response, value: &str, seconds: u64, headers: &HeaderMap) {
+    // Browsers send it over plain HTTP to this machine alone.
+    let secure = if is_for_this_machine(headers) { "" } else { "; Secure" };
     let cookie = format!(
         "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
     );
@@ -168,6 +170,6 @@ async fn sign_out(
         app.catalog.end_session(digest(cookie)).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&mut response, "", 0, &app);
+    set_cookie(&mut response, "", 0, &headers);
     Ok(response)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_store::{Catalog as _, Durations, JobStatistics, Statistics};
+use workflow_store::{Durations, JobStatistics, Statistics};
 
 use super::problems::Problems;
 use crate::app::App;

@@ -202,6 +202,11 @@ fn check_neighbour(parts: &Parts, options: &Options) -> Result<(), Problem> {
     if changes(&parts.method) { check_origin(&parts.headers, options) } else { Ok(()) }
 }
 
+/// Whether a request names this machine as whom it asks.
+pub(crate) fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback)
+}
+
 /// Whether a host, which may have a port, means this machine.
 fn is_loopback(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));

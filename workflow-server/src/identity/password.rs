@@ -2,7 +2,8 @@
 //! and two passes.
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 
 /// The shortest password, in characters (NIST SP 800-63B asks for 8 or more).
 const SHORTEST: usize = 8;

@@ -101,8 +101,6 @@ pub(crate) struct RunDocument {
     /// All of its jobs as `nodes`, and the order between them as `edges`.
     #[schema(value_type = Object)]
     graph: Json,
-    /// The names of signals that jobs are waiting for, where that is known.
-    awaiting: Vec<String>,
     /// Whether the caller may change it.
     editable: bool,
 }
@@ -151,7 +149,6 @@ impl RunDocument {
             result: of.result,
             jobs: of.jobs.into_iter().map(Job::from).collect(),
             graph: (*stored.workflow.graph).clone(),
-            awaiting: Vec::new(),
             editable,
         }
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use workflow_core::{
-    Engine, MessageKind, RunError, RunId, Status, Store as _, Trigger, Workflow,
+    Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow,
     WorkflowFile, WorkflowSnapshot, registry,
 };
 use crate::later::{Again, Later as _, repeat};

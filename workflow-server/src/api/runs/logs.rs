@@ -14,7 +14,7 @@ use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::command::{LogRecord, RunLog};
-use workflow_core::{OutputStream, RunId, Store as _, StoredRun, WorkflowFile};
+use workflow_core::{OutputStream, RunId, StoredRun, WorkflowFile};
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;

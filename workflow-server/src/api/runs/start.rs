@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::{
-    Begun, Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Store as _, Trigger,
+    Begun, Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger,
     WorkflowFile, WorkflowSnapshot, registry,
 };
 use workflow_store::{Source, StoredWorkflow};
@@ -56,8 +56,10 @@ pub(super) struct WaitAsked {
 /// A run that has ended while it was waited for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ended {
-    #[serde(flatten)]
-    started: Started,
+    /// The id of the run.
+    run_id: String,
+    /// What came of the request, for people.
+    message: String,
     #[serde(flatten)]
     run: RunDocument,
 }
@@ -134,7 +136,8 @@ pub(super) async fn answer(
         return Ok((StatusCode::ACCEPTED, Json(started)).into_response());
     }
     let run = document(app, caller, begun.run).await?;
-    Ok(Json(Ended { started, run }).into_response())
+    let Started { run_id, message, .. } = started;
+    Ok(Json(Ended { run_id, message, run }).into_response())
 }
 
 async fn until_end(app: &App, begun: &Beginning) {
