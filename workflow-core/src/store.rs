@@ -6,6 +6,8 @@ mod lease;
 mod memory;
 mod record;
 
+use std::any::Any;
+
 use async_trait::async_trait;
 
 use crate::event::Event;
@@ -27,8 +29,11 @@ pub use record::{
 /// others to [claim](Store::claim).
 ///
 /// Futures of a store may be awaited on any executor and on none.
+///
+/// A store is [`Any`], so that a part of a program that was given some store can find out whether
+/// it is one that can do more.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Any + Send + Sync {
     /// Begins a run with its first events, all or nothing; or finds the one that began under the
     /// same idempotency key of the same workflow, and then changes nothing.
     ///

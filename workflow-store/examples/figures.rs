@@ -54,6 +54,8 @@ impl Program {
             trigger: Trigger::Manual,
             idempotency_key: None,
             parent: None,
+            user: None,
+            workflow_id: None,
             created_at: SystemTime::now(),
             owner: Some(self.owner),
         };

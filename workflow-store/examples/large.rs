@@ -46,6 +46,8 @@ fn run(at: usize, graph: &Arc<Json>) -> (NewRun, Vec<Event>) {
         trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner: None,
     };

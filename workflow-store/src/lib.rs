@@ -30,6 +30,7 @@
 //! # Where to look
 //!
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
+//! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what of all this a user may see
 //! - [`Catalog`]: workflows listed, changed and counted; runs listed, pruned, exported, imported
 //!
 //! # Features
@@ -40,6 +41,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");
 
+mod accounts;
 mod blob;
 mod buckets;
 mod catalog;
@@ -53,6 +55,7 @@ mod postgres;
 mod queue;
 mod reader;
 mod runs;
+mod sight;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -62,15 +65,20 @@ mod value;
 mod version;
 mod writer;
 
+pub use accounts::{
+    Accounts, ApiToken, NewSession, NewToken, NewUser, ScopeError, Session, TokenScope, User,
+    UserChange, UserQuery,
+};
 pub use blob::MAX_INLINE;
 pub use catalog::{
     Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
     NewWorkflow, Page, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
     StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
 };
-pub use open::open;
+pub use open::{catalog, open};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresStore};
+pub use sight::Viewer;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};
 pub use store::SqlStore;

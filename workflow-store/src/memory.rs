@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, Owner, OwnerId, RunId, Status, WorkflowSnapshot};
+use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status};
 
 use crate::buckets::bucket;
 use crate::runs::{self, Late};
@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     definitions: HashMap<String, Vec<Known>>,
     /// Until when each owner is written down as alive.
     alive: HashMap<OwnerId, Instant>,
+    /// The names of users that have rows.
+    users: HashSet<String>,
     runs: HashMap<RunId, RunMemo>,
     /// The runs of the transaction at hand.
     touched: Vec<RunId>,
@@ -29,6 +31,8 @@ pub(crate) struct Memory {
 
 /// A definition that the database has.
 struct Known {
+    /// By which number the workflow was asked for, if by one.
+    asked: Option<i64>,
     graph: Arc<Json>,
     source: Option<Arc<Json>>,
     fingerprint: Arc<str>,
@@ -96,17 +100,21 @@ impl Memory {
     pub(crate) fn clear(&mut self) {
         self.definitions.clear();
         self.alive.clear();
+        self.users.clear();
         self.runs.clear();
     }
 
-    pub(crate) fn definition(&self, of: &WorkflowSnapshot) -> Option<DefinitionIds> {
+    /// What is known of the workflow of a run.
+    pub(crate) fn definition(&self, run: &NewRun) -> Option<DefinitionIds> {
+        let of = &run.workflow;
         let known = self.definitions.get(&of.name)?.iter().find(|known| {
             let same_source = match (&known.source, &of.source) {
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),
                 (None, None) => true,
                 _ => false,
             };
-            same_source
+            known.asked == run.workflow_id
+                && same_source
                 && Arc::ptr_eq(&known.graph, &of.graph)
                 && known.fingerprint == of.fingerprint
                 && known.metadata == of.metadata
@@ -114,7 +122,8 @@ impl Memory {
         known.map(|known| known.ids)
     }
 
-    pub(crate) fn know_definition(&mut self, of: &WorkflowSnapshot, ids: DefinitionIds) {
+    pub(crate) fn know_definition(&mut self, run: &NewRun, ids: DefinitionIds) {
+        let of = &run.workflow;
         if self.definitions.len() >= MOST_NAMES {
             self.definitions.clear();
         }
@@ -123,12 +132,27 @@ impl Memory {
             known.remove(0);
         }
         known.push(Known {
+            asked: run.workflow_id,
             graph: of.graph.clone(),
             source: of.source.clone(),
             fingerprint: of.fingerprint.clone(),
             metadata: of.metadata.clone(),
             ids,
         });
+    }
+
+    pub(crate) fn knows_user(&self, name: &str) -> bool {
+        self.users.contains(name)
+    }
+
+    pub(crate) fn know_user(&mut self, name: &str) {
+        if self.users.contains(name) {
+            return;
+        }
+        if self.users.len() >= MOST_NAMES {
+            self.users.clear();
+        }
+        self.users.insert(name.to_owned());
     }
 
     /// Whether the owner is written down as alive for another half of its lifetime.

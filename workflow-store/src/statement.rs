@@ -16,6 +16,7 @@ enum Owned {
     Number(i64),
     Bool(bool),
     Time(i64),
+    Uuid(u128),
 }
 
 impl Statement {
@@ -46,6 +47,14 @@ impl Statement {
         self.bind(Owned::Time(micros))
     }
 
+    pub(crate) fn uuid(&mut self, bits: u128) -> &mut Self {
+        self.bind(Owned::Uuid(bits))
+    }
+
+    pub(crate) fn first(&self, sql: &mut dyn Sql) -> Result<Option<Row>, SqlError> {
+        Ok(self.query(sql)?.into_iter().next())
+    }
+
     pub(crate) fn query(&self, sql: &mut dyn Sql) -> Result<Vec<Row>, SqlError> {
         sql.query(&self.text, &self.bound())
     }
@@ -68,6 +77,7 @@ impl Owned {
             Self::Number(number) => Value::Int(*number),
             Self::Bool(value) => Value::Bool(*value),
             Self::Time(micros) => Value::Time(*micros),
+            Self::Uuid(bits) => Value::Uuid(*bits),
         }
     }
 }

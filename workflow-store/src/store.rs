@@ -11,8 +11,10 @@ use workflow_core::{
 };
 
 use crate::crew::Crew;
-use crate::operation::Company;
+use crate::operation::{Answer, Company, Cx};
 use crate::runs::{self, Appended, Beginning};
+use crate::sight::{Sight, Viewer};
+use crate::sql::Sql;
 
 /// A kind of database. Implemented by this crate only.
 #[doc(hidden)]
@@ -25,18 +27,66 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {}
 /// asked for is done, and the connections are closed.
 pub struct SqlStore<D> {
     pub(crate) crew: Arc<Crew>,
+    /// Whom this handle answers to.
+    pub(crate) viewer: Viewer,
     database: PhantomData<D>,
 }
 
 impl<D: Database> SqlStore<D> {
     pub(crate) fn with_crew(crew: Crew) -> Self {
-        Self { crew: Arc::new(crew), database: PhantomData }
+        Self { crew: Arc::new(crew), viewer: Viewer::All, database: PhantomData }
+    }
+
+    /// Another handle, for this viewer.
+    pub(crate) fn for_viewer(&self, viewer: Viewer) -> Self {
+        Self { viewer, ..self.clone() }
+    }
+
+    /// Reads what the viewer sees.
+    pub(crate) async fn look<T, F>(&self, mut work: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Sql, Sight) -> Answer<T> + Send + 'static,
+    {
+        let viewer = self.viewer.clone();
+        let look = move |sql: &mut dyn Sql| {
+            let sight = Sight::of(sql, &viewer)?;
+            work(sql, sight)
+        };
+        self.crew.read(look).await
+    }
+
+    /// Changes what the viewer may.
+    pub(crate) async fn change<T, F>(&self, company: Company, mut work: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Cx<'_>, Sight) -> Answer<T> + Send + 'static,
+    {
+        let viewer = self.viewer.clone();
+        let change = move |cx: &mut Cx<'_>| {
+            let sight = Sight::of(cx.sql, &viewer)?;
+            work(cx, sight)
+        };
+        self.crew.write(company, change).await
+    }
+
+    /// Sees to it that this is no handle of a user, which drives no runs.
+    fn check_engine(&self) -> Result<(), StoreError> {
+        match &self.viewer {
+            Viewer::All => Ok(()),
+            Viewer::User(user) => Err(StoreError::Unusable(
+                format!(
+                    "what user `{user}` sees of a store drives no runs; give the engine the store"
+                )
+                .into(),
+            )),
+        }
     }
 }
 
 impl<D> Clone for SqlStore<D> {
     fn clone(&self) -> Self {
-        Self { crew: self.crew.clone(), database: PhantomData }
+        Self { crew: self.crew.clone(), viewer: self.viewer.clone(), database: PhantomData }
     }
 }
 
@@ -48,22 +98,29 @@ impl<D> fmt::Debug for SqlStore<D> {
 
 #[async_trait]
 impl<D: Database> Store for SqlStore<D> {
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, mut run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+        if let Viewer::User(user) = &self.viewer {
+            if run.owner.is_some() {
+                self.check_engine()?;
+            }
+            run.user = Some(user.clone());
+        }
         let new = Arc::new(Beginning::new(run, &events)?);
-        Ok(self.crew.write(Company::Shared, move |cx| runs::begin(cx, &new)).await?)
+        Ok(self.change(Company::Shared, move |cx, sight| runs::begin(cx, sight, &new)).await?)
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+        self.check_engine()?;
         let new = Arc::new(Appended::new(lease, events)?);
         Ok(self.crew.write(Company::Shared, move |cx| runs::append(cx, &new)).await?)
     }
 
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        Ok(self.crew.read(move |sql| runs::events(sql, run, from, limit)).await?)
+        Ok(self.look(move |sql, sight| runs::events(sql, sight, run, from, limit)).await?)
     }
 
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        Ok(self.crew.read(move |sql| Ok(runs::run(sql, run)?)).await?)
+        Ok(self.look(move |sql, sight| Ok(runs::run(sql, sight, run)?)).await?)
     }
 
     async fn orphans(
@@ -71,34 +128,39 @@ impl<D: Database> Store for SqlStore<D> {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
+        self.check_engine()?;
         Ok(self.crew.read(move |sql| runs::orphans(sql, after, limit)).await?)
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        self.check_engine()?;
         let runs = runs.to_vec();
         Ok(self.crew.write(Company::Alone, move |cx| runs::claim(cx, owner, &runs)).await?)
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.check_engine()?;
         let leases = leases.to_vec();
         Ok(self.crew.write(Company::Shared, move |cx| runs::release(cx, &leases)).await?)
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.check_engine()?;
         let leases = leases.to_vec();
         Ok(self.crew.write(Company::Shared, move |cx| runs::renew(cx, owner, &leases)).await?)
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
         let body = runs::write_json(&message)?;
-        Ok(self.crew.write(Company::Shared, move |cx| runs::send(cx, run, &body)).await?)
+        Ok(self.change(Company::Shared, move |cx, sight| runs::send(cx, sight, run, &body)).await?)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
+        self.check_engine()?;
         Ok(self.crew.read(move |sql| runs::inbox(sql, owner, after)).await?)
     }
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
-        Ok(self.crew.read(move |sql| runs::messages(sql, run)).await?)
+        Ok(self.look(move |sql, sight| runs::messages(sql, sight, run)).await?)
     }
 }

@@ -35,6 +35,8 @@ async fn begin(store: &PostgresStore) -> Result<Lease, StoreError> {
         trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
     };

@@ -40,6 +40,8 @@ fn new_run() -> NewRun {
         trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
     }
@@ -196,7 +198,7 @@ fn many_open_a_new_file_at_once() {
     threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     let file = Connection::open(&path).expect("a database");
     let one = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
-    assert_eq!(one("SELECT count(*) FROM refinery_schema_history"), 1);
+    assert_eq!(one("SELECT count(*) FROM refinery_schema_history"), 2);
     assert_eq!(one("SELECT count(*) FROM workflows_workflow"), 1);
     assert_eq!(one("SELECT execution_count FROM workflows_workflow"), 6);
 }

@@ -59,6 +59,8 @@ pub(super) async fn begin(
         trigger: Trigger::Retry,
         idempotency_key: key,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner: None,
     };

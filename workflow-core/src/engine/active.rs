@@ -36,6 +36,8 @@ pub(super) struct ActiveRun {
     pub(super) span: tracing::Span,
     /// The job that the run is inside of.
     pub(super) outer: Option<JobContext>,
+    /// Who asked for the run.
+    pub(super) user: Option<Arc<str>>,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
@@ -78,7 +80,7 @@ impl ActiveRun {
         outer: Option<JobContext>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input } = what;
+        let Runnable { workflow, plan, input, user } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
@@ -94,6 +96,7 @@ impl ActiveRun {
                 runtime,
                 span,
                 outer,
+                user,
                 state: Mutex::new(state),
                 bell: Condvar::new(),
                 report: OnceLock::new(),

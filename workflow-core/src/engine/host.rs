@@ -30,6 +30,10 @@ impl Host for ActiveRun {
         self.workflow.name().to_string()
     }
 
+    fn user(&self) -> Option<Arc<str>> {
+        self.user.clone()
+    }
+
     fn job_name(&self, job: u32) -> String {
         self.lock().names.get(&self.plan.graph, job).into_owned()
     }

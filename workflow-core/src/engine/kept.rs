@@ -1,5 +1,9 @@
 //! What a store is told of a run before it begins.
 
+use std::sync::Arc;
+
+use serde_json::json;
+
 use super::Shared;
 use super::request::{Runnable, Terms};
 use crate::id::RunId;
@@ -8,6 +12,35 @@ use crate::run::RunError;
 use crate::store::{NewRun, WorkflowSnapshot};
 use crate::value::Type;
 use crate::workflow::{Plan, Workflow};
+
+impl WorkflowSnapshot {
+    /// A workflow as it is apart from any run. Where its graph depends on the input, or cannot be
+    /// drawn, the graph has no jobs and the fingerprint is empty.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    /// use workflow_core::WorkflowSnapshot;
+    ///
+    /// #[register_workflow(name = "nightly", metadata = { "project": "sales" })]
+    /// fn nightly() -> u64 { 7 }
+    ///
+    /// let workflow = registry::get("nightly")?.workflow();
+    /// assert_eq!(WorkflowSnapshot::of(&*workflow).metadata.project(), Some("sales"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(workflow: &dyn Workflow) -> Self {
+        if let Ok(plan) = workflow.plan(None) {
+            return snapshot(workflow, &plan);
+        }
+        Self {
+            name: workflow.name().to_string(),
+            metadata: workflow.metadata().clone(),
+            fingerprint: "".into(),
+            source: workflow.source(),
+            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
+        }
+    }
+}
 
 /// A workflow as it is at the time of a run.
 fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
@@ -42,10 +75,12 @@ pub(super) fn new_run(engine: &Shared, what: &Runnable, terms: Terms) -> Result<
     Ok(NewRun {
         id: RunId::made_at(created_at),
         workflow: snapshot(workflow, plan),
+        workflow_id: terms.workflow_id,
         input,
         trigger: terms.trigger,
         idempotency_key: terms.idempotency_key,
         parent: terms.parent,
+        user: what.user.as_deref().map(str::to_owned),
         created_at,
         owner: engine.keeper.as_ref().map(|keeper| keeper.owner()),
     })

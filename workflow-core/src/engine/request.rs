@@ -61,6 +61,7 @@ pub struct RunRequest {
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
     terms: Terms,
+    user: Option<Arc<str>>,
     /// The job that the run is inside of.
     outer: Option<JobContext>,
 }
@@ -71,6 +72,7 @@ pub(super) struct Terms {
     pub(super) trigger: Trigger,
     pub(super) idempotency_key: Option<String>,
     pub(super) parent: Option<Parent>,
+    pub(super) workflow_id: Option<i64>,
 }
 
 /// A workflow with its plan for an input that fits.
@@ -78,6 +80,8 @@ pub(super) struct Runnable {
     pub(super) workflow: Arc<dyn Workflow>,
     pub(super) plan: Arc<Plan>,
     pub(super) input: Option<Boxed>,
+    /// Who asked for the run.
+    pub(super) user: Option<Arc<str>>,
 }
 
 enum Input {
@@ -88,7 +92,8 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        Self { engine, workflow, input: Input::None, terms: Terms::default(), outer: None }
+        let (terms, user) = (Terms::default(), None);
+        Self { engine, workflow, input: Input::None, terms, user, outer: None }
     }
 
     /// Sets a text by which a repeated request is known: of one workflow, the engine's store
@@ -103,6 +108,20 @@ impl RunRequest {
     /// Sets why the run begins, which its store keeps. Default: [`Trigger::Manual`].
     pub fn trigger(mut self, trigger: Trigger) -> Self {
         self.terms.trigger = trigger;
+        self
+    }
+
+    /// Sets who asks for the run: the name of a user, which the engine's store keeps. The runs of
+    /// workflows inside of it have the same user. Default: nobody.
+    pub fn user(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.user = Some(name.into());
+        self
+    }
+
+    /// Sets the number by which the engine's store knows the workflow. Default: the store finds
+    /// the workflow by its name.
+    pub fn workflow_id(mut self, id: i64) -> Self {
+        self.terms.workflow_id = Some(id);
         self
     }
 
@@ -200,7 +219,7 @@ impl RunRequest {
             .plan(input.as_deref())
             .map_err(|error| RunError::Plan { workflow: name(), error })?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok((Runnable { workflow, plan, input }, self.terms, self.outer))
+        Ok((Runnable { workflow, plan, input, user: self.user }, self.terms, self.outer))
     }
 }
 

@@ -241,7 +241,8 @@ fn know(stored: StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
         let difference = error::difference(&snapshot.graph, &graph.graph);
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
-    Ok(Runnable { workflow, plan, input })
+    let user = stored.user.as_deref().map(Arc::from);
+    Ok(Runnable { workflow, plan, input, user })
 }
 
 /// All that is on record of a run.

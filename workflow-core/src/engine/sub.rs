@@ -67,6 +67,9 @@ async fn run_inside(
         let key = format!("{}/{}", context.idempotency_key(), context.attempt());
         request = request.idempotency_key(key).parent(Parent { run, job: context.job_name() });
     }
+    if let Some(user) = context.user() {
+        request = request.user(user);
+    }
     let run = request.inside(context.clone()).start().map_err(unfit)?;
     let ended = match select(run.wait(), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,

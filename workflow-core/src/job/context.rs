@@ -68,6 +68,11 @@ impl JobContext {
         self.host().map(|host| host.workflow_name()).unwrap_or_default()
     }
 
+    /// The user who asked for the run; `None` when nobody was named, and outside of a run.
+    pub fn user(&self) -> Option<Arc<str>> {
+        self.host().and_then(|host| host.user())
+    }
+
     /// The job's name in its workflow; empty outside of a run.
     pub fn job_name(&self) -> String {
         self.host().map(|host| host.job_name(self.scope.job)).unwrap_or_default()

@@ -153,6 +153,8 @@ pub(crate) trait Host: Send + Sync {
     fn engine(&self) -> Arc<dyn Any + Send + Sync>;
     fn run_id(&self) -> RunId;
     fn workflow_name(&self) -> String;
+    /// Who asked for the run.
+    fn user(&self) -> Option<Arc<str>>;
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);

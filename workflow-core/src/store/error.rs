@@ -32,6 +32,12 @@ pub enum StoreError {
         /// The run's id.
         run: RunId,
     },
+    /// There is no workflow that the run could be of.
+    #[error("the store has no workflow {workflow}; list the workflows to see which there are")]
+    NoWorkflow {
+        /// Its number, or its name in backticks.
+        workflow: String,
+    },
     /// There is a run with this id already.
     #[error("the store has a run {run} already")]
     Exists {

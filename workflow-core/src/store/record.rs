@@ -18,6 +18,9 @@ pub struct NewRun {
     pub id: RunId,
     /// Which workflow it runs.
     pub workflow: WorkflowSnapshot,
+    /// The number by which the store knows the workflow, where several have its name. Without it
+    /// the store finds the workflow by its name. A store that knows no numbers passes it over.
+    pub workflow_id: Option<i64>,
     /// The input; `None` for a workflow that takes none.
     pub input: Option<Json>,
     /// Why it begins.
@@ -26,6 +29,8 @@ pub struct NewRun {
     pub idempotency_key: Option<String>,
     /// The job of another run that this one belongs to.
     pub parent: Option<Parent>,
+    /// Who asked for it: the name of the user who was signed in.
+    pub user: Option<String>,
     /// When it was asked for.
     pub created_at: SystemTime,
     /// Who drives it. Without one, the run is pending until somebody claims it.
@@ -116,6 +121,9 @@ pub struct StoredRun {
     pub idempotency_key: Option<String>,
     /// The job of another run that this one belongs to.
     pub parent: Option<Parent>,
+    /// Who asked for it: the name of the user who was signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When it was asked for.
     #[serde(with = "rfc3339")]
     pub created_at: SystemTime,
@@ -136,6 +144,7 @@ impl StoredRun {
             trigger: run.trigger,
             idempotency_key: run.idempotency_key,
             parent: run.parent,
+            user: run.user,
             created_at: run.created_at,
             events,
             owner: run.owner.map(|owner| owner.id),

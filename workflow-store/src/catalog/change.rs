@@ -6,11 +6,15 @@ use serde_json::Value as Json;
 use workflow_core::{Metadata, WorkflowName};
 
 use super::request::{NewWorkflow, WorkflowChange};
-use super::{CatalogError, StoredWorkflow, metadata, resolve::resolve, workflow, workflows};
+use super::resolve::{resolve, resolve_own};
+use super::{CatalogError, StoredWorkflow, metadata, workflow};
+use crate::accounts;
 use crate::label;
 use crate::operation::{Answer, Cx};
 use crate::runs::slug;
+use crate::sight::Sight;
 use crate::sql::{Sql, SqlError, SqlKind};
+use crate::statement::Statement;
 use crate::value::{Value, clean, clean_json, to_micros};
 
 /// Adds a workflow.
@@ -34,7 +38,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
     ] {
         check_length(field, text)?;
     }
-    let user = new.user.as_deref().map(|name| user(cx.sql, name)).transpose()?;
+    let user = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
     let app_name = new.app_name.as_deref().map(clean);
     let texts = [
         clean_json(&new.molecules_used.clone().into()),
@@ -103,32 +107,14 @@ fn check_length(field: &'static str, text: Option<&String>) -> Result<(), Catalo
     }
 }
 
-/// The number of a user, who is added when unknown.
-fn user(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
-    let cleaned = clean(name);
-    if cleaned.is_empty() || cleaned.chars().count() > 150 {
-        return Err(CatalogError::Invalid {
-            field: "the user",
-            found: format!("`{name}`"),
-            cure: "give a name of 1 to 150 characters",
-        }
-        .into());
-    }
-    if let Some(id) = workflows::user(sql, &cleaned)? {
-        return Ok(id);
-    }
-    let add = "INSERT INTO accounts_user (username) VALUES ($1) ON CONFLICT DO NOTHING";
-    sql.execute(add, &[Value::Text(&cleaned)])?;
-    Ok(workflows::user(sql, &cleaned)?.ok_or_else(|| gone(name))?)
-}
-
 /// Changes a workflow.
 pub(crate) fn update(
     cx: &mut Cx<'_>,
+    sight: Sight,
     which: &str,
     change: &WorkflowChange,
 ) -> Answer<StoredWorkflow> {
-    let id = resolve(cx.sql, which)?;
+    let id = resolve_own(cx.sql, sight, which, "change")?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     if let Some(name) = &change.name {
         check_name(name)?;
@@ -194,17 +180,22 @@ const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2,
     dag_spec = $9, definition = $10, is_active = $11, version = $12, updated_at = $13, \
     edited = TRUE WHERE id = $14";
 
-/// How many runs a workflow has.
-pub(crate) fn count_runs(sql: &mut dyn Sql, which: &str) -> Answer<u64> {
-    let id = resolve(sql, which)?;
-    let count = "SELECT count(*) FROM workflows_workflowrun WHERE workflow_id = $1";
-    Ok(sql.first(count, &[Value::Int(id)])?.map_or(Ok(0), |row| row.count(0))?)
+/// How many runs of a workflow are seen.
+pub(crate) fn count_runs(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<u64> {
+    let found = resolve(sql, sight, which)?;
+    let mut count = Statement::default();
+    count.add("SELECT count(*) FROM workflows_workflowrun r WHERE r.workflow_id = ");
+    count.number(found.id);
+    if !found.is_own {
+        sight.run(&mut count);
+    }
+    Ok(count.first(sql)?.map_or(Ok(0), |row| row.count(0))?)
 }
 
 /// Deletes a workflow and its runs.
-pub(crate) fn delete(cx: &mut Cx<'_>, which: &str) -> Answer<u64> {
-    let id = resolve(cx.sql, which)?;
-    let count = count_runs(cx.sql, &id.to_string())?;
+pub(crate) fn delete(cx: &mut Cx<'_>, sight: Sight, which: &str) -> Answer<u64> {
+    let id = resolve_own(cx.sql, sight, which, "delete")?;
+    let count = count_runs(cx.sql, sight, &id.to_string())?;
     cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;
     super::prune::sweep(cx.sql)?;
     cx.memory.clear();

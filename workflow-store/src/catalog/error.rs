@@ -20,6 +20,22 @@ pub enum CatalogError {
         /// The ids, names and projects of the workflows.
         candidates: Vec<String>,
     },
+    /// The user of this handle may not do this.
+    #[error("user `{user}` may not {what}; {cure}")]
+    Forbidden {
+        /// The name of the user.
+        user: String,
+        /// What was asked for.
+        what: String,
+        /// What would help.
+        cure: &'static str,
+    },
+    /// There is an account of this name.
+    #[error("there is a user `{0}` already; take another name, or change that account")]
+    UserExists(String),
+    /// There is no account of this name.
+    #[error("there is no user `{0}`; list the users to see which there are")]
+    NoUser(String),
     /// There is no such run.
     #[error("the store has no run {0}")]
     NoRun(RunId),

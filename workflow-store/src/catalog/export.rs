@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
 
+use super::resolve::resolve;
 use super::workflow::{Source, StoredWorkflow};
 use super::{CatalogError, NewWorkflow, change};
 use crate::operation::{Answer, Cx};
 use crate::runs::{self, Beginning};
+use crate::sight::Sight;
 use crate::sql::Sql;
+use crate::statement::Statement;
 use crate::value::{Value, signed};
 
 /// What an import has added.
@@ -91,21 +94,35 @@ impl From<StoredWorkflow> for PortableWorkflow {
     }
 }
 
+/// The workflows that are exported.
+pub(crate) fn workflows(sql: &mut dyn Sql, sight: Sight, which: Option<&str>) -> Answer<Vec<i64>> {
+    if let Some(which) = which {
+        return Ok(vec![resolve(sql, sight, which)?.id]);
+    }
+    let mut all = Statement::default();
+    all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
+    sight.workflow(&mut all);
+    let rows = all.add(" ORDER BY w.id").query(sql)?;
+    rows.iter().map(|row| Ok(row.int(0)?)).collect()
+}
+
 /// The runs of a workflow after a number, oldest first, with that number.
 pub(crate) fn runs_of(
     sql: &mut dyn Sql,
+    sight: Sight,
     workflow: i64,
     after: i64,
     limit: usize,
 ) -> Answer<Vec<(i64, StoredRun)>> {
-    let rows = sql.query(
-        "SELECT id, run_id FROM workflows_workflowrun \
-         WHERE workflow_id = $1 AND id > $2 AND definition_id IS NOT NULL ORDER BY id LIMIT $3",
-        &[Value::Int(workflow), Value::Int(after), Value::Int(signed(limit as u64))],
-    )?;
+    let mut page = Statement::default();
+    page.add("SELECT r.id, r.run_id FROM workflows_workflowrun r WHERE r.workflow_id = ");
+    page.number(workflow).add(" AND r.id > ").number(after);
+    page.add(" AND r.definition_id IS NOT NULL");
+    sight.run(&mut page);
+    let rows = page.add(" ORDER BY r.id LIMIT ").number(signed(limit as u64)).query(sql)?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(run) = runs::run(sql, RunId::from_u128(row.uuid(1)?))? {
+        if let Some(run) = runs::run(sql, sight, RunId::from_u128(row.uuid(1)?))? {
             found.push((row.int(0)?, run));
         }
     }
@@ -194,7 +211,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
         }
     }
     for ReadRun { run, events, .. } in &import.runs {
-        if runs::run(cx.sql, run.id)?.is_some() {
+        if runs::run(cx.sql, Sight::All, run.id)?.is_some() {
             imported.skipped += 1;
             continue;
         }
@@ -205,10 +222,12 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             trigger: run.trigger,
             idempotency_key: run.idempotency_key.clone(),
             parent: run.parent.clone(),
+            user: run.user.clone(),
+            workflow_id: None,
             created_at: run.created_at,
             owner: None,
         };
-        match runs::begin(cx, &std::sync::Arc::new(Beginning::new(new, events)?))? {
+        match runs::begin(cx, Sight::All, &std::sync::Arc::new(Beginning::new(new, events)?))? {
             workflow_core::Begun::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;

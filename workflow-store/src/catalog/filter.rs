@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::label::{Kind, shorten, words};
+use crate::sight::Sight;
 use crate::statement::Statement;
 
 /// Which workflows are asked for: those to which all of this applies.
@@ -71,11 +72,13 @@ pub(crate) enum Condition {
     Active(bool),
     Label(Kind, String, String),
     Prefix(String),
+    /// The user with this number sees it.
+    Seen(i64),
 }
 
 impl WorkflowQuery {
-    /// All that applies; the user by number, who is looked up before.
-    pub(crate) fn conditions(&self, user: Option<i64>) -> Vec<Condition> {
+    /// All that applies, to what is seen; the user by number, who is looked up before.
+    pub(crate) fn conditions(&self, sight: Sight, user: Option<i64>) -> Vec<Condition> {
         let columns =
             [("project", &self.project), ("domain", &self.domain), ("app_name", &self.app_name)];
         let columns = columns.into_iter().filter_map(|(column, value)| {
@@ -107,6 +110,7 @@ impl WorkflowQuery {
             .chain(labels.into_iter().flatten())
             .chain(metadata)
             .chain(words(text).map(Condition::Prefix))
+            .chain(sight.user().map(Condition::Seen))
             .collect()
     }
 }
@@ -132,6 +136,16 @@ impl Condition {
             }
             Self::Active(value) => {
                 statement.add("coalesce(w.is_active, TRUE) = ").bool(*value);
+            }
+            Self::Seen(_) if leads => {
+                statement.add("w.id IN (");
+                self.add_seen(statement, "v.id");
+                statement.add(")");
+            }
+            Self::Seen(user) => {
+                statement.add("(coalesce(w.user_id, -1) = ").number(*user);
+                statement
+                    .add(" OR (coalesce(w.user_id, -1) = -1 AND w.source || '' = 'registered'))");
             }
             Self::Label(..) | Self::Prefix(_) if leads => {
                 statement.add("w.id IN (SELECT l.workflow_id FROM workflows_label l WHERE ");
@@ -160,10 +174,26 @@ impl Condition {
         }
     }
 
+    /// By an index for each of the two reasons.
+    fn add_seen(&self, statement: &mut Statement, what: &str) {
+        let Self::Seen(user) = self else { return };
+        statement.add(&format!("SELECT {what} FROM workflows_workflow v WHERE v.user_id = "));
+        statement.number(*user).add(&format!(
+            " UNION ALL SELECT {what} FROM workflows_workflow v \
+             WHERE v.source = 'registered' AND v.user_id IS NULL"
+        ));
+    }
+
     /// Asks how many there are, and stops counting at one more than `most`.
     pub(crate) fn count(&self, most: i64) -> Statement {
         let mut statement = Statement::default();
-        statement.add("SELECT count(*) FROM (SELECT 1 FROM ");
+        statement.add("SELECT count(*) FROM (");
+        if matches!(self, Self::Seen(_)) {
+            self.add_seen(&mut statement, "1");
+            statement.add(" LIMIT ").number(most + 1).add(") AS found");
+            return statement;
+        }
+        statement.add("SELECT 1 FROM ");
         if matches!(self, Self::Label(..) | Self::Prefix(_)) {
             statement.add("workflows_label l WHERE ");
             self.add_label(&mut statement);

@@ -1,9 +1,10 @@
 //! The catalog, on either database.
 
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use workflow_core::{RunId, StoreError};
+use workflow_core::{RunId, StoreError, WorkflowSnapshot};
 
 use super::export::{Import, Line};
 use super::{
@@ -12,29 +13,52 @@ use super::{
     resolve, runs, stats, workflow, workflows,
 };
 use crate::label;
-use crate::operation::Company;
-use crate::sql::Fault;
+use crate::operation::{Company, Cx};
+use crate::sight::{Sight, Viewer};
 use crate::store::{Database, SqlStore};
 use crate::value::Value;
 
 #[async_trait]
 impl<D: Database> Catalog for SqlStore<D> {
+    fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog> {
+        // Nobody sees more than the one who passes the handle on.
+        let viewer = match &self.viewer {
+            Viewer::All => viewer,
+            user => user.clone(),
+        };
+        Arc::new(self.for_viewer(viewer))
+    }
+
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError> {
         self.catch_up().await?;
-        Ok(self.crew.read(move |sql| workflows::workflows(sql, &query)).await?)
+        Ok(self.look(move |sql, sight| workflows::workflows(sql, sight, &query)).await?)
     }
 
     async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError> {
         let which = which.to_owned();
-        let found = self.crew.read(move |sql| {
-            let id = resolve::resolve(sql, &which)?;
+        let found = self.look(move |sql, sight| {
+            let id = resolve::resolve(sql, sight, &which)?.id;
             let found = workflow::by_id(sql, id)?;
             found.ok_or_else(|| CatalogError::NoWorkflow(which.clone()).into())
         });
         Ok(found.await?)
     }
 
+    async fn announce(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError> {
+        self.viewer.check_all("announce workflows")?;
+        let workflows = workflows.to_vec();
+        let announce = move |cx: &mut Cx<'_>| {
+            workflows.iter().try_for_each(|workflow| Ok(crate::runs::announce(cx, workflow)?))
+        };
+        Ok(self.crew.write(Company::Alone, announce).await?)
+    }
+
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError> {
+        let user = match &self.viewer {
+            Viewer::User(user) => Some(user.clone()),
+            Viewer::All => new.user.clone(),
+        };
+        let new = NewWorkflow { user, ..new };
         Ok(self.crew.write(Company::Shared, move |cx| change::create(cx, &new)).await?)
     }
 
@@ -44,42 +68,42 @@ impl<D: Database> Catalog for SqlStore<D> {
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError> {
         let which = which.to_owned();
-        let update = move |cx: &mut crate::operation::Cx<'_>| change::update(cx, &which, &change);
-        Ok(self.crew.write(Company::Alone, update).await?)
+        let update =
+            move |cx: &mut Cx<'_>, sight: Sight| change::update(cx, sight, &which, &change);
+        Ok(self.change(Company::Alone, update).await?)
     }
 
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
-        Ok(self.crew.read(move |sql| change::count_runs(sql, &which)).await?)
+        Ok(self.look(move |sql, sight| change::count_runs(sql, sight, &which)).await?)
     }
 
     async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
-        Ok(self.crew.write(Company::Alone, move |cx| change::delete(cx, &which)).await?)
+        Ok(self.change(Company::Alone, move |cx, sight| change::delete(cx, sight, &which)).await?)
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError> {
-        Ok(self.crew.read(move |sql| runs::list(sql, &query)).await?)
+        Ok(self.look(move |sql, sight| runs::list(sql, sight, &query)).await?)
     }
 
     async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError> {
-        Ok(self.crew.read(move |sql| runs::details(sql, run)).await?)
+        Ok(self.look(move |sql, sight| runs::details(sql, sight, run)).await?)
     }
 
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError> {
         let which = which.map(str::to_owned);
-        Ok(self.crew.read(move |sql| stats::statistics(sql, which.as_deref())).await?)
+        Ok(self.look(move |sql, sight| stats::statistics(sql, sight, which.as_deref())).await?)
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, CatalogError> {
         let of = retention.clone();
-        let workflows = self.crew.read(move |sql| prune::workflows(sql, &of)).await?;
+        let workflows = self.look(move |sql, sight| prune::workflows(sql, sight, &of)).await?;
         let mut deleted = 0;
         for workflow in workflows {
             loop {
                 let retention = retention.clone();
-                let work =
-                    move |cx: &mut crate::operation::Cx<'_>| prune::prune(cx, workflow, &retention);
+                let work = move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
                 let (count, more) = self.crew.write(Company::Alone, work).await?;
                 deleted += count;
                 if !more {
@@ -99,13 +123,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         out: &mut (dyn Write + Send),
     ) -> Result<(), CatalogError> {
         let which = which.map(str::to_owned);
-        let ids = self.crew.read(move |sql| match &which {
-            Some(which) => Ok(vec![resolve::resolve(sql, which)?]),
-            None => {
-                let rows = sql.query("SELECT id FROM workflows_workflow ORDER BY id", &[])?;
-                rows.iter().map(|row| Ok::<_, Fault>(row.int(0)?)).collect()
-            }
-        });
+        let ids = self.look(move |sql, sight| export::workflows(sql, sight, which.as_deref()));
         for id in ids.await? {
             let found = self.crew.read(move |sql| Ok(workflow::by_id(sql, id)?)).await?;
             let Some(found) = found else { continue };
@@ -116,6 +134,7 @@ impl<D: Database> Catalog for SqlStore<D> {
     }
 
     async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError> {
+        self.viewer.check_all("import")?;
         let import = Import::read(lines)?;
         Ok(self.crew.write(Company::Alone, move |cx| export::import(cx, &import)).await?)
     }
@@ -132,9 +151,9 @@ impl<D: Database> SqlStore<D> {
     ) -> Result<(), CatalogError> {
         let mut after = 0;
         loop {
-            let page =
-                move |sql: &mut dyn crate::sql::Sql| export::runs_of(sql, workflow, after, PAGE);
-            let page = self.crew.read(page).await?;
+            let page = self
+                .look(move |sql, sight| export::runs_of(sql, sight, workflow, after, PAGE))
+                .await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = *last;
             for (_, run) in page {
@@ -144,8 +163,9 @@ impl<D: Database> SqlStore<D> {
                 let mut from = 0;
                 while from < count {
                     let most = usize::try_from(count - from).unwrap_or(PAGE).min(PAGE);
-                    let events =
-                        self.crew.read(move |sql| crate::runs::events(sql, id, from, most)).await?;
+                    let events = self
+                        .look(move |sql, sight| crate::runs::events(sql, sight, id, from, most))
+                        .await?;
                     if events.is_empty() {
                         break;
                     }

@@ -14,20 +14,26 @@ mod request;
 mod resolve;
 mod runs;
 mod stats;
-mod time;
+pub(crate) mod time;
 mod workflow;
 mod workflows;
 
 use std::io::{BufRead, Write};
 
 use async_trait::async_trait;
-use workflow_core::{RunId, Store};
+use std::sync::Arc;
+
+use workflow_core::{RunId, Store, WorkflowSnapshot};
+
+use crate::accounts::Accounts;
+use crate::sight::Viewer;
 
 pub use error::CatalogError;
 pub use export::Imported;
 pub use filter::{WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
 pub use page::Page;
+pub(crate) use page::{Cursor, cut, size as page_size};
 pub use prune::Retention;
 pub use request::{NewWorkflow, WorkflowChange};
 pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
@@ -54,7 +60,13 @@ pub use workflow::{Source, StoredWorkflow};
 /// # Ok::<(), workflow_store::CatalogError>(())
 /// ```
 #[async_trait]
-pub trait Catalog: Store {
+pub trait Catalog: Store + Accounts {
+    /// Another handle on the same store, which sees, lists, counts, changes and sends only what
+    /// this viewer may, as [`Viewer`] says. For what is hidden from the viewer, its answers are
+    /// those of a store that has no such thing. It drives no runs: an engine needs the store
+    /// itself.
+    fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog>;
+
     /// A page of the workflows that a query selects.
     ///
     /// # Errors
@@ -69,7 +81,30 @@ pub trait Catalog: Store {
     /// Fails when there is none, or several.
     async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError>;
 
-    /// Adds a workflow.
+    /// Makes rows for workflows that are code, so that they are there before they first run, and
+    /// refreshes what rows say that nobody has edited. All or none.
+    ///
+    /// ```
+    /// use workflow_core::{WorkflowSnapshot, registry};
+    /// use workflow_store::{Catalog, SqliteStore};
+    ///
+    /// # pollster::block_on(async {
+    /// let store = SqliteStore::open(":memory:").await?;
+    /// let entries = registry::list(&registry::Filter::default())?;
+    /// let known: Vec<_> =
+    ///     entries.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect();
+    /// store.announce(&known).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn announce(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError>;
+
+    /// Adds a workflow. On a handle of a user it is the user's.
     ///
     /// # Errors
     ///

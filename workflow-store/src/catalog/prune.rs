@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::resolve::resolve;
+use super::resolve::resolve_own;
 use crate::operation::{Answer, Cx};
+use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
+use crate::statement::Statement;
 use crate::value::{Value, signed, to_micros};
 
 /// Which runs are kept. What has not ended is kept always.
@@ -22,11 +24,18 @@ pub struct Retention {
 const BATCH: i64 = 200;
 
 /// The workflows that are looked at.
-pub(crate) fn workflows(sql: &mut dyn Sql, retention: &Retention) -> Answer<Vec<i64>> {
+pub(crate) fn workflows(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    retention: &Retention,
+) -> Answer<Vec<i64>> {
     if let Some(which) = &retention.workflow {
-        return Ok(vec![resolve(sql, which)?]);
+        return Ok(vec![resolve_own(sql, sight, which, "delete runs of")?]);
     }
-    let rows = sql.query("SELECT id FROM workflows_workflow ORDER BY id", &[])?;
+    let mut all = Statement::default();
+    all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
+    sight.own(&mut all);
+    let rows = all.add(" ORDER BY w.id").query(sql)?;
     rows.iter().map(|row| Ok(row.int(0)?)).collect()
 }
 

@@ -8,13 +8,14 @@ use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
 
 use super::page::{Cursor, Page, cut, size};
-use super::resolve::resolve;
+use super::resolve::{Found, resolve};
 use super::{CatalogError, time};
 use crate::operation::Answer;
 use crate::runs;
+use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
-use crate::value::{Row, Value, to_micros};
+use crate::value::{Row, to_micros};
 
 /// Which runs are asked for: those to which all of this applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct RunSummary {
     pub idempotency_key: Option<String>,
     /// The job of another run that it belongs to.
     pub parent: Option<Parent>,
+    /// Who asked for it.
+    pub user: Option<String>,
     /// When it was asked for.
     #[serde(serialize_with = "time::serialize")]
     pub started_at: SystemTime,
@@ -110,7 +113,8 @@ pub struct JobSummary {
 
 const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
-    r.error_message, r.events, r.owner_id";
+    r.error_message, r.events, r.owner_id, \
+    (SELECT username FROM accounts_user u WHERE u.id = r.user_id)";
 
 fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
@@ -126,6 +130,7 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         trigger: runs::trigger(&row.text(5)?)?,
         idempotency_key: row.maybe_text(6)?,
         parent,
+        user: row.maybe_text(15)?,
         started_at: row.time(9)?,
         begun_at: row.maybe_time(10)?,
         completed_at: row.maybe_time(11)?,
@@ -139,11 +144,11 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
 const ORDER: &str = "newest";
 
 /// A page of runs.
-pub(crate) fn list(sql: &mut dyn Sql, query: &RunQuery) -> Answer<Page<RunSummary>> {
+pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Page<RunSummary>> {
     let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
-    let workflow = query.workflow.as_deref().map(|which| resolve(sql, which)).transpose()?;
+    let workflow = query.workflow.as_deref().map(|which| resolve(sql, sight, which)).transpose()?;
     let size = size(query.limit);
-    let rows = select(query, workflow, cursor.as_ref(), size)?.query(sql)?;
+    let rows = select(query, sight, workflow, cursor.as_ref(), size)?.query(sql)?;
     let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
@@ -153,7 +158,8 @@ pub(crate) fn list(sql: &mut dyn Sql, query: &RunQuery) -> Answer<Page<RunSummar
 /// Puts the statement together.
 pub(crate) fn select(
     query: &RunQuery,
-    workflow: Option<i64>,
+    sight: Sight,
+    workflow: Option<Found>,
     after: Option<&Cursor>,
     size: usize,
 ) -> Answer<Statement> {
@@ -162,41 +168,86 @@ pub(crate) fn select(
         "SELECT {COLUMNS} FROM workflows_workflowrun r \
          JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
     ));
-    if let Some(workflow) = workflow {
-        statement.add("r.workflow_id = ").number(workflow).add(" AND ");
+    let filter = Filter { query, workflow: workflow.map(|found| found.id), after, size };
+    match (sight, workflow) {
+        (Sight::User(user), None) => {
+            // Each half by an index in the order of the list, as far as a page goes.
+            statement.add("r.id IN (");
+            filter.half(&mut statement, "r.user_id", user)?;
+            statement.add(" UNION ");
+            filter.half(&mut statement, "r.workflow_user_id", user)?;
+            statement.add(")");
+        }
+        (Sight::User(user), Some(Found { is_own: false, .. })) => {
+            statement.add("r.user_id = ").number(user).add(" AND ");
+            filter.add(&mut statement)?;
+        }
+        _ => filter.add(&mut statement)?,
     }
-    if let Some(key) = &query.idempotency_key {
-        statement.add("r.idempotency_key = ").text(key).add(" AND ");
-    }
-    if let Some(status) = query.status {
-        statement.add("r.status = ").text(status.as_str()).add(" AND ");
-    }
-    if let Some(since) = query.since {
-        statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
-    }
-    if let Some(until) = query.until {
-        statement.add("r.started_at < ").time(to_micros(until)).add(" AND ");
-    }
-    if let Some(after) = after {
-        statement.add("(r.started_at, r.id) < (").time(after.number()?);
-        statement.add(", ").number(after.id).add(") AND ");
-    }
-    statement.add("1 = 1 ORDER BY r.started_at DESC, r.id DESC LIMIT ").number(size as i64 + 1);
+    statement.add(ORDERED).number(size as i64 + 1);
     Ok(statement)
 }
 
+const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
+
+/// What applies to a run `r`.
+struct Filter<'a> {
+    query: &'a RunQuery,
+    workflow: Option<i64>,
+    after: Option<&'a Cursor>,
+    size: usize,
+}
+
+impl Filter<'_> {
+    fn add(&self, statement: &mut Statement) -> Answer<()> {
+        let query = self.query;
+        if let Some(workflow) = self.workflow {
+            statement.add("r.workflow_id = ").number(workflow).add(" AND ");
+        }
+        if let Some(key) = &query.idempotency_key {
+            statement.add("r.idempotency_key = ").text(key).add(" AND ");
+        }
+        if let Some(status) = query.status {
+            statement.add("r.status = ").text(status.as_str()).add(" AND ");
+        }
+        if let Some(since) = query.since {
+            statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
+        }
+        if let Some(until) = query.until {
+            statement.add("r.started_at < ").time(to_micros(until)).add(" AND ");
+        }
+        if let Some(after) = self.after {
+            statement.add("(r.started_at, r.id) < (").time(after.number()?);
+            statement.add(", ").number(after.id).add(") AND ");
+        }
+        statement.add("1 = 1");
+        Ok(())
+    }
+
+    /// The ids of a page of those that are a user's by this column.
+    fn half(&self, statement: &mut Statement, column: &str, user: i64) -> Answer<()> {
+        statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
+        statement.add(column).add(" = ").number(user).add(" AND ");
+        self.add(statement)?;
+        statement.add(ORDERED).number(self.size as i64 + 1).add(") AS half");
+        Ok(())
+    }
+}
+
 /// A run with its jobs.
-pub(crate) fn details(sql: &mut dyn Sql, id: RunId) -> Answer<RunDetails> {
-    let query = format!(
+pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
+    let mut query = Statement::default();
+    query.add(&format!(
         "SELECT {COLUMNS}, r.input, r.result_data FROM workflows_workflowrun r \
-         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id = $1"
-    );
-    let row = sql.first(&query, &[Value::Uuid(id.to_u128())])?;
-    let row = row.ok_or(CatalogError::NoRun(id))?;
+         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id = "
+    ));
+    query.uuid(id.to_u128());
+    sight.run(&mut query);
+    let row = query.first(sql)?.ok_or(CatalogError::NoRun(id))?;
     let mut jobs = Jobs::default();
     let mut from = 0;
     loop {
-        let events = runs::events(sql, id, from, PAGE)?;
+        let events = runs::events(sql, sight, id, from, PAGE)?;
         events.iter().for_each(|event| jobs.add(event));
         from += events.len() as u64;
         if events.len() < PAGE {
@@ -205,8 +256,8 @@ pub(crate) fn details(sql: &mut dyn Sql, id: RunId) -> Answer<RunDetails> {
     }
     Ok(RunDetails {
         run: summary(&row)?,
-        input: row.maybe_json(15)?,
-        result: row.maybe_json(16)?.unwrap_or_default(),
+        input: row.maybe_json(16)?,
+        result: row.maybe_json(17)?.unwrap_or_default(),
         jobs: jobs.list,
     })
 }

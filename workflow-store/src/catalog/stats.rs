@@ -9,6 +9,7 @@ use workflow_core::Status;
 use super::resolve::resolve;
 use crate::buckets::upper;
 use crate::operation::Answer;
+use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::value::{Row, Value};
 
@@ -115,14 +116,26 @@ impl Sum {
     }
 }
 
-/// The figures of a workflow, or of all.
-pub(crate) fn statistics(sql: &mut dyn Sql, which: Option<&str>) -> Answer<Vec<Statistics>> {
-    let rows = match which {
-        Some(which) => {
-            let id = [Value::Int(resolve(sql, which)?)];
+/// The figures of a workflow, or of all; of those that are not the user's own there are none.
+pub(crate) fn statistics(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    which: Option<&str>,
+) -> Answer<Vec<Statistics>> {
+    let rows = match (which, sight) {
+        (Some(which), _) => {
+            let found = resolve(sql, sight, which)?;
+            if !found.is_own {
+                return Ok(Vec::new());
+            }
+            let id = [Value::Int(found.id)];
             (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?)
         }
-        None => (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?),
+        (None, Sight::All) => (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?),
+        (None, Sight::User(user)) => {
+            let user = [Value::Int(user)];
+            (sql.query(OWN, &user)?, sql.query(BUCKETS_OF_OWN, &user)?)
+        }
     };
     let (workflows, buckets) = rows;
     let mut sums: BTreeMap<(i64, String), Sum> = BTreeMap::new();
@@ -157,6 +170,11 @@ pub(crate) const ONE: &str =
     "SELECT id, name, execution_count FROM workflows_workflow WHERE id = $1";
 const ALL: &str = "SELECT id, name, execution_count FROM workflows_workflow \
     WHERE execution_count > 0 ORDER BY name, id";
+pub(crate) const OWN: &str = "SELECT id, name, execution_count FROM workflows_workflow \
+    WHERE user_id = $1 AND execution_count > 0 ORDER BY name, id";
+pub(crate) const BUCKETS_OF_OWN: &str = "SELECT workflow_id, job, status, bucket, count, total, \
+    longest FROM workflows_duration WHERE workflow_id IN \
+    (SELECT id FROM workflows_workflow WHERE user_id = $1)";
 pub(crate) const BUCKETS_OF_ONE: &str = "SELECT workflow_id, job, status, bucket, count, total, \
     longest FROM workflows_duration WHERE workflow_id = $1";
 const BUCKETS_OF_ALL: &str =

@@ -6,40 +6,37 @@
 use super::filter::{Condition, WorkflowQuery, WorkflowSort};
 use super::page::{Cursor, Page, cut, size};
 use super::workflow::{COLUMNS, StoredWorkflow, read};
+use crate::accounts;
 use crate::operation::Answer;
+use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;
-use crate::value::Value;
 
 /// How many workflows a condition may select to lead.
 const FEW: i64 = 500;
 
 /// A page of the workflows that a query selects.
-pub(crate) fn workflows(sql: &mut dyn Sql, query: &WorkflowQuery) -> Answer<Page<StoredWorkflow>> {
+pub(crate) fn workflows(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    query: &WorkflowQuery,
+) -> Answer<Page<StoredWorkflow>> {
     let order = query.sort.as_str();
     let cursor = Cursor::read(query.after.as_deref(), order)?;
     let user = match &query.user {
         None => None,
-        Some(name) => match user(sql, name)? {
+        Some(name) => match accounts::number(sql, name)? {
             Some(id) => Some(id),
             None => return Ok(Page { items: Vec::new(), next: None }),
         },
     };
-    let conditions = query.conditions(user);
+    let conditions = query.conditions(sight, user);
     let leader = leader(sql, &conditions)?;
     let size = size(query.limit);
     let statement = select(query.sort, &conditions, leader, cursor.as_ref(), size)?;
     let rows = statement.query(sql)?;
     let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| cursor_of(query.sort, last).write(order)))
-}
-
-/// The number of a user.
-pub(crate) fn user(sql: &mut dyn Sql, name: &str) -> Answer<Option<i64>> {
-    let name = crate::value::clean(name);
-    let row =
-        sql.first("SELECT id FROM accounts_user WHERE username = $1", &[Value::Text(&name)])?;
-    Ok(row.map(|row| row.int(0)).transpose()?)
 }
 
 /// The condition that fewest workflows meet, if these are few.
@@ -129,6 +126,7 @@ pub(crate) fn all_statements() -> Vec<(String, Statement)> {
         label(Kind::Metadata),
         Condition::Prefix("w".to_owned()),
         Condition::Active(true),
+        Condition::Seen(1),
     ];
     let mut statements = Vec::new();
     for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {

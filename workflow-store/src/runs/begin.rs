@@ -12,8 +12,10 @@ use super::encode::{self, EncodedEvent};
 use super::late::Late;
 use super::lease::keep_alive;
 use super::read;
+use crate::accounts;
 use crate::memory::{DefinitionIds, RunMemo};
 use crate::operation::{Answer, Cx};
+use crate::sight::Sight;
 use crate::sql::SqlError;
 use crate::value::{Value, signed, to_micros};
 
@@ -34,11 +36,22 @@ impl Beginning {
 }
 
 /// Begins a run, or finds the one with its idempotency key.
-pub(crate) fn begin(cx: &mut Cx<'_>, new: &Arc<Beginning>) -> Answer<Begun> {
+pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answer<Begun> {
     let id = new.run.id;
     cx.memory.touch(id);
     let outcome = check(id, 0, Status::Pending, &new.events)?;
-    let ids = definition(cx, &new.run.workflow)?;
+    let known = match sight {
+        Sight::All => cx.memory.definition(&new.run),
+        Sight::User(_) => None,
+    };
+    let ids = match known {
+        Some(ids) => ids,
+        None => definition(cx, sight, &new.run)?,
+    };
+    let user = new.run.user.as_deref();
+    if let Some(user) = user.filter(|user| !cx.memory.knows_user(user)) {
+        accounts::named(cx.sql, user)?;
+    }
     let waits = cx.tally.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none());
@@ -48,7 +61,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, new: &Arc<Beginning>) -> Answer<Begun> {
         let opening = Opening { ids, outcome: &outcome, row: None };
         let (text, values) = new.statement(&opening);
         let Some(row) = cx.sql.first(text, &values)? else {
-            return existing(cx, new, ids);
+            return existing(cx, sight, new, ids);
         };
         let row = row.int(0)?;
         encode::insert(cx.sql, row, &new.events)?;
@@ -57,8 +70,11 @@ pub(crate) fn begin(cx: &mut Cx<'_>, new: &Arc<Beginning>) -> Answer<Begun> {
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
     let spoken = new.run.owner.map(|owner| speak(cx, owner)).transpose()?;
     // From here on, nothing fails.
-    if cx.memory.definition(&new.run.workflow).is_none() {
-        cx.memory.know_definition(&new.run.workflow, ids);
+    if sight == Sight::All && known.is_none() {
+        cx.memory.know_definition(&new.run, ids);
+    }
+    if let Some(user) = user {
+        cx.memory.know_user(user);
     }
     if let (Some(owner), Some(Some(at))) = (new.run.owner, spoken) {
         cx.memory.know_alive(owner, at);
@@ -133,6 +149,7 @@ impl Beginning {
             run.owner.map(|owner| Value::Uuid(owner.id.to_u128())).into(),
             Value::Int(i64::from(run.owner.is_some())),
             Value::Int(signed(self.events.len() as u64)),
+            run.user.as_deref().into(),
         ];
         values.extend(of.row.map(Value::Int));
         (if of.row.is_some() { INSERT_NUMBERED } else { INSERT }, values)
@@ -140,7 +157,7 @@ impl Beginning {
 }
 
 /// What to answer when there is such a run.
-fn existing(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
+fn existing(cx: &mut Cx<'_>, sight: Sight, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
     let id = new.run.id;
     let exists = StoreError::Exists { run: id };
     let same = match &new.run.idempotency_key {
@@ -149,7 +166,7 @@ fn existing(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begu
     };
     let found = match same {
         Some(run) => run,
-        None => read::run(cx.sql, id)?.ok_or(exists)?,
+        None => read::run(cx.sql, Sight::All, id)?.ok_or(exists)?,
     };
     let is_ours = found.id == id && cx.memory.is_doubted(id);
     if is_ours {
@@ -157,7 +174,11 @@ fn existing(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begu
         let lease = |owner: Owner| Lease { run: id, owner: owner.id, token: 1 };
         return Ok(Begun::New(new.run.owner.map(lease)));
     }
-    if new.run.idempotency_key.is_some() && found.idempotency_key == new.run.idempotency_key {
+    let is_seen = read::run(cx.sql, sight, found.id)?.is_some();
+    if is_seen
+        && new.run.idempotency_key.is_some()
+        && found.idempotency_key == new.run.idempotency_key
+    {
         return Ok(Begun::Existing(Box::new(found)));
     }
     Err(StoreError::Exists { run: id }.into())
@@ -166,13 +187,17 @@ fn existing(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begu
 const INSERT: &str = "INSERT INTO workflows_workflowrun \
     (workflow_id, started_at, completed_at, status, error_message, result_data, run_id, \
     definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, parent_job, \
-    owner_id, token, events) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+    owner_id, token, events, user_id, workflow_user_id) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+    (SELECT id FROM accounts_user WHERE username = $19), \
+    (SELECT user_id FROM workflows_workflow WHERE id = $1)) \
     ON CONFLICT DO NOTHING RETURNING id";
 
 const INSERT_NUMBERED: &str = "INSERT INTO workflows_workflowrun \
     (workflow_id, started_at, completed_at, status, error_message, result_data, run_id, \
     definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, parent_job, \
-    owner_id, token, events, id) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+    owner_id, token, events, user_id, workflow_user_id, id) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+    (SELECT id FROM accounts_user WHERE username = $19), \
+    (SELECT user_id FROM workflows_workflow WHERE id = $1), $20) \
     ON CONFLICT DO NOTHING";

@@ -1,20 +1,27 @@
 //! The workflow of a run: its row, and the definition that it had, each written once.
 
 use sha2::{Digest, Sha256};
-use workflow_core::WorkflowSnapshot;
+use workflow_core::{NewRun, StoreError, WorkflowSnapshot};
 
 use crate::label;
 use crate::memory::DefinitionIds;
 use crate::operation::{Answer, Cx};
+use crate::sight::Sight;
 use crate::sql::{Fault, SqlError, SqlKind};
+use crate::statement::Statement;
 use crate::value::{Value, clean, clean_json};
 
 /// Finds the workflow and the definition of a run, or makes them.
-pub(crate) fn definition(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Answer<DefinitionIds> {
-    if let Some(ids) = cx.memory.definition(of) {
-        return Ok(ids);
-    }
-    let workflow = workflow(cx, of)?;
+pub(crate) fn definition(cx: &mut Cx<'_>, sight: Sight, run: &NewRun) -> Answer<DefinitionIds> {
+    let of = &run.workflow;
+    let workflow = match (run.workflow_id, sight) {
+        (Some(id), _) => with_number(cx, sight, id)?,
+        (None, Sight::All) => workflow(cx, of)?,
+        (None, Sight::User(_)) => {
+            let named = || StoreError::NoWorkflow { workflow: format!("`{}`", of.name) };
+            find(cx, sight, &of.name)?.ok_or_else(named)?
+        }
+    };
     let texts = Texts::new(of)?;
     let definition = match known(cx, workflow, &texts)? {
         Some(id) => id,
@@ -90,15 +97,38 @@ fn refresh(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), 
     let count = "SELECT count(*) FROM workflows_definition WHERE workflow_id = $1";
     let count = cx.sql.first(count, &values)?.map_or(Ok(1), |row| row.int(0))?;
     if count <= 1 {
-        return Ok(());
+        // What was announced may not have been drawn.
+        return draw(cx, workflow, of, Grows::No);
     }
+    draw(cx, workflow, of, Grows::Yes)?;
+    describe(cx, workflow, of)
+}
+
+/// Whether the version counts up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grows {
+    Yes,
+    No,
+}
+
+fn draw(
+    cx: &mut Cx<'_>,
+    workflow: i64,
+    of: &WorkflowSnapshot,
+    version: Grows,
+) -> Result<(), SqlError> {
     let graph = clean_json(&of.graph);
-    let values = [Value::Text(&graph), Value::Int(workflow)];
+    let more = i64::from(version == Grows::Yes);
+    let values = [Value::Text(&graph), Value::Int(more), Value::Int(workflow)];
     cx.sql.execute(
-        "UPDATE workflows_workflow SET dag_spec = $1, version = version + 1 \
-         WHERE id = $2 AND source = 'registered'",
+        "UPDATE workflows_workflow SET dag_spec = $1, version = version + $2 \
+         WHERE id = $3 AND source = 'registered'",
         &values,
     )?;
+    Ok(())
+}
+
+fn describe(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), SqlError> {
     let new = New::of(of);
     let values = [
         Value::Text(&new.metadata),
@@ -116,11 +146,29 @@ fn refresh(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), 
     if changed > 0 { label::write(cx.sql, workflow) } else { Ok(()) }
 }
 
+/// The workflow with this number.
+fn with_number(cx: &mut Cx<'_>, sight: Sight, id: i64) -> Answer<i64> {
+    let mut statement = Statement::default();
+    statement.add("SELECT w.id FROM workflows_workflow w WHERE w.id = ").number(id);
+    sight.workflow(&mut statement);
+    let row = statement.first(cx.sql)?;
+    let row = row.ok_or_else(|| StoreError::NoWorkflow { workflow: id.to_string() })?;
+    Ok(row.int(0)?)
+}
+
 /// The row of the workflow with this name.
 fn workflow(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<i64, SqlError> {
-    if let Some(id) = find(cx, &of.name)? {
+    if let Some(id) = find(cx, Sight::All, &of.name)? {
         return Ok(id);
     }
+    match add_row(cx, of)? {
+        Some(id) => Ok(id),
+        None => find(cx, Sight::All, &of.name)?.ok_or_else(|| gone(&of.name)),
+    }
+}
+
+/// Adds a row for a workflow that is code, unless there is one.
+fn add_row(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<Option<i64>, SqlError> {
     let new = New::of(of);
     let project = of.metadata.project().unwrap_or_default();
     let values = [
@@ -142,23 +190,47 @@ fn workflow(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<i64, SqlError> {
          ON CONFLICT DO NOTHING RETURNING id",
         &values,
     )?;
-    match row {
-        Some(row) => {
-            let id = row.int(0)?;
-            label::write(cx.sql, id)?;
-            Ok(id)
+    let Some(row) = row else { return Ok(None) };
+    let id = row.int(0)?;
+    label::write(cx.sql, id)?;
+    Ok(Some(id))
+}
+
+/// Adds a row for a workflow that is code, or brings up to date what it says, unless somebody has
+/// edited it.
+pub(crate) fn announce(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<(), SqlError> {
+    let row = cx.sql.first(
+        "SELECT id, metadata, dag_spec, edited FROM workflows_workflow \
+         WHERE name = $1 AND source = 'registered'",
+        &[Value::Text(&of.name)],
+    )?;
+    let Some(row) = row else {
+        if add_row(cx, of)?.is_none() {
+            return Err(gone(&of.name));
         }
-        None => find(cx, &of.name)?.ok_or_else(|| gone(&of.name)),
+        // Runs find their workflow by its name: from now on this one.
+        cx.memory.clear();
+        return Ok(());
+    };
+    let id = row.int(0)?;
+    let is_drawn = !of.fingerprint.is_empty();
+    if is_drawn && row.maybe_json(2)?.as_ref() != Some(&*of.graph) {
+        draw(cx, id, of, Grows::No)?;
     }
+    let said = serde_json::Value::Object(of.metadata.as_object().clone());
+    if !row.bool(3)? && row.json(1)? != said {
+        describe(cx, id, of)?;
+    }
+    Ok(())
 }
 
 /// What is registered under the name comes before what was stored under it.
-fn find(cx: &mut Cx<'_>, name: &str) -> Result<Option<i64>, SqlError> {
-    let row = cx.sql.first(
-        "SELECT id FROM workflows_workflow WHERE name = $1 \
-         ORDER BY CASE WHEN source = 'registered' THEN 0 ELSE 1 END, id LIMIT 1",
-        &[Value::Text(name)],
-    )?;
+fn find(cx: &mut Cx<'_>, sight: Sight, name: &str) -> Result<Option<i64>, SqlError> {
+    let mut statement = Statement::default();
+    statement.add("SELECT w.id FROM workflows_workflow w WHERE w.name = ").text(name);
+    sight.workflow(&mut statement);
+    statement.add(" ORDER BY CASE WHEN w.source = 'registered' THEN 0 ELSE 1 END, w.id LIMIT 1");
+    let row = statement.first(cx.sql)?;
     row.map(|row| row.int(0)).transpose()
 }
 

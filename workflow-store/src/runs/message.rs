@@ -5,16 +5,18 @@ use std::time::SystemTime;
 use workflow_core::{Message, MessageKind, OwnerId, RunId, StoreError};
 
 use crate::operation::{Answer, Cx};
+use crate::sight::Sight;
 use crate::sql::{Sql, SqlError, SqlKind};
+use crate::statement::Statement;
 use crate::value::{Row, Value, to_micros};
 
 /// Leaves a message for a run.
-pub(crate) fn send(cx: &mut Cx<'_>, run: RunId, body: &str) -> Answer<u64> {
-    let row = cx.sql.first(
-        "SELECT id, status FROM workflows_workflowrun WHERE run_id = $1",
-        &[Value::Uuid(run.to_u128())],
-    )?;
-    let row = row.ok_or(StoreError::NoRun { run })?;
+pub(crate) fn send(cx: &mut Cx<'_>, sight: Sight, run: RunId, body: &str) -> Answer<u64> {
+    let mut of = Statement::default();
+    of.add("SELECT r.id, r.status FROM workflows_workflowrun r WHERE r.run_id = ");
+    of.uuid(run.to_u128());
+    sight.run(&mut of);
+    let row = of.first(cx.sql)?.ok_or(StoreError::NoRun { run })?;
     let status = super::read::status(&row, 1)?;
     if status.is_final() {
         return Err(StoreError::Ended { run, status }.into());
@@ -51,17 +53,25 @@ pub(crate) fn inbox(sql: &mut dyn Sql, owner: OwnerId, after: u64) -> Answer<Vec
 }
 
 /// The messages for a run.
-pub(crate) fn messages(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<Message>> {
-    let rows = sql.query(MESSAGES, &[Value::Uuid(run.to_u128())])?;
-    rows.iter().map(message).collect()
+pub(crate) fn messages(sql: &mut dyn Sql, sight: Sight, run: RunId) -> Answer<Vec<Message>> {
+    messages_of(sight, run).query(sql)?.iter().map(message).collect()
 }
 
 pub(crate) const INBOX: &str = "SELECT m.number, r.run_id, m.body FROM workflows_message m \
     JOIN workflows_workflowrun r ON r.id = m.run \
     WHERE m.number > $1 AND r.owner_id = $2 ORDER BY m.number";
 
-pub(crate) const MESSAGES: &str = "SELECT m.number, r.run_id, m.body FROM workflows_message m \
-    JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = $1 ORDER BY m.number";
+pub(crate) fn messages_of(sight: Sight, run: RunId) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(
+        "SELECT m.number, r.run_id, m.body FROM workflows_message m \
+         JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = ",
+    );
+    statement.uuid(run.to_u128());
+    sight.run(&mut statement);
+    statement.add(" ORDER BY m.number");
+    statement
+}
 
 fn message(row: &Row) -> Answer<Message> {
     let kind: MessageKind = serde_json::from_value(row.json(2)?).map_err(|error| {

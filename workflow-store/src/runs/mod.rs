@@ -11,7 +11,7 @@ mod read;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Beginning, begin};
-pub(crate) use definition::slug;
+pub(crate) use definition::{announce, slug};
 pub(crate) use encode::write as write_json;
 pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, orphans, release, renew};
@@ -25,12 +25,25 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
 
     let orphans = format!("{} {}", read::COLUMNS, lease::ORPHANS);
     vec![
-        (read::EVENTS.to_owned(), vec![Uuid(1), Int(1), Int(1)]),
         (orphans, vec![Uuid(1), Int(1)]),
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
-        (message::MESSAGES.to_owned(), vec![Uuid(1)]),
     ]
+}
+
+/// The same, of those that are put together.
+#[cfg(test)]
+pub(crate) fn built_statements() -> Vec<(String, crate::statement::Statement)> {
+    use crate::sight::Sight;
+
+    let run = workflow_core::RunId::from_u128(1);
+    let of = |sight| {
+        [
+            (format!("events {sight:?}"), read::events_of(sight, run, 1, 1)),
+            (format!("messages {sight:?}"), message::messages_of(sight, run)),
+        ]
+    };
+    [Sight::All, Sight::User(1)].into_iter().flat_map(of).collect()
 }

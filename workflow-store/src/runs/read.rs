@@ -10,13 +10,20 @@ use workflow_core::{
 
 use super::encode;
 use crate::operation::Answer;
+use crate::sight::Sight;
 use crate::sql::{Sql, SqlError, SqlKind};
+use crate::statement::Statement;
 use crate::value::{Row, Value, signed};
 
 /// The events of a run.
-pub(crate) fn events(sql: &mut dyn Sql, run: RunId, from: u64, limit: usize) -> Answer<Vec<Event>> {
-    let values = [Value::Uuid(run.to_u128()), from.into(), Value::Int(signed(limit as u64))];
-    let rows = sql.query(EVENTS, &values)?;
+pub(crate) fn events(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    run: RunId,
+    from: u64,
+    limit: usize,
+) -> Answer<Vec<Event>> {
+    let rows = events_of(sight, run, from, limit).query(sql)?;
     let event = |row: Row| {
         let heavy = row.maybe_bytes(1)?;
         encode::decode(&row.text(0)?, heavy.as_deref()).map_err(Into::into)
@@ -24,14 +31,35 @@ pub(crate) fn events(sql: &mut dyn Sql, run: RunId, from: u64, limit: usize) -> 
     rows.into_iter().map(event).collect()
 }
 
-pub(crate) const EVENTS: &str = "SELECT e.body, b.content FROM workflows_event e \
-    LEFT JOIN workflows_blob b ON b.digest = e.blob \
-    WHERE e.run = (SELECT id FROM workflows_workflowrun WHERE run_id = $1) AND e.sequence >= $2 \
-    ORDER BY e.sequence LIMIT $3";
+pub(crate) fn events_of(sight: Sight, run: RunId, from: u64, limit: usize) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(
+        "SELECT e.body, b.content FROM workflows_event e \
+         LEFT JOIN workflows_blob b ON b.digest = e.blob \
+         WHERE e.run = (SELECT r.id FROM workflows_workflowrun r WHERE r.run_id = ",
+    );
+    statement.uuid(run.to_u128());
+    sight.run(&mut statement);
+    statement.add(") AND e.sequence >= ").number(signed(from));
+    statement.add(" ORDER BY e.sequence LIMIT ").number(signed(limit as u64));
+    statement
+}
 
 /// A run.
-pub(crate) fn run(sql: &mut dyn Sql, run: RunId) -> Result<Option<StoredRun>, SqlError> {
-    let found = runs(sql, "WHERE r.run_id = $1", &[Value::Uuid(run.to_u128())])?;
+pub(crate) fn run(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    run: RunId,
+) -> Result<Option<StoredRun>, SqlError> {
+    let rest = "WHERE r.run_id = $1";
+    let id = Value::Uuid(run.to_u128());
+    let found = match sight {
+        Sight::All => runs(sql, rest, &[id])?,
+        Sight::User(user) => {
+            let seen = format!("{rest} AND (r.user_id = $2 OR r.workflow_user_id = $2)");
+            runs(sql, &seen, &[id, Value::Int(user)])?
+        }
+    };
     Ok(found.into_iter().next())
 }
 
@@ -59,7 +87,8 @@ pub(crate) fn runs(
 }
 
 pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
-    r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id \
+    r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
+    (SELECT username FROM accounts_user u WHERE u.id = r.user_id) \
     FROM workflows_workflowrun r";
 
 fn stored(
@@ -86,6 +115,8 @@ fn stored(
         trigger: trigger(&row.text(4)?)?,
         idempotency_key: row.maybe_text(5)?,
         parent,
+        user: row.maybe_text(11)?,
+        workflow_id: None,
         created_at: UNIX_EPOCH + Duration::from_nanos(row.count(8)?),
         owner: None,
     };

@@ -92,6 +92,8 @@ pub(crate) fn new_run(name: &str) -> NewRun {
         trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
     }

@@ -66,6 +66,8 @@ pub(crate) fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
         trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
+        user: None,
+        workflow_id: None,
         created_at: SystemTime::now(),
         owner,
     }

@@ -1,0 +1,142 @@
+//! Accounts, on either database.
+
+use async_trait::async_trait;
+
+use super::record::{
+    ApiToken, NewSession, NewToken, NewUser, Session, User, UserChange, UserQuery,
+};
+use super::{Accounts, sessions, tokens, users};
+use crate::catalog::{CatalogError, Page};
+use crate::operation::Company;
+use crate::sight::Viewer;
+use crate::store::{Database, SqlStore};
+
+impl<D: Database> SqlStore<D> {
+    /// Sees to it that it is about who asks.
+    fn check_self(&self, name: &str, what: &str) -> Result<(), CatalogError> {
+        match &self.viewer {
+            Viewer::User(user) if user != name => Err(CatalogError::Forbidden {
+                user: user.clone(),
+                what: format!("{what} user `{name}`"),
+                cure: "ask a member of the staff",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whose things are meant, where nobody is named: those of who asks.
+    fn whose(&self, name: Option<&str>, what: &str) -> Result<Option<String>, CatalogError> {
+        match (name, &self.viewer) {
+            (Some(name), _) => self.check_self(name, what).map(|()| Some(name.to_owned())),
+            (None, Viewer::User(user)) => Ok(Some(user.clone())),
+            (None, Viewer::All) => Ok(None),
+        }
+    }
+
+    /// Whether what was found is anything that who asks may see.
+    fn sees(&self, user: &User) -> bool {
+        !matches!(&self.viewer, Viewer::User(name) if *name != user.username)
+    }
+}
+
+#[async_trait]
+impl<D: Database> Accounts for SqlStore<D> {
+    async fn users(&self, query: UserQuery) -> Result<Page<User>, CatalogError> {
+        self.viewer.check_all("list the users")?;
+        Ok(self.crew.read(move |sql| users::list(sql, &query)).await?)
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<User>, CatalogError> {
+        self.check_self(name, "see")?;
+        let name = name.to_owned();
+        Ok(self.crew.read(move |sql| users::find(sql, &name)).await?)
+    }
+
+    async fn add_user(&self, new: NewUser) -> Result<User, CatalogError> {
+        self.viewer.check_all("add users")?;
+        Ok(self.crew.write(Company::Alone, move |cx| users::add(cx, &new)).await?)
+    }
+
+    async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError> {
+        self.check_self(name, "change")?;
+        if change.is_staff.is_some() || change.is_active.is_some() {
+            self.viewer.check_all("change what users are")?;
+        }
+        let name = name.to_owned();
+        let change = move |cx: &mut crate::operation::Cx<'_>| users::change(cx, &name, &change);
+        Ok(self.crew.write(Company::Alone, change).await?)
+    }
+
+    async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
+        self.viewer.check_all("delete users")?;
+        let name = name.to_owned();
+        Ok(self.crew.write(Company::Alone, move |cx| users::delete(cx, &name)).await?)
+    }
+
+    async fn has_accounts(&self) -> Result<bool, CatalogError> {
+        Ok(self.crew.read(users::has_accounts).await?)
+    }
+
+    async fn add_token(&self, new: NewToken) -> Result<ApiToken, CatalogError> {
+        self.check_self(&new.user, "add tokens of")?;
+        Ok(self.crew.write(Company::Shared, move |cx| tokens::add(cx, &new)).await?)
+    }
+
+    async fn tokens(&self, user: Option<&str>) -> Result<Vec<ApiToken>, CatalogError> {
+        let user = self.whose(user, "list the tokens of")?;
+        Ok(self.crew.read(move |sql| tokens::list(sql, user.as_deref())).await?)
+    }
+
+    async fn token(&self, digest: [u8; 32]) -> Result<Option<(ApiToken, User)>, CatalogError> {
+        let found = self.crew.read(move |sql| tokens::find(sql, &digest)).await?;
+        let Some((token, user)) = found.filter(|(_, user)| self.sees(user)) else {
+            return Ok(None);
+        };
+        if tokens::is_stale(&token) {
+            let id = token.id;
+            let noted = self.crew.write(Company::Shared, move |cx| tokens::note_use(cx, id));
+            // A store that takes no more is read from nevertheless.
+            noted.await.ok();
+        }
+        Ok(Some((token, user)))
+    }
+
+    async fn revoke_token(&self, id: i64, user: Option<&str>) -> Result<bool, CatalogError> {
+        let user = self.whose(user, "revoke tokens of")?;
+        let revoke =
+            move |cx: &mut crate::operation::Cx<'_>| tokens::revoke(cx, id, user.as_deref());
+        Ok(self.crew.write(Company::Shared, revoke).await?)
+    }
+
+    async fn add_session(&self, new: NewSession) -> Result<(), CatalogError> {
+        self.check_self(&new.user, "begin sessions of")?;
+        Ok(self.crew.write(Company::Shared, move |cx| sessions::add(cx, &new)).await?)
+    }
+
+    async fn session(&self, digest: [u8; 32]) -> Result<Option<(Session, User)>, CatalogError> {
+        let found = self.crew.read(move |sql| sessions::find(sql, &digest)).await?;
+        Ok(found.filter(|(_, user)| self.sees(user)))
+    }
+
+    async fn end_session(&self, digest: [u8; 32]) -> Result<(), CatalogError> {
+        let user = self.whose(None, "end sessions of")?;
+        let end =
+            move |cx: &mut crate::operation::Cx<'_>| sessions::end(cx, &digest, user.as_deref());
+        Ok(self.crew.write(Company::Shared, end).await?)
+    }
+
+    async fn end_sessions(&self, user: &str) -> Result<(), CatalogError> {
+        self.check_self(user, "end sessions of")?;
+        let user = user.to_owned();
+        let end = move |cx: &mut crate::operation::Cx<'_>| {
+            let id = users::known(cx.sql, &user)?;
+            sessions::end_all(cx, id)
+        };
+        Ok(self.crew.write(Company::Shared, end).await?)
+    }
+
+    async fn remove_expired(&self) -> Result<u64, CatalogError> {
+        self.viewer.check_all("remove what has expired")?;
+        Ok(self.crew.write(Company::Shared, tokens::remove_expired).await?)
+    }
+}

@@ -1,0 +1,88 @@
+//! Who asks: a part of every statement that reads or changes workflows and runs, so that none
+//! can leave it out.
+
+use crate::catalog::CatalogError;
+use crate::operation::Answer;
+use crate::sql::Sql;
+use crate::statement::Statement;
+use crate::value::{Value, clean};
+
+/// Who a handle on a store answers to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Viewer {
+    /// Somebody who may do everything.
+    #[default]
+    All,
+    /// The user with this name. They see and change the workflows that they own, see and run those
+    /// that are registered and that nobody owns, and see the runs of their own workflows and the
+    /// runs that they asked for.
+    User(String),
+}
+
+/// A viewer, looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    All,
+    /// The number of a user; 0 for one who is unknown or not active.
+    User(i64),
+}
+
+impl Sight {
+    pub(crate) fn of(sql: &mut dyn Sql, viewer: &Viewer) -> Answer<Self> {
+        let Viewer::User(name) = viewer else { return Ok(Self::All) };
+        let row = sql.first(
+            "SELECT id FROM accounts_user WHERE username = $1 AND is_active",
+            &[Value::Text(&clean(name))],
+        )?;
+        Ok(Self::User(row.map_or(Ok(0), |row| row.int(0))?))
+    }
+
+    /// The user's number, unless all is seen.
+    pub(crate) fn user(self) -> Option<i64> {
+        match self {
+            Self::All => None,
+            Self::User(user) => Some(user),
+        }
+    }
+
+    /// Adds that the workflow `w` is seen.
+    pub(crate) fn workflow(self, statement: &mut Statement) {
+        if let Self::User(user) = self {
+            statement.add(" AND (w.user_id = ").number(user);
+            statement.add(" OR (w.user_id IS NULL AND w.source = 'registered'))");
+        }
+    }
+
+    /// Adds that the workflow `w` is the user's own.
+    pub(crate) fn own(self, statement: &mut Statement) {
+        if let Self::User(user) = self {
+            statement.add(" AND w.user_id = ").number(user);
+        }
+    }
+
+    /// Adds that the run `r` is seen.
+    pub(crate) fn run(self, statement: &mut Statement) {
+        if let Self::User(user) = self {
+            statement.add(" AND (r.user_id = ").number(user);
+            statement.add(" OR r.workflow_user_id = ").number(user).add(")");
+        }
+    }
+}
+
+impl Viewer {
+    /// Sees to it that everything is seen.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a user, with what it is that only others may do.
+    pub(crate) fn check_all(&self, what: &'static str) -> Result<(), CatalogError> {
+        match self {
+            Self::All => Ok(()),
+            Self::User(user) => Err(CatalogError::Forbidden {
+                user: user.clone(),
+                what: what.to_owned(),
+                cure: "ask a member of the staff",
+            }),
+        }
+    }
+}
