@@ -144,9 +144,8 @@ impl Condition {
             }
             Self::Seen(user) => {
                 statement.add("(coalesce(w.user_id, -1) = ").number(*user);
-                statement.add(
-                    " OR (coalesce(w.user_id, -1) = -1 AND w.source || '' = 'registered'))",
-                );
+                statement
+                    .add(" OR (coalesce(w.user_id, -1) = -1 AND w.source || '' = 'registered'))");
             }
             Self::Label(..) | Self::Prefix(_) if leads => {
                 statement.add("w.id IN (SELECT l.workflow_id FROM workflows_label l WHERE ");
