@@ -31,6 +31,7 @@
 //!
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
 //! - [`Catalog`]: workflows listed, changed and counted; runs listed, pruned, exported, imported
+//! - [`Pruner`]: old runs deleted now and then
 //!
 //! # Features
 //!
@@ -65,7 +66,7 @@ mod writer;
 pub use blob::MAX_INLINE;
 pub use catalog::{
     Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
-    NewWorkflow, Page, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
+    NewWorkflow, Page, Pruner, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
     StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
 };
 pub use open::open;
