@@ -37,6 +37,7 @@
 //!
 //! - `sqlite` (default): [`SqliteStore`]; SQLite is compiled in.
 //! - `postgres` (default): [`PostgresStore`], with a runtime on threads of its own.
+//! - `tls`: encrypted connections to PostgreSQL, by rustls.
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");

@@ -1,4 +1,9 @@
 //! A run for the tests of what goes wrong.
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "several test programs have it as a module, each uses a part of it"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
