@@ -297,6 +297,12 @@ fn a_run_is_repeated() {
     let again = list["items"][0]["id"].as_str().expect("an id");
     let jobs = get(&folder, again)["jobs"].as_array().map(Vec::len);
     assert_eq!(jobs, Some(4));
+    // What stayed from an earlier run was not done again, and does not count again.
+    let stats = workflow_in(&folder, &["stats", "-f", "json"]).json();
+    let of = |job: &Json| (job["job"].clone(), job["completed"].clone(), job["failed"].clone());
+    let jobs: Vec<_> = stats[0]["jobs"].as_array().expect("a list").iter().map(of).collect();
+    let expected = [("first", 2, 0), ("fourth", 2, 0), ("second", 3, 0), ("third", 2, 2)];
+    assert_eq!(jobs, expected.map(|(job, good, bad)| (job.into(), good.into(), bad.into())));
 }
 
 #[test]
