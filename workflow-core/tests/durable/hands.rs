@@ -15,7 +15,9 @@ async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
 }
 
 fn engine(store: &Arc<Gated>, lease: Duration) -> Engine {
-    Engine::builder().shared_store(store.clone()).lease(lease).build()
+    let builder = Engine::builder().shared_store(store.clone()).lease(lease);
+    // A run that is lost is given up at once.
+    builder.cancel_grace(Duration::ZERO).build()
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -109,13 +111,13 @@ fn who_follows_goes_on_with_the_successor() {
     let first = engine(&gated, Duration::ZERO).run("hands: waits").start().expect("it starts");
     until("the beginning", || only(&store).is_some());
     let (run, follower) = (first.id(), Gated::over(&store));
+    let owner = || block_on(store.run(run)).ok().flatten().and_then(|run| run.owner);
+    let before = owner();
     // It takes the run up, as the owner counts as dead, and then counts as dead itself.
     let following = std::thread::spawn({
         let engine = engine(&follower, Duration::ZERO);
         move || block_on(engine.follow(run))
     });
-    let owner = || block_on(store.run(run)).ok().flatten().and_then(|run| run.owner);
-    let before = owner();
     until("the first change", || owner() != before);
     let before = owner();
     let successor = engine(&Gated::over(&store), LONG);
