@@ -207,6 +207,11 @@ fn what_a_killed_process_left_is_recovered() {
     until_running(&folder, &run, "second");
     until_running(&folder, &waits, "approve");
     let owner = get(&folder, &run)["owner"].clone();
+    // Who watches sees the whole run, whoever drives it.
+    let watching = std::thread::spawn({
+        let (folder, run) = (folder.clone(), run.clone());
+        move || workflow_in(&folder, &["runs", "watch", &run])
+    });
     for process in [process, host] {
         let process = Pid::from_raw(process).expect("the process of the run");
         kill_process(process, Signal::KILL).expect("it is there");
@@ -227,6 +232,11 @@ fn what_a_killed_process_left_is_recovered() {
     same().bind(|| assert_snapshot!(refused, @"run <id> is not taken up: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
     assert_eq!(get(&folder, &run)["status"], "completed");
     assert_eq!(ran(&folder), "first second third fourth");
+    let watched = watching.join().expect("it says something");
+    assert_eq!(watched.code, Some(0), "{}", watched.err);
+    for line in ["first completed", "second completed", "fourth completed", "steps completed"] {
+        assert_eq!(watched.err.matches(line).count(), 1, "{line}: {}", watched.err);
+    }
     // The host knows its workflow.
     let approved = host_in(&folder, &["runs", "signal", &waits, "approved", r#"{"by": "ada"}"#]);
     assert!(approved.err.contains("nobody drives"), "{}", approved.err);
