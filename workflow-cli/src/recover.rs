@@ -15,6 +15,7 @@ use crate::keep;
 use crate::output::{self, BAD, DUBIOUS, GOOD, brief, styled};
 use crate::runtime;
 use crate::store::StoreArguments;
+use crate::upkeep::ServedPruning;
 
 /// Take up the runs that a crash left behind
 ///
@@ -32,6 +33,8 @@ pub(crate) struct RecoverArguments {
     /// Go on for ever: take up what is left behind from now on, too
     #[arg(long)]
     serve: bool,
+    #[command(flatten)]
+    pruning: ServedPruning,
     /// How many jobs may run at once [default: no limit but those of the workflows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
@@ -41,6 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow recover
   workflow recover --db postgres://localhost/runs --serve
+  workflow recover --serve --prune-older-than 30d --prune-older-than audit=365d
 
 Exit codes:
   0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
@@ -53,6 +57,7 @@ pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
     if let Some(jobs) = wanted.max_parallel {
         engine = engine.to_builder().max_parallel(jobs as usize).build();
     }
+    let _pruner = wanted.pruning.start(&store)?;
     let recovering = Recovering { store, engine, refused: HashSet::new(), taken: 0, bad: 0 };
     runtime::inside(|| pollster::block_on(recovering.recover(wanted.serve)))
 }

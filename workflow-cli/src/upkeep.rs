@@ -1,9 +1,12 @@
 //! `migrate` and `prune`: what a store needs now and then.
 
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use workflow_store::Retention;
+use workflow_store::{Catalog, Pruner, Retention};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
@@ -56,6 +59,60 @@ const PRUNE_EXAMPLES: &str = "\
 Examples:
   workflow prune --older-than 30d
   workflow prune --workflow daily-etl --keep-last 100";
+
+/// What is deleted while runs are served.
+#[derive(Debug, Args)]
+pub(crate) struct ServedPruning {
+    /// With --serve, delete runs that were asked for longer ago than this, such as 30d, or
+    /// etl=90d for those of one workflow; once an hour, by one of the processes that serve
+    #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(span))]
+    prune_older_than: Vec<Bound<Duration>>,
+    /// With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
+    #[arg(long, value_name = "[WORKFLOW=]N", requires = "serve", value_parser = bound(number))]
+    prune_keep_last: Vec<Bound<u64>>,
+}
+
+/// A bound, and the workflow that it is for.
+type Bound<T> = (Option<String>, T);
+
+fn bound<T>(
+    read: impl Fn(&str) -> Result<T, String> + Clone,
+) -> impl Fn(&str) -> Result<Bound<T>, String> + Clone {
+    move |text| match text.rsplit_once('=') {
+        Some((workflow, value)) => Ok((Some(workflow.to_owned()), read(value)?)),
+        None => Ok((None, read(text)?)),
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    u64::from_str(text).map_err(|_| format!("`{text}` is no number of runs"))
+}
+
+impl ServedPruning {
+    /// Deletes old runs of the store for as long as what it returns is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no thread can be started.
+    pub(crate) fn start(&self, store: &Arc<dyn Catalog>) -> Result<Option<Pruner>, Failure> {
+        let retentions = self.retentions();
+        if retentions.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Pruner::start(Arc::clone(store), retentions, Pruner::EVERY)?))
+    }
+
+    fn retentions(&self) -> Vec<Retention> {
+        let mut of: BTreeMap<Option<String>, Retention> = BTreeMap::new();
+        for (workflow, span) in &self.prune_older_than {
+            of.entry(workflow.clone()).or_default().keep_for = Some(*span);
+        }
+        for (workflow, count) in &self.prune_keep_last {
+            of.entry(workflow.clone()).or_default().keep_last = Some(*count);
+        }
+        of.into_iter().map(|(workflow, retention)| Retention { workflow, ..retention }).collect()
+    }
+}
 
 pub(crate) fn migrate(wanted: &MigrateArguments) -> Result<Outcome, Failure> {
     wanted.store.make()?;

@@ -207,6 +207,11 @@ fn what_a_killed_process_left_is_recovered() {
     until_running(&folder, &run, "second");
     until_running(&folder, &waits, "approve");
     let owner = get(&folder, &run)["owner"].clone();
+    // Who watches sees the whole run, whoever drives it.
+    let watching = std::thread::spawn({
+        let (folder, run) = (folder.clone(), run.clone());
+        move || workflow_in(&folder, &["runs", "watch", &run])
+    });
     for process in [process, host] {
         let process = Pid::from_raw(process).expect("the process of the run");
         kill_process(process, Signal::KILL).expect("it is there");
@@ -227,6 +232,11 @@ fn what_a_killed_process_left_is_recovered() {
     same().bind(|| assert_snapshot!(refused, @"run <id> is not taken up: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
     assert_eq!(get(&folder, &run)["status"], "completed");
     assert_eq!(ran(&folder), "first second third fourth");
+    let watched = watching.join().expect("it says something");
+    assert_eq!(watched.code, Some(0), "{}", watched.err);
+    for line in ["first completed", "second completed", "fourth completed", "steps completed"] {
+        assert_eq!(watched.err.matches(line).count(), 1, "{line}: {}", watched.err);
+    }
     // The host knows its workflow.
     let approved = host_in(&folder, &["runs", "signal", &waits, "approved", r#"{"by": "ada"}"#]);
     assert!(approved.err.contains("nobody drives"), "{}", approved.err);
@@ -297,6 +307,12 @@ fn a_run_is_repeated() {
     let again = list["items"][0]["id"].as_str().expect("an id");
     let jobs = get(&folder, again)["jobs"].as_array().map(Vec::len);
     assert_eq!(jobs, Some(4));
+    // What stayed from an earlier run was not done again, and does not count again.
+    let stats = workflow_in(&folder, &["stats", "-f", "json"]).json();
+    let of = |job: &Json| (job["job"].clone(), job["completed"].clone(), job["failed"].clone());
+    let jobs: Vec<_> = stats[0]["jobs"].as_array().expect("a list").iter().map(of).collect();
+    let expected = [("first", 2, 0), ("fourth", 2, 0), ("second", 3, 0), ("third", 2, 2)];
+    assert_eq!(jobs, expected.map(|(job, good, bad)| (job.into(), good.into(), bad.into())));
 }
 
 #[test]

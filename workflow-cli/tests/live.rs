@@ -166,3 +166,46 @@ fn control_and_c_cancel_the_run() {
     assert!(line(&shown, "watch | bye").is_some(), "{shown}");
     assert!(line(&shown, "wait cancelled in ").is_some(), "{shown}");
 }
+
+const ONE: &str = "name: one\njobs:\n  - { name: only, command: 'true' }\n";
+
+#[test]
+fn deleting_asks_first() {
+    let folder = folder("live-delete", &[("one.yaml", ONE)]);
+    let said = support::workflow_in(&folder, &["run", "one.yaml", "--db", "runs.db", "-q"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let delete = |answer: &str| {
+        let mut terminal =
+            Terminal::run(&folder, &["workflows", "delete", "one", "--db", "runs.db"]);
+        terminal.wait_for("the question", |screen| screen.contains("1 run?"));
+        terminal.type_keys(answer);
+        terminal.end()
+    };
+    let count = || {
+        let list = ["workflows", "list", "--db", "runs.db", "-f", "json"];
+        support::workflow_in(&folder, &list).json()["items"].as_array().map(Vec::len)
+    };
+    for no in ["n\r", "\r"] {
+        let (shown, code) = delete(no);
+        assert_eq!((code, count()), (Some(0), Some(1)), "{shown}");
+    }
+    let (shown, code) = delete("yes\r");
+    assert_eq!((code, count()), (Some(0), Some(0)), "{shown}");
+}
+
+const SLOW: &str = "name: slow\njobs:\n  - { name: only, command: 'touch began; sleep 600' }\n";
+
+#[test]
+fn ctrl_c_cancels_a_run_that_is_kept() {
+    let folder = folder("live-kept", &[("slow.yaml", SLOW)]);
+    let mut terminal = Terminal::run(&folder, &["run", "slow.yaml", "--db", "runs.db"]);
+    terminal.wait_for("the job", |screen| screen.contains("only") && folder.join("began").exists());
+    terminal.type_keys("\x03");
+    let (shown, code) = terminal.end();
+    assert_eq!(code, Some(130), "{shown}");
+    let list = ["runs", "list", "--db", "runs.db", "-f", "json"];
+    let run = support::workflow_in(&folder, &list).json()["items"][0].take();
+    assert_eq!(run["status"], "cancelled", "{run}");
+    let left = support::workflow_in(&folder, &["recover", "--db", "runs.db"]);
+    assert_eq!(left.err, "nothing was left behind\n");
+}

@@ -3,11 +3,12 @@
 mod support;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
-use support::{Said, folder, same, tables, workflow_in};
+use support::{Said, folder, process_in, same, tables, workflow_in};
 
 const ETL: &str = r#"
 name: daily etl
@@ -226,6 +227,26 @@ fn runs_are_counted_moved_and_pruned() {
 }
 
 #[test]
+fn old_runs_are_pruned_by_who_serves() {
+    let folder = folder("serves", &[("etl.yaml", ETL)]);
+    for _ in 0..3 {
+        says(&folder, &["run", "etl.yaml", "--db", "runs.db", "-q"]);
+    }
+    let args = ["recover", "--db", "runs.db", "--prune-keep-last", "daily-etl=2"];
+    assert!(refuses(&folder, &args).contains("--serve"));
+    let serves = [&args[..], &["--serve"]].concat();
+    let mut serving = process_in(&folder, &serves).spawn().expect("it serves");
+    let list = ["runs", "list", "--db", "runs.db", "-f", "json"];
+    let count = || says(&folder, &list).json()["items"].as_array().map(Vec::len);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while count() != Some(2) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    serving.kill().and_then(|()| serving.wait()).expect("it ends");
+    assert_eq!(count(), Some(2));
+}
+
+#[test]
 fn help_teaches() {
     let help = |command: &[&str]| support::workflow(&[&["help"], command].concat()).out;
     assert_snapshot!(help(&["workflows", "update"]), @r#"
@@ -427,6 +448,13 @@ fn help_teaches() {
           --serve
               Go on for ever: take up what is left behind from now on, too
 
+          --prune-older-than <[WORKFLOW=]SPAN>
+              With --serve, delete runs that were asked for longer ago than this, such as 30d, or
+              etl=90d for those of one workflow; once an hour, by one of the processes that serve
+
+          --prune-keep-last <[WORKFLOW=]N>
+              With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
+
           --max-parallel <N>
               How many jobs may run at once [default: no limit but those of the workflows]
 
@@ -446,6 +474,7 @@ fn help_teaches() {
     Examples:
       workflow recover
       workflow recover --db postgres://localhost/runs --serve
+      workflow recover --serve --prune-older-than 30d --prune-older-than audit=365d
 
     Exit codes:
       0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,

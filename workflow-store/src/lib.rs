@@ -32,11 +32,13 @@
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
 //! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what of all this a user may see
 //! - [`Catalog`]: workflows listed, changed and counted; runs listed, pruned, exported, imported
+//! - [`Pruner`]: old runs deleted now and then
 //!
 //! # Features
 //!
 //! - `sqlite` (default): [`SqliteStore`]; SQLite is compiled in.
 //! - `postgres` (default): [`PostgresStore`], with a runtime on threads of its own.
+//! - `tls`: encrypted connections to PostgreSQL, by rustls.
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");
@@ -72,7 +74,7 @@ pub use accounts::{
 pub use blob::MAX_INLINE;
 pub use catalog::{
     Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
-    NewWorkflow, Page, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
+    NewWorkflow, Page, Pruner, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
     StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
 };
 pub use open::{catalog, open};

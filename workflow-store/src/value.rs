@@ -235,7 +235,7 @@ fn scrub(json: &Json) -> Json {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 

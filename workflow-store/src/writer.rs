@@ -156,7 +156,7 @@ impl<C: Connect> Writer<C> {
             }
         }
         tally.write(sql).map_err(Failed::OnTheWay)?;
-        sql.batch("COMMIT").map_err(|error| match sql.is_closed() {
+        sql.batch("COMMIT").map_err(|error| match is_in_doubt(sql, &error) {
             true => Failed::Unknown(error),
             false => Failed::OnTheWay(error),
         })
@@ -177,6 +177,18 @@ impl<C: Connect> Writer<C> {
             }
         }
     }
+}
+
+/// Whether a commit that failed may have been done. A server that goes says so on a connection
+/// that is not closed yet.
+fn is_in_doubt(sql: &dyn Sql, error: &SqlError) -> bool {
+    let may_go = match sql.dialect() {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => false,
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => error.kind == SqlKind::Unavailable,
+    };
+    may_go || sql.is_closed()
 }
 
 /// Between two attempts to connect; after it, those who wait are told.

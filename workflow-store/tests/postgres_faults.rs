@@ -2,48 +2,19 @@
 #![cfg(feature = "postgres")]
 
 mod cluster;
+mod given;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde_json::json;
-use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, StoreError, Trigger,
-    WorkflowSnapshot,
-};
+use workflow_core::{Event, Owner, OwnerId, Store, StoreError};
 use workflow_store::PostgresStore;
 
-fn event(sequence: u64) -> Event {
-    let (name, key) = if sequence == 0 { ("run_started", "") } else { ("value_kept", "k") };
-    let json = json!({ "sequence": sequence, "at": "2026-01-02T03:04:05Z", "event": name,
-        "job": "load", "key": key, "value": sequence });
-    serde_json::from_value(json).expect("an event")
-}
+use given::begin;
 
-async fn begin(store: &PostgresStore) -> Result<Lease, StoreError> {
-    let run = NewRun {
-        id: RunId::random(),
-        workflow: WorkflowSnapshot {
-            name: "etl".to_owned(),
-            metadata: Metadata::default(),
-            fingerprint: "f1".into(),
-            source: None,
-            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
-        },
-        input: None,
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        workflow_id: None,
-        created_at: SystemTime::now(),
-        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
-    };
-    match store.begin(run, vec![event(0)]).await? {
-        Begun::New(Some(lease)) => Ok(lease),
-        other => panic!("no lease: {other:?}"),
-    }
+fn event(sequence: u64) -> Event {
+    if sequence == 0 { given::started() } else { given::kept(sequence, sequence) }
 }
 
 fn open(url: &str) -> Result<PostgresStore, StoreError> {

@@ -61,6 +61,13 @@ pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Said {
     command(binary).args(args).current_dir(folder).output().expect("it starts").into()
 }
 
+/// A process of the binary `workflow`, in this folder.
+pub(crate) fn process_in(folder: &Path, args: &[&str]) -> Command {
+    let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
+    command.args(args).current_dir(folder);
+    command
+}
+
 /// The example `host`, as cargo built it beside the folder that this test is in.
 pub(crate) fn host_binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");

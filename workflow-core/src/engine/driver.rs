@@ -115,14 +115,14 @@ impl Hands {
         let Some(condition) = extras.and_then(|extras| extras.condition.as_ref()) else {
             return true;
         };
+        if run.is_kept() && run.lock().was_judged(job, attempt) {
+            return true;
+        }
         let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
         let verdict = catch_unwind(AssertUnwindSafe(|| (condition.0)(&scope)));
         let mut state = run.lock();
         match verdict {
-            Ok(Ok(true)) => {
-                state.began(job, attempt);
-                return true;
-            }
+            Ok(Ok(true)) => return state.holds_for(run, job, attempt, &mut self.errands),
             Ok(Ok(false)) => state.declined(run, job, attempt, &mut self.errands),
             Ok(Err(error)) => {
                 state.began(job, attempt);

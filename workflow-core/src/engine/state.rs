@@ -2,6 +2,7 @@
 //! nothing here calls code of users: what must is collected in [`Errands`] for after the lock.
 
 mod alarms;
+mod condition;
 mod errands;
 mod mail;
 mod perform;
@@ -414,25 +415,6 @@ impl State {
             self.fail_departed(run, job, attempt, errands);
         }
         None
-    }
-
-    /// The condition of a job held, and it begins.
-    pub(super) fn began(&mut self, job: u32, attempt: u32) {
-        self.note(What::JobStarted, job, attempt);
-    }
-
-    /// The condition of a job did not hold.
-    pub(super) fn declined(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        job: u32,
-        attempt: u32,
-        errands: &mut Errands,
-    ) {
-        if self.scheduler.is_running(job, attempt) {
-            self.close(run, job, errands);
-            self.scheduler.ended(job, attempt, End::Declined);
-        }
     }
 
     /// An attempt ended. Ignored when it was given up before.

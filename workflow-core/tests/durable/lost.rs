@@ -117,6 +117,40 @@ fn an_engine_that_was_stopped_begins_nothing_that_is_anothers() {
     assert_eq!(other.now(), Duration::from_secs(3600));
 }
 
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+#[job(retry(maximum_attempts = 2, initial_interval = "1h"))]
+fn pay_again(ctx: &JobContext) -> Result<(), JobError> {
+    TRIED.fetch_add(1, Ordering::SeqCst);
+    if ctx.attempt() == 1 { Err(std::io::Error::other("closed").into()) } else { Ok(()) }
+}
+
+#[register_workflow(name = "lost: pays on a condition")]
+fn pays_on_a_condition(flow: &mut Flow) {
+    let number = flow.job(first::draw());
+    flow.job(pay_again::draw().when(number, |number| *number > 0));
+}
+
+#[test]
+fn a_condition_is_no_way_around_the_store() {
+    let store = Arc::new(MemoryStore::new());
+    let (stopped, other) = (ManualClock::new(), ManualClock::new());
+    let first = sleeper(&stopped, Duration::ZERO, &store);
+    let run = first.run("lost: pays on a condition").start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    assert!(seen.any(|event| matches!(event.kind, EventKind::AttemptFailed { .. })));
+    let second = sleeper(&other, Duration::from_secs(60), &store);
+    let taken = block_on(second.recover()).expect("memory can be read");
+    assert_eq!(taken.runs.len(), 1);
+    // The one that was stopped wakes up, and the second attempt is due.
+    let ended = block_on(stopped.drive(run.wait()));
+    let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
+    assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
+    assert_eq!(TRIED.load(Ordering::SeqCst), 1);
+    block_on(other.drive(taken.runs[0].wait())).expect("it completes");
+    assert_eq!(TRIED.load(Ordering::SeqCst), 2);
+}
+
 #[test]
 fn an_engine_does_not_take_from_itself() {
     let store = Arc::new(MemoryStore::new());

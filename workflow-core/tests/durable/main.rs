@@ -3,7 +3,10 @@
 #[path = "../support/cut_off.rs"]
 mod cut_off;
 mod functions;
+#[path = "../support/gated.rs"]
+mod gated;
 mod graphs;
+mod hands;
 mod lost;
 
 use std::sync::Arc;

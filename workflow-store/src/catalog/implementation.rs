@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use workflow_core::{RunId, StoreError, WorkflowSnapshot};
@@ -97,24 +98,22 @@ impl<D: Database> Catalog for SqlStore<D> {
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, CatalogError> {
-        let of = retention.clone();
-        let workflows = self.look(move |sql, sight| prune::workflows(sql, sight, &of)).await?;
-        let mut deleted = 0;
-        for workflow in workflows {
-            loop {
-                let retention = retention.clone();
-                let work = move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
-                let (count, more) = self.crew.write(Company::Alone, work).await?;
-                deleted += count;
-                if !more {
-                    break;
-                }
-            }
+        if let Some(which) = retention.workflow.clone() {
+            self.look(move |sql, sight| resolve::resolve_own(sql, sight, &which, "delete runs of"))
+                .await?;
         }
-        if deleted > 0 {
-            self.crew.write(Company::Alone, |cx| Ok(prune::sweep(cx.sql)?)).await?;
+        self.prune_all(vec![retention]).await
+    }
+
+    async fn prune_when_due(
+        &self,
+        retentions: &[Retention],
+        every: Duration,
+    ) -> Result<Option<u64>, CatalogError> {
+        if !self.crew.write(Company::Shared, move |cx| prune::is_due(cx, every)).await? {
+            return Ok(None);
         }
-        Ok(deleted)
+        self.prune_all(retentions.to_vec()).await.map(Some)
     }
 
     async fn export(
@@ -144,6 +143,27 @@ impl<D: Database> Catalog for SqlStore<D> {
 const PAGE: usize = 500;
 
 impl<D: Database> SqlStore<D> {
+    async fn prune_all(&self, retentions: Vec<Retention>) -> Result<u64, CatalogError> {
+        let plan = self.look(move |sql, sight| prune::plan(sql, sight, &retentions)).await?;
+        let mut deleted = 0;
+        for (workflow, retention) in plan {
+            loop {
+                let retention = retention.clone();
+                let work =
+                    move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
+                let (count, more) = self.crew.write(Company::Alone, work).await?;
+                deleted += count;
+                if !more {
+                    break;
+                }
+            }
+        }
+        if deleted > 0 {
+            self.crew.write(Company::Alone, |cx| Ok(prune::sweep(cx.sql)?)).await?;
+        }
+        Ok(deleted)
+    }
+
     async fn export_runs(
         &self,
         workflow: i64,

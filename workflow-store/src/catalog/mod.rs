@@ -10,6 +10,7 @@ mod page;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod plans;
 mod prune;
+mod pruner;
 mod request;
 mod resolve;
 mod runs;
@@ -19,6 +20,7 @@ mod workflow;
 mod workflows;
 
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub use metadata::{MetadataChange, merge_patch};
 pub use page::Page;
 pub(crate) use page::{Cursor, cut, size as page_size};
 pub use prune::Retention;
+pub use pruner::Pruner;
 pub use request::{NewWorkflow, WorkflowChange};
 pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
 pub use stats::{Durations, JobStatistics, Statistics};
@@ -164,6 +167,22 @@ pub trait Catalog: Store + Accounts {
     ///
     /// Fails when the store cannot be changed; what was deleted until then is.
     async fn prune(&self, retention: Retention) -> Result<u64, CatalogError>;
+
+    /// Prunes, unless a process that shares the store has done so within this time; returns how
+    /// many runs were deleted, `None` when it was not due.
+    ///
+    /// A retention that names a workflow counts for it in place of the one that names none; of
+    /// several the last. One that names a workflow which is not there deletes nothing.
+    /// [`Pruner`] calls this again and again.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed; what was deleted until then is.
+    async fn prune_when_due(
+        &self,
+        retentions: &[Retention],
+        every: Duration,
+    ) -> Result<Option<u64>, CatalogError>;
 
     /// Writes workflows, their runs and the runs' events, one JSON object on each line; of one
     /// workflow, with `which`.

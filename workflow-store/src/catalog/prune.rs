@@ -1,11 +1,13 @@
 //! Old runs are deleted.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use super::CatalogError;
 use super::resolve::resolve_own;
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
+use crate::sql::{Fault, Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Value, signed, to_micros};
 
@@ -23,21 +25,45 @@ pub struct Retention {
 /// How many runs are deleted in a transaction, so that others need not wait for long.
 const BATCH: i64 = 200;
 
-/// The workflows that are looked at.
-pub(crate) fn workflows(
+/// What holds for which workflow: what names it, else what names none. Of several, the last.
+///
+/// Those that name a workflow which is not there have nothing to delete yet.
+pub(crate) fn plan(
     sql: &mut dyn Sql,
     sight: Sight,
-    retention: &Retention,
-) -> Answer<Vec<i64>> {
-    if let Some(which) = &retention.workflow {
-        return Ok(vec![resolve_own(sql, sight, which, "delete runs of")?]);
+    retentions: &[Retention],
+) -> Answer<BTreeMap<i64, Retention>> {
+    let mut plan = BTreeMap::new();
+    if let Some(general) = retentions.iter().rfind(|retention| retention.workflow.is_none()) {
+        let mut all = Statement::default();
+        all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
+        sight.own(&mut all);
+        let rows = all.add(" ORDER BY w.id").query(sql)?;
+        for row in rows {
+            plan.insert(row.int(0)?, general.clone());
+        }
     }
-    let mut all = Statement::default();
-    all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
-    sight.own(&mut all);
-    let rows = all.add(" ORDER BY w.id").query(sql)?;
-    rows.iter().map(|row| Ok(row.int(0)?)).collect()
+    for retention in retentions {
+        let Some(which) = &retention.workflow else { continue };
+        match resolve_own(sql, sight, which, "delete runs of") {
+            Ok(id) => drop(plan.insert(id, retention.clone())),
+            Err(Fault::Catalog(CatalogError::NoWorkflow(_))) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(plan)
 }
+
+/// Whether it is so long since somebody pruned; then it counts as done from now on.
+pub(crate) fn is_due(cx: &mut Cx<'_>, every: Duration) -> Answer<bool> {
+    let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX / 2);
+    Ok(cx.sql.execute(DUE, &[Value::Int(every)])? > 0)
+}
+
+const DUE: &str = "INSERT INTO workflows_counter (name, value) \
+    VALUES ('pruned_at', workflows_now()) \
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+    WHERE workflows_counter.value <= excluded.value - $1";
 
 /// Deletes some runs of a workflow; how many, and whether there may be more.
 pub(crate) fn prune(cx: &mut Cx<'_>, workflow: i64, retention: &Retention) -> Answer<(u64, bool)> {

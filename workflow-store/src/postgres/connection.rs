@@ -8,9 +8,11 @@ use std::task::Poll;
 
 use futures::future::{MaybeDone, maybe_done};
 use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, NoTls, Statement};
+use tokio_postgres::{Client, Config, Error, NoTls, Socket, Statement};
 
+use super::address::Encryption;
 use super::error::explain;
 use super::migrate::migrate;
 use crate::crew::Purpose;
@@ -37,6 +39,7 @@ const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
 /// Opens a connection. The one that writes brings the schema up to date.
 pub(crate) fn open(
     config: &Config,
+    encryption: &Encryption,
     name: &str,
     purpose: Purpose,
 ) -> Result<Box<dyn Sql>, SqlError> {
@@ -45,10 +48,13 @@ pub(crate) fn open(
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let explained = |error: Error| explain(&error, name);
+    let tls = super::tls::maker(encryption)?;
     let client = runtime.block_on(async {
-        let (mut client, connection) = config.connect(NoTls).await.map_err(explained)?;
-        // What it fails with, the next request fails with.
-        tokio::spawn(connection);
+        let mut client = match tls {
+            Some(tls) => connect(config, tls).await,
+            None => connect(config, NoTls).await,
+        }
+        .map_err(explained)?;
         client.batch_execute(SETTINGS).await.map_err(explained)?;
         if purpose == Purpose::Write {
             // Another process may migrate for long.
@@ -60,6 +66,16 @@ pub(crate) fn open(
     })?;
     let (name, statements) = (name.to_owned(), HashMap::new());
     Ok(Box::new(PostgresConnection { runtime, client, statements, name, is_beginning: false }))
+}
+
+async fn connect<T>(config: &Config, tls: T) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+{
+    let (client, connection) = config.connect(tls).await?;
+    // What it fails with, the next request fails with.
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 impl PostgresConnection {

@@ -8,6 +8,7 @@ use crate::sql::{SqlError, SqlKind};
 /// Turns an error into one that names the database and the cure.
 pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
     let (kind, cure) = match error.code() {
+        None if is_of_handshake(error) => judge_handshake(error),
         None if error.is_closed() || is_io(error) => {
             (SqlKind::Unavailable, "the server cannot be reached; see that it runs")
         }
@@ -41,6 +42,26 @@ fn judge(code: &SqlState) -> (SqlKind, &'static str) {
         "XX" => (SqlKind::Unusable, "it is damaged; restore it from a copy"),
         _ => (SqlKind::Unusable, "report this as a fault of workflow-store"),
     }
+}
+
+/// Whether no encrypted connection came about.
+fn is_of_handshake(error: &Error) -> bool {
+    error.to_string().starts_with("error performing TLS handshake")
+}
+
+fn judge_handshake(error: &Error) -> (SqlKind, &'static str) {
+    let whole = whole(error);
+    if whole.contains("does not support TLS") {
+        let cure = "set it up with `ssl = on`, or write sslmode=disable where the network can be \
+            trusted";
+        return (SqlKind::Unusable, cure);
+    }
+    if whole.contains("certificate") {
+        let cure = "name the file with the certificate of who signed the server's with \
+            sslrootcert=FILE, and the host as that certificate does";
+        return (SqlKind::Unusable, cure);
+    }
+    (SqlKind::Unavailable, "no encrypted connection came about; see that it is a PostgreSQL server")
 }
 
 fn is_io(error: &Error) -> bool {

@@ -1,8 +1,14 @@
 //! PostgreSQL, on threads that have a runtime of their own.
 
+mod address;
 mod connection;
 mod error;
 mod migrate;
+#[cfg(not(feature = "tls"))]
+#[path = "plain.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 mod types;
 
 use std::time::Duration;
@@ -10,8 +16,10 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use workflow_core::StoreError;
 
+use address::{Address, Encryption};
+
 use crate::crew::{Connect, Crew, Purpose};
-use crate::sql::{Sql, SqlError, SqlKind};
+use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
 
 /// Keeps runs in PostgreSQL 13 or newer.
@@ -41,12 +49,25 @@ impl Database for Postgres {}
 impl SqlStore<Postgres> {
     /// Connects to a database by its URL, and makes the tables that are missing.
     ///
-    /// The connection is not encrypted: use a socket, a private network or a tunnel.
+    /// `sslmode` in the URL says whether the connection is encrypted, as it does for `psql`:
+    ///
+    /// | `sslmode` | encrypted | the server's certificate |
+    /// |---|---|---|
+    /// | `disable` | no | |
+    /// | `prefer`, the default | if the server can | is not looked at |
+    /// | `require` | yes | is not looked at; with `sslrootcert`, as `verify-ca` |
+    /// | `verify-ca` | yes | must be signed by one of `sslrootcert` |
+    /// | `verify-full` | yes | and name the host of the URL |
+    ///
+    /// `sslrootcert=FILE` names a file of certificates in PEM form; without it, or as `system`,
+    /// those of the system count. All but `disable` and `prefer` need the feature `tls`, without
+    /// which `prefer` means `disable`. Certificates of clients are not supported.
     ///
     /// # Errors
     ///
-    /// Fails when the URL is ill-formed, when the server cannot be reached within ten seconds or
-    /// lets the user not in, or when a newer version of this crate has been at the database.
+    /// Fails when the URL is ill-formed or asks for what this program was built without, when the
+    /// server cannot be reached within ten seconds, is not who it should be or lets the user not
+    /// in, or when a newer version of this crate has been at the database.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let crew = Crew::start(&Opener::new(url)?, READERS)?;
         // The first connection migrates.
@@ -62,19 +83,16 @@ const READERS: usize = 2;
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
     config: Config,
+    encryption: Encryption,
     /// What the database is called in errors; without the password.
     name: String,
 }
 
 impl Opener {
     pub(crate) fn new(url: &str) -> Result<Self, SqlError> {
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            let text = format!(
-                "the URL of the database is ill-formed ({error}); it looks like \
-                 postgres://user:password@host:5432/database"
-            );
-            SqlError::new(SqlKind::Unusable, text)
-        })?;
+        let Address { mut config, encryption } = Address::read(url)?;
+        // What cannot be had is said at once.
+        tls::maker(&encryption)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
@@ -83,13 +101,13 @@ impl Opener {
             config.application_name("workflow-store");
         }
         let name = config.get_dbname().or(config.get_user()).unwrap_or("postgres").to_owned();
-        Ok(Self { config, name })
+        Ok(Self { config, encryption, name })
     }
 }
 
 impl Connect for Opener {
     fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError> {
-        connection::open(&self.config, &self.name, purpose)
+        connection::open(&self.config, &self.encryption, &self.name, purpose)
     }
 
     fn begin(&self) -> &'static str {

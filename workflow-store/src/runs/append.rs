@@ -179,6 +179,25 @@ fn write(sql: &mut dyn Sql, run: RunId, step: &Step, new: &Appended) -> Result<(
     Err(SqlError::new(SqlKind::Conflict, format!("run {run} was changed meanwhile")))
 }
 
+/// Brings a memo up to date with events of another run, whose jobs were counted there.
+pub(crate) fn follow_reused(memo: &mut RunMemo, events: &[EncodedEvent], outcome: &Outcome) {
+    advance(memo, None, events, outcome);
+    memo.status = outcome.status;
+}
+
+fn advance(
+    memo: &mut RunMemo,
+    mut tally: Option<&mut Tally>,
+    events: &[EncodedEvent],
+    outcome: &Outcome,
+) {
+    memo.events += events.len() as u64;
+    memo.begun_at = memo.begun_at.or(outcome.begun_at);
+    for event in events {
+        note(memo, event.at, &event.subject, tally.as_deref_mut());
+    }
+}
+
 /// Brings a memo up to date, and counts what ended.
 pub(crate) fn follow(
     memo: &mut RunMemo,
@@ -186,11 +205,7 @@ pub(crate) fn follow(
     events: &[EncodedEvent],
     outcome: &Outcome,
 ) {
-    memo.events += events.len() as u64;
-    memo.begun_at = memo.begun_at.or(outcome.begun_at);
-    for event in events {
-        note(memo, event.at, &event.subject, Some(tally));
-    }
+    advance(memo, Some(tally), events, outcome);
     if !memo.status.is_final()
         && let (Some(from), Some(to)) = (memo.begun_at, outcome.completed_at)
     {

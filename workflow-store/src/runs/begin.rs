@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
-use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError};
+use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError, Trigger};
 
-use super::append::{Outcome, check, follow};
+use super::append::{Outcome, check, follow, follow_reused};
 use super::definition::definition;
 use super::encode::{self, EncodedEvent};
 use super::late::Late;
@@ -110,7 +110,11 @@ fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outc
     if let Some(owner) = new.run.owner {
         (memo.owner, memo.token) = (owner.id, 1);
     }
-    follow(&mut memo, cx.tally, &new.events, outcome);
+    match new.run.trigger {
+        // An engine begins a run before any of its jobs: these come from the run that it repeats.
+        Trigger::Retry => follow_reused(&mut memo, &new.events, outcome),
+        _ => follow(&mut memo, cx.tally, &new.events, outcome),
+    }
     if new.run.owner.is_some() {
         cx.memory.know_run(new.run.id, memo);
     }

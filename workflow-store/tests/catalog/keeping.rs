@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value as Json, json};
-use workflow_store::{CatalogError, NewWorkflow, Retention, RunQuery};
+use workflow_store::{CatalogError, NewWorkflow, Pruner, Retention, RunQuery};
 
 use crate::support::*;
 
@@ -47,6 +47,48 @@ pub(crate) async fn old_runs_are_pruned(place: Place) {
     // Figures keep counting what is gone.
     let statistics = place.store.statistics(Some("etl")).await.expect("known");
     assert_eq!(statistics[0].runs.completed, 9);
+}
+
+/// A run that was asked for so many hours ago, and has ended.
+async fn add(place: &Place, workflow: &str, hours: u32) {
+    let mut run = new_run(workflow);
+    run.created_at = SystemTime::now() - HOUR * hours;
+    place.store.begin(run, whole_run(5, true)).await.expect("begun");
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) async fn one_process_prunes_in_a_period(place: Place) {
+    for hours in 0..6 {
+        add(&place, "etl", hours).await;
+        add(&place, "audit", hours).await;
+    }
+    let all = Retention { keep_for: Some(HOUR * 3 - HOUR / 2), ..Default::default() };
+    let of = |workflow: &str| Retention {
+        workflow: Some(workflow.to_owned()),
+        keep_last: Some(5),
+        keep_for: None,
+    };
+    let policy = [of("audit"), all, of("of tomorrow")];
+    let (one, other) = (&place.store, &place.other);
+    assert_eq!(one.prune_when_due(&policy, HOUR).await.expect("pruned"), Some(4));
+    assert_eq!((count(&place, "etl").await, count(&place, "audit").await), (3, 5));
+    add(&place, "etl", 9).await;
+    assert_eq!(other.prune_when_due(&policy, HOUR).await.expect("asked"), None);
+    assert_eq!(other.prune_when_due(&policy, Duration::ZERO).await.expect("pruned"), Some(1));
+}
+
+pub(crate) async fn a_pruner_goes_on_until_it_is_dropped(place: Place) {
+    let policy = [Retention { keep_for: Some(HOUR), ..Default::default() }];
+    let every = Duration::from_millis(20);
+    let pruner = Pruner::start(place.store.clone(), policy, every).expect("a thread");
+    for _ in 0..2 {
+        add(&place, "etl", 2).await;
+        until("pruning", async || (count(&place, "etl").await == 0).then_some(())).await;
+    }
+    drop(pruner);
+    add(&place, "etl", 2).await;
+    assert_eq!(count(&place, "etl").await, 1);
 }
 
 pub(crate) async fn an_export_comes_back(place: Place) {

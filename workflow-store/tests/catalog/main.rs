@@ -44,6 +44,8 @@ on_both! {
     figures::runs_are_listed_with_their_jobs,
     figures::durations_are_known_without_events,
     keeping::old_runs_are_pruned,
+    keeping::one_process_prunes_in_a_period,
+    keeping::a_pruner_goes_on_until_it_is_dropped,
     keeping::an_export_comes_back,
     keeping::a_bad_import_leaves_nothing,
     schema::every_column_of_the_document_is_there,

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{Event, Metadata, NewRun, Owner, OwnerId, RunId, Trigger, WorkflowSnapshot};
@@ -131,4 +131,16 @@ pub(crate) fn whole_run(millis: u32, ends_well: bool) -> Vec<Event> {
         event(2, millis, job),
         event(3, millis, run),
     ]
+}
+
+/// Asks until the answer is there.
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -57,12 +57,46 @@ pub fn run(url: &str, sql: &str) {
 pub fn database() -> Database {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let cluster = CLUSTER.get_or_init(Cluster::start);
+    let cluster = CLUSTER.get_or_init(|| Cluster::start(&[]));
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let create = format!("CREATE DATABASE {name}");
     with_client(&cluster.url("postgres"), async |client| client.batch_execute(&create).await)
         .expect("a database");
     Database { url: cluster.url(&name) }
+}
+
+/// A server that speaks TLS, on a port of this machine.
+pub struct Encrypted {
+    cluster: Cluster,
+    port: u16,
+}
+
+impl Encrypted {
+    /// With this certificate and its key, in PEM form.
+    pub fn start(certificate: &str, key: &str) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let port = free.expect("a free port").port();
+        // The key must be its user's own.
+        let script = format!(
+            "umask 077; printf '%s' '{certificate}' >\"$folder/own/tls.crt\"; \
+             printf '%s' '{key}' >\"$folder/own/tls.key\""
+        );
+        let options = format!(
+            "-c listen_addresses=localhost -c port={port} -c ssl=on \
+             -c ssl_cert_file=../tls.crt -c ssl_key_file=../tls.key"
+        );
+        Self { cluster: Cluster::start(&[&script, &options, &port.to_string()]), port }
+    }
+
+    /// The first column of what a query finds, as text.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        Database { url: self.cluster.url("postgres") }.query(sql)
+    }
+
+    /// The URL of its database, under this name of this machine.
+    pub fn url(&self, host: &str, query: &str) -> String {
+        format!("postgres://tester@{host}:{}/postgres?{query}", self.port)
+    }
 }
 
 fn with_client<T>(
@@ -79,26 +113,29 @@ fn with_client<T>(
 
 struct Cluster {
     folder: PathBuf,
+    port: String,
     /// Ends the server when its input ends, which it does with this program.
     _keeper: Child,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// What is run before it starts, the options of the server, and its port may be given.
+    fn start(how: &[&str]) -> Self {
         let programs = programs().unwrap_or_else(|| panic!("{MISSING}"));
         let id = format!(
             "wfpg-{}-{:x}",
             std::process::id(),
-            workflow_core::RunId::random().to_u128() & 0xffff_ffff
+            (workflow_core::RunId::random().to_u128() >> 24) & 0xffff_ffff
         );
         let folder = Path::new("/tmp").join(id);
         std::fs::create_dir(&folder).expect("a folder for the cluster");
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("open");
         let mut shell = as_somebody(&folder);
-        shell.args(["sh", "-c", KEEPER, "keeper"]).arg(&programs).arg(&folder);
+        shell.args(["sh", "-c", KEEPER, "keeper"]).arg(&programs).arg(&folder).args(how);
         shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let keeper = shell.spawn().expect("a shell");
-        let cluster = Self { folder, _keeper: keeper };
+        let port = how.get(2).copied().unwrap_or("5432").to_owned();
+        let cluster = Self { folder, port, _keeper: keeper };
         cluster.wait();
         cluster
     }
@@ -117,7 +154,8 @@ impl Cluster {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://tester@/{database}?host={}", self.folder.display())
+        let Self { folder, port, .. } = self;
+        format!("postgres://tester@/{database}?host={}&port={port}", folder.display())
     }
 }
 
@@ -127,8 +165,9 @@ trap '' INT HUP
 programs=$1; folder=$2; log=$folder/own/log
 mkdir "$folder/own"
 "$programs/initdb" -A trust -U tester -E UTF8 --no-locale --no-sync -D "$folder/own/data" >"$log" 2>&1
+eval "$3"
 "$programs/postgres" -D "$folder/own/data" -k "$folder" -c listen_addresses= -c fsync=off \
-    -c max_connections=300 -c shared_buffers=64MB >>"$log" 2>&1 &
+    -c max_connections=300 -c shared_buffers=64MB $4 >>"$log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT $server

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::{ActiveRun, Cause, Errands, JobError, JobErrorKind, State, Task, Work};
 use crate::event::Event;
+use crate::rare::Rare;
 use crate::store::{Begun, Lease, NewRun, Store, StoreError};
 
 /// What has been brought to the store, what became of it, and what waits for it.
@@ -25,6 +26,8 @@ pub(in crate::engine) struct Recorder {
     held: VecDeque<(usize, Held)>,
     /// Attempts that were held, and may begin.
     pub(super) released: VecDeque<(u32, u32)>,
+    /// Attempts of jobs whose condition held before they were held.
+    pub(super) judged: Rare<u32, u32>,
 }
 
 /// Where the store has the run.
@@ -71,7 +74,8 @@ impl Recorder {
     /// Boxed, because most runs have none: their state stays small.
     fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
-        Box::new(Self { store, place, kept, busy: false, failed: None, held, released })
+        let judged = Rare::new();
+        Box::new(Self { store, place, kept, busy: false, failed: None, held, released, judged })
     }
 
     /// Whether anything waits for the store.

@@ -1,0 +1,169 @@
+//! Runs that begin and change hands: what is sent to them meanwhile is not lost, who follows them
+//! goes on, and who drives them says that it is alive.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use workflow_core::{Message, MessageKind, RunHandle};
+
+use super::gated::Gated;
+use super::*;
+
+#[register_workflow(name = "hands: waits")]
+async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
+    ctx.wait_signal("go").await
+}
+
+fn engine(store: &Arc<Gated>, lease: Duration) -> Engine {
+    let builder = Engine::builder().shared_store(store.clone()).lease(lease);
+    // A run that is lost is given up at once.
+    builder.cancel_grace(Duration::ZERO).build()
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends both kinds of messages, one to each run, and waits until `reader` was given them.
+fn send(store: &MemoryStore, reader: &Gated, signalled: RunId, cancelled: RunId) {
+    let before = reader.delivered.load(Ordering::SeqCst);
+    let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
+    block_on(store.send(signalled, signal)).expect("kept");
+    block_on(store.send(cancelled, MessageKind::Cancel)).expect("kept");
+    until("the delivery", || reader.delivered.load(Ordering::SeqCst) >= before + 2);
+}
+
+/// What became of the runs that were sent to.
+fn check(signalled: &RunHandle, cancelled: &RunHandle) {
+    assert_eq!(signalled.join().expect("it completes").output::<u32>(), Ok(7));
+    let ended = cancelled.join();
+    assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
+}
+
+#[test]
+fn messages_to_runs_that_begin_are_not_lost() {
+    let store = Arc::new(MemoryStore::new());
+    let gated = Gated::over(&store);
+    let engine = engine(&gated, LONG);
+    gated.begun.shut();
+    let start = || engine.run("hands: waits").start().expect("it starts");
+    let (signalled, cancelled) = (start(), start());
+    until("the beginning", || store.runs().len() == 2);
+    // The store has the runs; their engine does not know yet.
+    send(&store, &gated, signalled.id(), cancelled.id());
+    gated.begun.open();
+    check(&signalled, &cancelled);
+}
+
+#[test]
+fn messages_to_runs_that_change_hands_are_not_lost() {
+    let store = Arc::new(MemoryStore::new());
+    let queue = engine(&Gated::over(&store), LONG);
+    let enqueue = || block_on(queue.run("hands: waits").enqueue()).expect("it is kept");
+    let (signalled, cancelled) = (enqueue(), enqueue());
+    let gated = Gated::over(&store);
+    let engine = engine(&gated, LONG);
+    // The engine looks for messages as long as it drives something.
+    let other = engine.run("hands: waits").start().expect("it starts");
+    gated.claimed.shut();
+    let recovering = std::thread::spawn({
+        let engine = engine.clone();
+        move || block_on(engine.recover()).expect("memory can be read")
+    });
+    let owned =
+        |run| block_on(store.run(run)).is_ok_and(|run| run.is_some_and(|it| it.owner.is_some()));
+    until("the claim", || owned(signalled) && owned(cancelled));
+    // The store has the engine as their owner; it does not know yet.
+    send(&store, &gated, signalled, cancelled);
+    gated.claimed.open();
+    let recovery = recovering.join().expect("no panic");
+    let taken = |id| recovery.runs.iter().find(|run| run.id() == id).expect("taken up");
+    check(taken(signalled), taken(cancelled));
+    block_on(other.signal("go", 7)).expect("kept");
+    other.join().expect("it completes");
+}
+
+#[test]
+fn messages_of_the_dead_reach_their_successors() {
+    let store = Arc::new(MemoryStore::new());
+    // Its store takes the beginning, and then nothing more: what it hears dies with it.
+    let run = engine_for(1, &store).run("hands: waits").start().expect("it starts");
+    until("the beginning", || only(&store).is_some());
+    let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
+    block_on(store.send(run.id(), signal)).expect("kept");
+    let ended = run.join();
+    assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
+    assert_eq!(take_up(&store).expect("it completes").output::<u32>(), Ok(7));
+    let sent: Vec<Message> = block_on(store.messages(run.id())).expect("memory can be read");
+    assert_eq!(sent.len(), 1);
+}
+
+#[test]
+fn who_follows_goes_on_with_the_successor() {
+    let store = Arc::new(MemoryStore::new());
+    let gated = Gated::over(&store);
+    let first = engine(&gated, Duration::ZERO).run("hands: waits").start().expect("it starts");
+    until("the beginning", || only(&store).is_some());
+    let (run, follower) = (first.id(), Gated::over(&store));
+    let owner = || block_on(store.run(run)).ok().flatten().and_then(|run| run.owner);
+    let before = owner();
+    // It takes the run up, as the owner counts as dead, and then counts as dead itself.
+    let following = std::thread::spawn({
+        let engine = engine(&follower, Duration::ZERO);
+        move || block_on(engine.follow(run))
+    });
+    until("the first change", || owner() != before);
+    let before = owner();
+    let successor = engine(&Gated::over(&store), LONG);
+    let taken = block_on(successor.recover()).expect("memory can be read");
+    assert_eq!(taken.runs.len(), 1);
+    assert_ne!(owner(), before);
+    block_on(taken.runs[0].signal("go", 7)).expect("kept");
+    let followed = following.join().expect("no panic").expect("it completes");
+    assert_eq!((followed.id(), followed.output::<u32>()), (run, Ok(7)));
+}
+
+#[test]
+fn who_takes_a_run_up_to_follow_it_keeps_it() {
+    let store = Arc::new(MemoryStore::new());
+    let queue = engine(&Gated::over(&store), LONG);
+    let run = block_on(queue.run("hands: waits").enqueue()).expect("it is kept");
+    let gated = Gated::over(&store);
+    let following = std::thread::spawn({
+        let engine = engine(&gated, Duration::from_secs(3));
+        move || block_on(engine.follow(run))
+    });
+    // Of a short lease, too, it is heard again and again.
+    let renewals = || {
+        let renewed = gated.renewed.lock().expect("no panic");
+        renewed.iter().filter(|leases| leases.iter().any(|lease| lease.run == run)).count()
+    };
+    until("the renewals", || renewals() >= 4);
+    let taken = block_on(queue.recover()).expect("memory can be read");
+    assert!(taken.runs.is_empty(), "{taken:?}");
+    let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
+    block_on(store.send(run, signal)).expect("kept");
+    let followed = following.join().expect("no panic").expect("it completes");
+    assert_eq!(followed.output::<u32>(), Ok(7));
+}
+
+#[test]
+fn a_short_lease_is_renewed_in_time() {
+    let store = Arc::new(MemoryStore::new());
+    for lease in [1, 10, 100].map(Duration::from_millis) {
+        let gated = Gated::over(&store);
+        let run = engine(&gated, lease).run("hands: waits").start().expect("it starts");
+        let began = Instant::now();
+        until("the renewals", || gated.renewed.lock().expect("no panic").len() >= 6);
+        // Not as fast as it can.
+        assert!(began.elapsed() >= lease, "{:?} for {lease:?}", began.elapsed());
+        block_on(run.signal("go", 7)).expect("kept");
+        run.join().expect("it completes");
+    }
+}

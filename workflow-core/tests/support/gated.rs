@@ -1,0 +1,122 @@
+//! A store whose answers can be held back, and which remembers what it was asked.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+
+use async_trait::async_trait;
+use workflow_core::{
+    Begun, Event, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
+    StoreError, StoredRun,
+};
+
+/// Holds back answers for as long as it is shut.
+#[derive(Default)]
+pub(crate) struct Gate(Mutex<(bool, Vec<Waker>)>);
+
+impl Gate {
+    pub(crate) fn shut(&self) {
+        self.0.lock().expect("no panic").0 = true;
+    }
+
+    pub(crate) fn open(&self) {
+        let waiting = std::mem::take(&mut *self.0.lock().expect("no panic")).1;
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    async fn pass(&self) {
+        poll_fn(|cx| {
+            let mut gate = self.0.lock().expect("no panic");
+            if gate.0 {
+                gate.1.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// A store of one engine.
+pub(crate) struct Gated {
+    store: Arc<MemoryStore>,
+    /// For the answers to `begin` and `claim`, once these are done.
+    pub(crate) begun: Gate,
+    pub(crate) claimed: Gate,
+    /// How many messages the engine was given.
+    pub(crate) delivered: AtomicUsize,
+    /// Of each time that the engine said it was alive: its leases.
+    pub(crate) renewed: Mutex<Vec<Vec<Lease>>>,
+}
+
+impl Gated {
+    pub(crate) fn over(store: &Arc<MemoryStore>) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            begun: Gate::default(),
+            claimed: Gate::default(),
+            delivered: AtomicUsize::new(0),
+            renewed: Mutex::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for Gated {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+        let begun = self.store.begin(run, events).await;
+        self.begun.pass().await;
+        begun
+    }
+
+    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+        self.store.append(lease, events).await
+    }
+
+    async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.store.events(run, from, limit).await
+    }
+
+    async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.store.run(run).await
+    }
+
+    async fn orphans(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.store.orphans(after, limit).await
+    }
+
+    async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        let claimed = self.store.claim(owner, runs).await;
+        self.claimed.pass().await;
+        claimed
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.store.release(leases).await
+    }
+
+    async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        let lost = self.store.renew(owner, leases).await;
+        self.renewed.lock().expect("no panic").push(leases.to_vec());
+        lost
+    }
+
+    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        self.store.send(run, message).await
+    }
+
+    async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
+        let messages = self.store.inbox(owner, after).await?;
+        self.delivered.fetch_add(messages.len(), Ordering::SeqCst);
+        Ok(messages)
+    }
+
+    async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
+        self.store.messages(run).await
+    }
+}

@@ -1,0 +1,109 @@
+//! Old runs are deleted now and then, by one process of those that share a store.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use workflow_core::StoreError;
+
+use super::{Catalog, CatalogError, Retention};
+
+/// Prunes a store now and then, for as long as this is there.
+///
+/// Every process that serves a store may have one: whichever comes first in a period prunes, as
+/// [`Catalog::prune_when_due`] says. What goes wrong is told as a warning, and tried again.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use workflow_store::{Pruner, Retention, SqliteStore};
+///
+/// # pollster::block_on(async {
+/// let store = Arc::new(SqliteStore::open(":memory:").await?);
+/// let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
+/// let all = Retention { keep_for: days(30), ..Retention::default() };
+/// let audits = Retention { workflow: Some("audit".into()), keep_for: days(365), keep_last: None };
+/// let _pruner = Pruner::start(store, [all, audits], Pruner::EVERY)?;
+/// # Ok::<(), workflow_core::StoreError>(())
+/// # })?;
+/// # Ok::<(), workflow_core::StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct Pruner {
+    over: Arc<Over>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Whether it is to end.
+#[derive(Debug, Default)]
+struct Over {
+    is_over: Mutex<bool>,
+    bell: Condvar,
+}
+
+/// A period is looked at so many times, within these bounds: who comes after a process that died
+/// need not wait for long.
+const LOOKS: u32 = 10;
+const MOST_OFTEN: Duration = Duration::from_millis(10);
+const LEAST_OFTEN: Duration = Duration::from_secs(60);
+
+impl Pruner {
+    /// The usual period: an hour.
+    pub const EVERY: Duration = Duration::from_secs(3600);
+
+    /// Starts a thread that prunes at once, where that is due, and then once in every period.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no thread can be started.
+    pub fn start(
+        store: Arc<dyn Catalog>,
+        retentions: impl IntoIterator<Item = Retention>,
+        every: Duration,
+    ) -> Result<Self, StoreError> {
+        let retentions: Vec<Retention> = retentions.into_iter().collect();
+        let over = Arc::new(Over::default());
+        let until = Arc::clone(&over);
+        let thread = std::thread::Builder::new().name("workflow-pruner".to_owned());
+        let work = move || {
+            let pause = (every / LOOKS).clamp(MOST_OFTEN, LEAST_OFTEN);
+            loop {
+                tell(pollster::block_on(store.prune_when_due(&retentions, every)));
+                if until.comes_within(pause) {
+                    return;
+                }
+            }
+        };
+        let started = thread.spawn(work).map_err(|error| {
+            let text = format!("old runs are not deleted, no thread can be started: {error}");
+            StoreError::Unavailable(text.into())
+        });
+        Ok(Self { over, thread: Some(started?) })
+    }
+}
+
+impl Drop for Pruner {
+    fn drop(&mut self) {
+        *self.over.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.over.bell.notify_all();
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+impl Over {
+    fn comes_within(&self, time: Duration) -> bool {
+        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.bell.wait_timeout_while(is_over, time, |is_over| !*is_over);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+fn tell(pruned: Result<Option<u64>, CatalogError>) {
+    match pruned {
+        Ok(None | Some(0)) => {}
+        Ok(Some(runs)) => tracing::info!(runs, "old runs were deleted"),
+        Err(error) => tracing::warn!(%error, "old runs are not deleted"),
+    }
+}
