@@ -9,12 +9,12 @@ use workflow_store::{Durability, SqliteOptions};
 use crate::Failure;
 
 #[job]
-fn add_one(number: u64) -> u64 {
+async fn add_one(number: u64) -> u64 {
     number + 1
 }
 
 #[job]
-fn sum(numbers: Each<'_, u64>) -> u64 {
+async fn sum(numbers: Each<'_, u64>) -> u64 {
     numbers.iter().sum()
 }
 
