@@ -51,30 +51,55 @@ fn open(file: &Path) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
+/// Who waits for the bare thread that writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// Threads, which the system has to wake.
+    Threads,
+    /// Futures that are polled by one thread.
+    Futures,
+}
+
 /// How many commits a thread acknowledges in a second that does nothing else: each is an insert
 /// and an update for one of so many callers, and whatever waits shares a transaction.
-pub(crate) fn grouped(file: &Path, together: usize, commits: usize) -> Result<f64, Failure> {
+pub(crate) fn grouped(
+    file: &Path,
+    callers: Callers,
+    together: usize,
+    commits: usize,
+) -> Result<f64, Failure> {
     let connection = open(file)?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, body TEXT, state TEXT)",
     )?;
-    let (sender, receiver) = mpsc::channel::<oneshot::Sender<()>>();
+    let (sender, receiver) = mpsc::channel();
     let writer = std::thread::spawn(move || write(&connection, &receiver));
-    let line = |sender: mpsc::Sender<oneshot::Sender<()>>| async move {
-        for _ in 0..commits / together {
-            let (done, end) = oneshot::channel();
-            sender.send(done)?;
-            end.await?;
-        }
-        Ok::<_, Failure>(())
-    };
     let begun = Instant::now();
-    let lines = (0..together).map(|_| line(sender.clone()));
-    pollster::block_on(futures::future::try_join_all(lines))?;
+    let lines = (0..together).map(|_| call(sender.clone(), commits / together));
+    match callers {
+        Callers::Futures => pollster::block_on(futures::future::try_join_all(lines)).map(drop)?,
+        Callers::Threads => {
+            let lines: Vec<_> =
+                lines.map(|line| std::thread::spawn(|| pollster::block_on(line))).collect();
+            for line in lines {
+                line.join().map_err(|_| "a caller panicked")??;
+            }
+        }
+    }
     let took = begun.elapsed();
     drop(sender);
     writer.join().map_err(|_| "the writer panicked")??;
     Ok(commits as f64 / took.as_secs_f64())
+}
+
+/// Asks for commits, one after another.
+async fn call(writer: mpsc::Sender<oneshot::Sender<()>>, commits: usize) -> Result<(), Failure> {
+    for _ in 0..commits {
+        let (done, end) = oneshot::channel();
+        writer.send(done)?;
+        end.await?;
+    }
+    Ok(())
 }
 
 /// The most callers that share a transaction.

@@ -22,6 +22,8 @@ pub(crate) fn runs_per_second(
     if !output.status.success() {
         return Err(format!("{engine}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    let seconds: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
+    // Before it, there may be warnings.
+    let text = String::from_utf8(output.stdout)?;
+    let seconds: f64 = text.lines().last().ok_or("it printed nothing")?.parse()?;
     Ok(Some(runs as f64 / seconds))
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use workflow_core::Engine;
 use workflow_store::{Durability, open};
 
-use crate::bare::grouped;
+use crate::bare::{Callers, grouped};
 use crate::peers::runs_per_second;
 use crate::table::{Figure, Row};
 use crate::workflows::{engine, run_three};
@@ -24,9 +24,12 @@ pub(crate) fn sqlite(folder: &Path, options: &Options) -> Result<Vec<Row>, Failu
     std::fs::create_dir_all(folder)?;
     let full = engine(&folder.join("full.db"), Durability::Full)?;
     let normal = engine(&folder.join("normal.db"), Durability::Normal)?;
-    let (mut ours, mut fast, mut bare, mut peer) = (vec![], vec![], vec![], vec![]);
+    let (mut ours, mut fast, mut peer) = (vec![], vec![], vec![]);
+    let (mut threads, mut futures) = (vec![], vec![]);
+    let bare = folder.join("bare.db");
     for round in 0..options.rounds {
-        bare.push(grouped(&folder.join("bare.db"), TOGETHER, COMMITS)?);
+        threads.push(grouped(&bare, Callers::Threads, TOGETHER, COMMITS)?);
+        futures.push(grouped(&bare, Callers::Futures, TOGETHER, COMMITS)?);
         ours.push(rate(&full)?);
         fast.push(rate(&normal)?);
         let file = folder.join(format!("duroxide-{round}.db"));
@@ -37,8 +40,10 @@ pub(crate) fn sqlite(folder: &Path, options: &Options) -> Result<Vec<Row>, Failu
     let mut rows = vec![
         Row::plain(format!("runs of 3 jobs, {name}"), figure(&ours).show("/s")),
         Row::plain("the same, `normal`", figure(&fast).show("/s")),
-        Row::plain("grouped commits of a bare thread", figure(&bare).show("/s")),
-        Row::at_least("runs `full` for each of them", &ratio(&ours, &bare), 0.2, " x"),
+        Row::plain("grouped commits of a bare thread for 64 threads", figure(&threads).show("/s")),
+        Row::at_least("runs `full` for each of them", &ratio(&ours, &threads), 0.2, " x"),
+        Row::plain("grouped commits of a bare thread for 64 futures", figure(&futures).show("/s")),
+        Row::at_least("runs `full` for each of them", &ratio(&ours, &futures), 0.2, " x"),
     ];
     rows.extend(beside("duroxide 0.1, SQLite (`synchronous` is normal)", &ours, &peer, Some(20.0)));
     Ok(rows)
