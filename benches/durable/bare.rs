@@ -105,7 +105,10 @@ async fn call(writer: mpsc::Sender<oneshot::Sender<()>>, commits: usize) -> Resu
 /// The most callers that share a transaction.
 const MOST: usize = 512;
 
-fn write(connection: &Connection, asked: &mpsc::Receiver<oneshot::Sender<()>>) -> Result<(), Failure> {
+fn write(
+    connection: &Connection,
+    asked: &mpsc::Receiver<oneshot::Sender<()>>,
+) -> Result<(), Failure> {
     let mut insert = connection.prepare("INSERT INTO bare (body, state) VALUES (?1, 'new')")?;
     let mut update = connection.prepare("UPDATE bare SET state = 'done' WHERE id = ?1")?;
     let body = "x".repeat(200);

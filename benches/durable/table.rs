@@ -16,12 +16,7 @@ pub(crate) struct Row {
 impl Row {
     /// A figure that stands for itself.
     pub(crate) fn plain(measure: impl Into<String>, figure: impl Into<String>) -> Self {
-        Self {
-            measure: measure.into(),
-            figure: figure.into(),
-            bound: String::new(),
-            holds: None,
-        }
+        Self { measure: measure.into(), figure: figure.into(), bound: String::new(), holds: None }
     }
 
     /// A figure that must be at most so much.
