@@ -132,6 +132,10 @@ impl Host for ActiveRun {
         ActiveRun::is_kept(self)
     }
 
+    fn is_lost(&self) -> bool {
+        ActiveRun::is_lost(self)
+    }
+
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle> {
         let Some(run) = self.me.upgrade() else { return Vec::new() };
         let host: Weak<dyn Host> = self.me.clone();

@@ -15,7 +15,7 @@ use crate::job::{
 #[cfg(feature = "yaml")]
 use crate::run::OutputError;
 use crate::run::{Report, Run, RunError};
-use crate::store::{MessageKind, Parent, Trigger};
+use crate::store::{MessageKind, Parent, StoreError, Trigger};
 use crate::value::Type;
 use crate::workflow::Workflow;
 
@@ -73,6 +73,7 @@ async fn run_inside(
     let run = request.inside(context.clone()).start().map_err(unfit)?;
     let ended = match select(run.wait(), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
+        Either::Right(_) if context.is_lost() => return Err(left_alone()),
         Either::Right(((), wait)) => {
             run.cancel();
             wait.await
@@ -80,11 +81,21 @@ async fn run_inside(
     };
     match ended {
         Err(RunError::Exists { run, .. }) => follow_inside(&context, engine, run, workflow).await,
+        // Another engine drives it by now, and this one still drives the outer run.
+        Err(RunError::Store { run, error }) if matches!(*error, StoreError::LeaseLost { .. }) => {
+            follow_inside(&context, engine, run, workflow).await
+        }
         ended => Ok(ended?),
     }
 }
 
-/// Follows the run that an attempt had begun before it began again.
+/// An inner run is a run of its own: where the outer one is lost, it goes on, and whoever takes up
+/// the outer one follows it. Nobody learns of this error.
+fn left_alone() -> JobError {
+    JobError::of_kind(JobErrorKind::Cancelled, "the outer run is not this engine's any more")
+}
+
+/// Follows the run that an attempt has begun, whoever drives it.
 async fn follow_inside(
     context: &JobContext,
     engine: &Engine,
@@ -94,6 +105,7 @@ async fn follow_inside(
     let followed = pin!(engine.follow_with(run, move |_| Ok(Arc::clone(&workflow))));
     let ended = match select(followed, pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
+        Either::Right(_) if context.is_lost() => return Err(left_alone()),
         Either::Right(((), followed)) => {
             if let Some(store) = engine.store() {
                 store.send(run, MessageKind::Cancel).await.map_err(JobError::terminal)?;

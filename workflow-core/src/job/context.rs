@@ -124,6 +124,11 @@ impl JobContext {
         }
     }
 
+    /// Whether the run is not this engine's any more: what the job does is of no use.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.host().is_some_and(|host| host.is_lost())
+    }
+
     /// Keeps a fact about this attempt, which the job's entry in the report then shows. The latest
     /// of one name counts, and a retry begins without any. Facts that do not
     /// serialise, and those of jobs outside of a run, are dropped.

@@ -174,6 +174,8 @@ pub(crate) trait Host: Send + Sync {
     fn kept_value(&self, key: &str) -> Option<Json>;
     /// Whether a store keeps the run.
     fn is_kept(&self) -> bool;
+    /// Whether another engine drives the run by now, or its store does not keep it any more.
+    fn is_lost(&self) -> bool;
     /// Starts jobs inside the job `parent`.
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;
     /// Stops a job whose result nobody waits for any more.

@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use workflow_core::{Clock as _, EventKind, ManualClock, StoreError};
+use futures::StreamExt as _;
+use workflow_core::{Clock as _, EventKind, Lease, ManualClock, MessageKind, StoreError};
 
 use super::*;
 
@@ -162,4 +163,88 @@ fn an_engine_does_not_take_from_itself() {
     let recovery = block_on(slow.recover()).expect("memory can be read");
     assert!(recovery.runs.is_empty() && recovery.refused.is_empty(), "{recovery:?}");
     block_on(clock.drive(run.wait())).expect("it completes");
+}
+
+#[job]
+async fn await_approval(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.wait_signal("approved").await
+}
+
+#[register_workflow(name = "lost: inner")]
+fn inner(flow: &mut Flow) -> Handle<u32> {
+    flow.job(await_approval::draw())
+}
+
+#[register_workflow(name = "lost: outer")]
+fn outer(flow: &mut Flow) -> Handle<u32> {
+    let nothing = flow.value(());
+    flow.job(registry::call("lost: inner", nothing))
+}
+
+/// The run inside of another, once it waits for its signal.
+fn await_inner(store: &MemoryStore, outer: RunId) -> RunId {
+    loop {
+        let runs = store.runs();
+        let mut inner = runs.iter().map(|(run, _)| *run).filter(|run| *run != outer);
+        if let Some(inner) = inner.next().filter(|inner| events(store, *inner).len() > 1) {
+            return inner;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Takes a run away from the engine that drives it.
+fn take_away(store: &MemoryStore, run: RunId) {
+    let stored = block_on(store.run(run)).expect("memory can be read").expect("it is there");
+    let owner = stored.owner.expect("somebody drives it");
+    block_on(store.release(&[Lease { run, owner, token: 1 }])).expect("memory can be written");
+}
+
+fn approve(store: &MemoryStore, run: RunId) {
+    let kind = MessageKind::Signal { name: "approved".to_owned(), payload: 7.into() };
+    block_on(store.send(run, kind)).expect("it waits");
+}
+
+fn engines(store: &Arc<MemoryStore>) -> [Engine; 2] {
+    let lease = Duration::from_millis(300);
+    [(); 2].map(|()| Engine::builder().shared_store(store.clone()).lease(lease).build())
+}
+
+#[test]
+fn a_run_inside_of_one_that_was_lost_goes_on() {
+    let store = Arc::new(MemoryStore::new());
+    let [first, second] = engines(&store);
+    let run = first.run("lost: outer").start().expect("it starts");
+    block_on(run.events().take(2).for_each(|_| async {}));
+    let inner = await_inner(&store, run.id());
+    take_away(&store, run.id());
+    let taken = std::thread::spawn({
+        let (second, run) = (second.clone(), run.id());
+        move || block_on(second.follow(run))
+    });
+    let ended = run.join();
+    assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
+    approve(&store, inner);
+    let report = taken.join().expect("no panic").expect("it completes");
+    assert_eq!(report.output::<u32>().expect("a number"), 7);
+}
+
+#[test]
+fn a_run_inside_that_was_lost_is_followed() {
+    let store = Arc::new(MemoryStore::new());
+    let [first, second] = engines(&store);
+    let run = first.run("lost: outer").start().expect("it starts");
+    block_on(run.events().take(2).for_each(|_| async {}));
+    let inner = await_inner(&store, run.id());
+    take_away(&store, inner);
+    let taken = std::thread::spawn(move || block_on(second.follow(inner)));
+    while block_on(store.run(inner)).expect("readable").expect("there").owner.is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // The first engine has learned by then that it is not its own any more.
+    std::thread::sleep(Duration::from_millis(500));
+    approve(&store, inner);
+    taken.join().expect("no panic").expect("it completes");
+    let report = run.join().expect("it completes");
+    assert_eq!(report.output::<u32>().expect("a number"), 7);
 }

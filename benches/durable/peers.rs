@@ -1,0 +1,29 @@
+//! Other engines, in processes of their own.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Failure, Options};
+
+/// How many runs of three jobs an engine does in a second; none where it cannot be measured.
+pub(crate) fn runs_per_second(
+    options: &Options,
+    engine: &str,
+    place: &str,
+    runs: usize,
+) -> Result<Option<f64>, Failure> {
+    if !Path::new(&options.peers).exists() {
+        return Ok(None);
+    }
+    let together = crate::together::TOGETHER.to_string();
+    let output = Command::new(&options.peers)
+        .args([engine, place, &runs.to_string(), &together])
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("{engine}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    // Before it, there may be warnings.
+    let text = String::from_utf8(output.stdout)?;
+    let seconds: f64 = text.lines().last().ok_or("it printed nothing")?.parse()?;
+    Ok(Some(runs as f64 / seconds))
+}
