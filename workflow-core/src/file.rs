@@ -147,9 +147,11 @@ impl WorkflowFile {
         let mut rules = spec.failure_handlers.iter().flat_map(|handler| &handler.rules);
         let before = |job: &spec::JobSpec| job.invocation_script.is_some();
         !spec.actions.is_empty()
-            || spec.jobs.0.iter().any(|job| {
-                job.command.is_some() || job.rest.as_deref().is_some_and(before)
-            })
+            || spec
+                .jobs
+                .0
+                .iter()
+                .any(|job| job.command.is_some() || job.rest.as_deref().is_some_and(before))
             || rules.any(|rule| rule.recovery_script.is_some())
     }
 

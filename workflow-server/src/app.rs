@@ -44,7 +44,16 @@ impl App {
     ) -> Self {
         let feeds = Feeds::new(catalog.clone());
         let streams = Streams::new(options.streams);
-        Self { engine, catalog, doorman, feeds, streams, options, requests: AtomicU64::new(0), limited: Mutex::default() }
+        Self {
+            engine,
+            catalog,
+            doorman,
+            feeds,
+            streams,
+            options,
+            requests: AtomicU64::new(0),
+            limited: Mutex::default(),
+        }
     }
 
     /// The engine that runs what is code.
@@ -54,8 +63,7 @@ impl App {
 
     /// The engine that runs a file: one that has its named limits.
     pub(crate) fn engine_for(&self, file: &WorkflowFile) -> Engine {
-        let limits: Limits =
-            file.limits().map(|(name, jobs)| (name.to_owned(), jobs)).collect();
+        let limits: Limits = file.limits().map(|(name, jobs)| (name.to_owned(), jobs)).collect();
         if limits.is_empty() {
             return self.engine.clone();
         }

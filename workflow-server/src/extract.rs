@@ -100,8 +100,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|rejection| {
-            Problem::not_found("no_such_path", rejection.body_text())
-        })
+        path.map(|path| Self(path.0))
+            .map_err(|rejection| Problem::not_found("no_such_path", rejection.body_text()))
     }
 }

@@ -30,7 +30,8 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Assets::get(path) else {
-        let detail = format!("nothing is at `/{path}`; the page is at `/`, the API under `/api/v1`");
+        let detail =
+            format!("nothing is at `/{path}`; the page is at `/`, the API under `/api/v1`");
         return Problem::not_found("no_such_path", detail).into_response();
     };
     let tag = tag(&file.metadata.sha256_hash());

@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_store::{
-    ApiToken, NewUser, Retention, TokenScope, User, UserChange, UserQuery,
-};
+use workflow_store::{ApiToken, NewUser, Retention, TokenScope, User, UserChange, UserQuery};
 
 use super::problems::Problems;
 use crate::app::App;
@@ -123,7 +121,8 @@ async fn add_user(
 
 async fn hashed(password: String) -> Result<NewPassword, Problem> {
     let hash = tokio::task::spawn_blocking(move || NewPassword::new(&password)).await;
-    hash.map_err(Problem::internal)?.map_err(|error| Problem::invalid("password", error.to_string()))
+    hash.map_err(Problem::internal)?
+        .map_err(|error| Problem::invalid("password", error.to_string()))
 }
 
 /// What is to change of an account.
@@ -151,7 +150,8 @@ async fn change_user(
     Body(patch): Body<AccountPatch>,
 ) -> Result<Json<Account>, Problem> {
     let AccountPatch { password, is_staff, is_active } = patch;
-    let is_own = caller.user.as_deref() == Some(&username) && is_staff.is_none() && is_active.is_none();
+    let is_own =
+        caller.user.as_deref() == Some(&username) && is_staff.is_none() && is_active.is_none();
     if caller.scope < TokenScope::Admin || !(caller.is_staff || is_own) {
         let detail = "only staff may change accounts; of your own you may change the password";
         return Err(Problem::forbidden("staff_only", detail));

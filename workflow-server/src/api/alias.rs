@@ -15,9 +15,7 @@ pub(crate) fn canonical(path: &str) -> Option<String> {
         ("/metrics", "/api/v1/metrics"),
     ];
     let rest = rest.or_else(|| {
-        others
-            .iter()
-            .find_map(|(from, to)| under(trimmed, from).map(|rest| format!("{to}{rest}")))
+        others.iter().find_map(|(from, to)| under(trimmed, from).map(|rest| format!("{to}{rest}")))
     });
     let known = rest.unwrap_or_else(|| trimmed.to_owned());
     let known = run_of(&known).unwrap_or(known);

@@ -36,9 +36,7 @@ struct Configuration {
 /// Lists the configurations that the server finds.
 #[utoipa::path(get, path = "/configs", tag = "configs",
     responses((status = 200, body = Listed<Configuration>), Problems))]
-async fn list(
-    _caller: May<Read>,
-) -> Result<Json<Listed<Configuration>>, Problem> {
+async fn list(_caller: May<Read>) -> Result<Json<Listed<Configuration>>, Problem> {
     let found = blocking(|loader| loader.list()).await?;
     let items = found.into_iter().map(|found| Configuration {
         name: found.name,
@@ -124,10 +122,9 @@ async fn get(
     }
     let of = name.clone();
     let files = blocking(move |plain| loader(plain).raw(&of)).await?;
-    let files = files.into_iter().map(|file| RawFile {
-        path: file.path.display().to_string(),
-        text: file.text,
-    });
+    let files = files
+        .into_iter()
+        .map(|file| RawFile { path: file.path.display().to_string(), text: file.text });
     Ok(Json(RawConfig { name, files: files.collect() }).into_response())
 }
 

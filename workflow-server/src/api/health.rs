@@ -15,8 +15,8 @@ use workflow_core::RunId;
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::later::Later as _;
 use crate::identity::{May, Read};
+use crate::later::Later as _;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {

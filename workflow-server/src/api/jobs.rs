@@ -61,9 +61,7 @@ impl From<&registry::JobEntry> for RegisteredJob {
 /// Lists the jobs that the program registers.
 #[utoipa::path(get, path = "/jobs", tag = "jobs",
     responses((status = 200, body = Listed<RegisteredJob>), Problems))]
-async fn list(
-    _caller: May<Read>,
-) -> Json<Listed<RegisteredJob>> {
+async fn list(_caller: May<Read>) -> Json<Listed<RegisteredJob>> {
     Json(Listed::all(registry::jobs().map(RegisteredJob::from).collect()))
 }
 
@@ -71,10 +69,7 @@ async fn list(
 #[utoipa::path(get, path = "/jobs/{name}", tag = "jobs",
     params(("name" = String, Path, description = "Its name")),
     responses((status = 200, body = RegisteredJob), Problems))]
-async fn get(
-    _caller: May<Read>,
-    Path(name): Path<String>,
-) -> Result<Json<RegisteredJob>, Problem> {
+async fn get(_caller: May<Read>, Path(name): Path<String>) -> Result<Json<RegisteredJob>, Problem> {
     let job = registry::job(&name);
     job.map(|job| Json(job.into())).map_err(|error| Problem::not_found("no_job", error.to_string()))
 }

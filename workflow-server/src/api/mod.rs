@@ -14,10 +14,10 @@ mod workflows;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -92,8 +92,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let (quick, slow, document) = routes();
     let text = serde_json::to_string(&document).unwrap_or_default();
     let text = bytes::Bytes::from(text);
-    let timeout =
-        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.options.timeout);
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.options.timeout);
     quick
         .route("/api/openapi.json", get(move || async move { document_of(text) }))
         .route("/api/{*rest}", axum::routing::any(nothing_here))

@@ -14,11 +14,11 @@ use workflow_store::{Catalog, RunQuery, WorkflowQuery, WorkflowSort};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::later::Later as _;
 use crate::extract::Asked;
 use crate::identity::{May, Read};
-use crate::model::time::{moment, text};
+use crate::later::Later as _;
 use crate::model::Run;
+use crate::model::time::{moment, text};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {

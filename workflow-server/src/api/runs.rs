@@ -20,9 +20,9 @@ use workflow_store::{Catalog, RunQuery};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::later::Later as _;
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Read, Write};
+use crate::later::Later as _;
 use crate::model::time::moment;
 use crate::model::{Limit, Listed, Run, RunDocument};
 use crate::problem::Problem;

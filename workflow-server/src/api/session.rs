@@ -18,8 +18,7 @@ use crate::app::App;
 use crate::extract::Body;
 use crate::identity::{
     COOKIE_NAME, Caller, Free, KnownBy, May, SESSION_TIME, Secret, digest, is_for_this_machine,
-    session_cookie,
-    verify_password,
+    session_cookie, verify_password,
 };
 use crate::problem::Problem;
 

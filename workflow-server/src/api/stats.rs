@@ -83,8 +83,7 @@ impl From<Durations> for Figures {
 
 impl From<Statistics> for WorkflowStatistics {
     fn from(of: Statistics) -> Self {
-        let job =
-            |of: JobStatistics| JobFigures { job: of.job, figures: of.durations.into() };
+        let job = |of: JobStatistics| JobFigures { job: of.job, figures: of.durations.into() };
         Self {
             workflow_id: of.workflow_id,
             workflow: of.workflow,

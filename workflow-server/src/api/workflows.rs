@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Value};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,9 +20,9 @@ use workflow_store::{Catalog, MetadataChange, Source, StoredWorkflow, WorkflowCh
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::later::Later as _;
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Read, Write};
+use crate::later::Later as _;
 use crate::model::time::{seconds, text};
 use crate::model::{Listed, Recent, Workflow, WorkflowDocument};
 use crate::problem::Problem;
@@ -84,8 +84,7 @@ pub(super) async fn document(
     let catalog = caller.catalog(app);
     let mut recent = recent(&*catalog, std::slice::from_ref(&workflow)).await?;
     let recent = recent.remove(&workflow.id).unwrap_or_default();
-    let editable = caller.may_write()
-        && (caller.is_staff || workflow.source != Source::Registered);
+    let editable = caller.may_write() && (caller.is_staff || workflow.source != Source::Registered);
     Ok(WorkflowDocument::new(workflow, recent, editable))
 }
 

@@ -23,7 +23,8 @@ pub(crate) fn seconds(from: Option<SystemTime>, to: Option<SystemTime>) -> Optio
 ///
 /// Fails when it is none.
 pub(crate) fn span(field: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong = || Problem::invalid(field, format!("`{text}` is no span; write 90s, 30m, 2h or 7d"));
+    let wrong =
+        || Problem::invalid(field, format!("`{text}` is no span; write 90s, 30m, 2h or 7d"));
     let span: Span = text.parse().map_err(|_| wrong())?;
     let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())

@@ -197,8 +197,7 @@ impl WorkflowDocument {
             input_schema: entry.as_ref().and_then(registry::Entry::input_schema),
             input_type: entry.as_ref().and_then(|entry| entry.input_type()).map(str::to_owned),
             output_schema: entry.as_ref().and_then(registry::Entry::output_schema),
-            location: location
-                .map(|at| Location { file: at.file.to_owned(), line: at.line }),
+            location: location.map(|at| Location { file: at.file.to_owned(), line: at.line }),
             definition: definition.as_ref().and_then(file),
             editable,
             workflow: Workflow::new(of, recent),

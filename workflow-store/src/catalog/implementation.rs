@@ -149,8 +149,7 @@ impl<D: Database> SqlStore<D> {
         for (workflow, retention) in plan {
             loop {
                 let retention = retention.clone();
-                let work =
-                    move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
+                let work = move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
                 let (count, more) = self.crew.write(Company::Alone, work).await?;
                 deleted += count;
                 if !more {

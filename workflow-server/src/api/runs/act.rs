@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::later::{Again, Later as _, repeat};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,10 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use workflow_core::{
-    Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow,
-    WorkflowFile, WorkflowSnapshot, registry,
+    Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow, WorkflowFile,
+    WorkflowSnapshot, registry,
 };
-use crate::later::{Again, Later as _, repeat};
 
 use super::super::problems::Problems;
 use super::start::{kept, with};

@@ -61,14 +61,16 @@ pub(super) async fn job(
         return Err(Problem::not_found("no_job", detail));
     }
     let waits_for = waits_for(graph, &name);
-    let outputs = waits_for.iter().filter_map(|before| {
-        Some((before.clone(), record.job(before)?.output.clone()?))
-    });
+    let outputs = waits_for
+        .iter()
+        .filter_map(|before| Some((before.clone(), record.job(before)?.output.clone()?)));
     Ok(Json(JobDocument {
         inputs: outputs.collect(),
         waits_for,
         status: known.map_or("pending", |job| job.status.as_str()),
-        attempts: known.map(|job| job.attempts.iter().map(Attempt::from).collect()).unwrap_or_default(),
+        attempts: known
+            .map(|job| job.attempts.iter().map(Attempt::from).collect())
+            .unwrap_or_default(),
         output: known.and_then(|job| job.output.clone()),
         reason: known.and_then(|job| job.reason.clone()),
         values: known.map(|job| job.values.clone()).unwrap_or_default(),

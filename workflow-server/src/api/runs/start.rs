@@ -102,7 +102,8 @@ fn wait(app: &App, text: Option<&str>) -> Result<Option<Duration>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let (wait, longest) = (span("wait", text)?, app.options.longest_wait);
     if wait > longest {
-        let message = format!("`{text}` is longer than the {} s that can be waited", longest.as_secs());
+        let message =
+            format!("`{text}` is longer than the {} s that can be waited", longest.as_secs());
         return Err(Problem::invalid("wait", message));
     }
     Ok(Some(wait))

@@ -119,9 +119,8 @@ impl WorkflowDraft {
         let name = self.name.or_else(|| file.as_ref().map(|file| file.name().to_string()));
         let name = name.ok_or_else(|| Problem::invalid("name", "is missing"))?;
         let metadata = match (self.metadata, said) {
-            (Some(metadata), _) => Metadata::new(metadata).map_err(|error| {
-                Problem::invalid("metadata", error.to_string())
-            })?,
+            (Some(metadata), _) => Metadata::new(metadata)
+                .map_err(|error| Problem::invalid("metadata", error.to_string()))?,
             (None, Some(said)) => without_fields(said)?,
             (None, None) => Metadata::default(),
         };

@@ -72,7 +72,8 @@ fn written(workflow: &StoredWorkflow, format: Format) -> Option<String> {
     if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
         return Some(write(file.ok()?.graph()));
     }
-    let code = registry::get(&workflow.name).ok().filter(|_| workflow.source == Source::Registered)?;
+    let code =
+        registry::get(&workflow.name).ok().filter(|_| workflow.source == Source::Registered)?;
     let plan = code.workflow().plan(None).ok()?;
     Some(write(plan.graph()))
 }
