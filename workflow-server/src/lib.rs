@@ -33,6 +33,7 @@
 
 mod api;
 mod app;
+mod begin;
 mod extract;
 mod feed;
 mod identity;
@@ -42,6 +43,7 @@ mod model;
 mod options;
 mod page;
 mod problem;
+mod schedule;
 mod serve;
 mod server;
 mod sse;

@@ -61,6 +61,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Says after how many seconds it is worth trying again.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
@@ -124,6 +129,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::NoWorkflow { .. } => Self::not_found("no_workflow", error.to_string()),
             StoreError::NoRun { .. } => Self::not_found("no_run", error.to_string()),
             StoreError::Ended { .. } => Self::conflict("run_ended", error.to_string()),
             StoreError::Transition { .. } => Self::conflict("transition", error.to_string()),
@@ -142,6 +148,9 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::Store(error) => error.into(),
             CatalogError::NoWorkflow(_) => Self::not_found("no_workflow", text),
+            CatalogError::Forbidden { .. } => Self::forbidden("not_yours", text),
+            CatalogError::NoUser(_) => Self::not_found("no_user", text),
+            CatalogError::UserExists(_) => Self::conflict("user_exists", text),
             CatalogError::NoRun(_) => Self::not_found("no_run", text),
             CatalogError::Ambiguous { candidates, .. } => {
                 let problem = Self::conflict("ambiguous", text);

@@ -180,7 +180,6 @@ fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem>
         molecules_used: patch.molecules_used,
         atoms_in_molecules: patch.atoms_in_molecules,
         definition: file.as_ref().and_then(create::definition),
-        ..WorkflowChange::default()
     })
 }
 

@@ -11,11 +11,12 @@ use super::export::{Import, Line};
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, Retention, RunDetails, RunQuery,
     RunSummary, Statistics, StoredWorkflow, WorkflowChange, WorkflowQuery, change, export, prune,
-    resolve, runs, stats, workflow, workflows,
+    resolve, runs, scheduled, stats, workflow, workflows,
 };
 use crate::label;
 use crate::operation::{Company, Cx};
 use crate::sight::{Sight, Viewer};
+use crate::sql::Sql;
 use crate::store::{Database, SqlStore};
 use crate::value::Value;
 
@@ -72,6 +73,16 @@ impl<D: Database> Catalog for SqlStore<D> {
         let update =
             move |cx: &mut Cx<'_>, sight: Sight| change::update(cx, sight, &which, &change);
         Ok(self.change(Company::Alone, update).await?)
+    }
+
+    async fn scheduled(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        self.catch_up().await?;
+        let work = move |sql: &mut dyn Sql, sight| scheduled::scheduled(sql, sight, after, limit);
+        Ok(self.look(work).await?)
     }
 
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError> {

@@ -14,6 +14,7 @@ mod pruner;
 mod request;
 mod resolve;
 mod runs;
+mod scheduled;
 mod stats;
 pub(crate) mod time;
 mod workflow;
@@ -124,6 +125,18 @@ pub trait Catalog: Store + Accounts {
         which: &str,
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError>;
+
+    /// At most `limit` workflows in use that name a schedule in their metadata, by id, from the
+    /// one after `after` on.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn scheduled(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError>;
 
     /// How many runs a workflow has: what deleting it would delete.
     ///

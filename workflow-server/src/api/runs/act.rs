@@ -16,9 +16,9 @@ use workflow_core::{
 };
 
 use super::super::problems::Problems;
-use super::start::{kept, with};
 use super::{find, stored};
 use crate::app::App;
+use crate::begin;
 use crate::extract::{Body, Path};
 use crate::identity::{May, Run};
 use crate::model::Started;
@@ -132,12 +132,13 @@ pub(super) async fn retry(
     let (engine, workflow) = workflow_of(&app, &old.workflow)?;
     let run = match again {
         None => {
-            let request = engine.run(workflow).trigger(Trigger::Retry).workflow_id(workflow_id);
-            let request = match old.input {
-                Some(input) => request.input(input),
-                None => request,
+            let asked = begin::Asked {
+                user: caller.user.clone(),
+                trigger: Trigger::Retry,
+                idempotency_key: key,
+                input: old.input,
             };
-            kept(with(request, &caller, key)).await?.run
+            begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?.run
         }
         Some(again) => {
             let run = repeat(&*catalog, &old, &*workflow, again, caller.user.clone(), key).await?;
@@ -145,7 +146,7 @@ pub(super) async fn retry(
             run
         }
     };
-    Ok(accepted(run, workflow_id, super::start::STARTED))
+    Ok(accepted(run, workflow_id, begin::STARTED))
 }
 
 /// The workflow of a run on record, and an engine that has its limits.
