@@ -5,8 +5,8 @@ import { StatusIcon } from "../ui/status.tsx";
 import { shorten } from "../ui/format.ts";
 import type { Box, Size } from "./layout.ts";
 
-export const JOB: Size = { width: 172, height: 38 };
-export const GROUP: Size = { width: 188, height: 52 };
+export const JOB: Size = { width: 160, height: 38 };
+export const GROUP: Size = { width: 184, height: 52 };
 export const MEETING: Size = { width: 10, height: 10 };
 const CELL = 15;
 const HEAD = 32;

@@ -100,7 +100,7 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
             <span class="number">{entry.attempt}</span>
             <Status status={entry.status} />
             <Took from={time(entry.started_at)} to={time(entry.ended_at)} seconds={entry.duration_seconds} />
-            <span class="attempt-error">{typeof entry.error === "string" ? entry.error : entry.error?.message}</span>
+            <span class="attempt-error">{(typeof entry.error === "string" ? entry.error : entry.error?.message)?.split("\n")[0]}</span>
             {filled(entry.facts) && <span class="facts-of">{Object.entries(entry.facts!).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
           </li>
         ))}

@@ -44,7 +44,7 @@ function RunError({ id, reason, state }: { id: string; reason: string; state: Ru
   return (
     <div class="problem">
       <p class="problem-title">{reason.split("\n")[0]}</p>
-      {reason.includes("\n") && <pre>{reason}</pre>}
+      {reason.includes("\n") && <pre>{reason.slice(reason.indexOf("\n") + 1)}</pre>}
       {failed.length > 0 && (
         <p>
           {failed.map((job) => <a key={job.name} class="link" href={`#/runs/${encodeURIComponent(id)}?job=${encodeURIComponent(job.name)}`}>See {job.name}</a>)}
