@@ -143,7 +143,7 @@ interface StopProps {
 function StopShape({ stop, drawing, graph, look, current, open, selected, act }: StopProps) {
   const seen = stop.job !== null ? (look?.(stop.job) ?? null) : null;
   const item = stop.group !== null ? drawing.find((entry) => entry.key === stop.group) : undefined;
-  const label = item ? groupName(item, countsOf(item, graph, look)) : `${stop.job}${seen ? `, ${seen.status}` : ""}${seen?.detail ? `, ${seen.detail}` : ""}`;
+  const label = item ? groupName(item, countsOf(item, graph, look)) : `${stop.job}${seen ? `, ${seen.status}` : ""}${seen?.detail && seen.detail !== seen.status ? `, ${seen.detail}` : ""}`;
   const small = stop.box.width < 20;
   return (
     <g class="stop" role="button" data-stop={stop.id} tabIndex={current ? 0 : -1} aria-label={label}

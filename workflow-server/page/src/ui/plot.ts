@@ -22,7 +22,7 @@ export function plotted(target: HTMLElement, { times, lines, height, format, row
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1e-3)] } },
     axes: [
-      { ...axis, space: 70, values: (_, splits) => splits.map(tick) },
+      { ...axis, space: 70, size: 30, values: (_, splits) => splits.map(tick) },
       { ...axis, size: 62, values: (_, splits) => splits.map((value) => format(value)) },
     ],
     series: [{}, ...lines.map((line) => series(line, colour(line.colour), bars))],
