@@ -45,8 +45,8 @@ export function JobNode({ box, label, status, detail, selected }: NodeProps) {
       <rect class={`node s-${status ?? "none"} ${selected ? "selected" : ""}`} x={box.x} y={box.y} width={box.width} height={box.height} rx="6" />
       {status && <rect class={`node-edge s-${status}`} x={box.x} y={box.y + 6} width="3" height={box.height - 12} rx="1.5" />}
       {status && <StatusIcon status={status} x={box.x + 10} y={box.y + (box.height - 16) / 2} />}
-      <text aria-hidden="true" class="node-label" x={box.x + left} y={box.y + (detail ? 16.5 : 23)}>{shorten(label, room)}</text>
-      {detail && <text aria-hidden="true" class="node-detail" x={box.x + left} y={box.y + 30}>{shorten(detail, room + 2)}</text>}
+      <text class="node-label" x={box.x + left} y={box.y + (detail ? 16.5 : 23)}>{shorten(label, room)}</text>
+      {detail && <text class="node-detail" x={box.x + left} y={box.y + 30}>{shorten(detail, room + 2)}</text>}
     </>
   );
 }
@@ -74,8 +74,8 @@ export function GroupNode({ box, label, counts, total, open }: GroupProps) {
     <>
       {!open && <rect class="node-shadow" x={box.x + 4} y={box.y + 4} width={box.width} height={box.height} rx="6" />}
       <rect class={`node group ${open ? "open" : ""}`} x={box.x} y={box.y} width={box.width} height={box.height} rx="6" />
-      <text aria-hidden="true" class="node-label" x={box.x + 10} y={box.y + 19}>{`${open ? "▾" : "▸"} ${shorten(label, open ? 30 : 16)}`}</text>
-      <text aria-hidden="true" class="node-detail" x={box.x + box.width - 10} y={box.y + 19} text-anchor="end">{done(counts, total)}</text>
+      <text class="node-label" x={box.x + 10} y={box.y + 19}>{`${open ? "▾" : "▸"} ${shorten(label, open ? 30 : 16)}`}</text>
+      <text class="node-detail" x={box.x + box.width - 10} y={box.y + 19} text-anchor="end">{done(counts, total)}</text>
       {!open && <rect class="bar-back" x={box.x + 10} y={box.y + 32} width={width} height="8" rx="2" />}
       {!open && parts.map(({ status, at, part }) => (
         <rect key={status} class={`bar s-${status}`} x={at} y={box.y + 32} width={part} height="8" />
