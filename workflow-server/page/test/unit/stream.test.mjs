@@ -21,7 +21,8 @@ test("messages are the same however the stream is cut", () => {
 test("the place of a mistake is found in a message", () => {
   assert.deepEqual(place("bad: line 3, column 5"), { line: 3, column: 5 });
   assert.deepEqual(place("error\n --> workflow.yaml:7:2\n"), { line: 7, column: 2 });
-  assert.equal(place("name is needed"), null);
+  assert.deepEqual(place("4:5"), { line: 4, column: 5 });
+  assert.equal(place("name is needed, at 12:30"), null);
 });
 
 const record = (text, from, more = {}) => ({ job: "a", attempt: 1, stream: "stdout", text, from, end: from + text.length, ...more });
