@@ -5,6 +5,7 @@ mod cut_off;
 mod functions;
 mod graphs;
 mod lost;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
 
 use super::page::{Cursor, Page, cut, size};
-use super::resolve::{Found, resolve};
+use super::resolve::{self, Found, resolve};
 use super::{CatalogError, time};
+use crate::accounts;
 use crate::operation::Answer;
 use crate::runs;
 use crate::sight::Sight;
@@ -22,6 +23,10 @@ use crate::value::{Row, to_micros};
 pub struct RunQuery {
     /// They are of this workflow: its id, slug or name.
     pub workflow: Option<String>,
+    /// They are of the workflow with this number.
+    pub workflow_id: Option<i64>,
+    /// This user asked for them.
+    pub user: Option<String>,
     /// They stand there.
     pub status: Option<Status>,
     /// They were asked for at this time or later.
@@ -146,20 +151,53 @@ const ORDER: &str = "newest";
 /// A page of runs.
 pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Page<RunSummary>> {
     let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
-    let workflow = query.workflow.as_deref().map(|which| resolve(sql, sight, which)).transpose()?;
+    let Some(within) = Within::of(sql, sight, query)? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
     let size = size(query.limit);
-    let rows = select(query, sight, workflow, cursor.as_ref(), size)?.query(sql)?;
+    let rows = select(query, sight, within, cursor.as_ref(), size)?.query(sql)?;
     let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
     }))
 }
 
+/// What a query names, looked up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Within {
+    pub(crate) workflow: Option<Found>,
+    pub(crate) user: Option<i64>,
+}
+
+impl Within {
+    /// Nothing, when no run can be meant.
+    fn of(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Option<Self>> {
+        let mut workflow = match &query.workflow {
+            Some(which) => Some(resolve(sql, sight, which)?),
+            None => None,
+        };
+        if let Some(id) = query.workflow_id {
+            if workflow.is_some_and(|found| found.id != id) {
+                return Ok(None);
+            }
+            workflow = Some(resolve::by_id(sql, sight, id)?);
+        }
+        let user = match &query.user {
+            None => None,
+            Some(name) => match accounts::number(sql, name)? {
+                Some(user) => Some(user),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Self { workflow, user }))
+    }
+}
+
 /// Puts the statement together.
 pub(crate) fn select(
     query: &RunQuery,
     sight: Sight,
-    workflow: Option<Found>,
+    within: Within,
     after: Option<&Cursor>,
     size: usize,
 ) -> Answer<Statement> {
@@ -168,8 +206,8 @@ pub(crate) fn select(
         "SELECT {COLUMNS} FROM workflows_workflowrun r \
          JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
     ));
-    let filter = Filter { query, workflow: workflow.map(|found| found.id), after, size };
-    match (sight, workflow) {
+    let filter = Filter { query, within, after, size };
+    match (sight, within.workflow) {
         (Sight::User(user), None) => {
             // Each half by an index in the order of the list, as far as a page goes.
             statement.add("r.id IN (");
@@ -193,7 +231,7 @@ const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
 /// What applies to a run `r`.
 struct Filter<'a> {
     query: &'a RunQuery,
-    workflow: Option<i64>,
+    within: Within,
     after: Option<&'a Cursor>,
     size: usize,
 }
@@ -201,8 +239,11 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn add(&self, statement: &mut Statement) -> Answer<()> {
         let query = self.query;
-        if let Some(workflow) = self.workflow {
-            statement.add("r.workflow_id = ").number(workflow).add(" AND ");
+        if let Some(workflow) = self.within.workflow {
+            statement.add("r.workflow_id = ").number(workflow.id).add(" AND ");
+        }
+        if let Some(user) = self.within.user {
+            statement.add("r.user_id = ").number(user).add(" AND ");
         }
         if let Some(key) = &query.idempotency_key {
             statement.add("r.idempotency_key = ").text(key).add(" AND ");
@@ -234,8 +275,12 @@ impl Filter<'_> {
     }
 }
 
-/// A run with its jobs.
-pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
+/// A run without its jobs.
+pub(crate) fn one(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSummary> {
+    Ok(summary(&row_of(sql, sight, id)?)?)
+}
+
+fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
     let mut query = Statement::default();
     query.add(&format!(
         "SELECT {COLUMNS}, r.input, r.result_data FROM workflows_workflowrun r \
@@ -243,7 +288,21 @@ pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunD
     ));
     query.uuid(id.to_u128());
     sight.run(&mut query);
-    let row = query.first(sql)?.ok_or(CatalogError::NoRun(id))?;
+    Ok(query.first(sql)?.ok_or(CatalogError::NoRun(id))?)
+}
+
+/// The run with this number.
+pub(crate) fn by_number(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<Option<RunId>> {
+    let mut query = Statement::default();
+    query.add("SELECT r.run_id FROM workflows_workflowrun r WHERE r.id = ").number(number);
+    sight.run(&mut query);
+    let row = query.first(sql)?;
+    Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
+}
+
+/// A run with its jobs.
+pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
+    let row = row_of(sql, sight, id)?;
     let mut jobs = Jobs::default();
     let mut from = 0;
     loop {

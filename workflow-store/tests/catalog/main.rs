@@ -7,6 +7,7 @@ mod figures;
 mod keeping;
 mod listing;
 mod managing;
+mod pages;
 mod schema;
 mod seeing;
 mod support;
@@ -61,6 +62,13 @@ on_both! {
     seeing::a_number_says_which_of_a_name,
     seeing::owners_may_change_behind_the_store,
     seeing::what_is_announced_is_there_before_it_runs,
+    pages::the_last_runs_of_many_workflows,
+    pages::runs_and_workflows_are_found_by_more,
+    pages::runs_over_time_and_by_status,
+    pages::molecules_and_atoms_are_counted,
+    pages::what_no_engine_drives_is_reported,
+    pages::runs_of_other_applications_are_reported,
+    pages::an_engine_has_its_catalog_behind_it,
     schema::every_column_of_the_document_is_there,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
