@@ -14,6 +14,7 @@ mod prune;
 mod recent;
 mod request;
 mod resolve;
+mod run_filter;
 mod runs;
 mod stats;
 pub(crate) mod time;
@@ -42,7 +43,8 @@ pub(crate) use page::{Cursor, cut, size as page_size};
 pub use prune::Retention;
 pub use recent::RecentRun;
 pub use request::{NewWorkflow, WorkflowChange};
-pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
+pub use run_filter::RunQuery;
+pub use runs::{JobSummary, RunDetails, RunSummary};
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use workflow::{Source, StoredWorkflow};
 

@@ -9,9 +9,8 @@ use workflow_core::Status;
 
 use super::page::Cursor;
 use super::resolve::{self, Found};
-use super::runs::RunQuery;
-use super::runs::Within;
-use super::{overview, prune, recent, runs, stats, workflows};
+use super::run_filter::{self, RunQuery, Within};
+use super::{overview, prune, recent, stats, workflows};
 use crate::crew::{Connect, Purpose};
 use crate::sight::Sight;
 use crate::sql::Dialect;
@@ -59,7 +58,7 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
                 let found = workflow.map(|id| Found { id, is_own });
                 let within = Within { workflow: found, user };
                 let statement =
-                    runs::select(&query, sight, within, after, 50).expect("put together");
+                    run_filter::select(&query, sight, within, after, 50).expect("put together");
                 let name = format!("{sight:?} {within:?} {query:?} {}", after.is_some());
                 statements.push((name, statement));
             }

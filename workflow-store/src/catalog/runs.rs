@@ -8,38 +8,14 @@ use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
 
 use super::page::{Cursor, Page, cut, size};
-use super::resolve::{self, Found, resolve};
+use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, time};
-use crate::accounts;
 use crate::operation::Answer;
 use crate::runs;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Row, to_micros};
-
-/// Which runs are asked for: those to which all of this applies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunQuery {
-    /// They are of this workflow: its id, slug or name.
-    pub workflow: Option<String>,
-    /// They are of the workflow with this number.
-    pub workflow_id: Option<i64>,
-    /// This user asked for them.
-    pub user: Option<String>,
-    /// They stand there.
-    pub status: Option<Status>,
-    /// They were asked for at this time or later.
-    pub since: Option<SystemTime>,
-    /// They were asked for before this time.
-    pub until: Option<SystemTime>,
-    /// They began under this key.
-    pub idempotency_key: Option<String>,
-    /// Where the page before this one ended.
-    pub after: Option<String>,
-    /// How many, 1 to 1,000. Default: 50.
-    pub limit: Option<usize>,
-}
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -116,7 +92,7 @@ pub struct JobSummary {
     pub error: Option<String>,
 }
 
-const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
+pub(crate) const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id)";
@@ -160,119 +136,6 @@ pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
     }))
-}
-
-/// What a query names, looked up.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Within {
-    pub(crate) workflow: Option<Found>,
-    pub(crate) user: Option<i64>,
-}
-
-impl Within {
-    /// Nothing, when no run can be meant.
-    fn of(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Option<Self>> {
-        let mut workflow = match &query.workflow {
-            Some(which) => Some(resolve(sql, sight, which)?),
-            None => None,
-        };
-        if let Some(id) = query.workflow_id {
-            if workflow.is_some_and(|found| found.id != id) {
-                return Ok(None);
-            }
-            workflow = Some(resolve::by_id(sql, sight, id)?);
-        }
-        let user = match &query.user {
-            None => None,
-            Some(name) => match accounts::number(sql, name)? {
-                Some(user) => Some(user),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some(Self { workflow, user }))
-    }
-}
-
-/// Puts the statement together.
-pub(crate) fn select(
-    query: &RunQuery,
-    sight: Sight,
-    within: Within,
-    after: Option<&Cursor>,
-    size: usize,
-) -> Answer<Statement> {
-    let mut statement = Statement::default();
-    statement.add(&format!(
-        "SELECT {COLUMNS} FROM workflows_workflowrun r \
-         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
-    ));
-    let filter = Filter { query, within, after, size };
-    match (sight, within.workflow) {
-        (Sight::User(user), None) => {
-            // Each half by an index in the order of the list, as far as a page goes.
-            statement.add("r.id IN (");
-            filter.half(&mut statement, "r.user_id", user)?;
-            statement.add(" UNION ");
-            filter.half(&mut statement, "r.workflow_user_id", user)?;
-            statement.add(")");
-        }
-        (Sight::User(user), Some(Found { is_own: false, .. })) => {
-            statement.add("r.user_id = ").number(user).add(" AND ");
-            filter.add(&mut statement)?;
-        }
-        _ => filter.add(&mut statement)?,
-    }
-    statement.add(ORDERED).number(size as i64 + 1);
-    Ok(statement)
-}
-
-const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
-
-/// What applies to a run `r`.
-struct Filter<'a> {
-    query: &'a RunQuery,
-    within: Within,
-    after: Option<&'a Cursor>,
-    size: usize,
-}
-
-impl Filter<'_> {
-    fn add(&self, statement: &mut Statement) -> Answer<()> {
-        let query = self.query;
-        if let Some(workflow) = self.within.workflow {
-            statement.add("r.workflow_id = ").number(workflow.id).add(" AND ");
-        }
-        if let Some(user) = self.within.user {
-            statement.add("r.user_id = ").number(user).add(" AND ");
-        }
-        if let Some(key) = &query.idempotency_key {
-            statement.add("r.idempotency_key = ").text(key).add(" AND ");
-        }
-        if let Some(status) = query.status {
-            statement.add("r.status = ").text(status.as_str()).add(" AND ");
-        }
-        if let Some(since) = query.since {
-            statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
-        }
-        if let Some(until) = query.until {
-            statement.add("r.started_at < ").time(to_micros(until)).add(" AND ");
-        }
-        if let Some(after) = self.after {
-            statement.add("(r.started_at, r.id) < (").time(after.number()?);
-            statement.add(", ").number(after.id).add(") AND ");
-        }
-        statement.add("1 = 1");
-        Ok(())
-    }
-
-    /// The ids of a page of those that are a user's by this column.
-    fn half(&self, statement: &mut Statement, column: &str, user: i64) -> Answer<()> {
-        statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
-        statement.add(column).add(" = ").number(user).add(" AND ");
-        self.add(statement)?;
-        statement.add(ORDERED).number(self.size as i64 + 1).add(") AS half");
-        Ok(())
-    }
 }
 
 /// A run without its jobs.
