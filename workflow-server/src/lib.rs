@@ -37,7 +37,6 @@ mod begin;
 mod extract;
 mod feed;
 mod identity;
-mod later;
 mod layers;
 mod model;
 mod options;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::later::{Again, Later as _, repeat};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,6 +13,8 @@ use workflow_core::{
     Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow, WorkflowFile,
     WorkflowSnapshot, registry,
 };
+
+use workflow_store::{Again, repeat};
 
 use super::super::problems::Problems;
 use super::{find, stored};
@@ -39,7 +40,7 @@ pub(super) async fn cancel(
     if details.status == Status::Pending && details.owner.is_none() {
         // Nobody would take the message.
         match catalog.report_run(run, Status::Cancelled, None, None).await {
-            Ok(()) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
+            Ok(_) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
             Err(error) => tracing::debug!(%run, %error, "the run has begun meanwhile"),
         }
     }
@@ -141,7 +142,7 @@ pub(super) async fn retry(
             begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?.run
         }
         Some(again) => {
-            let run = repeat(&*catalog, &old, &*workflow, again, caller.user.clone(), key).await?;
+            let run = repeat(&*catalog, &old, &*workflow, again, key).await?;
             drive(engine, run, workflow);
             run
         }
