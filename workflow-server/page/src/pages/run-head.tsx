@@ -14,6 +14,7 @@ import { SignalDialog } from "./signal-form.tsx";
 
 export async function retry(run: RunDetail, body: { failed_only?: boolean; from?: string }): Promise<void> {
   const begun = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
+  if (String(begun.run_id) === run.id) throw new Error("The server began no new run.");
   notify("A new run has begun");
   go(["runs", String(begun.run_id)]);
 }

@@ -93,7 +93,7 @@ function Row({ workflow }: { workflow: WorkflowItem }) {
         {workflow.description && <span class="description">{workflow.description}</span>}
         <Chips workflow={workflow} />
       </td>
-      <td role="cell" class="strip-cell"><Strip runs={workflow.recent ?? []} /></td>
+      <td role="cell" class="strip-cell"><Strip runs={workflow.recent ?? []} none={workflow.execution_count === 0 ? "never run" : "–"} /></td>
       <td role="cell" class="end number" data-label="Success">{percent(workflow.success_rate)}</td>
       <td role="cell" class="end number" data-label="Runs">{workflow.execution_count.toLocaleString("en")}</td>
       <td role="cell" class="schedule" data-label="Schedule">
@@ -110,6 +110,7 @@ function Row({ workflow }: { workflow: WorkflowItem }) {
 }
 
 export function Chips({ workflow }: { workflow: WorkflowItem }) {
+  if (!workflow.project && !workflow.domain && !workflow.tags?.length) return null;
   return (
     <span class="chips">
       {workflow.project && <a class="chip project" href={`#/workflows?project=${encodeURIComponent(workflow.project)}`}>{workflow.project}</a>}

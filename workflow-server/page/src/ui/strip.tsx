@@ -10,8 +10,8 @@ const STEP = 9;
 const WIDTH = 7;
 const HEIGHT = 24;
 
-export function Strip({ runs, most = 20 }: { runs: RecentRun[]; most?: number }) {
-  if (runs.length === 0) return <span class="muted">never run</span>;
+export function Strip({ runs, most = 20, none = "–" }: { runs: RecentRun[]; most?: number; none?: string }) {
+  if (runs.length === 0) return <span class="muted">{none}</span>;
   const shown = runs.slice(-most);
   const longest = Math.max(0.001, ...shown.map((run) => run.duration_seconds ?? 0));
   return (

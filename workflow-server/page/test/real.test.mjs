@@ -1,0 +1,175 @@
+// The page in front of the real server: a file becomes a workflow, runs, fails, is retried, and stays its owner's.
+// WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 takes the page from dist/ and not from the binary.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { after, before, test } from "node:test";
+import { axeFaults, launch, open, OUTPUT, signIn } from "./browser.mjs";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
+const skip = binary ? false : "no binary: cargo build -p workflow-cli, or name one in WORKFLOW_BIN";
+const PASSWORD = "correct horse battery";
+
+let folder;
+let server;
+let browser;
+let url;
+let view;
+
+before(async () => {
+  if (skip) return;
+  folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
+  const db = `sqlite://${join(folder, "test.db")}`;
+  for (const [name, ...more] of [["alice", "--staff"], ["bob"], ["carol"]]) {
+    execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${PASSWORD}\n` });
+  }
+  server = spawn(binary, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
+  url = await new Promise((resolve, reject) => {
+    let text = "";
+    const hear = (part) => {
+      text += part;
+      const found = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(text);
+      if (found) resolve(`${found[0]}/`);
+    };
+    server.stdout.on("data", hear);
+    server.stderr.on("data", hear);
+    server.on("exit", () => reject(new Error(text)));
+  });
+  browser = await launch();
+  view = await visitor("bob");
+});
+
+after(async () => {
+  await browser?.close();
+  server?.removeAllListeners("exit").kill();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+async function visitor(name, look) {
+  const opened = await open(browser, look);
+  if (process.env.PAGE_FROM_DIST) await opened.context.route((at) => !at.pathname.startsWith("/api/"), fromDist);
+  await signIn(opened.page, url, name, PASSWORD);
+  return opened;
+}
+
+async function fromDist(route) {
+  const path = new URL(route.request().url()).pathname.slice(1) || "index.html";
+  const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+  const headers = { "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'" };
+  await route.fulfill({ body: await readFile(new URL(`../dist/${path}`, import.meta.url)), contentType: types[extname(path)], headers });
+}
+
+async function create(page, yaml) {
+  await page.goto(`${url}#/workflows`);
+  await page.getByRole("button", { name: "New workflow" }).first().click();
+  await page.getByLabel("Workflow file").fill(yaml);
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("button", { name: "Run", exact: true }).waitFor();
+}
+
+async function run(page) {
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForFunction(() => location.hash.startsWith("#/runs/"));
+}
+
+const ended = (page, status) =>
+  page.waitForFunction((wanted) => document.querySelector(".facts > [role=status]")?.textContent === wanted, status, { timeout: 20_000 });
+
+test("mistakes in a file are shown with their place", { skip }, async () => {
+  const { page } = view;
+  await page.getByRole("button", { name: "New workflow" }).first().click();
+  await page.getByLabel("Workflow file").fill('name: "wrong"\njobs:\n  - name: "a"\n    comand: "true"\n');
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("button", { name: "Go to line 4" }).click();
+  await page.keyboard.press("Escape");
+});
+
+test("a file becomes a workflow, and its run is watched until it ends", { skip }, async () => {
+  const { page } = view;
+  const job = (name, needs) => `  - name: "${name}"\n    command: "echo ${name}; sleep 0.5"\n${needs ? `    depends_on: ${JSON.stringify(needs)}\n` : ""}`;
+  const yaml = `name: "daily_etl_pipeline"\nproject: "data-warehouse"\nmetadata: |\n  {"schedule": "0 2 * * *", "owner": "data-engineering-team"}\ndescription: "Daily ETL process for customer analytics data"\njobs:\n${job("extract_salesforce")}${job("extract_zendesk")}${job("transform_and_load", ["extract_salesforce", "extract_zendesk"])}`;
+  await create(page, yaml);
+  await page.getByText("data-warehouse").first().waitFor();
+  await run(page);
+  await page.getByRole("button", { name: /^extract_zendesk, running/ }).waitFor();
+  await ended(page, "completed");
+  await page.getByRole("button", { name: /^transform_and_load, completed/ }).click();
+  await page.getByRole("log").getByText("transform_and_load").waitFor();
+});
+
+test("a run is cancelled", { skip }, async () => {
+  const { page } = view;
+  await create(page, 'name: "slow"\njobs:\n  - name: "wait"\n    command: "sleep 60"\n');
+  await run(page);
+  await page.getByRole("button", { name: /^wait, running/ }).waitFor();
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await ended(page, "cancelled");
+});
+
+test("a failed run is retried", { skip }, async () => {
+  const { page } = view;
+  const flag = join(folder, "there");
+  await create(page, `name: "flaky"\njobs:\n  - name: "first"\n    command: "echo first"\n  - name: "second"\n    command: "cat ${flag}"\n    depends_on: ["first"]\n`);
+  await run(page);
+  await ended(page, "failed");
+  const failed = page.url();
+  await page.getByRole("button", { name: /^second, failed/ }).click();
+  await page.getByRole("log").getByText("No such file").waitFor();
+  await writeFile(flag, "now");
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await page.waitForFunction((before) => location.href.split("?")[0] !== before.split("?")[0], failed);
+  await ended(page, "completed");
+});
+
+test("two users do not see each other's workflows; staff sees both", { skip }, async () => {
+  const carol = await visitor("carol");
+  await create(carol.page, 'name: "of_carol"\njobs:\n  - name: "a"\n    command: "true"\n');
+  await carol.page.goto(`${url}#/workflows`);
+  await carol.page.getByRole("link", { name: "of_carol" }).waitFor();
+  assert.equal(await carol.page.getByRole("link", { name: "daily_etl_pipeline" }).count(), 0);
+  await view.page.goto(`${url}#/workflows`);
+  await view.page.getByRole("link", { name: "daily_etl_pipeline" }).waitFor();
+  assert.equal(await view.page.getByRole("link", { name: "of_carol" }).count(), 0);
+  const alice = await visitor("alice");
+  await alice.page.getByRole("link", { name: "of_carol" }).waitFor();
+  await alice.page.getByRole("link", { name: "daily_etl_pipeline" }).waitFor();
+  for (const { context, faults } of [carol, alice]) {
+    assert.deepEqual(faults, []);
+    await context.close();
+  }
+});
+
+for (const theme of ["light", "dark"]) {
+  test(`every page is there, ${theme}`, { skip }, async () => {
+    const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+    const { page, context, faults } = await visitor("alice", { theme });
+    await page.goto(`${url}#/runs?workflow=flaky`);
+    await page.locator("tbody .status", { hasText: "failed" }).waitFor();
+    const failed = await page.locator("tbody tr", { hasText: "failed" }).locator("a").first().getAttribute("href");
+    const pages = { workflows: "#/workflows", workflow: "#/workflows/daily-etl-pipeline", runs: "#/runs", run: failed, overview: "#/overview", admin: "#/admin" };
+    for (const tab of ["runs", "durations", "source", "config", "details"]) pages[`workflow-${tab}`] = `#/workflows/daily-etl-pipeline?tab=${tab}`;
+    for (const tab of ["timeline", "jobs", "log", "values"]) pages[`run-${tab}`] = `${failed}?tab=${tab}`;
+    const wrong = [];
+    for (const [name, hash] of Object.entries(pages)) {
+      await page.goto(`${url}${hash}`);
+      await page.locator("h1").waitFor();
+      await page.waitForFunction(() => !document.querySelector(".waiting"));
+      await page.waitForTimeout(150);
+      await page.evaluate(axe);
+      wrong.push(...(await axeFaults(page)).map((fault) => `${name}: ${fault}`));
+      await page.screenshot({ path: `${OUTPUT}real-${name}-${theme}.png` });
+    }
+    assert.deepEqual([...wrong, ...faults], []);
+    await context.close();
+  });
+}
+
+test("no script has complained", { skip }, () => assert.deepEqual(view.faults, []));
