@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn mistakes_have_their_places() {
         let wrong = workflow_core::WorkflowFile::parse("a.yaml", "name: etl\njobs: 7\n");
-        let problem = Problem::from(&wrong.err().expect("a mistake"));
+        let problem = Problem::from(&wrong.expect_err("a mistake"));
         assert_eq!(problem.status, 422);
         assert_eq!(problem.errors[0].field, "2:7");
     }
