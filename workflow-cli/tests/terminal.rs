@@ -25,6 +25,9 @@ fn help_of_everything() {
       runs         List, watch, stop and repeat the runs of a store
       recover      Take up the runs that a crash left behind
       stats        Show how often workflows ran, how well, and for how long
+      serve        Serve workflows and runs over HTTP: a REST API, live events, and a web page
+      user         Manage who may use the server
+      token        Manage API tokens, which programs send as `Authorization: Bearer ..`
       prune        Delete old runs
       migrate      Make a database ready for this version, and make it where there is none
       config       List, show and check the configurations of workflows
@@ -45,6 +48,7 @@ fn help_of_everything() {
       workflow run etl.yaml --detach           run it in the background, and keep the run
       workflow runs list                       the runs that are kept
       workflow recover                         take up what a crash left behind
+      workflow serve                           the web page, and the REST API
       workflow help run                        all about one command
 
     Exit codes:
