@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::channel::oneshot;
@@ -95,6 +95,16 @@ struct Hands {
     /// Sleepers by the time at which they wake, and their number.
     sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
     count: u64,
+    /// Who waits for a sleeper to move the clock to.
+    driving: Option<Waker>,
+}
+
+impl Hands {
+    fn until_next(&mut self) -> Option<Duration> {
+        self.sleepers.retain(|_, sleeper| !sleeper.is_canceled());
+        let next = self.sleepers.keys().next().map(|(at, _)| *at);
+        next.map(|at| at.saturating_sub(self.now))
+    }
 }
 
 impl ManualClock {
@@ -119,10 +129,7 @@ impl ManualClock {
 
     /// The time that must pass until the next sleeper wakes; `None` when nobody sleeps.
     pub fn until_next(&self) -> Option<Duration> {
-        let mut hands = self.lock();
-        hands.sleepers.retain(|_, sleeper| !sleeper.is_canceled());
-        let next = hands.sleepers.keys().next().map(|(at, _)| *at);
-        next.map(|at| at.saturating_sub(hands.now))
+        self.lock().until_next()
     }
 
     /// Awaits, and moves the clock to the next sleeper whenever nothing else is left to do.
@@ -153,13 +160,23 @@ impl ManualClock {
                 if let Poll::Ready(output) = future.as_mut().poll(cx) {
                     return Poll::Ready(output);
                 }
-                match self.until_next() {
+                match self.until_next_or_wake(cx.waker()) {
                     Some(time) => self.advance(time),
                     None => return Poll::Pending,
                 }
             }
         })
         .await
+    }
+
+    /// As [`until_next`](Self::until_next); when nobody sleeps, wakes this with the next sleeper.
+    fn until_next_or_wake(&self, waker: &Waker) -> Option<Duration> {
+        let mut hands = self.lock();
+        let next = hands.until_next();
+        if next.is_none() {
+            hands.driving = Some(waker.clone());
+        }
+        next
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Hands> {
@@ -181,12 +198,45 @@ impl Clock for ManualClock {
         let mut hands = self.lock();
         hands.count += 1;
         let key = (hands.now.saturating_add(duration), hands.count);
+        let mut driving = None;
         if duration > Duration::ZERO {
             hands.sleepers.insert(key, wake);
+            driving = hands.driving.take();
         }
         drop(hands);
+        // Somebody on another thread may be waiting for a sleeper.
+        driving.into_iter().for_each(Waker::wake);
         Box::pin(async move {
             let _ = sleep.await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_drives_hears_of_sleepers_on_other_threads() {
+        let (clock, (wake, waked)) = (ManualClock::new(), oneshot::channel::<()>());
+        let mut driven = pin!(clock.drive(waked));
+        let told = Arc::new(Told::default());
+        let waker = Waker::from(told.clone());
+        let mut cx = std::task::Context::from_waker(&waker);
+        assert!(driven.as_mut().poll(&mut cx).is_pending());
+        let sleep = clock.sleep(Duration::from_secs(60));
+        assert!(told.0.load(std::sync::atomic::Ordering::SeqCst), "nobody was told");
+        assert!(driven.as_mut().poll(&mut cx).is_pending());
+        futures::executor::block_on(sleep);
+        drop(wake);
+    }
+
+    #[derive(Default)]
+    struct Told(std::sync::atomic::AtomicBool);
+
+    impl std::task::Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
     }
 }
