@@ -75,7 +75,7 @@ pub use blob::MAX_INLINE;
 pub use catalog::{
     Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
     NewWorkflow, Page, Pruner, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
-    StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
+    StoredWorkflow, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, merge_patch,
 };
 pub use open::{catalog, open};
 #[cfg(feature = "postgres")]

@@ -32,7 +32,7 @@ use crate::sight::Viewer;
 
 pub use error::CatalogError;
 pub use export::Imported;
-pub use filter::{WorkflowQuery, WorkflowSort};
+pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
 pub use page::Page;
 pub(crate) use page::{Cursor, cut, size as page_size};
@@ -93,9 +93,10 @@ pub trait Catalog: Store + Accounts {
     ///
     /// # pollster::block_on(async {
     /// let store = SqliteStore::open(":memory:").await?;
-    /// let entries = registry::list(&registry::Filter::default())?;
-    /// let known: Vec<_> =
-    ///     entries.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect();
+    /// let known: Vec<_> = registry::list()?
+    ///     .into_iter()
+    ///     .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
+    ///     .collect();
     /// store.announce(&known).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
@@ -145,6 +146,13 @@ pub trait Catalog: Store + Accounts {
     ///
     /// Fails when the query's workflow is unknown, or the cursor is of another query.
     async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError>;
+
+    /// What a list says of a run: far less than the run itself, whose graph may be large.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none.
+    async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError>;
 
     /// A run with its jobs.
     ///

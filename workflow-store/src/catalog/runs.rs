@@ -234,6 +234,18 @@ impl Filter<'_> {
     }
 }
 
+/// What a list says of a run.
+pub(crate) fn summary_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSummary> {
+    let mut query = Statement::default();
+    query.add(&format!(
+        "SELECT {COLUMNS} FROM workflows_workflowrun r \
+         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id = "
+    ));
+    query.uuid(id.to_u128());
+    sight.run(&mut query);
+    Ok(summary(&query.first(sql)?.ok_or(CatalogError::NoRun(id))?)?)
+}
+
 /// A run with its jobs.
 pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
     let mut query = Statement::default();
