@@ -2,7 +2,8 @@
 //!
 //! One task looks into the store for each run that is listened to. What it finds is written out
 //! once, and kept in a window that all listeners read from, each at its own pace; one that is
-//! slower than the window reads the store itself.
+//! slower than the window reads the store itself. Listeners share what was written: none has a
+//! copy.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use workflow_core::{Event, RunId, Status, StoreError};
-use workflow_store::Catalog;
+use workflow_store::{Catalog, CatalogError, RunSummary};
 
 /// The feeds of all runs that are listened to.
 pub(crate) struct Feeds {
@@ -35,6 +36,8 @@ struct Progress {
     next: u64,
     /// Whether there will be no more.
     over: bool,
+    /// Where the run stands, once there will be no more.
+    status: Option<Status>,
     /// Whether the store was out of reach when it was looked at last.
     down: bool,
 }
@@ -42,14 +45,32 @@ struct Progress {
 /// The last events, written out.
 #[derive(Default)]
 struct Window {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+}
+
+/// Some events that follow each other, written out as a stream has them.
+struct Piece {
     /// The number of the first.
     first: u64,
-    frames: VecDeque<Bytes>,
-    bytes: usize,
+    /// Where each ends in the text.
+    ends: Vec<usize>,
+    text: Bytes,
+}
+
+/// What a listener gets at once.
+pub(crate) struct Frames {
+    /// How many events.
+    pub(crate) count: u64,
+    /// The events, as a stream has them.
+    pub(crate) text: Bytes,
 }
 
 /// How much a window holds, in bytes.
 const WINDOW: usize = 4 * 1024 * 1024;
+
+/// How long a piece gets at most, but for its last event, in bytes.
+const PIECE: usize = 16 * 1024;
 
 /// How many events are read at once.
 const PAGE: usize = 1000;
@@ -72,8 +93,8 @@ impl Feeds {
         open.retain(|_, feed| feed.strong_count() > 0);
         let start = Progress { next: from, ..Progress::default() };
         let (sender, news) = watch::channel(start);
-        let window = Mutex::new(Window { first: from, ..Window::default() });
-        let feed = Arc::new(Feed { run, catalog: self.catalog.clone(), window, news });
+        let (catalog, window) = (self.catalog.clone(), Mutex::default());
+        let feed = Arc::new(Feed { run, catalog, window, news });
         open.insert(run, Arc::downgrade(&feed));
         tokio::spawn(look(Arc::downgrade(&feed), sender));
         feed
@@ -113,56 +134,63 @@ impl Feed {
             self.add(&events);
             progress.next = last.sequence + 1;
             progress.over = events.iter().any(|event| event.kind.is_last());
-        } else {
+        }
+        if progress.over || events.is_empty() {
             // Runs that others report on may end without an event.
-            let run = self.catalog.run(self.run).await?;
-            progress.over =
-                run.is_none_or(|run| run.status.is_final() && run.events <= progress.next);
+            let run = self.summary().await?;
+            let is_over = |run: &RunSummary| run.status.is_final() && run.events <= progress.next;
+            progress.over |= run.as_ref().is_none_or(is_over);
+            progress.status = run.map(|run| run.status);
         }
         Ok(events.len())
     }
 
+    /// What a list says of the run; `None` when it is deleted.
+    async fn summary(&self) -> Result<Option<RunSummary>, StoreError> {
+        match self.catalog.run_summary(self.run).await {
+            Ok(run) => Ok(Some(run)),
+            Err(CatalogError::NoRun(_)) => Ok(None),
+            Err(CatalogError::Store(error)) => Err(error),
+            Err(other) => Err(StoreError::Unusable(other.to_string().into())),
+        }
+    }
+
     fn add(&self, events: &[Event]) {
+        let pieces = Piece::all(events);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        for event in events {
-            let frame = frame(event);
-            window.bytes += frame.len();
-            window.frames.push_back(frame);
+        for piece in pieces {
+            window.bytes += piece.text.len();
+            window.pieces.push_back(piece);
         }
         while window.bytes > WINDOW {
-            let Some(frame) = window.frames.pop_front() else { break };
-            window.bytes -= frame.len();
-            window.first += 1;
+            let Some(piece) = window.pieces.pop_front() else { break };
+            window.bytes -= piece.text.len();
         }
     }
 
-    /// What the window has from this event on: the frames of some events. `None`, when it does
-    /// not reach back so far.
-    fn seen(&self, from: u64) -> Option<Vec<Bytes>> {
+    /// What the window has from this event on: some events. `None`, when it does not reach back so
+    /// far.
+    fn seen(&self, from: u64) -> Option<Frames> {
         let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = usize::try_from(from.checked_sub(window.first)?).ok()?;
-        Some(window.frames.iter().skip(skipped).take(AT_ONCE).cloned().collect())
+        let after = window.pieces.partition_point(|piece| piece.first <= from);
+        window.pieces.get(after.checked_sub(1)?)?.from(from)
     }
 
-    /// Where the run stands.
-    pub(crate) async fn status(&self) -> Status {
-        let run = self.catalog.run(self.run).await;
-        run.ok().flatten().map_or(Status::Pending, |run| run.status)
+    /// Where the run stands, as far as that is known.
+    pub(crate) fn status(&self) -> Status {
+        self.news.borrow().status.unwrap_or(Status::Pending)
     }
 
-    /// The frames of the events from this one on: as many as there are, and at least one. `None`
-    /// when there are no more.
-    pub(crate) async fn next(&self, from: u64) -> Result<Option<Vec<Bytes>>, StoreError> {
+    /// The events from this one on: as many as are at hand, and at least one. `None` when there
+    /// are no more.
+    pub(crate) async fn next(&self, from: u64) -> Result<Option<Frames>, StoreError> {
         let mut news = self.news.clone();
         loop {
             let progress = *news.borrow_and_update();
             if from < progress.next {
                 return match self.seen(from) {
                     Some(frames) => Ok(Some(frames)),
-                    None => {
-                        let events = self.catalog.events(self.run, from, AT_ONCE).await?;
-                        Ok(Some(events.iter().map(frame).collect()))
-                    }
+                    None => self.read(from).await,
                 };
             }
             if progress.over || news.changed().await.is_err() {
@@ -170,16 +198,50 @@ impl Feed {
             }
         }
     }
+
+    /// The events from this one on, from the store.
+    async fn read(&self, from: u64) -> Result<Option<Frames>, StoreError> {
+        let events = self.catalog.events(self.run, from, AT_ONCE).await?;
+        Ok(Piece::all(&events).first().and_then(|piece| piece.from(from)))
+    }
 }
 
-/// How many frames a listener takes at once.
-const AT_ONCE: usize = 256;
+/// How many events a listener reads at once that the window has not.
+const AT_ONCE: usize = 64;
 
-/// An event as a stream has it. JSON has no line breaks of its own.
-fn frame(event: &Event) -> Bytes {
+impl Piece {
+    /// Writes events out.
+    fn all(events: &[Event]) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = events;
+        while let Some(first) = rest.first() {
+            let (mut text, mut ends) = (String::new(), Vec::new());
+            while text.len() < PIECE
+                && let Some((event, others)) = rest.split_first()
+            {
+                write(&mut text, event);
+                ends.push(text.len());
+                rest = others;
+            }
+            pieces.push(Self { first: first.sequence, ends, text: text.into() });
+        }
+        pieces
+    }
+
+    /// What it has from this event on.
+    fn from(&self, from: u64) -> Option<Frames> {
+        let skipped = usize::try_from(from.checked_sub(self.first)?).ok()?;
+        let count = self.ends.len().checked_sub(skipped).filter(|count| *count > 0)? as u64;
+        let begin = skipped.checked_sub(1).map_or(0, |last| self.ends[last]);
+        Some(Frames { count, text: self.text.slice(begin..) })
+    }
+}
+
+/// Adds an event as a stream has it. JSON has no line breaks of its own.
+fn write(text: &mut String, event: &Event) {
     let data = serde_json::to_string(event).unwrap_or_default();
     let kind = kind(&data);
-    Bytes::from(format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.sequence))
+    text.push_str(&format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.sequence));
 }
 
 /// The kind of an event, from what was written of it.

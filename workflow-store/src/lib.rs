@@ -77,7 +77,7 @@ pub use catalog::{
     AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary,
     MetadataChange, MoleculeUsage, NewWorkflow, Page, Pruner, RecentRun, Retention, RunDetails,
     RunQuery, RunSummary, Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan,
-    Usage, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
+    Usage, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, merge_patch,
 };
 pub use open::{catalog, open};
 #[cfg(feature = "postgres")]

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::sql::{SqlError, SqlKind};
@@ -166,8 +167,13 @@ impl Row {
     }
 
     pub(crate) fn maybe_json(&self, column: usize) -> Result<Option<Json>, SqlError> {
-        let Some(text) = self.maybe_text(column)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|_| self.wrong(column, "JSON"))
+        match self.0.get(column) {
+            Some(Cell::Text(text)) => {
+                serde_json::from_str(text).map(Some).map_err(|_| self.wrong(column, "JSON"))
+            }
+            Some(Cell::Null) => Ok(None),
+            _ => Err(self.wrong(column, "a text")),
+        }
     }
 }
 
@@ -190,13 +196,13 @@ pub(crate) fn from_micros(micros: i64) -> SystemTime {
 /// A time as SQLite keeps it: sorts as text.
 #[cfg(feature = "sqlite")]
 pub(crate) fn time_text(micros: i64) -> String {
-    let time = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default();
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
 fn parse_time(text: &str) -> Option<i64> {
-    let text = format!("{}Z", text.trim_end_matches('Z').replacen(' ', "T", 1));
-    Some(text.parse::<Timestamp>().ok()?.as_microsecond())
+    let time: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_microsecond())
 }
 
 /// The 128 bits of a UUID that is written with its dashes.

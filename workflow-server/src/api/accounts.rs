@@ -116,6 +116,7 @@ async fn add_user(
     let password = hashed(password).await?;
     let new = NewUser { username, password_hash: Some(password.into_hash()), is_staff };
     let user = app.catalog.add_user(new).await?;
+    app.doorman.look_again();
     Ok((StatusCode::CREATED, Json(Account::from(user))).into_response())
 }
 
@@ -162,6 +163,7 @@ async fn change_user(
     };
     let change = UserChange { password_hash: password, is_staff, is_active };
     let user = app.catalog.change_user(&username, change).await?;
+    app.doorman.look_again();
     Ok(Json(user.into()))
 }
 

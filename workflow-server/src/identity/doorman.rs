@@ -1,9 +1,9 @@
 //! Finds out who sends a request.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
@@ -20,10 +20,15 @@ use crate::problem::Problem;
 pub(crate) struct Doorman {
     catalog: Arc<dyn Catalog>,
     host: Option<Arc<dyn Authenticator>>,
-    /// Whether it is known that there are accounts. There being none is asked for again each time.
+    /// Whether it is known that there are accounts.
     has_accounts: AtomicBool,
+    /// When it was seen last that there are none.
+    none_at: Mutex<Option<Instant>>,
     pub(crate) throttle: Throttle,
 }
+
+/// How long it is taken for granted that there are still no accounts.
+const NONE_FOR: Duration = Duration::from_millis(100);
 
 /// How long a session lasts.
 pub(crate) const SESSION_TIME: Duration = Duration::from_secs(14 * 86_400);
@@ -37,7 +42,7 @@ const CSRF: &str = "x-csrf-token";
 impl Doorman {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
         let (has_accounts, throttle) = (AtomicBool::new(false), Throttle::default());
-        Self { catalog, host, has_accounts, throttle }
+        Self { catalog, host, has_accounts, none_at: Mutex::default(), throttle }
     }
 
     /// Whether the host says who sends a request.
@@ -54,9 +59,24 @@ impl Doorman {
         if self.host.is_some() || self.has_accounts.load(Ordering::Relaxed) {
             return Ok(false);
         }
+        let asked = Instant::now();
+        let none_at = *self.none_at();
+        if none_at.is_some_and(|at| asked.duration_since(at) < NONE_FOR) {
+            return Ok(true);
+        }
         let has_accounts = self.catalog.has_accounts().await?;
         self.has_accounts.store(has_accounts, Ordering::Relaxed);
+        *self.none_at() = (!has_accounts).then_some(asked);
         Ok(!has_accounts)
+    }
+
+    /// Says that accounts were changed: there may be some from now on.
+    pub(crate) fn look_again(&self) {
+        *self.none_at() = None;
+    }
+
+    fn none_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.none_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who sends this request; `None` for nobody that is known.

@@ -31,7 +31,7 @@ pub(crate) struct Workflow {
     pub(crate) domain: Option<String>,
     /// What is said about it.
     #[schema(value_type = Object)]
-    pub(crate) metadata: Json,
+    pub(crate) metadata: Metadata,
     /// Its tags.
     pub(crate) tags: Vec<String>,
     /// The ids of the molecules that it uses.
@@ -105,6 +105,7 @@ impl Workflow {
         let ended = recent.iter().filter(|run| run.status != "pending" && run.status != "running");
         let good = ended.clone().filter(|run| run.status == Status::Completed.as_str()).count();
         let ended = ended.count();
+        let made = text(of.created_at);
         Self {
             schedule: schedule(&of.metadata),
             next_run_at: next(&of),
@@ -118,14 +119,14 @@ impl Workflow {
             project_name: of.project_name,
             app_name: of.app_name,
             domain: of.domain,
-            metadata: Json::Object(of.metadata.as_object().clone()),
+            metadata: of.metadata,
             tags: of.tags,
             molecules_used: of.molecules_used,
             atoms_in_molecules: of.atoms_in_molecules,
             description: of.description,
             user: of.user,
-            timestamp: text(of.created_at),
-            created_at: text(of.created_at),
+            timestamp: made.clone(),
+            created_at: made,
             updated_at: text(of.updated_at),
             source: match of.source {
                 Source::Registered => "registered",

@@ -46,6 +46,20 @@ pub struct WorkflowQuery {
     pub after: Option<String>,
     /// How many, 1 to 1,000. Default: 50.
     pub limit: Option<usize>,
+    /// What is read of each. Default: all.
+    pub detail: WorkflowDetail,
+}
+
+/// What is read of listed workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum WorkflowDetail {
+    /// All of them.
+    #[default]
+    Full,
+    /// All but what may be long and is of no use in a list: `dag_spec` is null, and there is no
+    /// `definition`.
+    Brief,
 }
 
 /// In which order workflows are listed.
@@ -129,6 +143,11 @@ impl WorkflowQuery {
 }
 
 impl Condition {
+    /// Whether an index has the workflows that meet it in the order of their names.
+    pub(crate) fn is_in_order_of_names(&self) -> bool {
+        matches!(self, Self::Text("project", _))
+    }
+
     /// Says it of `w`. What `leads` may use an index; the others are looked up for each row.
     pub(crate) fn add(&self, statement: &mut Statement, leads: bool) {
         match self {

@@ -35,8 +35,20 @@ impl<D: Database> Catalog for SqlStore<D> {
     }
 
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError> {
-        self.catch_up().await?;
-        Ok(self.look(move |sql, sight| workflows::workflows(sql, sight, &query)).await?)
+        loop {
+            let query = query.clone();
+            let page = self.look(move |sql, sight| {
+                let is_behind = !sql.query(UNLABELLED, &[] as &[Value<'_>])?.is_empty();
+                match is_behind {
+                    true => Ok(None),
+                    false => workflows::workflows(sql, sight, &query).map(Some),
+                }
+            });
+            match page.await? {
+                Some(page) => return Ok(page),
+                None => self.catch_up().await?,
+            }
+        }
     }
 
     async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError> {
@@ -265,11 +277,6 @@ impl<D: Database> SqlStore<D> {
 
     /// Labels what others have added to the table.
     async fn catch_up(&self) -> Result<(), CatalogError> {
-        let some =
-            self.crew.read(|sql| Ok(!sql.query(UNLABELLED, &[] as &[Value<'_>])?.is_empty()));
-        if !some.await? {
-            return Ok(());
-        }
         while self.crew.write(Company::Alone, |cx| Ok(label::catch_up(cx.sql)?)).await? {}
         Ok(())
     }

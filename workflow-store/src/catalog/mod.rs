@@ -36,7 +36,7 @@ use crate::sight::Viewer;
 
 pub use error::CatalogError;
 pub use export::Imported;
-pub use filter::{WorkflowQuery, WorkflowSort};
+pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
 pub use overview::{AtomUsage, MoleculeUsage, StatusCounts, Timeline, TimelineSpan, Usage};
 pub use page::Page;
@@ -100,9 +100,10 @@ pub trait Catalog: Store + Accounts {
     ///
     /// # pollster::block_on(async {
     /// let store = SqliteStore::open(":memory:").await?;
-    /// let entries = registry::list(&registry::Filter::default())?;
-    /// let known: Vec<_> =
-    ///     entries.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect();
+    /// let known: Vec<_> = registry::list()?
+    ///     .into_iter()
+    ///     .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
+    ///     .collect();
     /// store.announce(&known).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;

@@ -104,12 +104,24 @@ impl Source {
     }
 }
 
+macro_rules! columns {
+    ($drawing:literal) => {
+        concat!(
+            "w.id, w.name, w.slug, w.description, w.project, w.project_id, w.project_name, \
+             w.app_name, w.domain, w.metadata, w.tags, w.molecules_used, w.atoms_in_molecules, ",
+            $drawing,
+            ", w.source, (SELECT username FROM accounts_user u WHERE u.id = w.user_id), \
+             w.is_active, w.version, w.execution_count, w.last_executed_at, w.created_at, \
+             w.updated_at"
+        )
+    };
+}
+
 /// What is read of a workflow `w`, in the order of [`read`].
-pub(crate) const COLUMNS: &str = "w.id, w.name, w.slug, w.description, w.project, w.project_id, \
-    w.project_name, w.app_name, w.domain, w.metadata, w.tags, w.molecules_used, \
-    w.atoms_in_molecules, w.dag_spec, w.definition, w.source, \
-    (SELECT username FROM accounts_user u WHERE u.id = w.user_id), w.is_active, w.version, \
-    w.execution_count, w.last_executed_at, w.created_at, w.updated_at";
+pub(crate) const COLUMNS: &str = columns!("w.dag_spec, w.definition");
+
+/// The same without what is of no use in a list.
+pub(crate) const BRIEF: &str = columns!("NULL, NULL");
 
 /// Reads a workflow from its row.
 pub(crate) fn read(row: &Row) -> Result<StoredWorkflow, SqlError> {

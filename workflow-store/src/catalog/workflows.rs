@@ -1,11 +1,12 @@
 //! Workflows, listed.
 //!
 //! A condition that few workflows meet leads: its index finds them, and they are sorted. Where no
-//! condition is so selective, the index of the order leads, and a page is full soon.
+//! condition is so selective, the index of the order leads, and a page is full soon; for the names
+//! of a project, an index has both.
 
-use super::filter::{Condition, WorkflowQuery, WorkflowSort};
+use super::filter::{Condition, WorkflowDetail, WorkflowQuery, WorkflowSort};
 use super::page::{Cursor, Page, cut, size};
-use super::workflow::{COLUMNS, StoredWorkflow, read};
+use super::workflow::{BRIEF, COLUMNS, StoredWorkflow, read};
 use crate::accounts;
 use crate::operation::Answer;
 use crate::sight::Sight;
@@ -31,9 +32,17 @@ pub(crate) fn workflows(
         },
     };
     let conditions = query.conditions(sight, user);
-    let leader = leader(sql, &conditions)?;
+    let leader = match conditions.as_slice() {
+        // Nothing leads better.
+        [only] if query.sort == WorkflowSort::Name && only.is_in_order_of_names() => None,
+        conditions => leader(sql, conditions)?,
+    };
     let size = size(query.limit);
-    let statement = select(query.sort, &conditions, leader, cursor.as_ref(), size)?;
+    let columns = match query.detail {
+        WorkflowDetail::Full => COLUMNS,
+        WorkflowDetail::Brief => BRIEF,
+    };
+    let statement = select(columns, query.sort, &conditions, leader, cursor.as_ref(), size)?;
     let rows = statement.query(sql)?;
     let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| cursor_of(query.sort, last).write(order)))
@@ -54,6 +63,7 @@ fn leader(sql: &mut dyn Sql, conditions: &[Condition]) -> Answer<Option<usize>> 
 
 /// Puts the statement together.
 fn select(
+    columns: &str,
     sort: WorkflowSort,
     conditions: &[Condition],
     leader: Option<usize>,
@@ -61,10 +71,11 @@ fn select(
     size: usize,
 ) -> Answer<Statement> {
     let mut statement = Statement::default();
-    statement.add(&format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE "));
-    let leads = |at| leader == Some(at);
+    statement.add(&format!("SELECT {columns} FROM workflows_workflow w WHERE "));
+    let in_order = leader.is_none() && sort == WorkflowSort::Name;
     for (at, condition) in conditions.iter().enumerate() {
-        condition.add(&mut statement, leads(at));
+        let leads = leader == Some(at) || (in_order && condition.is_in_order_of_names());
+        condition.add(&mut statement, leads);
         statement.add(" AND ");
     }
     // An expression in place of the column keeps an index from being used for the order.
@@ -138,7 +149,7 @@ pub(crate) fn all_statements() -> Vec<(String, Statement)> {
                 statements.push((format!("count {condition:?}"), condition.count(FEW)));
                 for leader in [None, Some(0)] {
                     let conditions = std::slice::from_ref(condition);
-                    let statement = select(sort, conditions, leader, after, 50);
+                    let statement = select(COLUMNS, sort, conditions, leader, after, 50);
                     let name = format!("{sort:?} {condition:?} {leader:?} {}", after.is_some());
                     statements.push((name, statement.expect("put together")));
                 }

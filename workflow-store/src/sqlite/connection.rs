@@ -109,8 +109,12 @@ impl Sql for SqliteConnection {
             let mut found = Vec::new();
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
-                let cells = (0..columns).map(|column| Ok(cell(row.get_ref(column)?)));
-                found.push(Row(cells.collect::<Result<_, rusqlite::Error>>()?));
+                // Collecting results would begin small, and grow.
+                let mut cells = Vec::with_capacity(columns);
+                for column in 0..columns {
+                    cells.push(cell(row.get_ref(column)?));
+                }
+                found.push(Row(cells));
             }
             Ok(found)
         })

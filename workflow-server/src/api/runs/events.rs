@@ -11,7 +11,7 @@ use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::{RunId, StoreError};
+use workflow_core::RunId;
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
@@ -65,7 +65,7 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
-    let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
+    let known = catalog.run_summary(run).await?;
     let after = sse::last_id(&headers)?.or(asked.after).map(|id| id.saturating_add(1));
     let from = after.or(asked.from).unwrap_or(0);
     if !sse::is_wanted(&headers) {
@@ -74,7 +74,7 @@ pub(super) async fn events(
     }
     let permit = app.streams.enter()?;
     // Whoever begins at the front has the feed do so, too.
-    let feed = app.feeds.of(run, from.min(stored.events));
+    let feed = app.feeds.of(run, from.min(known.events));
     Ok(sse::answer(permit, frames(feed, from)))
 }
 
@@ -90,17 +90,17 @@ async fn page(
     Ok(EventsPage { items: items.map_err(Problem::internal)?, next })
 }
 
-/// The frames of a feed, those that come together as one piece, and the end.
+/// The events of a feed, those that come together as one piece, and the end.
 fn frames(feed: Arc<Feed>, from: u64) -> impl Stream<Item = Bytes> + Send {
     stream::unfold((feed, Some(from)), |(feed, from)| async move {
         let from = from?;
         match feed.next(from).await {
             Ok(Some(frames)) => {
-                let next = from + frames.len() as u64;
-                Some((Bytes::from(frames.concat()), (feed, Some(next))))
+                let next = from + frames.count;
+                Some((frames.text, (feed, Some(next))))
             }
             Ok(None) => {
-                let end = sse::end(feed.status().await.as_str());
+                let end = sse::end(feed.status().as_str());
                 Some((end, (feed, None)))
             }
             Err(error) => {

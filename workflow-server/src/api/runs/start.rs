@@ -140,6 +140,6 @@ async fn until_end(app: &App, begun: &Begun) {
     }
     let (feed, mut from) = (app.feeds.of(begun.run, 0), 0);
     while let Ok(Some(frames)) = feed.next(from).await {
-        from += frames.len() as u64;
+        from += frames.count;
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use utoipa::IntoParams;
 use workflow_core::Status;
-use workflow_store::{Source, WorkflowQuery, WorkflowSort};
+use workflow_store::{Source, WorkflowDetail, WorkflowQuery, WorkflowSort};
 
 use crate::model::Limit;
 use crate::problem::Problem;
@@ -98,6 +98,7 @@ impl WorkflowsAsked {
             },
             after: self.cursor,
             limit: self.limit.map(|limit| limit.0),
+            detail: WorkflowDetail::Brief,
         })
     }
 }

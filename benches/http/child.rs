@@ -1,0 +1,78 @@
+//! The server, a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use workflow_core::{Engine, WorkflowSnapshot, registry};
+use workflow_server::Server;
+use workflow_store::{Catalog as _, Durability, SqliteOptions, SqliteStore};
+
+use crate::{Failure, print};
+
+/// The first argument of the process that serves.
+pub(crate) const WORD: &str = "serve";
+
+/// Opens the file, as both processes do.
+pub(crate) async fn open(file: &Path) -> Result<SqliteStore, Failure> {
+    Ok(SqliteOptions::new().durability(Durability::Normal).open(file).await?)
+}
+
+/// Serves a file, says where, and goes on until it is killed.
+pub(crate) fn serve(file: &Path) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = open(file).await?;
+        let known: Vec<_> = registry::list()?
+            .into_iter()
+            .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
+            .collect();
+        store.announce(&known).await?;
+        let server = Server::new(Engine::builder().store(store).build());
+        let ready = |at: SocketAddr, _| print(&at.to_string());
+        server.serve((Ipv4Addr::LOCALHOST, 0).into(), ready, std::future::pending()).await?;
+        Ok(())
+    })
+}
+
+/// A server that runs. It is killed when this is dropped.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// Starts a server, and waits until it listens.
+    pub(crate) fn start(file: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut child = command.arg(WORD).arg(file).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("no output")?;
+        let line = BufReader::new(output).lines().next().ok_or("the server has ended")??;
+        match line.parse() {
+            Ok(address) => Ok(Self { child, address }),
+            Err(_) => Err(format!("the server says: {line}").into()),
+        }
+    }
+
+    /// Kills it (SIGKILL), and waits until it is gone.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64, Failure> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kibibytes.ok_or("the system does not say VmRSS")?.trim().parse::<u64>()? * 1024)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.kill().ok();
+    }
+}
