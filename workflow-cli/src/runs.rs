@@ -4,7 +4,6 @@ mod export;
 mod list;
 mod logs;
 mod retry;
-mod reuse;
 mod send;
 pub(crate) mod shown;
 mod watch;

@@ -193,6 +193,13 @@ pub enum EventKind {
     RunCancelled,
 }
 
+impl Event {
+    /// An event for the record of a run that no engine drives. Engines make their own.
+    pub fn new(sequence: u64, at: SystemTime, kind: EventKind) -> Self {
+        Self { sequence, at, kind }
+    }
+}
+
 impl EventKind {
     /// The name of the job that the event is about.
     pub fn job(&self) -> Option<&str> {

@@ -89,13 +89,24 @@ impl Engine {
     }
 }
 
-/// The workflow of a run on record: as this program has it, or as the store does.
 fn find(snapshot: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
-    #[cfg(all(unix, feature = "yaml"))]
-    if let Some(source) = &snapshot.source
-        && let Some(file) = crate::file::WorkflowFile::from_source(source)
-    {
-        return Ok(Arc::new(file?));
+    snapshot.workflow()
+}
+
+impl WorkflowSnapshot {
+    /// The workflow itself: the file that the store kept, or what this program has registered
+    /// under the name.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file is not valid any more, and when there is neither.
+    pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
+        #[cfg(all(unix, feature = "yaml"))]
+        if let Some(source) = &self.source
+            && let Some(file) = crate::file::WorkflowFile::from_source(source)
+        {
+            return Ok(Arc::new(file?));
+        }
+        Ok(registry::get(&self.name)?.workflow())
     }
-    Ok(registry::get(&snapshot.name)?.workflow())
 }

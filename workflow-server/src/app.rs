@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use workflow_core::{Engine, WorkflowFile};
+use tokio::sync::OnceCell;
+use workflow_core::{Engine, WorkflowFile, WorkflowSnapshot, registry};
 use workflow_store::Catalog;
 
 use crate::feed::Feeds;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) options: Options,
     /// How many requests have come.
     pub(crate) requests: AtomicU64,
+    announced: OnceCell<()>,
     /// Engines that have the limits of files, by these limits.
     limited: Mutex<HashMap<Limits, Engine>>,
 }
@@ -52,8 +54,30 @@ impl App {
             streams,
             options,
             requests: AtomicU64::new(0),
+            announced: OnceCell::new(),
             limited: Mutex::default(),
         }
+    }
+
+    /// Sees to it that the store knows what is registered in the program, which it is told once.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed; then it is told the next time.
+    pub(crate) async fn announce(&self) -> Result<(), Problem> {
+        let announce = async || {
+            let snapshots: Vec<_> = match registry::list() {
+                Ok(all) => {
+                    all.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect()
+                }
+                Err(error) => {
+                    tracing::error!(%error, "what is registered cannot be listed");
+                    Vec::new()
+                }
+            };
+            Ok::<_, Problem>(self.catalog.announce(&snapshots).await?)
+        };
+        self.announced.get_or_try_init(announce).await.copied()
     }
 
     /// The engine that runs what is code.

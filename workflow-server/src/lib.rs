@@ -33,15 +33,16 @@
 
 mod api;
 mod app;
+mod begin;
 mod extract;
 mod feed;
 mod identity;
-mod later;
 mod layers;
 mod model;
 mod options;
 mod page;
 mod problem;
+mod schedule;
 mod serve;
 mod server;
 mod sse;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use workflow_core::config::ConfigError;
 use workflow_core::{Diagnostics, RunError, StoreError};
-use workflow_store::CatalogError;
+use workflow_store::{CatalogError, RepeatError};
 
 /// Why a request was not done (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -14,7 +14,7 @@ use workflow_store::CatalogError;
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "no_workflow",
     "detail": "there is no workflow `etl`; list the workflows to see which there are"
 }))]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Always `about:blank`: the title says what the status means.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -35,11 +35,11 @@ pub struct Problem {
 
 /// What is wrong with a part of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// The part: a path such as `metadata.tags[0]`, or the line and column of a text.
-    pub field: String,
+    field: String,
     /// What is wrong with it.
-    pub message: String,
+    message: String,
 }
 
 impl Problem {
@@ -59,6 +59,11 @@ impl Problem {
     pub(crate) fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
         self.errors.push(FieldError { field: field.into(), message: message.into() });
         self
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Says after how many seconds it is worth trying again.
@@ -124,6 +129,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::NoWorkflow { .. } => Self::not_found("no_workflow", error.to_string()),
             StoreError::NoRun { .. } => Self::not_found("no_run", error.to_string()),
             StoreError::Ended { .. } => Self::conflict("run_ended", error.to_string()),
             StoreError::Transition { .. } => Self::conflict("transition", error.to_string()),
@@ -142,6 +148,10 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::Store(error) => error.into(),
             CatalogError::NoWorkflow(_) => Self::not_found("no_workflow", text),
+            CatalogError::Forbidden { .. } => Self::forbidden("not_yours", text),
+            CatalogError::NoUser(_) => Self::not_found("no_user", text),
+            CatalogError::UserExists(_) => Self::conflict("user_exists", text),
+            CatalogError::Driven(_) => Self::conflict("driven", text),
             CatalogError::NoRun(_) => Self::not_found("no_run", text),
             CatalogError::Ambiguous { candidates, .. } => {
                 let problem = Self::conflict("ambiguous", text);
@@ -153,6 +163,17 @@ impl From<CatalogError> for Problem {
             }
             CatalogError::Import { .. } => Self::invalid("body", text),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RepeatError> for Problem {
+    fn from(error: RepeatError) -> Self {
+        let text = error.to_string();
+        match error {
+            RepeatError::Catalog(error) => error.into(),
+            RepeatError::NoJob { .. } => Self::invalid("from", text),
+            _ => Self::conflict("cannot_repeat", text),
         }
     }
 }

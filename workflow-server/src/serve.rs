@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use workflow_core::StoreError;
 use workflow_store::CatalogError;
 
-use crate::Server;
+use crate::server::around;
+use crate::{Server, schedule};
 
 /// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl Server {
     /// Serves until `stop` ends; and meanwhile takes up runs that were left behind, or left to
-    /// others, as [`Engine::serve`](workflow_core::Engine::serve) does. Says through `ready` where
+    /// others, as [`Engine::serve`](workflow_core::Engine::serve) does, and begins runs by the
+    /// schedules of their workflows, each time once, whichever server on the store is first; times
+    /// that passed while none ran are not made up for. Says through `ready` where
     /// it listens, and whether it is open, once it does. Then requests under way are let end, for
     /// at most ten seconds.
     ///
@@ -64,14 +67,16 @@ impl Server {
         let listener = listen.map_err(|error| ServeError::Listen { address, error })?;
         let at = listener.local_addr()?;
         let (stopping, stopped) = tokio::sync::watch::channel(false);
-        let worker = tokio::spawn(take_up(self.engine().clone(), until(stopped.clone())));
-        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let app = self.app();
+        let worker = tokio::spawn(take_up(app.engine().clone(), until(stopped.clone())));
+        let schedules = tokio::spawn(schedule::keep(app.clone()));
+        let service = around(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
         tokio::spawn(async move {
             stop.await;
             stopping.send_replace(true);
         });
-        let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
+        let serving = axum::serve(listener, service).with_graceful_shutdown(until(stopped.clone()));
         let late = async {
             until(stopped).await;
             tokio::time::sleep(GRACE).await;
@@ -80,6 +85,7 @@ impl Server {
             served = serving => served?,
             () = late => tracing::warn!("requests under way were cut off"),
         }
+        schedules.abort();
         _ = worker.await;
         Ok(())
     }

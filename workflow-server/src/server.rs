@@ -113,11 +113,6 @@ impl Server {
         &self.catalog
     }
 
-    /// The engine.
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
     /// Whether the host says who sends a request.
     pub(crate) fn has_authenticator(&self) -> bool {
         self.authenticator.is_some()
@@ -125,11 +120,19 @@ impl Server {
 
     /// The server as a router, to be mounted or served. Whether the engine also takes up runs that
     /// others left behind is the host's affair: [`Engine::serve`].
+    /// So is beginning runs by their schedules, which only [`Server::serve`] does.
     pub fn router(self) -> Router {
+        around(&self.app())
+    }
+
+    pub(crate) fn app(self) -> Arc<App> {
         let Self { engine, catalog, authenticator, options } = self;
         let doorman = Doorman::new(catalog.clone(), authenticator);
-        let app = Arc::new(App::new(engine, catalog, doorman, options));
-        let routes = api::router(&app).merge(page::router());
-        layers::around(routes, &app)
+        Arc::new(App::new(engine, catalog, doorman, options))
     }
+}
+
+/// The routes to what all requests share.
+pub(crate) fn around(app: &Arc<App>) -> Router {
+    layers::around(api::router(app).merge(page::router()), app)
 }

@@ -56,6 +56,7 @@ mod operation;
 mod postgres;
 mod queue;
 mod reader;
+mod repeat;
 mod runs;
 mod sight;
 mod sql;
@@ -73,13 +74,15 @@ pub use accounts::{
 };
 pub use blob::MAX_INLINE;
 pub use catalog::{
-    Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MetadataChange,
-    NewWorkflow, Page, Pruner, Retention, RunDetails, RunQuery, RunSummary, Source, Statistics,
-    StoredWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
+    AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary,
+    MetadataChange, MoleculeUsage, NewWorkflow, Page, Pruner, RecentRun, Retention, RunDetails,
+    RunQuery, RunSummary, Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan,
+    Usage, WorkflowChange, WorkflowQuery, WorkflowSort, merge_patch,
 };
 pub use open::{catalog, open};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresStore};
+pub use repeat::{Again, RepeatError, repeat};
 pub use sight::Viewer;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};

@@ -17,6 +17,8 @@ enum Owned {
     Bool(bool),
     Time(i64),
     Uuid(u128),
+    #[cfg(feature = "postgres")]
+    Ints(Vec<i64>),
 }
 
 impl Statement {
@@ -51,6 +53,12 @@ impl Statement {
         self.bind(Owned::Uuid(bits))
     }
 
+    /// A list, one statement for many rows.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn ints(&mut self, list: &[i64]) -> &mut Self {
+        self.bind(Owned::Ints(list.to_vec()))
+    }
+
     pub(crate) fn first(&self, sql: &mut dyn Sql) -> Result<Option<Row>, SqlError> {
         Ok(self.query(sql)?.into_iter().next())
     }
@@ -78,6 +86,8 @@ impl Owned {
             Self::Bool(value) => Value::Bool(*value),
             Self::Time(micros) => Value::Time(*micros),
             Self::Uuid(bits) => Value::Uuid(*bits),
+            #[cfg(feature = "postgres")]
+            Self::Ints(list) => Value::Ints(list),
         }
     }
 }

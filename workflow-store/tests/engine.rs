@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use workflow_core::Store as _;
 use workflow_core::prelude::*;
-use workflow_store::{Catalog, SqliteStore};
+use workflow_store::{Again, Catalog, NewWorkflow, RepeatError, SqliteStore, Viewer, repeat};
 
 #[job]
 async fn extract() -> Vec<u32> {
@@ -57,5 +58,49 @@ fn runs_of_an_engine_are_kept() {
         let workflow = store.workflow("prices").await.expect("known");
         assert_eq!(workflow.project.as_deref(), Some("shop"));
         assert_eq!(workflow.dag_spec["nodes"].as_array().map(Vec::len), Some(2));
+    });
+}
+
+#[test]
+fn a_run_repeats_another_of_the_same_workflow() {
+    let store = Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"));
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    pollster::block_on(async {
+        // Another workflow of this name, which is not hers.
+        store.create_workflow(NewWorkflow::new("refused")).await.expect("made");
+        let workflow = registry::get("refused").expect("registered").workflow();
+        store
+            .announce(&[workflow_core::WorkflowSnapshot::of(&*workflow)])
+            .await
+            .expect("announced");
+        let run = engine.run("refused").user("alice").await.expect_err("it fails");
+        let run = run.report().expect("it ran").id();
+        let old = store.run(run).await.expect("readable").expect("kept");
+        let hers = store.seen_by(Viewer::User("alice".to_owned()));
+        let workflow = old.workflow.workflow().expect("registered");
+        let key = || Some("again".to_owned());
+        let again = repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.expect("begun");
+        assert_eq!(repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.ok(), Some(again));
+        let details = hers.run_details(again).await.expect("hers");
+        let first = hers.run_summary(run).await.expect("hers");
+        assert_eq!(details.run.user.as_deref(), Some("alice"));
+        assert_eq!(details.run.workflow_id, first.workflow_id);
+        let jobs: Vec<_> = details.jobs.iter().map(|job| (&*job.name, job.status)).collect();
+        assert_eq!(jobs, [("extract", Status::Completed), ("total", Status::Completed)]);
+        let early = hers.run(again).await.expect("readable").expect("kept");
+        let error = repeat(&*hers, &early, &*workflow, Again::Failed, None).await;
+        assert!(matches!(error, Err(RepeatError::NotEnded { .. })), "{error:?}");
+        let error = repeat(&*hers, &old, &*workflow, Again::From("refuse"), None).await;
+        assert!(error.is_ok(), "{error:?}");
+        let error = repeat(&*hers, &old, &*workflow, Again::From("load"), None).await;
+        assert!(matches!(error, Err(RepeatError::NoJob { .. })), "{error:?}");
+        let other = registry::get("prices").expect("registered").workflow();
+        let error = repeat(&*hers, &old, &*other, Again::Failed, None).await;
+        assert!(matches!(error, Err(RepeatError::Changed { .. })), "{error:?}");
+        let theirs = store.seen_by(Viewer::User("bob".to_owned()));
+        assert!(repeat(&*theirs, &old, &*workflow, Again::Failed, None).await.is_err());
+        // An engine finishes what was begun.
+        engine.recover().await.expect("readable");
+        assert!(engine.follow(again).await.is_err());
     });
 }

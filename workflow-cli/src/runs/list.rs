@@ -73,6 +73,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         idempotency_key: wanted.idempotency_key.clone(),
         after: wanted.page.after(),
         limit: wanted.page.limit(),
+        ..RunQuery::default()
     };
     let page = pollster::block_on(store.open()?.runs(query))?;
     if wanted.format == Format::Json {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use workflow_core::{Engine, RunId, StoredRun, Trigger, Workflow};
-use workflow_store::Catalog;
+use workflow_store::{Again, Catalog, RepeatError, repeat};
 
-use super::reuse::{self, Again};
 use crate::conduct::{Conduct, ShowArguments};
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments, file_of, stored, workflow_of};
@@ -88,9 +87,8 @@ fn seeded(
             "run {run} began under this idempotency key before; `runs watch {run}` shows it"
         )));
     }
-    reuse::check(workflow, old)?;
     let key = keep.idempotency_key.clone();
-    let new = pollster::block_on(reuse::begin(&**store, old, again, key))?;
+    let new = pollster::block_on(repeat(&**store, old, workflow, again, key)).map_err(refused)?;
     if keep.detach {
         return detach::start(new, show.format);
     }
@@ -110,4 +108,20 @@ fn seeded(
         interrupt::done();
         outcome
     })
+}
+
+/// Why it cannot be repeated, in the words of the options.
+fn refused(error: RepeatError) -> Failure {
+    match error {
+        RepeatError::Catalog(error) => error.into(),
+        RepeatError::Changed { workflow, run } => Failure::Usage(format!(
+            "the definition of `{workflow}` changed since run {run}, so that outcomes of it do not \
+             fit; leave --failed-only and --from away to run everything again"
+        )),
+        RepeatError::NoOutcome { run, job, before } => Failure::Usage(format!(
+            "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome in run \
+             {run}; say --from {before}, or --failed-only"
+        )),
+        other => Failure::Usage(other.to_string()),
+    }
 }

@@ -8,6 +8,7 @@ mod gated;
 mod graphs;
 mod hands;
 mod lost;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,12 +11,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::RunId;
+use workflow_core::{RunId, Status};
 
 use super::problems::Problems;
 use crate::app::App;
 use crate::identity::{May, Read};
-use crate::later::Later as _;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -59,6 +58,13 @@ async fn metrics(
     let mut text = String::from(
         "# HELP workflow_runs Runs on record, by where they stand.\n# TYPE workflow_runs gauge\n",
     );
+    let counts = [
+        (Status::Pending, counts.pending),
+        (Status::Running, counts.running),
+        (Status::Completed, counts.completed),
+        (Status::Failed, counts.failed),
+        (Status::Cancelled, counts.cancelled),
+    ];
     for (status, count) in counts {
         _ = writeln!(text, "workflow_runs{{status=\"{status}\"}} {count}");
     }

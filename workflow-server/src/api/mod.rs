@@ -7,6 +7,7 @@ mod health;
 mod jobs;
 mod overview;
 mod problems;
+mod reference;
 mod runs;
 mod session;
 mod stats;
@@ -90,20 +91,22 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
 /// The API as a router: everything under `/api`.
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let (quick, slow, document) = routes();
-    let text = serde_json::to_string(&document).unwrap_or_default();
-    let text = bytes::Bytes::from(text);
+    let json = serde_json::to_value(&document).unwrap_or_default();
+    let page = bytes::Bytes::from(reference::page(&json));
+    let text = bytes::Bytes::from(json.to_string());
     let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.options.timeout);
     quick
-        .route("/api/openapi.json", get(move || async move { document_of(text) }))
+        .route("/api/openapi.json", get(move || async { typed("application/json", text) }))
+        .route("/api/docs", get(move || async { typed("text/html; charset=utf-8", page) }))
+        .route("/api/docs.css", get(async || typed("text/css", reference::STYLE)))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
         .method_not_allowed_fallback(not_that_way)
         .layer(timeout)
         .merge(slow.method_not_allowed_fallback(not_that_way))
 }
 
-fn document_of(text: bytes::Bytes) -> Response {
-    let kind = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+fn typed(kind: &'static str, body: impl IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
 async fn nothing_here(uri: Uri) -> Problem {

@@ -10,13 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::Status;
-use workflow_store::{Catalog, RunQuery, WorkflowQuery, WorkflowSort};
+use workflow_store::{
+    AtomUsage, Catalog, MoleculeUsage, RunQuery, StatusCounts, WorkflowQuery, WorkflowSort,
+};
 
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Asked;
 use crate::identity::{May, Read};
-use crate::later::Later as _;
 use crate::model::Run;
 use crate::model::time::{moment, text};
 use crate::problem::Problem;
@@ -113,17 +114,18 @@ async fn overview(
     let part = (span / PARTS).max(Duration::from_secs(1));
     let of = asked.workflow_id;
     let query = |status, since| RunQuery {
+        workflow_id: of,
         status: Some(status),
         since,
         limit: Some(20),
         ..RunQuery::default()
     };
     let timeline = catalog.timeline(since, part, of).await?;
-    let timeline = timeline.into_iter().map(|of| Moment {
+    let timeline = timeline.spans.into_iter().map(|of| Moment {
         at: text(of.at),
-        completed: of.completed,
-        failed: of.failed,
-        cancelled: of.cancelled,
+        completed: of.counts.completed,
+        failed: of.counts.failed,
+        cancelled: of.counts.cancelled,
         p50_seconds: of.p50.map(|time| time.as_secs_f64()),
         p95_seconds: of.p95.map(|time| time.as_secs_f64()),
     });
@@ -132,7 +134,7 @@ async fn overview(
         failures: runs(&*catalog, query(Status::Failed, Some(since))).await?,
         most_executed: most_executed(&*catalog).await?,
         timeline: timeline.collect(),
-        counts: counts(&*catalog).await?,
+        counts: catalog.status_counts().await?.into(),
     }))
 }
 
@@ -153,19 +155,11 @@ async fn most_executed(catalog: &dyn Catalog) -> Result<Vec<Executed>, Problem> 
     Ok(executed.collect())
 }
 
-async fn counts(catalog: &dyn Catalog) -> Result<Counts, Problem> {
-    let mut counts = Counts::default();
-    for (status, count) in catalog.status_counts().await? {
-        match status {
-            Status::Pending => counts.pending = count,
-            Status::Running => counts.running = count,
-            Status::Completed => counts.completed = count,
-            Status::Failed => counts.failed = count,
-            Status::Cancelled => counts.cancelled = count,
-            _ => {}
-        }
+impl From<StatusCounts> for Counts {
+    fn from(of: StatusCounts) -> Self {
+        let StatusCounts { pending, running, completed, failed, cancelled, .. } = of;
+        Self { pending, running, completed, failed, cancelled }
     }
-    Ok(counts)
 }
 
 /// How much molecules and atoms are used.
@@ -173,8 +167,8 @@ async fn counts(catalog: &dyn Catalog) -> Result<Counts, Problem> {
 struct Usage {
     /// Molecules, those in most workflows first.
     molecules: Vec<Used>,
-    /// Atoms, those in most workflows first.
-    atoms: Vec<Used>,
+    /// Atoms of molecules, those in most workflows first.
+    atoms: Vec<UsedAtom>,
 }
 
 /// How much something is used.
@@ -188,6 +182,15 @@ struct Used {
     executions: u64,
 }
 
+/// How much an atom of a molecule is used.
+#[derive(Debug, Serialize, ToSchema)]
+struct UsedAtom {
+    /// The molecule.
+    molecule: String,
+    #[serde(flatten)]
+    used: Used,
+}
+
 /// Shows how much molecules and atoms are used.
 #[utoipa::path(get, path = "/usage", tag = "statistics",
     responses((status = 200, body = Usage), Problems))]
@@ -196,13 +199,17 @@ async fn usage(
     May(caller, _): May<Read>,
 ) -> Result<Json<Usage>, Problem> {
     let usage = caller.catalog(&app).usage().await?;
-    let used = |of: crate::later::Used| Used {
+    let molecule = |of: MoleculeUsage| Used {
         name: of.name,
         workflows: of.workflows,
         executions: of.executions,
     };
+    let atom = |of: AtomUsage| UsedAtom {
+        molecule: of.molecule,
+        used: Used { name: of.name, workflows: of.workflows, executions: of.executions },
+    };
     Ok(Json(Usage {
-        molecules: usage.molecules.into_iter().map(used).collect(),
-        atoms: usage.atoms.into_iter().map(used).collect(),
+        molecules: usage.molecules.into_iter().map(molecule).collect(),
+        atoms: usage.atoms.into_iter().map(atom).collect(),
     }))
 }

@@ -22,7 +22,6 @@ use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Read, Write};
-use crate::later::Later as _;
 use crate::model::time::moment;
 use crate::model::{Limit, Listed, Run, RunDocument};
 use crate::problem::Problem;
@@ -84,10 +83,12 @@ impl RunsAsked {
         let time = |field, text: Option<String>| text.map(|text| moment(field, &text)).transpose();
         Ok(RunQuery {
             workflow: self.workflow,
+            workflow_id: self.workflow_id,
             status: self.status,
             since: time("since", self.since)?,
             until: time("until", self.until)?,
             idempotency_key: self.idempotency_key,
+            user: self.user,
             after: self.cursor,
             limit: self.limit.map(|limit| limit.0),
         })

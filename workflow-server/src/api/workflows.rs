@@ -22,8 +22,7 @@ use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Read, Write};
-use crate::later::Later as _;
-use crate::model::time::{seconds, text};
+use crate::model::time::text;
 use crate::model::{Listed, Recent, Workflow, WorkflowDocument};
 use crate::problem::Problem;
 
@@ -64,12 +63,13 @@ async fn recent(
 ) -> Result<HashMap<i64, Vec<Recent>>, Problem> {
     let ids: Vec<i64> = workflows.iter().map(|workflow| workflow.id).collect();
     let mut recent: HashMap<i64, Vec<Recent>> = HashMap::new();
-    for run in catalog.recent(&ids, RECENT).await? {
+    // The catalog has the newest first.
+    for run in catalog.recent(&ids, RECENT).await?.into_iter().rev() {
         recent.entry(run.workflow_id).or_default().push(Recent {
             id: run.id.to_string(),
             status: run.status.as_str(),
             started_at: text(run.started_at),
-            duration_seconds: seconds(run.begun_at, run.completed_at),
+            duration_seconds: run.duration.map(|time| time.as_secs_f64()),
         });
     }
     Ok(recent)
@@ -180,7 +180,6 @@ fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem>
         molecules_used: patch.molecules_used,
         atoms_in_molecules: patch.atoms_in_molecules,
         definition: file.as_ref().and_then(create::definition),
-        ..WorkflowChange::default()
     })
 }
 

@@ -54,6 +54,7 @@ impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        app.announce().await?;
         let caller = app.doorman.caller(parts, &app.options).await?;
         let Some(scope) = R::SCOPE else {
             let nobody = Caller { scope: TokenScope::Read, is_staff: false, ..Caller::anybody() };

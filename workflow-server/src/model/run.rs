@@ -31,6 +31,8 @@ pub(crate) struct Run {
     idempotency_key: Option<String>,
     /// The job of another run that it belongs to.
     parent: Option<Parent>,
+    /// Who asked for it.
+    user: Option<String>,
     /// When it was asked for.
     #[schema(format = DateTime)]
     started_at: String,
@@ -73,6 +75,7 @@ impl From<RunSummary> for Run {
             status: of.status.as_str(),
             trigger: of.trigger.as_str(),
             idempotency_key: of.idempotency_key,
+            user: of.user,
             parent: of.parent.map(|of| Parent { run: of.run.to_string(), job: of.job }),
             started_at: text(of.started_at),
             begun_at: of.begun_at.map(text),

@@ -1,5 +1,6 @@
 //! A workflow.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
@@ -7,6 +8,7 @@ use workflow_core::{Metadata, Status, WorkflowFile, registry};
 use workflow_store::{Source, StoredWorkflow};
 
 use super::time::text;
+use crate::schedule::Times;
 
 /// A workflow: one that is registered in the program, or one that was stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -105,7 +107,7 @@ impl Workflow {
         let ended = ended.count();
         Self {
             schedule: schedule(&of.metadata),
-            next_run_at: None,
+            next_run_at: next(&of),
             success_rate: (ended > 0).then(|| good as f64 / ended as f64),
             recent,
             id: of.id,
@@ -135,6 +137,12 @@ impl Workflow {
             last_executed_at: of.last_executed_at.map(text),
         }
     }
+}
+
+/// When it runs next.
+fn next(of: &StoredWorkflow) -> Option<String> {
+    let times = Times::of(&of.metadata).filter(|_| of.is_active)?;
+    Some(times.next(Timestamp::now())?.to_string())
 }
 
 /// The schedule that the metadata names.

@@ -49,8 +49,9 @@ async fn commands_are_refused_unless_they_are_allowed(kind: Kind) {
     assert_eq!(text("stderr").expect("a piece")["text"], "cold\n");
     assert_eq!(log["ended"], true);
     // A server that does not allow them runs no file that another took.
-    let other = Site::serve(allowed.store.clone(), tempfile::tempdir().expect("a folder"), |it| it);
-    let other = other.await.nobody();
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::serve(allowed.store.clone(), folder, |server| server).await;
+    let other = site.nobody();
     let refused = other.post(&format!("workflows/{id}/run"), json!({})).await;
     refused.is_problem(403, "commands_not_allowed");
     let refused = other.post(&format!("runs/{run}/retry"), json!({})).await;

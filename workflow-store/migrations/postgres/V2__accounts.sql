@@ -53,6 +53,8 @@ CREATE INDEX IF NOT EXISTS workflows_workflowrun_workflow_user_id_idx ON workflo
 CREATE INDEX IF NOT EXISTS workflows_workflowrun_workflow_user_status_idx ON workflows_workflowrun (workflow_user_id, status, started_at DESC, id DESC)
     WHERE workflow_user_id IS NOT NULL;
 
+CREATE INDEX IF NOT EXISTS workflows_workflow_source_idx ON workflows_workflow (source, id);
+
 CREATE OR REPLACE FUNCTION workflows_pass_owner_on() RETURNS TRIGGER LANGUAGE plpgsql
 AS 'BEGIN UPDATE workflows_workflowrun SET workflow_user_id = NEW.user_id
 WHERE workflow_id = NEW.id; RETURN NULL; END';

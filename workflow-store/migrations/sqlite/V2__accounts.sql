@@ -52,6 +52,8 @@ CREATE INDEX workflows_workflowrun_workflow_user_id_idx ON workflows_workflowrun
 CREATE INDEX workflows_workflowrun_workflow_user_status_idx ON workflows_workflowrun (workflow_user_id, status, started_at DESC, id DESC)
     WHERE workflow_user_id IS NOT NULL;
 
+CREATE INDEX workflows_workflow_source_idx ON workflows_workflow (source, id);
+
 CREATE TRIGGER workflows_workflow_owner
 AFTER UPDATE OF user_id ON workflows_workflow
 WHEN OLD.user_id IS NOT NEW.user_id

@@ -39,6 +39,9 @@ pub enum CatalogError {
     /// There is no such run.
     #[error("the store has no run {0}")]
     NoRun(RunId),
+    /// An engine drives the run.
+    #[error("run {0} is driven by an engine, which says what becomes of it; cancel it instead")]
+    Driven(RunId),
     /// The metadata is not fit.
     #[error(transparent)]
     Metadata(#[from] MetadataError),

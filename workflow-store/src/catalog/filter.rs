@@ -2,6 +2,9 @@
 
 use serde_json::Value as Json;
 
+use workflow_core::Status;
+
+use super::Source;
 use crate::label::{Kind, shorten, words};
 use crate::sight::Sight;
 use crate::statement::Statement;
@@ -33,6 +36,10 @@ pub struct WorkflowQuery {
     pub text: Option<String>,
     /// They are in use, or are not.
     pub active: Option<bool>,
+    /// They are code, or data.
+    pub source: Option<Source>,
+    /// Their newest run stands there.
+    pub status: Option<Status>,
     /// In which order. Default: by name.
     pub sort: WorkflowSort,
     /// Where the page before this one ended.
@@ -72,6 +79,8 @@ pub(crate) enum Condition {
     Active(bool),
     Label(Kind, String, String),
     Prefix(String),
+    /// Its newest run stands there.
+    Newest(&'static str),
     /// The user with this number sees it.
     Seen(i64),
 }
@@ -103,10 +112,14 @@ impl WorkflowQuery {
             .metadata
             .iter()
             .map(|(path, value)| label(Kind::Metadata, path, &crate::value::clean_json(value)));
+        let source =
+            self.source.map(|source| Condition::Text("source", source.as_str().to_owned()));
         let text = self.text.as_deref().unwrap_or_default();
         columns
             .chain(numbers)
             .chain(self.active.map(Condition::Active))
+            .chain(source)
+            .chain(self.status.map(|status| Condition::Newest(status.as_str())))
             .chain(labels.into_iter().flatten())
             .chain(metadata)
             .chain(words(text).map(Condition::Prefix))
@@ -136,6 +149,19 @@ impl Condition {
             }
             Self::Active(value) => {
                 statement.add("coalesce(w.is_active, TRUE) = ").bool(*value);
+            }
+            Self::Newest(status) if leads => {
+                statement.add("w.id IN (SELECT r.workflow_id FROM workflows_workflowrun r WHERE ");
+                statement.add("r.status = ").text(status).add(") AND ");
+                self.add(statement, false);
+            }
+            Self::Newest(status) => {
+                statement.add(
+                    "EXISTS (SELECT 1 FROM workflows_workflowrun r WHERE r.id = \
+                     (SELECT v.id FROM workflows_workflowrun v WHERE v.workflow_id = w.id \
+                     ORDER BY v.started_at DESC, v.id DESC LIMIT 1) AND r.status = ",
+                );
+                statement.text(status).add(")");
             }
             Self::Seen(_) if leads => {
                 statement.add("w.id IN (");
@@ -194,7 +220,10 @@ impl Condition {
             return statement;
         }
         statement.add("SELECT 1 FROM ");
-        if matches!(self, Self::Label(..) | Self::Prefix(_)) {
+        if let Self::Newest(status) = self {
+            // As many workflows at most as there are such runs.
+            statement.add("workflows_workflowrun r WHERE r.status = ").text(status);
+        } else if matches!(self, Self::Label(..) | Self::Prefix(_)) {
             statement.add("workflows_label l WHERE ");
             self.add_label(&mut statement);
         } else {

@@ -2,20 +2,24 @@
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use workflow_core::{RunId, StoreError, WorkflowSnapshot};
+use serde_json::Value as Json;
+use workflow_core::{RunId, Status, StoreError, WorkflowSnapshot};
 
 use super::export::{Import, Line};
 use super::{
-    Catalog, CatalogError, Imported, NewWorkflow, Page, Retention, RunDetails, RunQuery,
-    RunSummary, Statistics, StoredWorkflow, WorkflowChange, WorkflowQuery, change, export, prune,
-    resolve, runs, stats, workflow, workflows,
+    Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
+    RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
+    WorkflowQuery, change, export, overview, prune, recent, resolve, runs, scheduled, stats,
+    workflow, workflows,
 };
 use crate::label;
 use crate::operation::{Company, Cx};
+use crate::runs::Said;
 use crate::sight::{Sight, Viewer};
+use crate::sql::Sql;
 use crate::store::{Database, SqlStore};
 use crate::value::Value;
 
@@ -74,6 +78,16 @@ impl<D: Database> Catalog for SqlStore<D> {
         Ok(self.change(Company::Alone, update).await?)
     }
 
+    async fn scheduled(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        self.catch_up().await?;
+        let work = move |sql: &mut dyn Sql, sight| scheduled::scheduled(sql, sight, after, limit);
+        Ok(self.look(work).await?)
+    }
+
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
         Ok(self.look(move |sql, sight| change::count_runs(sql, sight, &which)).await?)
@@ -90,6 +104,58 @@ impl<D: Database> Catalog for SqlStore<D> {
 
     async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError> {
         Ok(self.look(move |sql, sight| runs::details(sql, sight, run)).await?)
+    }
+
+    async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError> {
+        Ok(self.look(move |sql, sight| runs::one(sql, sight, run)).await?)
+    }
+
+    async fn run_by_number(&self, number: i64) -> Result<Option<RunId>, CatalogError> {
+        Ok(self.look(move |sql, sight| runs::by_number(sql, sight, number)).await?)
+    }
+
+    async fn report_run(
+        &self,
+        run: RunId,
+        status: Status,
+        result: Option<Json>,
+        error: Option<String>,
+    ) -> Result<RunSummary, CatalogError> {
+        let said = Said { status, result, error };
+        said.check()?;
+        let report = move |cx: &mut Cx<'_>, sight: Sight| {
+            crate::runs::report(cx, sight, run, &said)?;
+            runs::one(cx.sql, sight, run)
+        };
+        Ok(self.change(Company::Alone, report).await?)
+    }
+
+    async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError> {
+        let workflows = workflows.to_vec();
+        let recent =
+            move |sql: &mut dyn Sql, sight: Sight| recent::recent(sql, sight, &workflows, each);
+        Ok(self.look(recent).await?)
+    }
+
+    async fn timeline(
+        &self,
+        since: SystemTime,
+        span: Duration,
+        workflow: Option<i64>,
+    ) -> Result<Timeline, CatalogError> {
+        let timeline = move |sql: &mut dyn Sql, sight: Sight| {
+            overview::timeline(sql, sight, since, span, workflow)
+        };
+        Ok(self.look(timeline).await?)
+    }
+
+    async fn status_counts(&self) -> Result<StatusCounts, CatalogError> {
+        Ok(self.look(overview::status_counts).await?)
+    }
+
+    async fn usage(&self) -> Result<Usage, CatalogError> {
+        self.catch_up().await?;
+        Ok(self.look(overview::usage).await?)
     }
 
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError> {

@@ -6,26 +6,30 @@ mod export;
 mod filter;
 mod implementation;
 mod metadata;
+mod overview;
 mod page;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod plans;
 mod prune;
 mod pruner;
+mod recent;
 mod request;
 mod resolve;
+mod run_filter;
 mod runs;
+mod scheduled;
 mod stats;
 pub(crate) mod time;
 mod workflow;
 mod workflows;
 
 use std::io::{BufRead, Write};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use std::sync::Arc;
-
-use workflow_core::{RunId, Store, WorkflowSnapshot};
+use serde_json::Value as Json;
+use workflow_core::{RunId, Status, Store, WorkflowSnapshot};
 
 use crate::accounts::Accounts;
 use crate::sight::Viewer;
@@ -34,12 +38,15 @@ pub use error::CatalogError;
 pub use export::Imported;
 pub use filter::{WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
+pub use overview::{AtomUsage, MoleculeUsage, StatusCounts, Timeline, TimelineSpan, Usage};
 pub use page::Page;
 pub(crate) use page::{Cursor, cut, size as page_size};
 pub use prune::Retention;
 pub use pruner::Pruner;
+pub use recent::RecentRun;
 pub use request::{NewWorkflow, WorkflowChange};
-pub use runs::{JobSummary, RunDetails, RunQuery, RunSummary};
+pub use run_filter::RunQuery;
+pub use runs::{JobSummary, RunDetails, RunSummary};
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use workflow::{Source, StoredWorkflow};
 
@@ -125,6 +132,18 @@ pub trait Catalog: Store + Accounts {
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError>;
 
+    /// At most `limit` workflows in use that name a schedule in their metadata, by id, from the
+    /// one after `after` on.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn scheduled(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError>;
+
     /// How many runs a workflow has: what deleting it would delete.
     ///
     /// # Errors
@@ -152,6 +171,76 @@ pub trait Catalog: Store + Accounts {
     ///
     /// Fails when there is no such run.
     async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError>;
+
+    /// A run without its jobs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such run.
+    async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError>;
+
+    /// The id of the run with this number; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn run_by_number(&self, number: i64) -> Result<Option<RunId>, CatalogError>;
+
+    /// Records what a program outside says of a run that no engine drives, and returns the run as
+    /// it is then: it runs, it completed with this result, it failed with this error, or it was
+    /// cancelled. What is said twice changes nothing.
+    ///
+    /// A run that is said to run, of a workflow that an engine of this store has, may be taken up
+    /// by that engine.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such run, when an engine drives it, when it cannot become what is
+    /// said, which the error names with what it is, and when there is a result of what did not
+    /// complete or an error of what did not fail.
+    async fn report_run(
+        &self,
+        run: RunId,
+        status: Status,
+        result: Option<Json>,
+        error: Option<String>,
+    ) -> Result<RunSummary, CatalogError>;
+
+    /// The last runs of each of these workflows, newest first within each: `each` of them, 100 at
+    /// most, of 1,000 workflows at most, in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError>;
+
+    /// The runs that were asked for since a time, in spans of this length: how many stand where,
+    /// and how long those that ended took; of one workflow, with its number. A span is a second
+    /// at least, and so long that there are 1,000 at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such workflow.
+    async fn timeline(
+        &self,
+        since: SystemTime,
+        span: Duration,
+        workflow: Option<i64>,
+    ) -> Result<Timeline, CatalogError>;
+
+    /// How many runs stand where.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn status_counts(&self) -> Result<StatusCounts, CatalogError>;
+
+    /// In how many workflows molecules and atoms are used, and how many runs of these began.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn usage(&self) -> Result<Usage, CatalogError>;
 
     /// How often a workflow ran, how well, and for how long; of all workflows without `which`.
     ///

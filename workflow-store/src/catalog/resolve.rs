@@ -17,13 +17,10 @@ pub(crate) struct Found {
 
 /// The workflow that has this id, else this slug, else this name, among those that are seen.
 pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Found> {
-    if let Ok(id) = which.parse::<i64>() {
-        let mut by_id = Statement::default();
-        by_id.add(SELECT).add("w.id = ").number(id);
-        sight.workflow(&mut by_id);
-        if let Some(row) = by_id.first(sql)? {
-            return found(&row, sight);
-        }
+    if let Ok(id) = which.parse::<i64>()
+        && let Some(found) = numbered(sql, sight, id)?
+    {
+        return Ok(found);
     }
     let which = clean(which);
     for column in ["w.slug = ", "w.name = "] {
@@ -35,6 +32,19 @@ pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Fo
         }
     }
     Err(CatalogError::NoWorkflow(which.into_owned()).into())
+}
+
+/// The workflow with this number, if it is seen.
+pub(crate) fn by_id(sql: &mut dyn Sql, sight: Sight, id: i64) -> Answer<Found> {
+    let found = numbered(sql, sight, id)?;
+    Ok(found.ok_or_else(|| CatalogError::NoWorkflow(id.to_string()))?)
+}
+
+fn numbered(sql: &mut dyn Sql, sight: Sight, id: i64) -> Answer<Option<Found>> {
+    let mut statement = Statement::default();
+    statement.add(SELECT).add("w.id = ").number(id);
+    sight.workflow(&mut statement);
+    statement.first(sql)?.map(|row| found(&row, sight)).transpose()
 }
 
 /// The same, of those that who asks may change.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
 
 use super::page::{Cursor, Page, cut, size};
-use super::resolve::{Found, resolve};
+use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, time};
 use crate::operation::Answer;
 use crate::runs;
@@ -16,25 +16,6 @@ use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Row, to_micros};
-
-/// Which runs are asked for: those to which all of this applies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunQuery {
-    /// They are of this workflow: its id, slug or name.
-    pub workflow: Option<String>,
-    /// They stand there.
-    pub status: Option<Status>,
-    /// They were asked for at this time or later.
-    pub since: Option<SystemTime>,
-    /// They were asked for before this time.
-    pub until: Option<SystemTime>,
-    /// They began under this key.
-    pub idempotency_key: Option<String>,
-    /// Where the page before this one ended.
-    pub after: Option<String>,
-    /// How many, 1 to 1,000. Default: 50.
-    pub limit: Option<usize>,
-}
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,7 +92,7 @@ pub struct JobSummary {
     pub error: Option<String>,
 }
 
-const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
+pub(crate) const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id)";
@@ -146,96 +127,23 @@ const ORDER: &str = "newest";
 /// A page of runs.
 pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Page<RunSummary>> {
     let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
-    let workflow = query.workflow.as_deref().map(|which| resolve(sql, sight, which)).transpose()?;
+    let Some(within) = Within::of(sql, sight, query)? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
     let size = size(query.limit);
-    let rows = select(query, sight, workflow, cursor.as_ref(), size)?.query(sql)?;
+    let rows = select(query, sight, within, cursor.as_ref(), size)?.query(sql)?;
     let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
     }))
 }
 
-/// Puts the statement together.
-pub(crate) fn select(
-    query: &RunQuery,
-    sight: Sight,
-    workflow: Option<Found>,
-    after: Option<&Cursor>,
-    size: usize,
-) -> Answer<Statement> {
-    let mut statement = Statement::default();
-    statement.add(&format!(
-        "SELECT {COLUMNS} FROM workflows_workflowrun r \
-         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
-    ));
-    let filter = Filter { query, workflow: workflow.map(|found| found.id), after, size };
-    match (sight, workflow) {
-        (Sight::User(user), None) => {
-            // Each half by an index in the order of the list, as far as a page goes.
-            statement.add("r.id IN (");
-            filter.half(&mut statement, "r.user_id", user)?;
-            statement.add(" UNION ");
-            filter.half(&mut statement, "r.workflow_user_id", user)?;
-            statement.add(")");
-        }
-        (Sight::User(user), Some(Found { is_own: false, .. })) => {
-            statement.add("r.user_id = ").number(user).add(" AND ");
-            filter.add(&mut statement)?;
-        }
-        _ => filter.add(&mut statement)?,
-    }
-    statement.add(ORDERED).number(size as i64 + 1);
-    Ok(statement)
+/// A run without its jobs.
+pub(crate) fn one(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSummary> {
+    Ok(summary(&row_of(sql, sight, id)?)?)
 }
 
-const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
-
-/// What applies to a run `r`.
-struct Filter<'a> {
-    query: &'a RunQuery,
-    workflow: Option<i64>,
-    after: Option<&'a Cursor>,
-    size: usize,
-}
-
-impl Filter<'_> {
-    fn add(&self, statement: &mut Statement) -> Answer<()> {
-        let query = self.query;
-        if let Some(workflow) = self.workflow {
-            statement.add("r.workflow_id = ").number(workflow).add(" AND ");
-        }
-        if let Some(key) = &query.idempotency_key {
-            statement.add("r.idempotency_key = ").text(key).add(" AND ");
-        }
-        if let Some(status) = query.status {
-            statement.add("r.status = ").text(status.as_str()).add(" AND ");
-        }
-        if let Some(since) = query.since {
-            statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
-        }
-        if let Some(until) = query.until {
-            statement.add("r.started_at < ").time(to_micros(until)).add(" AND ");
-        }
-        if let Some(after) = self.after {
-            statement.add("(r.started_at, r.id) < (").time(after.number()?);
-            statement.add(", ").number(after.id).add(") AND ");
-        }
-        statement.add("1 = 1");
-        Ok(())
-    }
-
-    /// The ids of a page of those that are a user's by this column.
-    fn half(&self, statement: &mut Statement, column: &str, user: i64) -> Answer<()> {
-        statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
-        statement.add(column).add(" = ").number(user).add(" AND ");
-        self.add(statement)?;
-        statement.add(ORDERED).number(self.size as i64 + 1).add(") AS half");
-        Ok(())
-    }
-}
-
-/// A run with its jobs.
-pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
+fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
     let mut query = Statement::default();
     query.add(&format!(
         "SELECT {COLUMNS}, r.input, r.result_data FROM workflows_workflowrun r \
@@ -243,7 +151,21 @@ pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunD
     ));
     query.uuid(id.to_u128());
     sight.run(&mut query);
-    let row = query.first(sql)?.ok_or(CatalogError::NoRun(id))?;
+    Ok(query.first(sql)?.ok_or(CatalogError::NoRun(id))?)
+}
+
+/// The run with this number.
+pub(crate) fn by_number(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<Option<RunId>> {
+    let mut query = Statement::default();
+    query.add("SELECT r.run_id FROM workflows_workflowrun r WHERE r.id = ").number(number);
+    sight.run(&mut query);
+    let row = query.first(sql)?;
+    Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
+}
+
+/// A run with its jobs.
+pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
+    let row = row_of(sql, sight, id)?;
     let mut jobs = Jobs::default();
     let mut from = 0;
     loop {

@@ -7,11 +7,11 @@ use serde::Serialize;
 use workflow_core::Status;
 
 use super::resolve::resolve;
-use crate::buckets::upper;
+use crate::buckets::{bucket, upper};
 use crate::operation::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, signed};
 
 /// How often a workflow ran, how well, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,7 +66,7 @@ pub struct Durations {
 
 /// Adds up buckets.
 #[derive(Debug, Default)]
-struct Sum {
+pub(crate) struct Sum {
     buckets: BTreeMap<i64, u64>,
     by_status: BTreeMap<String, u64>,
     total: u64,
@@ -74,6 +74,18 @@ struct Sum {
 }
 
 impl Sum {
+    /// Adds one that took so long.
+    pub(crate) fn add_one(&mut self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        *self.buckets.entry(bucket(signed(micros)).into()).or_default() += 1;
+        self.longest = self.longest.max(micros);
+    }
+
+    /// The duration that this share took no longer than, if there are any.
+    pub(crate) fn maybe_percentile(&self, share: f64) -> Option<Duration> {
+        (!self.buckets.is_empty()).then(|| self.percentile(share))
+    }
+
     fn add(&mut self, row: &Row) -> Answer<()> {
         let count = row.count(4)?;
         *self.buckets.entry(row.int(3)?).or_default() += count;

@@ -1,10 +1,11 @@
 //! A workflow as a catalog has it.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use workflow_core::Metadata;
+use workflow_core::{LookupError, Metadata, Workflow, WorkflowSnapshot};
 
 use super::time;
 use crate::sql::{Sql, SqlError, SqlKind};
@@ -65,6 +66,25 @@ pub struct StoredWorkflow {
     pub updated_at: SystemTime,
 }
 
+impl StoredWorkflow {
+    /// What can be run of it: the file that was stored, or what this program has registered under
+    /// the name.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file is not valid, and when there is neither.
+    pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
+        let snapshot = WorkflowSnapshot {
+            name: self.name.clone(),
+            metadata: self.metadata.clone(),
+            fingerprint: "".into(),
+            source: self.definition.clone().map(Arc::new),
+            graph: Arc::new(Json::Null),
+        };
+        snapshot.workflow()
+    }
+}
+
 /// Where a workflow comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +93,15 @@ pub enum Source {
     Registered,
     /// It was stored as data.
     Stored,
+}
+
+impl Source {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Stored => "stored",
+        }
+    }
 }
 
 /// What is read of a workflow `w`, in the order of [`read`].

@@ -127,6 +127,8 @@ pub(crate) fn all_statements() -> Vec<(String, Statement)> {
         Condition::Prefix("w".to_owned()),
         Condition::Active(true),
         Condition::Seen(1),
+        Condition::Text("source", "stored".to_owned()),
+        Condition::Newest("failed"),
     ];
     let mut statements = Vec::new();
     for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {

@@ -92,7 +92,7 @@ fn claim_of(dialect: Dialect) -> &'static str {
 }
 
 /// One claim at a time: who comes second must see who is alive since the first.
-fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
+pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
     match sql.dialect() {
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => Ok(()),

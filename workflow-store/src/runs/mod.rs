@@ -8,6 +8,7 @@ mod late;
 mod lease;
 mod message;
 mod read;
+mod report;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Beginning, begin};
@@ -17,6 +18,7 @@ pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::{events, run, status, trigger};
+pub(crate) use report::{Said, report};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! The catalog, on SQLite and on PostgreSQL.
 
+mod accounts;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod figures;
 mod keeping;
 mod listing;
 mod managing;
+mod pages;
 mod schema;
+mod seeing;
 mod support;
 
 /// Makes a test of each scenario for each database.
@@ -48,6 +51,26 @@ on_both! {
     keeping::a_pruner_goes_on_until_it_is_dropped,
     keeping::an_export_comes_back,
     keeping::a_bad_import_leaves_nothing,
+    accounts::users_are_added_changed_and_deleted,
+    accounts::tokens_are_good_until_they_are_not,
+    accounts::sessions_end,
+    accounts::a_user_has_an_account_and_nobody_elses,
+    seeing::a_user_sees_their_workflows_and_the_registered,
+    seeing::a_user_sees_the_pages_of_many,
+    seeing::a_user_changes_what_is_theirs,
+    seeing::a_user_sees_the_runs_of_theirs_and_their_own,
+    seeing::a_user_sends_to_what_is_seen,
+    seeing::a_user_begins_runs_of_what_is_seen,
+    seeing::a_number_says_which_of_a_name,
+    seeing::owners_may_change_behind_the_store,
+    seeing::what_is_announced_is_there_before_it_runs,
+    pages::the_last_runs_of_many_workflows,
+    pages::runs_and_workflows_are_found_by_more,
+    pages::runs_over_time_and_by_status,
+    pages::molecules_and_atoms_are_counted,
+    pages::what_no_engine_drives_is_reported,
+    pages::runs_of_other_applications_are_reported,
+    pages::an_engine_has_its_catalog_behind_it,
     schema::every_column_of_the_document_is_there,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,

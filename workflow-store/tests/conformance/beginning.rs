@@ -11,6 +11,7 @@ pub(crate) async fn a_run_is_kept_as_it_began(stores: Stores) {
     let mut new = new_run("etl", Some(owner));
     new.idempotency_key = Some("k".to_owned());
     new.trigger = Trigger::Schedule;
+    new.user = Some("alice".to_owned());
     new.parent = Some(Parent { run: RunId::random(), job: "outer".to_owned() });
     let begun = stores.one.begin(new.clone(), vec![started(0)]).await.expect("it begins");
     let Begun::New(Some(lease)) = begun else { panic!("no lease: {begun:?}") };

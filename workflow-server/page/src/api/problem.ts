@@ -56,6 +56,6 @@ export function place(message: string): { line: number; column: number } | null 
   const found =
     /\bline (\d+)(?:,? column (\d+))?/i.exec(message) ??
     /-->\s*\S*?:(\d+)(?::(\d+))?/.exec(message) ??
-    /(?:^|[\s(<"'.\w]):?(\d+):(\d+)\b/.exec(message);
+    /^(\d+):(\d+)(?:$|[\s:])/.exec(message);
   return found ? { line: Number(found[1]), column: Number(found[2] ?? 1) } : null;
 }

@@ -122,8 +122,9 @@ export interface Attempt {
   ended_at: string | null;
   duration_seconds: number | null;
   error: Failure | string | null;
-  facts: JsonObject | null;
-  log: boolean;
+  facts?: JsonObject | null;
+  /** Whether anything was printed; it may be, when nothing is said. */
+  log?: boolean;
 }
 
 export interface JobDetail {

@@ -22,7 +22,7 @@ interface Props {
 const SMALLEST = 0.08;
 const LARGEST = 2.5;
 /** Names can still be read. */
-const READABLE = 0.55;
+const READABLE = 0.7;
 
 export function Canvas({ size, label, fitKey, tools, children }: Props) {
   const frame = useRef<HTMLDivElement>(null);

@@ -26,7 +26,7 @@ export type Direction = "LR" | "TB";
 const DAGRE_ITEMS = 220;
 const DAGRE_EDGES = 600;
 const GAP = 18;
-const RANK_GAP = 48;
+const RANK_GAP = 40;
 
 export function place(drawing: Drawing, sizes: Size[], direction: Direction): Layout {
   const small = drawing.items.length <= DAGRE_ITEMS && drawing.edges.length <= DAGRE_EDGES;
@@ -46,7 +46,10 @@ export function byDagre({ items, edges }: Drawing, sizes: Size[], direction: Dir
   });
   const paths = edges.map(([from, to]) => {
     const edge = graph.edge(String(from), String(to)) as { points?: { x: number; y: number }[] };
-    return edge.points ?? [];
+    // Between layers next to each other a line needs no points of its own.
+    const between = edge.points && edge.points.length > 3 ? edge.points.slice(1, -1) : [];
+    const [begin, end] = straight(boxes[from]!, boxes[to]!, direction);
+    return [begin!, ...between, end!];
   });
   const { width, height } = graph.graph() as Size;
   return { width, height, boxes, paths };

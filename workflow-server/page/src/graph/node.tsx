@@ -6,7 +6,7 @@ import { shorten } from "../ui/format.ts";
 import type { Box, Size } from "./layout.ts";
 
 export const JOB: Size = { width: 172, height: 38 };
-export const GROUP: Size = { width: 188, height: 52 };
+export const GROUP: Size = { width: 184, height: 52 };
 export const MEETING: Size = { width: 10, height: 10 };
 const CELL = 15;
 const HEAD = 32;

@@ -7,25 +7,18 @@ interface Point {
   y: number;
 }
 
-/** A smooth line through the points, that leaves and arrives along the direction. */
+/** A smooth line through the points, that leaves and arrives at each along the direction. */
 export function curve(points: Point[], direction: Direction): string {
   const first = points[0];
-  const last = points[points.length - 1];
-  if (!first || !last) return "";
-  if (points.length <= 3) return bend(first, last, direction);
-  let path = `M${at(first)}`;
-  for (let i = 1; i < points.length - 2; i++) {
-    const [here, next] = [points[i]!, points[i + 1]!];
-    path += `Q${at(here)} ${at({ x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 })}`;
-  }
-  return `${path}Q${at(points[points.length - 2]!)} ${at(last)}`;
+  if (!first) return "";
+  return points.slice(1).reduce((path, to, index) => path + bend(points[index]!, to, direction), `M${at(first)}`);
 }
 
 function bend(from: Point, to: Point, direction: Direction): string {
-  const middle = direction === "LR" ? (from.x + to.x) / 2 : (from.y + to.y) / 2;
+  const middle = round(direction === "LR" ? (from.x + to.x) / 2 : (from.y + to.y) / 2);
   return direction === "LR"
-    ? `M${at(from)}C${round(middle)},${round(from.y)} ${round(middle)},${round(to.y)} ${at(to)}`
-    : `M${at(from)}C${round(from.x)},${round(middle)} ${round(to.x)},${round(middle)} ${at(to)}`;
+    ? `C${middle},${round(from.y)} ${middle},${round(to.y)} ${at(to)}`
+    : `C${round(from.x)},${middle} ${round(to.x)},${middle} ${at(to)}`;
 }
 
 function at({ x, y }: Point): string {

@@ -85,7 +85,7 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
         {stops.map((stop) => (
           <StopShape key={stop.id} stop={stop} look={look} graph={graph} drawing={drawing.items} current={stop === at}
             open={stop.group !== null && open.has(stop.group)} selected={stop.job !== null && stop.job === selected}
-            act={() => (setCurrent(stop.id), act(stop))} />
+            focused={() => setCurrent(stop.id)} act={() => act(stop)} />
         ))}
       </g>
     </Canvas>
@@ -138,22 +138,30 @@ interface StopProps {
   open: boolean;
   selected: boolean;
   act: () => void;
+  focused: () => void;
 }
 
-function StopShape({ stop, drawing, graph, look, current, open, selected, act }: StopProps) {
+function StopShape({ stop, drawing, graph, look, current, open, selected, act, focused }: StopProps) {
   const seen = stop.job !== null ? (look?.(stop.job) ?? null) : null;
   const item = stop.group !== null ? drawing.find((entry) => entry.key === stop.group) : undefined;
-  const label = item ? groupName(item, countsOf(item, graph, look)) : `${stop.job}${seen ? `, ${seen.status}` : ""}${seen?.detail ? `, ${seen.detail}` : ""}`;
+  const label = item ? groupName(item, countsOf(item, graph, look)) : `${stop.job}${seen ? `, ${seen.status}` : ""}${seen?.detail && seen.detail !== seen.status ? `, ${seen.detail}` : ""}`;
   const small = stop.box.width < 20;
+  const drawn = { box: stop.box, status: seen?.status ?? null, selected };
   return (
-    <g class="stop" role="button" data-stop={stop.id} tabIndex={current ? 0 : -1} aria-label={label}
-      aria-expanded={item ? open : undefined} aria-pressed={item ? undefined : selected} onClick={act}>
-      <title>{label}</title>
-      {item ? <rect class="hit" {...rect(stop.box)} rx="6" />
-        : small ? <Cell box={stop.box} status={seen?.status ?? null} selected={selected} />
-        : <JobNode box={stop.box} label={stop.job!} status={seen?.status ?? null} detail={seen?.detail ?? ""} selected={selected} />}
-      <rect class="focus-ring" x={stop.box.x - 2} y={stop.box.y - 2} width={stop.box.width + 4} height={stop.box.height + 4} rx="7" />
-    </g>
+    <>
+      {/* What is drawn is shortened; what is said is not. */}
+      {!item && (
+        <g aria-hidden="true">
+          {small ? <Cell {...drawn} /> : <JobNode {...drawn} label={stop.job!} detail={seen?.detail ?? ""} />}
+        </g>
+      )}
+      <g class="stop" role="button" data-stop={stop.id} tabindex={current ? 0 : -1} aria-label={label}
+        aria-expanded={item ? open : undefined} aria-pressed={item ? undefined : selected} onClick={act} onFocus={focused}>
+        <title>{label}</title>
+        <rect class="hit" {...rect(stop.box)} rx={small ? 2.5 : 6} />
+        <rect class="focus-ring" x={stop.box.x - 2} y={stop.box.y - 2} width={stop.box.width + 4} height={stop.box.height + 4} rx="7" />
+      </g>
+    </>
   );
 }
 

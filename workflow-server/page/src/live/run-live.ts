@@ -106,7 +106,7 @@ export class RunLive {
     for (const [key, bar] of bars ?? []) state.bars.set(key, bar);
     for (const [name, job] of this.state?.jobs ?? []) {
       const known = state.job(name);
-      known.note = job.note;
+      known.note ??= job.note;
       known.origin = job.origin;
     }
     this.state = state;

@@ -87,7 +87,8 @@ export class RunState {
     job.attempts = item.attempts;
     job.startedAt = time(item.started_at);
     job.endedAt = time(item.completed_at);
-    job.error = item.error;
+    job.error = item.status === "skipped" ? null : item.error;
+    if (item.status === "skipped" && typeof item.error === "string") job.note = item.error;
   }
 
   #applyToJob(event: RunEvent, name: string, at: number): void {

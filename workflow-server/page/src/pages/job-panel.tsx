@@ -28,7 +28,7 @@ export function JobPanel({ run, state, job, close }: Props) {
   useEffect(() => load.reload(), [stage]);
   const { data } = load;
   const status = live?.status ?? data?.status ?? "pending";
-  const error = live?.error ?? data?.error ?? null;
+  const error = data?.error ?? data?.attempts.at(-1)?.error ?? live?.error ?? null;
   const again = () => void attempt(() => retry(run, { from: job }));
   return (
     <section class="card panel" aria-label={`Job ${job}`}>
@@ -42,7 +42,7 @@ export function JobPanel({ run, state, job, close }: Props) {
         {isFinal(state.status) && <button type="button" onClick={again}>Retry from here</button>}
       </p>
       {(live?.note ?? data?.reason) && <p class="muted">{live?.note ?? data?.reason}</p>}
-      {error && status !== "completed" && <FailureBox error={error} />}
+      {error && status !== "completed" && status !== "skipped" && <FailureBox error={error} />}
       {!data && (load.problem ? <MaybeProblem problem={load.problem} status={status} /> : <Waiting what="the job" />)}
       {data && <Details run={run} job={data} />}
     </section>
@@ -56,7 +56,7 @@ function MaybeProblem({ problem, status }: { problem: NonNullable<ReturnType<typ
 }
 
 function Details({ run, job }: { run: RunDetail; job: JobDetail }) {
-  const logged = job.attempts.filter((entry) => entry.log);
+  const logged = job.attempts.filter((entry) => entry.log !== false);
   const [chosen, setChosen] = useState<number | null>(null);
   const last = logged[logged.length - 1]?.attempt;
   const shown = chosen ?? last;
@@ -86,7 +86,7 @@ function Details({ run, job }: { run: RunDetail; job: JobDetail }) {
   );
 }
 
-function filled(value: JsonObject | null): boolean {
+function filled(value: JsonObject | null | undefined): boolean {
   return value !== null && value !== undefined && Object.keys(value).length > 0;
 }
 
@@ -100,7 +100,7 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
             <span class="number">{entry.attempt}</span>
             <Status status={entry.status} />
             <Took from={time(entry.started_at)} to={time(entry.ended_at)} seconds={entry.duration_seconds} />
-            <span class="attempt-error">{typeof entry.error === "string" ? entry.error : entry.error?.message}</span>
+            <span class="attempt-error">{(typeof entry.error === "string" ? entry.error : entry.error?.message)?.split("\n")[0]}</span>
             {filled(entry.facts) && <span class="facts-of">{Object.entries(entry.facts!).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
           </li>
         ))}

@@ -10,6 +10,7 @@ import { attempt, notify } from "../ui/notice.tsx";
 import { Status, StatusCounts } from "../ui/status.tsx";
 import { Ago, Took } from "../ui/time.tsx";
 import { Title } from "../ui/title.tsx";
+import { SignalDialog } from "./signal-form.tsx";
 
 export async function retry(run: RunDetail, body: { failed_only?: boolean; from?: string }): Promise<void> {
   const begun = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
@@ -44,7 +45,7 @@ function RunError({ id, reason, state }: { id: string; reason: string; state: Ru
   return (
     <div class="problem">
       <p class="problem-title">{reason.split("\n")[0]}</p>
-      {reason.includes("\n") && <pre>{reason}</pre>}
+      {reason.includes("\n") && <pre>{reason.slice(reason.indexOf("\n") + 1)}</pre>}
       {failed.length > 0 && (
         <p>
           {failed.map((job) => <a key={job.name} class="link" href={`#/runs/${encodeURIComponent(id)}?job=${encodeURIComponent(job.name)}`}>See {job.name}</a>)}
@@ -56,6 +57,7 @@ function RunError({ id, reason, state }: { id: string; reason: string; state: Ru
 
 function Actions({ run, state }: { run: RunDetail; state: RunState }) {
   const [asking, setAsking] = useState(false);
+  const [signalling, setSignalling] = useState(false);
   const over = isFinal(state.status);
   const failed = [...state.jobs.values()].some((job) => job.status === "failed" || job.status === "cancelled");
   const cancel = async () => {
@@ -64,9 +66,11 @@ function Actions({ run, state }: { run: RunDetail; state: RunState }) {
   };
   return (
     <>
+      {!over && <button type="button" onClick={() => setSignalling(true)}>Signal</button>}
       {!over && <button type="button" class="danger" disabled={state.cancelling} onClick={() => setAsking(true)}>Cancel</button>}
       {over && failed && <button type="button" class="primary" onClick={() => void attempt(() => retry(run, { failed_only: true }))}>Retry failed</button>}
       {over && <button type="button" onClick={() => void attempt(() => retry(run, {}))}>Run again</button>}
+      {signalling && <SignalDialog run={run} close={() => setSignalling(false)} />}
       {asking && (
         <Confirm title={`Cancel run #${run.number}?`} text="Jobs that run now are stopped; what has completed stays completed."
           action="Cancel the run" run={() => void attempt(cancel)} close={() => setAsking(false)} />

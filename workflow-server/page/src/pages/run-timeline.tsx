@@ -33,9 +33,9 @@ export function RunTimeline({ live, state, selected, select }: Shown) {
           const took = duration(((last.to ?? to) - last.from) / 1000);
           const tries = line.bars.length > 1 ? `, ${line.bars.length} attempts` : "";
           return (
-            <button type="button" class="line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={line.job === selected} onClick={() => select(line.job)}
-              aria-label={`${line.job}, ${status}, began after ${began}, took ${took}${tries}`}>
+            <button type="button" class="line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={line.job === selected} onClick={() => select(line.job)}>
               <span class="line-name"><StatusIcon status={status} size={14} /><span>{line.job}</span></span>
+              <span class="visually-hidden">{`, ${status}, began after ${began}${tries}, took`}</span>
               <span class="line-track">
                 {line.bars.map((bar) => {
                   const left = ((bar.from - from) / span) * 100;
@@ -59,7 +59,7 @@ function linesOf(bars: Iterable<BarState>): Line[] {
     else lines.set(bar.job, { job: bar.job, bars: [bar] });
   }
   for (const line of lines.values()) line.bars.sort((a, b) => a.from - b.from);
-  return [...lines.values()].sort((a, b) => a.bars[0]!.from - b.bars[0]!.from || (a.job < b.job ? -1 : 1));
+  return [...lines.values()].sort((a, b) => a.bars[0]!.from - b.bars[0]!.from || a.job.localeCompare(b.job, "en", { numeric: true }));
 }
 
 function Scale({ span }: { span: number }) {

@@ -1,48 +1,71 @@
-// Sends a run the signal that it waits for.
+// Sends a run a signal: the one that it waits for, or any by name.
 
-import { useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { post } from "../api/client.ts";
 import { Problem } from "../api/problem.ts";
 import type { RunDetail } from "../api/types.ts";
 import { parseJson } from "../form/draft.ts";
+import { Dialog } from "../ui/dialog.tsx";
 import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
 
+/** Shown while the run waits for signals that the server names. */
 export function SignalForm({ run }: { run: RunDetail }) {
-  const names = run.awaiting ?? [];
-  const [name, setName] = useState<string | null>(null);
+  const [sent, setSent] = useState<string[]>([]);
+  const open = (run.awaiting ?? []).filter((entry) => !sent.includes(entry));
+  if (open.length === 0) return null;
+  return (
+    <div class="card" role="region" aria-label="Signal">
+      <p><strong>Waits for a signal.</strong></p>
+      <Form run={run} names={open} done={(name) => setSent([...sent, name])} />
+    </div>
+  );
+}
+
+/** Any signal: a run may wait for one before the server has told. */
+export function SignalDialog({ run, close }: { run: RunDetail; close: () => void }) {
+  return (
+    <Dialog title="Send a signal" close={close}>
+      <Form run={run} names={[]} done={close} />
+    </Dialog>
+  );
+}
+
+function Form({ run, names, done }: { run: RunDetail; names: string[]; done: (name: string) => void }) {
+  const id = useId();
+  const [typed, setName] = useState("");
   const [text, setText] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [sent, setSent] = useState<string[]>([]);
-  const open = names.filter((entry) => !sent.includes(entry));
-  if (open.length === 0) return null;
-  const chosen = name !== null && open.includes(name) ? name : open[0]!;
+  const name = names.length > 0 && !names.includes(typed) ? names[0]! : typed.trim();
   const send = async (event: Event) => {
     event.preventDefault();
     const parsed = text.trim() === "" ? { value: null } : parseJson(text);
     if ("problem" in parsed) return setProblem(new Problem(0, "What goes with the signal cannot be read", parsed.problem));
     setProblem(null);
     try {
-      await post(`runs/${encodeURIComponent(run.id)}/signal`, { name: chosen, payload: parsed.value });
-      notify(`Signal ${chosen} was sent`);
-      setSent([...sent, chosen]);
+      await post(`runs/${encodeURIComponent(run.id)}/signal`, { name, payload: parsed.value });
+      notify(`Signal ${name} was sent`);
       setText("");
+      done(name);
     } catch (error) {
       setProblem(Problem.of(error));
     }
   };
   return (
-    <form class="card signal" aria-label="Signal" onSubmit={(event) => void send(event)}>
-      <p><strong>Waits for a signal.</strong></p>
+    <form class="signal" onSubmit={(event) => void send(event)}>
       <div class="field">
-        <label for="signal-name">Signal</label>
-        <select id="signal-name" value={chosen} onChange={(event) => setName(event.currentTarget.value)}>
-          {open.map((entry) => <option key={entry} value={entry}>{entry}</option>)}
-        </select>
+        <label for={`${id}-name`}>Signal</label>
+        {names.length > 0 ? (
+          <select id={`${id}-name`} value={name} onChange={(event) => setName(event.currentTarget.value)}>
+            {names.map((entry) => <option key={entry} value={entry}>{entry}</option>)}
+          </select>
+        ) : (
+          <input id={`${id}-name`} required autocomplete="off" value={typed} onInput={(event) => setName(event.currentTarget.value)} />
+        )}
       </div>
       <div class="field grow">
-        <label for="signal-payload">With it, as JSON <span class="muted">(optional)</span></label>
-        <input id="signal-payload" class="code" value={text} autocomplete="off" spellcheck={false} onInput={(event) => setText(event.currentTarget.value)} />
+        <label for={`${id}-payload`}>With it, as JSON <span class="muted">(optional)</span></label>
+        <input id={`${id}-payload`} class="code" value={text} autocomplete="off" spellcheck={false} onInput={(event) => setText(event.currentTarget.value)} />
       </div>
       <button type="submit" class="primary">Send</button>
       <ProblemBox problem={problem} />

@@ -94,7 +94,7 @@ function Known({ path, workflow, changed }: Props) {
   };
   return (
     <div class="card">
-      <h2>Known</h2>
+      <h2>About it</h2>
       <dl class="pairs">
         <dt>Id</dt><dd>{workflow.id}</dd>
         <dt>Slug</dt><dd><code>{workflow.slug}</code></dd>

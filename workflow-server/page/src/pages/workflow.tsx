@@ -71,7 +71,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
     <div class="facts">
       <Chips workflow={workflow} />
       {!workflow.is_active && <span class="chip">inactive</span>}
-      <Strip runs={workflow.recent ?? []} />
+      <Strip runs={workflow.recent ?? []} most={Math.min(20, workflow.recent?.length ?? 0)} />
       <span><strong>{percent(workflow.success_rate)}</strong> success</span>
       <span>{plural(workflow.execution_count, "run")}</span>
       {schedule && <span><code>{schedule.cron}</code> {schedule.timezone}{workflow.next_run_at && <>, next <Ago at={workflow.next_run_at} /></>}</span>}

@@ -52,7 +52,7 @@ export function Chart({ label, times, lines, unit = "count", height = 180, rows 
       <div ref={element} role="img" aria-label={label} />
       <figcaption>
         {lines.map((line) => (
-          <span key={line.label} class={`legend ${line.kind ?? "line"}`} style={{ "--colour": `var(--${line.colour})` }}>{line.label}</span>
+          <span key={line.label} class={`legend legend-${line.kind ?? "line"}`} style={{ "--colour": `var(--${line.colour})` }}>{line.label}</span>
         ))}
       </figcaption>
     </figure>

@@ -22,7 +22,7 @@ export function plotted(target: HTMLElement, { times, lines, height, format, row
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, high) => [0, Math.max(high * 1.1, 1e-3)] } },
     axes: [
-      { ...axis, space: 70 },
+      { ...axis, space: 70, size: 30, values: (_, splits) => splits.map(tick) },
       { ...axis, size: 62, values: (_, splits) => splits.map((value) => format(value)) },
     ],
     series: [{}, ...lines.map((line) => series(line, colour(line.colour), bars))],
@@ -36,6 +36,15 @@ function series(line: Line, stroke: string, bars: uPlot.Series.PathBuilder): uPl
   if (line.kind === "bars") return { ...common, fill: stroke, paths: bars, points: { show: false }, width: 0 };
   if (line.kind === "points") return { ...common, paths: () => null, points: { show: true, size: 6, fill: stroke } };
   return { ...common, points: { show: line.values.length < 40, size: 4, fill: stroke } };
+}
+
+/** The time of day; at midnight the day. */
+function tick(at: number, _: number, all: number[]): string {
+  const date = new Date(at * 1000);
+  const midnight = date.getHours() === 0 && date.getMinutes() === 0;
+  const long = all.length > 1 && all[1]! - all[0]! >= 86400;
+  if (midnight || long) return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
+  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 /** A colour of the theme as the canvas understands it. */

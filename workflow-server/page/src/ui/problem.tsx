@@ -14,12 +14,12 @@ export function ProblemBox({ problem, goTo, retry }: Props) {
   return (
     <div class="problem" role="alert">
       <p class="problem-title">{problem.title}</p>
-      {problem.detail && problem.detail !== problem.title && <Text text={problem.detail} goTo={goTo} />}
+      {problem.detail && problem.detail !== problem.title && <Text text={problem.detail} at={place(problem.detail)} goTo={goTo} />}
       {problem.errors.length > 0 && (
         <ul>
           {problem.errors.map((error, index) => (
             <li key={index}>
-              {error.field && <code>{error.field}</code>} <Text text={error.message} goTo={goTo} />
+              {error.field && <code>{error.field}</code>} <Text text={error.message} at={place(error.field) ?? place(error.message)} goTo={goTo} />
             </li>
           ))}
         </ul>
@@ -30,15 +30,14 @@ export function ProblemBox({ problem, goTo, retry }: Props) {
   );
 }
 
-function Text({ text, goTo }: { text: string; goTo?: Props["goTo"] }) {
-  const found = goTo ? place(text) : null;
+function Text({ text, at, goTo }: { text: string; at: ReturnType<typeof place>; goTo?: Props["goTo"] }) {
   const body = text.includes("\n") ? <pre>{text}</pre> : <span>{text}</span>;
   return (
     <>
       {body}
-      {found && goTo && (
-        <button type="button" class="link" onClick={() => goTo(found.line, found.column)}>
-          Go to line {found.line}
+      {at && goTo && (
+        <button type="button" class="link" onClick={() => goTo(at.line, at.column)}>
+          Go to line {at.line}
         </button>
       )}
     </>

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::later::{Again, Later as _, repeat};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,10 +14,12 @@ use workflow_core::{
     WorkflowSnapshot, registry,
 };
 
+use workflow_store::{Again, repeat};
+
 use super::super::problems::Problems;
-use super::start::{kept, with};
 use super::{find, stored};
 use crate::app::App;
+use crate::begin;
 use crate::extract::{Body, Path};
 use crate::identity::{May, Run};
 use crate::model::Started;
@@ -39,7 +40,7 @@ pub(super) async fn cancel(
     if details.status == Status::Pending && details.owner.is_none() {
         // Nobody would take the message.
         match catalog.report_run(run, Status::Cancelled, None, None).await {
-            Ok(()) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
+            Ok(_) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
             Err(error) => tracing::debug!(%run, %error, "the run has begun meanwhile"),
         }
     }
@@ -132,20 +133,21 @@ pub(super) async fn retry(
     let (engine, workflow) = workflow_of(&app, &old.workflow)?;
     let run = match again {
         None => {
-            let request = engine.run(workflow).trigger(Trigger::Retry).workflow_id(workflow_id);
-            let request = match old.input {
-                Some(input) => request.input(input),
-                None => request,
+            let asked = begin::Asked {
+                user: caller.user.clone(),
+                trigger: Trigger::Retry,
+                idempotency_key: key,
+                input: old.input,
             };
-            kept(with(request, &caller, key)).await?.run
+            begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?.run
         }
         Some(again) => {
-            let run = repeat(&*catalog, &old, &*workflow, again, caller.user.clone(), key).await?;
+            let run = repeat(&*catalog, &old, &*workflow, again, key).await?;
             drive(engine, run, workflow);
             run
         }
     };
-    Ok(accepted(run, workflow_id, super::start::STARTED))
+    Ok(accepted(run, workflow_id, begin::STARTED))
 }
 
 /// The workflow of a run on record, and an engine that has its limits.

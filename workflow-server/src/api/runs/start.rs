@@ -1,24 +1,21 @@
 //! A run is asked for.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::{
-    Begun, Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger,
-    WorkflowFile, WorkflowSnapshot, registry,
-};
-use workflow_store::{Source, StoredWorkflow};
+use workflow_core::{Run as _, Trigger};
 
 use super::super::problems::Problems;
 use super::document;
 use crate::app::App;
+use crate::begin::{self, Begun};
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Run};
 use crate::model::time::span;
@@ -88,7 +85,13 @@ pub(super) async fn start(
         let detail = format!("`{}` is not in use; set `is_active` to true first", workflow.name);
         return Err(Problem::conflict("not_active", detail));
     }
-    let begun = begin(&app, &caller, &workflow, draft).await?;
+    let asked = begin::Asked {
+        user: caller.user.clone(),
+        trigger: Trigger::Api,
+        idempotency_key: draft.idempotency_key,
+        input: draft.input,
+    };
+    let begun = begin::begin(&app, &workflow, asked).await?;
     let started = Started {
         run_id: begun.run.to_string(),
         workflow_id: workflow.id,
@@ -109,23 +112,11 @@ fn wait(app: &App, text: Option<&str>) -> Result<Option<Duration>, Problem> {
     Ok(Some(wait))
 }
 
-/// A run that is on record.
-pub(super) struct Beginning {
-    pub(super) run: RunId,
-    message: &'static str,
-    /// The run, if this server has begun it now.
-    handle: Option<RunHandle>,
-}
-
-pub(super) const STARTED: &str = "Workflow execution started";
-const THERE: &str = "Workflow execution was started before, under this idempotency key";
-const RECORDED: &str = "Workflow execution recorded; a program that drives it reports on it";
-
 /// Answers with the run that was asked for, waiting for it if so asked.
-pub(super) async fn answer(
+async fn answer(
     app: &App,
     caller: &Caller,
-    begun: Beginning,
+    begun: Begun,
     started: Started,
     wait: Option<Duration>,
 ) -> Result<Response, Problem> {
@@ -141,7 +132,7 @@ pub(super) async fn answer(
     Ok(Json(Ended { run_id, message, run }).into_response())
 }
 
-async fn until_end(app: &App, begun: &Beginning) {
+async fn until_end(app: &App, begun: &Begun) {
     if let Some(handle) = &begun.handle {
         // How it ended is on record.
         _ = handle.wait().await;
@@ -151,92 +142,4 @@ async fn until_end(app: &App, begun: &Beginning) {
     while let Ok(Some(frames)) = feed.next(from).await {
         from += frames.len() as u64;
     }
-}
-
-/// Begins a run of a workflow: of code, of a file, or for somebody else to drive.
-async fn begin(
-    app: &App,
-    caller: &Caller,
-    workflow: &StoredWorkflow,
-    draft: RunDraft,
-) -> Result<Beginning, Problem> {
-    let RunDraft { input, idempotency_key: key, .. } = draft;
-    let request = if workflow.source == Source::Registered {
-        let entry = registry::get(&workflow.name).map_err(|error| {
-            Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
-        })?;
-        app.engine().run(entry.workflow())
-    } else if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
-        let file = file.map_err(|wrong| Problem::from(&wrong))?;
-        app.admit(&file)?;
-        app.engine_for(&file).run(file)
-    } else {
-        return record(app, caller, workflow, input, key).await;
-    };
-    let request = match input {
-        Some(input) => request.input(input),
-        None => request,
-    };
-    let request = request.trigger(Trigger::Api).workflow_id(workflow.id);
-    kept(with(request, caller, key)).await
-}
-
-/// Says who asks, and under which key.
-pub(super) fn with(request: RunRequest, caller: &Caller, key: Option<String>) -> RunRequest {
-    let request = match &caller.user {
-        Some(user) => request.user(user.as_str()),
-        None => request,
-    };
-    match key {
-        Some(key) => request.idempotency_key(key),
-        None => request,
-    }
-}
-
-/// Starts a run, and returns once the store has it.
-pub(super) async fn kept(request: RunRequest) -> Result<Beginning, Problem> {
-    let handle = request.start()?;
-    match handle.until_kept().await {
-        Ok(()) => Ok(Beginning { run: handle.id(), message: STARTED, handle: Some(handle) }),
-        Err(RunError::Exists { run, .. }) => Ok(Beginning { run, message: THERE, handle: None }),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Puts a run on record that another program drives.
-async fn record(
-    app: &App,
-    caller: &Caller,
-    workflow: &StoredWorkflow,
-    input: Option<Value>,
-    key: Option<String>,
-) -> Result<Beginning, Problem> {
-    let graph = match &workflow.dag_spec {
-        Value::Object(graph) if !graph.is_empty() => workflow.dag_spec.clone(),
-        _ => json!({ "nodes": [], "edges": [] }),
-    };
-    let snapshot = WorkflowSnapshot {
-        name: workflow.name.clone(),
-        metadata: Metadata::default(),
-        fingerprint: format!("stored-{}-{}", workflow.id, workflow.version).into(),
-        source: None,
-        graph: Arc::new(graph),
-    };
-    let id = RunId::random();
-    let new = NewRun {
-        id,
-        workflow: snapshot,
-        workflow_id: Some(workflow.id),
-        user: caller.user.clone(),
-        input,
-        trigger: Trigger::Api,
-        idempotency_key: key,
-        parent: None,
-        created_at: SystemTime::now(),
-        owner: None,
-    };
-    Ok(match app.catalog.begin(new, Vec::new()).await? {
-        Begun::New(_) => Beginning { run: id, message: RECORDED, handle: None },
-        Begun::Existing(run) => Beginning { run: run.id, message: THERE, handle: None },
-    })
 }

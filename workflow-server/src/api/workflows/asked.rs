@@ -86,6 +86,11 @@ impl WorkflowsAsked {
             metadata: self.metadata.iter().map(|one| pair(one)).collect::<Result<_, _>>()?,
             text: self.q,
             active: self.active,
+            source: self.source.map(|source| match source {
+                Origin::Registered => Source::Registered,
+                Origin::Stored => Source::Stored,
+            }),
+            status: self.status,
             sort: match self.sort {
                 Order::Name => WorkflowSort::Name,
                 Order::Created => WorkflowSort::Created,

@@ -4,63 +4,116 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use workflow_core::{Begun, Event, EventKind, NewRun, Origin, RunId, StoredRun, Trigger, Workflow};
-use workflow_store::Catalog;
+use workflow_core::{
+    Begun, Event, EventKind, NewRun, Origin, RunId, Status, StoreError, StoredRun, Trigger,
+    Workflow,
+};
 
-use crate::failure::Failure;
+use crate::catalog::{Catalog, CatalogError};
 
 /// Which jobs run again.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Again<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Again<'a> {
     /// Those that did not complete.
     Failed,
     /// This one, too.
     From(&'a str),
 }
 
-/// Sees to it that a run of this workflow can begin where the old one stood.
-///
-/// # Errors
-///
-/// Fails when the workflow has other jobs by now.
-pub(super) fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), Failure> {
-    let input =
-        workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
-    let same = workflow
-        .plan(input.as_deref())
-        .is_ok_and(|plan| *old.workflow.graph == plan.graph().to_json());
-    if same {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "the definition of `{}` changed since run {}, so that outcomes of it do not fit; leave \
-         --failed-only and --from away to run everything again",
-        old.workflow.name, old.id
-    )))
+/// Why a run cannot be repeated with outcomes that it left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepeatError {
+    /// The store cannot be read or changed, or does not have the run.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The run goes on.
+    #[error("run {run} is {status} and cannot be repeated yet; wait for its end, or cancel it")]
+    NotEnded {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// The workflow has other jobs by now.
+    #[error(
+        "the definition of `{workflow}` changed since run {run}, so that outcomes of it do not \
+         fit; run everything again"
+    )]
+    Changed {
+        /// The name of the workflow.
+        workflow: String,
+        /// The run.
+        run: RunId,
+    },
+    /// The run has no such job.
+    #[error("run {run} has no job `{job}` to begin with; it has {}", known.join(", "))]
+    NoJob {
+        /// The run.
+        run: RunId,
+        /// The name that was given.
+        job: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// What the job waits for did not complete.
+    #[error(
+        "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome in run \
+         {run}; begin with `{before}`, or with what failed"
+    )]
+    NoOutcome {
+        /// The run.
+        run: RunId,
+        /// The job that was to be begun with.
+        job: String,
+        /// The one that it waits for.
+        before: String,
+    },
 }
 
-/// Begins a run that nobody drives yet, with the outcomes that stay.
+impl From<StoreError> for RepeatError {
+    fn from(error: StoreError) -> Self {
+        Self::Catalog(error.into())
+    }
+}
+
+/// Begins a run that repeats one which has ended: with the same input, and with the outcomes of
+/// the jobs that do not run again. A job runs again in any case when one that it waits for does.
+/// Nobody drives it yet: an engine that serves the store takes it up.
+///
+/// `workflow` is what is run, as the snapshot of the old run
+/// [gives it](workflow_core::WorkflowSnapshot::workflow). Under an idempotency key `key` that was
+/// used before, returns the id of the run that is there. On a [handle](Catalog::seen_by) of a user
+/// the run is the user's; else it is of the one who asked for the old run.
 ///
 /// # Errors
 ///
-/// Fails when the job that was named is not in the run, or cannot be begun with.
-pub(super) async fn begin(
+/// Fails when the old run has not ended, when the workflow has other jobs by now, and when the job
+/// that was named is not in the run or cannot be begun with.
+pub async fn repeat(
     store: &dyn Catalog,
     old: &StoredRun,
+    workflow: &dyn Workflow,
     again: Again<'_>,
     key: Option<String>,
-) -> Result<RunId, Failure> {
+) -> Result<RunId, RepeatError> {
+    if !old.status.is_final() {
+        return Err(RepeatError::NotEnded { run: old.id, status: old.status });
+    }
+    check(workflow, old)?;
+    let workflow_id = store.run_summary(old.id).await?.workflow_id;
     let events = events_of(store, old.id).await?;
     let kept = Kept::of(old, &events, again)?;
     let new = NewRun {
         id: RunId::random(),
         workflow: old.workflow.clone(),
+        workflow_id: Some(workflow_id),
         input: old.input.clone(),
         trigger: Trigger::Retry,
         idempotency_key: key,
         parent: None,
-        user: None,
-        workflow_id: None,
+        user: old.user.clone(),
         created_at: SystemTime::now(),
         owner: None,
     };
@@ -71,7 +124,20 @@ pub(super) async fn begin(
     }
 }
 
-async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, Failure> {
+/// Sees to it that a run of this workflow can begin where the old one stood.
+fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RepeatError> {
+    let input =
+        workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
+    let same = workflow
+        .plan(input.as_deref())
+        .is_ok_and(|plan| *old.workflow.graph == plan.graph().to_json());
+    if same {
+        return Ok(());
+    }
+    Err(RepeatError::Changed { workflow: old.workflow.name.clone(), run: old.id })
+}
+
+async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, StoreError> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let page = store.events(run, events.len() as u64, PAGE).await?;
@@ -93,7 +159,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(old: &StoredRun, events: &[Event], again: Again<'_>) -> Result<Self, Failure> {
+    fn of(old: &StoredRun, events: &[Event], again: Again<'_>) -> Result<Self, RepeatError> {
         let waits = Waits::of(old);
         let mut attempts = HashMap::new();
         let mut undone = HashSet::new();
@@ -202,21 +268,22 @@ impl Waits {
     }
 
     /// Sees to it that what the job waits for completed.
-    fn check(&self, run: RunId, job: &str, stays: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    fn check(
+        &self,
+        run: RunId,
+        job: &str,
+        stays: impl Fn(&str) -> bool,
+    ) -> Result<(), RepeatError> {
         if !self.jobs.iter().any(|known| known == job) {
-            return Err(Failure::Usage(format!(
-                "run {run} has no job `{job}` to begin with; it has {}",
-                self.jobs.join(", ")
-            )));
+            let (job, known) = (job.to_owned(), self.jobs.clone());
+            return Err(RepeatError::NoJob { run, job, known });
         }
         let mut left: Vec<&str> = self.before(job).collect();
         let mut seen = HashSet::new();
         while let Some(before) = left.pop() {
             if !stays(before) {
-                return Err(Failure::Usage(format!(
-                    "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome \
-                     in run {run}; say --from {before}, or --failed-only"
-                )));
+                let (job, before) = (job.to_owned(), before.to_owned());
+                return Err(RepeatError::NoOutcome { run, job, before });
             }
             if seen.insert(before) {
                 left.extend(self.before(before));

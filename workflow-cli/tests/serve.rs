@@ -1,0 +1,129 @@
+//! The commands of the server, with the real binary: what it says, whom it lets in, how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn workflow(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
+    command.current_dir(folder).env("WORKFLOW_DB", folder.join("w.db"));
+    command
+}
+
+/// Runs a command with this on its standard input; gives what it printed, and whether it went well.
+fn told(mut command: Command, input: &str) -> (String, String, Option<i32>) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("started");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("read");
+    let output = child.wait_with_output().expect("ended");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+struct Server {
+    child: Child,
+    address: String,
+    said: Vec<String>,
+    rest: BufReader<std::process::ChildStderr>,
+}
+
+impl Server {
+    fn start(folder: &Path, open: bool) -> Self {
+        let mut child = workflow(folder)
+            .args(["serve", "--address", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut rest = BufReader::new(child.stderr.take().expect("piped"));
+        let mut said = Vec::new();
+        for _ in 0..if open { 2 } else { 1 } {
+            let mut line = String::new();
+            rest.read_line(&mut line).expect("a line");
+            said.push(line);
+        }
+        let address = said[0].trim().strip_prefix("serving http://").expect("where it is");
+        Self { address: address.to_owned(), child, said, rest }
+    }
+
+    fn ask(&self, request: &str, headers: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("connected");
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             Content-Type: application/json\r\n{headers}\r\n{body}",
+            self.address
+        )
+        .expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// Asks it to end, and sees to it that it does so well.
+    fn end(mut self) {
+        let id = i32::try_from(self.child.id()).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), Signal::TERM).expect("signalled");
+        assert_eq!(self.child.wait().expect("ended").code(), Some(0));
+        let mut rest = String::new();
+        self.rest.read_to_string(&mut rest).expect("read");
+        assert_eq!(rest, "");
+    }
+}
+
+#[test]
+fn a_server_without_accounts_is_open_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), true);
+    assert!(server.said[1].starts_with("open: there are no accounts"), "{:?}", server.said);
+    let (status, body) = server.ask("GET /api/v1/workflows", "", "");
+    assert_eq!((status, body.as_str()), (200, r#"{"items":[],"next":null}"#));
+    let (status, body) = server.ask(
+        "POST /api/v1/workflows",
+        "",
+        r#"{"yaml": "name: a\njobs: [{name: b, command: 'true'}]"}"#,
+    );
+    assert_eq!(status, 403, "{body}");
+    assert!(body.contains("--allow-commands"), "{body}");
+    server.end();
+}
+
+#[test]
+fn an_account_closes_the_server_to_strangers_and_a_token_opens_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut add = workflow(folder.path());
+    add.args(["user", "add", "ada"]);
+    assert_eq!(told(add, "short\n").2, Some(2));
+    let mut add = workflow(folder.path());
+    add.args(["user", "add", "ada", "--staff"]);
+    let (_, said, code) = told(add, "correct horse\n");
+    assert_eq!((said.as_str(), code), ("`ada` may sign in\n", Some(0)));
+    let mut create = workflow(folder.path());
+    create.args(["token", "create", "ada", "--scope", "run", "--name", "nightly"]);
+    let (token, ..) = told(create, "");
+    let server = Server::start(folder.path(), false);
+    assert_eq!(server.ask("GET /api/v1/runs", "", "").0, 401);
+    let header = format!("Authorization: Bearer {}\r\n", token.trim());
+    assert_eq!(server.ask("GET /api/v1/runs", &header, "").0, 200);
+    assert_eq!(server.ask("GET /api/v1/users", &header, "").0, 403);
+    let mut revoke = workflow(folder.path());
+    revoke.args(["token", "revoke", "1"]);
+    assert_eq!(told(revoke, "").2, Some(0));
+    assert_eq!(server.ask("GET /api/v1/runs", &header, "").0, 401);
+    server.end();
+}
+
+#[test]
+fn a_public_address_is_refused_without_accounts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut serve = workflow(folder.path());
+    serve.args(["serve", "--address", "0.0.0.0:0"]);
+    let (_, said, code) = told(serve, "");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("there are no accounts") && said.contains("user add"), "{said}");
+}

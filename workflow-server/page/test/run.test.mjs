@@ -1,0 +1,118 @@
+// The page of a run: it goes live, heals, and is there at once for 2,000 jobs.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open, signIn } from "./browser.mjs";
+import { start } from "./mock.mjs";
+
+let browser;
+let mock;
+let view;
+before(async () => {
+  mock = await start();
+  browser = await launch();
+  view = await open(browser);
+  await signIn(view.page, mock.url);
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+});
+
+const show = async (run) => view.page.goto(`${mock.url}#/runs/${run.id}`);
+const status = () => view.page.locator(".facts > [role=status]");
+
+test("a run is watched until it has completed", async () => {
+  const { page } = view;
+  const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 150, trouble: 0 });
+  await show(run);
+  await page.getByRole("button", { name: /^extract_stripe, (running|completed)/ }).waitFor();
+  await page.getByRole("button", { name: /^notify, completed/ }).waitFor({ timeout: 10_000 });
+  await page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "completed");
+  await page.getByRole("link", { name: "Input and output" }).click();
+  await page.getByText("published").waitFor();
+});
+
+test("a connection that is cut shows, and heals without a gap or a repeat", async () => {
+  const { page } = view;
+  const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 500, trouble: 0 });
+  await show(run);
+  await page.getByRole("button", { name: /^extract_stripe, running/ }).waitFor();
+  mock.world.down = true;
+  mock.world.cutStreams();
+  await page.getByText("Connection lost, reconnecting").waitFor();
+  await page.waitForTimeout(900);
+  mock.world.down = false;
+  await page.getByText("Connection lost, reconnecting").waitFor({ state: "detached", timeout: 15_000 });
+  await page.getByRole("button", { name: /^notify, completed/ }).waitFor({ timeout: 15_000 });
+  await page.getByText("9 completed").waitFor();
+});
+
+test("a job's log follows, and its attempts are told", async () => {
+  const { page } = view;
+  const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 300, trouble: 0 });
+  await show(run);
+  await page.getByRole("button", { name: /^extract_zendesk/ }).click();
+  await page.getByRole("log", { name: "Log of extract_zendesk" }).getByText("wrote 1020 rows").waitFor({ timeout: 10_000 });
+  assert.match(page.url(), /job=extract_zendesk/);
+  assert.ok(!(await page.locator(".log-box").first().textContent()).includes("\u001b"));
+});
+
+test("a run is cancelled, and a failed one retried", async () => {
+  const { page } = view;
+  const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 5000 });
+  await show(run);
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "cancelled");
+  await show(mock.world.failed);
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await page.waitForFunction((id) => !location.hash.includes(id), mock.world.failed.id);
+  await page.getByRole("button", { name: /^notify, completed/ }).waitFor({ timeout: 15_000 });
+  await show(mock.world.failed);
+  await page.getByRole("link", { name: /^See / }).first().click();
+  await page.getByRole("button", { name: "Retry from here" }).click();
+  await page.waitForFunction((id) => !location.hash.includes(id), mock.world.failed.id);
+});
+
+test("a signal is sent to a run that waits for one", async () => {
+  const { page } = view;
+  const run = mock.world.begin(mock.world.workflows[2], {}, { tick: 100, trouble: 0 });
+  await show(run);
+  await page.getByLabel(/^With it, as JSON/).fill('{"by": "me"}');
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByRole("button", { name: /^pay, completed/ }).waitFor({ timeout: 10_000 });
+  assert.deepEqual(run.events.find((event) => event.kind === "signal_received").payload, { by: "me" });
+});
+
+test("2,000 jobs are painted within a second, open as cells, and go live", async () => {
+  const { page } = view;
+  const times = [];
+  for (let i = 0; i < 3; i++) {
+    await page.goto("about:blank");
+    await page.goto(`${mock.url}#/runs/${mock.world.large.id}`, { waitUntil: "commit" });
+    times.push(await page.evaluate(() => new Promise((resolve) => {
+      const look = () => (document.querySelector(".node") ? requestAnimationFrame(() => resolve(performance.now())) : requestAnimationFrame(look));
+      look();
+    })));
+  }
+  console.log(`first paint of 2,000 jobs: ${times.map(Math.round).join(", ")} ms`);
+  assert.ok(Math.min(...times) < 1000, `${times}`);
+  const run = mock.world.begin(mock.world.workflows[1], {}, { tick: 100, each: 60, trouble: 0 });
+  await show(run);
+  await page.getByRole("button", { name: /^Group download_/ }).click();
+  assert.equal(await page.locator("[data-stop^='job download_']").count(), 990);
+  await page.evaluate(() => {
+    globalThis.slowest = 0;
+    let last = performance.now();
+    const look = (now) => ((globalThis.slowest = Math.max(globalThis.slowest, now - last)), (last = now), requestAnimationFrame(look));
+    requestAnimationFrame((now) => ((last = now), look(now)));
+  });
+  await page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "completed", null, { timeout: 60_000 });
+  const slowest = await page.evaluate(() => globalThis.slowest);
+  console.log(`slowest frame while 2,000 jobs went: ${Math.round(slowest)} ms`);
+  await page.getByRole("button", { name: "Show every job" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("[data-stop]").length === 2000);
+});
+
+test("no script has complained", () => assert.deepEqual(view.faults, []));

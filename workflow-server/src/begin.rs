@@ -1,0 +1,116 @@
+//! A run begins: of code, of a file, or for somebody else to drive.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use workflow_core::{
+    Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger, WorkflowFile,
+    WorkflowSnapshot, registry,
+};
+use workflow_store::{Source, StoredWorkflow};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// How a run is asked for.
+pub(crate) struct Asked {
+    /// Who asks.
+    pub(crate) user: Option<String>,
+    pub(crate) trigger: Trigger,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) input: Option<Value>,
+}
+
+/// A run that is on record.
+pub(crate) struct Begun {
+    pub(crate) run: RunId,
+    pub(crate) message: &'static str,
+    /// The run, if this server has begun it now.
+    pub(crate) handle: Option<RunHandle>,
+}
+
+pub(crate) const STARTED: &str = "Workflow execution started";
+const THERE: &str = "Workflow execution was started before, under this idempotency key";
+const RECORDED: &str = "Workflow execution recorded; a program that drives it reports on it";
+
+/// Begins a run of a workflow.
+///
+/// # Errors
+///
+/// Fails when this server cannot run it, when the input does not fit, and when it is not kept.
+pub(crate) async fn begin(
+    app: &App,
+    workflow: &StoredWorkflow,
+    asked: Asked,
+) -> Result<Begun, Problem> {
+    let request = if workflow.source == Source::Registered {
+        let entry = registry::get(&workflow.name).map_err(|error| {
+            Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
+        })?;
+        app.engine().run(entry.workflow())
+    } else if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
+        let file = file.map_err(|wrong| Problem::from(&wrong))?;
+        app.admit(&file)?;
+        app.engine_for(&file).run(file)
+    } else {
+        return record(app, workflow, asked).await;
+    };
+    kept(request.workflow_id(workflow.id), asked).await
+}
+
+/// Starts a run, and returns once the store has it.
+///
+/// # Errors
+///
+/// As [`begin`].
+pub(crate) async fn kept(request: RunRequest, asked: Asked) -> Result<Begun, Problem> {
+    let mut request = request.trigger(asked.trigger);
+    if let Some(user) = asked.user {
+        request = request.user(user);
+    }
+    if let Some(key) = asked.idempotency_key {
+        request = request.idempotency_key(key);
+    }
+    if let Some(input) = asked.input {
+        request = request.input(input);
+    }
+    let handle = request.start()?;
+    match handle.until_kept().await {
+        Ok(()) => Ok(Begun { run: handle.id(), message: STARTED, handle: Some(handle) }),
+        Err(RunError::Exists { run, .. }) => Ok(Begun { run, message: THERE, handle: None }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts a run on record that another program drives.
+async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Begun, Problem> {
+    let graph = match &workflow.dag_spec {
+        Value::Object(graph) if !graph.is_empty() => workflow.dag_spec.clone(),
+        _ => json!({ "nodes": [], "edges": [] }),
+    };
+    let snapshot = WorkflowSnapshot {
+        name: workflow.name.clone(),
+        metadata: Metadata::default(),
+        fingerprint: format!("stored-{}-{}", workflow.id, workflow.version).into(),
+        source: None,
+        graph: Arc::new(graph),
+    };
+    let id = RunId::random();
+    let new = NewRun {
+        id,
+        workflow: snapshot,
+        workflow_id: Some(workflow.id),
+        user: asked.user,
+        input: asked.input,
+        trigger: asked.trigger,
+        idempotency_key: asked.idempotency_key,
+        parent: None,
+        created_at: SystemTime::now(),
+        owner: None,
+    };
+    Ok(match app.catalog.begin(new, Vec::new()).await? {
+        workflow_core::Begun::New(_) => Begun { run: id, message: RECORDED, handle: None },
+        workflow_core::Begun::Existing(run) => Begun { run: run.id, message: THERE, handle: None },
+    })
+}

@@ -1,0 +1,270 @@
+//! What an overview shows: runs over time, how many stand where, and what workflows are made of.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use workflow_core::Status;
+
+use super::recent::duration;
+use super::stats::Sum;
+use super::{resolve, time};
+use crate::operation::Answer;
+use crate::runs;
+use crate::sight::Sight;
+use crate::sql::Sql;
+use crate::statement::Statement;
+use crate::value::{from_micros, signed, to_micros};
+
+/// How many runs stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct StatusCounts {
+    /// Not begun.
+    pub pending: u64,
+    /// Under way.
+    pub running: u64,
+    /// Ended well.
+    pub completed: u64,
+    /// Ended badly.
+    pub failed: u64,
+    /// Stopped by request.
+    pub cancelled: u64,
+}
+
+impl StatusCounts {
+    fn add(&mut self, status: Status, count: u64) {
+        match status {
+            Status::Pending => self.pending += count,
+            Status::Running => self.running += count,
+            Status::Completed => self.completed += count,
+            Status::Failed => self.failed += count,
+            Status::Cancelled => self.cancelled += count,
+            Status::Skipped => {}
+        }
+    }
+}
+
+/// Runs over time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Timeline {
+    /// Spans of time, in order, each as long as the others; those without runs among them.
+    pub spans: Vec<TimelineSpan>,
+    /// From when on no run is left out, which is later than what was asked for when there were
+    /// more than 100,000 runs since.
+    #[serde(serialize_with = "time::serialize")]
+    pub complete_since: SystemTime,
+}
+
+/// The runs that were asked for within a span of time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimelineSpan {
+    /// When it begins.
+    #[serde(serialize_with = "time::serialize")]
+    pub at: SystemTime,
+    /// How many of them stand where by now.
+    #[serde(flatten)]
+    pub counts: StatusCounts,
+    /// Half of those that ended took no longer; at most 9.1 % too long.
+    pub p50: Option<Duration>,
+    /// 95 of 100 took no longer.
+    pub p95: Option<Duration>,
+}
+
+/// How many runs a timeline reads, and how many spans it has, at most.
+const MOST_RUNS: usize = 100_000;
+const MOST_SPANS: u64 = 1000;
+
+/// The runs since a time; of a workflow, with `workflow`.
+pub(crate) fn timeline(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    since: SystemTime,
+    span: Duration,
+    workflow: Option<i64>,
+) -> Answer<Timeline> {
+    let now = SystemTime::now();
+    let whole = now.duration_since(since).unwrap_or_default();
+    let least = Duration::from_secs(1).max(whole / u32::try_from(MOST_SPANS).unwrap_or(1));
+    let spans = Spans {
+        since: to_micros(since),
+        span: to_micros(SystemTime::UNIX_EPOCH + span.max(least)),
+    };
+    let found = workflow.map(|id| resolve::by_id(sql, sight, id)).transpose()?;
+    let rows = runs_since(sight, spans.since, found).query(sql)?;
+    let mut sums: BTreeMap<i64, (StatusCounts, Sum)> =
+        (0..=spans.place(to_micros(now))).map(|place| (place, Default::default())).collect();
+    let mut complete_since = since;
+    if rows.len() >= MOST_RUNS
+        && let Some(last) = rows.last()
+    {
+        complete_since = last.time(1)?;
+    }
+    for row in &rows {
+        let (status, started_at) = (runs::status(row, 0)?, row.time(1)?);
+        let (counts, sum) = sums.entry(spans.place(to_micros(started_at))).or_default();
+        counts.add(status, 1);
+        if let Some(took) = duration(started_at, row.maybe_time(2)?, row.maybe_time(3)?) {
+            sum.add_one(took);
+        }
+    }
+    let span = |(place, (counts, sum)): (&i64, &(StatusCounts, Sum))| TimelineSpan {
+        at: spans.at(*place),
+        counts: *counts,
+        p50: sum.maybe_percentile(0.5),
+        p95: sum.maybe_percentile(0.95),
+    };
+    Ok(Timeline { spans: sums.iter().map(span).collect(), complete_since })
+}
+
+/// Spans of time, in microseconds.
+struct Spans {
+    since: i64,
+    span: i64,
+}
+
+impl Spans {
+    fn place(&self, at: i64) -> i64 {
+        (at - self.since).max(0) / self.span
+    }
+
+    fn at(&self, place: i64) -> SystemTime {
+        from_micros(self.since.saturating_add(place.saturating_mul(self.span)))
+    }
+}
+
+pub(crate) fn runs_since(sight: Sight, since: i64, of: Option<resolve::Found>) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(
+        "SELECT r.status, r.started_at, r.begun_at, r.completed_at FROM workflows_workflowrun r \
+         WHERE ",
+    );
+    match (sight, of) {
+        (Sight::User(user), None) => {
+            // Each half by an index in the order of time, as far as is read.
+            statement.add("r.id IN (");
+            half(&mut statement, "r.user_id", user, since);
+            statement.add(" UNION ");
+            half(&mut statement, "r.workflow_user_id", user, since);
+            statement.add(")");
+        }
+        (sight, of) => {
+            statement.add("r.started_at >= ").time(since);
+            if let Some(found) = of {
+                statement.add(" AND r.workflow_id = ").number(found.id);
+                if !found.is_own {
+                    sight.run(&mut statement);
+                }
+            }
+        }
+    }
+    newest(&mut statement);
+    statement
+}
+
+/// The ids of the runs that are a user's by this column.
+fn half(statement: &mut Statement, column: &str, user: i64, since: i64) {
+    statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
+    statement.add(column).add(" = ").number(user).add(" AND r.started_at >= ").time(since);
+    newest(statement);
+    statement.add(") AS half");
+}
+
+fn newest(statement: &mut Statement) {
+    statement.add(" ORDER BY r.started_at DESC, r.id DESC LIMIT ");
+    statement.number(signed(MOST_RUNS as u64));
+}
+
+/// How many runs stand where.
+pub(crate) fn status_counts(sql: &mut dyn Sql, sight: Sight) -> Answer<StatusCounts> {
+    let mut counts = StatusCounts::default();
+    for row in count_statuses(sight).query(sql)? {
+        counts.add(runs::status(&row, 0)?, row.count(1)?);
+    }
+    Ok(counts)
+}
+
+pub(crate) fn count_statuses(sight: Sight) -> Statement {
+    let mut statement = Statement::default();
+    let counted = "SELECT r.status, count(*) FROM workflows_workflowrun r";
+    let Sight::User(user) = sight else {
+        statement.add(counted).add(" GROUP BY r.status");
+        return statement;
+    };
+    statement
+        .add(counted)
+        .add(" WHERE r.user_id = ")
+        .number(user)
+        .add(" GROUP BY r.status UNION ALL ");
+    statement.add(counted).add(" WHERE r.workflow_user_id = ").number(user);
+    statement.add(" AND coalesce(r.user_id, -1) <> ").number(user).add(" GROUP BY r.status");
+    statement
+}
+
+/// What workflows are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The molecules, those that ran most often first; 1,000 at most.
+    pub molecules: Vec<MoleculeUsage>,
+    /// The atoms of each molecule, those that ran most often first; 1,000 at most.
+    pub atoms: Vec<AtomUsage>,
+}
+
+/// How much a molecule is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MoleculeUsage {
+    /// Its name.
+    pub name: String,
+    /// How many workflows use it.
+    pub workflows: u64,
+    /// How many runs of these began.
+    pub executions: u64,
+}
+
+/// How much an atom of a molecule is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AtomUsage {
+    /// Its name.
+    pub name: String,
+    /// The molecule.
+    pub molecule: String,
+    /// How many workflows use it there.
+    pub workflows: u64,
+    /// How many runs of these began.
+    pub executions: u64,
+}
+
+/// How much molecules and atoms are used.
+pub(crate) fn usage(sql: &mut dyn Sql, sight: Sight) -> Answer<Usage> {
+    let mut usage = Usage::default();
+    for row in used(sight, MOLECULES).query(sql)? {
+        let (name, workflows, executions) = (row.text(1)?, row.count(2)?, row.count(3)?);
+        usage.molecules.push(MoleculeUsage { name, workflows, executions });
+    }
+    for row in used(sight, ATOMS).query(sql)? {
+        let molecule = row.text(0)?.trim_start_matches('.').to_owned();
+        let (name, workflows, executions) = (row.text(1)?, row.count(2)?, row.count(3)?);
+        usage.atoms.push(AtomUsage { name, molecule, workflows, executions });
+    }
+    Ok(usage)
+}
+
+pub(crate) const MOLECULES: &str = "l.kind = 'molecule' AND l.path = ''";
+/// The path of an atom is a dot and its molecule; a slash comes after the dot.
+pub(crate) const ATOMS: &str = "l.kind = 'atom' AND l.path >= '.' AND l.path < '/'";
+
+pub(crate) fn used(sight: Sight, labels: &str) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(&format!(
+        "SELECT l.path, l.value, count(*), CAST(coalesce(sum(w.execution_count), 0) AS BIGINT) \
+         FROM workflows_label l JOIN workflows_workflow w ON w.id = l.workflow_id WHERE {labels}"
+    ));
+    sight.workflow(&mut statement);
+    statement.add(" GROUP BY l.path, l.value ORDER BY 4 DESC, 2, 1 LIMIT 1000");
+    statement
+}

@@ -1,0 +1,114 @@
+//! The last runs of many workflows, for the strips of marks in a list of them.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use workflow_core::{RunId, Status};
+
+use super::time;
+use crate::operation::Answer;
+use crate::runs;
+use crate::sight::Sight;
+use crate::sql::{Dialect, Sql, SqlError};
+use crate::statement::Statement;
+use crate::value::{Row, signed};
+
+/// One of the last runs of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RecentRun {
+    /// The number of its workflow.
+    pub workflow_id: i64,
+    /// Its id.
+    pub id: RunId,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was asked for.
+    #[serde(serialize_with = "time::serialize")]
+    pub started_at: SystemTime,
+    /// How long it took from its first event to its last, if it has ended.
+    pub duration: Option<Duration>,
+}
+
+/// Of how many workflows, and how many runs of each, are read at most.
+const MOST_WORKFLOWS: usize = 1000;
+const MOST_RUNS: usize = 100;
+
+/// The last runs of each of these workflows, newest first.
+pub(crate) fn recent(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    workflows: &[i64],
+    each: usize,
+) -> Answer<Vec<RecentRun>> {
+    let workflows = workflows.get(..MOST_WORKFLOWS).unwrap_or(workflows);
+    if workflows.is_empty() || each == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = select(sql.dialect(), sight, workflows, each.min(MOST_RUNS)).query(sql)?;
+    let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // Newest first within each, which the databases do not promise of what they join.
+    found.sort_by_key(|run| (run.workflow_id, std::cmp::Reverse(run.started_at)));
+    Ok(found)
+}
+
+pub(crate) fn select(dialect: Dialect, sight: Sight, of: &[i64], each: usize) -> Statement {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => select_by_id(sight, of, each),
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => select_lateral(sight, of, each),
+    }
+}
+
+const COLUMNS: &str = "r.workflow_id, r.run_id, r.status, r.started_at, r.begun_at, r.completed_at";
+const NEWEST: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
+
+/// SQLite has no lists, and JSON in their place; nor does it join with what depends on a row.
+#[cfg(feature = "sqlite")]
+fn select_by_id(sight: Sight, workflows: &[i64], each: usize) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(&format!("SELECT {COLUMNS} FROM json_each("));
+    statement.text(&serde_json::json!(workflows).to_string());
+    statement.add(
+        ") AS v CROSS JOIN workflows_workflowrun r WHERE r.id IN \
+         (SELECT r.id FROM workflows_workflowrun r WHERE r.workflow_id = v.value",
+    );
+    sight.run(&mut statement);
+    statement.add(NEWEST).number(signed(each as u64)).add(")");
+    statement
+}
+
+#[cfg(feature = "postgres")]
+fn select_lateral(sight: Sight, workflows: &[i64], each: usize) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(&format!("SELECT {COLUMNS} FROM unnest(CAST(")).ints(workflows);
+    statement.add(
+        " AS BIGINT[])) AS v(value) CROSS JOIN LATERAL \
+         (SELECT r.* FROM workflows_workflowrun r WHERE r.workflow_id = v.value",
+    );
+    sight.run(&mut statement);
+    statement.add(NEWEST).number(signed(each as u64)).add(") AS r");
+    statement
+}
+
+fn read(row: &Row) -> Result<RecentRun, SqlError> {
+    let started_at = row.time(3)?;
+    Ok(RecentRun {
+        workflow_id: row.int(0)?,
+        id: RunId::from_u128(row.uuid(1)?),
+        status: runs::status(row, 2)?,
+        started_at,
+        duration: duration(started_at, row.maybe_time(4)?, row.maybe_time(5)?),
+    })
+}
+
+/// How long a run took.
+pub(crate) fn duration(
+    started_at: SystemTime,
+    begun_at: Option<SystemTime>,
+    completed_at: Option<SystemTime>,
+) -> Option<Duration> {
+    let from = begun_at.unwrap_or(started_at);
+    Some(completed_at?.duration_since(from).unwrap_or_default())
+}

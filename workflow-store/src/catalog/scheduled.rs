@@ -1,0 +1,31 @@
+//! Workflows that run by themselves.
+
+use super::workflow::{COLUMNS, StoredWorkflow, read};
+use crate::operation::Answer;
+use crate::sight::Sight;
+use crate::sql::Sql;
+use crate::statement::Statement;
+
+/// At most `limit` workflows in use whose metadata name a schedule, from the one after `after` on.
+pub(crate) fn scheduled(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    after: i64,
+    limit: usize,
+) -> Answer<Vec<StoredWorkflow>> {
+    let rows = statement(sight, after, limit).query(sql)?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn statement(sight: Sight, after: i64, limit: usize) -> Statement {
+    let mut statement = Statement::default();
+    statement
+        .add(&format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE w.id IN ("))
+        .add("SELECT l.workflow_id FROM workflows_label l ")
+        .add("WHERE l.kind = 'metadata' AND l.path = 'schedule') ")
+        .add("AND coalesce(w.is_active, TRUE) AND w.id > ")
+        .number(after);
+    sight.workflow(&mut statement);
+    statement.add(" ORDER BY w.id LIMIT ").number(i64::try_from(limit).unwrap_or(i64::MAX));
+    statement
+}
