@@ -7,6 +7,7 @@
     reason = "several test programs have it as a module, each uses a part of it"
 )]
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -99,6 +100,36 @@ impl Encrypted {
     }
 }
 
+/// A server that can be stopped, and started again.
+pub struct Unsteady(Cluster);
+
+impl Unsteady {
+    pub fn start() -> Self {
+        Self(Cluster::start(&[]))
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        self.0.url("postgres")
+    }
+
+    /// Stops it; returns once it is gone.
+    pub fn stop(&mut self) {
+        self.0.tell("stop");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.0.answers() {
+            assert!(Instant::now() < deadline, "PostgreSQL does not stop");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts it again; returns once it answers.
+    pub fn go_on(&mut self) {
+        self.0.tell("start");
+        self.0.wait();
+    }
+}
+
 fn with_client<T>(
     url: &str,
     work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
@@ -115,7 +146,7 @@ struct Cluster {
     folder: PathBuf,
     port: String,
     /// Ends the server when its input ends, which it does with this program.
-    _keeper: Child,
+    keeper: Child,
 }
 
 impl Cluster {
@@ -135,16 +166,14 @@ impl Cluster {
         shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let keeper = shell.spawn().expect("a shell");
         let port = how.get(2).copied().unwrap_or("5432").to_owned();
-        let cluster = Self { folder, port, _keeper: keeper };
+        let cluster = Self { folder, port, keeper };
         cluster.wait();
         cluster
     }
 
     fn wait(&self) {
         let deadline = Instant::now() + Duration::from_secs(90);
-        while with_client(&self.url("postgres"), async |client| client.batch_execute("").await)
-            .is_err()
-        {
+        while !self.answers() {
             if Instant::now() > deadline {
                 let log = std::fs::read_to_string(self.folder.join("own/log")).unwrap_or_default();
                 panic!("PostgreSQL does not start; it says:\n{log}");
@@ -153,25 +182,42 @@ impl Cluster {
         }
     }
 
+    fn answers(&self) -> bool {
+        with_client(&self.url("postgres"), async |client| client.batch_execute("").await).is_ok()
+    }
+
+    /// Sends its keeper a word.
+    fn tell(&mut self, word: &str) {
+        let input = self.keeper.stdin.as_mut().expect("an input");
+        writeln!(input, "{word}").expect("its keeper is there");
+    }
+
     fn url(&self, database: &str) -> String {
         let Self { folder, port, .. } = self;
         format!("postgres://tester@/{database}?host={}&port={port}", folder.display())
     }
 }
 
-/// Makes a cluster, serves it until the input ends, and removes it.
+/// Makes a cluster, serves it until the input ends, stopped and started as that says, and removes it.
 const KEEPER: &str = r#"
 trap '' INT HUP
 programs=$1; folder=$2; log=$folder/own/log
 mkdir "$folder/own"
 "$programs/initdb" -A trust -U tester -E UTF8 --no-locale --no-sync -D "$folder/own/data" >"$log" 2>&1
 eval "$3"
-"$programs/postgres" -D "$folder/own/data" -k "$folder" -c listen_addresses= -c fsync=off \
-    -c max_connections=300 -c shared_buffers=64MB $4 >>"$log" 2>&1 &
-server=$!
-cat >/dev/null
-kill -INT $server
-wait $server
+start() {
+    "$programs/postgres" -D "$folder/own/data" -k "$folder" -c listen_addresses= -c fsync=off \
+        -c max_connections=300 -c shared_buffers=64MB $options >>"$log" 2>&1 &
+    server=$!
+}
+stop() {
+    kill -INT $server
+    wait $server
+}
+options=$4
+start
+while read -r word; do "$word"; done
+stop
 rm -rf "$folder/own" "$folder"/.s.* "$folder"
 "#;
 

@@ -1,0 +1,18 @@
+//! The API through real servers on this machine, with stores of SQLite and of PostgreSQL.
+
+#[path = "../../../workflow-store/tests/cluster/mod.rs"]
+mod cluster;
+mod documents;
+mod files;
+mod limits;
+mod lists;
+mod mounted;
+mod outage;
+mod rights;
+mod runs;
+mod sessions;
+mod spelling;
+mod streams;
+mod support;
+mod users;
+mod workflows;

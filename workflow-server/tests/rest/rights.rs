@@ -1,0 +1,199 @@
+//! Who may do what: every route, for everybody.
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+use workflow_server::NewToken;
+use workflow_store::{NewUser, TokenScope};
+
+use crate::support::{Answer, Client, Kind, Site, with_both};
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Needs {
+    Nothing,
+    Read,
+    Run,
+    Write,
+    Staff,
+}
+use Needs::{Nothing, Read, Run, Staff, Write};
+
+/// Whose things a route is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Whose {
+    /// Nobody's.
+    All,
+    /// Ada's: others do not see that they are there.
+    Adas,
+}
+use Whose::{Adas, All};
+
+/// Method, path, body, who may, whose it is, and what is answered to those who may.
+type Row = (&'static str, &'static str, Json, Needs, Whose, u16);
+
+fn table() -> Vec<Row> {
+    let none = || Json::Null;
+    let job = || json!({ "name": "sales", "dag_spec": { "nodes": [], "edges": [] } });
+    vec![
+        ("get", "/health/live", none(), Nothing, All, 200),
+        ("get", "/health/ready", none(), Nothing, All, 200),
+        ("get", "/session", none(), Nothing, All, 200),
+        ("post", "/session", json!({}), Nothing, All, 422),
+        ("delete", "/session", none(), Nothing, All, 204),
+        ("get", "/metrics", none(), Read, All, 200),
+        ("get", "/overview", none(), Read, All, 200),
+        ("get", "/usage", none(), Read, All, 200),
+        ("get", "/stats", none(), Read, All, 200),
+        ("get", "/jobs", none(), Read, All, 200),
+        ("get", "/jobs/{name}", none(), Read, All, 200),
+        ("get", "/configs", none(), Read, All, 200),
+        ("get", "/configs/{name}", none(), Read, All, 404),
+        ("post", "/configs/{name}/validate", json!({}), Read, All, 404),
+        ("get", "/workflows", none(), Read, All, 200),
+        ("post", "/workflows", job(), Write, All, 201),
+        ("get", "/workflows/{workflow}", none(), Read, Adas, 200),
+        ("patch", "/workflows/{workflow}", json!({ "project": "p" }), Write, Adas, 200),
+        ("delete", "/workflows/{workflow}", none(), Write, Adas, 200),
+        ("get", "/workflows/{workflow}/graph", none(), Read, Adas, 200),
+        ("get", "/workflows/{workflow}/source", none(), Read, Adas, 404),
+        ("get", "/workflows/{workflow}/stats", none(), Read, Adas, 200),
+        ("get", "/workflows/{workflow}/runs", none(), Read, Adas, 200),
+        ("post", "/workflows/{workflow}/run", json!({}), Run, Adas, 202),
+        ("get", "/runs", none(), Read, All, 200),
+        ("get", "/runs/{run}", none(), Read, Adas, 200),
+        ("patch", "/runs/{run}", json!({ "status": "running" }), Write, Adas, 200),
+        ("get", "/runs/{run}/events", none(), Read, Adas, 200),
+        ("get", "/runs/{run}/logs", none(), Read, Adas, 200),
+        ("get", "/runs/{run}/gantt", none(), Read, Adas, 200),
+        ("get", "/runs/{run}/jobs/{job}", none(), Read, Adas, 200),
+        ("post", "/runs/{run}/cancel", json!({}), Run, Adas, 202),
+        ("post", "/runs/{run}/signal", json!({ "name": "go" }), Run, Adas, 202),
+        // It has not ended.
+        ("post", "/runs/{run}/retry", json!({}), Run, Adas, 409),
+        ("get", "/tokens", none(), Read, All, 200),
+        ("post", "/tokens", json!({ "name": "t", "scope": "read" }), Write, All, 201),
+        ("delete", "/tokens/{token}", none(), Write, Adas, 204),
+        ("get", "/users", none(), Staff, All, 200),
+        // The password is too short.
+        ("post", "/users", json!({ "username": "eve", "password": "short" }), Staff, All, 422),
+        ("patch", "/users/{username}", json!({ "is_active": true }), Staff, All, 200),
+        ("delete", "/users/{username}", none(), Staff, All, 204),
+        ("post", "/retention", json!({ "keep_last": 1000 }), Staff, All, 200),
+    ]
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    Nobody,
+    /// Ada, with a token of this scope.
+    Ada(TokenScope),
+    /// Bob, with a token that lets him write.
+    Bob,
+    Staff,
+    /// Anybody, where there are no accounts.
+    Open,
+}
+
+const ROLES: [Role; 6] = [
+    Role::Nobody,
+    Role::Ada(TokenScope::Read),
+    Role::Ada(TokenScope::Run),
+    Role::Ada(TokenScope::Write),
+    Role::Bob,
+    Role::Staff,
+];
+
+fn wanted(row: &Row, role: Role) -> u16 {
+    let (_, path, _, needs, whose, good) = row;
+    let has = match role {
+        Role::Nobody => Nothing,
+        Role::Ada(TokenScope::Read) => Read,
+        Role::Ada(TokenScope::Run) => Run,
+        Role::Ada(_) | Role::Bob => Write,
+        Role::Staff | Role::Open => Staff,
+    };
+    match role {
+        _ if *needs == Nothing => *good,
+        Role::Nobody => 401,
+        _ if has < *needs => 403,
+        Role::Bob if *whose == Adas => 404,
+        // Tokens belong to somebody.
+        Role::Open if *path == "/tokens" && *good == 201 => 409,
+        _ => *good,
+    }
+}
+
+#[test]
+fn every_route_is_in_the_table() {
+    let document = workflow_server::openapi();
+    let table = table();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let path = path.strip_prefix("/api/v1").expect("a path of the API");
+        for method in item.as_object().expect("methods").keys() {
+            let is_there = table.iter().any(|row| row.0 == method && row.1 == path);
+            assert!(is_there, "{method} {path} is to be in the table");
+        }
+    }
+}
+
+with_both!(everybody_may_do_what_is_theirs, whoever_asks_an_open_server_may_do_everything);
+
+async fn everybody_may_do_what_is_theirs(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let ada = site.user("ada", TokenScope::Write).await;
+    for role in ROLES {
+        let client = match role {
+            Role::Ada(scope) => site.user("ada", scope).await,
+            Role::Bob => site.user("bob", TokenScope::Write).await,
+            Role::Staff => site.user("root", TokenScope::Admin).await,
+            _ => site.nobody(),
+        };
+        try_all(&site, &ada, &client, role).await;
+    }
+}
+
+async fn whoever_asks_an_open_server_may_do_everything(kind: Kind) {
+    let site = Site::open(kind).await;
+    site.store.add_user(NewUser::new("ada")).await.expect("a name without a password");
+    let anybody = site.nobody();
+    try_all(&site, &anybody, &anybody, Role::Open).await;
+}
+
+/// Tries every route, each with things that are new.
+async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
+    for (number, row) in table().iter().enumerate() {
+        let path = fill(row.1, site, ada, number).await;
+        let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).expect("a method");
+        let request = client.request(method, &format!("/api/v1{path}"));
+        let answer = Answer::of(if row.2.is_null() { request } else { request.json(&row.2) }).await;
+        let status = answer.status.as_u16();
+        let wanted = wanted(row, role);
+        assert_eq!(status, wanted, "{} {} by {role:?}: {}", row.0, row.1, answer.text);
+    }
+}
+
+/// Puts things of Ada's into a path.
+async fn fill(path: &str, site: &Site, ada: &Client, number: usize) -> String {
+    let path = path.replace("/jobs/{name}", "/jobs/tally").replace("{name}", "no-such");
+    let path = path.replace("{job}", "load");
+    if path.contains("{username}") {
+        let name = format!("somebody-{number}");
+        // It is there when the one before was not let delete it.
+        _ = site.store.add_user(NewUser::new(&name)).await;
+        return path.replace("{username}", &name);
+    }
+    if path.contains("{token}") {
+        let (user, name) = ("ada".to_owned(), "spare".to_owned());
+        let new = NewToken { user, name, scope: TokenScope::Read, expires_at: None }.make();
+        let token = site.store.add_token(new.expect("a token").0).await.expect("kept");
+        return path.replace("{token}", &token.id.to_string());
+    }
+    if !path.contains('{') {
+        return path;
+    }
+    let draft = json!({ "name": "etl", "dag_spec": { "nodes": [{ "id": "load" }], "edges": [] } });
+    let workflow = ada.post("workflows", draft).await.is(201)["id"].to_string();
+    let run = ada.start(&workflow).await;
+    path.replace("{workflow}", &workflow).replace("{run}", &run)
+}

@@ -1,0 +1,157 @@
+//! Events as they come.
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use crate::support::{Client, Kind, Site, until, with_both};
+
+with_both!(
+    all_events_come_in_order,
+    a_stream_goes_on_after_the_last_event,
+    a_client_that_goes_away_leaves_no_stream,
+    logs_are_followed,
+);
+
+/// A piece of a stream.
+#[derive(Debug, Clone, PartialEq)]
+struct Piece {
+    id: Option<u64>,
+    event: String,
+    data: Json,
+}
+
+/// Reads a stream to its end, or up to so many pieces.
+async fn listen(client: &Client, path: &str, last: Option<u64>, most: usize) -> Vec<Piece> {
+    let mut request = client.request(Method::GET, path).header("accept", "text/event-stream");
+    if let Some(last) = last {
+        request = request.header("last-event-id", last);
+    }
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let (mut bytes, mut text, mut pieces) = (answer.bytes_stream(), String::new(), Vec::new());
+    while let Some(more) = bytes.next().await {
+        text.push_str(std::str::from_utf8(&more.expect("bytes")).expect("a text"));
+        while let Some((frame, rest)) = text.split_once("\n\n") {
+            pieces.extend(piece(frame));
+            text = rest.to_owned();
+            if pieces.len() == most {
+                return pieces;
+            }
+        }
+    }
+    assert!(text.is_empty(), "{text}");
+    pieces
+}
+
+/// Reads a frame; none for a comment.
+fn piece(frame: &str) -> Option<Piece> {
+    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
+    Some(Piece {
+        id: field("id: ").map(|id| id.parse().expect("a number")),
+        event: field("event: ")?.to_owned(),
+        data: serde_json::from_str(field("data: ")?).expect("JSON"),
+    })
+}
+
+/// Whether pieces are all events of a run from one on, and its end.
+#[track_caller]
+fn assert_complete(pieces: &[Piece], from: u64, status: &str) {
+    let (end, events) = pieces.split_last().expect("pieces");
+    assert_eq!((end.event.as_str(), &end.data["status"]), ("end", &json!(status)));
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event.id, Some(from + number as u64), "{event:?}");
+        assert_eq!(event.data["sequence"], json!(event.id));
+        assert_eq!(event.data["event"], event.event.as_str());
+    }
+    assert_eq!(events.last().expect("events").event, "run_ended");
+}
+
+async fn all_events_come_in_order(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let early = client.start("gated").await;
+    let path = format!("runs/{early}/events");
+    let many = join_all((0..20).map(|_| listen(&client, &path, None, usize::MAX)));
+    let tell = async {
+        let streams = "workflow_http_streams 20";
+        let all = async || client.get("metrics").await.text.contains(streams);
+        until("all listen", all).await;
+        client.post(&format!("runs/{early}/signal"), json!({ "name": "go", "payload": 1 })).await
+    };
+    let (many, _) = futures::future::join(many, tell).await;
+    for pieces in &many {
+        assert_complete(pieces, 0, "completed");
+        assert_eq!(pieces, &many[0]);
+    }
+    // Of one with many events, while it runs and after.
+    let busy = client.start("busy").await;
+    let path = format!("runs/{busy}/events");
+    let live = listen(&client, &path, None, usize::MAX).await;
+    assert_complete(&live, 0, "completed");
+    assert!(live.len() > 300, "{}", live.len());
+    assert_eq!(listen(&client, &path, None, usize::MAX).await, live);
+    let page = client.get(&format!("{path}?from=5&limit=3")).await.is(200);
+    assert_eq!(page["items"][0], live[5].data);
+    assert_eq!(page["next"], 8);
+}
+
+async fn a_stream_goes_on_after_the_last_event(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let run = client.start("busy").await;
+    let path = format!("runs/{run}/events");
+    let mut seen: Vec<Piece> = Vec::new();
+    while seen.last().is_none_or(|piece| piece.event != "end") {
+        let last = seen.last().and_then(|piece| piece.id);
+        seen.extend(listen(&client, &path, last, 37).await);
+    }
+    assert_complete(&seen, 0, "completed");
+    // From the last on, there is but the end; beyond, too.
+    let last = seen[seen.len() - 2].id;
+    for last in [last, Some(1_000_000), Some(u64::MAX)] {
+        let rest = listen(&client, &path, last, usize::MAX).await;
+        assert_eq!(rest.len(), 1, "{rest:?}");
+        assert_eq!(rest[0].event, "end");
+    }
+    let request = client.request(Method::GET, &path).header("accept", "text/event-stream");
+    let answer = request.header("last-event-id", "x").send().await.expect("an answer");
+    assert_eq!(answer.status(), 422);
+    client.get(&format!("{path}?from={}", u64::MAX)).await.is(200);
+}
+
+async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
+    let site = Site::with(kind, |server| server.streams(2)).await;
+    let client = site.nobody();
+    let run = client.start("gated").await;
+    let path = format!("runs/{run}/events");
+    let open = async || {
+        let request = client.request(Method::GET, &path).header("accept", "text/event-stream");
+        request.send().await.expect("an answer")
+    };
+    let (first, second) = (open().await, open().await);
+    let third = open().await;
+    assert_eq!((third.status().as_u16(), &third.headers()["retry-after"]), (429, &"5".parse().expect("")));
+    drop((first, second));
+    let none = async || client.get("metrics").await.text.contains("workflow_http_streams 0");
+    until("no stream is left", none).await;
+    assert_eq!(open().await.status(), 200);
+}
+
+async fn logs_are_followed(kind: Kind) {
+    let site = Site::with(kind, |server| server.allow_commands(true)).await;
+    let client = site.nobody();
+    let file = "name: loud\njobs:\n  - { name: say, command: echo one; until [ -e go ]; do sleep \
+                0.05; done; echo two }\n";
+    let id = client.create(file).await;
+    let run = client.start(&id.to_string()).await;
+    let path = format!("runs/{run}/logs");
+    let one = listen(&client, &path, None, 1).await;
+    assert_eq!(one[0].data["text"], "one\n");
+    std::fs::write(site.folder.path().join("go"), "").expect("written");
+    let rest = listen(&client, &path, one[0].id, usize::MAX).await;
+    assert_eq!(rest[0].data["text"], "two\n", "{rest:?}");
+    assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
+}

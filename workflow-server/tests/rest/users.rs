@@ -1,0 +1,48 @@
+//! Two users do not see each other's.
+
+use serde_json::json;
+use workflow_store::TokenScope::{Admin, Write};
+
+use crate::support::{Kind, Site, with_both};
+
+with_both!(users_do_not_see_each_others, a_key_of_another_tells_nothing);
+
+async fn users_do_not_see_each_others(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let (ada, bob) = (site.user("ada", Write).await, site.user("bob", Write).await);
+    let hers = ada.create("name: hers\njobs: [{ name: a, job: tally, with: { to: 3 } }]").await;
+    let run = ada.run(&hers.to_string(), json!(null)).await["run_id"].clone();
+    let run = run.as_str().expect("an id");
+    let own = bob.run("greet", json!("bob")).await["run_id"].clone();
+    for (client, others) in [(&ada, &own), (&bob, &json!(run))] {
+        let runs = client.get("runs").await.is(200);
+        let runs = runs["items"].as_array().expect("runs").clone();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        assert_ne!(&runs[0]["id"], others);
+    }
+    let workflows = bob.get("workflows?source=stored").await.is(200);
+    assert!(!workflows.to_string().contains("hers"), "{workflows}");
+    for path in ["", "/events", "/logs", "/gantt", "/jobs/a"] {
+        let path = format!("runs/{run}{path}");
+        bob.get(&path).await.is(404);
+        ada.get(&path).await.is(200);
+    }
+    for path in [format!("workflows/{hers}"), "workflows/hers".to_owned()] {
+        bob.get(&path).await.is_problem(404, "no_workflow");
+    }
+    let staff = site.user("root", Admin).await;
+    assert_eq!(staff.get("runs").await.is(200)["items"].as_array().map(Vec::len), Some(2));
+    // What is registered is nobody's to change.
+    assert_ne!(bob.patch("workflows/greet", json!({ "project": "p" })).await.status, 200);
+}
+
+async fn a_key_of_another_tells_nothing(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let (ada, bob) = (site.user("ada", Write).await, site.user("bob", Write).await);
+    let body = json!({ "input": "x", "idempotency_key": "day-1", "wait": "60s" });
+    let hers = ada.post("workflows/greet/run", body.clone()).await.is(200);
+    let answer = bob.post("workflows/greet/run", body).await;
+    let id = hers["run_id"].as_str().expect("an id");
+    assert!(!answer.text.contains(id), "{}", answer.text);
+    answer.is_problem(409, "key_taken");
+}
