@@ -133,7 +133,10 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
     };
     let (first, second) = (open().await, open().await);
     let third = open().await;
-    assert_eq!((third.status().as_u16(), &third.headers()["retry-after"]), (429, &"5".parse().expect("")));
+    assert_eq!(
+        (third.status().as_u16(), &third.headers()["retry-after"]),
+        (429, &"5".parse().expect(""))
+    );
     drop((first, second));
     let none = async || client.get("metrics").await.text.contains("workflow_http_streams 0");
     until("no stream is left", none).await;
