@@ -153,8 +153,8 @@ for (const theme of ["light", "dark"]) {
     await page.goto(`${url}#/runs?workflow=flaky`);
     await page.locator("tbody .status", { hasText: "failed" }).waitFor();
     const failed = await page.locator("tbody tr", { hasText: "failed" }).locator("a").first().getAttribute("href");
-    const pages = { workflows: "#/workflows", workflow: "#/workflows/daily-etl-pipeline", runs: "#/runs", run: failed, overview: "#/overview", admin: "#/admin" };
-    for (const tab of ["runs", "durations", "source", "config", "details"]) pages[`workflow-${tab}`] = `#/workflows/daily-etl-pipeline?tab=${tab}`;
+    const pages = { workflows: "#/workflows", workflow: "#/workflows/daily_etl_pipeline", runs: "#/runs", run: failed, overview: "#/overview", admin: "#/admin" };
+    for (const tab of ["runs", "durations", "source", "config", "details"]) pages[`workflow-${tab}`] = `#/workflows/daily_etl_pipeline?tab=${tab}`;
     for (const tab of ["timeline", "jobs", "log", "values"]) pages[`run-${tab}`] = `${failed}?tab=${tab}`;
     const wrong = [];
     for (const [name, hash] of Object.entries(pages)) {
@@ -163,6 +163,7 @@ for (const theme of ["light", "dark"]) {
       await page.waitForFunction(() => !document.querySelector(".waiting"));
       await page.waitForTimeout(150);
       await page.evaluate(axe);
+      if (await page.getByText("Not Found").count()) wrong.push(`${name}: is not found`);
       wrong.push(...(await axeFaults(page)).map((fault) => `${name}: ${fault}`));
       await page.screenshot({ path: `${OUTPUT}real-${name}-${theme}.png` });
     }
