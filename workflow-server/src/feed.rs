@@ -161,6 +161,10 @@ impl Feed {
                     Some(frames) => Ok(Some(frames)),
                     None => {
                         let events = self.catalog.events(self.run, from, AT_ONCE).await?;
+                        if events.is_empty() {
+                            // The run was deleted meanwhile.
+                            return Ok(None);
+                        }
                         Ok(Some(events.iter().map(frame).collect()))
                     }
                 };

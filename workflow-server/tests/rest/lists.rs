@@ -48,8 +48,13 @@ async fn filters_are_heeded(kind: Kind) {
     client.post("workflows", draft).await.is(201);
     client.post("workflows", json!({ "name": "other" })).await.is(201);
     for query in [
-        "project=p-1", "project_id=12", "domain=d-1", "app_name=shop", "q=quarter+sal",
-        "metadata=owner%3Dada&metadata=team.size%3D3", "tag=nightly",
+        "project=p-1",
+        "project_id=12",
+        "domain=d-1",
+        "app_name=shop",
+        "q=quarter+sal",
+        "metadata=owner%3Dada&metadata=team.size%3D3",
+        "tag=nightly",
     ] {
         let found = client.get(&format!("workflows?{query}")).await.is(200);
         let names: Vec<_> = found["items"].as_array().expect("items").iter().collect();
@@ -60,12 +65,18 @@ async fn filters_are_heeded(kind: Kind) {
     let stored = client.get(&of("stored")).await.is(200);
     assert_eq!(stored["items"].as_array().map(Vec::len), Some(2), "{stored}");
     let registered = client.get(&of("registered")).await.is(200);
-    assert!(registered.to_string().contains("\"greet\"") && !registered.to_string().contains("Sales"));
+    assert!(
+        registered.to_string().contains("\"greet\"") && !registered.to_string().contains("Sales")
+    );
     client.run("greet", json!("a")).await;
     client.run("broken", json!(null)).await;
     for (query, wanted) in [
-        ("status=failed", 1), ("status=completed", 1), ("workflow=greet", 1), ("since=1h", 2),
-        ("until=1h", 0), ("status=running", 0),
+        ("status=failed", 1),
+        ("status=completed", 1),
+        ("workflow=greet", 1),
+        ("since=1h", 2),
+        ("until=1h", 0),
+        ("status=running", 0),
     ] {
         let found = client.get(&format!("runs?{query}")).await.is(200);
         assert_eq!(found["items"].as_array().map(Vec::len), Some(wanted), "{query}");
@@ -76,31 +87,48 @@ async fn odd_texts_are_no_fault_of_the_server(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     for path in [
-        "workflows/%00", "workflows?q=%00", "workflows?project=a%00b", "workflows?tag=%00",
-        "workflows?metadata=a%3D%00", "workflows?molecule=%00", "runs?workflow=%00", "runs/%00",
-        "runs?idempotency_key=%00", "runs?since=0001-01-01T00:00:00Z",
-        "runs?until=9999-12-30T00:00:00Z", "overview?since=0001-01-01", "overview?since=19000y",
-        "workflows?q=%22*%29", "workflows?user=%00", "users?cursor=%00", "tokens?user=%00",
-        "jobs/%00", "configs/%00", "configs/..%2F..%2Fetc%2Fpasswd", "stats?workflow=%00",
-        "runs?workflow_id=9223372036854775807", "workflows?project_id=-9223372036854775808",
+        "workflows/%00",
+        "workflows?q=%00",
+        "workflows?project=a%00b",
+        "workflows?tag=%00",
+        "workflows?metadata=a%3D%00",
+        "workflows?molecule=%00",
+        "runs?workflow=%00",
+        "runs/%00",
+        "runs?idempotency_key=%00",
+        "runs?since=0001-01-01T00:00:00Z",
+        "runs?until=9999-12-30T00:00:00Z",
+        "overview?since=0001-01-01",
+        "overview?since=19000y",
+        "workflows?q=%22*%29",
+        "workflows?user=%00",
+        "users?cursor=%00",
+        "tokens?user=%00",
+        "jobs/%00",
+        "configs/%00",
+        "configs/..%2F..%2Fetc%2Fpasswd",
+        "stats?workflow=%00",
+        "runs?workflow_id=9223372036854775807",
+        "workflows?project_id=-9223372036854775808",
         "workflows?sort=executed&cursor=%00",
     ] {
         let answer = client.get(path).await;
         assert!(answer.status.as_u16() < 500, "{path}: {}", answer.text);
     }
     for body in [
-        json!({ "name": "a\u{0}b" }), json!({ "name": "a", "description": "\u{0}" }),
-        json!({ "name": "b", "metadata": { "a": "\u{0}" } }), json!({ "name": "" }),
+        json!({ "name": "a\u{0}b" }),
+        json!({ "name": "a", "description": "\u{0}" }),
+        json!({ "name": "b", "metadata": { "a": "\u{0}" } }),
+        json!({ "name": "" }),
         json!({ "name": "c", "dag_spec": { "\u{0}": "\u{0}" } }),
-        json!({ "name": "d", "slug": "\u{0}" }), json!({ "name": "e", "project": "\u{0}" }),
+        json!({ "name": "d", "slug": "\u{0}" }),
+        json!({ "name": "e", "project": "\u{0}" }),
         json!({ "name": "f", "molecules_used": ["\u{0}"] }),
     ] {
         let answer = client.post("workflows", body.clone()).await;
         assert!(answer.status.as_u16() < 500, "{body}: {}", answer.text);
     }
-    for body in [
-        json!({ "input": "\u{0}" }), json!({ "input": "a", "idempotency_key": "\u{0}" }),
-    ] {
+    for body in [json!({ "input": "\u{0}" }), json!({ "input": "a", "idempotency_key": "\u{0}" })] {
         let answer = client.post("workflows/greet/run?wait=30s", body.clone()).await;
         assert!(answer.status.as_u16() < 500, "{body}: {}", answer.text);
     }

@@ -66,7 +66,7 @@ fn assert_complete(pieces: &[Piece], from: u64, status: &str) {
         assert_eq!(event.data["sequence"], json!(event.id));
         assert_eq!(event.data["event"], event.event.as_str());
     }
-    assert_eq!(events.last().expect("events").event, "run_ended");
+    assert_eq!(events.last().expect("events").event, "run_completed");
 }
 
 async fn all_events_come_in_order(kind: Kind) {
@@ -133,7 +133,10 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
     };
     let (first, second) = (open().await, open().await);
     let third = open().await;
-    assert_eq!((third.status().as_u16(), &third.headers()["retry-after"]), (429, &"5".parse().expect("")));
+    assert_eq!(
+        (third.status().as_u16(), &third.headers()["retry-after"]),
+        (429, &"5".parse().expect(""))
+    );
     drop((first, second));
     let none = async || client.get("metrics").await.text.contains("workflow_http_streams 0");
     until("no stream is left", none).await;
@@ -143,8 +146,8 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
 async fn logs_are_followed(kind: Kind) {
     let site = Site::with(kind, |server| server.allow_commands(true)).await;
     let client = site.nobody();
-    let file = "name: loud\njobs:\n  - { name: say, command: echo one; until [ -e go ]; do sleep \
-                0.05; done; echo two }\n";
+    let file = "name: loud\njobs:\n  - { name: say, command: 'echo one; until [ -e go ]; do \
+                sleep 0.05; done; echo two' }\n";
     let id = client.create(file).await;
     let run = client.start(&id.to_string()).await;
     let path = format!("runs/{run}/logs");
