@@ -79,6 +79,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
+        if form(query).any(|(_, value)| value.contains('\0')) {
+            return Err(Problem::invalid("query", "holds a NUL, which no text here has"));
+        }
         let from = serde_html_form::Deserializer::new(form(query));
         serde_path_to_error::deserialize(from).map(Self).map_err(|error| {
             let path = error.path().to_string();
@@ -92,6 +95,21 @@ fn form(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
+/// Refuses a key that no run can have: the store keeps 255 characters, and no NUL.
+///
+/// # Errors
+///
+/// Fails when it is such a key.
+pub(crate) fn check_key(key: Option<&str>) -> Result<(), Problem> {
+    match key {
+        Some(key) if key.chars().count() > 255 || key.contains('\0') => {
+            let message = "is to have 255 characters at most, and no NUL";
+            Err(Problem::invalid("idempotency_key", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A part of the path.
 pub(crate) struct Path<T>(pub(crate) T);
 
@@ -99,6 +117,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if parts.uri.path().contains("%00") {
+            let detail = "the path holds a NUL, which no name here has";
+            return Err(Problem::not_found("no_such_path", detail));
+        }
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|path| Self(path.0))
             .map_err(|rejection| Problem::not_found("no_such_path", rejection.body_text()))

@@ -107,17 +107,17 @@ async fn sign_in(
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
             .retry_after(wait.as_secs() + 1));
     }
+    // It counts before it is checked, so that tries at the same time are counted, too.
+    throttle.failed(&said.username, Instant::now());
     let user = app.catalog.user(&said.username).await?.filter(|user| user.is_active);
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let Credentials { username, password } = said;
     let check = tokio::task::spawn_blocking(move || verify_password(&password, hash.as_deref()));
     let Some(user) = user else {
         _ = check.await;
-        throttle.failed(&username, Instant::now());
         return Err(wrong());
     };
     if !check.await.map_err(Problem::internal)? {
-        throttle.failed(&username, Instant::now());
         return Err(wrong());
     }
     throttle.passed(&username);

@@ -1,1 +1,45 @@
-//! Todo.
+//! What is not taken, and what every answer says.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, Kind, Site};
+
+#[tokio::test]
+async fn what_is_not_fit_is_not_taken() {
+    let site = Site::with(Kind::Sqlite, |server| server.body_limit(1000)).await;
+    let client = site.nobody();
+    let large = json!({ "name": "a", "description": "d".repeat(2000) });
+    client.post("workflows", large).await.is_problem(413, "too_large");
+    let send = async |kind: &str, body: &'static str| {
+        let request = client.request(Method::POST, "workflows").header("content-type", kind);
+        Answer::of(request.body(body)).await
+    };
+    send("text/html", "<p>").await.is_problem(415, "media_type");
+    send("application/json", "{").await.is_problem(400, "syntax");
+    let unknown = send("application/json", "{\"name\": \"a\", \"nam\": 1}").await;
+    assert_eq!(unknown.is_problem(422, "invalid")["errors"][0]["field"], "nam");
+    for limit in ["0", "1001", "-1", "x"] {
+        let problem = client.get(&format!("runs?limit={limit}")).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], "limit");
+    }
+    client.get("nowhere").await.is_problem(404, "no_such_path");
+    client.delete("runs").await.is_problem(405, "method");
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let site = Site::with(Kind::Sqlite, |it| it.allow_origin("https://a.example")).await;
+    let plain = Site::open(Kind::Sqlite).await;
+    for path in ["/", "/api/openapi.json", "/api/v1/runs", "/api/v1/nowhere", "/nowhere"] {
+        let answer = plain.nobody().get(path).await;
+        for name in ["x-content-type-options", "x-frame-options", "content-security-policy"] {
+            assert!(!answer.header(name).is_empty(), "{path}: {name}");
+        }
+        for (site, wanted) in [(&plain, ""), (&site, "https://a.example")] {
+            let request = site.nobody().request(Method::GET, path);
+            let answer = Answer::of(request.header("origin", "https://a.example")).await;
+            assert_eq!(answer.header("access-control-allow-origin"), wanted, "{path}");
+        }
+    }
+}

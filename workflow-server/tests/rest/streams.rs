@@ -66,7 +66,7 @@ fn assert_complete(pieces: &[Piece], from: u64, status: &str) {
         assert_eq!(event.data["sequence"], json!(event.id));
         assert_eq!(event.data["event"], event.event.as_str());
     }
-    assert_eq!(events.last().expect("events").event, "run_ended");
+    assert_eq!(events.last().expect("events").event, "run_completed");
 }
 
 async fn all_events_come_in_order(kind: Kind) {
@@ -146,8 +146,8 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
 async fn logs_are_followed(kind: Kind) {
     let site = Site::with(kind, |server| server.allow_commands(true)).await;
     let client = site.nobody();
-    let file = "name: loud\njobs:\n  - { name: say, command: echo one; until [ -e go ]; do sleep \
-                0.05; done; echo two }\n";
+    let file = "name: loud\njobs:\n  - { name: say, command: 'echo one; until [ -e go ]; do \
+                sleep 0.05; done; echo two' }\n";
     let id = client.create(file).await;
     let run = client.start(&id.to_string()).await;
     let path = format!("runs/{run}/logs");

@@ -17,8 +17,7 @@ async fn users_do_not_see_each_others(kind: Kind) {
     for (client, others) in [(&ada, &own), (&bob, &json!(run))] {
         let runs = client.get("runs").await.is(200);
         let runs = runs["items"].as_array().expect("runs").clone();
-        assert_eq!(runs.len(), 1, "{runs:?}");
-        assert_ne!(&runs[0]["id"], others);
+        assert!(!runs.is_empty() && runs.iter().all(|run| &run["id"] != others), "{runs:?}");
     }
     let workflows = bob.get("workflows?source=stored").await.is(200);
     assert!(!workflows.to_string().contains("hers"), "{workflows}");
@@ -31,7 +30,8 @@ async fn users_do_not_see_each_others(kind: Kind) {
         bob.get(&path).await.is_problem(404, "no_workflow");
     }
     let staff = site.user("root", Admin).await;
-    assert_eq!(staff.get("runs").await.is(200)["items"].as_array().map(Vec::len), Some(2));
+    let all = staff.get("runs").await.is(200).to_string();
+    assert!(all.contains(run) && all.contains(own.as_str().expect("an id")), "{all}");
     // What is registered is nobody's to change.
     assert_ne!(bob.patch("workflows/greet", json!({ "project": "p" })).await.status, 200);
 }

@@ -20,7 +20,7 @@ use super::super::problems::Problems;
 use super::{find, stored};
 use crate::app::App;
 use crate::begin;
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Path, check_key};
 use crate::identity::{May, Run};
 use crate::model::Started;
 use crate::problem::Problem;
@@ -122,6 +122,7 @@ pub(super) async fn retry(
         return Err(Problem::conflict("not_ended", detail));
     }
     let RetryDraft { failed_only, from, idempotency_key: key } = draft;
+    check_key(key.as_deref())?;
     let again = match (&from, failed_only) {
         (Some(_), true) => {
             return Err(Problem::invalid("from", "does not go with `failed_only`"));

@@ -16,7 +16,7 @@ use super::super::problems::Problems;
 use super::document;
 use crate::app::App;
 use crate::begin::{self, Begun};
-use crate::extract::{Asked, Body, Path};
+use crate::extract::{Asked, Body, Path, check_key};
 use crate::identity::{Caller, May, Run};
 use crate::model::time::span;
 use crate::model::{RunDocument, Started};
@@ -80,6 +80,7 @@ pub(super) async fn start(
         let message = format!("nobody serves `{queue}` here; leave it away, or say `default`");
         return Err(Problem::invalid("task_queue", message));
     }
+    check_key(draft.idempotency_key.as_deref())?;
     let workflow = caller.catalog(&app).workflow(&which).await?;
     if !workflow.is_active {
         let detail = format!("`{}` is not in use; set `is_active` to true first", workflow.name);
@@ -92,6 +93,10 @@ pub(super) async fn start(
         input: draft.input,
     };
     let begun = begin::begin(&app, &workflow, asked).await?;
+    if begun.handle.is_none() && caller.catalog(&app).run(begun.run).await?.is_none() {
+        let detail = "a run of somebody else began under this idempotency key; take another key";
+        return Err(Problem::conflict("key_taken", detail));
+    }
     let started = Started {
         run_id: begun.run.to_string(),
         workflow_id: workflow.id,
