@@ -98,9 +98,9 @@ pub trait Catalog: Store + Accounts {
     ///
     /// # pollster::block_on(async {
     /// let store = SqliteStore::open(":memory:").await?;
-    /// let entries = registry::list(&registry::Filter::default())?;
-    /// let known: Vec<_> =
-    ///     entries.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect();
+    /// let listed = registry::list()?;
+    /// let known = listed.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow()));
+    /// let known: Vec<_> = known.collect();
     /// store.announce(&known).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
