@@ -98,9 +98,10 @@ pub trait Catalog: Store + Accounts {
     ///
     /// # pollster::block_on(async {
     /// let store = SqliteStore::open(":memory:").await?;
-    /// let listed = registry::list()?;
-    /// let known = listed.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow()));
-    /// let known: Vec<_> = known.collect();
+    /// let known: Vec<_> = registry::list()?
+    ///     .into_iter()
+    ///     .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
+    ///     .collect();
     /// store.announce(&known).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
