@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run --example host_axum          # asks itself some questions, and ends
-//! cargo run --example host_axum -- serve # stays: open http://127.0.0.1:3000/workflows/
+//! cargo run --example host_axum -- serve # stays: open http://127.0.0.1:3000/workflows
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     let address = if stays { "127.0.0.1:3000" } else { "127.0.0.1:0" };
     let listener = TcpListener::bind(address).await?;
     let at = listener.local_addr()?;
-    println!("http://{at}/workflows/");
+    println!("http://{at}/workflows");
     let serving = tokio::spawn(async { axum::serve(listener, app).await });
     if stays {
         return Ok(serving.await??);

@@ -170,6 +170,14 @@ impl WorkflowFile {
         self
     }
 
+    /// Sets where relative paths of the file begin, and so where commands run that name no folder of
+    /// their own. Default: the folder that the file was loaded from, or the current directory.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.shared_mut().folder = folder.into();
+        self
+    }
+
     /// Sets where each run keeps a folder with its log. Default: `.workflow/runs` in the current
     /// directory.
     #[must_use]

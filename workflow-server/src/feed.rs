@@ -190,18 +190,7 @@ impl Feed {
             if from < progress.next {
                 return match self.seen(from) {
                     Some(frames) => Ok(Some(frames)),
-<<<<<<< HEAD
                     None => self.read(from).await,
-=======
-                    None => {
-                        let events = self.catalog.events(self.run, from, AT_ONCE).await?;
-                        if events.is_empty() {
-                            // The run was deleted meanwhile.
-                            return Ok(None);
-                        }
-                        Ok(Some(events.iter().map(frame).collect()))
-                    }
->>>>>>> stests
                 };
             }
             if progress.over || news.changed().await.is_err() {

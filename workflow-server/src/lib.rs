@@ -16,7 +16,10 @@
 //! # }
 //! ```
 //!
-//! or lets it serve by itself, with [`Server::serve`], as `workflow serve` does. The API is under
+//! The page is then at `/workflows`, which axum does not take for `/workflows/`; `nest_service`
+//! answers to both.
+//!
+//! Or it lets it serve by itself, with [`Server::serve`], as `workflow serve` does. The API is under
 //! `api/v1`, described by `api/openapi.json`, and the page is at the root.
 //!
 //! # Who may do what

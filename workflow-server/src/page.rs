@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -26,8 +27,11 @@ pub(crate) fn router() -> Router<Arc<App>> {
 }
 
 /// A file of the page; the page itself where the path is empty.
-async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+async fn asset(OriginalUri(asked): OriginalUri, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
+    if path.is_empty() && !asked.path().ends_with('/') {
+        return index_below(asked.path());
+    }
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Assets::get(path) else {
         let detail =
@@ -50,6 +54,17 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
         (header::ETAG, tag),
     ];
     (headers, file.data).into_response()
+}
+
+/// The page of a host that has it at a path without a slash at the end: what it refers to is below
+/// that path, which has to be said.
+fn index_below(path: &str) -> Response {
+    let text = Assets::get("index.html").map(|file| file.data).unwrap_or_default();
+    let path = path.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let base = format!("<head><base href=\"{path}/\">");
+    let page = String::from_utf8_lossy(&text).replacen("<head>", &base, 1);
+    let kind = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+    ([kind, (header::CACHE_CONTROL, "no-cache")], page).into_response()
 }
 
 fn tag(hash: &[u8; 32]) -> String {

@@ -17,7 +17,7 @@ pub(super) struct WorkflowsAsked {
     /// They belong to this project.
     project: Option<String>,
     /// They belong to the project with this number in the application that they come from.
-    project_id: Option<i64>,
+    project_id: Option<i32>,
     /// They belong to this business area.
     domain: Option<String>,
     /// They come from this application.
@@ -76,7 +76,7 @@ impl WorkflowsAsked {
     pub(super) fn query(self) -> Result<WorkflowQuery, Problem> {
         Ok(WorkflowQuery {
             project: self.project,
-            project_id: self.project_id,
+            project_id: self.project_id.map(i64::from),
             domain: self.domain,
             app_name: self.app_name,
             tag: self.tag,

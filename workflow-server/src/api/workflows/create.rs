@@ -149,7 +149,8 @@ impl WorkflowDraft {
 pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> {
     let file = WorkflowFile::parse("workflow.yaml", text).map_err(|wrong| Problem::from(&wrong))?;
     app.admit(&file)?;
-    Ok(file.runs_dir(app.options.folder.join(".workflow/runs")))
+    let folder = std::path::absolute(&app.options.folder).map_err(Problem::internal)?;
+    Ok(file.runs_dir(folder.join(".workflow/runs")).folder(folder))
 }
 
 /// What the store keeps of a file.
