@@ -13,10 +13,11 @@ async fn a_host_mounts_it_under_a_prefix() {
     let app = Router::new().nest("/workflows", router);
     tokio::spawn(async { axum::serve(listener, app).await });
     let client = Client { http: reqwest::Client::new(), base, token: None };
-    let page = client.get("").await;
-    page.is(200);
-    assert!(page.text.contains("<base href=\"/workflows/\">"), "{}", page.text);
-    assert!(page.text.contains("./assets/"), "{}", page.text);
+    let page = client.http.get(&client.base).send().await.expect("an answer");
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.expect("a page");
+    assert!(page.contains("<base href=\"/workflows/\">"), "{page}");
+    assert!(page.contains("./assets/"), "{page}");
     client.get("/api/openapi.json").await.is(200);
     assert_eq!(client.run("greet", json!("host")).await["result"], "hello host");
     client.get("/api/workflows/runs/").await.is(200);

@@ -21,7 +21,8 @@ use crate::value::{Value, clean, clean_json, to_micros};
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
     check_name(&new.name)?;
     let metadata = &new.metadata;
-    let slug = new.slug.clone().unwrap_or_else(|| slug(&new.name));
+    let given = new.slug.as_deref().map(|slug| clean(slug).into_owned());
+    let slug = given.unwrap_or_else(|| slug(&new.name));
     let or_said = |given: &Option<String>, said: Option<&str>| {
         given.as_deref().or(said).map(|text| clean(text).into_owned())
     };
@@ -47,7 +48,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
         clean_json(&Json::Object(metadata.as_object().clone())),
         clean_json(&tags(metadata)),
     ];
-    let definition = new.definition.as_ref().map(Json::to_string);
+    let definition = new.definition.as_ref().map(clean_json);
     let now = to_micros(SystemTime::now());
     let values = [
         Value::Int(new.project_id.into()),
