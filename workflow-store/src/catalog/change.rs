@@ -136,7 +136,7 @@ pub(crate) fn update(
     let project = text(&change.project, metadata.project(), &old.project);
     let domain = text(&change.domain, metadata.domain(), &old.domain);
     let tags = if said { tags(&metadata) } else { old.tags.clone().into() };
-    let definition = change.definition.as_ref().or(old.definition.as_ref()).map(Json::to_string);
+    let definition = change.definition.as_ref().or(old.definition.as_ref()).map(clean_json);
     let molecules: Json = match &change.molecules_used {
         Some(molecules) => molecules.clone().into(),
         None => old.molecules_used.into(),
