@@ -1,5 +1,7 @@
 //! What a request asks with: its body and its query, read with the place of what is wrong.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -52,9 +54,14 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// The longest that a body may take to come.
+const LONGEST_BODY: Duration = Duration::from_secs(30);
+
 /// Reads a body as far as the server takes it.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let body = tokio::time::timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
+    let body = body.map_err(|_| Problem::late("the body took too long to come"))?;
+    body.map_err(|rejection| {
         let status = rejection.status();
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => {

@@ -112,6 +112,7 @@ async fn sign_in(
     let user = app.catalog.user(&said.username).await?.filter(|user| user.is_active);
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let Credentials { username, password } = said;
+    let turn = app.doorman.hashing.acquire().await.map_err(Problem::internal)?;
     let check = tokio::task::spawn_blocking(move || verify_password(&password, hash.as_deref()));
     let Some(user) = user else {
         _ = check.await;
@@ -120,6 +121,7 @@ async fn sign_in(
     if !check.await.map_err(Problem::internal)? {
         return Err(wrong());
     }
+    drop(turn);
     throttle.passed(&username);
     let cookie = Secret::random("").map_err(Problem::internal)?;
     let csrf = Secret::random("").map_err(Problem::internal)?.into_text();

@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
 use workflow_store::{Catalog, TokenScope};
 
+use tokio::sync::Semaphore;
+
 use super::{Authenticator, Caller, KnownBy, Throttle, digest};
 use crate::options::Options;
 use crate::problem::Problem;
@@ -25,6 +27,8 @@ pub(crate) struct Doorman {
     /// When it was seen last that there are none.
     none_at: Mutex<Option<Instant>>,
     pub(crate) throttle: Throttle,
+    /// Passwords are checked by a few at a time: each check takes 19 MiB.
+    pub(crate) hashing: Semaphore,
 }
 
 /// How long it is taken for granted that there are still no accounts.
@@ -32,6 +36,9 @@ const NONE_FOR: Duration = Duration::from_millis(100);
 
 /// How long a session lasts.
 pub(crate) const SESSION_TIME: Duration = Duration::from_secs(14 * 86_400);
+
+/// How many passwords are checked at once.
+const AT_ONCE: usize = 4;
 
 /// The cookie of a session.
 pub(crate) const COOKIE_NAME: &str = "workflow_session";
@@ -42,7 +49,8 @@ const CSRF: &str = "x-csrf-token";
 impl Doorman {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
         let (has_accounts, throttle) = (AtomicBool::new(false), Throttle::default());
-        Self { catalog, host, has_accounts, none_at: Mutex::default(), throttle }
+        let hashing = Semaphore::new(AT_ONCE);
+        Self { catalog, host, has_accounts, none_at: Mutex::default(), throttle, hashing }
     }
 
     /// Whether the host says who sends a request.

@@ -1,9 +1,17 @@
 //! What is not taken, and what every answer says.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Answer, Kind, Site};
+
+#[tokio::test]
+async fn what_takes_too_long_is_said_as_other_problems_are() {
+    let site = Site::with(Kind::Sqlite, |server| server.timeout(Duration::ZERO)).await;
+    site.nobody().get("workflows").await.is_problem(408, "timeout");
+}
 
 #[tokio::test]
 async fn what_is_not_fit_is_not_taken() {
