@@ -2,15 +2,16 @@
 //! says itself who its users are.
 //!
 //! ```sh
-//! cargo run --example host_axum          # asks itself some questions, and ends
-//! cargo run --example host_axum -- serve # stays: open http://127.0.0.1:3000/workflows
+//! cargo run --example host_axum
 //! ```
+//! asks itself some questions; with `-- serve` it stays at <http://127.0.0.1:3000/workflows>.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::http::request::Parts;
-use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use workflow_core::prelude::*;
@@ -28,7 +29,7 @@ fn bakery(flow: &mut Flow, loaves: &u32) -> Handle<String> {
     flow.job(bake(loaves))
 }
 
-/// Users as this application knows them. A real one reads its session here.
+/// Users as this application knows them: here one would read its sessions.
 struct Users;
 
 #[async_trait::async_trait]
@@ -43,50 +44,36 @@ impl Authenticator for Users {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let stays = std::env::args().any(|argument| argument == "serve");
     let store = SqliteStore::open(folder.path().join("workflows.db")).await?;
     let engine = Engine::builder().store(store).build();
+    let stays = std::env::args().any(|argument| argument == "serve");
     let workflows = match stays {
         // Without an authenticator and without accounts, this machine may do everything.
         true => workflow_server::router(engine),
         false => Server::new(engine).authenticator(Users).router(),
     };
-    let app = Router::new()
-        .route("/", get(async || "the application's own page\n"))
-        .nest("/workflows", workflows);
-    let address = if stays { "127.0.0.1:3000" } else { "127.0.0.1:0" };
-    let listener = TcpListener::bind(address).await?;
+    let app = Router::new().nest("/workflows", workflows);
+    let listener = TcpListener::bind(if stays { "127.0.0.1:3000" } else { "127.0.0.1:0" }).await?;
     let at = listener.local_addr()?;
-    println!("http://{at}/workflows");
     let serving = tokio::spawn(async { axum::serve(listener, app).await });
     if stays {
         return Ok(serving.await??);
     }
     let run = "POST /workflows/api/v1/workflows/bakery/run?wait=10s";
-    println!("nobody: {}", ask(at, run, "", r#"{"input": 3}"#).await?);
-    println!("ada: {}", ask(at, run, "X-User: ada\r\n", r#"{"input": 3}"#).await?);
-    let runs = "GET /workflows/api/v1/runs";
-    println!("bob sees {}", ask(at, runs, "X-User: bob\r\n", "").await?);
+    println!("nobody: {}", ask(at, run, "nobody: -", r#"{"input": 3}"#).await?);
+    println!("ada: {}", ask(at, run, "x-user: ada", r#"{"input": 3}"#).await?);
+    println!("bob: {}", ask(at, "GET /workflows/api/v1/runs", "x-user: bob", "").await?);
     Ok(())
 }
 
-/// Asks as a browser would; returns the first line of the answer, and its body.
-async fn ask(
-    at: std::net::SocketAddr,
-    what: &str,
-    headers: &str,
-    body: &str,
-) -> anyhow::Result<String> {
+/// Asks as a browser would, and returns the answer.
+async fn ask(at: SocketAddr, what: &str, header: &str, body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(at).await?;
     let length = body.len();
-    let request = format!(
-        "{what} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n{headers}\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).await?;
+    let head = format!("{what} HTTP/1.0\r\nHost: {at}\r\n{header}\r\nContent-Length: {length}");
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let status = answer.lines().next().unwrap_or_default().to_owned();
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok(format!("{status}\n  {body}"))
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    Ok(format!("{}\n  {body}", head.lines().next().unwrap_or_default()))
 }
