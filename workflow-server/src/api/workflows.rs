@@ -4,7 +4,6 @@ mod asked;
 mod create;
 mod graph;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,14 +15,13 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_store::{Catalog, MetadataChange, Source, StoredWorkflow, WorkflowChange};
+use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
 use crate::identity::{Caller, May, Read, Write};
-use crate::model::time::text;
-use crate::model::{Listed, Recent, Workflow, WorkflowDocument};
+use crate::model::{Listed, Workflow, WorkflowDocument};
 use crate::problem::Problem;
 
 use asked::WorkflowsAsked;
@@ -49,43 +47,18 @@ async fn list(
 ) -> Result<Json<Listed<Workflow>>, Problem> {
     let catalog = caller.catalog(&app);
     let page = catalog.workflows(asked.query()?).await?;
-    let mut recent = recent(&*catalog, &page.items).await?;
-    Ok(Json(Listed::of(page, |workflow| {
-        let recent = recent.remove(&workflow.id).unwrap_or_default();
-        Workflow::new(workflow, recent)
-    })))
-}
-
-/// The last runs of each workflow.
-async fn recent(
-    catalog: &dyn Catalog,
-    workflows: &[StoredWorkflow],
-) -> Result<HashMap<i64, Vec<Recent>>, Problem> {
-    let ids: Vec<i64> = workflows.iter().map(|workflow| workflow.id).collect();
-    let mut recent: HashMap<i64, Vec<Recent>> = HashMap::new();
-    // The catalog has the newest first.
-    for run in catalog.recent(&ids, RECENT).await?.into_iter().rev() {
-        recent.entry(run.workflow_id).or_default().push(Recent {
-            id: run.id.to_string(),
-            status: run.status.as_str(),
-            started_at: text(run.started_at),
-            duration_seconds: run.duration.map(|time| time.as_secs_f64()),
-        });
-    }
-    Ok(recent)
+    Ok(Json(Listed::of(page, Workflow::new)))
 }
 
 /// A workflow with all that is known of it.
 pub(super) async fn document(
     app: &App,
     caller: &Caller,
-    workflow: StoredWorkflow,
+    mut workflow: StoredWorkflow,
 ) -> Result<WorkflowDocument, Problem> {
-    let catalog = caller.catalog(app);
-    let mut recent = recent(&*catalog, std::slice::from_ref(&workflow)).await?;
-    let recent = recent.remove(&workflow.id).unwrap_or_default();
+    workflow.recent = caller.catalog(app).recent(&[workflow.id], RECENT).await?;
     let editable = caller.may_write() && (caller.is_staff || workflow.source != Source::Registered);
-    Ok(WorkflowDocument::new(workflow, recent, editable))
+    Ok(WorkflowDocument::new(workflow, editable))
 }
 
 /// Shows a workflow, by its id, slug or name.

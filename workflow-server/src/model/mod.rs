@@ -10,4 +10,4 @@ pub(crate) use page::Listed;
 pub(crate) use record::{Attempt, Bar, Record};
 pub(crate) use run::{Run, RunDocument, Started};
 pub(crate) use time::Limit;
-pub(crate) use workflow::{Recent, Workflow, WorkflowDocument};
+pub(crate) use workflow::{Workflow, WorkflowDocument};

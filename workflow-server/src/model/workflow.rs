@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
 use workflow_core::{Metadata, Status, WorkflowFile, registry};
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::{RecentRun, Source, StoredWorkflow};
 
 use super::time::text;
 use crate::schedule::Times;
@@ -99,9 +99,21 @@ pub(crate) struct Recent {
     pub(crate) duration_seconds: Option<f64>,
 }
 
+impl Recent {
+    fn new(run: &RecentRun) -> Self {
+        Self {
+            id: run.id.to_string(),
+            status: run.status.as_str(),
+            started_at: text(run.started_at),
+            duration_seconds: run.duration.map(|time| time.as_secs_f64()),
+        }
+    }
+}
+
 impl Workflow {
-    /// The workflow with its last runs, newest last.
-    pub(crate) fn new(of: StoredWorkflow, recent: Vec<Recent>) -> Self {
+    pub(crate) fn new(of: StoredWorkflow) -> Self {
+        // The catalog has the newest first.
+        let recent: Vec<Recent> = of.recent.iter().rev().map(Recent::new).collect();
         let ended = recent.iter().filter(|run| run.status != "pending" && run.status != "running");
         let good = ended.clone().filter(|run| run.status == Status::Completed.as_str()).count();
         let ended = ended.count();
@@ -195,7 +207,7 @@ struct Location {
 }
 
 impl WorkflowDocument {
-    pub(crate) fn new(of: StoredWorkflow, recent: Vec<Recent>, editable: bool) -> Self {
+    pub(crate) fn new(of: StoredWorkflow, editable: bool) -> Self {
         let is_code = of.source == Source::Registered;
         let entry = registry::get(&of.name).ok().filter(|_| is_code);
         let (dag_spec, definition) = (of.dag_spec.clone(), of.definition.clone());
@@ -209,7 +221,7 @@ impl WorkflowDocument {
             location: location.map(|at| Location { file: at.file.to_owned(), line: at.line }),
             definition: definition.as_ref().and_then(file),
             editable,
-            workflow: Workflow::new(of, recent),
+            workflow: Workflow::new(of),
         }
     }
 }

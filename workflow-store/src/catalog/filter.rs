@@ -48,6 +48,8 @@ pub struct WorkflowQuery {
     pub limit: Option<usize>,
     /// What is read of each. Default: all.
     pub detail: WorkflowDetail,
+    /// How many of its last runs each comes with, 100 at most. Default: none.
+    pub recent: usize,
 }
 
 /// What is read of listed workflows.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use workflow_core::{LookupError, Metadata, Workflow, WorkflowSnapshot};
 
-use super::time;
+use super::{RecentRun, time};
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::value::{Row, Value};
 
@@ -64,6 +64,9 @@ pub struct StoredWorkflow {
     /// When it was last changed.
     #[serde(serialize_with = "time::serialize")]
     pub updated_at: SystemTime,
+    /// Its last runs, newest first, as many as a list of workflows was asked for.
+    #[serde(skip)]
+    pub recent: Vec<RecentRun>,
 }
 
 impl StoredWorkflow {
@@ -165,6 +168,7 @@ pub(crate) fn read(row: &Row) -> Result<StoredWorkflow, SqlError> {
         last_executed_at: row.maybe_time(20)?,
         created_at: row.time(21)?,
         updated_at: row.time(22)?,
+        recent: Vec::new(),
     })
 }
 

@@ -4,8 +4,11 @@
 //! condition is so selective, the index of the order leads, and a page is full soon; for the names
 //! of a project, an index has both.
 
+use std::collections::HashMap;
+
 use super::filter::{Condition, WorkflowDetail, WorkflowQuery, WorkflowSort};
 use super::page::{Cursor, Page, cut, size};
+use super::recent::{self, RecentRun};
 use super::workflow::{BRIEF, COLUMNS, StoredWorkflow, read};
 use crate::accounts;
 use crate::operation::Answer;
@@ -45,7 +48,27 @@ pub(crate) fn workflows(
     let statement = select(columns, query.sort, &conditions, leader, cursor.as_ref(), size)?;
     let rows = statement.query(sql)?;
     let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Ok(cut(items, size, |last| cursor_of(query.sort, last).write(order)))
+    let mut page = cut(items, size, |last| cursor_of(query.sort, last).write(order));
+    add_recent(sql, sight, query.recent, &mut page.items)?;
+    Ok(page)
+}
+
+/// Gives each workflow its last runs.
+fn add_recent(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    each: usize,
+    workflows: &mut [StoredWorkflow],
+) -> Answer<()> {
+    let ids: Vec<i64> = workflows.iter().map(|workflow| workflow.id).collect();
+    let mut recent: HashMap<i64, Vec<RecentRun>> = HashMap::new();
+    for run in recent::recent(sql, sight, &ids, each)? {
+        recent.entry(run.workflow_id).or_default().push(run);
+    }
+    for workflow in workflows {
+        workflow.recent = recent.remove(&workflow.id).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The condition that fewest workflows meet, if these are few.

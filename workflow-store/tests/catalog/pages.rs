@@ -62,6 +62,10 @@ pub(crate) async fn the_last_runs_of_many_workflows(place: Place) {
     assert_eq!(short, wanted);
     assert_eq!(found[1].duration, Some(Duration::from_millis(20)));
     assert_eq!((found[2].duration, found[4].duration), (None, None));
+    let query = WorkflowQuery { recent: 2, ..WorkflowQuery::default() };
+    let listed = place.other.workflows(query).await.expect("read").items;
+    let of = |name: &str| listed.iter().find(|it| it.name == name).expect("listed").recent.clone();
+    assert_eq!([of("mine"), of("code"), of("quiet")].concat(), found);
     let seen = alice(&place).recent(&numbers, 9).await.expect("read");
     let seen: Vec<_> = seen.into_iter().map(|run| run.id).collect();
     assert_eq!(seen, [ids[2], ids[1], ids[0], ids[3]]);

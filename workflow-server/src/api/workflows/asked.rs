@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 use workflow_core::Status;
 use workflow_store::{Source, WorkflowDetail, WorkflowQuery, WorkflowSort};
 
+use super::RECENT;
 use crate::model::Limit;
 use crate::problem::Problem;
 
@@ -99,6 +100,7 @@ impl WorkflowsAsked {
             after: self.cursor,
             limit: self.limit.map(|limit| limit.0),
             detail: WorkflowDetail::Brief,
+            recent: RECENT,
         })
     }
 }
