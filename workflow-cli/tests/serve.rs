@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 
 fn workflow(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
@@ -32,7 +32,12 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, open: bool) -> Self {
-        let mut child = workflow(folder)
+        Self::by(workflow(folder), open)
+    }
+
+    /// Starts it with a command that becomes the binary.
+    fn by(mut command: Command, open: bool) -> Self {
+        let mut child = command
             .args(["serve", "--address", "127.0.0.1:0"])
             .stderr(Stdio::piped())
             .spawn()
@@ -65,10 +70,14 @@ impl Server {
         (status.expect("a status"), body.to_owned())
     }
 
+    fn id(&self) -> Pid {
+        let id = i32::try_from(self.child.id()).expect("an id");
+        Pid::from_raw(id).expect("an id")
+    }
+
     /// Asks it to end, and sees to it that it does so well.
     fn end(mut self) {
-        let id = i32::try_from(self.child.id()).expect("an id");
-        kill_process(Pid::from_raw(id).expect("an id"), Signal::TERM).expect("signalled");
+        kill_process(self.id(), Signal::TERM).expect("signalled");
         assert_eq!(self.child.wait().expect("ended").code(), Some(0));
         let mut rest = String::new();
         self.rest.read_to_string(&mut rest).expect("read");
@@ -126,4 +135,39 @@ fn a_public_address_is_refused_without_accounts() {
     let (_, said, code) = told(serve, "");
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("there are no accounts") && said.contains("user add"), "{said}");
+}
+
+/// A file that may not grow any more fails as a full disk does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_what_was_said_to_be_kept_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes.
+    let bound = "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" \"$@\"";
+    command.args(["-c", bound, env!("CARGO_BIN_EXE_workflow")]);
+    command.current_dir(folder.path()).env("WORKFLOW_DB", folder.path().join("w.db"));
+    let server = Server::by(command, true);
+    let create = |number: usize| {
+        let text = "d".repeat(50_000);
+        let body = format!(r#"{{"name": "w{number}", "description": "{text}"}}"#);
+        server.ask("POST /api/v1/workflows", "", &body)
+    };
+    let refused = (0..100).map(|number| (number, create(number))).find(|(_, it)| it.0 != 201);
+    let (kept, (status, problem)) = refused.expect("no room at some time");
+    assert!(kept > 5, "{kept}");
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem.contains("store_unavailable") && problem.contains("disk"), "{problem}");
+    // What is there is still shown.
+    let (status, listed) = server.ask("GET /api/v1/workflows?limit=1000", "", "");
+    assert_eq!((status, listed.matches("\"slug\":").count()), (200, kept));
+    let limit = Rlimit { current: None, maximum: None };
+    rustix::process::prlimit(Some(server.id()), Resource::Fsize, limit).expect("room");
+    let (status, answer) = create(kept);
+    assert_eq!(status, 201, "{answer}");
+    let (_, listed) = server.ask("GET /api/v1/workflows?limit=1000", "", "");
+    assert_eq!(listed.matches("\"slug\":").count(), kept + 1);
+    let mut child = server.child;
+    child.kill().expect("killed");
+    child.wait().expect("ended");
 }

@@ -164,11 +164,23 @@ impl From<CatalogError> for Problem {
             }
             CatalogError::Metadata(_) => Self::invalid("metadata", text),
             CatalogError::Invalid { field, found, cure } => {
-                Self::invalid(field.trim_start_matches("the "), format!("is {found}; {cure}"))
+                Self::invalid(field_of(field), format!("is {found}; {cure}"))
             }
             CatalogError::Import { .. } => Self::invalid("body", text),
             other => Self::internal(other),
         }
+    }
+}
+
+/// The field of a request for what the store calls it.
+fn field_of(what: &str) -> &str {
+    match what {
+        "the name of the workflow" | "the name of the token" => "name",
+        "the name of the project" => "project_name",
+        "the name of the application" => "app_name",
+        "the outcome" => "result_data",
+        "the user" => "username",
+        other => other.trim_start_matches("the "),
     }
 }
 

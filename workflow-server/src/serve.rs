@@ -1,10 +1,10 @@
 //! A server by itself.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum_server::Handle;
 use workflow_core::StoreError;
 use workflow_store::CatalogError;
 
@@ -39,6 +39,8 @@ pub enum ServeError {
 
 /// How long requests under way may take when the server is to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// The least time that a client has for the head of a request.
+const LEAST_FOR_HEAD: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves until `stop` ends; and meanwhile takes up runs that were left behind, or left to
@@ -63,28 +65,28 @@ impl Server {
             return Err(ServeError::Open(address));
         }
         self.options.loopback_only = open;
-        let listen = TcpListener::bind(address).await;
+        let for_head = self.options.timeout.max(LEAST_FOR_HEAD);
+        let listen = TcpListener::bind(address);
         let listener = listen.map_err(|error| ServeError::Listen { address, error })?;
         let at = listener.local_addr()?;
+        let handle = Handle::new();
+        let mut server = axum_server::from_tcp(listener)?
+            .handle(handle.clone())
+            .first_request_timeout(for_head)
+            .http1_only();
+        server.http_builder().http1().header_read_timeout(for_head);
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let app = self.app();
-        let worker = tokio::spawn(take_up(app.engine().clone(), until(stopped.clone())));
+        let worker = tokio::spawn(take_up(app.engine().clone(), until(stopped)));
         let schedules = tokio::spawn(schedule::keep(app.clone()));
         let service = around(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
         tokio::spawn(async move {
             stop.await;
             stopping.send_replace(true);
+            handle.graceful_shutdown(Some(GRACE));
         });
-        let serving = axum::serve(listener, service).with_graceful_shutdown(until(stopped.clone()));
-        let late = async {
-            until(stopped).await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            served = serving => served?,
-            () = late => tracing::warn!("requests under way were cut off"),
-        }
+        server.serve(service).await?;
         schedules.abort();
         _ = worker.await;
         Ok(())

@@ -89,8 +89,10 @@ impl Server {
         self
     }
 
-    /// Sets the longest that a request may take. Default: 30 s. Streams, and requests that wait
-    /// for a run, may take longer.
+    /// Sets the longest that a request may take to come, and to be answered. Default: 30 s.
+    /// Streams, and requests that wait for a run, may be answered for longer. A connection is
+    /// closed after the same time, a second at least, without a whole head of a request;
+    /// [`Server::router`] leaves that to the host.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self

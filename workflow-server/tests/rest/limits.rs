@@ -51,3 +51,24 @@ async fn every_answer_has_its_headers() {
         }
     }
 }
+
+#[tokio::test]
+async fn pages_of_named_origins_may_ask_first() {
+    let site = Site::with(Kind::Sqlite, |it| it.allow_origin("https://a.example")).await;
+    let plain = Site::open(Kind::Sqlite).await;
+    for (site, origin, wanted) in [
+        (&site, "https://a.example", "https://a.example"),
+        (&site, "https://b.example", ""),
+        (&plain, "https://a.example", ""),
+    ] {
+        let ask = site.nobody().request(Method::OPTIONS, "runs").header("origin", origin);
+        let ask = ask.header("access-control-request-method", "PATCH");
+        let ask = ask.header("access-control-request-headers", "content-type,x-csrf-token");
+        let answer = Answer::of(ask).await;
+        assert_eq!(answer.header("access-control-allow-origin"), wanted, "{origin}");
+        if !wanted.is_empty() {
+            let methods = answer.header("access-control-allow-methods");
+            assert!(methods.contains("PATCH"), "{methods}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The API through real servers on this machine, with stores of SQLite and of PostgreSQL.
 
+mod changes;
 #[path = "../../../workflow-store/tests/cluster/mod.rs"]
 mod cluster;
 mod documents;
@@ -11,6 +12,7 @@ mod outage;
 mod rights;
 mod runs;
 mod sessions;
+mod slow;
 mod spelling;
 mod streams;
 mod support;

@@ -1,0 +1,121 @@
+//! Workflows are changed, runs reported on and repeated.
+
+use serde_json::json;
+
+use crate::support::{Kind, Site, until, with_both};
+
+with_both!(
+    a_workflow_is_changed_field_by_field,
+    a_change_that_is_not_fit_changes_nothing,
+    reports_are_taken_in_order,
+    a_run_is_repeated_from_where_it_failed,
+);
+
+async fn a_workflow_is_changed_field_by_field(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let metadata = json!({ "owner": "old-team", "tags": ["a"], "size": { "cpu": 1, "mem": 2 } });
+    let new = json!({ "name": "etl", "project": "old", "metadata": metadata });
+    let made = client.post("workflows", new).await.is(201);
+    let merge = json!({ "owner": null, "size": { "cpu": 4 } });
+    let change = json!({ "name": "etl 2", "project": "new", "domain": "sales",
+        "description": "Loads orders", "merge_metadata": merge });
+    let changed = client.patch("workflows/etl", change).await.is(200);
+    assert_eq!((&changed["name"], &changed["slug"]), (&json!("etl 2"), &made["slug"]));
+    assert_eq!((&changed["project"], &changed["domain"]), (&json!("new"), &json!("sales")));
+    assert_eq!(changed["description"], "Loads orders");
+    assert_eq!(changed["metadata"], json!({ "tags": ["a"], "size": { "cpu": 4, "mem": 2 } }));
+    assert_eq!(changed["tags"], json!(["a"]));
+    // What is not named stays; what is empty goes.
+    let change = json!({ "project": "", "metadata": { "tags": ["b"] } });
+    let changed = client.patch("workflows/etl", change).await.is(200);
+    assert_eq!((&changed["project"], &changed["tags"]), (&json!(null), &json!(["b"])));
+    assert_eq!(changed["domain"], "sales");
+    let graph = json!({ "nodes": [{ "id": "n" }], "edges": [] });
+    let changed = client.patch("workflows/etl", json!({ "dag_spec": graph })).await.is(200);
+    assert_eq!(changed["dag_spec"]["nodes"][0]["id"], "n");
+    let shown = client.get("workflows/etl").await.is(200);
+    assert_eq!(shown, changed);
+    for (filter, found) in [("tag=b", 1), ("tag=a", 0), ("domain=sales", 1), ("project=new", 0)] {
+        let listed = client.get(&format!("workflows?source=stored&{filter}")).await.is(200);
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(found), "{filter}");
+    }
+}
+
+async fn a_change_that_is_not_fit_changes_nothing(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    client.post("workflows", json!({ "name": "w", "project": "p" })).await.is(201);
+    let before = client.get("workflows/w").await.is(200);
+    for (change, field) in [
+        (json!({ "project": "q", "metadata": [1] }), "metadata"),
+        (json!({ "project": "q", "metadata": {}, "merge_metadata": {} }), "merge_metadata"),
+        (json!({ "project": "q", "name": "" }), "name"),
+        (json!({ "project": "q", "slug": "x" }), "slug"),
+        (json!({ "project": "q", "is_active": "yes" }), "is_active"),
+        (json!({ "project": "q", "yaml": "name: x\njobs: 7" }), "2:7"),
+    ] {
+        let problem = client.patch("workflows/w", change.clone()).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], field, "{change}: {problem}");
+    }
+    client.patch("workflows/none", json!({})).await.is_problem(404, "no_workflow");
+    assert_eq!(client.get("workflows/w").await.is(200), before);
+}
+
+async fn reports_are_taken_in_order(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let ended = client.run("greet", json!("ada")).await;
+    let path = format!("runs/{}", ended["run_id"].as_str().expect("an id"));
+    let back = client.patch(&path, json!({ "status": "running" })).await;
+    let problem = back.is_problem(409, "transition");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.contains("completed") && detail.contains("running"), "{detail}");
+    client.patch(&path, json!({ "status": "done" })).await.is_problem(422, "invalid");
+    let gated = client.start("gated").await;
+    let path = format!("runs/{gated}");
+    let runs = async || client.get(&path).await.is(200)["status"] == "running";
+    until("it runs", runs).await;
+    client.patch(&path, json!({ "status": "success" })).await.is_problem(409, "driven");
+    client.post(&format!("{path}/cancel"), json!({})).await.is(202);
+}
+
+const FAILING: &str = "
+name: half
+jobs:
+  - name: first
+    command: echo once >> first.txt
+  - name: second
+    command: test -f good
+    depends_on: [first]
+";
+
+async fn a_run_is_repeated_from_where_it_failed(kind: Kind) {
+    let site = Site::with(kind, |server| server.allow_commands(true)).await;
+    let client = &site.nobody();
+    let workflow = client.create(FAILING).await.to_string();
+    let failed = client.run(&workflow, json!(null)).await;
+    assert_eq!(failed["status"], "failed", "{failed}");
+    let run = failed["run_id"].as_str().expect("an id");
+    let retry = format!("runs/{run}/retry");
+    let unknown = client.post(&retry, json!({ "from": "third" })).await;
+    assert_eq!(unknown.is_problem(422, "invalid")["errors"][0]["field"], "from");
+    std::fs::write(site.folder.path().join("good"), "").expect("written");
+    let mut times = 1;
+    for (how, again) in
+        [(json!({ "failed_only": true }), 0), (json!({ "from": "first" }), 1), (json!({}), 1)]
+    {
+        let repeated = client.post(&retry, how.clone()).await.is(202);
+        let id = repeated["run_id"].as_str().expect("an id");
+        assert_ne!(id, run);
+        let path = &format!("runs/{id}");
+        until("it ends", async || client.get(path).await.is(200)["status"] == "completed").await;
+        times += again;
+        let made = std::fs::read_to_string(site.folder.path().join("first.txt")).expect("a text");
+        assert_eq!(made.lines().count(), times, "{how}");
+    }
+    let gated = client.start("gated").await;
+    let early = client.post(&format!("runs/{gated}/retry"), json!({})).await;
+    assert_eq!(early.status, 409, "{}", early.text);
+    client.post(&format!("runs/{gated}/cancel"), json!({})).await.is(202);
+}
