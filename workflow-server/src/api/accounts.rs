@@ -152,11 +152,15 @@ async fn change_user(
     Body(patch): Body<AccountPatch>,
 ) -> Result<Json<Account>, Problem> {
     let AccountPatch { password, is_staff, is_active } = patch;
-    let is_own =
-        caller.user.as_deref() == Some(&username) && is_staff.is_none() && is_active.is_none();
-    if caller.scope < TokenScope::Admin || !(caller.is_staff || is_own) {
+    let is_own = caller.user.as_deref() == Some(&username);
+    let is_password_alone = is_staff.is_none() && is_active.is_none();
+    if caller.scope < TokenScope::Admin || !(caller.is_staff || (is_own && is_password_alone)) {
         let detail = "only staff may change accounts; of your own you may change the password";
         return Err(Problem::forbidden("staff_only", detail));
+    }
+    if is_own && (is_staff == Some(false) || is_active == Some(false)) {
+        let detail = "nobody locks themselves out; have somebody else of the staff do it";
+        return Err(Problem::conflict("own_account", detail));
     }
     let password = match password {
         Some(password) => Some(hashed(password).await?.into_hash()),

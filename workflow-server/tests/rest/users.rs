@@ -5,7 +5,11 @@ use workflow_store::TokenScope::{Admin, Write};
 
 use crate::support::{Kind, Site, with_both};
 
-with_both!(users_do_not_see_each_others, a_key_of_another_tells_nothing);
+with_both!(
+    nobody_of_the_staff_locks_themselves_out,
+    users_do_not_see_each_others,
+    a_key_of_another_tells_nothing
+);
 
 async fn users_do_not_see_each_others(kind: Kind) {
     let site = Site::closed(kind).await;
@@ -45,4 +49,16 @@ async fn a_key_of_another_tells_nothing(kind: Kind) {
     let id = hers["run_id"].as_str().expect("an id");
     assert!(!answer.text.contains(id), "{}", answer.text);
     answer.is_problem(409, "key_taken");
+}
+
+async fn nobody_of_the_staff_locks_themselves_out(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let root = site.user("root", Admin).await;
+    for change in [json!({ "is_staff": false }), json!({ "is_active": false })] {
+        root.patch("users/root", change.clone()).await.is_problem(409, "own_account");
+        root.patch("users/ada", change).await.is(200);
+    }
+    root.delete("users/root").await.is_problem(409, "own_account");
+    root.patch("users/root", json!({ "password": "another good one" })).await.is(200);
+    root.delete("users/ada").await.is(204);
 }
