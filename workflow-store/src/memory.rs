@@ -240,7 +240,6 @@ impl Tally {
 
     /// Writes it all.
     pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
-        runs::write_late(sql, &self.late)?;
         let begun: Vec<_> = self
             .begun
             .iter()
@@ -266,10 +265,7 @@ impl Tally {
         let begun = begun.iter().map(|values| (BEGUN, values.as_slice()));
         let statements: Vec<_> =
             begun.chain(took.iter().map(|values| (TOOK, values.as_slice()))).collect();
-        if statements.is_empty() {
-            return Ok(());
-        }
-        sql.pipeline(&statements).map(|_| ())
+        runs::write_late(sql, &self.late, &statements)
     }
 }
 

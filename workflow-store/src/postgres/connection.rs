@@ -36,6 +36,10 @@ struct PostgresConnection {
 const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
     SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '10s'";
 
+/// What it writes it finds by an index, however small a table was when the statement was planned.
+const WRITER: &str = "SET lock_timeout = '10s'; \
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 /// Opens a connection. The one that writes brings the schema up to date.
 pub(crate) fn open(
     config: &Config,
@@ -60,7 +64,7 @@ pub(crate) fn open(
             // Another process may migrate for long.
             client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;
             migrate(&mut client, name).await?;
-            client.batch_execute("SET lock_timeout = '10s'").await.map_err(explained)?;
+            client.batch_execute(WRITER).await.map_err(explained)?;
         }
         Ok::<_, SqlError>(client)
     })?;

@@ -122,14 +122,14 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) row: i64,
-    owner: u128,
-    token: u64,
-    before: u64,
-    after: u64,
-    begun_at: Option<i64>,
+    pub(crate) owner: u128,
+    pub(crate) token: u64,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+    pub(crate) begun_at: Option<i64>,
     /// Whether more changes than the number of events.
-    changes: bool,
-    outcome: Outcome,
+    pub(crate) changes: bool,
+    pub(crate) outcome: Outcome,
 }
 
 impl Step {

@@ -1,13 +1,16 @@
 //! What a transaction of many operations writes at its end, in one round trip: the rows of runs,
 //! each of which must change as foreseen, and the events of all of them at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::append::{Appended, Outcome, Step};
 use super::begin::{Beginning, Opening};
 use super::encode::{Columns, INSERT_MANY};
+use super::steps::Steps;
 use crate::memory::DefinitionIds;
 use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::Value;
 
 /// Something that is written at the end.
 #[derive(Debug)]
@@ -16,20 +19,25 @@ pub(crate) enum Late {
     Append(Arc<Appended>, Step),
 }
 
-/// Writes it.
-pub(crate) fn write(sql: &mut dyn Sql, late: &[Late]) -> Result<(), SqlError> {
+/// Writes it, and then what else is to be written, in the same round trip.
+pub(crate) fn write(
+    sql: &mut dyn Sql,
+    late: &[Late],
+    more: &[(&str, &[Value<'_>])],
+) -> Result<(), SqlError> {
     if late.is_empty() {
-        return Ok(());
+        return if more.is_empty() { Ok(()) } else { sql.pipeline(more).map(|_| ()) };
     }
-    let rows: Vec<_> = late
-        .iter()
-        .map(|late| match late {
-            Late::Begin { new, ids, row, outcome } => {
-                new.statement(&Opening { ids: *ids, outcome, row: Some(*row) })
-            }
-            Late::Append(_, step) => step.statement(),
-        })
-        .collect();
+    let Rows { alone, together } = Rows::of(late);
+    let rows = alone.iter().map(|late| match late {
+        Late::Begin { new, ids, row, outcome } => {
+            new.statement(&Opening { ids: *ids, outcome, row: Some(*row) })
+        }
+        Late::Append(_, step) => step.statement(),
+    });
+    // Those that begin are first: what follows may be of the same runs.
+    let rows: Vec<_> = rows.chain(together.iter().map(Steps::statement)).collect();
+    let wanted = alone.iter().map(|_| 1).chain(together.iter().map(Steps::count));
     let events = late.iter().flat_map(|late| {
         let (row, events) = match late {
             Late::Begin { new, row, .. } => (*row, &new.events),
@@ -40,11 +48,50 @@ pub(crate) fn write(sql: &mut dyn Sql, late: &[Late]) -> Result<(), SqlError> {
     let columns = Columns::new(events);
     let events = columns.values();
     let rows = rows.iter().map(|(text, values)| (*text, values.as_slice()));
-    let statements: Vec<_> = rows.chain([(INSERT_MANY, events.as_slice())]).collect();
+    let events = [(INSERT_MANY, events.as_slice())];
+    let statements: Vec<_> = rows.chain(events).chain(more.iter().copied()).collect();
     let changed = sql.pipeline(&statements)?;
-    if changed.iter().take(late.len()).all(|count| *count == 1) {
+    if wanted.zip(changed).all(|(wanted, changed)| wanted == changed) {
         return Ok(());
     }
     // Each is tried alone then, and the ones at fault get their answers.
     Err(SqlError::new(SqlKind::Conflict, "a run was changed by something else"))
+}
+
+/// How the rows of runs are written: by a statement each, in order, or by one for many.
+struct Rows<'a> {
+    alone: Vec<&'a Late>,
+    together: Vec<Steps<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(late: &'a [Late]) -> Self {
+        // One statement changes a row once.
+        let mut times: HashMap<i64, usize> = HashMap::new();
+        for late in late {
+            if let Late::Append(_, step) = late {
+                *times.entry(step.row).or_default() += 1;
+            }
+        }
+        let owner = late.iter().find_map(|late| match late {
+            Late::Append(_, step) => Some(step.owner),
+            Late::Begin { .. } => None,
+        });
+        let (mut alone, mut growing, mut changing) = (Vec::new(), Vec::new(), Vec::new());
+        for late in late {
+            match late {
+                Late::Append(_, step) if times[&step.row] == 1 && Some(step.owner) == owner => {
+                    if step.changes { &mut changing } else { &mut growing }.push(step);
+                }
+                _ => alone.push(late),
+            }
+        }
+        let mut together = Vec::new();
+        for (changes, steps) in [(false, growing), (true, changing)] {
+            if let (Some(owner), [_, ..]) = (owner, steps.as_slice()) {
+                together.push(Steps::new(owner, changes, &steps));
+            }
+        }
+        Self { alone, together }
+    }
 }

@@ -9,6 +9,7 @@ mod lease;
 mod message;
 mod read;
 mod report;
+mod steps;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Beginning, begin};
