@@ -37,7 +37,8 @@ const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
     SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '10s'";
 
 /// What it writes it finds by an index, however small a table was when the statement was planned.
-const WRITER: &str = "SET lock_timeout = '10s'; \
+/// Where there is none after all, the price of that must not have the plan compiled.
+const WRITER: &str = "SET lock_timeout = '10s'; SET jit = off; \
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// Opens a connection. The one that writes brings the schema up to date.
