@@ -109,14 +109,11 @@ pub(crate) fn workflow_of(
     snapshot: &WorkflowSnapshot,
     max_parallel: Option<usize>,
 ) -> Result<Arc<dyn Workflow>, LookupError> {
-    let source = snapshot.source.as_deref();
-    if let Some(file) = source.and_then(WorkflowFile::from_source).transpose()? {
-        return Ok(Arc::new(match max_parallel {
-            Some(jobs) => file.max_parallel(jobs),
-            None => file,
-        }));
+    let file = || snapshot.source.as_deref().and_then(WorkflowFile::from_source);
+    match max_parallel.and_then(|jobs| Some((jobs, file()?))) {
+        Some((jobs, file)) => Ok(Arc::new(file?.max_parallel(jobs))),
+        None => snapshot.workflow(),
     }
-    Ok(registry::get(&snapshot.name)?.workflow())
 }
 
 /// An engine for runs on record, which has the limits that their files set.

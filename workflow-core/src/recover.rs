@@ -40,7 +40,7 @@ impl Engine {
     /// # futures::executor::block_on(example()).unwrap();
     /// ```
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
-        self.recover_with(find).await
+        self.recover_with(WorkflowSnapshot::workflow).await
     }
 
     /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
@@ -51,7 +51,7 @@ impl Engine {
     /// Fails when the run failed or was cancelled, when there is none with this id, and when its
     /// workflow is not to be had or has changed.
     pub async fn follow(&self, run: RunId) -> Result<Report, RunError> {
-        self.follow_with(run, find).await
+        self.follow_with(run, WorkflowSnapshot::workflow).await
     }
 }
 
@@ -87,10 +87,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn find(snapshot: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
-    snapshot.workflow()
 }
 
 impl WorkflowSnapshot {

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::{
-    Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger, WorkflowFile,
-    WorkflowSnapshot, registry,
+    Engine, Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger, Workflow,
+    WorkflowFile, WorkflowSnapshot, registry,
 };
 use workflow_store::{Source, StoredWorkflow};
 
@@ -44,19 +44,42 @@ pub(crate) async fn begin(
     workflow: &StoredWorkflow,
     asked: Asked,
 ) -> Result<Begun, Problem> {
-    let request = if workflow.source == Source::Registered {
-        let entry = registry::get(&workflow.name).map_err(|error| {
-            Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
-        })?;
-        app.engine().run(entry.workflow())
-    } else if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
-        let file = file.map_err(|wrong| Problem::from(&wrong))?;
-        app.admit(&file)?;
-        app.engine_for(&file).run(file)
+    let (engine, found) = if workflow.source == Source::Registered {
+        code(app, &workflow.name)?
+    } else if let Some(file) = workflow.definition.as_ref().and_then(|source| file(app, source)) {
+        file?
     } else {
         return record(app, workflow, asked).await;
     };
-    kept(request.workflow_id(workflow.id), asked).await
+    kept(engine.run(found).workflow_id(workflow.id), asked).await
+}
+
+/// A workflow that this program registers, and the engine for it.
+///
+/// # Errors
+///
+/// Fails when there is none of this name.
+pub(crate) fn code(app: &App, name: &str) -> Result<(Engine, Arc<dyn Workflow>), Problem> {
+    let entry = registry::get(name).map_err(|error| {
+        Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
+    })?;
+    Ok((app.engine().clone(), entry.workflow()))
+}
+
+/// A workflow file that was stored, and an engine that has its limits; `None` for what is no file.
+///
+/// # Errors
+///
+/// Fails when it is not valid any more, and when it has commands that are not allowed here.
+pub(crate) fn file(
+    app: &App,
+    source: &Value,
+) -> Option<Result<(Engine, Arc<dyn Workflow>), Problem>> {
+    let file = WorkflowFile::from_source(source)?.map_err(|wrong| Problem::from(&wrong));
+    Some(file.and_then(|file| {
+        app.admit(&file)?;
+        Ok((app.engine_for(&file), Arc::new(file) as Arc<dyn Workflow>))
+    }))
 }
 
 /// Starts a run, and returns once the store has it.

@@ -1,6 +1,6 @@
 //! What a request asks with: its body and its query, read with the place of what is wrong.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -8,17 +8,18 @@ use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use crate::app::App;
 use crate::problem::Problem;
 
 /// A body of JSON. None at all is read as `{}`.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let kind = content_type(request.headers());
-        let bytes = read(request, state).await?;
+        let bytes = read(request, app).await?;
         if bytes.is_empty() {
             return json(b"{}").map(Self);
         }
@@ -54,12 +55,10 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// The longest that a body may take to come.
-const LONGEST_BODY: Duration = Duration::from_secs(30);
-
-/// Reads a body as far as the server takes it.
-pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    let body = tokio::time::timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
+/// Reads a body as far as the server takes it, and waits for it.
+pub(crate) async fn read(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
+    let body = Bytes::from_request(request, app);
+    let body = tokio::time::timeout(app.options.timeout, body).await;
     let body = body.map_err(|_| Problem::late("the body took too long to come"))?;
     body.map_err(|rejection| {
         let status = rejection.status();

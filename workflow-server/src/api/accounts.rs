@@ -114,17 +114,16 @@ async fn add_user(
     Body(draft): Body<AccountDraft>,
 ) -> Result<Response, Problem> {
     let AccountDraft { username, password, is_staff } = draft;
-    let password = hashed(password).await?;
+    let password = hashed(&app, password).await?;
     let new = NewUser { username, password_hash: Some(password.into_hash()), is_staff };
     let user = app.catalog.add_user(new).await?;
     app.doorman.look_again();
     Ok((StatusCode::CREATED, Json(Account::from(user))).into_response())
 }
 
-async fn hashed(password: String) -> Result<NewPassword, Problem> {
-    let hash = tokio::task::spawn_blocking(move || NewPassword::new(&password)).await;
-    hash.map_err(Problem::internal)?
-        .map_err(|error| Problem::invalid("password", error.to_string()))
+async fn hashed(app: &App, password: String) -> Result<NewPassword, Problem> {
+    let hash = app.doorman.hash(move || NewPassword::new(&password)).await?;
+    hash.map_err(|error| Problem::invalid("password", error.to_string()))
 }
 
 /// What is to change of an account.
@@ -163,7 +162,7 @@ async fn change_user(
         return Err(Problem::conflict("own_account", detail));
     }
     let password = match password {
-        Some(password) => Some(hashed(password).await?.into_hash()),
+        Some(password) => Some(hashed(&app, password).await?.into_hash()),
         None => None,
     };
     let change = UserChange { password_hash: password, is_staff, is_active };

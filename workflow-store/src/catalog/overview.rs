@@ -7,6 +7,7 @@ use serde::Serialize;
 use workflow_core::Status;
 
 use super::recent::duration;
+use super::run_filter::{RunQuery, Within, select};
 use super::stats::Sum;
 use super::{resolve, time};
 use crate::operation::Answer;
@@ -14,7 +15,7 @@ use crate::runs;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;
-use crate::value::{from_micros, signed, to_micros};
+use crate::value::{from_micros, to_micros};
 
 /// How many runs stand where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -93,7 +94,7 @@ pub(crate) fn timeline(
         span: to_micros(SystemTime::UNIX_EPOCH + span.max(least)),
     };
     let found = workflow.map(|id| resolve::by_id(sql, sight, id)).transpose()?;
-    let rows = runs_since(sight, spans.since, found).query(sql)?;
+    let rows = runs_since(sight, since, found)?.query(sql)?;
     let mut sums: BTreeMap<i64, (StatusCounts, Sum)> =
         (0..=spans.place(to_micros(now))).map(|place| (place, Default::default())).collect();
     let mut complete_since = since;
@@ -135,47 +136,19 @@ impl Spans {
     }
 }
 
-pub(crate) fn runs_since(sight: Sight, since: i64, of: Option<resolve::Found>) -> Statement {
-    let mut statement = Statement::default();
-    statement.add(
-        "SELECT r.status, r.started_at, r.begun_at, r.completed_at FROM workflows_workflowrun r \
-         WHERE ",
-    );
-    match (sight, of) {
-        (Sight::User(user), None) => {
-            // Each half by an index in the order of time, as far as is read.
-            statement.add("r.id IN (");
-            half(&mut statement, "r.user_id", user, since);
-            statement.add(" UNION ");
-            half(&mut statement, "r.workflow_user_id", user, since);
-            statement.add(")");
-        }
-        (sight, of) => {
-            statement.add("r.started_at >= ").time(since);
-            if let Some(found) = of {
-                statement.add(" AND r.workflow_id = ").number(found.id);
-                if !found.is_own {
-                    sight.run(&mut statement);
-                }
-            }
-        }
-    }
-    newest(&mut statement);
-    statement
+/// The newest runs since a time, as many as are read.
+pub(crate) fn runs_since(
+    sight: Sight,
+    since: SystemTime,
+    workflow: Option<resolve::Found>,
+) -> Answer<Statement> {
+    let query = RunQuery { since: Some(since), ..RunQuery::default() };
+    let within = Within { workflow, user: None };
+    select(SPANNED, &query, sight, within, None, MOST_RUNS)
 }
 
-/// The ids of the runs that are a user's by this column.
-fn half(statement: &mut Statement, column: &str, user: i64, since: i64) {
-    statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
-    statement.add(column).add(" = ").number(user).add(" AND r.started_at >= ").time(since);
-    newest(statement);
-    statement.add(") AS half");
-}
-
-fn newest(statement: &mut Statement) {
-    statement.add(" ORDER BY r.started_at DESC, r.id DESC LIMIT ");
-    statement.number(signed(MOST_RUNS as u64));
-}
+const SPANNED: &str =
+    "r.status, r.started_at, r.begun_at, r.completed_at FROM workflows_workflowrun r";
 
 /// How many runs stand where.
 pub(crate) fn status_counts(sql: &mut dyn Sql, sight: Sight) -> Answer<StatusCounts> {

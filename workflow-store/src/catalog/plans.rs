@@ -10,7 +10,7 @@ use workflow_core::Status;
 use super::page::Cursor;
 use super::resolve::{self, Found};
 use super::run_filter::{self, RunQuery, Within};
-use super::{overview, prune, recent, stats, workflows};
+use super::{overview, prune, recent, runs, stats, workflows};
 use crate::crew::{Connect, Purpose};
 use crate::sight::Sight;
 use crate::sql::Dialect;
@@ -58,7 +58,7 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
                 let found = workflow.map(|id| Found { id, is_own });
                 let within = Within { workflow: found, user };
                 let statement =
-                    run_filter::select(&query, sight, within, after, 50).expect("put together");
+                    run_filter::select(&runs::listed(), &query, sight, within, after, 50).expect("put together");
                 let name = format!("{sight:?} {within:?} {query:?} {}", after.is_some());
                 statements.push((name, statement));
             }
@@ -74,7 +74,7 @@ fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
         let found = |is_own| Found { id: 1, is_own };
         for of in [None, Some(found(true)), Some(found(false))] {
             statements
-                .push((format!("since {sight:?} {of:?}"), overview::runs_since(sight, 7, of)));
+                .push((format!("since {sight:?} {of:?}"), overview::runs_since(sight, SystemTime::UNIX_EPOCH, of).expect("put together")));
         }
         let recent = recent::select(dialect, sight, &[1, 2], 5);
         statements.push((format!("recent {sight:?}"), recent));

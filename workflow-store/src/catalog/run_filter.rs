@@ -7,7 +7,6 @@ use workflow_core::Status;
 
 use super::page::Cursor;
 use super::resolve::{self, Found, resolve};
-use super::runs::COLUMNS;
 use crate::accounts;
 use crate::operation::Answer;
 use crate::sight::Sight;
@@ -69,8 +68,10 @@ impl Within {
     }
 }
 
-/// Puts the statement together.
+/// Puts the statement together: what is read of which tables, of `size` runs `r` at most, newest
+/// first.
 pub(crate) fn select(
+    read: &str,
     query: &RunQuery,
     sight: Sight,
     within: Within,
@@ -78,10 +79,7 @@ pub(crate) fn select(
     size: usize,
 ) -> Answer<Statement> {
     let mut statement = Statement::default();
-    statement.add(&format!(
-        "SELECT {COLUMNS} FROM workflows_workflowrun r \
-         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE "
-    ));
+    statement.add("SELECT ").add(read).add(" WHERE ");
     let filter = Filter { query, within, after, size };
     match (sight, within.workflow) {
         (Sight::User(user), None) => {
@@ -98,7 +96,7 @@ pub(crate) fn select(
         }
         _ => filter.add(&mut statement)?,
     }
-    statement.add(ORDERED).number(size as i64 + 1);
+    statement.add(ORDERED).number(size as i64);
     Ok(statement)
 }
 
@@ -146,7 +144,7 @@ impl Filter<'_> {
         statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
         statement.add(column).add(" = ").number(user).add(" AND ");
         self.add(statement)?;
-        statement.add(ORDERED).number(self.size as i64 + 1).add(") AS half");
+        statement.add(ORDERED).number(self.size as i64).add(") AS half");
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ pub struct JobSummary {
     pub error: Option<String>,
 }
 
-pub(crate) const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
+const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id)";
@@ -124,6 +124,13 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
 /// The order in which runs are listed, as cursors name it.
 const ORDER: &str = "newest";
 
+/// What a list reads of each run.
+pub(crate) fn listed() -> String {
+    format!(
+        "{COLUMNS} FROM workflows_workflowrun r JOIN workflows_workflow w ON w.id = r.workflow_id"
+    )
+}
+
 /// A page of runs.
 pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Page<RunSummary>> {
     let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
@@ -131,7 +138,7 @@ pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<
         return Ok(Page { items: Vec::new(), next: None });
     };
     let size = size(query.limit);
-    let rows = select(query, sight, within, cursor.as_ref(), size)?.query(sql)?;
+    let rows = select(&listed(), query, sight, within, cursor.as_ref(), size + 1)?.query(sql)?;
     let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)

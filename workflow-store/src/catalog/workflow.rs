@@ -1,11 +1,10 @@
 //! A workflow as a catalog has it.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use workflow_core::{LookupError, Metadata, Workflow, WorkflowSnapshot};
+use workflow_core::Metadata;
 
 use super::{RecentRun, time};
 use crate::sql::{Sql, SqlError, SqlKind};
@@ -67,25 +66,6 @@ pub struct StoredWorkflow {
     /// Its last runs, newest first, as many as a list of workflows was asked for.
     #[serde(skip)]
     pub recent: Vec<RecentRun>,
-}
-
-impl StoredWorkflow {
-    /// What can be run of it: the file that was stored, or what this program has registered under
-    /// the name.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file is not valid, and when there is neither.
-    pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
-        let snapshot = WorkflowSnapshot {
-            name: self.name.clone(),
-            metadata: self.metadata.clone(),
-            fingerprint: "".into(),
-            source: self.definition.clone().map(Arc::new),
-            graph: Arc::new(Json::Null),
-        };
-        snapshot.workflow()
-    }
 }
 
 /// Where a workflow comes from.

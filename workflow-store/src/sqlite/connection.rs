@@ -151,11 +151,7 @@ fn cell(value: ValueRef<'_>) -> Cell {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(value) => Cell::Int(value),
         ValueRef::Real(value) => Cell::Text(value.to_string()),
-        // What is UTF-8, as nearly all is, is not looked at twice.
-        ValueRef::Text(text) => Cell::Text(match std::str::from_utf8(text) {
-            Ok(text) => text.to_owned(),
-            Err(_) => String::from_utf8_lossy(text).into_owned(),
-        }),
+        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
     }
 }

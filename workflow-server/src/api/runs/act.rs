@@ -9,11 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{
-    Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow, WorkflowFile,
-    WorkflowSnapshot, registry,
-};
-
+use workflow_core::{Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow};
 use workflow_store::{Again, repeat};
 
 use super::super::problems::Problems;
@@ -36,7 +32,7 @@ pub(super) async fn cancel(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
-    let details = catalog.run_details(run).await?.run;
+    let details = catalog.run_summary(run).await?;
     if details.status == Status::Pending && details.owner.is_none() {
         // Nobody would take the message.
         match catalog.report_run(run, Status::Cancelled, None, None).await {
@@ -83,7 +79,7 @@ pub(super) async fn signal(
     }
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
-    let workflow_id = catalog.run_details(run).await?.run.workflow_id;
+    let workflow_id = catalog.run_summary(run).await?.workflow_id;
     catalog.send(run, MessageKind::Signal { name, payload }).await?;
     Ok(accepted(run, workflow_id, "Signal sent"))
 }
@@ -116,7 +112,7 @@ pub(super) async fn retry(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let old = stored(&*catalog, &which).await?;
-    let workflow_id = catalog.run_details(old.id).await?.run.workflow_id;
+    let workflow_id = catalog.run_summary(old.id).await?.workflow_id;
     if !old.status.is_final() {
         let detail = format!("run {} is {}; wait for its end, or cancel it", old.id, old.status);
         return Err(Problem::conflict("not_ended", detail));
@@ -131,7 +127,8 @@ pub(super) async fn retry(
         (None, true) => Some(Again::Failed),
         (None, false) => None,
     };
-    let (engine, workflow) = workflow_of(&app, &old.workflow)?;
+    let file = old.workflow.source.as_deref().and_then(|source| begin::file(&app, source));
+    let (engine, workflow) = file.unwrap_or_else(|| begin::code(&app, &old.workflow.name))?;
     let run = match again {
         None => {
             let asked = begin::Asked {
@@ -149,22 +146,6 @@ pub(super) async fn retry(
         }
     };
     Ok(accepted(run, workflow_id, begin::STARTED))
-}
-
-/// The workflow of a run on record, and an engine that has its limits.
-fn workflow_of(
-    app: &App,
-    snapshot: &WorkflowSnapshot,
-) -> Result<(Engine, Arc<dyn Workflow>), Problem> {
-    if let Some(file) = snapshot.source.as_deref().and_then(WorkflowFile::from_source) {
-        let file = file.map_err(|wrong| Problem::from(&wrong))?;
-        app.admit(&file)?;
-        return Ok((app.engine_for(&file), Arc::new(file)));
-    }
-    let entry = registry::get(&snapshot.name).map_err(|error| {
-        Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
-    })?;
-    Ok((app.engine().clone(), entry.workflow()))
 }
 
 /// Drives a run on record in the background.
