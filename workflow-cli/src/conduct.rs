@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 use workflow_core::{
-    Engine, Report, Run as _, RunError, RunHandle, Trigger, Workflow, WorkflowFile,
+    Engine, Report, Run as _, RunError, RunHandle, StoredRun, Trigger, Workflow, WorkflowFile,
 };
 use workflow_store::Catalog;
 
@@ -73,20 +73,9 @@ impl Conduct<'_> {
     ///
     /// Fails when it cannot begin, or is given up.
     pub(crate) fn conduct(self) -> Result<Outcome, Failure> {
-        let Some(store) = self.store.clone() else { return self.here() };
-        if let Some(run) = self.keep.existing(&*store, self.workflow.name().as_str())? {
-            return self.there(&store, run);
-        }
-        if !self.keep.detach {
-            return match self.here() {
-                // Somebody was faster.
-                Err(Failure::Run(RunError::Exists { run, .. })) => Err(Failure::Usage(format!(
-                    "run {run} began under this idempotency key at this moment; say it again to \
-                     be shown that run"
-                ))),
-                ended => ended,
-            };
-        }
+        let Some(store) = self.store.clone().filter(|_| self.keep.detach) else {
+            return self.here();
+        };
         let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
         if let Some(key) = &self.keep.idempotency_key {
             request = request.idempotency_key(key);
@@ -96,7 +85,13 @@ impl Conduct<'_> {
             None => request,
         };
         let run = pollster::block_on(request.enqueue())?;
-        detach::start(run, self.show.format)
+        let stored = keep::stored(&*store, run)?;
+        if !stored.status.is_final() {
+            return detach::start(run, self.show.format);
+        }
+        tell_existing(&stored);
+        detach::tell(run, None, self.show.format)?;
+        Ok(keep::outcome(stored.status))
     }
 
     /// In this process.
@@ -113,8 +108,17 @@ impl Conduct<'_> {
                 Some(input) => request.input(input).start()?,
                 None => request.start()?,
             };
-            if self.store.is_some() && !self.show.quiet {
-                output::say(format_args!("{FAINT}run: {}{FAINT:#}", run.id()));
+            if let Some(store) = &self.store {
+                let asked = run.id();
+                let id = pollster::block_on(run.persisted())?;
+                if id != asked {
+                    let stored = keep::stored(&**store, id)?;
+                    tell_existing(&stored);
+                    return watch::follow(store, &stored, self.show, Some(&self.engine));
+                }
+                if !self.show.quiet {
+                    output::say(format_args!("{FAINT}run: {id}{FAINT:#}"));
+                }
             }
             let cancelled = run.clone();
             interrupt::cancels(move || cancelled.cancel());
@@ -126,29 +130,12 @@ impl Conduct<'_> {
             outcome
         })
     }
+}
 
-    /// The run that is there already under the same key.
-    fn there(
-        &self,
-        store: &Arc<dyn Catalog>,
-        run: workflow_core::RunId,
-    ) -> Result<Outcome, Failure> {
-        let stored = keep::stored(&**store, run)?;
-        output::say(format_args!(
-            "run {run} began under this idempotency key before: {}",
-            stored.status
-        ));
-        if self.keep.detach {
-            return match stored.status.is_final() {
-                true => {
-                    detach::tell(run, None, self.show.format)?;
-                    Ok(keep::outcome(stored.status))
-                }
-                false => detach::start(run, self.show.format),
-            };
-        }
-        runtime::inside(|| watch::follow(store, &stored, self.show, Some(&self.engine)))
-    }
+/// Says that the idempotency key has begun a run before.
+fn tell_existing(stored: &StoredRun) {
+    let StoredRun { id, status, .. } = stored;
+    output::say(format_args!("run {id} began under this idempotency key before: {status}"));
 }
 
 /// Says where what the commands printed is kept.

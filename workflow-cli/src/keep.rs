@@ -7,7 +7,7 @@ use workflow_core::{
     Engine, LookupError, RunId, Status, StoreError, StoredRun, Workflow, WorkflowFile,
     WorkflowSnapshot, registry,
 };
-use workflow_store::{Catalog, RunQuery};
+use workflow_store::Catalog;
 
 use crate::failure::{Failure, Outcome};
 use crate::store;
@@ -24,7 +24,7 @@ pub(crate) struct KeepArguments {
     /// process is ended, `recover` takes the run up
     #[arg(long)]
     pub(crate) detach: bool,
-    /// Begin one run for this text: who says it again is shown the run that is there
+    /// Idempotency key: starting again with the same key shows the existing run
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// The run that this process is to drive
@@ -52,31 +52,6 @@ impl KeepArguments {
     /// Fails when it cannot be opened.
     pub(crate) fn store(&self) -> Result<Arc<dyn Catalog>, Failure> {
         store::make(&store::address(self.db.as_deref()))
-    }
-
-    /// The run of this workflow that began under the key.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the store cannot be read.
-    pub(crate) fn existing(
-        &self,
-        store: &dyn Catalog,
-        workflow: &str,
-    ) -> Result<Option<RunId>, Failure> {
-        let Some(key) = self.idempotency_key.clone() else { return Ok(None) };
-        let mut query = RunQuery { idempotency_key: Some(key), ..RunQuery::default() };
-        loop {
-            let page = pollster::block_on(store.runs(query.clone()))?;
-            let mut items = page.items.into_iter();
-            if let Some(run) = items.find(|run| run.workflow == workflow) {
-                return Ok(Some(run.id));
-            }
-            if page.next.is_none() {
-                return Ok(None);
-            }
-            query.after = page.next;
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use export::{ExportArguments, ImportArguments};
 use list::{GetArguments, ListArguments};
 use logs::LogsArguments;
 use retry::RetryArguments;
-use send::{CancelArguments, SignalArguments};
+use send::{CancelArguments, SignalArguments, UnblockArguments};
 use watch::WatchArguments;
 
 /// List, watch, stop and repeat the runs of a store
@@ -49,6 +49,7 @@ enum RunsCommand {
     Watch(With<WatchArguments>),
     Logs(With<LogsArguments>),
     Cancel(With<CancelArguments>),
+    Unblock(With<UnblockArguments>),
     Retry(RetryArguments),
     Signal(With<SignalArguments>),
     Export(With<ExportArguments>),
@@ -71,6 +72,7 @@ pub(crate) fn runs(wanted: &RunsArguments) -> Result<Outcome, Failure> {
         RunsCommand::Watch(With { wanted, store }) => watch::watch(wanted, store),
         RunsCommand::Logs(With { wanted, store }) => logs::logs(wanted, store),
         RunsCommand::Cancel(With { wanted, store }) => send::cancel(wanted, store),
+        RunsCommand::Unblock(With { wanted, store }) => send::unblock(wanted, store),
         RunsCommand::Retry(wanted) => retry::retry(wanted),
         RunsCommand::Signal(With { wanted, store }) => send::signal(wanted, store),
         RunsCommand::Export(With { wanted, store }) => export::export(wanted, store),

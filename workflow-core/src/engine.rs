@@ -33,7 +33,7 @@ use crate::store::Store;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
-pub use resume::{Recovery, ResumeError};
+pub use resume::{Cancellation, Recovery, ResumeError};
 
 #[cfg(feature = "yaml")]
 pub(crate) use machine::{CPUS, GPUS, MEMORY};
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     /// Present when there is a store.
     keeper: Option<Keeper>,
     store_patience: Duration,
+    /// After so many deaths of its process in a row, a run is blocked; `None` for never.
+    poison_after: Option<usize>,
     timings: Timings,
     threads: usize,
     output_backlog: usize,
@@ -106,6 +108,7 @@ impl Engine {
             store: None,
             lease: LEASE,
             store_patience: STORE_PATIENCE,
+            poison_after: Some(POISON_AFTER),
             timings: Timings::default(),
             threads: machine::processors(),
             output_backlog: OUTPUT_BACKLOG,
@@ -123,6 +126,7 @@ impl Engine {
             grace: self.0.grace,
             store: self.store().cloned(),
             store_patience: self.0.store_patience,
+            poison_after: self.0.poison_after,
             lease: self.0.keeper.as_ref().map_or(LEASE, Keeper::lease),
             timings: self.0.timings,
             threads: self.0.threads,
@@ -161,6 +165,7 @@ pub struct EngineBuilder {
     store: Option<Arc<dyn Store>>,
     lease: Duration,
     store_patience: Duration,
+    poison_after: Option<usize>,
     timings: Timings,
     threads: usize,
     output_backlog: usize,
@@ -171,6 +176,9 @@ const LEASE: Duration = Duration::from_secs(10);
 
 /// How long a run goes on without its store, unless told otherwise.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// After how many deaths of its process in a row a run is blocked, unless told otherwise.
+const POISON_AFTER: usize = 5;
 
 impl EngineBuilder {
     /// Limits how many jobs may run at once, over all runs; 0 counts as 1. Default: no limit.
@@ -228,6 +236,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets after how many deaths of its process in a row a run is [blocked as
+    /// poisoned](crate::Blocked::Poisoned): one of its jobs was in flight each time. Only deaths
+    /// count: a graceful stop, a job that ends, and [`Engine::unblock`] start the count again.
+    /// With 0, never. Default: 5.
+    pub fn poison_after(mut self, deaths: usize) -> Self {
+        self.poison_after = (deaths > 0).then_some(deaths);
+        self
+    }
+
     /// Limits how many threads at a time poll the futures of one run; 1 keeps them where the run
     /// is driven. Default: one for each core. Functions that block have threads of their own.
     pub fn threads(mut self, threads: usize) -> Self {
@@ -263,6 +280,7 @@ impl EngineBuilder {
             grace: self.grace,
             keeper: self.store.map(|store| Keeper::new(store, self.lease)),
             store_patience: self.store_patience,
+            poison_after: self.poison_after,
             timings: self.timings,
             threads: self.threads,
             output_backlog: self.output_backlog,

@@ -5,8 +5,10 @@
 //! recorded.
 
 mod failure;
+mod in_flight;
 mod log;
 mod origin;
+mod stall;
 mod status;
 mod time;
 
@@ -19,8 +21,10 @@ use serde_json::{Map, Value as Json};
 use crate::job::{LogPlace, OutputStream};
 
 pub use failure::Failure;
-pub(crate) use log::{Detail, Entry, Legend, Log, What};
+pub(crate) use in_flight::InFlight;
+pub(crate) use log::{AFTER_CRASH, Detail, Entry, Legend, Log, What};
 pub use origin::Origin;
+pub use stall::{Blocked, Death, Stall, StallTracker, Waiting};
 pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
 
@@ -51,7 +55,21 @@ pub enum EventKind {
     /// The run began.
     RunStarted,
     /// The run was taken up again from its record: by another process, or after a crash.
-    RunResumed,
+    RunResumed {
+        /// The engine that drove the run had not given it back: its process died, or was
+        /// unreachable for longer than its lease.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        after_crash: bool,
+    },
+    /// An engine refused to take the run up again. The run stays as it is until the cause is
+    /// gone, or somebody cancels it.
+    RunBlocked {
+        /// Why.
+        #[serde(flatten)]
+        blocked: Blocked,
+    },
+    /// Somebody unblocked the run: engines may take it up again.
+    RunUnblocked,
     /// An attempt of a job began. The same attempt may begin again in a run that was taken up
     /// again.
     JobStarted {
@@ -127,6 +145,15 @@ pub enum EventKind {
         /// When it ends.
         #[serde(with = "rfc3339")]
         until: SystemTime,
+    },
+    /// A job began to wait for a signal.
+    SignalAwaited {
+        /// The job's name.
+        job: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The signal's name.
+        signal: String,
     },
     /// A job received a signal that it waited for.
     SignalReceived {
@@ -211,6 +238,7 @@ impl EventKind {
             | Self::JobSkipped { job, .. }
             | Self::JobCancelled { job, .. }
             | Self::SleepStarted { job, .. }
+            | Self::SignalAwaited { job, .. }
             | Self::SignalReceived { job, .. }
             | Self::ValueKept { job, .. }
             | Self::JobOutput { job, .. } => Some(job),
@@ -232,7 +260,7 @@ impl EventKind {
     /// Where the run stands from this event on, if the event says so.
     pub fn run_status(&self) -> Option<Status> {
         match self {
-            Self::RunStarted | Self::RunResumed => Some(Status::Running),
+            Self::RunStarted | Self::RunResumed { .. } => Some(Status::Running),
             Self::RunCompleted { .. } => Some(Status::Completed),
             Self::RunFailed { .. } => Some(Status::Failed),
             Self::RunCancelled => Some(Status::Cancelled),
@@ -245,7 +273,10 @@ impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::RunStarted => f.write_str("run started"),
-            Self::RunResumed => f.write_str("run resumed"),
+            Self::RunResumed { after_crash: false } => f.write_str("run resumed"),
+            Self::RunResumed { after_crash: true } => f.write_str("run resumed after a crash"),
+            Self::RunBlocked { blocked } => write!(f, "run blocked: {blocked}"),
+            Self::RunUnblocked => f.write_str("run unblocked"),
             Self::JobStarted { job, attempt: 1, .. } => write!(f, "{job} started"),
             Self::JobStarted { job, attempt, .. } => write!(f, "{job} started, attempt {attempt}"),
             Self::AttemptFailed { job, attempt, error, retry_in } => {
@@ -258,6 +289,7 @@ impl std::fmt::Display for EventKind {
             Self::SleepStarted { job, duration, .. } => {
                 write!(f, "{job} sleeps for {duration:.1?}")
             }
+            Self::SignalAwaited { job, signal, .. } => write!(f, "{job} waits for `{signal}`"),
             Self::SignalReceived { job, signal, .. } => write!(f, "{job} received `{signal}`"),
             Self::ValueKept { job, key, .. } => write!(f, "{job} kept `{key}`"),
             Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),

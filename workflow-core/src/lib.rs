@@ -81,10 +81,13 @@ pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 #[cfg(feature = "yaml")]
 pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
-    Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, Recovery, ResumeError,
-    RunFuture, RunHandle, RunRequest, SystemClock, Timings,
+    Cancellation, Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, Recovery,
+    ResumeError, RunFuture, RunHandle, RunRequest, SystemClock, Timings,
 };
-pub use event::{Event, EventKind, Failure, Origin, Status, TransitionError};
+pub use event::{
+    Blocked, Death, Event, EventKind, Failure, Origin, Stall, StallTracker, Status,
+    TransitionError, Waiting,
+};
 #[cfg(all(unix, feature = "yaml"))]
 pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
@@ -97,8 +100,8 @@ pub use job::{
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
 pub use store::{
-    Begun, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent, Store,
-    StoreError, StoredRun, Trigger, WorkflowSnapshot,
+    Begun, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent,
+    Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
 };
 pub use value::{Type, ValueError};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};

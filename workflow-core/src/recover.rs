@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{Either, select};
 
-use crate::engine::{Engine, LookupError, Recovery};
+use crate::engine::{Cancellation, Engine, LookupError, Recovery};
 use crate::id::RunId;
 use crate::registry;
 use crate::run::{Report, RunError};
@@ -41,6 +41,18 @@ impl Engine {
     /// ```
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
         self.recover_with(WorkflowSnapshot::workflow).await
+    }
+
+    /// Cancels a run on record, whoever drives it. One that nobody drives ends at once, even when
+    /// its workflow has changed or is gone; jobs of it that always run still do where the workflow
+    /// is the one that the run began with.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the engine has no store, when the store has no such run, and when the run has
+    /// ended.
+    pub async fn cancel(&self, run: RunId) -> Result<Cancellation, StoreError> {
+        self.cancel_with(run, WorkflowSnapshot::workflow).await
     }
 
     /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the

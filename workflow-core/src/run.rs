@@ -14,6 +14,7 @@ use futures::stream::BoxStream;
 use crate::event::Event;
 pub(crate) use crate::event::Status;
 use crate::id::RunId;
+use crate::store::StoreError;
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
@@ -82,13 +83,20 @@ pub enum RunError {
         /// The type of its output.
         type_name: &'static str,
     },
-    /// There is a run for the same idempotency key.
-    #[error("workflow `{workflow}` has a run for this idempotency key already: {run}")]
-    Exists {
+    /// The idempotency key began a run of another workflow, or with another input.
+    #[error(
+        "workflow `{workflow}`: idempotency key `{key}` was used before, for run {run} \
+         {difference}; use a new key for a different request"
+    )]
+    KeyConflict {
         /// The workflow's name.
         workflow: String,
-        /// The run that is there.
+        /// The key.
+        key: String,
+        /// The run that it began.
         run: RunId,
+        /// How that run differs: `of workflow ..`, or `with another input`.
+        difference: String,
     },
     /// A run on record cannot be looked at or taken up.
     #[error("run {run}: {error}")]
@@ -104,7 +112,7 @@ pub enum RunError {
         /// The run's id.
         run: RunId,
         /// What the store said.
-        error: Arc<crate::store::StoreError>,
+        error: Arc<StoreError>,
     },
 }
 
@@ -120,6 +128,30 @@ impl fmt::Debug for RunError {
 }
 
 impl RunError {
+    /// What a store's error means for the run of a workflow.
+    pub(crate) fn of_store(workflow: &str, run: RunId, error: Arc<StoreError>) -> Self {
+        match &*error {
+            StoreError::KeyConflict { key, run, difference } => Self::KeyConflict {
+                workflow: workflow.to_owned(),
+                key: key.clone(),
+                run: *run,
+                difference: difference.clone(),
+            },
+            _ => Self::Store { run, error },
+        }
+    }
+
+    /// The run that began before under the idempotency key of this one.
+    pub(crate) fn existing(&self) -> Option<RunId> {
+        match self {
+            Self::Store { run, error } => match **error {
+                StoreError::Exists { run: existing } if existing != *run => Some(existing),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The report of a run that began, moved out.
     pub fn into_report(self) -> Option<Report> {
         match self {

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::id::RunId;
 
 pub use error::StoreError;
-pub use lease::{Lease, Owner, OwnerId};
+pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
 pub use record::{
     Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WorkflowSnapshot,
@@ -99,6 +99,21 @@ pub trait Store: Any + Send + Sync {
     ///
     /// Fails when the store cannot be changed.
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError>;
+
+    /// How many runs that have not ended are held by engines that count as alive, and for how long
+    /// at most if nothing more is heard of those.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn held(&self) -> Result<HeldLeases, StoreError>;
+
+    /// The runs that jobs of this run began and that have not ended, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError>;
 
     /// Leaves a message for a run, whoever drives it, and returns its number, which is larger
     /// than that of every message before it.

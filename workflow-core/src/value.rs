@@ -4,6 +4,7 @@
 //! where it will be read, and read by reference. Knows nothing of jobs or of order.
 
 mod column;
+mod exact;
 mod slot;
 
 use std::any::{Any, TypeId};
@@ -36,6 +37,21 @@ pub enum ValueError {
         /// The Rust type of the value.
         type_name: &'static str,
         /// What went wrong.
+        reason: String,
+    },
+    /// The value changes when its JSON is read and written again.
+    #[error(
+        "`{}` changes when its JSON is read again{}: {reason}; make `Serialize` and `Deserialize` \
+         agree",
+        short(type_name),
+        place(path)
+    )]
+    Unstable {
+        /// The Rust type of the value.
+        type_name: &'static str,
+        /// Where in the JSON, `.` being the whole of it.
+        path: String,
+        /// What happened there.
         reason: String,
     },
     /// The type has no form in JSON.
@@ -308,6 +324,27 @@ impl Type {
         json
     }
 
+    /// Sees to it that a value of this type which was written as `json` can be had again.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the JSON cannot be read, or when what is read is written differently.
+    pub(crate) fn check_stable(&self, json: &Json) -> Result<(), ValueError> {
+        let unstable = |path: String, reason: String| ValueError::Unstable {
+            type_name: self.name(),
+            path,
+            reason,
+        };
+        let read = self.read(json.clone()).map_err(|error| match error {
+            ValueError::Shape { path, reason, .. } => unstable(path, reason),
+            error => error,
+        })?;
+        match exact::difference(json, &self.write(&*read)?) {
+            None => Ok(()),
+            Some(path) => Err(unstable(path, "it is written differently then".to_owned())),
+        }
+    }
+
     /// Whether values of the type can be written as JSON and read again.
     pub(crate) fn can_be_kept(&self) -> bool {
         self.is::<()>() || (self.to_json.is_some() && self.from_json.is_some())
@@ -352,9 +389,10 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T,
 ///
 /// # Errors
 ///
-/// Fails when the value's own `Serialize` does, or with a map whose keys are no strings.
+/// Fails when the value's own `Serialize` does, and with what JSON would change: a map whose keys
+/// are no strings, a number that is not finite, nesting more than 120 deep.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Json, ValueError> {
-    serde_json::to_value(value).map_err(|error| ValueError::Write {
+    exact::write(value).map_err(|error| ValueError::Write {
         type_name: std::any::type_name::<T>(),
         reason: error.to_string(),
     })

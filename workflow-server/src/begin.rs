@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::{
-    Engine, Metadata, NewRun, Run as _, RunError, RunHandle, RunId, RunRequest, Trigger, Workflow,
-    WorkflowFile, WorkflowSnapshot, registry,
+    Engine, NewRun, Run as _, RunHandle, RunId, RunRequest, Trigger, Workflow, WorkflowFile,
+    WorkflowSnapshot, registry,
 };
 use workflow_store::{Source, StoredWorkflow};
 
@@ -99,11 +99,13 @@ pub(crate) async fn kept(request: RunRequest, asked: Asked) -> Result<Begun, Pro
         request = request.input(input);
     }
     let handle = request.start()?;
-    match handle.until_kept().await {
-        Ok(()) => Ok(Begun { run: handle.id(), message: STARTED, handle: Some(handle) }),
-        Err(RunError::Exists { run, .. }) => Ok(Begun { run, message: THERE, handle: None }),
-        Err(error) => Err(error.into()),
-    }
+    let asked = handle.id();
+    let run = handle.persisted().await?;
+    Ok(if run == asked {
+        Begun { run, message: STARTED, handle: Some(handle) }
+    } else {
+        Begun { run, message: THERE, handle: None }
+    })
 }
 
 /// Puts a run on record that another program drives.
@@ -112,13 +114,8 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
         Value::Object(graph) if !graph.is_empty() => workflow.dag_spec.clone(),
         _ => json!({ "nodes": [], "edges": [] }),
     };
-    let snapshot = WorkflowSnapshot {
-        name: workflow.name.clone(),
-        metadata: Metadata::default(),
-        fingerprint: format!("stored-{}-{}", workflow.id, workflow.version).into(),
-        source: None,
-        graph: Arc::new(graph),
-    };
+    let version = format!("{}-{}", workflow.id, workflow.version);
+    let snapshot = WorkflowSnapshot::external(&workflow.name, version, graph);
     let id = RunId::random();
     let new = NewRun {
         id,

@@ -139,6 +139,10 @@ impl From<StoreError> for Problem {
             StoreError::Ended { .. } => Self::conflict("run_ended", error.to_string()),
             StoreError::Transition { .. } => Self::conflict("transition", error.to_string()),
             StoreError::Exists { .. } => Self::conflict("run_exists", error.to_string()),
+            StoreError::KeyConflict { .. } => {
+                Self::conflict("idempotency_key_used", error.to_string())
+            }
+            StoreError::NotBlocked { .. } => Self::conflict("not_blocked", error.to_string()),
             StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", error.to_string()),
             StoreError::Payload { .. } => Self::invalid("payload", error.to_string()),
             StoreError::Unavailable(error) => Self::unavailable(error),
@@ -200,7 +204,7 @@ impl From<RunError> for Problem {
         let text = error.to_string();
         match error {
             RunError::Input { .. } => Self::invalid("input", text),
-            RunError::Exists { .. } => Self::conflict("run_exists", text),
+            RunError::KeyConflict { .. } => Self::conflict("idempotency_key_used", text),
             RunError::Store { error, .. } => match &*error {
                 StoreError::Unavailable(error) => Self::unavailable(error),
                 _ => Self::internal(error),

@@ -105,7 +105,7 @@ async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
         let asked = begin::Asked {
             user: workflow.user.clone(),
             trigger: Trigger::Schedule,
-            idempotency_key: Some(format!("schedule:{at}")),
+            idempotency_key: Some(format!("schedule:{}:{at}", workflow.id)),
             input: None,
         };
         begin::begin(app, &workflow, asked).await.map(Some)

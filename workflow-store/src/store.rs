@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store, StoreError,
-    StoredRun,
+    Begun, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
+    StoreError, StoredRun,
 };
 
 use crate::crew::Crew;
@@ -148,6 +148,16 @@ impl<D: Database> Store for SqlStore<D> {
         self.check_engine()?;
         let leases = leases.to_vec();
         Ok(self.crew.write(Company::Shared, move |cx| runs::renew(cx, owner, &leases)).await?)
+    }
+
+    async fn held(&self) -> Result<HeldLeases, StoreError> {
+        self.check_engine()?;
+        Ok(self.crew.read(runs::held).await?)
+    }
+
+    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+        self.check_engine()?;
+        Ok(self.crew.read(move |sql| runs::children(sql, run)).await?)
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {

@@ -50,6 +50,12 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
     }
     let store = keep.store()?;
     let old = stored(&*store, *run)?;
+    if let Some(blocked) = &old.blocked {
+        return Err(Failure::Usage(format!(
+            "run {run} is blocked: {blocked}; cancel it with `runs cancel {run}`, then retry it \
+             without --failed-only and --from"
+        )));
+    }
     if !old.status.is_final() {
         return Err(Failure::Usage(format!(
             "run {run} is {} and cannot be repeated yet; wait for its end with `runs watch {run}`, \
@@ -82,11 +88,6 @@ fn seeded(
     again: Again<'_>,
 ) -> Result<Outcome, Failure> {
     let RetryArguments { keep, show, .. } = wanted;
-    if let Some(run) = keep.existing(&**store, &old.workflow.name)? {
-        return Err(Failure::Usage(format!(
-            "run {run} began under this idempotency key before; `runs watch {run}` shows it"
-        )));
-    }
     let key = keep.idempotency_key.clone();
     let new = pollster::block_on(repeat(&**store, old, workflow, again, key)).map_err(refused)?;
     if keep.detach {

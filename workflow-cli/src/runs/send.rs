@@ -2,16 +2,16 @@
 
 use clap::Args;
 use serde_json::Value as Json;
-use workflow_core::{MessageKind, RunId};
+use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, RunId, registry};
 
 use crate::failure::{Failure, Outcome};
 use crate::store::StoreArguments;
-use crate::{keep, output};
+use crate::{keep, output, runtime};
 
-/// Ask a run to stop
+/// Cancel a run
 ///
-/// Its jobs are asked to stop, and have some seconds to do so. A run that nobody drives stops
-/// when `recover` takes it up.
+/// If an engine is running it, that engine stops its jobs and ends it. If none is, it ends at once,
+/// even when its workflow has changed or is gone.
 #[derive(Debug, Args)]
 #[command(after_help = CANCEL_EXAMPLES)]
 pub(super) struct CancelArguments {
@@ -23,6 +23,23 @@ pub(super) struct CancelArguments {
 const CANCEL_EXAMPLES: &str = "\
 Examples:
   workflow runs cancel 01980000-0000-7000-8000-000000000000";
+
+/// Let engines take up a blocked run again
+///
+/// A run is blocked when its workflow has changed or is gone, and when its process died five times
+/// in a row with the same job in flight. The first two end by themselves once a program has the
+/// workflow again; the last is unblocked by hand.
+#[derive(Debug, Args)]
+#[command(after_help = UNBLOCK_EXAMPLES)]
+pub(super) struct UnblockArguments {
+    /// The id of the run
+    #[arg(value_name = "RUN")]
+    run: RunId,
+}
+
+const UNBLOCK_EXAMPLES: &str = "\
+Examples:
+  workflow runs unblock 01980000-0000-7000-8000-000000000000";
 
 /// Send a run a signal that a job of it waits for, or will
 #[derive(Debug, Args)]
@@ -46,7 +63,37 @@ Examples:
 
 pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let CancelArguments { run } = wanted;
-    send(store, *run, MessageKind::Cancel, &format!("run {run} is asked to stop"))
+    let engine = engine(store)?;
+    runtime::inside(|| {
+        match pollster::block_on(engine.cancel(*run))? {
+            Cancellation::Ended => output::say(format_args!("run {run} cancelled")),
+            Cancellation::Ending(run) => match run.join() {
+                Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {
+                    output::say(format_args!("run {} {}", run.id(), run.status()));
+                }
+                Err(error) => return Err(error.into()),
+            },
+            _ => output::say(format_args!(
+                "cancellation of run {run} requested; the engine that holds its lease will end \
+                 it, or `recover` will if that engine has died"
+            )),
+        }
+        Ok(Outcome::Good)
+    })
+}
+
+pub(super) fn unblock(
+    wanted: &UnblockArguments,
+    store: &StoreArguments,
+) -> Result<Outcome, Failure> {
+    let UnblockArguments { run } = wanted;
+    pollster::block_on(engine(store)?.unblock(*run))?;
+    output::say(format_args!("run {run} unblocked; `recover` takes it up"));
+    Ok(Outcome::Good)
+}
+
+fn engine(store: &StoreArguments) -> Result<Engine, Failure> {
+    Ok(registry::engine().to_builder().shared_store(store.open()?).build())
 }
 
 pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result<Outcome, Failure> {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use comfy_table::Table;
 use serde_json::Value as Json;
-use workflow_core::Status;
+use workflow_core::{Stall, Status};
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use crate::failure::Failure;
@@ -48,6 +48,8 @@ fn about(details: &RunDetails) -> Table {
         ("input", input.as_ref().filter(|input| !input.is_null()).map(ToString::to_string)),
         ("result", has_result.then(|| result.to_string())),
         ("error", run.error.clone()),
+        ("state", details.stall.as_ref().map(ToString::to_string)),
+        ("cure", details.stall.as_ref().map(Stall::cure)),
     ];
     let mut table = output::table();
     for (what, text) in rows {
@@ -83,14 +85,17 @@ pub(crate) fn table(runs: &[RunSummary]) -> Table {
             Status::Running => Some(SystemTime::now()),
             _ => run.completed_at,
         };
+        let blocked = run.blocked.clone().map(Stall::Blocked);
+        let status = blocked.as_ref().map_or(run.status.as_str(), Stall::as_str);
+        let blocked = run.blocked.as_ref().map(ToString::to_string);
         table.add_row([
             run.id.to_string(),
             run.workflow.clone(),
-            run.status.to_string(),
+            status.to_owned(),
             run.trigger.as_str().to_owned(),
             time(Some(run.started_at)),
             or_dash(took(run.begun_at, until)),
-            or_dash(run.error.as_deref().map(first_line)),
+            or_dash(run.error.as_deref().or(blocked.as_deref()).map(first_line)),
         ]);
     }
     table

@@ -19,6 +19,7 @@ use crate::job::{Host, JobContext, JobError, Slots};
 use crate::run::{JobLegend, Record, Report, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError};
+use crate::value::{Type, ValueError};
 use crate::workflow::{Plan, Workflow};
 
 pub(super) struct ActiveRun {
@@ -42,6 +43,7 @@ pub(super) struct ActiveRun {
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
     report: OnceLock<Report>,
+    followed: OnceLock<Report>,
 }
 
 impl ActiveRun {
@@ -100,6 +102,7 @@ impl ActiveRun {
                 state: Mutex::new(state),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
+                followed: OnceLock::new(),
             }
         })
     }
@@ -178,8 +181,14 @@ impl ActiveRun {
             self.bell.notify_all();
         }
         listeners.into_iter().for_each(Waker::wake);
-        if let Some(error) = failed {
-            tracing::error!(parent: &self.span, %error, "the store does not keep the run");
+        match failed.as_deref() {
+            None => {}
+            Some(StoreError::Exists { run }) if *run != self.id => {
+                tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
+            }
+            Some(error) => {
+                tracing::error!(parent: &self.span, %error, "the store does not keep the run");
+            }
         }
         if let Some(keeper) = &self.engine.keeper {
             keeper.let_go(self.id, &self.me);
@@ -235,17 +244,27 @@ impl ActiveRun {
     /// What a job that has completed left, as JSON.
     pub(super) fn written_output(&self, job: u32) -> Result<Json, JobError> {
         let written = match self.slots.output(job) {
-            Some((value, kind)) => value.map(|value| kind.write(value)),
+            Some((value, kind)) => {
+                value.map(|value| Ok::<_, ValueError>((kind.write(value)?, kind)))
+            }
             None => {
                 let child = self
                     .lock()
                     .children
                     .get(&job)
                     .map(|child| (Arc::clone(&child.call), Arc::clone(&child.frame)));
-                child.and_then(|(call, frame)| call.output.write_from(&*frame.output, frame.row))
+                child.and_then(|(call, frame)| {
+                    let written = call.output.write_from(&*frame.output, frame.row)?;
+                    Some(written.map(|written| (written, call.output)))
+                })
             }
         };
-        written.unwrap_or(Ok(Json::Null)).map_err(JobError::terminal)
+        let Some(written) = written else { return Ok(Json::Null) };
+        let checked = written.and_then(|(json, kind): (Json, Type)| {
+            kind.check_stable(&json)?;
+            Ok(json)
+        });
+        checked.map_err(JobError::terminal)
     }
 
     pub(super) fn report(&self) -> Option<&Report> {
@@ -266,20 +285,44 @@ impl ActiveRun {
 
     /// Whether the store keeps the run, if one is to.
     pub(super) fn kept(&self) -> Result<(), RunError> {
-        if !self.is_kept() {
-            return Ok(());
+        match self.store_failure() {
+            None => Ok(()),
+            Some(error) => Err(RunError::of_store(self.workflow.name().as_str(), self.id, error)),
         }
-        let failed = self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone());
-        failed.map_or(Ok(()), |error| Err(self.not_kept(error)))
     }
 
-    fn not_kept(&self, error: Arc<StoreError>) -> RunError {
-        match *error {
-            StoreError::Exists { run } if run != self.id => {
-                RunError::Exists { workflow: self.workflow.name().to_string(), run }
-            }
-            _ => RunError::Store { run: self.id, error },
+    /// Why the store does not keep the run any more.
+    fn store_failure(&self) -> Option<Arc<StoreError>> {
+        if !self.is_kept() {
+            return None;
         }
+        self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
+    }
+
+    /// The run that began before under the idempotency key of this one.
+    pub(super) fn existing(&self) -> Option<RunId> {
+        self.kept().err().and_then(|error| error.existing())
+    }
+
+    /// The report of that run, once somebody has waited for it.
+    pub(super) fn followed(&self) -> &OnceLock<Report> {
+        &self.followed
+    }
+
+    /// Waits for the report: that of the run which began before under the same idempotency key,
+    /// if there is one.
+    pub(super) async fn outcome(self: &Arc<Self>) -> Result<Report, RunError> {
+        let ended = self.until_end().await;
+        let Some(existing) = ended.as_ref().err().and_then(RunError::existing) else {
+            return ended;
+        };
+        let workflow = Arc::clone(&self.workflow);
+        let engine = Engine(Arc::clone(&self.engine));
+        let followed = engine.follow_with(existing, move |_| Ok(Arc::clone(&workflow))).await;
+        if let Some(report) = followed.as_ref().map_or_else(RunError::report, Some) {
+            let _only_once = self.followed.set(report.clone());
+        }
+        followed
     }
 
     pub(super) fn cancel(self: &Arc<Self>) {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 
+use super::Engine;
 use super::active::ActiveRun;
 use super::events::Events;
 use crate::event::Event;
@@ -27,21 +29,21 @@ impl RunHandle {
     ///
     /// Fails when the run failed or was cancelled; the error holds the report.
     pub fn join(&self) -> Result<Report, RunError> {
-        pollster::block_on(self.0.until_end())
+        pollster::block_on(self.0.outcome())
     }
 
-    /// Waits until the store has the run; no time at all when no store keeps it.
+    /// Waits until the store has the run, and returns its id: that of an earlier run, if one began
+    /// under the same idempotency key. Takes no time when the engine has no store.
     ///
     /// # Errors
     ///
-    /// Fails when the store does not keep the run: [`RunError::Exists`] when there is one for the
-    /// same idempotency key.
-    pub async fn until_kept(&self) -> Result<(), RunError> {
-        if !self.0.is_kept() {
-            return Ok(());
-        }
+    /// Fails when the store does not take the run.
+    pub async fn persisted(&self) -> Result<RunId, RunError> {
         self.0.until_begun().await;
-        self.0.kept()
+        match self.0.kept() {
+            Ok(()) => Ok(self.0.id),
+            Err(error) => error.existing().ok_or(error),
+        }
     }
 
     /// Sends the run a signal, for a job that waits for one of this name or will:
@@ -63,9 +65,12 @@ impl RunHandle {
             None => self.0.signal(name, payload, None),
             Some(keeper) => {
                 self.0.until_begun().await;
+                let run = self.id();
                 let kind = MessageKind::Signal { name, payload };
-                let number = keeper.store().send(self.0.id, kind.clone()).await?;
-                self.0.receive(Message { number, run: self.0.id, kind });
+                let number = keeper.store().send(run, kind.clone()).await?;
+                if let Some(active) = keeper.find(run) {
+                    active.receive(Message { number, run, kind });
+                }
             }
         }
         Ok(())
@@ -79,8 +84,10 @@ impl RunHandle {
 
 #[async_trait]
 impl Run for RunHandle {
+    /// The run's id. Of a request that turns out to repeat an earlier one, that is the earlier
+    /// run's once the store has said so: see [`RunHandle::persisted`].
     fn id(&self) -> RunId {
-        self.0.id
+        self.0.existing().unwrap_or(self.0.id)
     }
 
     fn workflow(&self) -> &str {
@@ -88,26 +95,88 @@ impl Run for RunHandle {
     }
 
     fn status(&self) -> Status {
-        self.0.report().map_or(Status::Running, Report::status)
+        let report = match self.0.existing() {
+            Some(_) => self.0.followed().get(),
+            None => self.0.report(),
+        };
+        report.map_or(Status::Running, Report::status)
     }
 
     fn cancel(&self) {
+        if self.0.is_kept() {
+            self.0.runtime.spawn(cancel_existing(Arc::clone(&self.0)));
+        }
         self.0.cancel();
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        Box::pin(Events::new(&self.0))
+        if !self.0.is_kept() {
+            return Box::pin(Events::new(&self.0));
+        }
+        let run = Arc::clone(&self.0);
+        let events = async move {
+            run.until_begun().await;
+            match run.existing() {
+                None => Events::new(&run).left_stream(),
+                Some(existing) => events_on_record(run, existing).right_stream(),
+            }
+        };
+        Box::pin(stream::once(events).flatten())
     }
 
     async fn wait(&self) -> Result<Report, RunError> {
-        self.0.until_end().await
+        self.0.outcome().await
     }
 
     fn output(&self) -> Option<Result<serde_json::Value, OutputError>> {
-        let report = self.0.report().filter(|report| report.status() == Status::Completed)?;
+        let report = match self.0.existing() {
+            Some(_) => self.0.followed().get(),
+            None => self.0.report(),
+        };
+        let report = report.filter(|report| report.status() == Status::Completed)?;
         Some(report.output_json())
     }
 }
+
+/// Cancels the run that began before under the idempotency key of this one, if there is one.
+async fn cancel_existing(run: Arc<ActiveRun>) {
+    run.until_begun().await;
+    let Some(existing) = run.existing() else { return };
+    let (engine, workflow) = (Engine(Arc::clone(&run.engine)), Arc::clone(&run.workflow));
+    let cancelled = engine.cancel_with(existing, move |_| Ok(Arc::clone(&workflow))).await;
+    if let Err(error) = cancelled {
+        tracing::debug!(run = %existing, %error, "not cancelled");
+    }
+}
+
+/// The events of a run on record, whoever drives it, as they come.
+fn events_on_record(run: Arc<ActiveRun>, existing: RunId) -> impl Stream<Item = Event> {
+    let read = move |(from, is_over): (u64, bool)| {
+        let run = Arc::clone(&run);
+        async move {
+            let keeper = run.engine.keeper.as_ref().filter(|_| !is_over)?;
+            loop {
+                match keeper.store().events(existing, from, PAGE).await {
+                    Ok(events) if !events.is_empty() => {
+                        let is_over = events.last().is_some_and(|last| last.kind.is_last());
+                        let next = from + events.len() as u64;
+                        return Some((stream::iter(events), (next, is_over)));
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(run = %existing, %error, "events could not be read");
+                    }
+                }
+                run.engine.time.sleep(&run.runtime, LOOK_EVERY).await;
+            }
+        }
+    };
+    stream::unfold((0, false), read).flatten()
+}
+
+/// How many events are read at once, and how often the store is asked for more.
+const PAGE: usize = 1000;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for RunHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

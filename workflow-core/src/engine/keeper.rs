@@ -108,6 +108,11 @@ impl Keeper {
         self.0.certainty.holds()
     }
 
+    /// How many runs the engine holds.
+    pub(super) fn held(&self) -> usize {
+        self.0.lock().runs.values().filter(|watched| watched.lease.is_some()).count()
+    }
+
     /// The run with this id, if the engine drives it.
     pub(super) fn find(&self, run: RunId) -> Option<Arc<ActiveRun>> {
         self.0.lock().runs.get(&run)?.run.upgrade()

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -96,10 +97,12 @@ impl RunRequest {
         Self { engine, workflow, input: Input::None, terms, user, outer: None }
     }
 
-    /// Sets a text by which a repeated request is known: of one workflow, the engine's store
-    /// begins one run for it. Without a store it has no effect.
+    /// Sets the idempotency key: requests of one user with the same key are one run of the engine's
+    /// store. Without a store it has no effect.
     ///
-    /// A request that comes second ends in [`RunError::Exists`], which names the first run.
+    /// A request that repeats an earlier one is given that run: awaiting it, or its handle, waits
+    /// for the report of the earlier run, whoever drives it. One with another workflow or another
+    /// input ends in [`RunError::KeyConflict`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.terms.idempotency_key = Some(key.into());
         self
@@ -178,11 +181,12 @@ impl RunRequest {
         let (what, terms, _) = self.check()?;
         let mut new = new_run(&engine.0, &what, terms)?;
         new.owner = None;
+        let name = new.workflow.name.clone();
         let run = new.id;
         match store.begin(new, Vec::new()).await {
             Ok(Begun::New(_)) => Ok(run),
             Ok(Begun::Existing(existing)) => Ok(existing.id),
-            Err(error) => Err(RunError::Store { run, error: Arc::new(error) }),
+            Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
         }
     }
 
@@ -195,8 +199,10 @@ impl RunRequest {
     pub fn wait(self) -> Result<Report, RunError> {
         let run = self.begin(Runtime::for_blocked_thread())?;
         // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
-        pollster::block_on(Driver::new(Arc::clone(&run), Role::Thread));
-        outcome(&run)
+        pollster::block_on(async {
+            Driver::new(Arc::clone(&run), Role::Thread).await;
+            run.outcome().await
+        })
     }
 
     fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
@@ -259,14 +265,6 @@ fn check_limits(engine: &Engine, name: &dyn Fn() -> String, plan: &Plan) -> Resu
     })
 }
 
-fn outcome(run: &ActiveRun) -> Result<Report, RunError> {
-    match run.result() {
-        Some(result) => result,
-        // The driver ends when the run does, and the report is made before.
-        None => unreachable!("the run was driven to its end without a report"),
-    }
-}
-
 impl fmt::Debug for RunRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let workflow = self.workflow.as_ref().map(|workflow| workflow.name());
@@ -294,6 +292,8 @@ enum Stage {
         run: Arc<ActiveRun>,
         driver: Unconstrained<Driver>,
     },
+    /// The run has ended, or another began before under the same idempotency key.
+    Ended(BoxFuture<'static, Result<Report, RunError>>),
 }
 
 impl Future for RunFuture {
@@ -309,12 +309,28 @@ impl Future for RunFuture {
             let driver = unconstrained(Driver::new(Arc::clone(&run), Role::Driver));
             self.0 = Stage::Running { run, driver };
         }
-        let Stage::Running { run, driver } = &mut self.0 else { return Poll::Pending };
-        if Pin::new(driver).poll(cx).is_pending() {
-            return Poll::Pending;
+        if let Stage::Running { run, driver } = &mut self.0 {
+            if Pin::new(driver).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match run.result() {
+                Some(result) if !is_repeated(&result) => return Poll::Ready(result),
+                _ => {
+                    let run = Arc::clone(run);
+                    self.0 = Stage::Ended(Box::pin(async move { run.outcome().await }));
+                }
+            }
         }
-        Poll::Ready(outcome(run))
+        match &mut self.0 {
+            Stage::Ended(report) => report.as_mut().poll(cx),
+            _ => Poll::Pending,
+        }
     }
+}
+
+/// Whether the run repeats another, which is to be followed.
+fn is_repeated(result: &Result<Report, RunError>) -> bool {
+    result.as_ref().is_err_and(|error| error.existing().is_some())
 }
 
 impl Drop for RunFuture {

@@ -1,8 +1,12 @@
 //! Takes runs up again: folds what is on record into the state that a run had.
 
+mod cancel;
+mod deaths;
 mod error;
 mod fold;
+mod follow;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +16,14 @@ use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Recorder, State};
 use super::{Engine, LookupError};
-use crate::event::{Event, What};
+use crate::event::{AFTER_CRASH, Event, EventKind, What};
 use crate::id::RunId;
-use crate::run::{Report, RunError};
-use crate::store::{Lease, Store, StoreError, StoredRun, WorkflowSnapshot};
+use crate::store::{
+    HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot,
+};
 use crate::workflow::Workflow;
 
+pub use cancel::Cancellation;
 pub use error::ResumeError;
 use fold::{Restored, fold};
 
@@ -29,6 +35,9 @@ pub struct Recovery {
     pub runs: Vec<RunHandle>,
     /// Runs that were not, and why. They stay as they are, for an engine that can.
     pub refused: Vec<(RunId, ResumeError)>,
+    /// Runs that other engines hold. If one of these has died, its runs can be recovered once
+    /// their lease has expired: after [`HeldLeases::expires_in`], all of them.
+    pub held: HeldLeases,
 }
 
 /// Finds the workflow of a run on record, as it is now or as it was then.
@@ -41,10 +50,7 @@ const PAGE: usize = 1000;
 /// Of the time in which runs of a dead engine are taken over, a twentieth passes between two
 /// looks, within these bounds.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// How often a run that another process drives is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Takes up every run of the engine's store that has not ended and that no living engine
@@ -63,9 +69,21 @@ impl Engine {
         let mut after = None;
         loop {
             let orphans = store.orphans(after, PAGE).await?;
-            let Some(last) = orphans.last() else { return Ok(recovery) };
+            let Some(last) = orphans.last() else { break };
             after = Some(last.id);
             self.take_up(orphans, &find, &mut recovery).await?;
+        }
+        recovery.held = self.held_by_others(store).await?;
+        Ok(recovery)
+    }
+
+    /// The leases of other engines.
+    async fn held_by_others(&self, store: &Arc<dyn Store>) -> Result<HeldLeases, StoreError> {
+        let held = store.held().await?;
+        let own = self.0.keeper.as_ref().map_or(0, |keeper| keeper.held());
+        match held.runs.saturating_sub(own) {
+            0 => Ok(HeldLeases::default()),
+            runs => Ok(HeldLeases { runs, ..held }),
         }
     }
 
@@ -83,119 +101,68 @@ impl Engine {
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
         let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else { return Ok(()) };
-        let mut known = std::collections::HashMap::new();
+        let mut known = HashMap::new();
         for stored in orphans {
             let id = stored.id;
+            if stored.workflow.is_external() {
+                continue;
+            }
             // An engine that was slow goes on with what nobody has taken from it.
             if keeper.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }
-            match know(stored, find) {
-                Ok(what) => drop(known.insert(id, what)),
-                Err(error) => recovery.refused.push((id, error)),
+            match know(&stored, find) {
+                Ok(what) => drop(known.insert(id, (stored, what))),
+                Err(error) => {
+                    self.refuse(&stored, &error).await?;
+                    recovery.refused.push((id, error));
+                }
             }
         }
         let ids: Vec<RunId> = known.keys().copied().collect();
-        let mut given_back = Vec::new();
         for lease in store.claim(keeper.owner(), &ids).await? {
-            let Some(what) = known.remove(&lease.run) else { continue };
-            match self.resume(what, lease).await {
-                Ok(handle) => recovery.runs.push(handle),
+            let Some((stored, what)) = known.remove(&lease.run) else { continue };
+            match self.resume(what, lease, &stored).await {
+                Ok(active) => {
+                    active.drive_in_background();
+                    recovery.runs.push(RunHandle(active));
+                }
                 Err(error) => {
-                    given_back.push(lease);
+                    self.give_back(lease, &stored, &error).await?;
                     recovery.refused.push((lease.run, error));
                 }
             }
         }
-        store.release(&given_back).await
+        Ok(())
     }
 
-    /// Goes on with a run that this engine has claimed.
-    async fn resume(&self, what: Runnable, lease: Lease) -> Result<RunHandle, ResumeError> {
+    /// Puts a run that this engine has claimed into the state that it had. It is not driven yet.
+    async fn resume(
+        &self,
+        what: Runnable,
+        lease: Lease,
+        stored: &StoredRun,
+    ) -> Result<Arc<ActiveRun>, ResumeError> {
         let Some(store) = self.store() else { return Err(ResumeError::NoStore) };
         let events = on_record(&**store, lease.run).await?;
-        let recorder = Recorder::resumed(store.clone(), lease, events.len());
-        let active = self.restore(what, lease.run, &events, Some(recorder))?;
+        let after_crash = is_after_crash(stored);
+        let recorder = Recorder::resumed(store.clone(), lease, events.len(), after_crash);
+        let active = self.restore(what, lease.run, &events, Some(recorder), after_crash)?;
         tracing::info!(parent: &active.span, events = events.len(), "run taken up");
-        let again = if events.is_empty() { What::RunStarted } else { What::RunResumed };
-        active.change(|state, _| state.note(again, u32::MAX, 0));
+        let has_started = events.iter().any(|event| matches!(event.kind, EventKind::RunStarted));
+        let (again, how) = match (has_started, after_crash) {
+            (false, _) => (What::RunStarted, 0),
+            (true, false) => (What::RunResumed, 0),
+            (true, true) => (What::RunResumed, AFTER_CRASH),
+        };
+        active.change(|state, _| state.note(again, u32::MAX, how));
         // What is sent from now on reaches the run; what was sent before is read after.
         active.hold_on(lease);
         let messages = store.messages(lease.run).await?;
         messages.into_iter().for_each(|message| active.receive(message));
-        active.drive_in_background();
-        Ok(RunHandle(active))
+        Ok(active)
     }
 
-    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
-    /// run up when nobody does.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the run failed or was cancelled, when there is none with this id, and when
-    /// `find` does not find its workflow.
-    pub async fn follow_with(
-        &self,
-        run: RunId,
-        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
-    ) -> Result<Report, RunError> {
-        let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
-        let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-            return Err(refused(ResumeError::NoStore));
-        };
-        loop {
-            let active = match keeper.find(run) {
-                Some(active) => active,
-                None => {
-                    let stored = store.run(run).await.map_err(failed)?;
-                    let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
-                    let is_over = stored.status.is_final();
-                    let known = know(stored, &find).map_err(refused)?;
-                    if is_over {
-                        let events = on_record(&**store, run).await.map_err(failed)?;
-                        let over = self.restore(known, run, &events, None).map_err(refused)?;
-                        over.publish();
-                        return over.until_end().await;
-                    }
-                    match self.take_one(run, known).await.map_err(refused)? {
-                        Some(taken) => taken.0,
-                        None => {
-                            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
-                            continue;
-                        }
-                    }
-                }
-            };
-            match active.until_end().await {
-                // Another engine drives it by now.
-                Err(RunError::Store { error, .. })
-                    if matches!(*error, StoreError::LeaseLost { .. }) =>
-                {
-                    self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
-                }
-                ended => return ended,
-            }
-        }
-    }
-
-    /// Takes a run up, if nobody drives it.
-    async fn take_one(&self, run: RunId, what: Runnable) -> Result<Option<RunHandle>, ResumeError> {
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-            return Err(ResumeError::NoStore);
-        };
-        let [lease] = store.claim(keeper.owner(), &[run]).await?[..] else { return Ok(None) };
-        match self.resume(what, lease).await {
-            Ok(resumed) => Ok(Some(resumed)),
-            Err(error) => {
-                store.release(&[lease]).await?;
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Engine {
     /// A run in the state that its events tell of.
     fn restore(
         &self,
@@ -203,11 +170,18 @@ impl Engine {
         id: RunId,
         events: &[Event],
         recorder: Option<Box<Recorder>>,
+        after_crash: bool,
     ) -> Result<Arc<ActiveRun>, ResumeError> {
         let now = self.0.time.time_of_day();
         let began = events.first().map_or(now, |first| first.at);
-        let restored = fold(&what.plan.graph, id, events, began, now)?;
-        let Restored { scheduler, log, names, facts, recall, mail, outputs } = restored;
+        let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
+        let Restored { scheduler, log, names, facts, recall, mail, outputs, deaths } = restored;
+        if recorder.is_some()
+            && let Some(limit) = self.0.poison_after
+            && let Some((job, deaths)) = deaths.poisoned(limit)
+        {
+            return Err(ResumeError::Poisoned { job, deaths });
+        }
         let mut state = State::new(scheduler, log, recorder);
         (state.names, state.facts) = (names, facts);
         (state.mail, state.recall) = (Some(Box::new(mail)), Some(Box::new(recall)));
@@ -224,8 +198,16 @@ impl Engine {
     }
 }
 
+/// Whether the engine that drove the run last has not given it back.
+fn is_after_crash(stored: &StoredRun) -> bool {
+    stored.owner.is_some()
+}
+
 /// Finds the workflow of a run, and sees to it that it is what the run began with.
-fn know(stored: StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
+fn know(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
+    if let Some(crate::event::Blocked::Poisoned { job, deaths }) = &stored.blocked {
+        return Err(ResumeError::Poisoned { job: job.clone(), deaths: deaths.clone() });
+    }
     let snapshot = &stored.workflow;
     let workflow = find(snapshot).map_err(ResumeError::Lookup)?;
     let input = match (workflow.input(), &stored.input) {
@@ -256,4 +238,10 @@ async fn on_record(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreErr
             return Ok(events);
         }
     }
+}
+
+/// Whether somebody has asked the run to stop.
+async fn is_cancel_requested(store: &dyn Store, run: RunId) -> Result<bool, StoreError> {
+    let messages = store.messages(run).await?;
+    Ok(messages.iter().any(|message| message.kind == MessageKind::Cancel))
 }

@@ -278,7 +278,7 @@ impl State {
             return false;
         }
         let noted = !traits.has(Traits::CONDITIONAL);
-        let certain = run.engine.keeper.as_ref().is_none_or(Keeper::is_certain);
+        let certain = self.may_begin_unrecorded(run);
         if noted && !certain {
             self.note(What::JobStarted, job, attempt);
         }

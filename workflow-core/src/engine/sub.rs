@@ -71,7 +71,7 @@ async fn run_inside(
         request = request.user(user);
     }
     let run = request.inside(context.clone()).start().map_err(unfit)?;
-    let ended = match select(run.wait(), pin!(context.cancelled())).await {
+    let ended = match select(pin!(run.0.until_end()), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) if context.is_lost() => return Err(left_alone()),
         Either::Right(((), wait)) => {
@@ -79,8 +79,10 @@ async fn run_inside(
             wait.await
         }
     };
+    if let Some(run) = ended.as_ref().err().and_then(RunError::existing) {
+        return follow_inside(&context, engine, run, workflow).await;
+    }
     match ended {
-        Err(RunError::Exists { run, .. }) => follow_inside(&context, engine, run, workflow).await,
         // Another engine drives it by now, and this one still drives the outer run.
         Err(RunError::Store { run, error }) if matches!(*error, StoreError::LeaseLost { .. }) => {
             follow_inside(&context, engine, run, workflow).await

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value as Json};
 
-use super::{Event, EventKind, Failure, Origin};
+use super::{Blocked, Event, EventKind, Failure, Origin};
 use crate::rare::Rare;
 use crate::scheduler::SkipReason;
 
@@ -28,6 +28,9 @@ pub(crate) enum What {
     SleepStarted,
     SignalReceived,
     ValueKept,
+    RunBlocked,
+    RunUnblocked,
+    SignalAwaited,
 }
 
 /// One happening.
@@ -42,7 +45,7 @@ pub(crate) struct Entry {
 
 const ATTEMPT: u32 = (1 << 24) - 1;
 
-const WHATS: [What; 15] = [
+const WHATS: [What; 18] = [
     What::RunStarted,
     What::JobStarted,
     What::AttemptFailed,
@@ -58,6 +61,9 @@ const WHATS: [What; 15] = [
     What::SleepStarted,
     What::SignalReceived,
     What::ValueKept,
+    What::RunBlocked,
+    What::RunUnblocked,
+    What::SignalAwaited,
 ];
 
 impl Entry {
@@ -74,6 +80,10 @@ impl Entry {
         self.packed & ATTEMPT
     }
 }
+
+/// Stands in place of the attempt in an entry of [`What::RunResumed`], when the run was taken up
+/// after a crash.
+pub(crate) const AFTER_CRASH: u32 = 1;
 
 /// What only some entries carry.
 #[derive(Debug, Clone)]
@@ -99,6 +109,8 @@ pub(crate) enum Detail {
         key: String,
         value: Json,
     },
+    Blocked(Blocked),
+    Awaited(String),
 }
 
 /// What the log's numbers of jobs stand for.
@@ -164,7 +176,12 @@ impl Log {
         let job = || legend.name(number);
         let kind = match entry.what() {
             What::RunStarted => EventKind::RunStarted,
-            What::RunResumed => EventKind::RunResumed,
+            What::RunResumed => EventKind::RunResumed { after_crash: attempt == AFTER_CRASH },
+            What::RunUnblocked => EventKind::RunUnblocked,
+            What::RunBlocked => match self.detail(index)? {
+                Detail::Blocked(blocked) => EventKind::RunBlocked { blocked: blocked.clone() },
+                _ => return None,
+            },
             What::JobStarted => {
                 EventKind::JobStarted { job: job(), attempt, origin: legend.origin(number) }
             }
@@ -192,7 +209,7 @@ impl Log {
             What::RunCompleted => EventKind::RunCompleted { output: self.output(index) },
             What::RunFailed => EventKind::RunFailed { reason: self.reason(index) },
             What::RunCancelled => EventKind::RunCancelled,
-            What::SleepStarted | What::SignalReceived | What::ValueKept => {
+            What::SleepStarted | What::SignalAwaited | What::SignalReceived | What::ValueKept => {
                 self.detail(index)?.clone().event(job(), attempt)?
             }
         };
@@ -250,6 +267,7 @@ impl Detail {
                 EventKind::SignalReceived { job, attempt, signal: name, payload, message }
             }
             Self::Kept { key, value } => EventKind::ValueKept { job, key, value },
+            Self::Awaited(signal) => EventKind::SignalAwaited { job, attempt, signal },
             _ => return None,
         })
     }

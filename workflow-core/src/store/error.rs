@@ -44,6 +44,25 @@ pub enum StoreError {
         /// The run's id.
         run: RunId,
     },
+    /// The idempotency key began a run of another workflow, or with another input.
+    #[error(
+        "idempotency key `{key}` was used before, for run {run} {difference}; use a new key for a \
+         different request"
+    )]
+    KeyConflict {
+        /// The key.
+        key: String,
+        /// The run that it began.
+        run: RunId,
+        /// How that run differs: `of workflow ..`, or `with another input`.
+        difference: String,
+    },
+    /// The run is not blocked.
+    #[error("run {run} is not blocked")]
+    NotBlocked {
+        /// The run's id.
+        run: RunId,
+    },
     /// The run has ended, and takes no more messages.
     #[error("run {run} has ended ({status})")]
     Ended {

@@ -50,6 +50,15 @@ pub struct Owner {
     pub lifetime: Duration,
 }
 
+/// The leases that engines which count as alive have on runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldLeases {
+    /// How many runs are held.
+    pub runs: usize,
+    /// The time after which the last of these leases expires, unless its engine renews it.
+    pub expires_in: Duration,
+}
+
 /// The right to append to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {

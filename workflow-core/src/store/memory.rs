@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use super::{
-    Begun, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun,
+    Begun, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError,
+    StoredRun,
 };
-use crate::event::{Event, Status};
+use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
 
 /// Keeps runs in memory: for tests, and for hosts that list past runs but need not keep them.
@@ -34,7 +35,8 @@ pub struct MemoryStore(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     runs: BTreeMap<RunId, Row>,
-    keys: HashMap<(String, String), RunId>,
+    /// By idempotency key.
+    keys: HashMap<String, Vec<RunId>>,
     /// Until when each owner counts as alive.
     owners: HashMap<OwnerId, Instant>,
     messages: Vec<Message>,
@@ -65,9 +67,30 @@ impl MemoryStore {
 }
 
 impl Kept {
+    /// The run that began under the same idempotency key.
+    fn repeated(&self, new: &NewRun) -> Result<Option<&StoredRun>, StoreError> {
+        let Some(key) = &new.idempotency_key else { return Ok(None) };
+        let runs = self.keys.get(key).into_iter().flatten();
+        let mut runs = runs.filter_map(|id| Some(&self.runs.get(id)?.run));
+        let same_workflow = |run: &&StoredRun| run.workflow.name == new.workflow.name;
+        if let Some(existing) = runs.clone().find(same_workflow) {
+            return new.check_repeats(existing).map(|()| Some(existing));
+        }
+        let same_user = |run: &&StoredRun| run.user == new.user && run.parent.is_none();
+        match runs.find(same_user).filter(|_| new.parent.is_none()) {
+            Some(other) => new.check_repeats(other).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
     fn is_alive(&self, owner: Option<OwnerId>) -> bool {
-        let until = owner.and_then(|owner| self.owners.get(&owner));
-        until.is_some_and(|until| *until > Instant::now())
+        owner.is_some_and(|owner| self.alive_for(owner).is_some())
+    }
+
+    /// How much longer the owner counts as alive; `None` when it does not.
+    fn alive_for(&self, owner: OwnerId) -> Option<Duration> {
+        let left = self.owners.get(&owner)?.checked_duration_since(Instant::now())?;
+        Some(left).filter(|left| *left > Duration::ZERO)
     }
 
     fn is_orphan(&self, row: &Row) -> bool {
@@ -88,6 +111,7 @@ impl Row {
     fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
         let run = self.run.id;
         let mut status = self.run.status;
+        let mut blocked = self.run.blocked.clone();
         for (wanted, event) in (self.events.len() as u64..).zip(events) {
             if event.sequence != wanted {
                 return Err(StoreError::Gap { run, wanted, found: event.sequence });
@@ -97,7 +121,9 @@ impl Row {
                 changed.map_err(|error| StoreError::Transition { run, error })?;
                 status = next;
             }
+            blocked = Blocked::after(blocked, &event.kind);
         }
+        self.run.blocked = blocked;
         self.events.extend_from_slice(events);
         self.run.events = self.events.len() as u64;
         self.run.status = status;
@@ -110,10 +136,8 @@ impl Store for MemoryStore {
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
         let mut kept = self.lock();
         let id = run.id;
-        let key = run.idempotency_key.clone().map(|key| (run.workflow.name.clone(), key));
-        let existing = key.as_ref().and_then(|key| kept.runs.get(kept.keys.get(key)?));
-        if let Some(row) = existing {
-            return Ok(Begun::Existing(Box::new(row.run.clone())));
+        if let Some(existing) = kept.repeated(&run)? {
+            return Ok(Begun::Existing(Box::new(existing.clone())));
         }
         if kept.runs.contains_key(&id) {
             return Err(StoreError::Exists { run: id });
@@ -122,7 +146,9 @@ impl Store for MemoryStore {
         let run = StoredRun::begun(run, Status::Pending, 0);
         let mut row = Row { run, token: u64::from(owner.is_some()), events: Vec::new() };
         row.append(&events)?;
-        kept.keys.extend(key.map(|key| (key, id)));
+        if let Some(key) = row.run.idempotency_key.clone() {
+            kept.keys.entry(key).or_default().push(id);
+        }
         kept.runs.insert(id, row);
         Ok(Begun::New(owner.map(|owner| {
             kept.keep_alive(owner);
@@ -193,6 +219,25 @@ impl Store for MemoryStore {
         kept.keep_alive(owner);
         let held = |lease: &&Lease| kept.runs.get(&lease.run).is_some_and(|row| row.holds(lease));
         Ok(leases.iter().filter(|lease| !held(lease)).copied().collect())
+    }
+
+    async fn held(&self) -> Result<HeldLeases, StoreError> {
+        let kept = self.lock();
+        let open = kept.runs.values().filter(|row| !row.run.status.is_final());
+        let left = open.filter_map(|row| kept.alive_for(row.run.owner?));
+        Ok(left.fold(HeldLeases::default(), |held, left| HeldLeases {
+            runs: held.runs + 1,
+            expires_in: held.expires_in.max(left),
+        }))
+    }
+
+    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+        let kept = self.lock();
+        let is_child = |row: &&Row| {
+            !row.run.status.is_final()
+                && row.run.parent.as_ref().is_some_and(|parent| parent.run == run)
+        };
+        Ok(kept.runs.values().filter(is_child).map(|row| row.run.id).collect())
     }
 
     async fn send(&self, run: RunId, kind: MessageKind) -> Result<u64, StoreError> {

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Lease, Owner, OwnerId};
+use super::{Lease, Owner, OwnerId, StoreError};
 use crate::definition::Metadata;
-use crate::event::{Status, rfc3339};
+use crate::event::{Blocked, Status, rfc3339};
 use crate::id::RunId;
 
 /// A run that is to begin.
@@ -25,7 +25,7 @@ pub struct NewRun {
     pub input: Option<Json>,
     /// Why it begins.
     pub trigger: Trigger,
-    /// A text by which a repeated request is known: of one workflow there is one run for it.
+    /// The idempotency key: one user's requests with the same key are one run.
     pub idempotency_key: Option<String>,
     /// The job of another run that this one belongs to.
     pub parent: Option<Parent>,
@@ -35,6 +35,51 @@ pub struct NewRun {
     pub created_at: SystemTime,
     /// Who drives it. Without one, the run is pending until somebody claims it.
     pub owner: Option<Owner>,
+}
+
+impl NewRun {
+    /// Checks that the request repeats the one that began this run: stores call it when both have
+    /// the same idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`StoreError::KeyConflict`] when the other run is of another workflow, or has
+    /// another input.
+    pub fn check_repeats(&self, existing: &StoredRun) -> Result<(), StoreError> {
+        let difference = if self.workflow.name != existing.workflow.name {
+            format!("of workflow `{}`", existing.workflow.name)
+        } else if !same_input(self.input.as_ref(), existing.input.as_ref()) {
+            "with another input".to_owned()
+        } else {
+            return Ok(());
+        };
+        let key = self.idempotency_key.clone().unwrap_or_default();
+        Err(StoreError::KeyConflict { key, run: existing.id, difference })
+    }
+}
+
+/// Whether two inputs are the same, however a database spells their numbers. No input is null.
+fn same_input(one: Option<&Json>, other: Option<&Json>) -> bool {
+    same_json(one.unwrap_or(&Json::Null), other.unwrap_or(&Json::Null))
+}
+
+fn same_json(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Number(one), Json::Number(other)) if one.is_f64() != other.is_f64() => {
+            one.as_f64() == other.as_f64()
+        }
+        (Json::Array(one), Json::Array(other)) => {
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| same_json(one, other))
+        }
+        (Json::Object(one), Json::Object(other)) => {
+            let same = |(key, one): (&String, &Json)| {
+                other.get(key).is_some_and(|other| same_json(one, other))
+            };
+            one.len() == other.len() && one.iter().all(same)
+        }
+        _ => one == other,
+    }
 }
 
 /// What a store is told of the workflow that a run belongs to.
@@ -52,6 +97,28 @@ pub struct WorkflowSnapshot {
     pub source: Option<Arc<Json>>,
     /// The jobs and the edges between them, as [`Graph::to_json`](crate::Graph::to_json) has them.
     pub graph: Arc<Json>,
+}
+
+/// How the fingerprint of a workflow begins that engines do not run.
+const EXTERNAL: &str = "stored-";
+
+impl WorkflowSnapshot {
+    /// A workflow that engines do not run: a program outside reports on its runs. `version` tells
+    /// its definitions apart.
+    pub fn external(name: impl Into<String>, version: impl std::fmt::Display, graph: Json) -> Self {
+        Self {
+            name: name.into(),
+            metadata: Metadata::default(),
+            fingerprint: format!("{EXTERNAL}{version}").into(),
+            source: None,
+            graph: Arc::new(graph),
+        }
+    }
+
+    /// Whether a program outside reports on the workflow's runs, which engines do not take up.
+    pub fn is_external(&self) -> bool {
+        self.fingerprint.starts_with(EXTERNAL)
+    }
 }
 
 /// Why a run began.
@@ -117,7 +184,7 @@ pub struct StoredRun {
     pub status: Status,
     /// Why it began.
     pub trigger: Trigger,
-    /// The text by which a repeated request is known.
+    /// The idempotency key.
     pub idempotency_key: Option<String>,
     /// The job of another run that this one belongs to.
     pub parent: Option<Parent>,
@@ -129,8 +196,11 @@ pub struct StoredRun {
     pub created_at: SystemTime,
     /// How many events it has.
     pub events: u64,
-    /// Who drives it, or drove it last.
+    /// Who drives it, or drove it last; `None` once it was given back.
     pub owner: Option<OwnerId>,
+    /// Why no engine takes it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
 }
 
 impl StoredRun {
@@ -148,6 +218,7 @@ impl StoredRun {
             created_at: run.created_at,
             events,
             owner: run.owner.map(|owner| owner.id),
+            blocked: None,
         }
     }
 }

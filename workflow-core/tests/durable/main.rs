@@ -7,8 +7,11 @@ mod functions;
 mod gated;
 mod graphs;
 mod hands;
+mod keys;
 mod lost;
+mod stranded;
 mod users;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store, StoreError,
-    StoredRun,
+    Begun, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
+    StoreError, StoredRun,
 };
 
 /// A store that is never there, and says this.
@@ -46,6 +46,14 @@ impl Store for Broken {
     }
 
     async fn renew(&self, _: Owner, _: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.gone()
+    }
+
+    async fn held(&self) -> Result<HeldLeases, StoreError> {
+        self.gone()
+    }
+
+    async fn children(&self, _: RunId) -> Result<Vec<RunId>, StoreError> {
         self.gone()
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
-    StoreError, StoredRun,
+    Begun, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
+    RunId, Store, StoreError, StoredRun,
 };
 
 /// Takes this many batches, and then no more.
@@ -66,6 +66,14 @@ impl Store for CutOff {
 
     async fn renew(&self, _: Owner, _: &[Lease]) -> Result<Vec<Lease>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn held(&self) -> Result<HeldLeases, StoreError> {
+        self.store.held().await
+    }
+
+    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+        self.store.children(run).await
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {

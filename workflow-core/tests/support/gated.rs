@@ -7,8 +7,8 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
-    StoreError, StoredRun,
+    Begun, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
+    RunId, Store, StoreError, StoredRun,
 };
 
 /// Holds back answers for as long as it is shut.
@@ -104,6 +104,14 @@ impl Store for Gated {
         let lost = self.store.renew(owner, leases).await;
         self.renewed.lock().expect("no panic").push(leases.to_vec());
         lost
+    }
+
+    async fn held(&self) -> Result<HeldLeases, StoreError> {
+        self.store.held().await
+    }
+
+    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+        self.store.children(run).await
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {

@@ -32,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get, report))
         .routes(routes!(of_workflow))
         .routes(routes!(act::cancel))
+        .routes(routes!(act::unblock))
         .routes(routes!(act::retry))
         .routes(routes!(act::signal))
         .routes(routes!(job::job))

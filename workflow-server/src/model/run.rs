@@ -50,6 +50,36 @@ pub(crate) struct Run {
     events: u64,
     /// The process that drives it, or drove it last.
     owner: Option<String>,
+    /// Why it makes no progress, if it has not ended and makes none. Lists show `blocked` only.
+    stall: Option<Stall>,
+}
+
+/// Why a run makes no progress.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Stall {
+    /// `waiting`, when the run goes on by itself once something happens, or `blocked`.
+    #[schema(value_type = String, examples("blocked"))]
+    state: &'static str,
+    /// Why, in one word: `signal` or `time`; `definition_changed`, `workflow_missing`,
+    /// `record_damaged` or `poisoned`.
+    #[schema(value_type = String, examples("definition_changed"))]
+    reason: &'static str,
+    /// Why, for people.
+    #[schema(examples("definition changed: job `audit` is new"))]
+    detail: String,
+    /// What ends it.
+    cure: String,
+}
+
+impl From<&workflow_core::Stall> for Stall {
+    fn from(of: &workflow_core::Stall) -> Self {
+        let detail = match of {
+            workflow_core::Stall::Waiting(waiting) => waiting.to_string(),
+            workflow_core::Stall::Blocked(blocked) => blocked.to_string(),
+            other => other.to_string(),
+        };
+        Self { state: of.as_str(), reason: of.reason(), detail, cure: of.cure() }
+    }
 }
 
 /// A job of another run.
@@ -84,6 +114,7 @@ impl From<RunSummary> for Run {
             error: of.error,
             events: of.events,
             owner: of.owner.map(|owner| owner.to_string()),
+            stall: of.blocked.map(|blocked| (&workflow_core::Stall::Blocked(blocked)).into()),
         }
     }
 }
@@ -146,8 +177,9 @@ impl From<JobSummary> for Job {
 
 impl RunDocument {
     pub(crate) fn new(of: RunDetails, stored: &StoredRun, editable: bool) -> Self {
+        let stall = of.stall.as_ref().map(Stall::from);
         Self {
-            run: of.run.into(),
+            run: Run { stall, ..of.run.into() },
             input: of.input.unwrap_or_default(),
             result: of.result,
             jobs: of.jobs.into_iter().map(Job::from).collect(),

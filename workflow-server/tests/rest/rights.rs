@@ -67,6 +67,7 @@ fn table() -> Vec<Row> {
         ("get", "/runs/{run}/gantt", none(), Read, Adas, 200),
         ("get", "/runs/{run}/jobs/{job}", none(), Read, Adas, 200),
         ("post", "/runs/{run}/cancel", json!({}), Run, Adas, 202),
+        ("post", "/runs/{run}/unblock", json!({}), Run, Adas, 409),
         ("post", "/runs/{run}/signal", json!({ "name": "go" }), Run, Adas, 202),
         // It has not ended.
         ("post", "/runs/{run}/retry", json!({}), Run, Adas, 409),

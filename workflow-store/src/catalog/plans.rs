@@ -58,7 +58,8 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
                 let found = workflow.map(|id| Found { id, is_own });
                 let within = Within { workflow: found, user };
                 let statement =
-                    run_filter::select(&runs::listed(), &query, sight, within, after, 50).expect("put together");
+                    run_filter::select(&runs::listed(), &query, sight, within, after, 50)
+                        .expect("put together");
                 let name = format!("{sight:?} {within:?} {query:?} {}", after.is_some());
                 statements.push((name, statement));
             }
@@ -73,8 +74,10 @@ fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
     for sight in [Sight::All, Sight::User(1)] {
         let found = |is_own| Found { id: 1, is_own };
         for of in [None, Some(found(true)), Some(found(false))] {
-            statements
-                .push((format!("since {sight:?} {of:?}"), overview::runs_since(sight, SystemTime::UNIX_EPOCH, of).expect("put together")));
+            statements.push((
+                format!("since {sight:?} {of:?}"),
+                overview::runs_since(sight, SystemTime::UNIX_EPOCH, of).expect("put together"),
+            ));
         }
         let recent = recent::select(dialect, sight, &[1, 2], 5);
         statements.push((format!("recent {sight:?}"), recent));

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use workflow_core::{Event, EventKind, Failure, OwnerId, Parent, RunId, Status, Trigger};
+use workflow_core::{
+    Blocked, Event, EventKind, Failure, OwnerId, Parent, RunId, Stall, StallTracker, Status,
+    Trigger,
+};
 
 use super::page::{Cursor, Page, cut, size};
 use super::run_filter::{RunQuery, Within, select};
@@ -52,8 +55,11 @@ pub struct RunSummary {
     pub error: Option<String>,
     /// How many events it has.
     pub events: u64,
-    /// Who drives it, or drove it last.
+    /// Who drives it, or drove it last; `None` once it was given back.
     pub owner: Option<OwnerId>,
+    /// Why no engine takes it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
 }
 
 /// A run with its jobs.
@@ -70,6 +76,9 @@ pub struct RunDetails {
     pub result: Json,
     /// The jobs, in the order in which they were first heard of.
     pub jobs: Vec<JobSummary>,
+    /// Why it makes no progress, if it has not ended and makes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Stall>,
 }
 
 /// A job of a run.
@@ -95,19 +104,21 @@ pub struct JobSummary {
 const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
     r.error_message, r.events, r.owner_id, \
-    (SELECT username FROM accounts_user u WHERE u.id = r.user_id)";
+    (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
+    (SELECT body FROM workflows_blocked b WHERE b.run = r.id)";
 
 fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
         (Some(run), Some(job)) => Some(Parent { run: RunId::from_u128(run), job }),
         _ => None,
     };
+    let status = runs::status(row, 4)?;
     Ok(RunSummary {
         number: row.int(0)?,
         id: RunId::from_u128(row.uuid(1)?),
         workflow_id: row.int(2)?,
         workflow: row.text(3)?,
-        status: runs::status(row, 4)?,
+        status,
         trigger: runs::trigger(&row.text(5)?)?,
         idempotency_key: row.maybe_text(6)?,
         parent,
@@ -118,6 +129,7 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         error: row.maybe_text(12)?,
         events: row.count(13)?,
         owner: row.maybe_uuid(14)?.map(OwnerId::from_u128),
+        blocked: runs::blocked(row, 16, status)?,
     })
 }
 
@@ -174,10 +186,14 @@ pub(crate) fn by_number(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<
 pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
     let row = row_of(sql, sight, id)?;
     let mut jobs = Jobs::default();
+    let mut stall = StallTracker::default();
     let mut from = 0;
     loop {
         let events = runs::events(sql, sight, id, from, PAGE)?;
-        events.iter().for_each(|event| jobs.add(event));
+        for event in &events {
+            jobs.add(event);
+            stall.apply(event);
+        }
         from += events.len() as u64;
         if events.len() < PAGE {
             break;
@@ -185,9 +201,10 @@ pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunD
     }
     Ok(RunDetails {
         run: summary(&row)?,
-        input: row.maybe_json(16)?,
-        result: row.maybe_json(17)?.unwrap_or_default(),
+        input: row.maybe_json(17)?,
+        result: row.maybe_json(18)?.unwrap_or_default(),
         jobs: jobs.list,
+        stall: stall.stall(SystemTime::now()),
     })
 }
 

@@ -93,8 +93,25 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
         write(cx.sql, run, &step, new)?;
         follow(&mut memo, cx.tally, &new.events, &step.outcome);
     }
+    for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
+        block(cx.sql, memo.row, blocked.as_deref())?;
+    }
     cx.memory.know_run(run, memo);
     Ok(())
+}
+
+/// Notes what blocks a run, or that nothing does any more.
+fn block(sql: &mut dyn Sql, row: i64, blocked: Option<&str>) -> Result<(), SqlError> {
+    let row = Value::Int(row);
+    let changed = match blocked {
+        Some(body) => sql.execute(
+            "INSERT INTO workflows_blocked (run, body) VALUES ($1, $2) \
+             ON CONFLICT (run) DO UPDATE SET body = excluded.body",
+            &[row, Value::Text(body)],
+        ),
+        None => sql.execute("DELETE FROM workflows_blocked WHERE run = $1", &[row]),
+    };
+    changed.map(|_| ())
 }
 
 /// Whether the same events were added before, by a request whose answer was lost.

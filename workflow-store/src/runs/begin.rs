@@ -16,7 +16,7 @@ use crate::accounts;
 use crate::memory::{DefinitionIds, RunMemo};
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::SqlError;
+use crate::sql::{Sql, SqlError};
 use crate::value::{Value, signed, to_micros};
 
 /// A run that is to begin, with its rows prepared.
@@ -52,6 +52,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
     if let Some(user) = user.filter(|user| !cx.memory.knows_user(user)) {
         accounts::named(cx.sql, user)?;
     }
+    check_key(cx.sql, &new.run, ids)?;
     let waits = cx.tally.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none());
@@ -85,6 +86,18 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
         cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome });
     }
     Ok(Begun::New(lease))
+}
+
+/// Sees to it that the idempotency key has not begun a run of another workflow. The keys of runs
+/// inside of others are the engine's.
+fn check_key(sql: &mut dyn Sql, run: &NewRun, ids: DefinitionIds) -> Answer<()> {
+    let Some(key) = run.idempotency_key.as_deref().filter(|_| run.parent.is_none()) else {
+        return Ok(());
+    };
+    match read::run_of_other_workflow(sql, ids.workflow, run.user.as_deref(), key)? {
+        Some(other) => Ok(run.check_repeats(&other)?),
+        None => Ok(()),
+    }
 }
 
 /// Says that the owner is alive, unless that is known; returns when it was said.
@@ -183,6 +196,7 @@ fn existing(cx: &mut Cx<'_>, sight: Sight, new: &Beginning, ids: DefinitionIds) 
         && new.run.idempotency_key.is_some()
         && found.idempotency_key == new.run.idempotency_key
     {
+        new.run.check_repeats(&found)?;
         return Ok(Begun::Existing(Box::new(found)));
     }
     Err(StoreError::Exists { run: id }.into())

@@ -20,6 +20,8 @@ pub(crate) struct EncodedEvent {
     /// Where the run stands from here on.
     pub(crate) status: Option<Status>,
     pub(crate) subject: Subject,
+    /// Whether the run is blocked from here on, and by what; nothing where that stays as it is.
+    pub(crate) blocked: Option<Option<String>>,
     attempt: Option<u32>,
 }
 
@@ -55,6 +57,7 @@ impl EncodedEvent {
             at: to_micros(event.at),
             status: event.kind.run_status(),
             subject: subject(&event.kind, blob.as_ref()),
+            blocked: blocked(&event.kind)?,
             attempt: attempt(&event.kind),
             body,
             blob,
@@ -212,6 +215,15 @@ pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
     }
 }
 
+/// What an event that blocks a run, or unblocks it, leaves. The end of a run leaves it as it is.
+fn blocked(kind: &EventKind) -> Result<Option<Option<String>>, StoreError> {
+    Ok(match kind {
+        EventKind::RunBlocked { blocked } => Some(Some(write(blocked)?)),
+        EventKind::RunResumed { .. } | EventKind::RunUnblocked => Some(None),
+        _ => None,
+    })
+}
+
 fn attempt(kind: &EventKind) -> Option<u32> {
     match kind {
         EventKind::JobStarted { attempt, .. }
@@ -220,6 +232,7 @@ fn attempt(kind: &EventKind) -> Option<u32> {
         | EventKind::JobFailed { attempt, .. }
         | EventKind::JobCancelled { attempt, .. }
         | EventKind::SleepStarted { attempt, .. }
+        | EventKind::SignalAwaited { attempt, .. }
         | EventKind::SignalReceived { attempt, .. } => Some(*attempt),
         _ => None,
     }

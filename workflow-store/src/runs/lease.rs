@@ -1,9 +1,9 @@
 //! Who drives a run.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use workflow_core::{Lease, Owner, RunId, StoredRun};
+use workflow_core::{HeldLeases, Lease, Owner, RunId, StoredRun};
 
 use super::read;
 use crate::operation::{Answer, Cx};
@@ -121,6 +121,21 @@ pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
 fn values(lease: &Lease) -> [Value<'static>; 3] {
     [Value::Uuid(lease.run.to_u128()), Value::Uuid(lease.owner.to_u128()), lease.token.into()]
 }
+
+/// The leases of owners that count as alive.
+pub(crate) fn held(sql: &mut dyn Sql) -> Answer<HeldLeases> {
+    let row = sql.first(HELD, &[])?;
+    let Some(row) = row else { return Ok(HeldLeases::default()) };
+    let micros = row.maybe_int(1)?.unwrap_or(0).max(0);
+    Ok(HeldLeases {
+        runs: usize::try_from(row.count(0)?).unwrap_or(usize::MAX),
+        expires_in: Duration::from_micros(micros.unsigned_abs()),
+    })
+}
+
+pub(crate) const HELD: &str = "SELECT count(*), max(o.alive_until) - workflows_now() \
+    FROM workflows_owner o JOIN workflows_workflowrun r ON r.owner_id = o.owner_id \
+    AND r.status IN ('pending', 'running') WHERE o.alive_until > workflows_now()";
 
 /// Says that the owner is alive, and finds the leases that it has lost.
 pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<Vec<Lease>> {

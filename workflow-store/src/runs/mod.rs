@@ -16,9 +16,9 @@ pub(crate) use begin::{Beginning, begin};
 pub(crate) use definition::{announce, slug};
 pub(crate) use encode::write as write_json;
 pub(crate) use late::{Late, write as write_late};
-pub(crate) use lease::{claim, orphans, release, renew};
+pub(crate) use lease::{claim, held, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
-pub(crate) use read::{events, run, status, trigger};
+pub(crate) use read::{blocked, children, events, run, status, trigger};
 pub(crate) use report::{Said, report};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
@@ -32,6 +32,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
+        (lease::HELD.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
     ]
 }

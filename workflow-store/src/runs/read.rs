@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use workflow_core::{
-    Event, Metadata, NewRun, OwnerId, Parent, RunId, Status, StoredRun, Trigger, WorkflowSnapshot,
+    Blocked, Event, Metadata, NewRun, OwnerId, Parent, RunId, Status, StoredRun, Trigger,
+    WorkflowSnapshot,
 };
 
 use super::encode;
@@ -74,6 +75,39 @@ pub(crate) fn run_by_key(
     Ok(found.into_iter().next())
 }
 
+/// A run of another workflow that the same user, or nobody in particular, began under this
+/// idempotency key.
+pub(crate) fn run_of_other_workflow(
+    sql: &mut dyn Sql,
+    workflow: i64,
+    user: Option<&str>,
+    key: &str,
+) -> Result<Option<StoredRun>, SqlError> {
+    let of_key = "WHERE r.idempotency_key = $1 AND r.workflow_id <> $2 AND r.parent_run IS NULL";
+    let values = [Value::Text(key), Value::Int(workflow)];
+    let found = match user {
+        None => runs(sql, &format!("{of_key} AND r.user_id IS NULL LIMIT 1"), &values)?,
+        Some(user) => {
+            let of_user = format!(
+                "{of_key} AND r.user_id = (SELECT id FROM accounts_user WHERE username = $3) LIMIT 1"
+            );
+            let [key, workflow] = values;
+            runs(sql, &of_user, &[key, workflow, Value::Text(user)])?
+        }
+    };
+    Ok(found.into_iter().next())
+}
+
+/// The runs inside of this one that have not ended.
+pub(crate) fn children(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<RunId>> {
+    let rows = sql.query(
+        "SELECT run_id FROM workflows_workflowrun WHERE parent_run = $1 \
+         AND completed_at IS NULL ORDER BY run_id",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    rows.iter().map(|row| Ok(RunId::from_u128(row.uuid(0)?))).collect()
+}
+
 /// The runs that engines have begun and that a condition on `r` selects.
 pub(crate) fn runs(
     sql: &mut dyn Sql,
@@ -88,7 +122,8 @@ pub(crate) fn runs(
 
 pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
-    (SELECT username FROM accounts_user u WHERE u.id = r.user_id) \
+    (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
+    (SELECT body FROM workflows_blocked b WHERE b.run = r.id) \
     FROM workflows_workflowrun r";
 
 fn stored(
@@ -122,7 +157,23 @@ fn stored(
     };
     let mut run = StoredRun::begun(new, status(row, 3)?, row.count(9)?);
     run.owner = row.maybe_uuid(10)?.map(OwnerId::from_u128);
+    run.blocked = blocked(row, 12, run.status)?;
     Ok(run)
+}
+
+/// What blocks a run, as a column has it. A run that has ended is not blocked, whatever it was.
+pub(crate) fn blocked(
+    row: &Row,
+    column: usize,
+    status: Status,
+) -> Result<Option<Blocked>, SqlError> {
+    let body = row.maybe_text(column)?.filter(|_| !status.is_final());
+    let read = |body: String| {
+        serde_json::from_str(&body).map_err(|error| {
+            SqlError::new(SqlKind::Unusable, format!("a run is blocked, unreadably why: {error}"))
+        })
+    };
+    body.map(read).transpose()
 }
 
 fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {

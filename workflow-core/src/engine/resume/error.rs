@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::engine::LookupError;
+use crate::event::{Blocked, Death};
 use crate::store::StoreError;
 use crate::value::ValueError;
 use crate::workflow::PlanError;
@@ -45,6 +46,14 @@ pub enum ResumeError {
         /// What is wrong.
         error: ValueError,
     },
+    /// A job was in flight each time that the run's process died.
+    #[error("the run is blocked: {}", poisoned(job, deaths))]
+    Poisoned {
+        /// The job's name.
+        job: String,
+        /// The deaths in a row, oldest first.
+        deaths: Vec<Death>,
+    },
     /// The record tells of something that cannot be.
     #[error("the record is damaged: event {sequence} {problem}")]
     Damaged {
@@ -53,6 +62,34 @@ pub enum ResumeError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl ResumeError {
+    /// Why the run shows as blocked, if the error is about the run and not about the engine.
+    pub fn blocked(&self) -> Option<Blocked> {
+        let changed = |difference: String| Some(Blocked::DefinitionChanged { difference });
+        match self {
+            Self::NoStore | Self::Store(_) => None,
+            Self::Lookup(error) => Some(Blocked::WorkflowMissing { problem: error.to_string() }),
+            Self::Changed { difference, .. } => changed(difference.clone()),
+            Self::Plan(error) => changed(error.to_string()),
+            Self::Input(error) => changed(format!("the input does not fit: {error}")),
+            Self::Output { job, error } => {
+                changed(format!("the output of job `{job}` does not fit: {error}"))
+            }
+            Self::Damaged { sequence, problem } => {
+                Some(Blocked::RecordDamaged { problem: format!("event {sequence} {problem}") })
+            }
+            Self::Poisoned { job, deaths } => {
+                Some(Blocked::Poisoned { job: job.clone(), deaths: deaths.clone() })
+            }
+        }
+    }
+}
+
+fn poisoned(job: &str, deaths: &[Death]) -> String {
+    let blocked = Blocked::Poisoned { job: job.to_owned(), deaths: deaths.to_vec() };
+    format!("{blocked}; {}", blocked.cure())
 }
 
 /// The first difference between the graph on record and the one that there is now, in words.

@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value as Json;
 
 use super::ResumeError;
+use super::deaths::Deaths;
 use crate::engine::state::{Mail, Recall};
-use crate::event::{Detail, Entry, Event, EventKind, Log, Origin, What};
+use crate::event::{AFTER_CRASH, Detail, Entry, Event, EventKind, Log, Origin, What};
 use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{CalledJob, ChildName, Facts, JobNames};
-use crate::scheduler::{Cause, Effect, Recorded, Scheduler};
+use crate::scheduler::{Cause, Effect, Phase, Recorded, Scheduler};
 
 /// The state that a run had.
 pub(super) struct Restored {
@@ -25,6 +26,8 @@ pub(super) struct Restored {
     pub(super) mail: Mail,
     /// What jobs of the graph had left.
     pub(super) outputs: Vec<(u32, Arc<Json>)>,
+    /// The processes that died with the run.
+    pub(super) deaths: Deaths,
 }
 
 struct Fold<'a> {
@@ -38,7 +41,8 @@ struct Fold<'a> {
     now: SystemTime,
 }
 
-/// Folds the events of a run, which have all that happened in it up to `now`.
+/// Folds the events of a run, which have all that happened in it up to `now`. `after_crash` says
+/// that its latest process died.
 ///
 /// # Errors
 ///
@@ -49,6 +53,7 @@ pub(super) fn fold(
     events: &[Event],
     began: SystemTime,
     now: SystemTime,
+    after_crash: bool,
 ) -> Result<Restored, ResumeError> {
     let numbers = graph.job_names().map(str::to_owned).zip(0..).collect();
     let mut fold = Fold {
@@ -62,6 +67,7 @@ pub(super) fn fold(
             recall: Recall::default(),
             mail: Mail::default(),
             outputs: Vec::new(),
+            deaths: Deaths::default(),
         },
         effects: Vec::new(),
         ended: HashMap::new(),
@@ -71,10 +77,20 @@ pub(super) fn fold(
     for event in events {
         fold.event(event)?;
     }
+    if after_crash {
+        let Restored { deaths, scheduler, .. } = &mut fold.state;
+        deaths.died(now, ready(graph, scheduler));
+    }
     let Fold { mut state, effects, ended, .. } = fold;
     let left = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
     state.scheduler.resume(left.collect());
     Ok(state)
+}
+
+/// The jobs of the graph that wait for nothing but a worker.
+fn ready<'a>(graph: &'a Graph, scheduler: &'a Scheduler) -> impl Iterator<Item = &'a str> {
+    let jobs = graph.job_names().zip(0..);
+    jobs.filter(|(_, job)| scheduler.phase(*job) == Phase::Ready).map(|(name, _)| name)
 }
 
 /// Whether the effect notes an end that is on record already.
@@ -104,6 +120,8 @@ impl Fold<'_> {
             }
             (Some(job), _) => self.number(job).map_err(damaged)?,
         };
+        let Restored { deaths, scheduler, .. } = &mut self.state;
+        deaths.apply(event, ready(self.graph, scheduler));
         self.note(event, number);
         self.take_effects(event.at);
         Ok(())
@@ -234,7 +252,14 @@ impl Told {
         };
         Some(match kind {
             EventKind::RunStarted => told(What::RunStarted, 0),
-            EventKind::RunResumed => told(What::RunResumed, 0),
+            EventKind::RunResumed { after_crash } => {
+                told(What::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
+            }
+            EventKind::RunBlocked { blocked } => {
+                let detail = Some(Detail::Blocked(blocked.clone()));
+                Self { detail, ..told(What::RunBlocked, 0) }
+            }
+            EventKind::RunUnblocked => told(What::RunUnblocked, 0),
             EventKind::CancelRequested => told(What::CancelRequested, 0),
             EventKind::RunCancelled => told(What::RunCancelled, 0),
             EventKind::RunCompleted { output } => {
@@ -279,6 +304,10 @@ impl Told {
             EventKind::SleepStarted { attempt, duration, until, .. } => {
                 let detail = Detail::Sleep { duration: *duration, until: *until };
                 Self { detail: Some(detail), ..told(What::SleepStarted, *attempt) }
+            }
+            EventKind::SignalAwaited { attempt, signal, .. } => {
+                let detail = Some(Detail::Awaited(signal.clone()));
+                Self { detail, ..told(What::SignalAwaited, *attempt) }
             }
             EventKind::SignalReceived { attempt, signal, payload, message, .. } => {
                 let (name, payload) = (signal.clone(), payload.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ActiveRun, End, Errands, Held, Keeper, State, What};
+use super::{ActiveRun, End, Errands, Held, State, What};
 
 impl State {
     /// Whether the condition of an attempt held, which then waited for the store.
@@ -27,8 +27,7 @@ impl State {
         if !self.began(job, attempt) {
             return false;
         }
-        let certain = run.engine.keeper.as_ref().is_none_or(Keeper::is_certain);
-        if certain || self.hold(Held::Launch { job, attempt }).is_some() {
+        if self.may_begin_unrecorded(run) || self.hold(Held::Launch { job, attempt }).is_some() {
             return true;
         }
         if let Some(recorder) = &mut self.recorder {

@@ -123,8 +123,13 @@ impl State {
             errands.signal.push((receive, payload));
             return received;
         }
+        let awaited = name.clone();
         self.mail().receivers.push(Receiver { job, attempt, name, receive });
         self.hand_out(errands);
+        let waits = |it: &Receiver| (it.job, it.attempt, &it.name) == (job, attempt, &awaited);
+        if self.mail().receivers.iter().any(waits) {
+            self.note_with(What::SignalAwaited, job, attempt, Detail::Awaited(awaited));
+        }
         received
     }
 

@@ -8,7 +8,7 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Cause, Errands, JobError, JobErrorKind, State, Task, Work};
+use super::{ActiveRun, Cause, Errands, JobError, JobErrorKind, Keeper, State, Task, Work};
 use crate::event::Event;
 use crate::rare::Rare;
 use crate::store::{Begun, Lease, NewRun, Store, StoreError};
@@ -28,6 +28,9 @@ pub(in crate::engine) struct Recorder {
     pub(super) released: VecDeque<(u32, u32)>,
     /// Attempts of jobs whose condition held before they were held.
     pub(super) judged: Rare<u32, u32>,
+    /// Attempts begin once the store has their beginnings: the process has died before, and if it
+    /// dies again, it is known what was in flight.
+    starts_first: bool,
 }
 
 /// Where the store has the run.
@@ -59,7 +62,7 @@ const PATIENCE_AT_BEGIN: Duration = Duration::from_secs(1);
 impl Recorder {
     /// Of a run that begins.
     pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Box<Self> {
-        Self::at(store, Place::New(Arc::new(run)), 0)
+        Self::at(store, Place::New(Arc::new(run)), 0, false)
     }
 
     /// Of a run of which the store has this many events.
@@ -67,15 +70,17 @@ impl Recorder {
         store: Arc<dyn Store>,
         lease: Lease,
         kept: usize,
+        after_crash: bool,
     ) -> Box<Self> {
-        Self::at(store, Place::Begun(lease), kept)
+        Self::at(store, Place::Begun(lease), kept, after_crash)
     }
 
     /// Boxed, because most runs have none: their state stays small.
-    fn at(store: Arc<dyn Store>, place: Place, kept: usize) -> Box<Self> {
+    fn at(store: Arc<dyn Store>, place: Place, kept: usize, starts_first: bool) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
         let judged = Rare::new();
-        Box::new(Self { store, place, kept, busy: false, failed: None, held, released, judged })
+        let (busy, failed) = (false, None);
+        Box::new(Self { store, place, kept, busy, failed, held, released, judged, starts_first })
     }
 
     /// Whether anything waits for the store.
@@ -91,6 +96,12 @@ impl Recorder {
 }
 
 impl State {
+    /// Whether an attempt may begin before the store has its beginning.
+    pub(super) fn may_begin_unrecorded(&self, run: &ActiveRun) -> bool {
+        run.engine.keeper.as_ref().is_none_or(Keeper::is_certain)
+            && self.recorder.as_ref().is_none_or(|recorder| !recorder.starts_first)
+    }
+
     /// How many events may be seen.
     pub(in crate::engine) fn visible(&self) -> usize {
         self.recorder.as_ref().map_or(self.log.entries.len(), |recorder| recorder.kept)

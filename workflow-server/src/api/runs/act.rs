@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{Engine, MessageKind, RunError, RunId, Status, Trigger, Workflow};
+use workflow_core::{Cancellation, Engine, MessageKind, RunError, RunId, Trigger, Workflow};
 use workflow_store::{Again, repeat};
 
 use super::super::problems::Problems;
@@ -21,10 +21,11 @@ use crate::identity::{May, Run};
 use crate::model::Started;
 use crate::problem::Problem;
 
-/// Asks a run to stop. It ends cancelled once its jobs have stopped.
+/// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
+/// once, even when its workflow has changed or is gone.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
     params(("run" = String, Path, description = "Its id or number")),
-    responses((status = 202, description = "It is asked to stop", body = Started), Problems))]
+    responses((status = 202, description = "It is cancelled, or will be", body = Started), Problems))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     May(caller, _): May<Run>,
@@ -32,16 +33,28 @@ pub(super) async fn cancel(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
-    let details = catalog.run_summary(run).await?;
-    if details.status == Status::Pending && details.owner.is_none() {
-        // Nobody would take the message.
-        match catalog.report_run(run, Status::Cancelled, None, None).await {
-            Ok(_) => return Ok(accepted(run, details.workflow_id, "Run cancelled")),
-            Err(error) => tracing::debug!(%run, %error, "the run has begun meanwhile"),
-        }
-    }
-    catalog.send(run, MessageKind::Cancel).await?;
-    Ok(accepted(run, details.workflow_id, "Run asked to stop"))
+    let workflow_id = catalog.run_summary(run).await?.workflow_id;
+    let message = match app.engine().cancel(run).await? {
+        Cancellation::Ended => "Run cancelled",
+        _ => "Run asked to stop",
+    };
+    Ok(accepted(run, workflow_id, message))
+}
+
+/// Lets engines take up a blocked run again. Deaths of its process before now no longer count.
+#[utoipa::path(post, path = "/runs/{run}/unblock", tag = "runs",
+    params(("run" = String, Path, description = "Its id or number")),
+    responses((status = 202, description = "It is unblocked", body = Started), Problems))]
+pub(super) async fn unblock(
+    State(app): State<Arc<App>>,
+    May(caller, _): May<Run>,
+    Path(which): Path<String>,
+) -> Result<Response, Problem> {
+    let catalog = caller.catalog(&app);
+    let run = find(&*catalog, &which).await?;
+    let workflow_id = catalog.run_summary(run).await?.workflow_id;
+    app.engine().unblock(run).await?;
+    Ok(accepted(run, workflow_id, "Run unblocked"))
 }
 
 fn accepted(run: RunId, workflow_id: i64, message: &str) -> Response {
@@ -113,6 +126,11 @@ pub(super) async fn retry(
     let catalog = caller.catalog(&app);
     let old = stored(&*catalog, &which).await?;
     let workflow_id = catalog.run_summary(old.id).await?.workflow_id;
+    if let Some(blocked) = &old.blocked {
+        let detail =
+            format!("run {} is blocked: {blocked}; cancel it, then retry the whole of it", old.id);
+        return Err(Problem::conflict("blocked", detail));
+    }
     if !old.status.is_final() {
         let detail = format!("run {} is {}; wait for its end, or cancel it", old.id, old.status);
         return Err(Problem::conflict("not_ended", detail));

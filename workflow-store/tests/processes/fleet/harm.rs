@@ -69,9 +69,9 @@ impl Fleet {
         let mut longest = None;
         for wanted in runs {
             let events = pollster::block_on(self.store.events(wanted.run, 0, super::ALL))?;
-            let resumed = events
-                .iter()
-                .find(|event| event.at > harmed && matches!(event.kind, EventKind::RunResumed));
+            let resumed = events.iter().find(|event| {
+                event.at > harmed && matches!(event.kind, EventKind::RunResumed { .. })
+            });
             longest = longest.max(resumed.and_then(|event| event.at.duration_since(harmed).ok()));
         }
         Ok(longest)

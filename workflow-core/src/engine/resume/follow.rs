@@ -1,0 +1,97 @@
+//! Waits for the end of a run on record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Find, ResumeError, RunHandle, Runnable, know, on_record};
+use crate::engine::active::ActiveRun;
+use crate::engine::runtime::Runtime;
+use crate::engine::{Engine, LookupError};
+use crate::id::RunId;
+use crate::run::{Report, RunError};
+use crate::store::{StoreError, StoredRun, WorkflowSnapshot};
+use crate::workflow::Workflow;
+
+/// How often a run that another process drives is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
+    /// run up when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run failed or was cancelled, when there is none with this id, and when
+    /// `find` does not find its workflow.
+    pub async fn follow_with(
+        &self,
+        run: RunId,
+        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
+    ) -> Result<Report, RunError> {
+        loop {
+            if let Some(active) = self.find_or_take(run, &find).await? {
+                match active.until_end().await {
+                    // Another engine drives it by now.
+                    Err(RunError::Store { error, .. })
+                        if matches!(*error, StoreError::LeaseLost { .. }) => {}
+                    ended => return ended,
+                }
+            }
+            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+        }
+    }
+
+    /// The run, if this engine drives it or nobody does, or if it has ended.
+    async fn find_or_take(
+        &self,
+        run: RunId,
+        find: Find<'_>,
+    ) -> Result<Option<Arc<ActiveRun>>, RunError> {
+        let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
+        let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
+        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
+            return Err(refused(ResumeError::NoStore));
+        };
+        if let Some(active) = keeper.find(run) {
+            return Ok(Some(active));
+        }
+        let stored = store.run(run).await.map_err(failed)?;
+        let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
+        if stored.status.is_final() {
+            let known = know(&stored, find).map_err(refused)?;
+            let events = on_record(&**store, run).await.map_err(failed)?;
+            let over = self.restore(known, run, &events, None, false).map_err(refused)?;
+            over.publish();
+            return Ok(Some(over));
+        }
+        let known = know(&stored, find).map_err(refused)?;
+        match self.take_one(&stored, known).await.map_err(refused)? {
+            Some(RunHandle(taken)) => Ok(Some(taken)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a run up, if nobody drives it.
+    async fn take_one(
+        &self,
+        stored: &StoredRun,
+        what: Runnable,
+    ) -> Result<Option<RunHandle>, ResumeError> {
+        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
+            return Err(ResumeError::NoStore);
+        };
+        let [lease] = store.claim(keeper.owner(), &[stored.id]).await?[..] else {
+            return Ok(None);
+        };
+        match self.resume(what, lease, stored).await {
+            Ok(active) => {
+                active.drive_in_background();
+                Ok(Some(RunHandle(active)))
+            }
+            Err(error) => {
+                self.give_back(lease, stored, &error).await?;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Requests with an idempotency key: the same key is the same run, whoever asks and whenever.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use workflow_core::{EventKind, Run as _, RunHandle, RunRequest, Status};
+
+use super::*;
+
+#[register_workflow(name = "keys: waits")]
+async fn waits(ctx: WorkflowContext, add: u32) -> Result<u32, JobError> {
+    let number: u32 = ctx.wait_signal("go").await?;
+    Ok(number + add)
+}
+
+#[register_workflow(name = "keys: other")]
+fn other(add: u32) -> u32 {
+    add
+}
+
+fn engine(store: &Arc<MemoryStore>) -> Engine {
+    Engine::builder().shared_store(store.clone()).build()
+}
+
+fn ask(store: &Arc<MemoryStore>) -> RunRequest {
+    engine(store).run("keys: waits").input(1).idempotency_key("k")
+}
+
+/// A run under way, by an engine of its own.
+fn under_way(store: &Arc<MemoryStore>) -> RunHandle {
+    let run = ask(store).start().expect("it starts");
+    block_on(run.persisted()).expect("it is kept");
+    run
+}
+
+#[test]
+fn a_run_that_another_engine_drives_is_waited_for() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let second = ask(&store).start().expect("it starts");
+    assert_eq!(block_on(second.persisted()).expect("it is there"), first.id());
+    assert_eq!((second.id(), second.status()), (first.id(), Status::Running));
+    let waited = std::thread::spawn({
+        let store = store.clone();
+        move || ask(&store).wait()
+    });
+    block_on(second.signal("go", 6)).expect("it is sent");
+    let output = |report: Result<Report, RunError>| report.and_then(|it| Ok(it.output::<u32>()));
+    assert_eq!(output(second.join()).expect("it completes"), Ok(7));
+    assert_eq!(output(waited.join().expect("no panic")).expect("it completes"), Ok(7));
+    assert_eq!(output(block_on(ask(&store).into_future())).expect("it completes"), Ok(7));
+    assert_eq!(second.status(), Status::Completed);
+    assert_eq!(store.runs().len(), 1);
+}
+
+#[test]
+fn its_events_are_those_of_the_run_that_is_there() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let second = ask(&store).start().expect("it starts");
+    block_on(first.signal("go", 6)).expect("it is sent");
+    let of = |run: &RunHandle| -> Vec<EventKind> {
+        futures::executor::block_on_stream(run.events()).map(|event| event.kind).collect()
+    };
+    assert_eq!(of(&second), of(&first));
+}
+
+#[test]
+fn it_can_be_cancelled_from_either_side() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let second = ask(&store).start().expect("it starts");
+    second.cancel();
+    assert!(matches!(first.join(), Err(RunError::Cancelled(_))));
+    assert!(matches!(second.join(), Err(RunError::Cancelled(_))));
+}
+
+#[test]
+fn a_request_that_is_dropped_leaves_the_run_of_another_alone() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let mut again = Box::pin(ask(&store).into_future());
+    let seen = engine(&store);
+    block_on(async {
+        // Polled until it follows the run that is there.
+        for _ in 0..20 {
+            let turn = futures::future::select(again.as_mut(), Box::pin(seen.recover())).await;
+            assert!(matches!(turn, futures::future::Either::Right(_)), "it waits");
+        }
+    });
+    drop(again);
+    block_on(first.signal("go", 6)).expect("it is sent");
+    first.join().expect("it completes");
+}
+
+#[test]
+fn another_input_or_workflow_is_an_error() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let other_input = engine(&store).run("keys: waits").input(2).idempotency_key("k").wait();
+    let other_workflow = engine(&store).run("keys: other").input(1).idempotency_key("k").wait();
+    let of_user = engine(&store).run("keys: other").input(1).user("ada").idempotency_key("k");
+    let texts = [other_input, other_workflow].map(|ended| {
+        assert!(matches!(ended, Err(RunError::KeyConflict { .. })), "{ended:?}");
+        ended.map_err(|error| error.to_string().replace(&first.id().to_string(), "<run>"))
+    });
+    assert_eq!(
+        texts.map(|text| text.expect_err("it conflicts")),
+        [
+            "workflow `keys: waits`: idempotency key `k` was used before, for run <run> with \
+             another input; use a new key for a different request",
+            "workflow `keys: other`: idempotency key `k` was used before, for run <run> of \
+             workflow `keys: waits`; use a new key for a different request",
+        ]
+    );
+    let enqueued = engine(&store).run("keys: waits").input(2).idempotency_key("k").enqueue();
+    assert!(matches!(block_on(enqueued), Err(RunError::KeyConflict { .. })));
+    // What another user asks for is another's business.
+    of_user.wait().expect("it completes");
+    first.cancel();
+    assert!(first.join().is_err());
+}
+
+static PAID: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+fn pay(amount: &u32) -> u32 {
+    PAID.fetch_add(1, Ordering::SeqCst);
+    *amount
+}
+
+#[job]
+fn receipt(paid: &u32) -> String {
+    format!("paid {paid}")
+}
+
+#[register_workflow(name = "keys: pays")]
+fn pays(flow: &mut Flow, amount: u32) -> Handle<String> {
+    let amount = flow.value(amount);
+    let paid = flow.job(pay(amount));
+    flow.job(receipt(paid))
+}
+
+#[test]
+fn a_program_that_starts_again_goes_on_where_it_was() {
+    let store = Arc::new(MemoryStore::new());
+    let ask = |engine: &Engine| engine.run("keys: pays").input(9).idempotency_key("invoice 9");
+    let died = ask(&engine_for(2, &store)).wait();
+    assert!(matches!(died, Err(RunError::Store { .. })), "{died:?}");
+    let report = ask(&engine(&store)).wait().expect("it completes");
+    assert_eq!(report.output::<String>().as_deref(), Ok("paid 9"));
+    assert_eq!(PAID.load(Ordering::SeqCst), 1);
+    assert_eq!(report.id(), only(&store).expect("it is there"));
+}

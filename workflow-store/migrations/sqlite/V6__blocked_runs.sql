@@ -1,0 +1,6 @@
+-- Why no engine takes a run up.
+
+CREATE TABLE workflows_blocked (
+    run BIGINT PRIMARY KEY REFERENCES workflows_workflowrun(id) ON DELETE CASCADE,
+    body TEXT NOT NULL CHECK (json_valid(body))
+) WITHOUT ROWID;
