@@ -19,6 +19,7 @@ mod permits;
 mod request;
 mod resume;
 mod runtime;
+mod shutdown;
 mod state;
 mod sub;
 mod task;
@@ -34,6 +35,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
 pub use resume::{Cancellation, Recovery, ResumeError};
+pub use shutdown::Shutdown;
 
 #[cfg(feature = "yaml")]
 pub(crate) use machine::{CPUS, GPUS, MEMORY};
@@ -44,6 +46,7 @@ pub(crate) use sub::run_nested;
 use clock::Time;
 use keeper::Keeper;
 use permits::Permits;
+use shutdown::Stopping;
 
 /// Runs workflows, with limits, a store and a clock of its own.
 ///
@@ -70,6 +73,7 @@ pub(crate) struct Shared {
     grace: Duration,
     /// Present when there is a store.
     keeper: Option<Keeper>,
+    stopping: Stopping,
     store_patience: Duration,
     /// After so many deaths of its process in a row, a run is blocked; `None` for never.
     poison_after: Option<usize>,
@@ -279,6 +283,7 @@ impl EngineBuilder {
             permits: Permits::new(self.max_parallel, self.limits),
             grace: self.grace,
             keeper: self.store.map(|store| Keeper::new(store, self.lease)),
+            stopping: Stopping::default(),
             store_patience: self.store_patience,
             poison_after: self.poison_after,
             timings: self.timings,

@@ -82,7 +82,7 @@ pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
     Cancellation, Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, Recovery,
-    ResumeError, RunFuture, RunHandle, RunRequest, SystemClock, Timings,
+    ResumeError, RunFuture, RunHandle, RunRequest, Shutdown, SystemClock, Timings,
 };
 pub use event::{
     Blocked, Death, Event, EventKind, Failure, Origin, Stall, StallTracker, Status,

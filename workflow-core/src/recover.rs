@@ -70,7 +70,8 @@ impl Engine {
 impl Engine {
     /// Takes up what nobody drives, again and again until `stop` ends: runs whose engine has died,
     /// and runs that were [left to others](crate::RunRequest::enqueue). Runs under way when it
-    /// stops go on in the background.
+    /// stops go on in the background. Ends by itself when the engine is
+    /// [shut down](Engine::shutdown).
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl Engine {
     pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
         let mut stop = pin!(stop);
         let mut refused = HashSet::new();
-        loop {
+        while !self.is_stopping() {
             match self.recover().await {
                 Ok(recovery) => {
                     for (run, error) in recovery.refused {
@@ -95,9 +96,10 @@ impl Engine {
             }
             let pause = pin!(self.pause());
             if let Either::Left(_) = select(stop.as_mut(), pause).await {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 }
 

@@ -98,6 +98,14 @@ pub enum RunError {
         /// How that run differs: `of workflow ..`, or `with another input`.
         difference: String,
     },
+    /// The engine was [shut down](crate::Engine::shutdown) before the run began, or before it ended.
+    #[error("workflow `{workflow}`: {}", shut_down(run))]
+    ShutDown {
+        /// The workflow's name.
+        workflow: String,
+        /// The run that was given back to its store; `None` when it had not begun.
+        run: Option<RunId>,
+    },
     /// A run on record cannot be looked at or taken up.
     #[error("run {run}: {error}")]
     Resume {
@@ -114,6 +122,16 @@ pub enum RunError {
         /// What the store said.
         error: Arc<StoreError>,
     },
+}
+
+fn shut_down(run: &Option<RunId>) -> String {
+    match run {
+        Some(run) => format!(
+            "run {run} was stopped, because its engine was shut down; it goes on when an engine \
+             takes it up"
+        ),
+        None => "the engine takes no runs, because it was shut down".to_owned(),
+    }
 }
 
 fn also(known: &[String]) -> String {
@@ -137,6 +155,9 @@ impl RunError {
                 run: *run,
                 difference: difference.clone(),
             },
+            StoreError::ShutDown { run } => {
+                Self::ShutDown { workflow: workflow.to_owned(), run: Some(*run) }
+            }
             _ => Self::Store { run, error },
         }
     }

@@ -377,7 +377,22 @@ impl Scheduler {
     /// How many jobs wait for nothing but a worker.
     #[inline]
     pub(crate) fn backlog(&self) -> usize {
-        self.ready.len().min(self.max_parallel - self.running)
+        self.ready.len().min(self.max_parallel.saturating_sub(self.running))
+    }
+
+    /// How many jobs are running, without those that only wait for others.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Launches nothing from now on. What has ended still leads to what it leads to.
+    pub(crate) fn pause(&mut self) {
+        self.max_parallel = 0;
+    }
+
+    /// Launches again.
+    pub(crate) fn unpause(&mut self) {
+        self.max_parallel = self.graph.settings.max_parallel.unwrap_or(usize::MAX);
     }
 
     /// What a job asks for, if anything.

@@ -291,11 +291,15 @@ fn stores() {
     let unknown = block_on(store.send(RunId::from_u128(7), MessageKind::Cancel));
     assert_snapshot!(text(unknown.expect_err("there is none")), @"the store has no run 00000000-0000-0000-0000-000000000007");
 
-    let twice = || engine.run(workflow(|flow| flow.job(one()))).idempotency_key("monday");
-    let first = twice().wait().expect("it completes").id();
-    let second = twice().wait().expect_err("there is one");
-    let second = second.to_string().replace(&first.to_string(), "[run]");
-    assert_snapshot!(second, @"workflow `nightly` has a run for this idempotency key already: [run]");
+    let blocked = block_on(engine.unblock(run)).expect_err("it is not blocked");
+    assert_snapshot!(text(blocked), @"run [run] is not blocked");
+
+    let keyed = |draw: fn(&mut Flow)| engine.run(workflow(draw)).idempotency_key("monday");
+    let first = keyed(|flow| _ = flow.job(one())).wait().expect("it completes").id();
+    let other = FunctionWorkflow::new("weekly", |flow: &mut Flow| flow.job(one())).expect("a name");
+    let other = engine.run(other).idempotency_key("monday").wait().expect_err("there is one");
+    let other = other.to_string().replace(&first.to_string(), "[run]");
+    assert_snapshot!(other, @"workflow `weekly`: idempotency key `monday` was used before, for run [run] of workflow `nightly`; use a new key for a different request");
 
     struct Opaque;
     let opaque = workflow(|flow| {

@@ -174,7 +174,8 @@ impl ActiveRun {
         let mut listeners = std::mem::take(&mut state.listeners);
         listeners.append(&mut state.waiters);
         listeners.extend(state.driver.take());
-        let has_threads = state.threads.count > 0;
+        listeners.append(&mut state.drain_waiters);
+        let (has_threads, entered) = (state.threads.count > 0, state.entered);
         let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
         drop(state);
         if has_threads {
@@ -186,9 +187,13 @@ impl ActiveRun {
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
             }
+            Some(StoreError::ShutDown { .. }) => {}
             Some(error) => {
                 tracing::error!(parent: &self.span, %error, "the store does not keep the run");
             }
+        }
+        if entered {
+            self.engine.stopping.leave(self.id);
         }
         if let Some(keeper) = &self.engine.keeper {
             keeper.let_go(self.id, &self.me);
@@ -402,7 +407,7 @@ impl State {
         JobLegend { graph: &run.plan.graph, names, facts, kept }
     }
 
-    fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
             self.note(What::CancelRequested, u32::MAX, 0);
             self.scheduler.cancel(Cause::Cancelled);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::active::ActiveRun;
 use super::monitor::{self, Lit};
+use super::shutdown::ShutdownPhase;
 use super::state::{Ended, Errands, Role, Step};
 use super::task::{Attempt, Task, Work};
 use crate::job::{JobError, JobErrorKind, Scope, Started, Traits};
@@ -65,6 +66,10 @@ impl Hands {
             && let (Step::Wait, Some(waker)) = (&step, waker)
         {
             state.driver = Some(waker.clone());
+            state.enter(run);
+        }
+        if state.shutdown == ShutdownPhase::Draining {
+            state.tell_drained(&mut self.errands);
         }
         drop(state);
         if waiting && self.lit.is_none() {

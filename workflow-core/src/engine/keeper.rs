@@ -108,6 +108,11 @@ impl Keeper {
         self.0.certainty.holds()
     }
 
+    /// The runs that the engine drives.
+    pub(super) fn runs(&self) -> Vec<Arc<ActiveRun>> {
+        self.0.lock().runs.values().filter_map(|watched| watched.run.upgrade()).collect()
+    }
+
     /// How many runs the engine holds.
     pub(super) fn held(&self) -> usize {
         self.0.lock().runs.values().filter(|watched| watched.lease.is_some()).count()

@@ -208,6 +208,10 @@ impl RunRequest {
     fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
         let engine = self.engine.clone();
         let (what, terms, outer) = self.check()?;
+        if engine.is_stopping() {
+            let workflow = what.workflow.name().to_string();
+            return Err(RunError::ShutDown { workflow, run: None });
+        }
         let new_run = match engine.0.keeper {
             Some(_) => Some(new_run(&engine.0, &what, terms)?),
             None => None,

@@ -101,6 +101,9 @@ impl Engine {
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
         let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else { return Ok(()) };
+        if self.is_stopping() {
+            return Ok(());
+        }
         let mut known = HashMap::new();
         for stored in orphans {
             let id = stored.id;

@@ -24,6 +24,7 @@ use super::active::ActiveRun;
 use super::backlog::Backlog;
 use super::keeper::Keeper;
 use super::monitor;
+use super::shutdown::ShutdownPhase;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
 use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
@@ -83,6 +84,11 @@ pub(super) struct State {
     pub(super) steps: u64,
     pub(super) seen_steps: u64,
     pub(super) watched: bool,
+    pub(super) shutdown: ShutdownPhase,
+    /// Who waits for the run to be drained.
+    pub(super) drain_waiters: Vec<Waker>,
+    /// The engine knows of the run: it has waited for something.
+    pub(super) entered: bool,
     /// The report is there.
     pub(super) published: bool,
     /// Woken and ready take turns.
@@ -162,6 +168,9 @@ impl State {
             steps: 0,
             seen_steps: 0,
             watched: false,
+            shutdown: ShutdownPhase::default(),
+            drain_waiters: Vec::new(),
+            entered: false,
             published: false,
             read_at: 0,
         }
@@ -184,6 +193,9 @@ impl State {
         role: Role,
         errands: &mut Errands,
     ) -> Step {
+        if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
+            self.note_shutdown(run);
+        }
         if role != Role::Driver
             && let Some((job, attempt)) = self.next_blocking(run, errands)
         {
@@ -297,6 +309,9 @@ impl State {
         errands: &mut Errands,
     ) -> Option<Step> {
         loop {
+            if self.holds_back_attempts() {
+                return None;
+            }
             let (job, attempt) = self.recorder.as_mut()?.released.pop_front()?;
             // It may have been given up while it was held.
             if !self.scheduler.is_running(job, attempt) {
@@ -331,7 +346,9 @@ impl State {
     }
 
     fn next_blocking(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> Option<(u32, u32)> {
-        while let Some((job, attempt)) = self.blocking.pop_front() {
+        while !self.holds_back_attempts()
+            && let Some((job, attempt)) = self.blocking.pop_front()
+        {
             // It may have been given up while it waited for a thread.
             if self.scheduler.is_running(job, attempt) {
                 if self.is_lost() {
@@ -351,13 +368,32 @@ impl State {
     /// How much waits for a worker.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
+        if self.holds_back_attempts() {
+            return self.woken.len();
+        }
         let released = self.recorder.as_ref().map_or(0, |recorder| recorder.released.len());
         self.scheduler.backlog() + self.woken.len() + self.blocking.len() + released
     }
 
+    /// Whether attempts that the scheduler has launched are not to begin.
+    #[inline]
+    fn holds_back_attempts(&self) -> bool {
+        self.shutdown == ShutdownPhase::Draining && !self.is_lost()
+    }
+
+    /// Attempts that count as running and have not begun.
+    pub(super) fn unbegun(&self) -> impl Iterator<Item = u32> {
+        let recorded = self.recorder.iter().flat_map(|recorder| recorder.unbegun());
+        self.blocking.iter().map(|(job, _)| *job).chain(recorded)
+    }
+
     /// Whether a thread of this role would find something to do, or to end for.
     pub(super) fn has_work_for(&self, role: Role) -> bool {
-        let work = if role == Role::BlockingThread { self.blocking.len() } else { self.waiting() };
+        let work = match role {
+            Role::BlockingThread if self.holds_back_attempts() => 0,
+            Role::BlockingThread => self.blocking.len(),
+            _ => self.waiting(),
+        };
         work > 0 || self.published
     }
 

@@ -70,7 +70,11 @@ async fn run_inside(
     if let Some(user) = context.user() {
         request = request.user(user);
     }
-    let run = request.inside(context.clone()).start().map_err(unfit)?;
+    let run = match request.inside(context.clone()).start() {
+        Ok(run) => run,
+        Err(RunError::ShutDown { .. }) => return Err(shut_down(&context).await),
+        Err(error) => return Err(unfit(error)),
+    };
     let ended = match select(pin!(run.0.until_end()), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) if context.is_lost() => return Err(left_alone()),
@@ -81,6 +85,9 @@ async fn run_inside(
     };
     if let Some(run) = ended.as_ref().err().and_then(RunError::existing) {
         return follow_inside(&context, engine, run, workflow).await;
+    }
+    if let Err(RunError::ShutDown { .. }) = ended {
+        return Err(shut_down(&context).await);
     }
     match ended {
         // Another engine drives it by now, and this one still drives the outer run.
@@ -95,6 +102,13 @@ async fn run_inside(
 /// the outer one follows it. Nobody learns of this error.
 fn left_alone() -> JobError {
     JobError::of_kind(JobErrorKind::Cancelled, "the outer run is not this engine's any more")
+}
+
+/// The engine is being shut down: this job waits to be stopped with the outer run, and begins again
+/// where that goes on.
+async fn shut_down(context: &JobContext) -> JobError {
+    context.cancelled().await;
+    left_alone()
 }
 
 /// Follows the run that an attempt has begun, whoever drives it.

@@ -26,6 +26,12 @@ pub enum StoreError {
         /// The run's id.
         run: RunId,
     },
+    /// The engine that drove the run was shut down, and lets go of it.
+    #[error("the engine that drove run {run} was shut down")]
+    ShutDown {
+        /// The run's id.
+        run: RunId,
+    },
     /// There is no such run.
     #[error("the store has no run {run}")]
     NoRun {

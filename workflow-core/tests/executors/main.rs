@@ -8,6 +8,7 @@ mod flows;
 mod limits;
 mod ordering;
 mod printing;
+mod shutdown;
 mod stopping;
 mod timing;
 
@@ -105,6 +106,12 @@ executors! {
     limits::priority_decides_who_is_first,
     limits::a_store_hears_before_anyone,
     limits::a_broken_store_stops_the_run,
+    shutdown::a_running_job_has_its_time_and_none_begins,
+    shutdown::a_job_that_takes_too_long_begins_again_elsewhere,
+    shutdown::who_merely_waits_is_not_waited_for,
+    shutdown::a_run_without_a_store_is_cancelled_and_cleans_up,
+    shutdown::an_engine_that_is_shut_down_takes_no_runs,
+    shutdown::a_run_that_is_awaited_is_stopped_where_it_is_driven,
 }
 
 #[test]

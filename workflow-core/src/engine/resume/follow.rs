@@ -64,6 +64,10 @@ impl Engine {
             over.publish();
             return Ok(Some(over));
         }
+        if self.is_stopping() {
+            let error = Arc::new(StoreError::ShutDown { run });
+            return Err(RunError::of_store(&stored.workflow.name, run, error));
+        }
         let known = know(&stored, find).map_err(refused)?;
         match self.take_one(&stored, known).await.map_err(refused)? {
             Some(RunHandle(taken)) => Ok(Some(taken)),

@@ -188,7 +188,7 @@ impl State {
     }
 
     /// Whether a job waits for something that is not a job.
-    pub(super) fn awaits_mail(&self, job: u32) -> bool {
+    pub(in crate::engine) fn awaits_mail(&self, job: u32) -> bool {
         self.mail.as_ref().is_some_and(|mail| mail.is_awaited_by(job))
     }
 }

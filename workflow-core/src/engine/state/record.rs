@@ -83,6 +83,24 @@ impl Recorder {
         Box::new(Self { store, place, kept, busy, failed, held, released, judged, starts_first })
     }
 
+    /// The lease under which the store has the run, once it has it.
+    pub(in crate::engine) fn lease(&self) -> Option<Lease> {
+        match self.place {
+            Place::New(_) => None,
+            Place::Begun(lease) => Some(lease),
+        }
+    }
+
+    /// Attempts that have not begun, because the store does not have what led to them, or because
+    /// nobody has begun them since.
+    pub(super) fn unbegun(&self) -> impl Iterator<Item = u32> {
+        let held = self.held.iter().filter_map(|(_, held)| match held {
+            Held::Launch { job, .. } => Some(*job),
+            _ => None,
+        });
+        held.chain(self.released.iter().map(|(job, _)| *job))
+    }
+
     /// Whether anything waits for the store.
     pub(super) fn holds_back(&self) -> bool {
         !self.held.is_empty()

@@ -1,0 +1,202 @@
+//! Engines that are shut down: no job begins, running ones have their time, and what a store has
+//! goes on with the next engine.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::channel::oneshot;
+use futures::future::{Either, join, select};
+use workflow_core::prelude::*;
+use workflow_core::{FunctionWorkflow, MemoryStore, OutputOf, RunHandle, TriggerRule, closure};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn workflow<D: OutputOf>(
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    FunctionWorkflow::new("shutdown", draw).expect("a name")
+}
+
+fn on(store: &Arc<MemoryStore>) -> Engine {
+    Engine::builder().shared_store(store.clone()).build()
+}
+
+/// Waits until the job has started.
+async fn until_started(run: &RunHandle, job: &str) {
+    let started = format!("{job} started");
+    let mut events = run.events();
+    while let Some(event) = events.next().await {
+        if event.kind.to_string() == started {
+            return;
+        }
+    }
+}
+
+/// A workflow of a job that waits for `gate`, and one after it; counts how often each ran.
+fn gated(gate: oneshot::Receiver<()>) -> (FunctionWorkflow, [Arc<AtomicU32>; 2]) {
+    let counts = [Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0))];
+    let gate = Arc::new(Mutex::new(Some(gate)));
+    let [first, second] = counts.clone();
+    let workflow = workflow(move |flow| {
+        let start = flow.value(1_u32);
+        let (gate, first, second) = (gate.clone(), first.clone(), second.clone());
+        let waits = move |number: u32| {
+            let (gate, first) = (gate.lock().expect("no panic").take(), first.clone());
+            async move {
+                first.fetch_add(1, Ordering::SeqCst);
+                if let Some(gate) = gate {
+                    _ = gate.await;
+                }
+                Ok::<_, JobError>(number + 1)
+            }
+        };
+        let waited = flow.job(closure("waits", start, waits).json());
+        let follows = move |number: u32| {
+            second.fetch_add(1, Ordering::SeqCst);
+            async move { Ok::<_, JobError>(number + 1) }
+        };
+        flow.job(closure("follows", waited, follows).json())
+    });
+    (workflow, counts)
+}
+
+fn count(counts: &[Arc<AtomicU32>; 2]) -> [u32; 2] {
+    [counts[0].load(Ordering::SeqCst), counts[1].load(Ordering::SeqCst)]
+}
+
+pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
+    let store = Arc::new(MemoryStore::new());
+    let (open, gate) = oneshot::channel();
+    let (workflow, counts) = gated(gate);
+    let workflow: Arc<dyn Workflow> = Arc::new(workflow);
+    let engine = on(&store);
+    let run = engine.run(workflow.clone()).start().expect("it starts");
+    until_started(&run, "waits").await;
+    let mut shutdown = Box::pin(engine.shutdown(LONG));
+    let shutdown = match select(&mut shutdown, futures::future::ready(())).await {
+        Either::Left(_) => panic!("the job is running"),
+        Either::Right(_) => {
+            open.send(()).expect("the job waits");
+            shutdown.await
+        }
+    };
+    assert_eq!(shutdown.given_back, [run.id()]);
+    assert!(matches!(run.wait().await, Err(RunError::ShutDown { run: Some(_), .. })));
+    assert_eq!(count(&counts), [1, 0]);
+    // Nothing is done again that has ended, and nobody waits for a lease.
+    let next = on(&store);
+    let recovery = next.recover_with(|_| Ok(workflow.clone())).await.expect("memory can be read");
+    let [again] = &recovery.runs[..] else { panic!("{recovery:?}") };
+    let report = again.wait().await.expect("it completes");
+    assert_eq!((report.output::<u32>(), count(&counts)), (Ok(3), [1, 1]));
+}
+
+pub(crate) async fn a_job_that_takes_too_long_begins_again_elsewhere() {
+    let store = Arc::new(MemoryStore::new());
+    let (_open, gate) = oneshot::channel();
+    let (workflow, counts) = gated(gate);
+    let workflow: Arc<dyn Workflow> = Arc::new(workflow);
+    let engine = on(&store);
+    let run = engine.run(workflow.clone()).start().expect("it starts");
+    until_started(&run, "waits").await;
+    let shutdown = engine.shutdown(Duration::ZERO).await;
+    assert_eq!(shutdown.given_back, [run.id()]);
+    let report = on(&store).follow_with(run.id(), |_| Ok(workflow.clone())).await;
+    assert_eq!(report.expect("it completes").output::<u32>(), Ok(3));
+    assert_eq!(count(&counts), [2, 1]);
+}
+
+#[job]
+async fn charge(amount: u32) -> u32 {
+    amount
+}
+
+#[register_workflow(name = "shutdown: waits")]
+async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
+    let charged = ctx.run(charge, 1).await?;
+    ctx.sleep(LONG).await;
+    Ok(charged)
+}
+
+#[register_workflow(name = "shutdown: nests")]
+fn nests(flow: &mut Flow) -> Handle<u32> {
+    let nothing = flow.value(());
+    flow.job(registry::call("shutdown: waits", nothing))
+}
+
+pub(crate) async fn who_merely_waits_is_not_waited_for() {
+    for name in ["shutdown: waits", "shutdown: nests"] {
+        let store = Arc::new(MemoryStore::new());
+        let engine = on(&store);
+        let run = engine.run(name).start().expect("it starts");
+        let sleeps = async {
+            let mut events = run.events();
+            while let Some(event) = events.next().await {
+                if event.kind.to_string().contains("sleeps") {
+                    return;
+                }
+            }
+        };
+        if name == "shutdown: waits" {
+            sleeps.await;
+        } else {
+            until_started(&run, "shutdown: waits").await;
+        }
+        let shutdown = engine.shutdown(LONG).await;
+        assert!(shutdown.given_back.contains(&run.id()), "{name}: {shutdown:?}");
+    }
+}
+
+pub(crate) async fn a_run_without_a_store_is_cancelled_and_cleans_up() {
+    let cleaned = Arc::new(AtomicU32::new(0));
+    let seen = cleaned.clone();
+    let workflow = workflow(move |flow| {
+        let start = flow.value(1_u32);
+        let hangs = |_: u32| async { std::future::pending::<Result<u32, JobError>>().await };
+        let hangs = flow.job(closure("hangs", start, hangs));
+        let seen = seen.clone();
+        let cleans = move |_: u32| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, JobError>(()) }
+        };
+        flow.job(closure("cleans", start, cleans).after(hangs).trigger(TriggerRule::Always));
+    });
+    let engine = Engine::default();
+    let run = engine.run(workflow).start().expect("it starts");
+    until_started(&run, "hangs").await;
+    let shutdown = engine.shutdown(Duration::ZERO).await;
+    assert_eq!(shutdown.cancelled, [run.id()]);
+    assert!(matches!(run.wait().await, Err(RunError::Cancelled(_))));
+    assert_eq!(cleaned.load(Ordering::SeqCst), 1);
+}
+
+pub(crate) async fn an_engine_that_is_shut_down_takes_no_runs() {
+    let engine = on(&Arc::new(MemoryStore::new()));
+    let shutdown = engine.shutdown(LONG).await;
+    assert!(shutdown.ended.is_empty() && shutdown.given_back.is_empty(), "{shutdown:?}");
+    let refused = engine.run("shutdown: waits").await.expect_err("it is shut down");
+    assert_eq!(
+        refused.to_string(),
+        "workflow `shutdown: waits`: the engine takes no runs, because it was shut down"
+    );
+    engine.serve(std::future::pending()).await.expect("it ends by itself");
+    assert!(engine.recover().await.expect("memory can be read").runs.is_empty());
+}
+
+pub(crate) async fn a_run_that_is_awaited_is_stopped_where_it_is_driven() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = on(&store);
+    let run = engine.run("shutdown: waits").into_future();
+    let stop = async {
+        while store.runs().is_empty() {
+            engine.recover().await.expect("memory can be read");
+            futures_timer::Delay::new(Duration::from_millis(1)).await;
+        }
+        engine.shutdown(LONG).await
+    };
+    let (ended, shutdown) = join(run, stop).await;
+    assert!(matches!(ended, Err(RunError::ShutDown { .. })), "{ended:?}");
+    assert_eq!(shutdown.given_back.len(), 1);
+}
