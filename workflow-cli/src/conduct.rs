@@ -121,7 +121,8 @@ impl Conduct<'_> {
                 }
             }
             let cancelled = run.clone();
-            interrupt::cancels(move || cancelled.cancel());
+            let saved_by = self.store.is_some().then(|| self.engine.clone());
+            interrupt::cancels(saved_by, move || cancelled.cancel());
             let outcome = follow(&run, self.show, &screen);
             interrupt::done();
             if let Some(file) = self.file.filter(|_| !self.show.quiet) {

@@ -14,7 +14,7 @@ use crate::conduct::Format;
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments, stored, workflow_of};
 use crate::output::{self, DUBIOUS};
-use crate::runtime;
+use crate::{interrupt, runtime};
 
 /// A process that drives a run, and where it writes to.
 pub(crate) struct Detached {
@@ -102,6 +102,13 @@ pub(crate) fn drive(
         engine = engine.to_builder().max_parallel(jobs).build();
     }
     runtime::inside(|| {
+        interrupt::listen();
+        let (saved_by, cancelled) = (engine.clone(), engine.clone());
+        interrupt::cancels(Some(saved_by), move || {
+            if let Err(error) = pollster::block_on(cancelled.cancel(run)) {
+                output::error(&error);
+            }
+        });
         let find = |snapshot: &_| workflow_of(snapshot, max_parallel);
         match pollster::block_on(engine.follow_with(run, find)) {
             Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => {

@@ -1,11 +1,20 @@
-//! Ctrl-C: the first cancels the run, the second ends the process.
+//! Signals: the first stops what is going on, the second ends the process.
+//!
+//! Ctrl-C cancels the run that this process was started for. SIGTERM, and either where the process
+//! serves runs of others, shuts the engine down, so that the next process goes on with its runs.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use futures_timer::Delay;
 use indicatif::MultiProgress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use workflow_core::Engine;
 
 use crate::display::Screen;
 use crate::failure::CANCELLED;
@@ -15,11 +24,14 @@ use crate::output::{self, DUBIOUS};
 #[derive(Default)]
 struct Watched {
     signals: u32,
-    cancel: Option<Box<dyn Fn() + Send>>,
+    /// The first of them.
+    first: i32,
+    stop: Option<Box<dyn FnOnce(i32) + Send>>,
     screen: Option<MultiProgress>,
 }
 
-static WATCHED: Mutex<Watched> = Mutex::new(Watched { signals: 0, cancel: None, screen: None });
+static WATCHED: Mutex<Watched> =
+    Mutex::new(Watched { signals: 0, first: 0, stop: None, screen: None });
 
 fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,7 +52,7 @@ pub(crate) fn listen() {
 fn start() -> Result<(), io::Error> {
     let hangup = Some(SIGHUP).filter(|signal| ignored() >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
-    let listen = move || signals.forever().for_each(|_| signalled());
+    let listen = move || signals.forever().for_each(signalled);
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
 }
 
@@ -52,13 +64,70 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Cancels a run in this way at the next signal; at once, if there has been one.
-pub(crate) fn cancels(cancel: impl Fn() + Send + 'static) {
+/// Stops what is going on in this way at the next signal, which it is given; at once, if there has
+/// been one.
+fn stops(stop: impl FnOnce(i32) + Send + 'static) {
     let mut watched = watched();
     if watched.signals > 0 {
-        cancel();
+        stop(watched.first);
+    } else {
+        watched.stop = Some(Box::new(stop));
     }
-    watched.cancel = Some(Box::new(cancel));
+}
+
+/// Cancels a run in this way at the next signal. Where the run is saved, SIGTERM shuts its engine
+/// down instead.
+pub(crate) fn cancels(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
+    stops(move |signal| match saved_by {
+        // Not on this thread, which hears the next signal.
+        Some(engine) if signal == SIGTERM => {
+            drop(thread::spawn(move || pollster::block_on(engine.shutdown(GRACE))));
+        }
+        _ => cancel(),
+    });
+}
+
+/// A shutdown that takes longer than this is told of.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// How long running jobs have to end when the process is asked to, unless told otherwise.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// Ends at the next signal; at once, if there has been one.
+pub(crate) async fn signal() {
+    let (stop, stopped) = oneshot::channel();
+    // Nobody waits any more when the process has ended by itself.
+    stops(move |_| _ = stop.send(()));
+    _ = stopped.await;
+}
+
+/// Shuts the engine down, and says what becomes of its runs.
+pub(crate) async fn shut_down(engine: &Engine, grace: Duration) {
+    let shutdown = pin!(engine.shutdown(grace));
+    let shutdown = match select(shutdown, Delay::new(QUIET)).await {
+        Either::Left((shutdown, _)) => shutdown,
+        Either::Right(((), shutdown)) => {
+            output::say(format_args!(
+                "stopping: running jobs have {} to end; a second signal ends the process at once",
+                output::brief(grace)
+            ));
+            shutdown.await
+        }
+    };
+    let counts = [
+        (shutdown.ended.len(), "ended"),
+        (shutdown.given_back.len(), "given back for the next process"),
+        (shutdown.cancelled.len(), "cancelled"),
+    ];
+    for (runs, what) in counts.into_iter().filter(|(runs, _)| *runs > 0) {
+        output::say(format_args!("{} {what}", output::count(runs, "run")));
+    }
+    for (run, error) in shutdown.held {
+        output::say(format_args!(
+            "{DUBIOUS}warning{DUBIOUS:#}: run {run} was not given back: {error}; its lease expires \
+             by itself"
+        ));
+    }
 }
 
 /// Clears this part of the screen before a signal ends the process.
@@ -71,17 +140,19 @@ pub(crate) fn clears(screen: &Screen) {
 /// Lets signals go by: the run has ended, and what is left takes no time.
 pub(crate) fn done() {
     let mut watched = watched();
-    (watched.cancel, watched.screen) = (None, None);
+    (watched.stop, watched.screen) = (None, None);
 }
 
-fn signalled() {
+fn signalled(signal: i32) {
     let mut watched = watched();
     watched.signals += 1;
-    match &watched.cancel {
-        Some(cancel) if watched.signals == 1 => cancel(),
-        // Still being planned.
-        None if watched.signals == 1 => {}
-        _ => end(&watched),
+    if watched.signals > 1 {
+        return end(&watched);
+    }
+    watched.first = signal;
+    // Without, it is still being planned.
+    if let Some(stop) = watched.stop.take() {
+        stop(signal);
     }
 }
 

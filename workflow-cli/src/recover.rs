@@ -1,30 +1,31 @@
 //! `recover`: takes up what a crash left behind.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use futures_timer::Delay;
-use workflow_core::{Engine, Run as _, RunError, RunHandle, RunId, Status};
-use workflow_store::{Catalog, RunQuery};
+use workflow_core::{Engine, Recovery, Run as _, RunError, RunHandle, RunId, Status};
 
 use crate::failure::{Failure, Outcome};
 use crate::keep;
-use crate::output::{self, BAD, DUBIOUS, GOOD, brief, styled};
-use crate::runtime;
-use crate::store::StoreArguments;
+use crate::output::{self, BAD, DUBIOUS, GOOD, brief, count, styled};
+use crate::store::{StoreArguments, span};
 use crate::upkeep::ServedPruning;
+use crate::{interrupt, runtime};
 
 /// Take up the runs that a crash left behind
 ///
 /// And those that were left to others to run. What is on record of a run stands; attempts that
-/// were under way begin again. Ends when all that was taken up has ended. What is interrupted
-/// here is there for the next `recover`.
+/// were under way begin again. Ends when all that was taken up has ended.
 ///
-/// A process that died is known to be dead 10 seconds later: so long does this wait for runs that
-/// somebody seems to drive.
+/// Waits for runs whose engine may still be alive, until their lease expires: 10 s at most, unless
+/// the engine was given a longer one.
+///
+/// On Ctrl-C and SIGTERM, running jobs have the grace period to end, and runs are given back: the
+/// next process that serves or recovers goes on with them at once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecoverArguments {
@@ -38,6 +39,9 @@ pub(crate) struct RecoverArguments {
     /// How many jobs may run at once [default: no limit but those of the workflows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s", hide_default_value = true)]
+    grace: Duration,
 }
 
 const EXAMPLES: &str = "\
@@ -58,15 +62,27 @@ pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
         engine = engine.to_builder().max_parallel(jobs as usize).build();
     }
     let _pruner = wanted.pruning.start(&store)?;
-    let recovering = Recovering { store, engine, refused: HashSet::new(), taken: 0, bad: 0 };
-    runtime::inside(|| pollster::block_on(recovering.recover(wanted.serve)))
+    let stopped = engine.clone();
+    let recovering = Recovering { engine, refused: HashSet::new(), taken: 0, bad: 0 };
+    interrupt::listen();
+    runtime::inside(|| {
+        pollster::block_on(async {
+            let recovered = pin!(recovering.recover(wanted.serve));
+            match select(recovered, pin!(interrupt::signal())).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(((), _)) => {
+                    interrupt::shut_down(&stopped, wanted.grace).await;
+                    Ok(if wanted.serve { Outcome::Good } else { Outcome::Cancelled })
+                }
+            }
+        })
+    })
 }
 
 /// Of so many runs that are left behind, the limits of their files are known.
 const MOST: usize = 10_000;
 
 struct Recovering {
-    store: Arc<dyn Catalog>,
     engine: Engine,
     refused: HashSet<RunId>,
     taken: usize,
@@ -75,10 +91,10 @@ struct Recovering {
 
 impl Recovering {
     async fn recover(mut self, serve: bool) -> Result<Outcome, Failure> {
-        let known_dead = Instant::now() + LEASE;
-        let mut told = false;
+        let mut known_dead = None;
         loop {
-            let runs = self.take_up().await?;
+            let looked_at = Instant::now();
+            let Recovery { runs, held, .. } = self.take_up().await?;
             if serve {
                 for run in runs {
                     // Told by whoever waits for it; here nobody does.
@@ -89,13 +105,19 @@ impl Recovering {
             }
             let ends = join_all(runs.iter().map(async |run| tell_end(run, run.wait().await))).await;
             self.bad += ends.into_iter().filter(|status| *status != Status::Completed).count();
-            if Instant::now() >= known_dead || !self.somebody_drives().await? {
+            // Leases that are renewed by then are those of engines that are alive.
+            let known_dead = *known_dead.get_or_insert_with(|| {
+                if held.runs > 0 {
+                    output::say(format_args!(
+                        "waiting up to {} for {} whose engine may still be alive",
+                        brief(held.expires_in),
+                        count(held.runs, "run")
+                    ));
+                }
+                looked_at + held.expires_in + LOOK_EVERY
+            });
+            if held.runs == 0 || looked_at >= known_dead {
                 break;
-            }
-            if !std::mem::replace(&mut told, true) {
-                output::say(
-                    "waiting for up to 10 s, to see whether who drives the others is alive",
-                );
             }
             Delay::new(LOOK_EVERY).await;
         }
@@ -106,33 +128,18 @@ impl Recovering {
     }
 
     /// Takes up what there is, and says so.
-    async fn take_up(&mut self) -> Result<Vec<RunHandle>, Failure> {
-        let recovery = self.engine.recover().await?;
+    async fn take_up(&mut self) -> Result<Recovery, Failure> {
+        let mut recovery = self.engine.recover().await?;
         for run in &recovery.runs {
             output::say(format_args!("run {} of {} goes on", run.id(), run.workflow()));
         }
-        for (run, error) in recovery.refused {
+        for (run, error) in recovery.refused.drain(..) {
             if self.refused.insert(run) {
                 output::say(format_args!("run {run} {}: {error}", styled(BAD, "is not taken up")));
             }
         }
         self.taken += recovery.runs.len();
-        Ok(recovery.runs)
-    }
-
-    /// Whether a run is under way elsewhere.
-    async fn somebody_drives(&self) -> Result<bool, Failure> {
-        let mut query = RunQuery { status: Some(Status::Running), ..RunQuery::default() };
-        loop {
-            let page = self.store.runs(query.clone()).await?;
-            if page.items.iter().any(|run| !self.refused.contains(&run.id)) {
-                return Ok(true);
-            }
-            if page.next.is_none() {
-                return Ok(false);
-            }
-            query.after = page.next;
-        }
+        Ok(recovery)
     }
 }
 
@@ -160,9 +167,6 @@ fn tell_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> 
         }
     }
 }
-
-/// After this time a process that is not heard of counts as dead, with some to spare.
-const LEASE: Duration = Duration::from_millis(11_000);
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -2,23 +2,26 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::Args;
 use futures::channel::oneshot;
+use futures::future::{Either, join, select};
 use workflow_core::registry;
 use workflow_server::Server;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DUBIOUS};
-use crate::store::StoreArguments;
+use crate::store::{StoreArguments, span};
 use crate::{interrupt, runtime};
 
 /// Serve workflows and runs over HTTP: a REST API, live events, and a web page
 ///
 /// Takes up runs that were left behind, too, as `recover --serve` does. As long as no account has
 /// a password, whoever reaches the server may do everything; it is then served to this machine
-/// alone. Ctrl-C lets requests under way end; runs go on with the next process that serves or
-/// recovers.
+/// alone. On Ctrl-C and SIGTERM, requests under way end, running jobs have the grace period to end,
+/// and runs are given back: the next process that serves or recovers goes on with them at once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArguments {
@@ -37,6 +40,9 @@ pub(crate) struct ServeArguments {
     /// Where commands of files that came over the API run [default: the current directory]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s", hide_default_value = true)]
+    grace: Duration,
 }
 
 const EXAMPLES: &str = "\
@@ -56,22 +62,24 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
         None => std::env::current_dir()
             .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
     };
-    let server = Server::new(engine).allow_commands(wanted.allow_commands).folder(folder);
+    let server = Server::new(engine.clone()).allow_commands(wanted.allow_commands).folder(folder);
     let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let stop = std::sync::Mutex::new(Some(stop));
     interrupt::listen();
-    interrupt::cancels(move || {
-        let stop = stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        // Nobody listens any more when the server has ended by itself.
-        drop(stop);
-    });
     runtime::inside(|| {
-        let until = async {
-            _ = stopped.await;
-        };
-        pollster::block_on(server.serve(wanted.address, tell, until))
-            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async { _ = stopped.await };
+        let serving = pin!(server.serve(wanted.address, tell, until));
+        let served = pollster::block_on(async {
+            match select(serving, pin!(interrupt::signal())).await {
+                Either::Left((served, _)) => served,
+                Either::Right(((), serving)) => {
+                    // The server stops, and the engine meanwhile.
+                    drop(stop);
+                    join(serving, interrupt::shut_down(&engine, wanted.grace)).await.0
+                }
+            }
+        });
+        served.map_err(|error| Failure::Usage(error.to_string()))?;
         interrupt::done();
         Ok(Outcome::Good)
     })

@@ -316,16 +316,17 @@ fn help_teaches() {
     Usage: workflow runs [OPTIONS] <COMMAND>
 
     Commands:
-      list    List runs, newest first
-      get     Show one run with its jobs
-      watch   Show a run from its beginning to its end, while it goes on or afterwards
-      logs    Show what the commands of a run printed
-      cancel  Ask a run to stop
-      retry   Repeat a run that has ended, as a new run with the same input
-      signal  Send a run a signal that a job of it waits for, or will
-      export  Write workflows, their runs and the runs' events, one JSON object a line
-      import  Read what `export` wrote; what is there already stays as it is
-      help    Print this message or the help of the given subcommand(s)
+      list     List runs, newest first
+      get      Show one run with its jobs
+      watch    Show a run from its beginning to its end, while it goes on or afterwards
+      logs     Show what the commands of a run printed
+      cancel   Cancel a run
+      unblock  Let engines take up a blocked run again
+      retry    Repeat a run that has ended, as a new run with the same input
+      signal   Send a run a signal that a job of it waits for, or will
+      export   Write workflows, their runs and the runs' events, one JSON object a line
+      import   Read what `export` wrote; what is there already stays as it is
+      help     Print this message or the help of the given subcommand(s)
 
     Options:
           --color <WHEN>
@@ -413,7 +414,7 @@ fn help_teaches() {
               process is ended, `recover` takes the run up
 
           --idempotency-key <KEY>
-              Begin one run for this text: who says it again is shown the run that is there
+              Idempotency key: starting again with the same key shows the existing run
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
@@ -436,11 +437,13 @@ fn help_teaches() {
     Take up the runs that a crash left behind
 
     And those that were left to others to run. What is on record of a run stands; attempts that were
-    under way begin again. Ends when all that was taken up has ended. What is interrupted here is there
-    for the next `recover`.
+    under way begin again. Ends when all that was taken up has ended.
 
-    A process that died is known to be dead 10 seconds later: so long does this wait for runs that
-    somebody seems to drive.
+    Waits for runs whose engine may still be alive, until their lease expires: 10 s at most, unless the
+    engine was given a longer one.
+
+    On Ctrl-C and SIGTERM, running jobs have the grace period to end, and runs are given back: the next
+    process that serves or recovers goes on with them at once.
 
     Usage: workflow recover [OPTIONS]
 
@@ -457,6 +460,9 @@ fn help_teaches() {
 
           --max-parallel <N>
               How many jobs may run at once [default: no limit but those of the workflows]
+
+          --grace <TIME>
+              How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
 
           --db <URL>
               The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or

@@ -113,7 +113,7 @@ fn help_of_everything() {
               process is ended, `recover` takes the run up
 
           --idempotency-key <KEY>
-              Begin one run for this text: who says it again is shown the run that is there
+              Idempotency key: starting again with the same key shows the existing run
 
           --color <WHEN>
               When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE

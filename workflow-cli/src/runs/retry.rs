@@ -99,7 +99,7 @@ fn seeded(
     runtime::inside(|| {
         interrupt::listen();
         let asked = store.clone();
-        interrupt::cancels(move || {
+        interrupt::cancels(Some(engine.clone()), move || {
             let sent = pollster::block_on(asked.send(new, workflow_core::MessageKind::Cancel));
             if let Err(error) = sent {
                 output::error(&error);

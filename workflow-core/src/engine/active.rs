@@ -339,8 +339,17 @@ impl ActiveRun {
         self.runtime.spawn(Driver::new(Arc::clone(self), Role::Driver));
     }
 
-    /// Waits for the report.
+    /// Waits for the report; of a run whose engine is shut down, until it was given back.
     pub(super) async fn until_end(&self) -> Result<Report, RunError> {
+        let ended = self.until_published().await;
+        if let Err(RunError::ShutDown { .. }) = ended {
+            self.until_given_back().await;
+        }
+        ended
+    }
+
+    /// Waits for the report.
+    pub(super) async fn until_published(&self) -> Result<Report, RunError> {
         poll_fn(|cx| {
             if let Some(result) = self.result() {
                 return Poll::Ready(result);

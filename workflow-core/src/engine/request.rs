@@ -318,7 +318,7 @@ impl Future for RunFuture {
                 return Poll::Pending;
             }
             match run.result() {
-                Some(result) if !is_repeated(&result) => return Poll::Ready(result),
+                Some(result) if !goes_on(&result) => return Poll::Ready(result),
                 _ => {
                     let run = Arc::clone(run);
                     self.0 = Stage::Ended(Box::pin(async move { run.outcome().await }));
@@ -332,9 +332,11 @@ impl Future for RunFuture {
     }
 }
 
-/// Whether the run repeats another, which is to be followed.
-fn is_repeated(result: &Result<Report, RunError>) -> bool {
-    result.as_ref().is_err_and(|error| error.existing().is_some())
+/// Whether there is something to wait for: a run that this one repeats, or the store that is given
+/// the run back.
+fn goes_on(result: &Result<Report, RunError>) -> bool {
+    let is_shut_down = matches!(result, Err(RunError::ShutDown { .. }));
+    is_shut_down || result.as_ref().is_err_and(|error| error.existing().is_some())
 }
 
 impl Drop for RunFuture {

@@ -66,15 +66,15 @@ impl Engine {
     ) -> Result<Recovery, StoreError> {
         let mut recovery = Recovery::default();
         let Some(store) = self.store() else { return Ok(recovery) };
+        // Before the orphans: a run whose lease expires meanwhile is among one of them.
+        recovery.held = self.held_by_others(store).await?;
         let mut after = None;
         loop {
             let orphans = store.orphans(after, PAGE).await?;
-            let Some(last) = orphans.last() else { break };
+            let Some(last) = orphans.last() else { return Ok(recovery) };
             after = Some(last.id);
             self.take_up(orphans, &find, &mut recovery).await?;
         }
-        recovery.held = self.held_by_others(store).await?;
-        Ok(recovery)
     }
 
     /// The leases of other engines.

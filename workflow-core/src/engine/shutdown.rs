@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
@@ -190,6 +190,7 @@ impl ActiveRun {
 
     /// Stops the run: gives it back to its store, or cancels it.
     pub(super) async fn stop(self: &Arc<Self>) -> Stopped {
+        let _released = Released(self);
         if self.is_kept() {
             self.change(|state, _| state.drain());
             let recorded = Box::pin(self.let_go_once_recorded());
@@ -200,7 +201,7 @@ impl ActiveRun {
         } else {
             self.change(|state, _| state.stop_at_once());
         }
-        match self.until_end().await {
+        match self.until_published().await {
             Ok(_) | Err(RunError::Failed(_)) => Stopped::Ended,
             // Somebody cancelled it meanwhile.
             Err(RunError::Cancelled(_)) if self.is_kept() => Stopped::Ended,
@@ -228,6 +229,19 @@ impl ActiveRun {
         .await;
     }
 
+    /// Waits until the run was given back, or nobody will do so.
+    pub(super) async fn until_given_back(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.given_back {
+                return Poll::Ready(());
+            }
+            keep_waker(&mut state.waiters, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Gives the lease back under which the run was driven.
     async fn give_back(&self) -> Stopped {
         let lease = self.lock().recorder.as_ref().and_then(|recorder| recorder.lease());
@@ -238,6 +252,19 @@ impl ActiveRun {
             Ok(()) => Stopped::GivenBack,
             Err(error) => Stopped::Held(error),
         }
+    }
+}
+
+/// Tells who waits for the end of the run that it was given back, or that nobody will do so.
+struct Released<'a>(&'a ActiveRun);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.given_back = true;
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        waiters.into_iter().for_each(Waker::wake);
     }
 }
 

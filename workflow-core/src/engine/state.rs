@@ -89,6 +89,8 @@ pub(super) struct State {
     pub(super) drain_waiters: Vec<Waker>,
     /// The engine knows of the run: it has waited for something.
     pub(super) entered: bool,
+    /// The engine was shut down, and the store has the run back.
+    pub(super) given_back: bool,
     /// The report is there.
     pub(super) published: bool,
     /// Woken and ready take turns.
@@ -171,6 +173,7 @@ impl State {
             shutdown: ShutdownPhase::default(),
             drain_waiters: Vec::new(),
             entered: false,
+            given_back: false,
             published: false,
             read_at: 0,
         }

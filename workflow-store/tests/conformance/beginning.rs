@@ -41,13 +41,47 @@ pub(crate) async fn an_idempotency_key_has_one_run(stores: Stores) {
     assert_eq!(stores.one.run(second.id).await.expect("readable"), None);
 }
 
-pub(crate) async fn keys_belong_to_workflows(stores: Stores) {
-    for name in ["one", "other"] {
+pub(crate) async fn a_key_is_for_one_request(stores: Stores) {
+    let keyed = |name: &str| {
         let mut run = new_run(name, None);
         run.idempotency_key = Some("k".to_owned());
+        run
+    };
+    let first = keyed("one");
+    stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
+    let other_workflow = keyed("other");
+    let mut other_input = keyed("one");
+    other_input.input = Some(json!({ "day": "2026-01-03" }));
+    let cases = [(other_workflow, "of workflow `one`"), (other_input, "with another input")];
+    for (run, wanted) in cases {
+        let refused = stores.other.begin(run.clone(), vec![started(0)]).await;
+        assert!(
+            matches!(&refused, Err(StoreError::KeyConflict { key, run, difference })
+            if key == "k" && *run == first.id && difference == wanted),
+            "{refused:?}"
+        );
+        assert_eq!(stores.one.run(run.id).await.expect("readable"), None);
+    }
+    // What another user asks for is another's business, and the keys of runs inside of others are
+    // the engine's.
+    let mut of_user = keyed("other");
+    of_user.user = Some("alice".to_owned());
+    let mut inside = keyed("third");
+    inside.parent = Some(Parent { run: first.id, job: "outer".to_owned() });
+    for run in [of_user, inside] {
         let begun = stores.one.begin(run, Vec::new()).await.expect("it begins");
         assert_eq!(begun, Begun::New(None));
     }
+}
+
+pub(crate) async fn a_repeated_input_may_be_spelled_otherwise(stores: Stores) {
+    let mut first = new_run("etl", None);
+    first.idempotency_key = Some("k".to_owned());
+    first.input = Some(json!({ "b": [1e17, -0.0, u64::MAX], "a": null }));
+    stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
+    let again = workflow_core::NewRun { id: RunId::random(), ..first.clone() };
+    let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
+    assert!(matches!(begun, Begun::Existing(run) if run.id == first.id));
 }
 
 pub(crate) async fn an_id_is_taken_once(stores: Stores) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{OwnerId, RunId, StoreError};
+use workflow_core::{Begun, Blocked, HeldLeases, OwnerId, Parent, RunId, StoreError};
 
 use crate::support::*;
 
@@ -137,4 +137,74 @@ pub(crate) async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
     let stranger = workflow_core::Lease { owner: OwnerId::random(), ..claimed[0] };
     let refused = stores.one.append(&stranger, &[job_started(2, "load")]).await;
     assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+}
+
+pub(crate) async fn what_is_held_is_counted(stores: Stores) {
+    assert_eq!(stores.one.held().await.expect("readable"), HeldLeases::default());
+    let owner = owner();
+    let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
+    begin(&*stores.one, living(Duration::from_secs(5))).await;
+    let ended = begin(&*stores.one, owner).await;
+    stores.one.append(&ended, &[completed(1, json!(null))]).await.expect("kept");
+    stores.one.release(&[freed]).await.expect("released");
+    stores.one.begin(new_run("etl", None), Vec::new()).await.expect("it begins");
+    let held = stores.other.held().await.expect("readable");
+    assert_eq!(held.runs, 2, "{held:?}");
+    assert!(held.expires_in > Duration::from_secs(50), "{held:?}");
+    assert!(held.expires_in <= owner.lifetime, "{held:?}");
+    stores.one.release(&[kept]).await.expect("released");
+    let held = stores.other.held().await.expect("readable");
+    assert!(held.runs == 1 && held.expires_in <= Duration::from_secs(5), "{held:?}");
+}
+
+pub(crate) async fn a_blocked_run_says_why_until_it_goes_on(stores: Stores) {
+    let lease = begin(&*stores.one, owner()).await;
+    let blocked_of = async || {
+        let found = stores.other.run(lease.run).await.expect("readable").expect("there");
+        found.blocked
+    };
+    assert_eq!(blocked_of().await, None);
+    let changed = |sequence, difference: &str| {
+        let kind = json!({
+            "event": "run_blocked", "reason": "definition_changed", "difference": difference
+        });
+        event(sequence, kind)
+    };
+    let is =
+        |difference: &str| Some(Blocked::DefinitionChanged { difference: difference.to_owned() });
+    stores.one.append(&lease, &[changed(1, "a job is new")]).await.expect("kept");
+    assert_eq!(blocked_of().await, is("a job is new"));
+    stores.one.append(&lease, &[changed(2, "a job is gone")]).await.expect("kept");
+    assert_eq!(blocked_of().await, is("a job is gone"));
+    stores.one.release(&[lease]).await.expect("released");
+    let orphans = stores.other.orphans(None, 10).await.expect("readable");
+    assert_eq!(orphans[0].blocked, is("a job is gone"));
+    let claimed = stores.other.claim(owner(), &[lease.run]).await.expect("answered");
+    let resumed = event(3, json!({ "event": "run_resumed", "after_crash": true }));
+    stores.other.append(&claimed[0], &[resumed.clone()]).await.expect("kept");
+    assert_eq!(blocked_of().await, None);
+    assert_eq!(stores.one.events(lease.run, 3, 10).await.expect("readable"), [resumed]);
+    let again = [changed(4, "a job is new"), event(5, json!({ "event": "run_unblocked" }))];
+    stores.other.append(&claimed[0], &again).await.expect("kept");
+    assert_eq!(blocked_of().await, None);
+    let end = [changed(6, "a job is new"), event(7, json!({ "event": "run_cancelled" }))];
+    stores.other.append(&claimed[0], &end).await.expect("kept");
+    assert_eq!(blocked_of().await, None);
+}
+
+pub(crate) async fn runs_inside_of_a_run_are_found(stores: Stores) {
+    let outer = begin(&*stores.one, owner()).await;
+    let mut children = Vec::new();
+    for _ in 0..3 {
+        let mut new = new_run("inner", Some(owner()));
+        new.parent = Some(Parent { run: outer.run, job: "calls".to_owned() });
+        let begun = stores.one.begin(new, vec![started(0)]).await.expect("it begins");
+        let Begun::New(Some(lease)) = begun else { panic!("{begun:?}") };
+        children.push(lease);
+    }
+    stores.one.append(&children[1], &[completed(1, json!(null))]).await.expect("kept");
+    let mut open = vec![children[0].run, children[2].run];
+    open.sort();
+    assert_eq!(stores.other.children(outer.run).await.expect("readable"), open);
+    assert_eq!(stores.other.children(RunId::random()).await.expect("readable"), []);
 }
