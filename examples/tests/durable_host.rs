@@ -1,0 +1,107 @@
+//! The program that the README shows for runs that outlive the process: killed, stopped, and
+//! started again.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn the_readme_shows_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("../README.md")).expect("a README");
+    let (_, section) = readme.split_once("## Runs that outlive the process").expect("a section");
+    let (_, code) = section.split_once("```rust,ignore\n").expect("a snippet");
+    let (code, _) = code.split_once("```").expect("its end");
+    let (_, main) = code.split_once("#[tokio::main]").expect("a main function");
+    let example = fs::read_to_string(root.join("durable_host.rs")).expect("the example");
+    assert!(example.contains(main.trim_end()), "the example has another `main` than the README");
+}
+
+/// A folder with nothing but a file `hold`.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // It is not there the first time.
+    _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("it can be made");
+    fs::write(folder.join("hold"), "").expect("it can be written");
+    folder
+}
+
+/// The program, and what it says.
+struct Host {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Host {
+    fn start(folder: &Path) -> Self {
+        let test = std::env::current_exe().expect("this test has a path");
+        let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
+        let mut command = Command::new(profile.join("examples/durable_host"));
+        let mut child =
+            command.current_dir(folder).stdout(Stdio::piped()).spawn().expect("it starts");
+        let said = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, said }
+    }
+
+    fn says(&mut self, wanted: &str) {
+        let said = self.said.next().expect("it says something").expect("text");
+        assert_eq!(said, wanted);
+    }
+
+    fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        let sent = kill.args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("`kill` is there").success());
+    }
+
+    /// All that it says from now on, once it has ended.
+    fn rest(mut self) -> (bool, String) {
+        let rest: Vec<String> = self.said.by_ref().map(|line| line.expect("text")).collect();
+        (self.child.wait().expect("it ends").success(), rest.join("\n"))
+    }
+}
+
+fn let_go(folder: &Path) {
+    fs::remove_file(folder.join("hold")).expect("it was there");
+}
+
+#[test]
+fn killed_it_goes_on_where_it_was() {
+    let folder = folder("killed");
+    let mut host = Host::start(&folder);
+    host.says("extract runs");
+    host.says("transform runs");
+    host.signal("-KILL");
+    assert!(!host.rest().0);
+    let again = Host::start(&folder);
+    let_go(&folder);
+    let (ended_well, said) = again.rest();
+    assert!(ended_well, "{said}");
+    assert!(said.starts_with("transform runs\nload runs\ndaily_etl completed in "), "{said}");
+    // A third time there is nothing left to do but to report.
+    let (ended_well, said) = Host::start(&folder).rest();
+    assert!(ended_well && said.starts_with("daily_etl completed in "), "{said}");
+}
+
+#[test]
+fn stopped_it_goes_on_at_once() {
+    let folder = folder("stopped");
+    let mut host = Host::start(&folder);
+    host.says("extract runs");
+    host.says("transform runs");
+    host.signal("-INT");
+    // The job that is running may end, and no other begins.
+    std::thread::sleep(Duration::from_millis(200));
+    let_go(&folder);
+    assert_eq!(host.rest(), (true, String::new()));
+    let asked = Instant::now();
+    let (ended_well, said) = Host::start(&folder).rest();
+    assert!(ended_well, "{said}");
+    assert!(said.starts_with("load runs\ndaily_etl completed in "), "{said}");
+    assert!(asked.elapsed() < Duration::from_secs(8), "it waited for a lease");
+}
