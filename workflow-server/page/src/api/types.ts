@@ -87,6 +87,15 @@ export interface RunItem {
   error: Failure | string | null;
   events: number;
   owner: string | null;
+  stall: Stall | null;
+}
+
+/** Why a run makes no progress. */
+export interface Stall {
+  state: "waiting" | "blocked";
+  reason: string;
+  detail: string;
+  cure: string;
 }
 
 export interface Failure {

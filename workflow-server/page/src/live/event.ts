@@ -12,6 +12,8 @@ export interface RunEvent {
   retry_in?: number;
   reason?: string;
   until?: string;
+  difference?: string;
+  problem?: string;
   signal?: string;
   payload?: Json;
   output?: Json;

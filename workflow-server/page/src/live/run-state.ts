@@ -1,6 +1,6 @@
 // What a run looks like now: a snapshot, and the events after it folded in. Pure.
 
-import type { Bar, Failure, JobItem, JobStatus, RunDetail, RunStatus } from "../api/types.ts";
+import type { Bar, Failure, JobItem, JobStatus, RunDetail, RunStatus, Stall } from "../api/types.ts";
 import { startedBy, type RunEvent } from "./event.ts";
 
 export interface JobState {
@@ -30,6 +30,7 @@ export class RunState {
   endedAt: number | null;
   reason: string | null;
   cancelling = false;
+  stall: Stall | null;
   readonly jobs = new Map<string, JobState>();
   readonly bars = new Map<string, BarState>();
   /** The sequence of the last event that is in here; -1 for none. */
@@ -40,6 +41,7 @@ export class RunState {
     this.startedAt = time(run.begun_at ?? run.started_at);
     this.endedAt = time(run.completed_at);
     this.reason = typeof run.error === "string" ? run.error : (run.error?.message ?? null);
+    this.stall = run.stall ?? null;
     this.last = run.events - 1;
     for (const job of run.jobs) this.#takeJob(job);
   }
@@ -60,7 +62,10 @@ export class RunState {
     if (event.sequence <= this.last) return false;
     this.last = event.sequence;
     const at = time(event.at) ?? 0;
-    if (event.job !== undefined) this.#applyToJob(event, event.job, at);
+    // A run that goes on does not wait; what blocks it is told by events of its own.
+    if (this.stall?.state === "waiting") this.stall = null;
+    // What blocks a run may name the job at fault.
+    if (event.job !== undefined && !event.kind.startsWith("run_")) this.#applyToJob(event, event.job, at);
     else this.#applyToRun(event, at);
     return true;
   }
@@ -119,6 +124,9 @@ export class RunState {
       case "sleep_started":
         job.note = event.until ? `sleeps until ${event.until}` : "sleeps";
         return;
+      case "signal_awaited":
+        job.note = `waits for signal ${event.signal ?? ""}`;
+        return;
       case "signal_received":
         job.note = null;
         return;
@@ -138,6 +146,13 @@ export class RunState {
         return;
       case "run_resumed":
         this.status = "running";
+        this.stall = null;
+        return;
+      case "run_blocked":
+        this.stall = blockedBy(event);
+        return;
+      case "run_unblocked":
+        this.stall = null;
         return;
       case "cancel_requested":
         this.cancelling = true;
@@ -156,7 +171,16 @@ export class RunState {
     this.endedAt = at;
     this.reason = reason;
     this.cancelling = false;
+    this.stall = null;
   }
+}
+
+/** What blocks a run, from the event that tells of it; a snapshot says more. */
+function blockedBy(event: RunEvent): Stall {
+  const reason = event.reason ?? "blocked";
+  const what = event.difference ?? event.problem ?? (event.job && `job \`${event.job}\``);
+  const detail = reason.replaceAll("_", " ") + (what ? `: ${what}` : "");
+  return { state: "blocked", reason, detail, cure: "" };
 }
 
 export function isFinal(status: JobStatus): boolean {

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
-import type { RunDetail } from "../api/types.ts";
+import type { RunDetail, Stall } from "../api/types.ts";
 import { isFinal, type RunState } from "../live/run-state.ts";
 import { go } from "../route.ts";
 import { Confirm } from "../ui/dialog.tsx";
@@ -28,7 +28,7 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
         <Actions run={run} state={state} />
       </Title>
       <div class="facts">
-        <span role="status"><Status status={state.status} note={state.cancelling ? "cancelling …" : null} /></span>
+        <span role="status"><Status status={state.status} note={state.cancelling ? "cancelling …" : state.stall?.state} /></span>
         <span class="muted">took <Took from={state.startedAt} to={state.endedAt} /></span>
         <span class="muted">started <Ago at={run.started_at} /></span>
         {run.user && <span class="muted">by {run.user}</span>}
@@ -36,8 +36,24 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
         {run.parent && <span class="muted">child of <a href={`#/runs/${encodeURIComponent(run.parent.run)}`}>{run.parent.job}</a></span>}
         <StatusCounts counts={counts} />
       </div>
+      {state.stall && <Stalled run={run} stall={state.stall} />}
       {state.reason && <RunError id={run.id} reason={state.reason} state={state} />}
     </>
+  );
+}
+
+/** Why the run makes no progress, and what ends that. */
+function Stalled({ run, stall }: { run: RunDetail; stall: Stall }) {
+  const unblock = async () => {
+    await post(`runs/${encodeURIComponent(run.id)}/unblock`);
+    notify("The run was unblocked");
+  };
+  return (
+    <div class={stall.state === "blocked" ? "problem" : "stalled"}>
+      <p class="problem-title">{stall.state === "blocked" ? "Blocked" : "Waiting"}: {stall.detail}</p>
+      {stall.cure && <p>{stall.cure}</p>}
+      {stall.reason === "poisoned" && <button type="button" onClick={() => void attempt(unblock)}>Unblock</button>}
+    </div>
   );
 }
 

@@ -34,11 +34,11 @@ export function RunTable({ runs, label, workflow = true, empty }: Props) {
 }
 
 function Row({ run, workflow }: { run: RunItem; workflow: boolean }) {
-  const error = typeof run.error === "string" ? run.error : run.error?.message;
+  const error = (typeof run.error === "string" ? run.error : run.error?.message) ?? run.stall?.detail;
   return (
     <tr role="row">
       <td role="cell"><a class="main-link" href={`#/runs/${encodeURIComponent(run.id)}`}>#{run.number}</a></td>
-      <td role="cell"><Status status={run.status} /></td>
+      <td role="cell"><Status status={run.status} note={run.stall?.state} /></td>
       {workflow && (
         <td role="cell" class="name">
           <a href={`#/workflows/${encodeURIComponent(run.workflow_id ?? run.workflow)}`}>{run.workflow}</a>

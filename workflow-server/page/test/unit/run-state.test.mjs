@@ -52,6 +52,23 @@ test("bars of the server do not undo those of newer events", () => {
   assert.equal(state.bars.get("a\n1").status, "completed");
 });
 
+test("a blocked run says why until it goes on", () => {
+  const state = fresh([job("a")]);
+  state.apply({ sequence: 0, at: at(0), kind: "run_started" });
+  state.apply({ sequence: 1, at: at(1), kind: "run_blocked", reason: "definition_changed", difference: "job `audit` is new" });
+  assert.deepEqual(state.stall, { state: "blocked", reason: "definition_changed", detail: "definition changed: job `audit` is new", cure: "" });
+  state.apply({ sequence: 2, at: at(2), kind: "run_resumed", after_crash: true });
+  assert.equal(state.stall, null);
+});
+
+test("a run that waits says so until something happens", () => {
+  const waiting = { state: "waiting", reason: "signal", detail: "job `a` waits for signal `go`", cure: "send it" };
+  const state = new RunState({ status: "running", begun_at: null, started_at: null, completed_at: null, error: null, events: 2, jobs: [], stall: waiting });
+  assert.deepEqual(state.stall, waiting);
+  state.apply({ sequence: 2, at: at(2), kind: "signal_received", job: "a", attempt: 1, signal: "go" });
+  assert.equal(state.stall, null);
+});
+
 test("events are read under either name of their kind", () => {
   assert.equal(readEvent("message", '{"sequence":1,"at":"","event":"run_started"}').kind, "run_started");
   assert.equal(readEvent("run_started", '{"sequence":1,"at":""}').kind, "run_started");
