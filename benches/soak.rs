@@ -1,4 +1,4 @@
-//! Kills and stops processes that serve one store, at random, and looks for what must not be: an
+//! Kills, stops and ends processes that serve one store, at random, and looks for what must not be: an
 //! outcome twice, a job that runs again though its outcome is on record, a gap, a run that never
 //! ends.
 //!
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 mod fleet;
 
 use fleet::{Fleet, Harm};
+
+const HARMS: [Harm; 3] = [Harm::Kill, Harm::Terminate, Harm::Stop];
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -65,13 +67,14 @@ fn soak(options: &Options) -> Result<usize, Failure> {
     let file = format!("sqlite://{}", folder.path().join("workflows.db").display());
     let url = options.url.as_deref().unwrap_or(&file);
     let mut fleet = Fleet::start(url, folder.path(), &[], 2, options.seed)?;
-    let (begun, mut rounds, mut violations) = (Instant::now(), [0, 0], 0);
+    let (begun, mut rounds, mut violations) = (Instant::now(), [0; HARMS.len()], 0);
     let mut takeovers = Vec::new();
-    while options.rounds.is_none_or(|most| rounds[0] + rounds[1] < most)
+    while options.rounds.is_none_or(|most| rounds.iter().sum::<usize>() < most)
         && begun.elapsed() < options.time
     {
-        let harm = if fleet.chance.below(2) == 0 { Harm::Kill } else { Harm::Stop };
-        rounds[usize::from(harm == Harm::Stop)] += 1;
+        let which = fleet.chance.below(HARMS.len() as u64) as usize;
+        let harm = HARMS[which];
+        rounds[which] += 1;
         let round = fleet.round(harm, 2)?;
         takeovers.extend(round.takeover);
         for violation in &round.violations {
@@ -86,13 +89,14 @@ fn soak(options: &Options) -> Result<usize, Failure> {
     takeovers.sort_unstable();
     let [median, most] = [takeovers.len() / 2, takeovers.len().saturating_sub(1)]
         .map(|at| takeovers.get(at).copied().unwrap_or_default().as_millis());
-    let (totals, took, [killed, stopped]) = (fleet.totals()?, begun.elapsed().as_secs(), rounds);
+    let (totals, took, [killed, ended, stopped]) =
+        (fleet.totals()?, begun.elapsed().as_secs(), rounds);
     print(&format!(
-        "{violations} violations; {} rounds in {took} s, {killed} with SIGKILL and {stopped} with \
-         SIGSTOP; {} runs, {} attempts executed, {} runs given up by processes that had lost \
+        "{violations} violations; {} rounds in {took} s, {killed} with SIGKILL, {ended} with SIGTERM \
+         and {stopped} with SIGSTOP; {} runs, {} attempts executed, {} runs given up by processes that had lost \
          them, {} attempts begun late by a process that was stopped; from the harm until the \
          last run went on: median {median} ms, at most {most} ms (lease {} ms)",
-        killed + stopped,
+        killed + ended + stopped,
         totals.runs,
         totals.executions,
         totals.losses,

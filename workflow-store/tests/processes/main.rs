@@ -46,6 +46,16 @@ fn a_process_is_killed_on_sqlite() {
 }
 
 #[test]
+fn a_process_is_asked_to_end_on_sqlite() {
+    on_sqlite(Harm::Terminate, 5);
+}
+
+#[test]
+fn a_process_is_asked_to_end_on_postgres() {
+    on_postgres(Harm::Terminate, 6);
+}
+
+#[test]
 fn a_process_stands_still_on_sqlite() {
     on_sqlite(Harm::Stop, 2);
 }

@@ -11,6 +11,8 @@ use super::{Fleet, LEASE, PATIENCE, Wanted};
 pub(crate) enum Harm {
     /// SIGKILL, and another starts.
     Kill,
+    /// SIGTERM, and another starts once it has ended by itself.
+    Terminate,
     /// SIGSTOP, and SIGCONT once others have had the time to take over.
     Stop,
 }
@@ -35,10 +37,19 @@ impl Fleet {
         std::thread::sleep(Duration::from_micros(self.chance.below(200_000)));
         let victim = self.chance.below(self.servers.len() as u64) as usize;
         let harmed = std::time::SystemTime::now();
+        let mut violations = Vec::new();
         match harm {
             Harm::Kill => {
                 self.servers.swap_remove(victim).kill();
                 late.iter().try_for_each(|wanted| self.send_signal(wanted))?;
+                self.add_server();
+            }
+            Harm::Terminate => {
+                // A running job may wait for its signal; the others have to end in time.
+                late.iter().try_for_each(|wanted| self.send_signal(wanted))?;
+                if !self.servers.swap_remove(victim).terminate(PATIENCE) {
+                    violations.push("a server did not stop gracefully".to_owned());
+                }
                 self.add_server();
             }
             Harm::Stop => {
@@ -50,7 +61,7 @@ impl Fleet {
             }
         }
         let ended = self.await_end(&runs, Instant::now() + PATIENCE)?;
-        let mut violations = self.check(&runs)?;
+        violations.extend(self.check(&runs)?);
         if !ended {
             violations.push(format!("not all runs have ended after {PATIENCE:?}"));
         }

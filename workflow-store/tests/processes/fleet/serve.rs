@@ -5,9 +5,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use futures::channel::oneshot;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 use tracing::field::{Field, Visit};
 use tracing::span;
 use workflow_core::Engine;
@@ -26,15 +30,33 @@ pub(crate) fn serve() -> bool {
     tracing::subscriber::set_global_default(Told::default()).expect("nobody else traces");
     let store = pollster::block_on(super::open(&url)).expect("the store can be opened");
     let engine = Engine::builder().shared_store(store).lease(super::LEASE).build();
+    let (stopping, (stopped, until_stopped)) = (engine.clone(), mpsc::channel());
+    let mut signals = Signals::new([SIGTERM]).expect("signals can be heard");
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            pollster::block_on(stopping.shutdown(GRACE));
+            stopped.send(()).ok();
+        }
+    });
     pollster::block_on(engine.serve(until_input_ends())).expect("the store is of use");
+    if !INPUT_ENDED.load(Ordering::SeqCst) {
+        until_stopped.recv().expect("the engine is being shut down");
+    }
     true
 }
+
+/// How long jobs have that are running when the process is asked to end.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The one who started this process is gone.
+static INPUT_ENDED: AtomicBool = AtomicBool::new(false);
 
 async fn until_input_ends() {
     let (ended, end) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let mut rest = Vec::new();
         std::io::stdin().read_to_end(&mut rest).ok();
+        INPUT_ENDED.store(true, Ordering::SeqCst);
         drop(ended);
     });
     end.await.ok();

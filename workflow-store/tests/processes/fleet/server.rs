@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,6 +26,20 @@ impl Server {
     pub(super) fn kill(&mut self) {
         self.0.kill().expect("it is ours");
         self.0.wait().expect("it is dead");
+    }
+
+    /// Asks it to end, and waits for that. False when it takes longer, or ends badly.
+    pub(super) fn terminate(mut self, patience: Duration) -> bool {
+        self.signal(Signal::TERM);
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            match self.0.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Ok(Some(status)) => return status.success(),
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     pub(super) fn stop(&self) {
