@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use comfy_table::Table;
 use serde_json::Value as Json;
-use workflow_core::{Stall, Status};
+use workflow_core::{Blocked, Death, Stall, Status};
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use crate::failure::Failure;
@@ -55,6 +55,12 @@ fn about(details: &RunDetails) -> Table {
     for (what, text) in rows {
         if let Some(text) = text {
             table.add_row([format!("  {what}"), text]);
+        }
+    }
+    if let Some(Blocked::Poisoned { deaths, .. }) = &run.blocked {
+        for Death { attempt, found_at, .. } in deaths {
+            let text = format!("in attempt {attempt}, found at {}", time(Some(*found_at)));
+            table.add_row(["  death".to_owned(), text]);
         }
     }
     table

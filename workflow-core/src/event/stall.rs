@@ -109,6 +109,7 @@ pub enum Blocked {
 
 /// A process that died while a job was in flight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Death {
     /// The attempt that was in flight, from 1.
     pub attempt: u32,

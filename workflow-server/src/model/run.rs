@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
-use workflow_core::{Status, StoredRun};
+use workflow_core::{Blocked, Status, StoredRun};
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use super::time::{seconds, text};
@@ -69,6 +69,19 @@ struct Stall {
     detail: String,
     /// What ends it.
     cure: String,
+    /// Of a poisoned run: the deaths of its process in a row, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deaths: Vec<Death>,
+}
+
+/// A process that died while a job was in flight.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Death {
+    /// The attempt that was in flight, from 1.
+    attempt: u32,
+    /// When an engine found the process dead.
+    #[schema(format = DateTime)]
+    found_at: String,
 }
 
 impl From<&workflow_core::Stall> for Stall {
@@ -78,7 +91,19 @@ impl From<&workflow_core::Stall> for Stall {
             workflow_core::Stall::Blocked(blocked) => blocked.to_string(),
             other => other.to_string(),
         };
-        Self { state: of.as_str(), reason: of.reason(), detail, cure: of.cure() }
+        let deaths = match of {
+            workflow_core::Stall::Blocked(Blocked::Poisoned { deaths, .. }) => deaths.as_slice(),
+            _ => &[],
+        };
+        let death =
+            |of: &workflow_core::Death| Death { attempt: of.attempt, found_at: text(of.found_at) };
+        Self {
+            state: of.as_str(),
+            reason: of.reason(),
+            detail,
+            cure: of.cure(),
+            deaths: deaths.iter().map(death).collect(),
+        }
     }
 }
 
