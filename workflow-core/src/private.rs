@@ -1,31 +1,86 @@
 //! What the macros write into hosts. Not for use by hand, and not stable.
+//!
+//! A host may have types of any name, so generated code reaches everything here by its full path,
+//! and imports traits without their names (`as _`).
+
+use std::marker::PhantomData;
 
 pub use inventory;
 
 pub use crate::job::{
-    Arg, Bind, Body, Both, Call, EachOf, Handle, Inputs, IntoJobResult, Invoke, JobContext,
-    JobError, JobOptions, Later, LaterArgs, Mode, Now, NowArgs, Opt, Reader, Ref, Scope, Val,
-    WorkflowContext,
+    Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, GraphReturn, Handle, Inputs, Invoke,
+    JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now, NowArgs, Opt,
+    Ownable, PutReturn, Reader, Ref, Scope, Val, WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;
-pub use crate::value::{Boxed, Type};
+pub use crate::value::Type;
 pub use crate::workflow::{Flow, OutputOf};
 
-/// Finds out what a type can do, by way of method resolution: the more a type can do, the fewer
-/// references it takes to find the method. Works for concrete types only, which is what macros
-/// have.
+/// Asks the compiler about a type. Works for concrete types only, which is what macros have.
 ///
-/// The technique is David Tolnay's "autoref specialization"
+/// What a type *is* stands in constants: an inherent one where the type has a certain form, which
+/// the compiler prefers to that of a trait for all types. What a type *can do* is found by method
+/// resolution: the more it can do, the fewer references it takes to find the method. That
+/// technique is David Tolnay's "autoref specialization"
 /// (<https://github.com/dtolnay/case-studies/tree/master/autoref-specialization>).
-pub struct Probe<T>(std::marker::PhantomData<fn() -> T>);
+pub struct Probe<T: ?Sized>(PhantomData<fn() -> *const T>);
 
-impl<T> Probe<T> {
+impl<T: ?Sized> Probe<T> {
     /// A probe for `T`.
     #[expect(clippy::new_without_default, reason = "made by macros alone")]
     pub const fn new() -> Self {
-        Self(std::marker::PhantomData)
+        Self(PhantomData)
     }
+}
+
+impl<T, E> Probe<Result<T, E>> {
+    /// The type is a `Result`, under whatever name.
+    pub const FALLIBLE: bool = true;
+}
+
+/// What holds for a type of which nothing else is known.
+pub trait AnyType {
+    /// The type is no `Result`.
+    const FALLIBLE: bool = false;
+    /// The type is no `Handle`.
+    const HANDLE: bool = false;
+    /// The type may be an input.
+    const MISREAD: Option<&'static str> = None;
+}
+
+impl<T: ?Sized> AnyType for Probe<T> {}
+
+impl<T> Probe<Handle<T>> {
+    /// The type is a `Handle`, under whatever name.
+    pub const HANDLE: bool = true;
+    /// What to write instead.
+    pub const MISREAD: Option<&'static str> = Some(
+        "only a function that draws a graph takes a handle, and its type is written as \
+         `Handle<T>`; take `T` or `&T` for the value",
+    );
+}
+
+macro_rules! misread {
+    ($($kind:ty: $text:literal;)*) => {$(
+        impl Probe<$kind> {
+            /// What to write, since the macros know this parameter by its name.
+            pub const MISREAD: Option<&'static str> = Some($text);
+        }
+    )*};
+}
+
+misread! {
+    JobContext: "the context of a job is known by its name; write the type as `JobContext`";
+    WorkflowContext:
+        "the context of a workflow is known by its name; write the type as `WorkflowContext`";
+    Flow: "a function that draws a graph takes `flow: &mut Flow` first, with the type written so";
+}
+
+impl<T> Probe<Each<'_, T>> {
+    /// What to write, since the macros know this parameter by its name.
+    pub const MISREAD: Option<&'static str> =
+        Some("a list of inputs is known by its name; write the type as `Each<'_, T>`");
 }
 
 macro_rules! probe {
@@ -67,25 +122,18 @@ probe!(
     with_deserialize
 );
 
-#[cfg(feature = "schema")]
-mod schema {
-    use super::{Probe, Type};
-
-    /// The type has a JSON Schema.
-    pub trait HasSchema {
-        /// Adds the schema.
-        fn probe_schema(&self, kind: Type) -> Type;
-    }
-
-    impl<T: schemars::JsonSchema + 'static> HasSchema for &Probe<T> {
-        fn probe_schema(&self, kind: Type) -> Type {
-            kind.with_schema(|| schemars::schema_for!(T).to_value())
-        }
-    }
+/// The type has a JSON Schema, as far as the feature `schema` is on.
+pub trait HasSchema {
+    /// Adds the schema.
+    fn probe_schema(&self, kind: Type) -> Type;
 }
 
 #[cfg(feature = "schema")]
-pub use schema::HasSchema;
+impl<T: schemars::JsonSchema + 'static> HasSchema for &Probe<T> {
+    fn probe_schema(&self, kind: Type) -> Type {
+        kind.with_schema(|| schemars::schema_for!(T).to_value())
+    }
+}
 
 /// The type need not have a JSON Schema.
 pub trait LacksSchema {
@@ -105,12 +153,15 @@ impl<T> LacksSchema for Probe<T> {
 macro_rules! __type_of {
     ($kind:ty) => {{
         #[allow(unused_imports)]
-        use $crate::__private::*;
-        let probe = &$crate::__private::Probe::<$kind>::new();
-        let kind = $crate::__private::Type::opaque::<$kind>();
-        let kind = (&probe).probe_clone(kind);
-        let kind = (&probe).probe_write(kind);
-        let kind = (&probe).probe_read(kind);
-        (&probe).probe_schema(kind)
+        use $crate::__private::{
+            CanClone as _, CanRead as _, CanWrite as _, CannotClone as _, CannotRead as _,
+            CannotWrite as _, HasSchema as _, LacksSchema as _,
+        };
+        let __probe = &$crate::__private::Probe::<$kind>::new();
+        let __kind = $crate::__private::Type::opaque::<$kind>();
+        let __kind = (&__probe).probe_clone(__kind);
+        let __kind = (&__probe).probe_write(__kind);
+        let __kind = (&__probe).probe_read(__kind);
+        (&__probe).probe_schema(__kind)
     }};
 }

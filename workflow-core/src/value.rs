@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 pub(crate) use column::{Column, Outbox};
 
 /// A value whose type has been set aside.
-pub type Boxed = Box<dyn Any + Send + Sync>;
+pub(crate) type Boxed = Box<dyn Any + Send + Sync>;
 
 /// Why a value could not cross the border between its type and JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ mod settings;
 mod workflow;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
@@ -15,7 +15,7 @@ pub(crate) use job::job;
 pub(crate) use workflow::workflow;
 
 use crate::parse::function::Function;
-use crate::parse::kind::{Context, Kind, last_segment, types};
+use crate::parse::kind::{Context, Kind, peel};
 
 /// A function with its parameters judged.
 pub(crate) struct Work {
@@ -39,9 +39,9 @@ impl Work {
         quote_spanned!(Span::mixed_site()=> #krate::__private)
     }
 
-    fn context(&self) -> Option<Context> {
+    fn context(&self) -> Option<&Context> {
         self.kinds.iter().find_map(|kind| match kind {
-            Kind::Context(context) => Some(*context),
+            Kind::Context(context) => Some(context),
             _ => None,
         })
     }
@@ -67,22 +67,16 @@ impl Work {
         quote_spanned!(Span::mixed_site()=> #(#arguments),*)
     }
 
-    /// The type of the context.
-    fn context_type(&self) -> Option<TokenStream> {
+    /// Makes the context, if the function wants one: of a scope, or outside of any run.
+    fn make_context(&self, scope: Option<&TokenStream>) -> Option<TokenStream> {
         let private = self.private();
-        let context = self.context()?;
-        let name = if context.of_workflow { "WorkflowContext" } else { "JobContext" };
-        let name = Ident::new(name, Span::mixed_site());
-        Some(quote_spanned!(Span::mixed_site()=> #private::#name))
-    }
-
-    /// Whether the function says that it can fail.
-    fn fallible(&self) -> bool {
-        self.function
-            .output
-            .as_ref()
-            .and_then(last_segment)
-            .is_some_and(|segment| segment.ident == "Result")
+        let kind = &self.context()?.kind;
+        let span = kind.span().resolved_at(Span::mixed_site());
+        let made = match scope {
+            Some(scope) => quote_spanned!(span=> <#kind as #private::AttemptContext>::of(#scope)),
+            None => quote_spanned!(span=> <#kind as #private::AttemptContext>::outside()),
+        };
+        Some(quote_spanned!(Span::mixed_site()=> let __context = #made;))
     }
 
     /// The type that the function returns.
@@ -93,19 +87,36 @@ impl Work {
         }
     }
 
-    /// The type that the job leaves for others.
+    /// Whether the function can fail, as a constant: the compiler knows which types are a
+    /// `Result`, whatever they are called.
+    fn fallible(&self) -> TokenStream {
+        match &self.function.output {
+            Some(kind) if is_named(kind) => self.probe("FALLIBLE", &self.returned()),
+            _ => quote_spanned!(Span::mixed_site()=> false),
+        }
+    }
+
+    /// What the function returns, without the `Result` around it if there is one.
     fn output(&self) -> TokenStream {
         let private = self.private();
         let returned = self.returned();
-        if !self.fallible() {
+        if !self.function.output.as_ref().is_some_and(is_named) {
             return returned;
         }
-        // Where both types are written, the compiler has one trait less to complain about.
-        if let Some([output, _]) = self.function.output.as_ref().and_then(two_types) {
-            return quote_spanned!(Span::mixed_site()=> #output);
-        }
+        let fallible = self.fallible();
         let span = self.output_span();
-        quote_spanned!(span=> <#returned as #private::IntoJobResult>::Output)
+        quote_spanned!(span=> <#returned as #private::JobReturn<#fallible>>::Output)
+    }
+
+    /// A constant that tells something of a type, in a block of its own.
+    fn probe(&self, constant: &str, kind: &TokenStream) -> TokenStream {
+        let private = self.private();
+        let constant = Ident::new(constant, Span::mixed_site());
+        quote_spanned! {Span::mixed_site()=> {
+            #[allow(unused_imports)]
+            use #private::AnyType as _;
+            #private::Probe::<#kind>::#constant
+        }}
     }
 
     /// The associated type for an output, at the place of the return type, which is what an error
@@ -156,39 +167,72 @@ impl Work {
         self.function.attributes_named("cfg")
     }
 
+    /// The owned type of an input; none where that is not known, or where there may be several
+    /// values.
+    fn owned(&self, kind: &Kind) -> Option<TokenStream> {
+        let kind = match kind {
+            Kind::Val(kind) | Kind::Handle(kind) => return Some(kind.to_token_stream()),
+            Kind::Ref(kind) | Kind::Opt(kind) => kind,
+            _ => return None,
+        };
+        match peel(kind) {
+            Type::TraitObject(_) => None,
+            Type::Path(_) | Type::Macro(_) | Type::Slice(_) => {
+                let private = self.private();
+                let span = kind.span().resolved_at(Span::mixed_site());
+                Some(quote_spanned!(span=> <#kind as #private::Ownable>::Owned))
+            }
+            other => Some(other.to_token_stream()),
+        }
+    }
+
+    /// Parameters whose types are known by their names: refuses them under any other name, and
+    /// handles where none can be.
+    fn check_inputs(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        let checks = self.kinds.iter().filter_map(|kind| {
+            let (Kind::Val(kind) | Kind::Ref(kind) | Kind::Opt(kind)) = kind else { return None };
+            let span = kind.span().resolved_at(site);
+            let misread = self.probe("MISREAD", &kind.to_token_stream());
+            // The panic is at the place of the type, which is what it is about.
+            let panic = quote_spanned!(span=> ::core::panic!("{}", __message));
+            is_named(kind).then(|| {
+                quote_spanned! {site=>
+                    const _: () = match #misread {
+                        ::core::option::Option::None => (),
+                        ::core::option::Option::Some(__message) => #panic,
+                    };
+                }
+            })
+        });
+        checks.collect()
+    }
+
     /// Leaves an entry for the registry, in a scope of its own.
     fn submit(&self, entry: &TokenStream) -> TokenStream {
         let private = self.private();
+        let checks = self.check_inputs();
         let conditions = self.conditions();
         quote_spanned! {Span::mixed_site()=>
             #(#conditions)*
             #[allow(deprecated, unknown_lints, clippy::all, clippy::pedantic, clippy::nursery)]
             const _: () = {
+                #checks
                 #private::inventory::submit! { #entry }
             };
         }
     }
 }
 
-/// A local name for generated code.
+/// A local name for generated code. Hygiene keeps it from the locals of the host; the underscores
+/// keep it from constants and statics, which a pattern would be taken for.
 fn local(stem: &str, index: usize) -> Ident {
-    format_ident!("{stem}_{index}", span = Span::mixed_site())
+    format_ident!("__{stem}_{index}", span = Span::mixed_site())
 }
 
-/// The types in `Result<T, E>`.
-fn two_types(kind: &Type) -> Option<[&Type; 2]> {
-    types(last_segment(kind)?).collect::<Vec<_>>().try_into().ok()
-}
-
-/// The type between the angle brackets of `Handle<T>`, also inside a `Result`.
-fn handled(kind: &Type) -> Option<&Type> {
-    let segment = last_segment(kind)?;
-    let inner = types(segment).next()?;
-    match segment.ident.to_string().as_str() {
-        "Handle" => Some(inner),
-        "Result" => handled(inner),
-        _ => None,
-    }
+/// Whether the type has a name, behind which anything may be.
+fn is_named(kind: &Type) -> bool {
+    matches!(peel(kind), Type::Path(_) | Type::Macro(_))
 }
 
 fn has_lifetime(tokens: TokenStream) -> bool {

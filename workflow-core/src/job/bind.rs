@@ -4,8 +4,10 @@
 //! notes the inputs and leaves a [`Reader`] that finds the value when the job runs.
 
 use std::borrow::Borrow;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use smallvec::SmallVec;
@@ -70,6 +72,34 @@ pub struct Val<T>(PhantomData<fn() -> T>);
 pub struct Opt<T: ?Sized>(PhantomData<fn() -> *const T>);
 /// The kind of a parameter `Each<'_, T>`, which takes any number of inputs.
 pub struct EachOf<T>(PhantomData<fn() -> T>);
+
+/// A type behind a reference, and the owned type that an input of it has: `String` for `str`.
+#[diagnostic::on_unimplemented(
+    message = "no owned type is known for `{Self}`",
+    note = "take a reference to the owned type, or write `&dyn Trait` for a trait object"
+)]
+pub trait Ownable {
+    /// The type whose values can be borrowed as this one.
+    type Owned: Borrow<Self>;
+}
+
+impl<T> Ownable for T {
+    type Owned = T;
+}
+
+impl<T> Ownable for [T] {
+    type Owned = Vec<T>;
+}
+
+macro_rules! ownable {
+    ($($borrowed:ty: $owned:ty),*) => {$(
+        impl Ownable for $borrowed {
+            type Owned = $owned;
+        }
+    )*};
+}
+
+ownable!(str: String, Path: PathBuf, OsStr: OsString, CStr: CString);
 
 /// An argument that fits a parameter of kind `P`.
 #[diagnostic::on_unimplemented(

@@ -260,32 +260,6 @@ fn reorder<T>(items: &mut [T], order: &mut [u32]) {
     }
 }
 
-/// What a fallible job function returns: a `Result` whose error converts into [`JobError`].
-#[diagnostic::on_unimplemented(
-    message = "a job cannot return `{Self}`",
-    note = "return a `Result` whose error is a `JobError` or any type that `?` turns into one"
-)]
-pub trait IntoJobResult {
-    /// The output of the job.
-    type Output;
-
-    /// The result with the engine's error type.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the job did.
-    fn into_job_result(self) -> Result<Self::Output, JobError>;
-}
-
-impl<T, E: Into<JobError>> IntoJobResult for Result<T, E> {
-    type Output = T;
-
-    #[inline]
-    fn into_job_result(self) -> Result<T, JobError> {
-        self.map_err(Into::into)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

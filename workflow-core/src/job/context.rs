@@ -37,6 +37,29 @@ pub struct JobContext {
     token: Arc<Token>,
 }
 
+/// A context that a function takes beside its inputs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the context of `workflow_core` but another type of that name",
+    note = "the macros know a context by the names `JobContext` and `WorkflowContext`; import the \
+            other type under another name"
+)]
+pub trait AttemptContext {
+    /// The context of the attempt that the scope belongs to.
+    fn of(scope: &Scope) -> Self;
+    /// A context outside of any run.
+    fn outside() -> Self;
+}
+
+impl AttemptContext for JobContext {
+    fn of(scope: &Scope) -> Self {
+        Self::new(scope)
+    }
+
+    fn outside() -> Self {
+        Self::detached()
+    }
+}
+
 impl JobContext {
     /// The context of the attempt that the scope belongs to.
     pub fn new(scope: &Scope) -> Self {

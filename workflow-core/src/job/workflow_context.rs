@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::call::{JobFn, RawCall};
 use super::scope::{ChildFrame, Host, Item};
-use super::{JobContext, JobError, JobErrorKind, Scope};
+use super::{AttemptContext, JobContext, JobError, JobErrorKind, Scope};
 use crate::value::Outbox;
 
 /// The context of a function that is a workflow: it can run jobs as it goes, so that loops and
@@ -42,6 +42,16 @@ use crate::value::Outbox;
 /// ```
 #[derive(Clone, Debug)]
 pub struct WorkflowContext(JobContext);
+
+impl AttemptContext for WorkflowContext {
+    fn of(scope: &Scope) -> Self {
+        Self::new(scope)
+    }
+
+    fn outside() -> Self {
+        Self::detached()
+    }
+}
 
 impl WorkflowContext {
     /// The context of the attempt that the scope belongs to.

@@ -29,24 +29,24 @@ impl Work {
         let private = self.private();
         let site = Span::mixed_site();
         if self.function.asyncness.is_none() {
-            let work = self.attempt(callee, &quote_spanned!(site=> scope), None);
+            let work = self.attempt(callee, &quote_spanned!(site=> __scope), None);
             let place = match place {
                 Place::Thread => "blocking",
                 Place::Inline => "inline",
             };
             let place = Ident::new(place, site);
             return quote_spanned! {site=>
-                #private::Body::#place(move |scope: &#private::Scope| { #work })
+                #private::Body::#place(move |__scope: &#private::Scope| { #work })
             };
         }
         let dot_await = quote_spanned!(site=> .await);
-        let work = self.attempt(callee, &quote_spanned!(site=> &scope), Some(dot_await));
+        let work = self.attempt(callee, &quote_spanned!(site=> &__scope), Some(dot_await));
         let locals = self.inputs().into_iter().map(|input| input.local);
         let clones = locals
             .map(|local| quote_spanned!(site=> let #local = ::core::clone::Clone::clone(&#local);));
         let clones = clones.filter(|_| readers == Readers::Cloned);
         quote_spanned! {site=>
-            #private::Body::future(move |scope: #private::Scope| {
+            #private::Body::future(move |__scope: #private::Scope| {
                 #(#clones)*
                 async move { #work }
             })
@@ -68,20 +68,19 @@ impl Work {
             let kind = self.kind(kind);
             quote_spanned!(site=> let #value = #private::Reader::<#kind>::read(&#local, #scope)?;)
         });
-        let context = self.context_type();
-        let context = context.map(|kind| quote_spanned!(site=> let context = #kind::new(#scope);));
+        let context = self.make_context(Some(scope));
         let values: Vec<_> = values.iter().map(|value| quote_spanned!(site=> #value)).collect();
-        let arguments = self.arguments(&quote_spanned!(site=> context), &values);
-        let mut output = quote_spanned!(site=> #callee(#arguments)#dot_await);
-        if self.fallible() {
-            // The place is that of the return type, which is what an error would be about.
-            output = quote_spanned!(self.output_span()=> #output?);
-        }
+        let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
+        let fallible = self.fallible();
+        // The place is that of the return type, which is what an error would be about.
+        let put = quote_spanned! {self.output_span()=>
+            #private::PutReturn::<#fallible>::put(__returned, #scope)
+        };
         quote_spanned! {site=>
             #(#reads)*
             #context
-            let output = #output;
-            scope.put(output)
+            let __returned = #callee(#arguments)#dot_await;
+            #put
         }
     }
 }

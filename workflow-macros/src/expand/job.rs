@@ -98,8 +98,8 @@ impl Job<'_> {
             .parameters()
             .map(|types| quote_spanned!(site=> .parameters(|| ::std::vec![#(#types),*])));
         quote_spanned! {site=>
-            let body = #body;
-            #private::Call::new(#name, #output, body, inputs) #parameters #settings
+            let __body = #body;
+            #private::Call::new(#name, #output, __body, __inputs) #parameters #settings
         }
     }
 
@@ -120,7 +120,7 @@ impl Job<'_> {
                 /// A call of the job, to be drawn into a graph.
                 #[allow(unreachable_pub)]
                 #visibility fn draw() -> #private::Call<#output> {
-                    let inputs = #private::Inputs::new();
+                    let __inputs = #private::Inputs::new();
                     #drawn
                 }
             }
@@ -201,9 +201,10 @@ impl Job<'_> {
     /// What is known of the parameters' types; nothing of a job without parameters, or of one that
     /// takes any number of inputs.
     fn parameters(&self) -> Option<Vec<TokenStream>> {
-        let inputs = self.work.inputs();
-        let owned: Option<Vec<_>> = inputs.iter().map(|input| input.kind.owned()).collect();
-        let types = owned?.iter().map(|kind| self.work.type_of(kind)).collect::<Vec<_>>();
+        let work = self.work;
+        let owned =
+            work.inputs().iter().map(|input| work.owned(input.kind)).collect::<Option<Vec<_>>>();
+        let types = owned?.iter().map(|kind| work.type_of(kind)).collect::<Vec<_>>();
         (!types.is_empty()).then_some(types)
     }
 
@@ -213,7 +214,7 @@ impl Job<'_> {
         let site = Span::mixed_site();
         let (private, ident) = (work.private(), self.ident());
         let inputs = work.inputs();
-        let owned: Option<Vec<_>> = inputs.iter().map(|input| input.kind.owned()).collect();
+        let owned: Option<Vec<_>> = inputs.iter().map(|input| work.owned(input.kind)).collect();
         let owned = owned?;
         let locals: Vec<_> = inputs.iter().map(|input| &input.local).collect();
         let names = self.argument_names().into_iter().map(|name| name.unraw().to_string());
@@ -222,10 +223,10 @@ impl Job<'_> {
             ::core::option::Option::Some(|| ::std::vec![#((#names, #types)),*])
         };
         let add = quote_spanned! {site=>
-            |flow, inputs| {
-                let [#(#locals),*] = inputs else { return ::core::option::Option::None };
-                let call = #ident(#(#locals.typed::<#owned>()?),*);
-                #private::add_erased(flow, call)
+            |__flow, __inputs| {
+                let [#(#locals),*] = __inputs else { return ::core::option::Option::None };
+                let __call = #ident(#(#private::Erased::typed::<#owned>(*#locals)?),*);
+                #private::add_erased(__flow, __call)
             }
         };
         Some((list, add))

@@ -40,7 +40,7 @@ impl Work {
         let priority = options.priority.map(|priority| quote_spanned!(site=> .priority(#priority)));
         let limits = &options.limits;
         quote_spanned! {site=>
-            #private::JobOptions::default() #retry #(#timeouts)* #priority #(.limit(#limits))*
+            <#private::JobOptions as ::core::default::Default>::default() #retry #(#timeouts)* #priority #(.limit(#limits))*
         }
     }
 

@@ -5,8 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use super::Work;
 use super::body::{Place, Readers};
-use super::{Work, handled};
 use crate::metadata::{self, Entry};
 use crate::parse::args::WorkflowArgs;
 use crate::parse::kind::Kind;
@@ -59,12 +59,11 @@ impl Workflow<'_> {
         let site = Span::mixed_site();
         let (private, name, location) = (work.private(), self.name(), work.location());
         let metadata = metadata::to_text(&self.args.metadata);
-        let option = |kind: Option<TokenStream>| match kind.map(|kind| work.type_of(&kind)) {
+        let input = match self.input().map(|kind| work.type_of(&kind)) {
             Some(kind) => quote_spanned!(site=> ::core::option::Option::Some(|| #kind)),
             None => quote_spanned!(site=> ::core::option::Option::None),
         };
-        let input = option(self.input());
-        let output = option(self.output());
+        let output = self.output();
         let draw = if self.draws() { self.draw_graph() } else { self.draw_function() };
         quote_spanned! {site=>
             #private::WorkflowEntry {
@@ -80,14 +79,28 @@ impl Workflow<'_> {
     }
 
     fn input(&self) -> Option<TokenStream> {
-        self.work.inputs().first()?.kind.owned()
+        self.work.owned(self.work.inputs().first()?.kind)
     }
 
-    fn output(&self) -> Option<TokenStream> {
+    /// The type of the output, where it is known before the graph is drawn.
+    fn output(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let private = work.private();
+        let returned = work.output();
         if !self.draws() {
-            return Some(self.work.output());
+            let kind = work.type_of(&returned);
+            return quote_spanned!(site=> ::core::option::Option::Some(|| #kind));
         }
-        self.work.function.output.as_ref().and_then(handled).map(ToTokens::to_token_stream)
+        let handle = work.probe("HANDLE", &returned);
+        let value = quote_spanned!(site=> <#returned as #private::GraphReturn<#handle>>::Value);
+        let kind = work.type_of(&value);
+        quote_spanned! {site=>
+            match #handle {
+                true => ::core::option::Option::Some(|| #kind),
+                false => ::core::option::Option::None,
+            }
+        }
     }
 
     /// A function that draws is called when its workflow is planned.
@@ -97,15 +110,15 @@ impl Workflow<'_> {
         let private = work.private();
         let inputs = work.inputs();
         let Some(kind) = inputs.first().map(|input| input.kind) else {
-            let finish = self.finish(&quote_spanned!(site=> flow));
-            return quote_spanned!(site=> #private::Draw::Once(|flow: &mut #private::Flow| #finish));
+            let finish = self.finish(&quote_spanned!(site=> __flow));
+            return quote_spanned!(site=> #private::Draw::Once(|__flow: &mut #private::Flow| #finish));
         };
         let Kind::Handle(inner) = kind else { return self.draw_per_input(kind) };
         let described = work.type_of(&inner.to_token_stream());
-        let finish = self.finish(&quote_spanned!(site=> flow, input));
+        let finish = self.finish(&quote_spanned!(site=> __flow, __input));
         quote_spanned! {site=>
-            #private::Draw::Once(|flow: &mut #private::Flow| {
-                let input = flow.input(#described);
+            #private::Draw::Once(|__flow: &mut #private::Flow| {
+                let __input = __flow.input(#described);
                 #finish
             })
         }
@@ -115,20 +128,20 @@ impl Workflow<'_> {
     fn draw_per_input(&self, kind: &Kind) -> TokenStream {
         let site = Span::mixed_site();
         let private = self.work.private();
-        let owned = kind.owned();
+        let owned = self.work.owned(kind);
         let argument = match kind {
             Kind::Ref(inner) => quote_spanned! {site=>
-                <#owned as ::core::borrow::Borrow<#inner>>::borrow(input)
+                <#owned as ::core::borrow::Borrow<#inner>>::borrow(__input)
             },
             _ => {
                 let span = kind.value().map_or(site, |kind| kind.span().resolved_at(site));
-                quote_spanned!(span=> <#owned as ::core::clone::Clone>::clone(input))
+                quote_spanned!(span=> <#owned as ::core::clone::Clone>::clone(__input))
             }
         };
-        let finish = self.finish(&quote_spanned!(site=> flow, #argument));
+        let finish = self.finish(&quote_spanned!(site=> __flow, #argument));
         quote_spanned! {site=>
-            #private::Draw::PerInput(|flow: &mut #private::Flow, input| {
-                let ::core::option::Option::Some(input) = input.downcast_ref::<#owned>() else {
+            #private::Draw::PerInput(|__flow: &mut #private::Flow, __input| {
+                let ::core::option::Option::Some(__input) = __input.downcast_ref::<#owned>() else {
                     return ::core::result::Result::Err(#private::JobError::terminal(
                         "the input has another type than the workflow's",
                     ));
@@ -142,7 +155,7 @@ impl Workflow<'_> {
     fn finish(&self, arguments: &TokenStream) -> TokenStream {
         let (private, ident) = (self.work.private(), &self.work.function.name);
         let span = self.work.output_span();
-        quote_spanned!(span=> #private::OutputOf::finish(#ident(#arguments), flow))
+        quote_spanned!(span=> #private::OutputOf::finish(#ident(#arguments), __flow))
     }
 
     /// Any other function is a graph of one job.
@@ -151,11 +164,12 @@ impl Workflow<'_> {
         let site = Span::mixed_site();
         let (private, ident, name) = (work.private(), &work.function.name, self.name());
         let bind = work.inputs().into_iter().map(|input| {
-            let (local, kind, owned) = (&input.local, work.kind(input.kind), input.kind.owned());
+            let (local, kind, owned) =
+                (&input.local, work.kind(input.kind), work.owned(input.kind));
             let described = work.type_of(&owned.clone().unwrap_or_default());
             quote_spanned! {site=>
-                let #local = flow.input::<#owned>(#described);
-                let #local = #private::Bind::<#kind>::bind(#local, &mut inputs);
+                let #local = __flow.input::<#owned>(#described);
+                let #local = #private::Bind::<#kind>::bind(#local, &mut __inputs);
             }
         });
         let bind: TokenStream = bind.collect();
@@ -164,13 +178,13 @@ impl Workflow<'_> {
         let (kind, output) = (work.output(), work.type_of(&work.output()));
         let settings = work.settings(&self.args.options);
         quote_spanned! {site=>
-            #private::Draw::Once(|flow: &mut #private::Flow| {
-                let #mutable inputs = #private::Inputs::new();
+            #private::Draw::Once(|__flow: &mut #private::Flow| {
+                let #mutable __inputs = #private::Inputs::new();
                 #bind
-                let body = #body;
-                let call = #private::Call::<#kind>::new(#name, #output, body, inputs) #settings;
-                let output = flow.job(call);
-                #private::OutputOf::finish(output, flow)
+                let __body = #body;
+                let __call = #private::Call::<#kind>::new(#name, #output, __body, __inputs) #settings;
+                let __output = __flow.job(__call);
+                #private::OutputOf::finish(__output, __flow)
             })
         }
     }

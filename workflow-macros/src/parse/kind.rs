@@ -1,7 +1,7 @@
 //! What a type is, judged by how it is written: macros see no more.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeReference};
 
 use super::function::Param;
@@ -27,15 +27,25 @@ pub(crate) enum Kind {
 }
 
 /// A parameter of type `JobContext` or `WorkflowContext`.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Context {
+    /// The type, without the reference.
+    pub(crate) kind: Type,
     pub(crate) of_workflow: bool,
     pub(crate) by_reference: bool,
 }
 
 /// What each parameter is to be given.
 pub(crate) fn of_all(params: &[Param]) -> Vec<Kind> {
-    params.iter().map(|param| Kind::of(&param.kind)).collect()
+    let mut kinds: Vec<_> = params.iter().map(|param| Kind::of(&param.kind)).collect();
+    if !matches!(kinds.first(), Some(Kind::Flow)) {
+        // Where nothing is drawn there are no handles, so this is a type of the host.
+        for (kind, param) in kinds.iter_mut().zip(params) {
+            if let Kind::Handle(_) = kind {
+                *kind = Kind::Val(param.kind.clone());
+            }
+        }
+    }
+    kinds
 }
 
 impl Kind {
@@ -91,16 +101,6 @@ impl Kind {
             Self::Context(_) | Self::Flow | Self::Mut => None,
         }
     }
-
-    /// The sized type whose values can be borrowed as the parameter wants them: `String` for
-    /// `&str`. None where that is not known, or where there may be several values.
-    pub(crate) fn owned(&self) -> Option<TokenStream> {
-        match self {
-            Self::Val(kind) | Self::Handle(kind) => Some(kind.to_token_stream()),
-            Self::Ref(kind) | Self::Opt(kind) => owned(kind),
-            _ => None,
-        }
-    }
 }
 
 fn context(kind: &Type, by_reference: bool) -> Option<Context> {
@@ -109,24 +109,7 @@ fn context(kind: &Type, by_reference: bool) -> Option<Context> {
         "WorkflowContext" => true,
         _ => return None,
     };
-    Some(Context { of_workflow, by_reference })
-}
-
-/// The owned type that borrows as `kind`.
-fn owned(kind: &Type) -> Option<TokenStream> {
-    match peel(kind) {
-        Type::Slice(slice) => {
-            let element = &slice.elem;
-            Some(quote!(::std::vec::Vec<#element>))
-        }
-        Type::TraitObject(_) => None,
-        path @ Type::Path(_) => match last_segment(path)?.ident.to_string().as_str() {
-            "str" => Some(quote!(::std::string::String)),
-            "Path" | "OsStr" | "CStr" => None,
-            _ => Some(path.to_token_stream()),
-        },
-        other => Some(other.to_token_stream()),
-    }
+    Some(Context { kind: kind.clone(), of_workflow, by_reference })
 }
 
 /// The type without the invisible or visible parentheses around it.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Type};
 
 use crate::parse::function::{Function, Param};
-use crate::parse::kind::{Kind, borrows, last_segment};
+use crate::parse::kind::{Kind, borrows, last_segment, peel};
 use crate::parse::options::Options;
 
 /// How many inputs a job may have.
@@ -45,7 +45,6 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
                 param.kind.span(),
                 "a job cannot draw a graph; use `#[register_workflow]` for that",
             )?,
-            Kind::Handle(inner) => fail(param.kind.span(), handle_hint(inner))?,
             _ => parameter(param, kind, Role::Job)?,
         }
     }
@@ -64,11 +63,6 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
     }
 }
 
-fn handle_hint(inner: &Type) -> String {
-    let inner = inner.to_token_stream();
-    format!("a job receives values, not handles; take `{inner}` or `&{inner}`")
-}
-
 /// Checks a function with `#[register_workflow]` on it.
 pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
     signature(function, Role::Workflow)?;
@@ -79,7 +73,6 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
     for (param, kind) in function.params.list.iter().zip(kinds).skip(usize::from(draws)) {
         match kind {
             Kind::Flow => fail(param.kind.span(), "`flow: &mut Flow` must be the first parameter")?,
-            Kind::Handle(inner) if !draws => fail(param.kind.span(), undrawn_hint(inner))?,
             Kind::Each(inner) => {
                 let inner = inner.to_token_stream();
                 let message =
@@ -98,14 +91,6 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
         return fail(param.kind.span(), message);
     }
     returned(function, Role::Workflow)
-}
-
-fn undrawn_hint(inner: &Type) -> String {
-    let inner = inner.to_token_stream();
-    format!(
-        "only a function that draws a graph takes handles; take `{inner}`, \
-         or `flow: &mut Flow` as the first parameter"
-    )
 }
 
 /// Checks what only functions that draw must mind.
@@ -134,12 +119,15 @@ fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<
 }
 
 fn workflow_input(param: &Param, kind: &Kind) -> syn::Result<()> {
-    if matches!(kind, Kind::Context(_)) || kind.owned().is_some() {
-        return Ok(());
+    let (Kind::Ref(value) | Kind::Opt(value)) = kind else { return Ok(()) };
+    match peel(value) {
+        Type::TraitObject(_) => {
+            let message = "an input must be a type that can be owned; take a struct or an enum \
+                           instead of the trait object";
+            fail(param.kind.span(), message)
+        }
+        _ => Ok(()),
     }
-    let message = "an input must be a type that can be owned; take `&PathBuf` for `&Path`, \
-                   and a struct or an enum for a trait object";
-    fail(param.kind.span(), message)
 }
 
 fn inputs<'a>(function: &'a Function, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Param> {
@@ -220,6 +208,13 @@ fn contexts(function: &Function, kinds: &[Kind]) -> syn::Result<()> {
 fn returned(function: &Function, role: Role) -> syn::Result<()> {
     let Some(kind) = &function.output else { return Ok(()) };
     let noun = role.noun();
+    if let Type::Never(never) = peel(kind) {
+        let message = format!(
+            "{noun} has an output, which `!` cannot be the type of; \
+             return `std::convert::Infallible`, or a `Result`"
+        );
+        return fail(never.span(), message);
+    }
     if let Some(span) = find_impl(kind.to_token_stream()) {
         return fail(span, format!("{noun} cannot return `impl Trait`; write the type"));
     }

@@ -50,8 +50,8 @@ impl Job<'_> {
                 where
                     #(#bounds,)*
                 {
-                    let mut inputs = #private::Inputs::new();
-                    #(let #locals = #private::Bind::<#kinds>::bind(#locals, &mut inputs);)*
+                    let mut __inputs = #private::Inputs::new();
+                    #(let #locals = #private::Bind::<#kinds>::bind(#locals, &mut __inputs);)*
                     #drawn
                 }
             }
@@ -61,9 +61,9 @@ impl Job<'_> {
     /// What a parameter of this kind receives.
     fn read_type(&self, kind: &Kind) -> TokenStream {
         let site = Span::mixed_site();
-        let krate = &self.work.krate;
+        let private = self.work.private();
         match kind {
-            Kind::Each(inner) => quote_spanned!(site=> #krate::Each<'__s, #inner>),
+            Kind::Each(inner) => quote_spanned!(site=> #private::Each<'__s, #inner>),
             Kind::Opt(inner) => quote_spanned!(site=> ::core::option::Option<&'__s #inner>),
             Kind::Ref(inner) => quote_spanned!(site=> &'__s #inner),
             other => {

@@ -57,7 +57,7 @@ impl Job<'_> {
         argument: &Ident,
     ) -> (TokenStream, TokenStream) {
         let site = Span::mixed_site();
-        let krate = &self.work.krate;
+        let private = self.work.private();
         match kind {
             Kind::Ref(inner) => (
                 quote_spanned!(site=> &'__a #argument),
@@ -65,10 +65,10 @@ impl Job<'_> {
             ),
             Kind::Opt(inner) => (
                 quote_spanned!(site=> ::core::option::Option<&'__a #argument>),
-                quote_spanned!(site=> #local.map(<#argument as ::core::borrow::Borrow<#inner>>::borrow)),
+                quote_spanned!(site=> ::core::option::Option::map(#local, <#argument as ::core::borrow::Borrow<#inner>>::borrow)),
             ),
             Kind::Each(inner) => {
-                (quote_spanned!(site=> #krate::Each<'__a, #inner>), quote_spanned!(site=> #local))
+                (quote_spanned!(site=> #private::Each<'__a, #inner>), quote_spanned!(site=> #local))
             }
             other => {
                 let kind = other.value();
@@ -81,9 +81,8 @@ impl Job<'_> {
         let work = self.work;
         let site = Span::mixed_site();
         let (ident, returned) = (self.ident(), work.returned());
-        let context = work.context_type();
-        let context = context.map(|kind| quote_spanned!(site=> let context = #kind::detached();));
-        let arguments = work.arguments(&quote_spanned!(site=> context), values);
+        let context = work.make_context(None);
+        let arguments = work.arguments(&quote_spanned!(site=> __context), values);
         if work.function.asyncness.is_none() {
             return (returned, quote_spanned!(site=> #context #ident::call(#arguments)));
         }
