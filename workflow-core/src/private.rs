@@ -122,6 +122,19 @@ probe!(
     with_deserialize
 );
 
+/// The type is a reference, which deserialises from text that lives for ever and from no other.
+/// Method resolution is blind to lifetimes and would take it for one that deserialises.
+pub trait Borrows {
+    /// Adds nothing.
+    fn probe_read(&self, kind: Type) -> Type;
+}
+
+impl<T: ?Sized> Borrows for &&Probe<&'static T> {
+    fn probe_read(&self, kind: Type) -> Type {
+        kind
+    }
+}
+
 /// The type has a JSON Schema, as far as the feature `schema` is on.
 pub trait HasSchema {
     /// Adds the schema.
@@ -154,14 +167,14 @@ macro_rules! __type_of {
     ($kind:ty) => {{
         #[allow(unused_imports)]
         use $crate::__private::{
-            CanClone as _, CanRead as _, CanWrite as _, CannotClone as _, CannotRead as _,
-            CannotWrite as _, HasSchema as _, LacksSchema as _,
+            Borrows as _, CanClone as _, CanRead as _, CanWrite as _, CannotClone as _,
+            CannotRead as _, CannotWrite as _, HasSchema as _, LacksSchema as _,
         };
         let __probe = &$crate::__private::Probe::<$kind>::new();
         let __kind = $crate::__private::Type::opaque::<$kind>();
         let __kind = (&__probe).probe_clone(__kind);
         let __kind = (&__probe).probe_write(__kind);
-        let __kind = (&__probe).probe_read(__kind);
+        let __kind = (&&__probe).probe_read(__kind);
         (&__probe).probe_schema(__kind)
     }};
 }

@@ -6,39 +6,52 @@ use quote::quote;
 use crate::expand::{self, Work};
 use crate::parse::args::{JobArgs, WorkflowArgs};
 use crate::parse::kind;
+use crate::parse::place::Block;
+use crate::validate::function::Role;
 use crate::{fallback, validate};
 
 /// Applies `#[job(args)]`.
-pub(crate) fn job(args: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match fallback::function(item) {
-        Ok(function) => function,
+pub(crate) fn job(args: TokenStream, item: TokenStream, block: Option<Block>) -> TokenStream {
+    let variants = match fallback::variants(item) {
+        Ok(variants) => variants,
         Err(item) => return item,
     };
-    let kinds = kind::of_all(&function.params.list);
-    let (args, mistake) = JobArgs::parse(args);
-    match (mistake, validate::function::job(&function, &kinds, &args.options)) {
-        (None, Ok(())) => expand::job(&Work { function, kinds, krate: args.krate() }, &args),
-        // The function is fine, and so is what others do with the job.
-        (Some(mistake), Ok(())) => {
-            let mistake = mistake.to_compile_error();
-            let job = expand::job(&Work { function, kinds, krate: args.krate() }, &args);
-            quote!(#job #mistake)
-        }
-        (Some(error), Err(_)) | (None, Err(error)) => fallback::job(&function, &kinds, &error),
+    if let Err(error) = validate::function::place(&variants, block, Role::Job) {
+        return fallback::item(&variants, &error);
     }
+    let (args, mistake) = JobArgs::parse(args);
+    let jobs = variants.into_iter().map(|function| {
+        let kinds = kind::of_all(&function.params.list);
+        match validate::function::job(&function, &kinds, &args.options) {
+            Ok(()) => {
+                // The function is fine, and so is what others do with the job.
+                let mistake = mistake.as_ref().map(|mistake| fallback::error(&function, mistake));
+                let job = expand::job(&Work { function, kinds, krate: args.krate() }, &args);
+                quote!(#job #mistake)
+            }
+            Err(error) => fallback::job(&function, &kinds, mistake.as_ref().unwrap_or(&error)),
+        }
+    });
+    jobs.collect()
 }
 
 /// Applies `#[register_workflow(args)]`.
-pub(crate) fn workflow(args: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match fallback::function(item) {
-        Ok(function) => function,
+pub(crate) fn workflow(args: TokenStream, item: TokenStream, block: Option<Block>) -> TokenStream {
+    let variants = match fallback::variants(item) {
+        Ok(variants) => variants,
         Err(item) => return item,
     };
-    let kinds = kind::of_all(&function.params.list);
-    let (args, mistake) = WorkflowArgs::parse(args);
-    let checked = validate::function::workflow(&function, &kinds, &args.options);
-    match mistake.map_or(checked, Err) {
-        Ok(()) => expand::workflow(&Work { function, kinds, krate: args.krate() }, &args),
-        Err(error) => fallback::workflow(&function, &error),
+    if let Err(error) = validate::function::place(&variants, block, Role::Workflow) {
+        return fallback::item(&variants, &error);
     }
+    let (args, mistake) = WorkflowArgs::parse(args);
+    let workflows = variants.into_iter().map(|function| {
+        let kinds = kind::of_all(&function.params.list);
+        let checked = validate::function::workflow(&function, &kinds, &args.options);
+        match mistake.clone().map_or(checked, Err) {
+            Ok(()) => expand::workflow(&Work { function, kinds, krate: args.krate() }, &args),
+            Err(error) => fallback::workflow(&function, &error),
+        }
+    });
+    workflows.collect()
 }

@@ -8,9 +8,10 @@ use syn::parse::Parse;
 use crate::parse::function::Function;
 use crate::parse::kind::Kind;
 
-/// Reads the item, or gives it back with the error.
-pub(crate) fn function(item: TokenStream) -> Result<Function, TokenStream> {
-    syn::parse::Parser::parse2(Function::parse, item.clone()).map_err(|error| {
+/// Reads the item in all its variants, or gives it back with the error.
+pub(crate) fn variants(item: TokenStream) -> Result<Vec<Function>, TokenStream> {
+    let function = syn::parse::Parser::parse2(Function::parse, item.clone());
+    function.and_then(Function::variants).map_err(|error| {
         let error = error.to_compile_error();
         // Without a body it is an error of its own.
         let bodiless = matches!(item.clone().into_iter().last(), Some(TokenTree::Punct(_)));
@@ -19,6 +20,18 @@ pub(crate) fn function(item: TokenStream) -> Result<Function, TokenStream> {
             if bodiless && item.clone().into_iter().any(named_fn) { None } else { Some(item) };
         quote!(#item #error)
     })
+}
+
+/// A function, or its variants, on which the attribute has no effect.
+pub(crate) fn item(variants: &[Function], error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    let items = variants.iter().map(|function| {
+        let mut attributes = function.attributes.clone();
+        // Nobody else would call it.
+        attributes.push(syn::parse_quote!(#[allow(dead_code)]));
+        function.renamed(&attributes, &function.name)
+    });
+    quote!(#(#items)* #error)
 }
 
 /// A job that cannot be one. The type that its function returns holds the error, which keeps the
@@ -62,9 +75,19 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> To
     }
 }
 
+/// The error, where the function is not left out.
+pub(crate) fn error(function: &Function, error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    let conditions = function.attributes_named("cfg");
+    if conditions.is_empty() {
+        return error;
+    }
+    quote_spanned!(Span::mixed_site()=> #(#conditions)* const _: () = { #error };)
+}
+
 /// A workflow that cannot be one: a function that is not registered.
 pub(crate) fn workflow(function: &Function, error: &syn::Error) -> TokenStream {
-    let error = error.to_compile_error();
+    let error = self::error(function, error);
     let mut attributes = function.attributes.clone();
     if function.params.receiver.is_none() {
         // Nobody else would call it.

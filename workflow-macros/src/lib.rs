@@ -13,7 +13,9 @@ mod metadata;
 mod parse;
 mod validate;
 
-use proc_macro::TokenStream;
+use proc_macro::{Span, TokenStream};
+
+use parse::place;
 
 /// Makes a job of a function.
 ///
@@ -161,7 +163,7 @@ use proc_macro::TokenStream;
 /// the function, so must the function's output.
 #[proc_macro_attribute]
 pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
-    apply::job(args.into(), item.into()).into()
+    apply::job(args.into(), item.into(), place::block(Span::call_site())).into()
 }
 
 /// Registers a function as a workflow.
@@ -290,5 +292,5 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn register_workflow(args: TokenStream, item: TokenStream) -> TokenStream {
-    apply::workflow(args.into(), item.into()).into()
+    apply::workflow(args.into(), item.into(), place::block(Span::call_site())).into()
 }

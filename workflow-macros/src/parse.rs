@@ -6,3 +6,4 @@ pub(crate) mod function;
 mod keys;
 pub(crate) mod kind;
 pub(crate) mod options;
+pub(crate) mod place;

@@ -2,12 +2,14 @@
 //! `ItemFn`, and the body is none of our business.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{Attribute, Generics, Lit, Token, Type, Visibility, WhereClause};
 
 /// A function as it was written.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -27,7 +29,7 @@ pub(crate) struct Function {
 }
 
 /// The parameters of a function.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Params {
     /// `self` in any form.
     pub(crate) receiver: Option<Span>,
@@ -37,7 +39,12 @@ pub(crate) struct Params {
 }
 
 /// One parameter that has a type.
+#[derive(Clone)]
 pub(crate) struct Param {
+    /// What must hold for the parameter to be there, from its `#[cfg(..)]`.
+    conditions: Vec<TokenStream>,
+    /// The parameter without these conditions.
+    tokens: TokenStream,
     /// The name, if the pattern is one.
     pub(crate) name: Option<Ident>,
     pub(crate) kind: Type,
@@ -48,7 +55,7 @@ impl Function {
     pub(crate) fn renamed(&self, attributes: &[Attribute], name: &Ident) -> TokenStream {
         let Self { visibility, qualifiers, generics, parameters, arrow, .. } = self;
         let Self { output, where_clause, body, .. } = self;
-        quote::quote! {
+        quote! {
             #(#attributes)*
             #visibility #qualifiers fn #name #generics #parameters #arrow #output #where_clause #body
         }
@@ -65,16 +72,67 @@ impl Function {
         self.attributes.iter().filter(other).cloned().collect()
     }
 
+    /// The function for each way in which the conditions on its parameters may come out, with the
+    /// conditions moved to the function. An attribute sees parameters that the compiler may yet
+    /// remove, and what is made of a function depends on their number.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are too many ways.
+    pub(crate) fn variants(self) -> syn::Result<Vec<Self>> {
+        let mut conditions: Vec<&TokenStream> = Vec::new();
+        for condition in self.params.list.iter().flat_map(|param| &param.conditions) {
+            if !conditions.iter().any(|known| same(known, condition)) {
+                conditions.push(condition);
+            }
+        }
+        match conditions.get(MAX_CONDITIONS) {
+            None if conditions.is_empty() => return Ok(vec![self]),
+            None => {}
+            Some(condition) => {
+                let message = format!(
+                    "the parameters have more than {MAX_CONDITIONS} different conditions; put \
+                     some of the parameters into a struct, whose fields may have them"
+                );
+                return Err(syn::Error::new(condition.span(), message));
+            }
+        }
+        let ways = 0..1_u32 << conditions.len();
+        Ok(ways.map(|way| self.variant(&conditions, |index| way >> index & 1 == 1)).collect())
+    }
+
+    /// The function when those conditions hold for which `holds` says so.
+    fn variant(&self, conditions: &[&TokenStream], holds: impl Fn(usize) -> bool) -> Self {
+        let mut variant = self.clone();
+        let given = |condition: &TokenStream| {
+            conditions.iter().position(|known| same(known, condition)).is_none_or(&holds)
+        };
+        variant.params.list.retain(|param| param.conditions.iter().all(given));
+        let list = variant.params.list.iter().map(|param| &param.tokens);
+        let mut parameters = Group::new(Delimiter::Parenthesis, quote!(#(#list),*));
+        parameters.set_span(self.parameters.span());
+        variant.parameters = parameters;
+        for (index, condition) in conditions.iter().enumerate() {
+            variant.attributes.push(match holds(index) {
+                true => syn::parse_quote!(#[cfg(#condition)]),
+                false => syn::parse_quote!(#[cfg(not(#condition))]),
+            });
+        }
+        variant
+    }
+
     /// The signature, for the documentation.
     pub(crate) fn signature(&self) -> TokenStream {
         let Self { qualifiers, name, parameters, arrow, output, .. } = self;
-        quote::quote!(#qualifiers fn #name #parameters #arrow #output)
+        quote!(#qualifiers fn #name #parameters #arrow #output)
     }
 }
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
+        let (conditions, mut attributes) = conditional(input.call(Attribute::parse_outer)?)?;
+        attributes
+            .extend(conditions.iter().map(|cfg| -> Attribute { syn::parse_quote!(#[cfg(#cfg)]) }));
         let visibility = input.parse()?;
         let Qualifiers { tokens, asyncness, unfit } = input.parse()?;
         input.parse::<Token![fn]>()?;
@@ -181,7 +239,7 @@ impl Params {
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        input.call(Attribute::parse_outer)?;
+        let (conditions, attributes) = conditional(input.call(Attribute::parse_outer)?)?;
         let span = input.span();
         if input.peek(Token![...]) {
             input.parse::<Token![...]>()?;
@@ -203,10 +261,71 @@ impl Params {
             input.parse::<Token![...]>()?;
             return Ok(());
         }
-        let kind = input.parse()?;
-        self.list.push(Param { name: name_of(&pattern), kind });
+        let kind: Type = input.parse()?;
+        let tokens = quote!(#(#attributes)* #pattern: #kind);
+        self.list.push(Param { conditions, tokens, name: name_of(&pattern), kind });
         Ok(())
     }
+}
+
+/// How many different conditions the parameters of a function may have. Each doubles what is
+/// generated.
+const MAX_CONDITIONS: usize = 4;
+
+fn same(one: &TokenStream, other: &TokenStream) -> bool {
+    one.to_string() == other.to_string()
+}
+
+/// Parts what decides whether an item is there from its other attributes.
+fn conditional(attributes: Vec<Attribute>) -> syn::Result<(Vec<TokenStream>, Vec<Attribute>)> {
+    let (mut conditions, mut others) = (Vec::new(), Vec::new());
+    for attribute in attributes {
+        if attribute.path().is_ident("cfg") {
+            conditions.push(attribute.parse_args()?);
+        } else if attribute.path().is_ident("cfg_attr") {
+            let mut parts = split(attribute.parse_args()?).into_iter();
+            let given = parts.next().unwrap_or_default();
+            let (inner, rest): (Vec<_>, Vec<_>) = parts.partition(|part| condition(part).is_some());
+            conditions.extend(
+                inner.iter().filter_map(condition).map(|inner| quote!(any(not(#given), #inner))),
+            );
+            if inner.is_empty() {
+                others.push(attribute);
+            } else if !rest.is_empty() {
+                others.push(syn::parse_quote!(#[cfg_attr(#given, #(#rest),*)]));
+            }
+        } else {
+            others.push(attribute);
+        }
+    }
+    Ok((conditions, others))
+}
+
+/// The condition in `cfg(condition)`.
+fn condition(attribute: &TokenStream) -> Option<TokenStream> {
+    let mut tokens = attribute.clone().into_iter();
+    match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(word), Some(TokenTree::Group(group)), None) if is_word(&word, "cfg") => {
+            Some(group.stream())
+        }
+        _ => None,
+    }
+}
+
+/// What stands between commas.
+fn split(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut parts = vec![TokenStream::new()];
+    for token in tokens {
+        match (&token, parts.last_mut()) {
+            (TokenTree::Punct(punct), _) if punct.as_char() == ',' => {
+                parts.push(TokenStream::new())
+            }
+            (_, Some(part)) => part.extend([token]),
+            (_, None) => {}
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 fn is_word(token: &TokenTree, word: &str) -> bool {

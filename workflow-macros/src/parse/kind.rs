@@ -201,19 +201,4 @@ mod tests {
         }
         Ok(())
     }
-
-    #[test]
-    fn owned_types_are_found() -> syn::Result<()> {
-        let owned = |text| -> syn::Result<_> {
-            Ok(Kind::of(&parse_str(text)?).owned().map(|owned| owned.to_string().replace(' ', "")))
-        };
-        assert_eq!(owned("&str")?.as_deref(), Some("::std::string::String"));
-        assert_eq!(owned("&[u8]")?.as_deref(), Some("::std::vec::Vec<u8>"));
-        assert_eq!(owned("Option<&u8>")?.as_deref(), Some("u8"));
-        assert_eq!(owned("&(u8, u8)")?.as_deref(), Some("(u8,u8)"));
-        assert_eq!(owned("&std::path::Path")?, None);
-        assert_eq!(owned("&dyn Send")?, None);
-        assert_eq!(owned("Each<'_, u8>")?, None);
-        Ok(())
-    }
 }

@@ -6,15 +6,16 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Type};
 
 use crate::parse::function::{Function, Param};
-use crate::parse::kind::{Kind, borrows, last_segment, peel};
+use crate::parse::kind::{Kind, borrows, peel};
 use crate::parse::options::Options;
+use crate::parse::place::Block;
 
 /// How many inputs a job may have.
 const MAX_INPUTS: usize = 12;
 
 /// What a function is meant to be, for messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(crate) enum Role {
     Job,
     Workflow,
 }
@@ -26,6 +27,31 @@ impl Role {
             Self::Workflow => "a workflow",
         }
     }
+}
+
+/// Checks that the function stands where items can stand beside it.
+pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> syn::Result<()> {
+    let (Some(block), Some(function)) = (block, variants.first()) else { return Ok(()) };
+    if function.params.receiver.is_some() {
+        // Has an error of its own, which is the more helpful one.
+        return Ok(());
+    }
+    let (noun, name) = (role.noun(), &function.name);
+    let block = match block {
+        Block::Impl => "an `impl` block",
+        Block::Trait => "a trait",
+    };
+    let (makes, implement) = match role {
+        Role::Job => ("a type and a function of the same name", "`Job` for the type"),
+        Role::Workflow => ("an entry for the registry", "`Workflow` for the type"),
+    };
+    fail(
+        name.span(),
+        format!(
+            "{noun} is a free function: the attribute makes {makes}, which {block} cannot hold; \
+             move `{name}` out of it, or implement {implement}"
+        ),
+    )
 }
 
 /// Checks a function with `#[job]` on it.
@@ -187,11 +213,6 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
         let message = "an input outlives the job that made it, so it cannot hold references; \
                        use an owned type inside";
         return fail(span, message);
-    }
-    let unlike = matches!(kind, Kind::Val(_))
-        && last_segment(value).is_some_and(|last| last.ident == "Flow");
-    if unlike {
-        return fail(span, "a function that draws a graph takes `flow: &mut Flow`");
     }
     Ok(())
 }

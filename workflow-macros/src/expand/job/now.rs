@@ -25,7 +25,7 @@ impl Job<'_> {
                 let sync =
                     work.function.asyncness.map(|_| quote_spanned!(site=> + ::core::marker::Sync));
                 borrowed.push(
-                    quote_spanned!(site=> #argument: ?Sized + ::core::borrow::Borrow<#inner> #sync),
+                    quote_spanned!(site=> #argument: ?::core::marker::Sized + ::core::borrow::Borrow<#inner> #sync),
                 );
             }
         }
