@@ -37,7 +37,7 @@ pub(crate) use options::Condition;
 pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
 pub(crate) use printed::Printed;
 pub use printed::{LogPlace, OutputStream};
-pub use returned::{GraphReturn, JobReturn, PutReturn};
+pub use returned::{GraphReturn, JobReturn};
 pub use scope::Scope;
 pub(crate) use scope::{ChildFrame, ChildInput, Host, Item, Slots, Source, Wiring};
 pub(crate) use token::Token;

@@ -10,7 +10,7 @@ pub use inventory;
 pub use crate::job::{
     Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, GraphReturn, Handle, Inputs, Invoke,
     JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now, NowArgs, Opt,
-    Ownable, PutReturn, Reader, Ref, Scope, Val, WorkflowContext,
+    Ownable, Reader, Ref, Scope, Val, WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;

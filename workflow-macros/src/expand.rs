@@ -87,20 +87,21 @@ impl Work {
         }
     }
 
-    /// Whether the function can fail, as a constant: the compiler knows which types are a
-    /// `Result`, whatever they are called.
+    /// Whether the function may return a `Result`: behind a name there may be anything.
+    fn may_fail(&self) -> bool {
+        self.function.output.as_ref().is_some_and(is_named)
+    }
+
+    /// Whether the function returns a `Result`, as a constant that the compiler knows.
     fn fallible(&self) -> TokenStream {
-        match &self.function.output {
-            Some(kind) if is_named(kind) => self.probe("FALLIBLE", &self.returned()),
-            _ => quote_spanned!(Span::mixed_site()=> false),
-        }
+        self.probe("FALLIBLE", &self.returned())
     }
 
     /// What the function returns, without the `Result` around it if there is one.
     fn output(&self) -> TokenStream {
         let private = self.private();
         let returned = self.returned();
-        if !self.function.output.as_ref().is_some_and(is_named) {
+        if !self.may_fail() {
             return returned;
         }
         let fallible = self.fallible();

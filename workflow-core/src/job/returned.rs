@@ -4,46 +4,44 @@
 //! answers: a constant tells whether the type is a `Result` (see `private`), and is the parameter
 //! of the traits here. Their implementations never overlap, because the parameter differs.
 
-use super::{Handle, JobError, Scope};
+use std::convert::Infallible;
+
+use super::Handle;
 
 /// What a function with `#[job]` or `#[register_workflow]` returns. `FALLIBLE` is true for a
 /// [`Result`], and false for every other type.
 pub trait JobReturn<const FALLIBLE: bool> {
     /// The output: the value inside a `Result`, or the value itself.
     type Output;
-}
+    /// What the function may fail with. Says nothing of whether a job may: generated code uses
+    /// `?`, and so an error that does not convert is reported once, where the function returns it.
+    type Error;
 
-impl<T> JobReturn<false> for T {
-    type Output = T;
-}
-
-// Does not ask whether the error converts: that is for `PutReturn`, so that an error which does
-// not is reported once, and not wherever the output's type is written.
-impl<T, E> JobReturn<true> for Result<T, E> {
-    type Output = T;
-}
-
-/// Ends an attempt with what the function returned.
-pub trait PutReturn<const FALLIBLE: bool>: JobReturn<FALLIBLE> {
-    /// Leaves the output, or fails with the function's error.
+    /// Whether there is an output.
     ///
     /// # Errors
     ///
     /// Fails when the function did.
-    fn put(self, scope: &Scope) -> Result<(), JobError>;
+    fn into_result(self) -> Result<Self::Output, Self::Error>;
 }
 
-impl<T: Send + Sync + 'static> PutReturn<false> for T {
+impl<T> JobReturn<false> for T {
+    type Output = T;
+    type Error = Infallible;
+
     #[inline]
-    fn put(self, scope: &Scope) -> Result<(), JobError> {
-        scope.put(self)
+    fn into_result(self) -> Result<T, Infallible> {
+        Ok(self)
     }
 }
 
-impl<T: Send + Sync + 'static, E: Into<JobError>> PutReturn<true> for Result<T, E> {
+impl<T, E> JobReturn<true> for Result<T, E> {
+    type Output = T;
+    type Error = E;
+
     #[inline]
-    fn put(self, scope: &Scope) -> Result<(), JobError> {
-        scope.put(self.map_err(Into::into)?)
+    fn into_result(self) -> Self {
+        self
     }
 }
 

@@ -71,16 +71,23 @@ impl Work {
         let context = self.make_context(Some(scope));
         let values: Vec<_> = values.iter().map(|value| quote_spanned!(site=> #value)).collect();
         let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
-        let fallible = self.fallible();
-        // The place is that of the return type, which is what an error would be about.
-        let put = quote_spanned! {self.output_span()=>
-            #private::PutReturn::<#fallible>::put(__returned, #scope)
+        let call = quote_spanned!(site=> #callee(#arguments)#dot_await);
+        let output = if self.may_fail() {
+            let fallible = self.fallible();
+            // The place is that of the return type, which is what an error would be about.
+            let output = quote_spanned!(self.output_span()=> __result?);
+            quote_spanned! {site=>
+                let __result = #private::JobReturn::<#fallible>::into_result(#call);
+                let __output = #output;
+            }
+        } else {
+            quote_spanned!(site=> let __output = #call;)
         };
         quote_spanned! {site=>
             #(#reads)*
             #context
-            let __returned = #callee(#arguments)#dot_await;
-            #put
+            #output
+            #private::Scope::put(#scope, __output)
         }
     }
 }

@@ -118,7 +118,7 @@ impl Workflow<'_> {
         let finish = self.finish(&quote_spanned!(site=> __flow, __input));
         quote_spanned! {site=>
             #private::Draw::Once(|__flow: &mut #private::Flow| {
-                let __input = __flow.input(#described);
+                let __input = #private::Flow::input(__flow, #described);
                 #finish
             })
         }
@@ -168,7 +168,7 @@ impl Workflow<'_> {
                 (&input.local, work.kind(input.kind), work.owned(input.kind));
             let described = work.type_of(&owned.clone().unwrap_or_default());
             quote_spanned! {site=>
-                let #local = __flow.input::<#owned>(#described);
+                let #local = #private::Flow::input::<#owned>(__flow, #described);
                 let #local = #private::Bind::<#kind>::bind(#local, &mut __inputs);
             }
         });
@@ -183,7 +183,7 @@ impl Workflow<'_> {
                 #bind
                 let __body = #body;
                 let __call = #private::Call::<#kind>::new(#name, #output, __body, __inputs) #settings;
-                let __output = __flow.job(__call);
+                let __output = #private::Flow::job(__flow, __call);
                 #private::OutputOf::finish(__output, __flow)
             })
         }

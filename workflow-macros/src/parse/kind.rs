@@ -36,16 +36,7 @@ pub(crate) struct Context {
 
 /// What each parameter is to be given.
 pub(crate) fn of_all(params: &[Param]) -> Vec<Kind> {
-    let mut kinds: Vec<_> = params.iter().map(|param| Kind::of(&param.kind)).collect();
-    if !matches!(kinds.first(), Some(Kind::Flow)) {
-        // Where nothing is drawn there are no handles, so this is a type of the host.
-        for (kind, param) in kinds.iter_mut().zip(params) {
-            if let Kind::Handle(_) = kind {
-                *kind = Kind::Val(param.kind.clone());
-            }
-        }
-    }
-    kinds
+    params.iter().map(|param| Kind::of(&param.kind)).collect()
 }
 
 impl Kind {

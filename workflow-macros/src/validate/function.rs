@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Type};
 
 use crate::parse::function::{Function, Param};
-use crate::parse::kind::{Kind, borrows, peel};
+use crate::parse::kind::{Kind, borrows, last_segment, peel};
 use crate::parse::options::Options;
 use crate::parse::place::Block;
 
@@ -37,9 +37,9 @@ pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> 
         return Ok(());
     }
     let (noun, name) = (role.noun(), &function.name);
-    let block = match block {
-        Block::Impl => "an `impl` block",
-        Block::Trait => "a trait",
+    let (holder, block) = match block {
+        Block::Impl => ("an `impl` block", "block"),
+        Block::Trait => ("a trait", "trait"),
     };
     let (makes, implement) = match role {
         Role::Job => ("a type and a function of the same name", "`Job` for the type"),
@@ -48,8 +48,8 @@ pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> 
     fail(
         name.span(),
         format!(
-            "{noun} is a free function: the attribute makes {makes}, which {block} cannot hold; \
-             move `{name}` out of it, or implement {implement}"
+            "{noun} is a free function: the attribute makes {makes}, which {holder} cannot hold; \
+             move `{name}` out of the {block}, or implement {implement}"
         ),
     )
 }
@@ -71,6 +71,7 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
                 param.kind.span(),
                 "a job cannot draw a graph; use `#[register_workflow]` for that",
             )?,
+            Kind::Handle(inner) => fail(param.kind.span(), handle_hint(inner))?,
             _ => parameter(param, kind, Role::Job)?,
         }
     }
@@ -89,6 +90,14 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
     }
 }
 
+fn handle_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!("a job receives values, not handles; take `{inner}` or `&{inner}`{OTHER_TYPE}")
+}
+
+/// What to do with a type of the host that is named like one which the macros know by its name.
+const OTHER_TYPE: &str = " (a type of your own: import it under another name)";
+
 /// Checks a function with `#[register_workflow]` on it.
 pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
     signature(function, Role::Workflow)?;
@@ -99,6 +108,7 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
     for (param, kind) in function.params.list.iter().zip(kinds).skip(usize::from(draws)) {
         match kind {
             Kind::Flow => fail(param.kind.span(), "`flow: &mut Flow` must be the first parameter")?,
+            Kind::Handle(inner) if !draws => fail(param.kind.span(), undrawn_hint(inner))?,
             Kind::Each(inner) => {
                 let inner = inner.to_token_stream();
                 let message =
@@ -117,6 +127,14 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
         return fail(param.kind.span(), message);
     }
     returned(function, Role::Workflow)
+}
+
+fn undrawn_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!(
+        "only a function that draws a graph takes handles; take `{inner}`, \
+         or `flow: &mut Flow` as the first parameter{OTHER_TYPE}"
+    )
 }
 
 /// Checks what only functions that draw must mind.
@@ -212,6 +230,13 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     if borrows(value) {
         let message = "an input outlives the job that made it, so it cannot hold references; \
                        use an owned type inside";
+        return fail(span, message);
+    }
+    let flow = role == Role::Workflow
+        && matches!(kind, Kind::Val(_))
+        && last_segment(value).is_some_and(|last| last.ident == "Flow");
+    if flow {
+        let message = format!("a function that draws a graph takes `flow: &mut Flow`{OTHER_TYPE}");
         return fail(span, message);
     }
     Ok(())

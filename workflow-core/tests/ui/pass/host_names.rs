@@ -115,7 +115,6 @@ types! {
     Send "graph of Send" "function of Send";
     Clone "graph of Clone" "function of Clone";
     Output "graph of Output" "function of Output";
-    Flow "graph of Flow" "function of Flow";
     Each "graph of Each" "function of Each";
     Handle "graph of Handle" "function of Handle";
     call "graph of call" "function of call";

@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[job]
+async fn serve() -> ! {
+    loop {}
+}
+
+fn main() {}
