@@ -116,6 +116,37 @@ pub mod prelude {
     pub use workflow_macros::{job, register_workflow};
 }
 
+/// A host of an older edition.
+///
+/// ```edition2021
+/// use workflow_core::prelude::*;
+///
+/// type Fallible<T> = Result<T, JobError>;
+///
+/// #[job]
+/// async fn double(ctx: &JobContext, number: u64, text: &str) -> Fallible<u64> {
+///     Ok(u64::from(ctx.attempt()) * number * 2 + text.len() as u64)
+/// }
+///
+/// #[job]
+/// fn total(numbers: Each<'_, u64>, last: Option<&u64>) -> u64 {
+///     numbers.iter().chain(last).sum()
+/// }
+///
+/// #[register_workflow]
+/// fn doubled(flow: &mut Flow, number: Handle<u64>) -> Fallible<Handle<u64>> {
+///     let text = flow.value(String::new());
+///     let double = flow.job(double(number, text));
+///     Ok(flow.job(total([double], number)))
+/// }
+///
+/// let total: u64 = registry::run("doubled").input(2_u64).wait()?.output()?;
+/// assert_eq!(total, 6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(doctest)]
+struct OlderEdition;
+
 /// The README's code, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

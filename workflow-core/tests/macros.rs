@@ -84,6 +84,30 @@ fn count(words: Vec<String>) -> usize {
     words.len()
 }
 
+type Fallible<T = usize> = Result<T, JobError>;
+
+#[job]
+fn size(path: &std::path::Path) -> Fallible {
+    Ok(path.as_os_str().len())
+}
+
+#[register_workflow]
+fn sized(flow: &mut Flow, path: Handle<std::path::PathBuf>) -> Fallible<Handle<usize>> {
+    Ok(flow.job(size(path)))
+}
+
+#[register_workflow]
+async fn tagged(path: &std::path::Path) -> Fallible<(u8, String)> {
+    Ok((1, path.display().to_string()))
+}
+
+type Nothing = ();
+
+#[register_workflow]
+fn draws_only(flow: &mut Flow) -> Nothing {
+    flow.job(extract());
+}
+
 fn job_entry(name: &str) -> &'static JobEntry {
     let mut entries = inventory::iter::<JobEntry>();
     entries.find(|entry| entry.name == name).expect("the job is registered")
@@ -157,6 +181,27 @@ fn workflows_are_listed_with_metadata_and_types() {
     assert!(matches!(workflow_entry("fan").draw, Draw::PerInput(_)));
     assert_eq!(workflow_entry("fan").metadata, r#"{"version":"2"}"#);
     assert_eq!(workflow_entry("count").metadata, "{}");
+}
+
+#[test]
+fn types_are_found_behind_aliases_and_references() -> Result<(), Box<dyn std::error::Error>> {
+    let path = "std::path::PathBuf";
+    let size = job_entry("size");
+    let inputs = size.inputs.expect("every input has a name")();
+    assert_eq!(inputs.iter().map(|(_, kind)| kind.name()).collect::<Vec<_>>(), [path]);
+    assert_eq!((size.output)().name(), "usize");
+    let types = |name| {
+        let entry = workflow_entry(name);
+        (entry.input.map(|kind| kind().name()), entry.output.map(|kind| kind().name()))
+    };
+    assert_eq!(types("sized"), (Some(path), Some("usize")));
+    assert_eq!(types("tagged"), (Some(path), Some("(u8, alloc::string::String)")));
+    assert_eq!(types("draws_only"), (None, None));
+
+    assert_eq!(registry::run("sized").input("a/b").wait()?.output::<usize>()?, 3);
+    let tagged = registry::run("tagged").input("a").wait()?.output::<(u8, String)>()?;
+    assert_eq!(tagged, (1, "a".to_owned()));
+    Ok(())
 }
 
 #[test]

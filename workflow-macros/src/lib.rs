@@ -53,11 +53,12 @@ use parse::place;
 ///
 /// # Functions
 ///
-/// A job is a free `fn` or `async fn` without generics, anywhere: in a module, in a function
-/// body, in what a macro makes. An `async fn` is polled where the run is driven. A plain `fn`
+/// A job is a free `fn` or `async fn` without generics, anywhere but in an `impl` block: in a
+/// module, in a function body, in what a macro makes. An `async fn` is polled where the run is driven. A plain `fn`
 /// may block: it is called on a thread for such work, unless `inline` says that it is quick.
 ///
-/// It has at most 12 inputs. What a parameter is given depends on its type as it is written:
+/// It has at most 12 inputs, some of which may depend on a `#[cfg(..)]`. What a parameter is given
+/// depends on its type as it is written:
 ///
 /// | parameter | receives | a call takes |
 /// |---|---|---|
@@ -67,10 +68,17 @@ use parse::place;
 /// | `Each<'_, T>` | any number of values | a list of `Handle<T>`, or an `Each` to run |
 /// | `JobContext`, `WorkflowContext`, or `&` of one | where the job stands; no input | nothing |
 ///
+/// The names `Each`, `Option`, `JobContext` and `WorkflowContext` must be those of these types;
+/// other types may have any name. A context or a handle under another name is an error.
+///
 /// Values pass between threads and may outlive the job that made them, so types must own what
-/// they hold: `Vec<String>`, not `Vec<&str>`. A job that returns a `Result` can fail; its output
-/// is the value inside, and its error is whatever `?` turns into a `JobError`. Any other return
-/// type is the output itself.
+/// they hold: `Vec<String>`, not `Vec<&str>`.
+///
+/// A job whose return type is a [`Result`] can fail; its output is the value inside, and its error
+/// is whatever `?` turns into a `JobError`. The compiler decides by the type and not by its name,
+/// so an alias such as `std::io::Result<T>`, `anyhow::Result<T>` or one of your own is a `Result`
+/// too, and an enum of your own that is called `Result` is not. Any other return type is the
+/// output itself.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -202,7 +210,8 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Functions
 ///
-/// A free function without generics. Its first parameter decides what it is:
+/// A free function without generics, outside of `impl` blocks. Its first parameter decides what it
+/// is:
 ///
 /// | function | the workflow |
 /// |---|---|
@@ -212,7 +221,7 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `fn f(input: &T)`, or `T`; with or without `async` | one job that calls `f` |
 ///
 /// A function that draws returns nothing, the `Handle` of the workflow's output, or a `Result` of
-/// either. It can be called with any `Flow`, which draws its graph there. Any other function may
+/// either, under whatever name. It can be called with any `Flow`, which draws its graph there. Any other function may
 /// have a `JobContext` or a `WorkflowContext` besides its input, in the forms that
 /// [`#[job]`](macro@job) describes, and returns what a job may return.
 ///

@@ -232,6 +232,46 @@ pub(crate) async fn any_error_is_a_job_error() {
     assert_eq!(message("parse_anyhow"), "\"x\" is no price: invalid digit found in string");
 }
 
+/// A `Result` that neither the name nor the number of its parameters gives away.
+type Fallible<T = u32> = Result<T, JobError>;
+
+#[job]
+async fn refuses(number: &u32) -> Fallible {
+    Err(format!("{number} is too much"))?
+}
+
+#[job]
+fn refuses_on_a_thread(number: u32) -> Fallible<()> {
+    Err(format!("{number} is too much"))?
+}
+
+#[register_workflow(name = "refused", retry(maximum_attempts = 3, initial_interval = "1ms"))]
+async fn refused(ctx: WorkflowContext, number: u32) -> Fallible<String> {
+    ctx.run(refuses, number).await?;
+    Ok("accepted".to_owned())
+}
+
+pub(crate) async fn an_alias_of_a_result_fails() {
+    let workflow = FunctionWorkflow::new("aliases", |flow: &mut Flow| {
+        let number: Handle<u32> = flow.value(7);
+        let list = flow.value(vec![7, 8]);
+        let refused: Handle<u32> = flow.job(refuses(number));
+        let _: Handle<()> = flow.job(refuses_on_a_thread(refused).trigger(TriggerRule::Always));
+        let _: Handle<Vec<u32>> = flow.job(map(list, refuses).name("map"));
+    });
+    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("all refuse");
+    let report = error.report().expect("it began");
+    let message = |job| report.job(job).and_then(|job| job.error).map(|error| error.message);
+    assert_eq!(message("refuses").as_deref(), Some("7 is too much"));
+    assert!(message("refuses_on_a_thread").is_some(), "its input is missing");
+    assert!(message("map").is_some_and(|message| message.contains("is too much")));
+
+    let error = registry::run("refused").input(9_u32).await.expect_err("every attempt fails");
+    let refused = error.report().and_then(|report| report.job("refused")).expect("it ran");
+    assert_eq!(refused.attempts, 3);
+    assert_eq!(refused.error.expect("an error").message, "9 is too much");
+}
+
 #[job]
 async fn explodes(number: u32) -> u32 {
     assert!(number > 1, "the number is {number}");

@@ -58,6 +58,7 @@ executors! {
     flows::the_input_may_draw_the_graph,
     flows::undo_runs_newest_first,
     flows::any_error_is_a_job_error,
+    flows::an_alias_of_a_result_fails,
     flows::a_panic_is_the_jobs_failure,
     flows::a_started_run_goes_on_by_itself,
     fanout::a_map_keeps_the_order,
