@@ -79,7 +79,8 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> To
 pub(crate) fn error(function: &Function, error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     let conditions = function.attributes_named("cfg");
-    if conditions.is_empty() {
+    // An `impl` block has no place for the item that would carry the conditions.
+    if conditions.is_empty() || function.params.receiver.is_some() {
         return error;
     }
     quote_spanned!(Span::mixed_site()=> #(#conditions)* const _: () = { #error };)

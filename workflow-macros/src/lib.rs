@@ -54,8 +54,9 @@ use parse::place;
 /// # Functions
 ///
 /// A job is a free `fn` or `async fn` without generics, anywhere but in an `impl` block: in a
-/// module, in a function body, in what a macro makes. An `async fn` is polled where the run is driven. A plain `fn`
-/// may block: it is called on a thread for such work, unless `inline` says that it is quick.
+/// module, in a function body, in what a macro makes. An `async fn` is polled where the run is
+/// driven. A plain `fn` may block: it is called on a thread for such work, unless `inline` says
+/// that it is quick.
 ///
 /// It has at most 12 inputs, some of which may depend on a `#[cfg(..)]`. What a parameter is given
 /// depends on its type as it is written:

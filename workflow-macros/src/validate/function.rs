@@ -218,8 +218,12 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     let noun = role.noun();
     let span = param.kind.span();
     if let Kind::Mut = kind {
+        let flow = match role {
+            Role::Job => "",
+            Role::Workflow => "; to draw a graph, write the type as `&mut Flow`",
+        };
         let message = format!(
-            "{noun} cannot change its input, which others may read; take `&T`, or `mut name: T`"
+            "{noun} cannot change its input, which others may read; take `&T`, or `mut name: T`{flow}"
         );
         return fail(span, message);
     }
