@@ -4,6 +4,7 @@
 //! Functions that block, and work that piles up behind a slow job, go to threads of the runtime
 //! in use. Knows nothing of the registry.
 
+mod abandoned;
 mod active;
 mod backlog;
 mod clock;
@@ -15,6 +16,7 @@ mod keeper;
 mod kept;
 mod machine;
 mod monitor;
+mod nesting;
 mod permits;
 mod request;
 mod resume;

@@ -63,6 +63,7 @@ mod event;
 #[cfg(all(unix, feature = "yaml"))]
 mod file;
 mod graph;
+mod guard;
 mod id;
 mod job;
 mod rare;

@@ -66,7 +66,10 @@ pub enum RunError {
     #[error("run {} of `{}` failed: {}", .0.id(), .0.workflow(), .0.reason().unwrap_or_default())]
     Failed(Report),
     /// The run was cancelled.
-    #[error("run {} of `{}` was cancelled: {}", .0.id(), .0.workflow(), .0.progress())]
+    #[error(
+        "run {} of `{}` was cancelled: {}{}",
+        .0.id(), .0.workflow(), because(.0), .0.progress()
+    )]
     Cancelled(Report),
     /// What a job leaves has no JSON form, and the engine has a store.
     #[error(
@@ -114,6 +117,28 @@ pub enum RunError {
         /// Why not.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The workflow would run too deep inside of others: workflows that call each other without
+    /// end come to an end here.
+    #[error(
+        "workflow `{workflow}` was not run: 100 runs are inside of each other already, which is the \
+         most ({chain}); let one of these workflows end without calling another"
+    )]
+    NestedTooDeep {
+        /// The workflow's name.
+        workflow: String,
+        /// Which workflow calls which, from the outside in, as far as that repeats itself.
+        chain: String,
+    },
+    /// The runtime that drove the run was shut down before its end, and a store has the run: it
+    /// was stopped, and goes on where an engine takes it up.
+    #[error(
+        "run {run} was stopped, because the runtime that drove it was shut down; it is saved, and \
+         `Engine::recover` or `Engine::serve` goes on with it"
+    )]
+    Abandoned {
+        /// The run's id.
+        run: RunId,
+    },
     /// The store did not take the run's events.
     #[error("the store did not keep the events of run {run}, which was stopped: {error}")]
     Store {
@@ -132,6 +157,10 @@ fn shut_down(run: &Option<RunId>) -> String {
         ),
         None => "the engine takes no runs, because it was shut down".to_owned(),
     }
+}
+
+fn because(report: &Report) -> String {
+    report.reason().map(|reason| format!("{reason}; ")).unwrap_or_default()
 }
 
 fn also(known: &[String]) -> String {
@@ -158,6 +187,7 @@ impl RunError {
             StoreError::ShutDown { run } => {
                 Self::ShutDown { workflow: workflow.to_owned(), run: Some(*run) }
             }
+            StoreError::Abandoned { run } => Self::Abandoned { run: *run },
             _ => Self::Store { run, error },
         }
     }
@@ -170,6 +200,17 @@ impl RunError {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// Whether the run goes on where another engine, or this one, takes it up.
+    pub(crate) fn is_left_to_others(&self) -> bool {
+        match self {
+            Self::Abandoned { .. } => true,
+            Self::Store { error, .. } => {
+                matches!(**error, crate::store::StoreError::LeaseLost { .. })
+            }
+            _ => false,
         }
     }
 

@@ -14,6 +14,8 @@ use serde_json::Value as Json;
 
 pub(crate) use column::{Column, Outbox};
 
+use crate::guard;
+
 /// A value whose type has been set aside.
 pub(crate) type Boxed = Box<dyn Any + Send + Sync>;
 
@@ -62,6 +64,16 @@ pub enum ValueError {
     Opaque {
         /// The Rust type of the value.
         type_name: &'static str,
+    },
+    /// The type's own code panicked.
+    #[error("`{}` panicked while it was {action}: {message}", short(type_name))]
+    Panicked {
+        /// The Rust type of the value.
+        type_name: &'static str,
+        /// What was done with it: "read from JSON", "written as JSON", or "cloned".
+        action: &'static str,
+        /// What the panic said.
+        message: String,
     },
 }
 
@@ -296,8 +308,16 @@ impl Type {
         std::ptr::eq(self.form, other.form) || (self.form.id)() == (other.form.id)()
     }
 
-    pub(crate) fn duplicate(&self, value: &dyn Any) -> Option<Boxed> {
-        self.clone.and_then(|skill| (skill.one)(value))
+    /// A copy of the value; `None` when values of this type cannot be copied.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value's `Clone` panics.
+    pub(crate) fn duplicate(&self, value: &dyn Any) -> Result<Option<Boxed>, ValueError> {
+        let Some(skill) = self.clone else { return Ok(None) };
+        let panicked =
+            |message| ValueError::Panicked { type_name: self.name(), action: "cloned", message };
+        guard::call(|| (skill.one)(value)).map_err(panicked)
     }
 
     pub(crate) fn column(&self, rows: usize) -> Boxed {
@@ -339,7 +359,9 @@ impl Type {
             ValueError::Shape { path, reason, .. } => unstable(path, reason),
             error => error,
         })?;
-        match exact::difference(json, &self.write(&*read)?) {
+        let written = self.write(&*read);
+        guard::discard(read);
+        match exact::difference(json, &written?) {
             None => Ok(()),
             Some(path) => Err(unstable(path, "it is written differently then".to_owned())),
         }
@@ -378,8 +400,11 @@ impl fmt::Debug for Type {
 ///
 /// Fails with the place in the JSON that does not fit the type.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, ValueError> {
-    serde_path_to_error::deserialize(json).map_err(|error| ValueError::Shape {
-        type_name: std::any::type_name::<T>(),
+    let type_name = std::any::type_name::<T>();
+    let read = guard::call(|| serde_path_to_error::deserialize(json));
+    let panicked = |message| ValueError::Panicked { type_name, action: "read from JSON", message };
+    read.map_err(panicked)?.map_err(|error| ValueError::Shape {
+        type_name,
         path: error.path().to_string(),
         reason: error.into_inner().to_string(),
     })
@@ -392,10 +417,10 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T,
 /// Fails when the value's own `Serialize` does, and with what JSON would change: a map whose keys
 /// are no strings, a number that is not finite, nesting more than 120 deep.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Json, ValueError> {
-    exact::write(value).map_err(|error| ValueError::Write {
-        type_name: std::any::type_name::<T>(),
-        reason: error.to_string(),
-    })
+    let type_name = std::any::type_name::<T>();
+    let panicked = |message| ValueError::Panicked { type_name, action: "written as JSON", message };
+    let written = guard::call(|| exact::write(value)).map_err(panicked)?;
+    written.map_err(|error| ValueError::Write { type_name, reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -435,7 +460,8 @@ mod tests {
             Type::opaque::<u8>().with_clone::<u8>().with_serialize::<u8>().with_deserialize::<u8>();
         let value = kind.read(json!(3))?;
         assert_eq!(kind.write(&*value)?, json!(3));
-        assert!(kind.duplicate(&*value).is_some_and(|copy| copy.downcast_ref() == Some(&3_u8)));
+        let copy = kind.duplicate(&*value)?;
+        assert!(copy.is_some_and(|copy| copy.downcast_ref() == Some(&3_u8)));
         assert!(matches!(Type::opaque::<u8>().read(json!(3)), Err(ValueError::Opaque { .. })));
         Ok(())
     }

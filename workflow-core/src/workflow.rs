@@ -11,7 +11,6 @@ use serde_json::Value as Json;
 
 pub use flow::Flow;
 pub(crate) use flow::policy;
-pub(crate) use function::panic_text;
 pub use function::{FunctionWorkflow, OutputOf};
 pub use plan::{Plan, PlanError};
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
+    "guard",
     "rare",
     "id",
     "document",

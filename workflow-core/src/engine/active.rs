@@ -1,19 +1,21 @@
 //! A run under way.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::driver::Driver;
+use super::abandoned::Left;
+use super::driver::{Background, Helper};
 use super::request::Runnable;
 use super::runtime::Runtime;
-use super::state::{Errands, Recorder, Role, State};
+use super::state::{Errands, Recorder, Role, State, wake_all};
 use super::task::Task;
 use super::{Engine, Shared, Timings};
-use crate::event::{Entry, Log, What};
+use crate::event::{Detail, Entry, Log, What};
+use crate::guard;
 use crate::id::RunId;
 use crate::job::{Host, JobContext, JobError, Slots};
 use crate::run::{JobLegend, Record, Report, RunError, Status};
@@ -30,6 +32,10 @@ pub(super) struct ActiveRun {
     pub(super) slots: Arc<Slots>,
     pub(super) engine: Arc<Shared>,
     pub(super) runtime: Runtime,
+    /// Whether that runtime is gone.
+    pub(super) left: Left,
+    /// How many runs it is inside of, and itself.
+    pub(super) level: u32,
     /// The engine's time when the run began, or was taken up again.
     began: Duration,
     /// Nanoseconds that the run had taken before that.
@@ -82,7 +88,7 @@ impl ActiveRun {
         outer: Option<JobContext>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user } = what;
+        let Runnable { workflow, plan, input, user, level } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
@@ -96,6 +102,8 @@ impl ActiveRun {
                 already,
                 engine,
                 runtime,
+                left: Left::default(),
+                level,
                 span,
                 outer,
                 user,
@@ -113,7 +121,12 @@ impl ActiveRun {
     }
 
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
-        self.state.try_lock().ok()
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            // What a panic left behind is looked at like anything else.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Nanoseconds since the run began.
@@ -133,7 +146,8 @@ impl ActiveRun {
     pub(super) fn change(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Errands)) {
         let mut errands = Errands::default();
         let mut state = self.lock();
-        state.read_at = self.read_clock();
+        // A waker must not panic; the driver meets the same clock, and fails the run.
+        state.read_at = guard::call(|| self.read_clock()).unwrap_or(state.read_at);
         change(&mut state, &mut errands);
         errands.wake.extend(state.driver.take());
         drop(state);
@@ -181,32 +195,32 @@ impl ActiveRun {
         if has_threads {
             self.bell.notify_all();
         }
-        listeners.into_iter().for_each(Waker::wake);
-        match failed.as_deref() {
-            None => {}
-            Some(StoreError::Exists { run }) if *run != self.id => {
-                tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
-            }
-            Some(StoreError::ShutDown { .. }) => {}
-            Some(error) => {
-                tracing::error!(parent: &self.span, %error, "the store does not keep the run");
-            }
-        }
+        wake_all(listeners);
         if entered {
             self.engine.stopping.leave(self.id);
         }
         if let Some(keeper) = &self.engine.keeper {
             keeper.let_go(self.id, &self.me);
         }
+        match failed.as_deref() {
+            None | Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {}
+            Some(StoreError::Exists { run }) if *run != self.id => {
+                tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
+            }
+            Some(error) => {
+                // The text may be the host's.
+                let error = guard::call(|| error.to_string()).unwrap_or_else(|panic| panic);
+                tracing::error!(parent: &self.span, error, "the store does not keep the run");
+            }
+        }
         tracing::info!(parent: &self.span, %status, "run ended");
     }
 
     /// Starts a thread that works for the run as long as there is something to do.
     pub(super) fn start_thread(self: &Arc<Self>) {
-        let run = Arc::clone(self);
-        if !self.runtime.spawn_blocking(move || super::driver::work_on_thread(&run)) {
+        let helper = Helper::new(Arc::clone(self));
+        if !self.runtime().spawn_blocking(move || helper.work()) {
             tracing::warn!(parent: &self.span, "no thread could be started; jobs wait for one");
-            self.lock().threads.count -= 1;
         }
     }
 
@@ -269,7 +283,7 @@ impl ActiveRun {
             kind.check_stable(&json)?;
             Ok(json)
         });
-        checked.map_err(JobError::terminal)
+        checked.map_err(JobError::of_value)
     }
 
     pub(super) fn report(&self) -> Option<&Report> {
@@ -331,12 +345,12 @@ impl ActiveRun {
     }
 
     pub(super) fn cancel(self: &Arc<Self>) {
-        self.change(|state, _| state.cancel());
+        self.change(|state, _| state.cancel(None));
     }
 
     /// Drives the run in the background.
     pub(super) fn drive_in_background(self: &Arc<Self>) {
-        self.runtime.spawn(Driver::new(Arc::clone(self), Role::Driver));
+        self.runtime().spawn(Background::new(Arc::clone(self)));
     }
 
     /// Waits for the report; of a run whose engine is shut down, until it was given back.
@@ -381,7 +395,7 @@ impl ActiveRun {
 
     /// Whether the driver may hand futures to threads.
     pub(super) fn thread_role(&self) -> Role {
-        let alone = self.engine.threads == 1 || !self.runtime.has_threads();
+        let alone = self.engine.threads == 1 || !self.runtime().has_threads();
         if alone { Role::BlockingThread } else { Role::Thread }
     }
 
@@ -416,9 +430,13 @@ impl State {
         JobLegend { graph: &run.plan.graph, names, facts, kept }
     }
 
-    pub(super) fn cancel(&mut self) {
+    /// Stops the run by request, or for a reason that its report tells.
+    pub(super) fn cancel(&mut self, reason: Option<&str>) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
-            self.note(What::CancelRequested, u32::MAX, 0);
+            match reason.map(|reason| Detail::Reason(reason.to_owned())) {
+                None => self.note(What::CancelRequested, u32::MAX, 0),
+                Some(reason) => self.note_with(What::CancelRequested, u32::MAX, 0, reason),
+            }
             self.scheduler.cancel(Cause::Cancelled);
         }
     }

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use super::active::ActiveRun;
 use super::monitor::{self, Lit};
+use super::nesting::{self, Inside};
 use super::shutdown::ShutdownPhase;
-use super::state::{Ended, Errands, Role, Step};
+use super::state::{Ended, Errands, Role, Step, wake_all};
 use super::task::{Attempt, Task, Work};
-use crate::job::{JobError, JobErrorKind, Scope, Started, Traits};
+use crate::guard::{self, discard};
+use crate::job::{JobError, Scope, Started, Traits};
+use crate::run::{Report, RunError};
 use crate::store::StoreError;
-use crate::workflow::panic_text;
 
 /// After so many steps the driver lets others have their turn.
 const STEPS_PER_TURN: usize = 256;
@@ -22,11 +24,19 @@ const STEPS_PER_TURN: usize = 256;
 /// How long a thread without work stays.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Drives one run to its end; as a future, or as a thread beside it.
+/// Drives one run to its end.
+///
+/// Nothing that panics inside of it gets out: code of the host is called behind a guard of its
+/// own, and the run ends with an error when anything else panics.
 pub(super) struct Driver {
-    run: Arc<ActiveRun>,
+    /// Taken only to be dropped.
+    run: Option<Arc<ActiveRun>>,
     hands: Hands,
 }
+
+/// A driver that nobody awaits. Dropped before the end, with the runtime that polled it, it has
+/// the run brought to its end elsewhere.
+pub(super) struct Background(Driver);
 
 /// What a driver works with.
 struct Hands {
@@ -38,16 +48,47 @@ struct Hands {
     spare: Option<(Arc<Task>, Waker)>,
     /// Has the run watched while this thread drives it and work waits.
     lit: Option<Lit>,
+    /// Other drivers of the run, which are woken at its end; of one that has taken their place.
+    displaced: Option<Vec<Waker>>,
 }
 
 impl Driver {
     pub(super) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
-        let errands = Errands::default();
-        Self { run, hands: Hands { role, ended: None, errands, spare: None, lit: None } }
+        Self { run: Some(run), hands: Hands::new(role) }
+    }
+
+    /// One that takes the place of the driver that the run has.
+    fn displacing(run: Arc<ActiveRun>) -> Self {
+        let mut driver = Self::new(run, Role::Driver);
+        driver.hands.displaced = Some(Vec::new());
+        driver
+    }
+}
+
+/// Waits for the end of a run on the calling thread.
+///
+/// A job that is polled and waits takes a thread away from its executor, perhaps the last one that
+/// could drive the other run; so it drives that run itself, as it would one that it waits for
+/// without starting it.
+pub(super) fn join(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
+    if nesting::is_polling() && run.runtime().is_current() {
+        pollster::block_on(Driver::displacing(Arc::clone(run)));
+    }
+    pollster::block_on(run.outcome())
+}
+
+impl Background {
+    pub(super) fn new(run: Arc<ActiveRun>) -> Self {
+        Self(Driver::new(run, Role::Driver))
     }
 }
 
 impl Hands {
+    fn new(role: Role) -> Self {
+        let errands = Errands::default();
+        Self { role, ended: None, errands, spare: None, lit: None, displaced: None }
+    }
+
     /// Reports what ended and finds out what is next: the one time that a step takes the lock.
     #[inline]
     fn advance(&mut self, run: &Arc<ActiveRun>, waker: Option<&Waker>) -> Step {
@@ -65,7 +106,11 @@ impl Hands {
         if !self.errands.finished
             && let (Step::Wait, Some(waker)) = (&step, waker)
         {
-            state.driver = Some(waker.clone());
+            if let Some(other) = state.driver.replace(waker.clone())
+                && !other.will_wake(waker)
+            {
+                self.displace(other);
+            }
             state.enter(run);
         }
         if state.shutdown == ShutdownPhase::Draining {
@@ -81,6 +126,16 @@ impl Hands {
         let over = self.errands.finished;
         self.errands.run(run);
         if over { Step::Over } else { step }
+    }
+
+    /// Another driver of the run was to be woken.
+    #[cold]
+    fn displace(&mut self, other: Waker) {
+        match &mut self.displaced {
+            Some(displaced) => displaced.push(other),
+            // It took this one's place before, and does so again.
+            None => self.errands.wake.push(other),
+        }
     }
 
     #[inline]
@@ -124,19 +179,15 @@ impl Hands {
             return true;
         }
         let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
-        let verdict = catch_unwind(AssertUnwindSafe(|| (condition.0)(&scope)));
+        let verdict = guard::call(|| (condition.0)(&scope)).map_err(JobError::panicked);
         let mut state = run.lock();
-        match verdict {
-            Ok(Ok(true)) => return state.holds_for(run, job, attempt, &mut self.errands),
-            Ok(Ok(false)) => state.declined(run, job, attempt, &mut self.errands),
-            Ok(Err(error)) => {
+        match verdict.and_then(|verdict| verdict) {
+            Ok(true) => return state.holds_for(run, job, attempt, &mut self.errands),
+            Ok(false) => state.declined(run, job, attempt, &mut self.errands),
+            Err(error) => {
                 state.began(job, attempt);
-                self.ended = Some(Ended { job, attempt, result: Err(error), output: None });
-            }
-            Err(panic) => {
-                state.began(job, attempt);
-                let result = Err(panicked(&*panic));
-                self.ended = Some(Ended { job, attempt, result, output: None });
+                drop(state);
+                self.end(run, job, attempt, Err(error));
             }
         }
         false
@@ -186,7 +237,8 @@ impl Hands {
         self.end(run, job, attempt, result);
     }
 
-    /// Notes how an attempt ended, and in a run that is kept what it left.
+    /// Notes how an attempt ended, and in a run that is kept what it left. From here on nothing
+    /// of an error calls code of the host.
     #[inline]
     fn end(&mut self, run: &ActiveRun, job: u32, attempt: u32, mut result: Result<(), JobError>) {
         let mut output = None;
@@ -196,6 +248,7 @@ impl Hands {
                 Err(error) => result = Err(error),
             }
         }
+        let result = result.map_err(|error| nesting::pass_on(error.written_down()));
         self.ended = Some(Ended { job, attempt, result, output });
     }
 
@@ -219,28 +272,31 @@ impl Hands {
                 discard(future);
                 self.end(run, job, attempt, result);
             }
-            Work::Alarm(mut sleep) => match sleep.as_mut().poll(&mut cx) {
-                Poll::Ready(()) => {
-                    let mut state = run.lock();
-                    state.read_at = run.read_clock();
-                    state.alarm(run, &mut self.errands);
+            Work::Alarm(mut sleep) => {
+                let polled = guard::call(|| sleep.as_mut().poll(&mut cx));
+                if let Ok(Poll::Pending) = polled {
+                    return keep(run, Arc::clone(task), Work::Alarm(sleep), &mut self.errands);
                 }
-                Poll::Pending => {
-                    keep(run, Arc::clone(task), Work::Alarm(sleep), &mut self.errands);
+                discard(sleep);
+                if let Err(panic) = &polled {
+                    run.leave_runtime(&format!("its timer panicked: {panic}"));
                 }
-            },
+                let mut state = run.lock();
+                state.read_at = run.read_clock();
+                state.alarm(run, polled.is_ok(), &mut self.errands);
+            }
             Work::Record { mut appended, until } => {
-                let span = tracing::Span::none();
-                let mut polled = Poll::Pending;
-                let guarded = guard(&span, || polled = appended.as_mut().poll(&mut cx));
-                let result = match (guarded, polled) {
-                    (Ok(()), Poll::Ready(result)) => result,
-                    (Ok(()), Poll::Pending) => {
+                let result = match guard::call(|| appended.as_mut().poll(&mut cx)) {
+                    Ok(Poll::Ready(result)) => result,
+                    Ok(Poll::Pending) => {
                         let work = Work::Record { appended, until };
                         return keep(run, Arc::clone(task), work, &mut self.errands);
                     }
-                    (Err(panicked), _) => Err(StoreError::Unavailable(panicked.into_error())),
+                    Err(panic) => {
+                        Err(StoreError::Unavailable(format!("the store panicked: {panic}").into()))
+                    }
                 };
+                discard(appended);
                 run.lock().recorded(run, until, result, &mut self.errands);
             }
         }
@@ -263,57 +319,111 @@ fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
     } else {
         catch_unwind(AssertUnwindSafe(|| span.in_scope(code)))
     };
-    guarded.map_err(|panic| panicked(&*panic))
+    guarded.map_err(|panic| JobError::panicked(guard::panic_text(panic)))
 }
 
-/// Drops what holds code of users, whose destructors may panic like everything else.
-#[inline]
-pub(super) fn discard<T>(value: T) {
-    // The attempt has its outcome already; a panic has been printed by the host's hook.
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(value)));
-}
+impl Hands {
+    /// Drives the run until there is nothing to do, or others are to have their turn.
+    fn turn(&mut self, run: &Arc<ActiveRun>, cx: &Context<'_>) -> Poll<()> {
+        let mut polled = None;
+        for _ in 0..STEPS_PER_TURN {
+            match self.advance(run, Some(cx.waker())) {
+                Step::Wait => polled = Some(Poll::Pending),
+                Step::Over => polled = Some(Poll::Ready(())),
+                step => self.take(run, step),
+            }
+            if polled.is_some() {
+                break;
+            }
+        }
+        polled.unwrap_or_else(|| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
 
-#[cold]
-fn panicked(panic: &(dyn std::any::Any + Send)) -> JobError {
-    JobError::of_kind(JobErrorKind::Panicked, panic_text(panic))
+    /// Works for a run until there has been nothing to do for a while.
+    fn work(&mut self, run: &Arc<ActiveRun>) {
+        loop {
+            match self.advance(run, None) {
+                Step::Over => break,
+                Step::Wait if !await_bell(run) => break,
+                step => self.take(run, step),
+            }
+        }
+    }
 }
 
 impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { run, hands } = &mut *self;
-        let mut polled = None;
-        for _ in 0..STEPS_PER_TURN {
-            match hands.advance(run, Some(cx.waker())) {
-                Step::Wait => polled = Some(Poll::Pending),
-                Step::Over => polled = Some(Poll::Ready(())),
-                step => hands.take(run, step),
-            }
-            if polled.is_some() {
-                break;
-            }
-        }
+        let Self { run: Some(run), hands } = &mut *self else { return Poll::Ready(()) };
+        let _inside = Inside::polling(run);
+        let polled = guard::call(|| hands.turn(run, cx));
         // The next turn may be on another thread.
         hands.lit = None;
-        polled.unwrap_or_else(|| {
-            cx.waker().wake_by_ref();
-            Poll::Pending
+        polled.unwrap_or_else(|panic| {
+            run.collapse(&panic);
+            Poll::Ready(())
         })
     }
 }
 
-/// Works for a run until there has been nothing to do for a while.
-pub(super) fn work_on_thread(run: &Arc<ActiveRun>) {
-    let Driver { mut hands, .. } = Driver::new(Arc::clone(run), run.thread_role());
-    loop {
-        match hands.advance(run, None) {
-            Step::Over => break,
-            Step::Wait if !await_bell(run) => break,
-            step => hands.take(run, step),
+impl Drop for Driver {
+    fn drop(&mut self) {
+        wake_all(self.hands.displaced.take().into_iter().flatten());
+        // What is dropped with the last hold on a run is the host's: its workflow, its clock.
+        discard(self.run.take());
+    }
+}
+
+impl Future for Background {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(run) = &self.0.run
+            && run.report().is_none()
+        {
+            run.abandon();
         }
     }
-    run.lock().threads.count -= 1;
+}
+
+/// A thread that works for a run beside its driver, from the moment on at which it is asked for.
+pub(super) struct Helper(Option<Arc<ActiveRun>>);
+
+impl Helper {
+    pub(super) fn new(run: Arc<ActiveRun>) -> Self {
+        Self(Some(run))
+    }
+
+    /// Works until there has been nothing to do for a while.
+    pub(super) fn work(mut self) {
+        let Some(run) = self.0.take() else { return };
+        let inside = Inside::helping(&run);
+        if let Err(panic) = guard::call(|| Hands::new(run.thread_role()).work(&run)) {
+            run.collapse(&panic);
+        }
+        drop(inside);
+        run.lock().threads.count -= 1;
+        discard(run);
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Its runtime was shut down before it began.
+        if let Some(run) = self.0.take() {
+            run.start_own_thread();
+        }
+    }
 }
 
 /// Waits for work; false when none came.

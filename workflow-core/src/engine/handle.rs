@@ -29,7 +29,7 @@ impl RunHandle {
     ///
     /// Fails when the run failed or was cancelled; the error holds the report.
     pub fn join(&self) -> Result<Report, RunError> {
-        pollster::block_on(self.0.outcome())
+        super::driver::join(&self.0)
     }
 
     /// Waits until the store has the run, and returns its id: that of an earlier run, if one began

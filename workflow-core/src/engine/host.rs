@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
-use std::task::Waker;
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -12,9 +11,9 @@ use serde_json::Value as Json;
 
 use super::active::ActiveRun;
 use super::backlog::Piece;
-use super::state::{Child, Claim, Errands, State};
+use super::state::{Child, Claim, Errands, State, wake_all};
 use crate::id::RunId;
-use crate::job::{ChildHandle, Host, JobError, NewChild, Printed, Token, Traits};
+use crate::job::{ChildHandle, Host, JobContext, JobError, NewChild, Printed, Token, Traits};
 use crate::run::{CalledJob, ChildName};
 
 impl Host for ActiveRun {
@@ -40,8 +39,10 @@ impl Host for ActiveRun {
 
     fn token(&self, job: u32, attempt: u32) -> Arc<Token> {
         let mut state = self.lock();
-        let asked =
-            !state.scheduler.is_running(job, attempt) || state.scheduler.asked(job).is_some();
+        if !state.scheduler.is_running(job, attempt) {
+            return Arc::new(Token::already_set());
+        }
+        let asked = state.scheduler.asked(job).is_some();
         let token = Arc::clone(state.tokens.entry(job).or_default());
         drop(state);
         if asked {
@@ -85,14 +86,14 @@ impl Host for ActiveRun {
         state.backlog.get_or_insert_default().push(piece, capacity);
         let listeners = std::mem::take(&mut state.listeners);
         drop(state);
-        listeners.into_iter().for_each(Waker::wake);
+        wake_all(listeners);
         if let Some((outer, printed)) = outer {
             outer.show(printed);
         }
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.engine.time.sleep(&self.runtime, duration)
+        self.engine.time.sleep(self.runtime(), duration)
     }
 
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()> {
@@ -118,14 +119,30 @@ impl Host for ActiveRun {
         received.unwrap_or_else(|| oneshot::channel().1)
     }
 
-    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) {
+    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool {
+        let mut kept = false;
         if let Some(run) = self.me.upgrade() {
-            run.change(|state, _| state.keep_value(job, attempt, key, value));
+            run.change(|state, _| kept = state.keep_value(job, attempt, key, value));
         }
+        kept
     }
 
     fn kept_value(&self, key: &str) -> Option<Json> {
         self.lock().kept_value(key)
+    }
+
+    fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError> {
+        self.lock().check_under_way(job, attempt)
+    }
+
+    fn level(&self) -> u32 {
+        self.level
+    }
+
+    fn callers(&self) -> Vec<String> {
+        let mut callers = vec![self.workflow.name().to_string()];
+        callers.extend(self.outer.as_ref().map(JobContext::callers).unwrap_or_default());
+        callers
     }
 
     fn is_kept(&self) -> bool {
@@ -171,17 +188,31 @@ impl Drop for Awake {
 }
 
 impl State {
-    /// A job asks for another. Returns its number, and where its end will be told.
+    /// Whether an attempt is under way, for a context that may have outlived it.
+    fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError> {
+        if self.scheduler.is_running(job, attempt) {
+            return Ok(());
+        }
+        let over = self.scheduler.is_finished() || self.scheduler.is_cancelling();
+        Err(if over { JobError::no_engine() } else { JobError::attempt_over() })
+    }
+
+    /// A job asks for another. Returns its number, none when it is refused, and where its end will
+    /// be told.
     fn ask(
         &mut self,
         parent: u32,
         child: NewChild,
         errands: &mut Errands,
-    ) -> (u32, oneshot::Receiver<Result<(), JobError>>) {
+    ) -> (Option<u32>, oneshot::Receiver<Result<(), JobError>>) {
         let NewChild { call, frame, asked } = child;
         let (end, ended) = oneshot::channel();
         let attempt = frame.parent.attempt;
         let given = given_name(&call);
+        if let Err(over) = self.check_under_way(parent, attempt) {
+            errands.answer(Child { call, frame, end: Some(end) }, Err(over));
+            return (None, ended);
+        }
         let child = Child { call, frame, end: Some(end) };
         let (name, traits, call) = match child.frame.index {
             Some(index) => {
@@ -200,7 +231,7 @@ impl State {
         if let Claim::Recorded(job) = claim {
             self.answer(parent, job, child, traits, errands);
             self.let_new_calls_begin(parent);
-            return (job, ended);
+            return (Some(job), ended);
         }
         let name = match name {
             ChildName::Own(given) => ChildName::Own(self.names.free_name(given)),
@@ -215,7 +246,7 @@ impl State {
         if parked {
             self.hold_call(parent, job);
         }
-        (job, ended)
+        (Some(job), ended)
     }
 }
 

@@ -6,10 +6,12 @@
 mod certainty;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::active::ActiveRun;
+use crate::guard;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
 use certainty::Certainty;
@@ -164,7 +166,7 @@ impl Inner {
 
     fn renew(&self, leases: &[Lease]) {
         let asked = Instant::now();
-        match pollster::block_on(self.store.renew(self.owner, leases)) {
+        match guarded(|| self.store.renew(self.owner, leases)) {
             Ok(lost) => {
                 for lease in lost {
                     self.lose(lease);
@@ -191,7 +193,7 @@ impl Inner {
 
     fn deliver(&self) {
         let heard = self.lock().heard;
-        match pollster::block_on(self.store.inbox(self.owner.id, heard)) {
+        match guarded(|| self.store.inbox(self.owner.id, heard)) {
             Ok(messages) => {
                 for message in messages {
                     let mut watch = self.lock();
@@ -206,4 +208,12 @@ impl Inner {
             Err(error) => tracing::warn!(%error, "messages could not be read"),
         }
     }
+}
+
+/// Asks the store something. A panic of it does not end the thread.
+fn guarded<F: Future<Output = Result<T, StoreError>>, T>(
+    ask: impl FnOnce() -> F,
+) -> Result<T, StoreError> {
+    guard::call(|| pollster::block_on(ask()))
+        .unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.into())))
 }

@@ -17,15 +17,17 @@ use super::active::ActiveRun;
 use super::driver::Driver;
 use super::handle::RunHandle;
 use super::kept::new_run;
+use super::nesting;
 use super::resume::ResumeError;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
+use crate::guard;
 use crate::id::RunId;
 use crate::job::JobContext;
 use crate::run::{InputError, Report, RunError};
 use crate::store::{Begun, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
-use crate::workflow::{Plan, Workflow};
+use crate::workflow::{Plan, PlanError, Workflow};
 
 /// Why a workflow is not to be had.
 pub type LookupError = Box<dyn Error + Send + Sync>;
@@ -83,6 +85,16 @@ pub(super) struct Runnable {
     pub(super) input: Option<Boxed>,
     /// Who asked for the run.
     pub(super) user: Option<Arc<str>>,
+    /// How many runs it is inside of, and itself.
+    pub(super) level: u32,
+}
+
+/// Whether a job that begins the run waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Yes,
+    /// Not that the engine knows.
+    No,
 }
 
 enum Input {
@@ -160,7 +172,7 @@ impl RunRequest {
     /// Fails when there is no such workflow, when its graph cannot run, or when the input does
     /// not fit.
     pub fn start(self) -> Result<RunHandle, RunError> {
-        let run = self.begin(Runtime::current())?;
+        let run = self.begin(Runtime::current(), Waits::No)?;
         run.drive_in_background();
         Ok(RunHandle(run))
     }
@@ -178,8 +190,8 @@ impl RunRequest {
             let run = RunId::random();
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
-        let (what, terms, _) = self.check()?;
-        let mut new = new_run(&engine.0, &what, terms)?;
+        let (what, terms, _) = self.check(Waits::No)?;
+        let mut new = of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?;
         new.owner = None;
         let name = new.workflow.name.clone();
         let run = new.id;
@@ -197,7 +209,7 @@ impl RunRequest {
     ///
     /// Fails when the run cannot begin, fails, or is cancelled; the latter errors hold the report.
     pub fn wait(self) -> Result<Report, RunError> {
-        let run = self.begin(Runtime::for_blocked_thread())?;
+        let run = self.begin(Runtime::for_blocked_thread(), Waits::Yes)?;
         // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
         pollster::block_on(async {
             Driver::new(Arc::clone(&run), Role::Thread).await;
@@ -205,32 +217,51 @@ impl RunRequest {
         })
     }
 
-    fn begin(self, runtime: Runtime) -> Result<Arc<ActiveRun>, RunError> {
+    fn begin(self, runtime: Runtime, waits: Waits) -> Result<Arc<ActiveRun>, RunError> {
         let engine = self.engine.clone();
-        let (what, terms, outer) = self.check()?;
+        let (what, terms, outer) = self.check(waits)?;
         if engine.is_stopping() {
             let workflow = what.workflow.name().to_string();
             return Err(RunError::ShutDown { workflow, run: None });
         }
         let new_run = match engine.0.keeper {
-            Some(_) => Some(new_run(&engine.0, &what, terms)?),
+            Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
             None => None,
         };
         Ok(ActiveRun::new(&engine, runtime, what, new_run, outer))
     }
 
     /// Checks that the run can begin.
-    fn check(self) -> Result<(Runnable, Terms, Option<JobContext>), RunError> {
+    fn check(self, waits: Waits) -> Result<(Runnable, Terms, Option<JobContext>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
-        let input = fit(self.input, &*workflow)
-            .map_err(|error| RunError::Input { workflow: name(), error })?;
-        let plan = workflow
-            .plan(input.as_deref())
-            .map_err(|error| RunError::Plan { workflow: name(), error })?;
+        let level = nesting::level_of(&name, self.outer.as_ref(), waits == Waits::Yes)?;
+        let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
         check_limits(&self.engine, &name, &plan)?;
-        Ok((Runnable { workflow, plan, input, user: self.user }, self.terms, self.outer))
+        Ok((Runnable { workflow, plan, input, user: self.user, level }, self.terms, self.outer))
     }
+}
+
+/// Asks something of a workflow, which may be the host's own.
+fn of_host<T>(
+    workflow: &dyn Workflow,
+    ask: impl FnOnce() -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    guard::call(ask).unwrap_or_else(|panic| {
+        let workflow = guard::call(|| workflow.name().to_string()).unwrap_or_default();
+        Err(RunError::Plan { workflow, error: PlanError::Panicked(panic) })
+    })
+}
+
+/// The input that the workflow takes, and its plan for that.
+fn plan(input: Input, workflow: &dyn Workflow) -> Result<(Option<Boxed>, Arc<Plan>), RunError> {
+    let name = || workflow.name().to_string();
+    let input =
+        fit(input, workflow).map_err(|error| RunError::Input { workflow: name(), error })?;
+    let plan = workflow
+        .plan(input.as_deref())
+        .map_err(|error| RunError::Plan { workflow: name(), error })?;
+    Ok((input, plan))
 }
 
 /// Turns the input that was given into the one that the workflow takes.
@@ -245,6 +276,7 @@ fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputErro
         // An optional input may be left away.
         Input::None => match wanted.read(Json::Null) {
             Ok(value) => Ok(Some(value)),
+            Err(error @ ValueError::Panicked { .. }) => Err(InputError::Shape(error)),
             Err(_) => Err(InputError::Missing { wanted: wanted.name() }),
         },
         Input::Json(json) => {
@@ -306,7 +338,7 @@ impl Future for RunFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Stage::Asked(request) = &mut self.0 {
             let Some(request) = request.take() else { return Poll::Pending };
-            let run = match request.begin(Runtime::current()) {
+            let run = match request.begin(Runtime::current(), Waits::Yes) {
                 Ok(run) => run,
                 Err(error) => return Poll::Ready(Err(error)),
             };

@@ -17,11 +17,12 @@ use super::runtime::Runtime;
 use super::state::{Recorder, State};
 use super::{Engine, LookupError};
 use crate::event::{AFTER_CRASH, Event, EventKind, What};
+use crate::guard;
 use crate::id::RunId;
 use crate::store::{
     HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot,
 };
-use crate::workflow::Workflow;
+use crate::workflow::{PlanError, Workflow};
 
 pub use cancel::Cancellation;
 pub use error::ResumeError;
@@ -211,6 +212,12 @@ fn know(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
     if let Some(crate::event::Blocked::Poisoned { job, deaths }) = &stored.blocked {
         return Err(ResumeError::Poisoned { job: job.clone(), deaths: deaths.clone() });
     }
+    // All of it is code of the host: looking up, reading the input, planning.
+    guard::call(|| find_and_plan(stored, find))
+        .unwrap_or_else(|panic| Err(ResumeError::Plan(PlanError::Panicked(panic))))
+}
+
+fn find_and_plan(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
     let snapshot = &stored.workflow;
     let workflow = find(snapshot).map_err(ResumeError::Lookup)?;
     let input = match (workflow.input(), &stored.input) {
@@ -227,7 +234,7 @@ fn know(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
     let user = stored.user.as_deref().map(Arc::from);
-    Ok(Runnable { workflow, plan, input, user })
+    Ok(Runnable { workflow, plan, input, user, level: 1 })
 }
 
 /// All that is on record of a run.

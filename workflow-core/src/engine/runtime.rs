@@ -38,6 +38,17 @@ impl Runtime {
         }
     }
 
+    /// Whether the caller is in this runtime.
+    pub(super) fn is_current(&self) -> bool {
+        match (self, Self::current()) {
+            #[cfg(feature = "tokio")]
+            (Self::Tokio(this), Self::Tokio(current)) => this.id() == current.id(),
+            (Self::Own, Self::Own) => true,
+            #[cfg(feature = "tokio")]
+            _ => false,
+        }
+    }
+
     /// Whether futures may be polled on several threads.
     pub(super) fn has_threads(&self) -> bool {
         match self {

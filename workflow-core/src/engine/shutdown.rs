@@ -194,12 +194,12 @@ impl ActiveRun {
         if self.is_kept() {
             self.change(|state, _| state.drain());
             let recorded = Box::pin(self.let_go_once_recorded());
-            let patience = self.engine.time.sleep(&self.runtime, RECORD_PATIENCE);
+            let patience = self.engine.time.sleep(self.runtime(), RECORD_PATIENCE);
             if let Either::Right(_) = select(recorded, patience).await {
                 self.lost(StoreError::ShutDown { run: self.id });
             }
         } else {
-            self.change(|state, _| state.stop_at_once());
+            self.change(|state, _| state.stop_at_once(None));
         }
         match self.until_published().await {
             Ok(_) | Err(RunError::Failed(_)) => Stopped::Ended,
@@ -243,7 +243,7 @@ impl ActiveRun {
     }
 
     /// Gives the lease back under which the run was driven.
-    async fn give_back(&self) -> Stopped {
+    pub(super) async fn give_back(&self) -> Stopped {
         let lease = self.lock().recorder.as_ref().and_then(|recorder| recorder.lease());
         let (Some(lease), Some(keeper)) = (lease, &self.engine.keeper) else {
             return Stopped::Ended;
@@ -284,7 +284,7 @@ impl State {
         self.drain();
         if run.engine.stopping.is_over() {
             let run = Arc::clone(run);
-            run.runtime.clone().spawn(async move {
+            run.runtime().clone().spawn(async move {
                 run.stop().await;
             });
         }
@@ -297,11 +297,11 @@ impl State {
         self.scheduler.pause();
     }
 
-    /// Cancels the run. Jobs that always run may begin again.
-    fn stop_at_once(&mut self) {
+    /// Cancels the run, for a reason that its report tells. Jobs that always run may begin again.
+    pub(super) fn stop_at_once(&mut self, reason: Option<&str>) {
         self.shutdown = ShutdownPhase::Stopping;
         self.scheduler.unpause();
-        self.cancel();
+        self.cancel(reason);
     }
 
     /// Wakes who waits for the run to be drained, or recorded.

@@ -2,6 +2,7 @@
 //! nothing here calls code of users: what must is collected in [`Errands`] for after the lock.
 
 mod alarms;
+mod collapse;
 mod condition;
 mod errands;
 mod mail;
@@ -33,7 +34,8 @@ use crate::run::{ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
 use alarms::{Alarms, Alert};
-pub(super) use errands::Errands;
+use errands::HostsOwn;
+pub(super) use errands::{Errands, wake_all};
 pub(super) use mail::Mail;
 pub(super) use recall::{Claim, Recall};
 use record::Held;
@@ -254,7 +256,7 @@ impl State {
         errands: &mut Errands,
     ) -> bool {
         if run.engine.permits.concern(traits) && self.granted.remove(&job).is_none() {
-            if traits.has(Traits::CHILD) && self.lacks_limit(run, job, attempt) {
+            if traits.has(Traits::CHILD) && self.lacks_limit(run, job, attempt, errands) {
                 return false;
             }
             let policy = self.scheduler.policy(job);
@@ -337,13 +339,19 @@ impl State {
     /// Fails a child that names a limit which the engine does not have. Jobs of the graph are
     /// checked before the run begins.
     #[cold]
-    fn lacks_limit(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32) -> bool {
+    fn lacks_limit(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) -> bool {
         let policy = self.scheduler.policy(job);
         let Some(limit) = policy.and_then(|policy| run.engine.permits.missing(policy)) else {
             return false;
         };
         let error = format!("it names the limit `{limit}`, which the engine does not have");
-        self.errors.insert(job, JobError::terminal(error));
+        self.failed_with(job, JobError::terminal(error), errands);
         self.scheduler.ended(job, attempt, End::FailedTerminally);
         true
     }
@@ -461,7 +469,7 @@ impl State {
     pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, errands: &mut Errands) {
         let Ended { job, attempt, result, output } = ended;
         if !self.scheduler.is_running(job, attempt) {
-            return;
+            return errands.hosts.extend(result.err().map(HostsOwn::Error));
         }
         self.close(run, job, errands);
         let departure = match result {
@@ -482,7 +490,7 @@ impl State {
                     self.tell(job, Ok(()), errands);
                 }
             }
-            Err(error) => self.ended_badly(run, job, attempt, error),
+            Err(error) => self.ended_badly(run, job, attempt, error, errands),
         }
     }
 
@@ -496,7 +504,9 @@ impl State {
             errands.drop.push(task);
         }
         if self.scheduler.traits(job).has(Traits::WATCHES) {
-            self.tokens.remove(&job);
+            // Whoever still looks at it was left behind by the attempt.
+            let token = self.tokens.remove(&job);
+            errands.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
             self.graces.remove(&job);
         }
         self.give_back(run, job, errands);
@@ -512,10 +522,19 @@ impl State {
     }
 
     #[cold]
-    fn ended_badly(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, error: JobError) {
+    fn ended_badly(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        error: JobError,
+        errands: &mut Errands,
+    ) {
         let (end, error) = match (self.scheduler.asked(job), error.kind()) {
             (Some(cause), _) => {
-                (End::Cancelled, self.stopped(run, job, cause, Some(error.chain())))
+                let said = error.chain();
+                errands.hosts.push(HostsOwn::Error(error));
+                (End::Cancelled, self.stopped(run, job, cause, Some(said)))
             }
             (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
             (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {
@@ -523,7 +542,7 @@ impl State {
             }
             (None, _) => (End::FailedTerminally, error),
         };
-        self.errors.insert(job, error);
+        self.failed_with(job, error, errands);
         self.scheduler.ended(job, attempt, end);
     }
 

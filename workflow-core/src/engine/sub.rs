@@ -12,11 +12,9 @@ use crate::id::RunId;
 use crate::job::{
     Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Reader, Ref, Scope,
 };
-#[cfg(feature = "yaml")]
-use crate::run::OutputError;
-use crate::run::{Report, Run, RunError};
-use crate::store::{MessageKind, Parent, StoreError, Trigger};
-use crate::value::Type;
+use crate::run::{OutputError, Report, Run, RunError};
+use crate::store::{MessageKind, Parent, Trigger};
+use crate::value::{Type, ValueError};
 use crate::workflow::Workflow;
 
 /// A job that runs a workflow, as a run of its own on the engine of the outer one.
@@ -40,7 +38,7 @@ where
             let input = Reader::<Ref<I>>::read(&reader, &scope)?;
             let report = run_inside(&scope, &engine, workflow, |request| request.input(input));
             let report = report.await?;
-            scope.put(report.output::<O>().map_err(JobError::terminal)?)
+            scope.put(report.output::<O>().map_err(unread)?)
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
@@ -75,6 +73,7 @@ async fn run_inside(
         Err(RunError::ShutDown { .. }) => return Err(shut_down(&context).await),
         Err(error) => return Err(unfit(error)),
     };
+    let inner = run.0.id;
     let ended = match select(pin!(run.0.until_end()), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) if context.is_lost() => return Err(left_alone()),
@@ -90,9 +89,9 @@ async fn run_inside(
         return Err(shut_down(&context).await);
     }
     match ended {
-        // Another engine drives it by now, and this one still drives the outer run.
-        Err(RunError::Store { run, error }) if matches!(*error, StoreError::LeaseLost { .. }) => {
-            follow_inside(&context, engine, run, workflow).await
+        // Another engine drives it by now, or may, and this one still drives the outer run.
+        Err(error) if error.is_left_to_others() => {
+            follow_inside(&context, engine, inner, workflow).await
         }
         ended => Ok(ended?),
     }
@@ -148,7 +147,18 @@ pub(crate) async fn run_nested(
     match report.output_json() {
         Ok(output) => Ok(output),
         Err(OutputError::None { .. }) => Ok(serde_json::Value::Null),
-        Err(error) => Err(JobError::terminal(error)),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+/// Why the output of the inner run is not the output of the job.
+fn unread(error: OutputError) -> JobError {
+    match error {
+        OutputError::Type { error: error @ ValueError::Panicked { .. }, .. }
+        | OutputError::Json { error: error @ ValueError::Panicked { .. }, .. } => {
+            JobError::of_value(error)
+        }
+        error => JobError::terminal(error),
     }
 }
 

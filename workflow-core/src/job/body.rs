@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use super::scope::Slots;
 use super::{JobError, Scope};
+use crate::guard;
 
 /// The future of one attempt.
 pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
@@ -144,6 +145,13 @@ trait Shelf: Send + Sync {
 }
 
 struct ShelfOf<F>(Vec<F>);
+
+/// Bodies own what was given to their calls as values.
+impl<F> Drop for ShelfOf<F> {
+    fn drop(&mut self) {
+        guard::clear(&mut self.0);
+    }
+}
 
 impl<F: Start> Shelf for ShelfOf<F> {
     fn start(

@@ -15,7 +15,7 @@ use super::options::{Condition, JobOptions, TriggerRule, Undo};
 use super::scope::{ChildFrame, ChildInput, Item};
 use super::{Body, BodyKind, Job, JobContext, JobError, Scope, Traits};
 use crate::retry::RetryPolicy;
-use crate::value::{Boxed, Outbox, Type};
+use crate::value::{Boxed, Outbox, Type, ValueError};
 
 /// A call with its types set aside.
 pub(crate) struct RawCall {
@@ -78,7 +78,12 @@ impl RawCall {
         for (input, kind) in inputs.iter().zip(&kinds) {
             if let ChildInput::Item(item) = input {
                 let item = *item as usize;
-                written[item] = kind.write(&*items[item]).ok().or_else(|| text(&*items[item]));
+                written[item] = match kind.write(&*items[item]) {
+                    Err(error @ ValueError::Panicked { .. }) => {
+                        return Err(JobError::of_value(error));
+                    }
+                    written => written.ok().or_else(|| text(&*items[item])),
+                };
             }
         }
         let mut written = written.into_iter().zip(items).map(|(written, item)| {

@@ -15,6 +15,9 @@ use crate::value::{from_json, to_json};
 /// A `#[job]` function that has a parameter of this type receives it; the parameter is no input.
 /// A function that is called outside of a run gets a context that is never cancelled.
 ///
+/// A clone may outlive the attempt, in a task that the job spawned. From the end of the attempt on
+/// it [is cancelled](Self::is_cancelled), and what it asks of the run fails.
+///
 /// ```
 /// use workflow_core::prelude::*;
 ///
@@ -63,13 +66,13 @@ impl AttemptContext for JobContext {
 impl JobContext {
     /// The context of the attempt that the scope belongs to.
     pub fn new(scope: &Scope) -> Self {
-        let host = scope.host();
-        let token = host.as_ref().map(|host| host.token(scope.job, scope.attempt));
-        Self {
-            scope: scope.clone(),
-            host: host.as_ref().map(Arc::downgrade),
-            token: token.unwrap_or_default(),
-        }
+        let host = scope.link().cloned();
+        let token = match host.as_ref().map(Weak::upgrade) {
+            None => Arc::default(),
+            Some(Some(host)) => host.token(scope.job, scope.attempt),
+            Some(None) => Arc::new(Token::already_set()),
+        };
+        Self { scope: scope.clone(), host, token }
     }
 
     /// A context outside of any run, as unit tests want it.
@@ -79,6 +82,42 @@ impl JobContext {
 
     pub(super) fn host(&self) -> Option<Arc<dyn Host>> {
         self.host.as_ref()?.upgrade()
+    }
+
+    /// The run; `None` for a context that never had one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the run has ended and is gone. One that is held by a handle is still there.
+    pub(super) fn reach(&self) -> Result<Option<Arc<dyn Host>>, JobError> {
+        match self.host.as_ref().map(Weak::upgrade) {
+            None => Ok(None),
+            Some(Some(host)) => Ok(Some(host)),
+            Some(None) => Err(JobError::no_engine()),
+        }
+    }
+
+    /// As [`reach`](Self::reach), while the attempt is under way.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the attempt has ended.
+    pub(super) fn reach_under_way(&self) -> Result<Option<Arc<dyn Host>>, JobError> {
+        let host = self.reach()?;
+        if let Some(host) = &host {
+            host.check_under_way(self.scope.job, self.scope.attempt)?;
+        }
+        Ok(host)
+    }
+
+    /// How many runs the job is inside of.
+    pub(crate) fn level(&self) -> u32 {
+        self.host().map_or(0, |host| host.level())
+    }
+
+    /// The names of the workflows that the job is inside of, the innermost first.
+    pub(crate) fn callers(&self) -> Vec<String> {
+        self.host().map(|host| host.callers()).unwrap_or_default()
     }
 
     /// The run's id; `None` outside of a run.
@@ -120,12 +159,13 @@ impl JobContext {
         }
     }
 
-    /// Whether the job has been asked to stop: the run was cancelled, or time is up.
+    /// Whether the job has been asked to stop: the run was cancelled, or time is up. True as well
+    /// once the attempt has ended, for tasks that it left behind.
     pub fn is_cancelled(&self) -> bool {
-        self.token.is_set()
+        self.token.is_set() || self.host.as_ref().is_some_and(|host| host.strong_count() == 0)
     }
 
-    /// Ends when the job is asked to stop.
+    /// Ends when the job is asked to stop, and at the latest with the attempt.
     pub async fn cancelled(&self) {
         self.token.wait().await;
     }
@@ -140,10 +180,11 @@ impl JobContext {
     /// Gives the attempt at least this long to stop, once it is asked to, whatever the engine gives
     /// to others. False when it is too late for that: it has been asked, or given up.
     pub(crate) fn reserve_grace(&self, grace: Duration) -> bool {
-        match self.host() {
-            Some(host) => host.reserve_grace(self.scope.job, self.scope.attempt, grace),
+        match self.reach() {
+            Ok(Some(host)) => host.reserve_grace(self.scope.job, self.scope.attempt, grace),
             // Nobody is there who would give it up.
-            None => true,
+            Ok(None) => true,
+            Err(_) => false,
         }
     }
 
@@ -169,17 +210,17 @@ impl JobContext {
     ///
     /// # Errors
     ///
-    /// Fails when what came is no `T`, and outside of a run.
+    /// Fails when what came is no `T`, outside of a run, and when the attempt has ended.
     pub async fn wait_signal<T: serde::de::DeserializeOwned>(
         &self,
         name: impl Into<String>,
     ) -> Result<T, JobError> {
-        let received = match self.host() {
+        let received = match self.reach_under_way()? {
             Some(host) => host.wait_signal(self.scope.job, self.scope.attempt, name.into()),
             None => return Err(JobError::terminal("signals reach jobs of a run only")),
         };
         let payload = received.await.map_err(|_| JobError::no_engine())?;
-        from_json(payload).map_err(JobError::terminal)
+        from_json(payload).map_err(JobError::of_value)
     }
 
     /// Keeps a value under a key, for jobs that come later in this run. The latest of one key
@@ -187,17 +228,18 @@ impl JobContext {
     ///
     /// # Errors
     ///
-    /// Fails when the value has no JSON form.
+    /// Fails when the value has no JSON form, and when the attempt has ended.
     pub fn keep(
         &self,
         key: impl Into<String>,
         value: impl serde::Serialize,
     ) -> Result<(), JobError> {
-        let value = to_json(&value).map_err(JobError::terminal)?;
-        if let Some(host) = self.host() {
-            host.keep_value(self.scope.job, self.scope.attempt, key.into(), value);
+        let value = to_json(&value).map_err(JobError::of_value)?;
+        let Some(host) = self.reach()? else { return Ok(()) };
+        if host.keep_value(self.scope.job, self.scope.attempt, key.into(), value) {
+            return Ok(());
         }
-        Ok(())
+        host.check_under_way(self.scope.job, self.scope.attempt)
     }
 
     /// The value that a job of this run [kept](Self::keep) under the key; `None` when there is
@@ -205,10 +247,10 @@ impl JobContext {
     ///
     /// # Errors
     ///
-    /// Fails when the value is no `T`.
+    /// Fails when the value is no `T`, and when the attempt has ended.
     pub fn kept<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, JobError> {
-        let value = self.host().and_then(|host| host.kept_value(key));
-        value.map(from_json).transpose().map_err(JobError::terminal)
+        let value = self.reach_under_way()?.and_then(|host| host.kept_value(key));
+        value.map(from_json).transpose().map_err(JobError::of_value)
     }
 
     /// Prints for those who watch the run: they find the text among its
@@ -243,11 +285,13 @@ impl JobContext {
         }
     }
 
-    /// Waits on the engine's clock, which tests can move.
+    /// Waits on the engine's clock, which tests can move. Does not wait once the attempt has
+    /// ended.
     pub async fn sleep(&self, duration: Duration) {
-        match self.host() {
-            Some(host) => host.sleep(duration).await,
-            None => futures_timer::Delay::new(duration).await,
+        match self.reach_under_way() {
+            Ok(Some(host)) => host.sleep(duration).await,
+            Ok(None) => futures_timer::Delay::new(duration).await,
+            Err(_) => {}
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::any::type_name;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
 use super::options::TimeoutKind;
+use crate::guard;
+use crate::value::ValueError;
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -34,7 +36,13 @@ struct Inner {
     kind: JobErrorKind,
     error_type: String,
     source: Source,
+    /// The error and its causes in words, from the end of the attempt on.
+    text: Option<Box<str>>,
 }
+
+/// So many causes of an error are told, and so many bytes of text; the rest is cut off.
+const MOST_CAUSES: usize = 64;
+const LONGEST_TEXT: usize = 64 * 1024;
 
 /// The ways in which an attempt ends badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,7 +79,44 @@ impl JobError {
 
     fn new<E: Into<Source>>(kind: JobErrorKind, error: E) -> Self {
         let error_type = type_name::<E>().to_owned();
-        Self(Box::new(Inner { kind, error_type, source: error.into() }))
+        Self(Box::new(Inner { kind, error_type, source: error.into(), text: None }))
+    }
+
+    /// What an attempt fails with that panicked, with what the panic said.
+    #[cold]
+    pub(crate) fn panicked(panic: String) -> Self {
+        Self::of_kind(JobErrorKind::Panicked, panic)
+    }
+
+    /// What an attempt fails with whose value did not cross the border to JSON.
+    #[cold]
+    pub(crate) fn of_value(error: ValueError) -> Self {
+        let panicked = matches!(error, ValueError::Panicked { .. });
+        let kind = if panicked { JobErrorKind::Panicked } else { JobErrorKind::Terminal };
+        Self::of_kind(kind, error)
+    }
+
+    /// Puts the error into words, once, where its code may be called: from then on nothing that
+    /// is asked of it calls code of the host. An error that cannot be put into words is replaced
+    /// by one that says so and counts as a panic.
+    #[cold]
+    pub(crate) fn written_down(mut self) -> Self {
+        if self.0.text.is_some() {
+            return self;
+        }
+        let source = &*self.0.source;
+        let problem = match guard::call(|| write_chain(source)) {
+            Ok(Ok(text)) => {
+                self.0.text = Some(text.into());
+                return self;
+            }
+            Ok(Err(fmt::Error)) => "its `Display` returned an error".to_owned(),
+            Err(panic) => format!("its `Display` panicked: {panic}"),
+        };
+        let error_type = std::mem::take(&mut self.0.error_type);
+        guard::discard(self);
+        let text = format!("the job failed with an error that cannot be shown: {problem}");
+        Self::panicked(text).with_type(error_type)
     }
 
     /// Gives the error another type name, for `non_retryable_errors` to match.
@@ -116,20 +161,72 @@ impl JobError {
     }
 
     /// The error with its causes, parted by `: `; a cause that its error already spells out is
-    /// left away.
+    /// left away. What exceeds 64 causes or 64 KiB is cut off, and the text ends with `...`.
     pub fn chain(&self) -> String {
-        let mut text = self.0.source.to_string();
-        let mut cause = self.0.source.source();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            if !text.ends_with(&message) {
-                text.push_str(": ");
-                text.push_str(&message);
-            }
-            cause = error.source();
+        match &self.0.text {
+            Some(text) => text.to_string(),
+            None => write_chain(&*self.0.source).unwrap_or_else(|fmt::Error| {
+                format!("an error of type `{}`, which cannot be shown", self.0.error_type)
+            }),
         }
-        text
     }
+}
+
+/// An error with its causes, in words.
+///
+/// # Errors
+///
+/// Fails when the `Display` of one of them does, which `to_string` would answer with a panic.
+fn write_chain(error: &dyn Error) -> Result<String, fmt::Error> {
+    let (mut text, mut whole) = write_bounded(error)?;
+    let mut cause = error.source();
+    for _ in 0..MOST_CAUSES {
+        let Some(error) = cause.filter(|_| whole) else { break };
+        let (message, all) = write_bounded(error)?;
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        whole = all && text.len() <= LONGEST_TEXT;
+        cause = error.source();
+    }
+    if !whole {
+        text.truncate(boundary(&text, LONGEST_TEXT));
+        text.push_str("...");
+    } else if cause.is_some() {
+        text.push_str(": ...");
+    }
+    Ok(text)
+}
+
+/// What an error says, and whether that is all of it.
+fn write_bounded(error: &dyn Error) -> Result<(String, bool), fmt::Error> {
+    let mut bounded = Bounded { text: String::new(), whole: true };
+    match write!(bounded, "{error}") {
+        Err(fmt::Error) if bounded.whole => Err(fmt::Error),
+        _ => Ok((bounded.text, bounded.whole)),
+    }
+}
+
+/// Takes so much text, and then no more.
+struct Bounded {
+    text: String,
+    whole: bool,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = LONGEST_TEXT - self.text.len();
+        self.whole &= more.len() <= room;
+        self.text.push_str(&more[..boundary(more, room)]);
+        if self.whole { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+/// The last place up to `most` where the text can be cut.
+fn boundary(text: &str, most: usize) -> usize {
+    let places = (0..=most.min(text.len())).rev();
+    places.into_iter().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 impl<E: Into<Source>> From<E> for JobError {
@@ -169,6 +266,95 @@ mod tests {
         assert!(error.error_type().ends_with("::Outer"));
         assert!(error.downcast_ref::<Outer>().is_some());
         assert_eq!(error.to_string(), "cannot read the table: invalid digit found in string");
+    }
+
+    /// Names itself as its cause.
+    #[derive(Debug)]
+    struct Loop(&'static str);
+
+    impl fmt::Display for Loop {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Loop {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    /// Each says another number, with a next one behind it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{number}")]
+    struct Numbered {
+        number: usize,
+        source: Option<Box<Self>>,
+    }
+
+    #[derive(Debug)]
+    struct Unspeakable(bool);
+
+    impl fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            assert!(!self.0, "no words");
+            Err(fmt::Error)
+        }
+    }
+
+    impl Error for Unspeakable {}
+
+    #[test]
+    fn a_chain_of_causes_ends() {
+        assert_eq!(JobError::from(Loop("again")).chain(), "again: ...");
+        let numbered = |count: usize| {
+            let deeper = |source, number| Some(Box::new(Numbered { number, source }));
+            (0..count).rev().fold(None, deeper).map(|error| JobError::from(*error))
+        };
+        let text = |count| numbered(count).map(|error| error.chain()).unwrap_or_default();
+        assert_eq!(text(3), "0: 1: 2");
+        assert!(text(65).ends_with("63: 64"), "{}", text(65));
+        assert!(text(66).ends_with("63: 64: ..."), "{}", text(66));
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut_off() {
+        for wide in ["x", "\u{e9}"] {
+            let text = JobError::from(wide.repeat(LONGEST_TEXT + 1)).chain();
+            assert!(text.len() <= LONGEST_TEXT + 3 && text.ends_with(&format!("{wide}...")));
+        }
+        assert_eq!(JobError::from("x".repeat(LONGEST_TEXT)).chain().len(), LONGEST_TEXT);
+    }
+
+    #[test]
+    fn an_error_that_cannot_be_shown_counts_as_a_panic() {
+        let cases = [(false, "its `Display` returned an error"), (true, "panicked: no words")];
+        for (panics, problem) in cases {
+            let error = JobError::terminal(Unspeakable(panics)).written_down();
+            assert_eq!(error.kind(), JobErrorKind::Panicked);
+            assert!(error.error_type().ends_with("::Unspeakable"));
+            assert!(error.chain().ends_with(problem), "{error}");
+        }
+        let shown = JobError::terminal(Unspeakable(false)).to_string();
+        assert!(shown.ends_with("::Unspeakable`, which cannot be shown"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_written_down_is_not_asked_again() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        static SHOWN: AtomicU32 = AtomicU32::new(0);
+
+        #[derive(Debug, thiserror::Error)]
+        #[error("shown {} times", SHOWN.fetch_add(1, Ordering::Relaxed))]
+        struct Counts;
+
+        let error = JobError::from(Counts).written_down().written_down();
+        assert_eq!(
+            (error.chain(), error.to_string()),
+            ("shown 0 times".into(), "shown 0 times".into())
+        );
+        assert_eq!(SHOWN.load(Ordering::Relaxed), 1);
     }
 
     #[test]

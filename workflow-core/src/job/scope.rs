@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use smallvec::SmallVec;
 
 use super::{ChildHandle, JobError, NewChild, Printed, Token};
+use crate::guard;
 use crate::id::RunId;
 use crate::value::{Boxed, Column, Outbox, Type, ValueError};
 
@@ -147,6 +148,21 @@ impl Slots {
     }
 }
 
+/// The columns see to themselves.
+impl Drop for Slots {
+    fn drop(&mut self) {
+        if let Some(input) = self.input.take() {
+            guard::discard(input);
+        }
+    }
+}
+
+impl Drop for Wiring {
+    fn drop(&mut self) {
+        guard::clear(&mut self.constants);
+    }
+}
+
 /// The engine, as far as a body may ask things of it.
 pub(crate) trait Host: Send + Sync {
     /// The engine, for whoever knows its type.
@@ -170,8 +186,19 @@ pub(crate) trait Host: Send + Sync {
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits for a signal.
     fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json>;
-    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json);
+    /// Keeps a value; false when the attempt has ended.
+    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool;
     fn kept_value(&self, key: &str) -> Option<Json>;
+    /// Whether the attempt is under way.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what its context answers when it is not.
+    fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError>;
+    /// How many runs the run is inside of, and itself.
+    fn level(&self) -> u32;
+    /// The names of its workflow and of those that it is inside of, the innermost first.
+    fn callers(&self) -> Vec<String>;
     /// Whether a store keeps the run.
     fn is_kept(&self) -> bool;
     /// Whether another engine drives the run by now, or its store does not keep it any more.
@@ -207,6 +234,14 @@ pub(crate) enum Item {
     Values(Vec<Boxed>),
     /// Something found in the parent.
     Projected { index: usize, project: Project },
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        if let Self::Values(values) = self {
+            guard::clear(values);
+        }
+    }
 }
 
 /// Where a child takes one of its inputs from.
@@ -303,10 +338,15 @@ impl Scope {
     }
 
     pub(crate) fn host(&self) -> Option<Arc<dyn Host>> {
+        self.link()?.upgrade()
+    }
+
+    /// The run, which may have ended and be gone; `None` for a scope without a run around it.
+    pub(super) fn link(&self) -> Option<&Weak<dyn Host>> {
         let mut scope = self;
         loop {
             match &scope.frame {
-                Frame::Graph(slots) => return slots.host.as_ref()?.upgrade(),
+                Frame::Graph(slots) => return slots.host.as_ref(),
                 Frame::Child(frame) => scope = &frame.parent,
             }
         }

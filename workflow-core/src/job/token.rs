@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::guard;
+
 /// Set once; wakes everyone who waits.
 #[derive(Default)]
 pub(crate) struct Token {
@@ -17,10 +19,16 @@ impl Token {
         self.set.load(Ordering::Acquire)
     }
 
+    /// A token of an attempt that has ended.
+    pub(crate) fn already_set() -> Self {
+        Self { set: AtomicBool::new(true), waiting: Mutex::default() }
+    }
+
     pub(crate) fn set(&self) {
         self.set.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut *self.lock());
-        waiting.into_iter().for_each(Waker::wake);
+        let mut waiting = std::mem::take(&mut *self.lock());
+        // An executor whose waker panics keeps no other from being woken.
+        guard::for_each(&mut waiting, |waker| waker.wake_by_ref());
     }
 
     /// Ends when the token is set.

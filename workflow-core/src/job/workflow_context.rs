@@ -68,9 +68,10 @@ impl WorkflowContext {
     /// the function waits for what is left of it.
     pub async fn sleep(&self, duration: Duration) {
         let scope = &self.0.scope;
-        match self.0.host() {
-            Some(host) => host.sleep_durably(scope.job, scope.attempt, duration).await,
-            None => self.0.sleep(duration).await,
+        match self.0.reach_under_way() {
+            Ok(Some(host)) => host.sleep_durably(scope.job, scope.attempt, duration).await,
+            Ok(None) => self.0.sleep(duration).await,
+            Err(_) => {}
         }
     }
 
@@ -88,7 +89,8 @@ impl WorkflowContext {
     ///
     /// # Errors
     ///
-    /// Fails with the job's error when it failed for good.
+    /// Fails with the job's error when it failed for good. Fails without running the job when the
+    /// function's attempt, or the run, has ended: a task that outlives it runs no more jobs.
     pub fn run<I, O, M, F>(
         &self,
         job: F,
@@ -117,7 +119,7 @@ impl WorkflowContext {
         call.raw.check_child()?;
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
-        let host = self.0.host();
+        let host = self.0.reach()?;
         if !outer.is_empty() {
             return Err(JobError::terminal(
                 "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",
@@ -140,6 +142,7 @@ impl WorkflowContext {
                 let child = NewChild { call, frame, asked };
                 Running::Child(host.spawn(self.0.scope.job, vec![child]).pop())
             }
+            // Made by `detached`: a context whose run has ended is refused above.
             None => Running::Detached(Box::pin(async move {
                 call.body.run_detached(Scope::child(frame, 0, 1)).await
             })),
@@ -183,7 +186,8 @@ pub(crate) struct NewChild {
 
 /// Waits for a child; stops it when dropped before its end.
 pub(crate) struct ChildHandle {
-    pub(crate) job: u32,
+    /// None for a job that was refused.
+    pub(crate) job: Option<u32>,
     pub(crate) end: oneshot::Receiver<Result<(), JobError>>,
     pub(crate) host: Weak<dyn Host>,
     pub(crate) ended: bool,
@@ -203,16 +207,22 @@ impl Future for ChildHandle {
 impl Drop for ChildHandle {
     fn drop(&mut self) {
         if !self.ended
-            && let Some(host) = self.host.upgrade()
+            && let Some((job, host)) = self.job.zip(self.host.upgrade())
         {
-            host.abandon(self.job);
+            host.abandon(job);
         }
     }
 }
 
 impl JobError {
     #[cold]
-    pub(super) fn no_engine() -> Self {
+    pub(crate) fn no_engine() -> Self {
         Self::of_kind(JobErrorKind::Cancelled, "the run ended before the job did")
+    }
+
+    /// What a context answers whose attempt has ended, while the run goes on.
+    #[cold]
+    pub(crate) fn attempt_over() -> Self {
+        Self::of_kind(JobErrorKind::Cancelled, "the attempt that asks for it has ended")
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::job::brief;
 use super::{Facts, JobLegend, JobNames, JobReport, OutputError, Status};
-use crate::event::{Event, Log, What, format_time};
+use crate::event::{Detail, Entry, Event, Failure, Log, What, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
 use crate::job::Slots;
@@ -79,10 +79,26 @@ impl Report {
         self.0.log.entries.last().map_or(Duration::ZERO, |last| Duration::from_nanos(last.at))
     }
 
-    /// Why the run failed, in words.
+    /// Why the run failed, in words; or why it was cancelled, when nobody asked for that.
     pub fn reason(&self) -> Option<String> {
-        let last = self.0.log.entries.len().checked_sub(1)?;
-        (self.0.log.entries[last].what() == What::RunFailed).then(|| self.0.log.reason(last))
+        let log = &self.0.log;
+        let last = log.entries.len().checked_sub(1)?;
+        match log.entries[last].what() {
+            What::RunFailed => Some(log.reason(last)),
+            What::RunCancelled => {
+                let asked = |entry: &Entry| entry.what() == What::CancelRequested;
+                match log.detail(log.entries.iter().rposition(asked)?)? {
+                    Detail::Reason(reason) => Some(reason.clone()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// What attempts failed with.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        (0..self.0.log.entries.len()).filter_map(|index| self.0.log.failure(index))
     }
 
     /// How far the run came, in words: `3 of 5 jobs completed`.
@@ -178,13 +194,14 @@ impl Report {
     /// types and the place in the JSON.
     pub fn output<T: serde::de::DeserializeOwned + 'static>(&self) -> Result<T, OutputError> {
         let (value, kind) = self.raw_output()?;
-        if let Some(copy) = kind.is::<T>().then(|| kind.duplicate(value)).flatten()
-            && let Ok(copy) = copy.downcast::<T>()
-        {
-            return Ok(*copy);
-        }
         let (workflow, found) = (|| self.workflow().to_owned(), kind.name());
-        kind.write(value).and_then(crate::value::from_json).map_err(|error| match error {
+        let copy = if kind.is::<T>() { kind.duplicate(value) } else { Ok(None) };
+        let read = match copy.map(|copy| copy.map(|copy| copy.downcast::<T>())) {
+            Ok(Some(Ok(copy))) => return Ok(*copy),
+            Ok(_) => kind.write(value).and_then(crate::value::from_json),
+            Err(panicked) => Err(panicked),
+        };
+        read.map_err(|error| match error {
             ValueError::Opaque { .. } if kind.is::<T>() => {
                 OutputError::NoCopy { workflow: workflow(), found }
             }

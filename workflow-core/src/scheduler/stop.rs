@@ -34,6 +34,26 @@ impl Scheduler {
         self.skip_unstarted(SkipReason::Cancelled);
     }
 
+    /// Ends everything without another effect, and returns the attempts that are under way. For
+    /// a run of which nothing can be asked any more.
+    pub(crate) fn abort(&mut self) -> Vec<(u32, u32)> {
+        self.mode = Mode::Finished;
+        self.effects.clear();
+        self.ready.clear();
+        (self.open, self.running) = (0, 0);
+        let mut under_way = Vec::new();
+        for job in 0..self.cells.len() as u32 {
+            let phase = self.phase(job);
+            if phase == Phase::Running {
+                under_way.push((job, self.clockwork.attempt(job)));
+            }
+            if matches!(phase, Phase::Waiting | Phase::Ready | Phase::Running | Phase::Backoff) {
+                self.cells[job as usize].set_phase(Phase::Cancelled);
+            }
+        }
+        under_way
+    }
+
     /// Skips what is ready. What waits is skipped when that which it waits for has ended.
     fn skip_unstarted(&mut self, reason: SkipReason) {
         self.ready.clear();

@@ -32,6 +32,16 @@ pub enum StoreError {
         /// The run's id.
         run: RunId,
     },
+    /// The runtime that drove the run was shut down before its end. The engine has stopped it and
+    /// gives its lease back.
+    #[error(
+        "the runtime that drove run {run} was shut down; the run is saved, and `Engine::recover` \
+         or `Engine::serve` goes on with it"
+    )]
+    Abandoned {
+        /// The run's id.
+        run: RunId,
+    },
     /// There is no such run.
     #[error("the store has no run {run}")]
     NoRun {

@@ -1,11 +1,13 @@
 //! Where values are kept: slots that are read in place, and places that are moved out of.
 
 use std::any::Any;
+use std::mem::needs_drop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
 use super::slot::Slot;
+use crate::guard;
 
 /// Write-once slots for values of one type.
 pub(crate) struct Column<T>(SmallVec<[Slot<T>; 4]>);
@@ -27,6 +29,16 @@ impl<T> Column<T> {
     pub(crate) fn set(&self, row: usize, value: T) {
         if let Some(slot) = self.0.get(row) {
             let _first_wins = slot.set(value);
+        }
+    }
+}
+
+/// A value whose destructor panics keeps no other from its own, and does not unwind into whoever
+/// happens to hold the run last.
+impl<T> Drop for Column<T> {
+    fn drop(&mut self) {
+        if const { needs_drop::<T>() } {
+            guard::for_each(&mut self.0, Slot::clear);
         }
     }
 }
@@ -62,5 +74,15 @@ impl<T> Outbox<T> {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Option<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As for a [`Column`].
+impl<T> Drop for Outbox<T> {
+    fn drop(&mut self) {
+        if const { needs_drop::<T>() } {
+            let values = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+            guard::for_each(values, |value| drop(value.take()));
+        }
     }
 }

@@ -85,12 +85,22 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T> Drop for Slot<T> {
-    fn drop(&mut self) {
+impl<T> Slot<T> {
+    /// Drops the value, if there is one.
+    pub(crate) fn clear(&mut self) {
         if self.get().is_some() {
-            // SAFETY: the value is there, and `&mut self` says that nobody else reads it.
+            // First of all, so that a destructor that panics is not called again.
+            self.state.store(EMPTY, Ordering::Relaxed);
+            // SAFETY: the value is there, `&mut self` says that nobody else reads it, and from now
+            // on the slot counts as empty.
             self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
         }
+    }
+}
+
+impl<T> Drop for Slot<T> {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -111,6 +121,18 @@ mod tests {
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (2, 1));
         drop(slot);
         assert_eq!(Arc::strong_count(&first), 1);
+    }
+
+    #[test]
+    fn a_value_that_is_cleared_is_dropped_once() {
+        let value = Arc::new(1);
+        let mut slot = Slot::new();
+        assert!(slot.set(Arc::clone(&value)));
+        slot.clear();
+        assert!(slot.get().is_none());
+        assert_eq!(Arc::strong_count(&value), 1);
+        drop(slot);
+        assert_eq!(Arc::strong_count(&value), 1);
     }
 
     #[test]

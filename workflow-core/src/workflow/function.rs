@@ -1,11 +1,11 @@
 //! Functions that draw graphs, as workflows.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use super::{Flow, Plan, PlanError, Workflow};
 use crate::definition::Metadata;
+use crate::guard;
 use crate::id::{NameError, WorkflowName};
 use crate::job::{Handle, JobError};
 use crate::value::Type;
@@ -102,17 +102,14 @@ impl FunctionWorkflow {
 
 fn draw_plan(draw: impl FnOnce(&mut Flow) -> Result<(), JobError>) -> Result<Arc<Plan>, PlanError> {
     let mut flow = Flow::new();
-    catch_unwind(AssertUnwindSafe(|| draw(&mut flow)))
-        .map_err(|panic| PlanError::Panicked(panic_text(&*panic)))?
-        .map_err(PlanError::Draw)?;
-    flow.plan().map(Arc::new)
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
+    let error = match guard::call(|| draw(&mut flow)) {
+        Ok(Ok(())) => return flow.plan().map(Arc::new),
+        Ok(Err(error)) => PlanError::Draw(error.written_down()),
+        Err(panic) => PlanError::Panicked(panic),
+    };
+    // What was drawn so far owns values of the host.
+    guard::discard(flow);
+    Err(error)
 }
 
 impl Workflow for FunctionWorkflow {

@@ -1,10 +1,12 @@
 //! One suite of scenarios, run under every executor: tokio with many threads and with one, smol,
 //! no runtime but `block_on`, and a plain thread that waits.
 
+mod abandoned;
 #[path = "../support/broken_store.rs"]
 mod broken_store;
 mod fanout;
 mod flows;
+mod hostile;
 mod limits;
 mod ordering;
 mod printing;
@@ -113,6 +115,29 @@ executors! {
     shutdown::a_run_without_a_store_is_cancelled_and_cleans_up,
     shutdown::an_engine_that_is_shut_down_takes_no_runs,
     shutdown::a_run_that_is_awaited_is_stopped_where_it_is_driven,
+    hostile::an_error_that_cannot_be_shown_is_a_panic,
+    hostile::an_error_without_end_is_cut_off,
+    hostile::an_error_that_cannot_be_shown_is_retried,
+    hostile::a_payload_that_panics_does_no_harm,
+    hostile::an_error_that_panics_when_dropped_does_no_harm,
+    hostile::outputs_that_panic_when_dropped_do_no_harm,
+    hostile::inputs_that_panic_when_dropped_do_no_harm,
+    hostile::an_output_that_panics_when_written_fails_its_job,
+    hostile::an_input_that_panics_is_refused,
+    hostile::a_value_that_panics_when_cloned_fails_who_takes_it,
+    hostile::a_condition_that_panics_fails_its_job,
+    hostile::a_future_that_panics_when_dropped_is_cancelled,
+    hostile::a_workflow_that_panics_is_refused,
+    hostile::a_waker_that_panics_does_no_harm,
+    hostile::a_clock_that_panics_fails_the_run,
+    hostile::a_sleep_that_panics_is_replaced,
+    abandoned::a_context_that_outlives_its_run_runs_nothing,
+    abandoned::a_context_that_outlives_its_attempt_runs_nothing,
+    abandoned::a_detached_context_runs_jobs,
+    abandoned::workflows_that_call_each_other_without_end_fail,
+    abandoned::a_run_that_awaits_itself_fails,
+    abandoned::a_deep_chain_is_cancelled_at_once,
+    abandoned::jobs_may_join_runs_that_they_start,
 }
 
 #[test]

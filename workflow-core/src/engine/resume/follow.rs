@@ -31,9 +31,8 @@ impl Engine {
         loop {
             if let Some(active) = self.find_or_take(run, &find).await? {
                 match active.until_end().await {
-                    // Another engine drives it by now.
-                    Err(RunError::Store { error, .. })
-                        if matches!(*error, StoreError::LeaseLost { .. }) => {}
+                    // Another engine drives it by now, or may.
+                    Err(error) if error.is_left_to_others() => {}
                     ended => return ended,
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ActiveRun, Errands, State};
+use crate::engine::runtime::Runtime;
 use crate::engine::task::{Task, Work};
 use crate::scheduler::Timer;
 
@@ -14,6 +15,8 @@ pub(super) struct Alarms {
     deadlines: BinaryHeap<Reverse<(Duration, u64, Alert)>>,
     count: u64,
     next: Option<(Duration, Arc<Task>)>,
+    /// The clock's own sleep has panicked: the library's timer is waited for instead.
+    broken: bool,
 }
 
 /// What a deadline is for.
@@ -60,7 +63,11 @@ impl State {
             return;
         }
         let wait = at.saturating_sub(run.engine.time.now());
-        let sleep = run.engine.time.sleep(&run.runtime, wait);
+        let sleep = if self.alarms.broken {
+            Runtime::Own.sleep(wait)
+        } else {
+            run.engine.time.sleep(run.runtime(), wait)
+        };
         let task = Task::queued(Arc::downgrade(run), Work::Alarm(sleep));
         self.woken.push_back(Arc::clone(&task));
         if let Some((_, earlier)) = self.alarms.next.replace((*at, task)) {
@@ -68,9 +75,15 @@ impl State {
         }
     }
 
-    /// The timer went off: tells whoever is due.
-    pub(in crate::engine) fn alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+    /// The timer went off, or was of no use: tells whoever is due.
+    pub(in crate::engine) fn alarm(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        of_use: bool,
+        errands: &mut Errands,
+    ) {
         self.alarms.next = None;
+        self.alarms.broken |= !of_use;
         let now = run.engine.time.now();
         while let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() {
             if *at > now {
@@ -80,6 +93,12 @@ impl State {
                 self.due(run, alert, errands);
             }
         }
+        self.set_alarm(run, errands);
+    }
+
+    /// Waits anew for the earliest deadline, on the timers that are there by now.
+    pub(in crate::engine) fn reset_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+        errands.drop.extend(self.alarms.next.take().map(|(_, task)| task));
         self.set_alarm(run, errands);
     }
 

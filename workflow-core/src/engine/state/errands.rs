@@ -6,12 +6,23 @@ use std::task::Waker;
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
+use super::recall::restore;
 use super::{ActiveRun, Child, Task, Token};
-use crate::engine::driver::discard;
 use crate::engine::permits::Grant;
+use crate::guard::{self, discard};
 use crate::job::JobError;
 
 type ChildEnd = Result<(), JobError>;
+
+/// What is the host's, so that nothing is done with it under the lock.
+pub(super) enum HostsOwn {
+    /// A job that was started by another, and of which nothing is wanted any more.
+    Child(Child),
+    /// An error that has been told, or that nobody asks for.
+    Error(JobError),
+    /// A job that is asked for again, and what is on record of its output.
+    Recorded(Child, Option<Arc<Json>>),
+}
 
 #[derive(Default)]
 pub(in crate::engine) struct Errands {
@@ -20,7 +31,8 @@ pub(in crate::engine) struct Errands {
     pub(super) stop: Vec<Arc<Token>>,
     /// Tasks whose futures are to be dropped.
     pub(in crate::engine) drop: Vec<Arc<Task>>,
-    pub(super) forget: Vec<Child>,
+    /// What holds values or errors of the host, to be dropped or read.
+    pub(super) hosts: Vec<HostsOwn>,
     /// Who waits for a child, and how it ended.
     pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
     /// Who waits for a signal, and what came with it.
@@ -43,7 +55,7 @@ impl Errands {
         self.wake.is_empty()
             && self.stop.is_empty()
             && self.drop.is_empty()
-            && self.forget.is_empty()
+            && self.hosts.is_empty()
             && self.tell.is_empty()
             && self.signal.is_empty()
             && self.hang_up.is_empty()
@@ -53,36 +65,70 @@ impl Errands {
             && !self.finished
     }
 
+    /// Tells whoever asked for a job what became of it, which has been decided already.
+    pub(in crate::engine) fn answer(&mut self, mut child: Child, result: ChildEnd) {
+        self.tell.extend(child.end.take().map(|end| (end, result)));
+        self.hosts.push(HostsOwn::Child(child));
+    }
+
     /// Runs them. The run must not be locked.
+    ///
+    /// Wakers and destructors are the host's: one that panics keeps nothing else from being done.
     #[cold]
     pub(in crate::engine) fn run(&mut self, run: &Arc<ActiveRun>) {
         for task in self.drop.drain(..) {
             let work = task.lock().take();
             discard(work);
         }
-        self.forget.drain(..).for_each(discard);
+        for own in self.hosts.drain(..) {
+            match own {
+                HostsOwn::Child(child) => discard(child),
+                HostsOwn::Error(error) => discard(error),
+                HostsOwn::Recorded(mut child, output) => {
+                    let result = restore(&child, output);
+                    self.tell.extend(child.end.take().map(|end| (end, result)));
+                    discard(child);
+                }
+            }
+        }
         if std::mem::take(&mut self.finished) {
             run.publish();
         }
-        self.stop.drain(..).for_each(|token| token.set());
+        for token in self.stop.drain(..) {
+            token.set();
+        }
         for (waiter, result) in self.tell.drain(..) {
             // Whoever does not wait any more has dropped the other end.
-            let _ = waiter.send(result);
+            discard_after(|| waiter.send(result));
         }
         for (receiver, payload) in self.signal.drain(..) {
             // As above; the signal is on record as received by that attempt.
-            let _ = receiver.send(payload);
+            discard_after(|| receiver.send(payload));
         }
-        self.hang_up.clear();
+        self.hang_up.drain(..).for_each(discard);
         if std::mem::take(&mut self.ring) {
             run.bell.notify_one();
         }
         for _ in 0..std::mem::take(&mut self.threads) {
             run.start_thread();
         }
-        self.wake.drain(..).for_each(Waker::wake);
+        wake_all(self.wake.drain(..));
         for (other, job) in std::mem::take(&mut self.grants) {
             other.granted(job);
         }
+    }
+}
+
+/// Wakes everyone, whatever an executor does that panics.
+pub(in crate::engine) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        discard_after(|| waker.wake());
+    }
+}
+
+/// Does something that calls wakers, and drops what comes of it.
+fn discard_after<T>(act: impl FnOnce() -> T) {
+    if let Ok(left) = guard::call(act) {
+        discard(left);
     }
 }

@@ -164,18 +164,20 @@ impl State {
         }
     }
 
-    /// Keeps a value under a key.
+    /// Keeps a value under a key; false when the attempt has ended.
     pub(in crate::engine) fn keep_value(
         &mut self,
         job: u32,
         attempt: u32,
         key: String,
         value: Json,
-    ) {
-        if self.scheduler.is_running(job, attempt) {
+    ) -> bool {
+        let running = self.scheduler.is_running(job, attempt);
+        if running {
             self.mail().values.insert(key.clone(), value.clone());
             self.note_with(What::ValueKept, job, attempt, Detail::Kept { key, value });
         }
+        running
     }
 
     /// The value that was kept under a key.

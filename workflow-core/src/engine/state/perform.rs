@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 
 use super::{
     ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Entry, Errands,
-    Failure, Held, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits, What,
+    Failure, Held, HostsOwn, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits,
+    What,
 };
 
 impl State {
@@ -21,15 +22,16 @@ impl State {
             Effect::Retry { job, attempt, delay } => {
                 self.facts.remove(&job);
                 if let Some(error) = self.errors.remove(&job) {
-                    let error = Failure::from(&error);
-                    let detail = Detail::Error { error, retry_in: Some(delay) };
+                    let failure = Failure::from(&error);
+                    errands.hosts.push(HostsOwn::Error(error));
+                    let detail = Detail::Error { error: failure, retry_in: Some(delay) };
                     self.note_with(What::AttemptFailed, job, attempt, detail);
                 }
             }
             Effect::Expire { job } => {
                 let cause = Cause::TimedOut(TimeoutKind::ScheduleToClose);
                 let error = self.stopped(run, job, cause, None);
-                self.errors.insert(job, error);
+                self.failed_with(job, error, errands);
             }
             Effect::Fail { job, attempt } => {
                 self.note_bad_end(What::JobFailed, job, attempt, errands);
@@ -59,14 +61,22 @@ impl State {
     }
 
     pub(super) fn tell(&mut self, job: u32, result: Result<(), JobError>, errands: &mut Errands) {
+        let mut untold = Some(result);
         if let Some(mut child) = self.children.remove(&job) {
-            if let Some(end) = child.end.take()
+            if let Some((end, result)) = child.end.take().zip(untold.take())
                 && let Some(Held::Tell(end, result)) = self.hold(Held::Tell(end, result))
             {
                 errands.tell.push((end, result));
             }
-            errands.forget.push(child);
+            errands.hosts.push(HostsOwn::Child(child));
         }
+        errands.hosts.extend(untold.and_then(Result::err).map(HostsOwn::Error));
+    }
+
+    /// Keeps what an attempt failed with until the scheduler has decided what follows.
+    pub(super) fn failed_with(&mut self, job: u32, error: JobError, errands: &mut Errands) {
+        let earlier = self.errors.insert(job, error);
+        errands.hosts.extend(earlier.map(HostsOwn::Error));
     }
 
     /// Starts what takes the work of a job back.

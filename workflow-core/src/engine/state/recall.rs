@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Child, Errands, JobError, State, Task, Traits, Work};
+use super::{ActiveRun, Child, Errands, HostsOwn, JobError, State, Task, Traits, Work};
 use crate::event::Failure;
 use crate::rare::Rare;
 use crate::run::{CalledJob, ChildName};
 use crate::scheduler::{End, Recorded};
-use crate::value::Type;
+use crate::value::{Type, ValueError};
 
 /// What is on record, until it is asked for.
 #[derive(Default)]
@@ -129,7 +129,9 @@ impl State {
         let past = self.recall.as_mut().and_then(|recall| recall.pasts.remove(&number));
         let Past { recorded, output, error } = past.unwrap_or_default();
         let result = match recorded {
-            Some(Recorded::Completed) => restore(&child, output),
+            Some(Recorded::Completed) => {
+                return errands.hosts.push(HostsOwn::Recorded(child, output));
+            }
             Some(Recorded::Failed { .. }) => Err(error.map_or_else(lost, JobError::from)),
             Some(Recorded::Cancelled { .. } | Recorded::Skipped) => Err(lost()),
             Some(Recorded::Started { .. } | Recorded::Retried { .. }) | None => {
@@ -143,9 +145,7 @@ impl State {
                 return;
             }
         };
-        if let Some(end) = child.end {
-            errands.tell.push((end, result));
-        }
+        errands.answer(child, result);
     }
 
     /// Lets calls begin that are not on record, once everything on record was asked for.
@@ -215,7 +215,7 @@ impl State {
         if let Some(error) = self.departure(job, attempt) {
             run.slots.fence(job, attempt);
             self.close(run, job, errands);
-            self.errors.insert(job, error);
+            self.failed_with(job, error, errands);
             self.scheduler.ended(job, attempt, End::FailedTerminally);
         }
     }
@@ -231,10 +231,13 @@ impl State {
 }
 
 /// Leaves what a job had left for the one that asks for it.
-fn restore(child: &Child, output: Option<Arc<Json>>) -> Result<(), JobError> {
+pub(super) fn restore(child: &Child, output: Option<Arc<Json>>) -> Result<(), JobError> {
     let (kind, frame): (Type, _) = (child.call.output, &child.frame);
     let output = output.map_or(Json::Null, |output| (*output).clone());
     let value = kind.read(output).map_err(|error| {
+        if let ValueError::Panicked { .. } = error {
+            return JobError::of_value(error);
+        }
         let error = format!("the definition changed: what is on record no longer fits: {error}");
         JobError::terminal(error).with_type("DefinitionChanged")
     })?;

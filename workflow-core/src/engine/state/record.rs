@@ -8,7 +8,9 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Cause, Errands, JobError, JobErrorKind, Keeper, State, Task, Work};
+use super::{
+    ActiveRun, Cause, Errands, HostsOwn, JobError, JobErrorKind, Keeper, State, Task, Work,
+};
 use crate::event::Event;
 use crate::rare::Rare;
 use crate::store::{Begun, Lease, NewRun, Store, StoreError};
@@ -222,7 +224,10 @@ impl State {
             match held {
                 // Those of a run that is lost are refused when their turn comes.
                 Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
-                Held::Tell(waiter, _) if lost => errands.tell.push((waiter, Err(gone()))),
+                Held::Tell(waiter, result) if lost => {
+                    errands.hosts.extend(result.err().map(HostsOwn::Error));
+                    errands.tell.push((waiter, Err(gone())));
+                }
                 Held::Signal(receiver, _) if lost => errands.hang_up.push(receiver),
                 Held::Tell(waiter, result) => errands.tell.push((waiter, result)),
                 Held::Signal(receiver, payload) => errands.signal.push((receiver, payload)),
@@ -274,7 +279,7 @@ fn offer(
                 settled => return settled,
             }
             let waited = wait.min(patience);
-            run.engine.time.sleep(&run.runtime, waited).await;
+            run.engine.time.sleep(run.runtime(), waited).await;
             patience -= waited;
             wait = LONGEST_WAIT.min(wait * 2);
         }

@@ -94,7 +94,7 @@ impl State {
         run.slots.fence(job, attempt);
         self.close(run, job, errands);
         let error = self.stopped(run, job, cause, said);
-        self.errors.insert(job, error);
+        self.failed_with(job, error, errands);
         self.scheduler.ended(job, attempt, End::Cancelled);
     }
 

@@ -1,0 +1,106 @@
+//! Runs whose driver is gone before their end: with the runtime that polled it, or by a panic.
+//!
+//! Nobody would wake their waiters, and their permits would be held for ever. So each is brought
+//! to an end, in a way that does not need what is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::active::ActiveRun;
+use super::driver::{Background, Helper};
+use super::runtime::Runtime;
+use super::shutdown::Stopped;
+use super::state::Errands;
+use crate::run::RunError;
+use crate::store::StoreError;
+
+/// What became of the runtime that a run began on.
+#[derive(Default)]
+pub(super) struct Left {
+    /// The run does without it.
+    runtime: AtomicBool,
+    /// It has dropped the run's driver.
+    driver: AtomicBool,
+}
+
+static OWN: Runtime = Runtime::Own;
+
+/// Why a run is cancelled that no store keeps.
+const SHUT_DOWN: &str = "the runtime that drove it was shut down";
+
+impl ActiveRun {
+    /// Where tasks, blocking functions and timers of the run go.
+    pub(super) fn runtime(&self) -> &Runtime {
+        if self.left.runtime.load(Ordering::Relaxed) { &OWN } else { &self.runtime }
+    }
+
+    /// From now on the run uses threads and timers of the library.
+    #[cold]
+    pub(super) fn leave_runtime(&self, why: &str) {
+        if !self.left.runtime.swap(true, Ordering::Relaxed) {
+            tracing::warn!(parent: &self.span, "the run leaves its runtime: {why}");
+        }
+    }
+
+    /// The driver was dropped before the end of the run. On threads of the library, the run is
+    /// driven on as one that was cancelled; its permits become free, and whoever waits for it is
+    /// told.
+    ///
+    /// A run that a store keeps is not cancelled: it stops as one that is lost does, nothing more
+    /// is recorded, and its lease is given back, so that an engine can go on with it at once.
+    #[cold]
+    pub(super) fn abandon(self: &Arc<Self>) {
+        self.leave_runtime(SHUT_DOWN);
+        if self.left.driver.swap(true, Ordering::Relaxed) {
+            return self.collapse("its driver was dropped twice");
+        }
+        self.change(|state, errands| {
+            if state.recorder.is_some() {
+                state.lost(StoreError::Abandoned { run: self.id });
+                state.release(errands);
+            } else {
+                state.stop_at_once(Some(SHUT_DOWN));
+            }
+            state.reset_alarm(self, errands);
+        });
+        let run = Arc::clone(self);
+        self.runtime().spawn(async move {
+            Background::new(Arc::clone(&run)).await;
+            if let Err(RunError::Abandoned { .. }) = run.until_end().await
+                && let Stopped::Held(error) = run.give_back().await
+            {
+                tracing::warn!(parent: &run.span, %error, "the run's lease was not given back");
+            }
+        });
+    }
+
+    /// A thread that was asked for was dropped before it began; a thread of the library takes its
+    /// place.
+    #[cold]
+    pub(super) fn start_own_thread(self: &Arc<Self>) {
+        self.leave_runtime("its threads are gone");
+        if self.report().is_some() {
+            self.lock().threads.count -= 1;
+            return;
+        }
+        let run = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("workflow-job".to_owned());
+        if thread.spawn(move || Helper::new(run).work()).is_err() {
+            tracing::warn!(parent: &self.span, "no thread could be started; jobs wait for one");
+            self.lock().threads.count -= 1;
+        }
+    }
+
+    /// Something panicked that is trusted not to: a clock, a subscriber of `tracing`, the engine.
+    /// The run fails, whatever state it is in.
+    #[cold]
+    pub(super) fn collapse(self: &Arc<Self>, panic: &str) {
+        let mut errands = Errands::default();
+        let mut state = self.lock();
+        if !state.published {
+            state.collapse(self, panic, &mut errands);
+        }
+        drop(state);
+        errands.run(self);
+    }
+}
