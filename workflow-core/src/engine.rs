@@ -3,6 +3,14 @@
 //! Jobs are polled where the run is driven, in place; only those that wait become tasks.
 //! Functions that block, and work that piles up behind a slow job, go to threads of the runtime
 //! in use. Knows nothing of the registry.
+//!
+//! # Code of the host
+//!
+//! Is called outside of the run's lock and behind [`guard`](crate::guard): bodies, conditions and
+//! futures by the driver, which also puts errors into words; wakers and destructors by the errands;
+//! JSON by `value`; planning by requests and recovery. Trusted are clocks, `Workflow::name`, clones
+//! of wakers and subscribers of `tracing`: a panic of these fails the run. The whole list, with what
+//! follows from each, is in `docs/decisions/0019-code-of-the-host.md`.
 
 mod abandoned;
 mod active;

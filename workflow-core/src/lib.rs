@@ -104,7 +104,7 @@ pub use store::{
     Begun, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent,
     Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
 };
-pub use value::{Type, ValueError};
+pub use value::{Type, ValueError, ValueOperation};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};
 pub use workflow_macros::{job, register_workflow};
 

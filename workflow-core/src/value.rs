@@ -66,15 +66,37 @@ pub enum ValueError {
         type_name: &'static str,
     },
     /// The type's own code panicked.
-    #[error("`{}` panicked while it was {action}: {message}", short(type_name))]
+    #[error("`{}` panicked while it was {operation}: {message}", short(type_name))]
     Panicked {
         /// The Rust type of the value.
         type_name: &'static str,
-        /// What was done with it: "read from JSON", "written as JSON", or "cloned".
-        action: &'static str,
+        /// What was done with it.
+        operation: ValueOperation,
         /// What the panic said.
         message: String,
     },
+}
+
+/// What is done with a value by code of its own type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueOperation {
+    /// It is read from JSON.
+    Read,
+    /// It is written as JSON.
+    Write,
+    /// It is cloned.
+    Clone,
+}
+
+impl fmt::Display for ValueOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read from JSON",
+            Self::Write => "written as JSON",
+            Self::Clone => "cloned",
+        })
+    }
 }
 
 /// A type's name without the paths of modules: `Vec<String>`.
@@ -315,8 +337,11 @@ impl Type {
     /// Fails when the value's `Clone` panics.
     pub(crate) fn duplicate(&self, value: &dyn Any) -> Result<Option<Boxed>, ValueError> {
         let Some(skill) = self.clone else { return Ok(None) };
-        let panicked =
-            |message| ValueError::Panicked { type_name: self.name(), action: "cloned", message };
+        let panicked = |message| ValueError::Panicked {
+            type_name: self.name(),
+            operation: ValueOperation::Clone,
+            message,
+        };
         guard::call(|| (skill.one)(value)).map_err(panicked)
     }
 
@@ -402,7 +427,8 @@ impl fmt::Debug for Type {
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, ValueError> {
     let type_name = std::any::type_name::<T>();
     let read = guard::call(|| serde_path_to_error::deserialize(json));
-    let panicked = |message| ValueError::Panicked { type_name, action: "read from JSON", message };
+    let panicked =
+        |message| ValueError::Panicked { type_name, operation: ValueOperation::Read, message };
     read.map_err(panicked)?.map_err(|error| ValueError::Shape {
         type_name,
         path: error.path().to_string(),
@@ -418,7 +444,8 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T,
 /// are no strings, a number that is not finite, nesting more than 120 deep.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Json, ValueError> {
     let type_name = std::any::type_name::<T>();
-    let panicked = |message| ValueError::Panicked { type_name, action: "written as JSON", message };
+    let panicked =
+        |message| ValueError::Panicked { type_name, operation: ValueOperation::Write, message };
     let written = guard::call(|| exact::write(value)).map_err(panicked)?;
     written.map_err(|error| ValueError::Write { type_name, reason: error.to_string() })
 }

@@ -13,6 +13,9 @@ use futures::future::BoxFuture;
 use super::runtime::Runtime;
 
 /// Tells the time and waits. Engines have one; tests give theirs a [`ManualClock`].
+///
+/// Engines call [`now`](Self::now) and [`sleep`](Self::sleep) under the lock of a run: they must
+/// neither block nor call the run. A panic of theirs fails the run.
 pub trait Clock: Send + Sync + 'static {
     /// Time since some fixed moment; never goes back.
     fn now(&self) -> Duration;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Shared;
 use super::request::{Runnable, Terms};
+use crate::guard;
 use crate::id::RunId;
 use crate::job::Wiring;
 use crate::run::RunError;
@@ -29,7 +30,7 @@ impl WorkflowSnapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of(workflow: &dyn Workflow) -> Self {
-        if let Ok(plan) = workflow.plan(None) {
+        if let Ok(Ok(plan)) = guard::call(|| workflow.plan(None)) {
             return snapshot(workflow, &plan);
         }
         Self {
