@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::active::ActiveRun;
 use super::driver::{Background, Helper};
 use super::runtime::Runtime;
-use super::shutdown::Stopped;
-use super::state::Errands;
+use super::shutdown::{Released, Stopped};
+use super::state::{Errands, State};
+use crate::guard;
 use crate::run::RunError;
 use crate::store::StoreError;
 
@@ -54,24 +55,31 @@ impl ActiveRun {
         if self.left.driver.swap(true, Ordering::Relaxed) {
             return self.collapse("its driver was dropped twice");
         }
-        self.change(|state, errands| {
-            if state.recorder.is_some() {
-                state.lost(StoreError::Abandoned { run: self.id });
-                state.release(errands);
-            } else {
-                state.stop_at_once(Some(SHUT_DOWN));
-            }
-            state.reset_alarm(self, errands);
-        });
-        let run = Arc::clone(self);
+        let stopped =
+            guard::call(|| self.change(|state, errands| self.stop_abandoned(state, errands)));
+        if let Err(panic) = stopped {
+            return self.collapse(&panic);
+        }
+        let released = Released(Arc::clone(self));
         self.runtime().spawn(async move {
-            Background::new(Arc::clone(&run)).await;
-            if let Err(RunError::Abandoned { .. }) = run.until_end().await
+            let run = &released.0;
+            Background::new(Arc::clone(run)).await;
+            if let Err(RunError::Abandoned { .. }) = run.until_published().await
                 && let Stopped::Held(error) = run.give_back().await
             {
                 tracing::warn!(parent: &run.span, %error, "the run's lease was not given back");
             }
         });
+    }
+
+    fn stop_abandoned(self: &Arc<Self>, state: &mut State, errands: &mut Errands) {
+        if state.recorder.is_some() {
+            state.lost(StoreError::Abandoned { run: self.id });
+            state.release(errands);
+        } else {
+            state.stop_at_once(Some(SHUT_DOWN));
+        }
+        state.reset_alarm(self, errands);
     }
 
     /// A thread that was asked for was dropped before it began; a thread of the library takes its
@@ -101,6 +109,11 @@ impl ActiveRun {
             state.collapse(self, panic, &mut errands);
         }
         drop(state);
-        errands.run(self);
+        // Once more for what is left, when a subscriber of `tracing` panics at the first.
+        for _ in 0..2 {
+            if guard::call(|| errands.run(self)).is_ok() {
+                break;
+            }
+        }
     }
 }

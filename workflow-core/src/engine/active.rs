@@ -353,10 +353,10 @@ impl ActiveRun {
         self.runtime().spawn(Background::new(Arc::clone(self)));
     }
 
-    /// Waits for the report; of a run whose engine is shut down, until it was given back.
+    /// Waits for the report; of a run whose engine or runtime is shut down, until it was given back.
     pub(super) async fn until_end(&self) -> Result<Report, RunError> {
         let ended = self.until_published().await;
-        if let Err(RunError::ShutDown { .. }) = ended {
+        if let Err(RunError::ShutDown { .. } | RunError::Abandoned { .. }) = ended {
             self.until_given_back().await;
         }
         ended

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
@@ -12,7 +12,7 @@ use futures::future::{Either, join_all, select};
 use super::Engine;
 use super::active::{ActiveRun, keep_waker};
 use super::runtime::Runtime;
-use super::state::State;
+use super::state::{State, wake_all};
 use crate::id::RunId;
 use crate::job::Traits;
 use crate::run::RunError;
@@ -190,7 +190,7 @@ impl ActiveRun {
 
     /// Stops the run: gives it back to its store, or cancels it.
     pub(super) async fn stop(self: &Arc<Self>) -> Stopped {
-        let _released = Released(self);
+        let _released = Released(Arc::clone(self));
         if self.is_kept() {
             self.change(|state, _| state.drain());
             let recorded = Box::pin(self.let_go_once_recorded());
@@ -256,15 +256,15 @@ impl ActiveRun {
 }
 
 /// Tells who waits for the end of the run that it was given back, or that nobody will do so.
-struct Released<'a>(&'a ActiveRun);
+pub(super) struct Released(pub(super) Arc<ActiveRun>);
 
-impl Drop for Released<'_> {
+impl Drop for Released {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.given_back = true;
         let waiters = std::mem::take(&mut state.waiters);
         drop(state);
-        waiters.into_iter().for_each(Waker::wake);
+        wake_all(waiters);
     }
 }
 

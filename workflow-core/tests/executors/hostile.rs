@@ -526,3 +526,58 @@ pub(crate) async fn a_sleep_that_panics_is_replaced() {
     let error = engine.run(hangs).await.expect_err("it takes too long").to_string();
     assert!(error.contains("took longer than 5ms"), "{error}");
 }
+
+/// A subscriber that panics at the event with this text.
+struct Listener(&'static str);
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        assert_ne!(text.0, self.0, "the listener is broken");
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {
+        assert_ne!(self.0, "enter", "the listener is broken");
+    }
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl tracing::field::Visit for Text {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// Subscribers are trusted as well: their panics end the run at worst.
+#[test]
+fn a_subscriber_that_panics_does_no_harm() {
+    let waits = || {
+        let engine = Engine::builder().max_parallel(1).build();
+        let ended = engine.run(workflow(|flow| flow.job(harmless()))).wait();
+        engine.run(workflow(|flow| flow.job(harmless()))).wait().map(|_| ended)
+    };
+    let report = tracing::subscriber::with_default(Listener("run ended"), waits);
+    report.expect("the place is free").expect("it had completed");
+    let ended = tracing::subscriber::with_default(Listener("enter"), waits);
+    let error = ended.expect_err("every job fails").to_string();
+    assert!(error.contains("the listener is broken"), "{error}");
+}
