@@ -49,6 +49,7 @@ mod buckets;
 mod catalog;
 mod crew;
 mod label;
+mod liveness;
 mod memory;
 mod open;
 mod operation;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use workflow_core::{
@@ -11,6 +11,7 @@ use workflow_core::{
 };
 
 use crate::crew::Crew;
+use crate::liveness::Liveness;
 use crate::operation::{Answer, Company, Cx};
 use crate::runs::{self, Appended, Beginning};
 use crate::sight::{Sight, Viewer};
@@ -29,12 +30,15 @@ pub struct SqlStore<D> {
     pub(crate) crew: Arc<Crew>,
     /// Whom this handle answers to.
     pub(crate) viewer: Viewer,
+    /// What this process has seen of the owners of runs.
+    pub(crate) liveness: Arc<Mutex<Liveness>>,
     database: PhantomData<D>,
 }
 
 impl<D: Database> SqlStore<D> {
     pub(crate) fn with_crew(crew: Crew) -> Self {
-        Self { crew: Arc::new(crew), viewer: Viewer::All, database: PhantomData }
+        let (crew, liveness) = (Arc::new(crew), Arc::default());
+        Self { crew, viewer: Viewer::All, liveness, database: PhantomData }
     }
 
     /// Another handle, for this viewer.
@@ -70,6 +74,18 @@ impl<D: Database> SqlStore<D> {
         self.crew.write(company, change).await
     }
 
+    /// Ends the leases of owners that have stopped, and returns those that are alive although
+    /// their lease is over by the clock of the database.
+    async fn judge_owners(&self) -> Answer<Vec<OwnerId>> {
+        let liveness = self.liveness.clone();
+        let judged = self.crew.read(move |sql| Ok(runs::judge(sql, &liveness)?)).await?;
+        if !judged.stopped.is_empty() {
+            let expire = move |cx: &mut Cx<'_>| Ok(runs::expire(cx.sql, &judged.stopped)?);
+            self.crew.write(Company::Shared, expire).await?;
+        }
+        Ok(judged.protected)
+    }
+
     /// Sees to it that this is no handle of a user, which drives no runs.
     fn check_engine(&self) -> Result<(), StoreError> {
         match &self.viewer {
@@ -86,7 +102,8 @@ impl<D: Database> SqlStore<D> {
 
 impl<D> Clone for SqlStore<D> {
     fn clone(&self) -> Self {
-        Self { crew: self.crew.clone(), viewer: self.viewer.clone(), database: PhantomData }
+        let (crew, viewer) = (self.crew.clone(), self.viewer.clone());
+        Self { crew, viewer, liveness: self.liveness.clone(), database: PhantomData }
     }
 }
 
@@ -129,13 +146,15 @@ impl<D: Database> Store for SqlStore<D> {
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read(move |sql| runs::orphans(sql, after, limit)).await?)
+        let protected = self.judge_owners().await?;
+        Ok(self.crew.read(move |sql| runs::orphans(sql, &protected, after, limit)).await?)
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         self.check_engine()?;
-        let runs = runs.to_vec();
-        Ok(self.crew.write(Company::Alone, move |cx| runs::claim(cx, owner, &runs)).await?)
+        let (runs, liveness) = (runs.to_vec(), self.liveness.clone());
+        let claim = move |cx: &mut Cx<'_>| runs::claim(cx, &liveness, owner, &runs);
+        Ok(self.crew.write(Company::Alone, claim).await?)
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
@@ -152,7 +171,8 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn held(&self) -> Result<HeldLeases, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read(runs::held).await?)
+        let liveness = self.liveness.clone();
+        Ok(self.crew.read(move |sql| runs::held(sql, &liveness)).await?)
     }
 
     async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {

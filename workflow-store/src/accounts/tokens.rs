@@ -97,10 +97,11 @@ pub(super) fn find(sql: &mut dyn Sql, digest: &[u8; 32]) -> Answer<Option<(ApiTo
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-/// Whether a use is worth being noted.
+/// Whether a use is worth being noted. One that is noted for a later time than now is: the clock
+/// was set back.
 pub(super) fn is_stale(token: &ApiToken) -> bool {
     let since = token.last_used_at.map(|at| SystemTime::now().duration_since(at));
-    since.is_none_or(|since| since.is_ok_and(|since| since > MINUTE))
+    !since.is_some_and(|since| since.is_ok_and(|since| since <= MINUTE))
 }
 
 pub(super) fn note_use(cx: &mut Cx<'_>, id: i64) -> Answer<()> {

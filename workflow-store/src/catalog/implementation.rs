@@ -135,8 +135,9 @@ impl<D: Database> Catalog for SqlStore<D> {
     ) -> Result<RunSummary, CatalogError> {
         let said = Said { status, result, error };
         said.check()?;
+        let liveness = self.liveness.clone();
         let report = move |cx: &mut Cx<'_>, sight: Sight| {
-            crate::runs::report(cx, sight, run, &said)?;
+            crate::runs::report(cx, sight, &liveness, run, &said)?;
             runs::one(cx.sql, sight, run)
         };
         Ok(self.change(Company::Alone, report).await?)

@@ -54,7 +54,8 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
-/// Whether it is so long since somebody pruned; then it counts as done from now on.
+/// Whether it is so long since somebody pruned; then it counts as done from now on. What was done
+/// later than now was done by a clock that was wrong.
 pub(crate) fn is_due(cx: &mut Cx<'_>, every: Duration) -> Answer<bool> {
     let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX / 2);
     Ok(cx.sql.execute(DUE, &[Value::Int(every)])? > 0)
@@ -63,7 +64,8 @@ pub(crate) fn is_due(cx: &mut Cx<'_>, every: Duration) -> Answer<bool> {
 const DUE: &str = "INSERT INTO workflows_counter (name, value) \
     VALUES ('pruned_at', workflows_now()) \
     ON CONFLICT (name) DO UPDATE SET value = excluded.value \
-    WHERE workflows_counter.value <= excluded.value - $1";
+    WHERE workflows_counter.value <= excluded.value - $1 \
+    OR workflows_counter.value > excluded.value";
 
 /// Deletes some runs of a workflow; how many, and whether there may be more.
 pub(crate) fn prune(cx: &mut Cx<'_>, workflow: i64, retention: &Retention) -> Answer<(u64, bool)> {
@@ -99,7 +101,10 @@ pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {
          (SELECT 1 FROM workflows_event e WHERE e.blob = workflows_blob.digest)",
         &[],
     )?;
-    let dead = "DELETE FROM workflows_owner WHERE alive_until < workflows_now() - $1";
+    // Where the clock has jumped, an owner that drives runs may look as if it were long dead.
+    let dead = "DELETE FROM workflows_owner WHERE alive_until < workflows_now() - $1 \
+        AND NOT EXISTS (SELECT 1 FROM workflows_workflowrun r \
+        WHERE r.owner_id = workflows_owner.owner_id AND r.status IN ('pending', 'running'))";
     sql.execute(dead, &[Value::Int(24 * 3600 * 1_000_000)]).map(|_| ())
 }
 

@@ -1,11 +1,13 @@
 //! Who drives a run.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use workflow_core::{HeldLeases, Lease, Owner, RunId, StoredRun};
+use workflow_core::{HeldLeases, Lease, Owner, OwnerId, RunId, StoredRun};
 
 use super::read;
+use crate::liveness::{Heartbeat, Judgement, Liveness, Look, OwnerRow};
 use crate::operation::{Answer, Cx};
 use crate::sql::{Dialect, Sql, SqlError};
 use crate::value::{Value, signed};
@@ -18,37 +20,103 @@ pub(crate) fn keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError
     let lifetime = u64::try_from(owner.lifetime.as_micros()).unwrap_or(LONGEST).min(LONGEST);
     let values = [Value::Uuid(owner.id.to_u128()), Value::Int(signed(lifetime))];
     sql.execute(
-        "INSERT INTO workflows_owner (owner_id, alive_until) VALUES ($1, workflows_now() + $2) \
-         ON CONFLICT (owner_id) DO UPDATE SET alive_until = excluded.alive_until \
-         WHERE workflows_owner.alive_until < excluded.alive_until",
+        "INSERT INTO workflows_owner (owner_id, alive_until, lifetime, heartbeats) \
+         VALUES ($1, workflows_now() + $2, $2, 1) \
+         ON CONFLICT (owner_id) DO UPDATE SET alive_until = excluded.alive_until, \
+         lifetime = excluded.lifetime, heartbeats = workflows_owner.heartbeats + 1",
         &values,
     )
     .map(|_| ())
 }
 
-/// The runs that have not ended and that nobody drives.
+/// Looks at the owners whose lease is not over, and judges which are alive.
+///
+/// Reads the whole table: it has a row for each engine of the last day.
+pub(crate) fn judge(sql: &mut dyn Sql, liveness: &Mutex<Liveness>) -> Result<Judgement, SqlError> {
+    let asked = Instant::now();
+    let rows = sql.query(
+        "SELECT owner_id, heartbeats, alive_until, lifetime, alive_until - workflows_now() \
+         FROM workflows_owner WHERE alive_until > workflows_now()",
+        &[],
+    )?;
+    let look = Look { asked, answered: Instant::now() };
+    let mut owners = Vec::with_capacity(rows.len());
+    for row in rows {
+        owners.push(OwnerRow {
+            id: OwnerId::from_u128(row.uuid(0)?),
+            heartbeat: Heartbeat { count: row.int(1)?, until: row.int(2)? },
+            lifetime: Duration::from_micros(row.count(3)?),
+            left: Duration::from_micros(row.int(4)?.max(0).unsigned_abs()),
+        });
+    }
+    Ok(liveness.lock().unwrap_or_else(PoisonError::into_inner).judge(&owners, look))
+}
+
+/// Ends the leases of owners that have stopped; not of those that have renewed meanwhile.
+pub(crate) fn expire(
+    sql: &mut dyn Sql,
+    stopped: &[(OwnerId, Heartbeat)],
+) -> Result<(), SqlError> {
+    for (owner, heartbeat) in stopped {
+        let values = [
+            Value::Uuid(owner.to_u128()),
+            Value::Int(heartbeat.count),
+            Value::Int(heartbeat.until),
+        ];
+        sql.execute(
+            "UPDATE workflows_owner SET alive_until = workflows_now() \
+             WHERE owner_id = $1 AND heartbeats = $2 AND alive_until = $3",
+            &values,
+        )?;
+    }
+    Ok(())
+}
+
+/// The runs that have not ended and that nobody drives, except those of `protected` owners.
 pub(crate) fn orphans(
     sql: &mut dyn Sql,
+    protected: &[OwnerId],
     after: Option<RunId>,
     limit: usize,
 ) -> Answer<Vec<StoredRun>> {
-    let after = after.map_or(0, RunId::to_u128);
-    let values = [Value::Uuid(after), Value::Int(signed(limit as u64))];
-    read::runs(sql, ORPHANS, &values).map_err(Into::into)
+    let mut values = vec![Value::Uuid(after.map_or(0, RunId::to_u128))];
+    values.extend(protected.iter().map(|owner| Value::Uuid(owner.to_u128())));
+    values.push(Value::Int(signed(limit as u64)));
+    read::runs(sql, &orphans_but(protected.len()), &values).map_err(Into::into)
 }
 
 /// By an index of what has not ended, in its order; that of the status would have to be sorted.
-pub(crate) const ORPHANS: &str = "WHERE r.completed_at IS NULL AND r.run_id > $1 \
-    AND coalesce(r.status, 'pending') IN ('pending', 'running') \
-    AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
-    WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now()) \
-    ORDER BY r.run_id LIMIT $2";
+/// Runs of so many owners are left out.
+pub(crate) fn orphans_but(protected: usize) -> String {
+    let mut text = "WHERE r.completed_at IS NULL AND r.run_id > $1 \
+        AND coalesce(r.status, 'pending') IN ('pending', 'running') \
+        AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
+        WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now())"
+        .to_owned();
+    if protected > 0 {
+        let numbers: Vec<String> = (0..protected).map(|at| format!("${}", at + 2)).collect();
+        let numbers = numbers.join(", ");
+        text += &format!(" AND (r.owner_id IS NULL OR r.owner_id NOT IN ({numbers}))");
+    }
+    text + &format!(" ORDER BY r.run_id LIMIT ${}", protected + 2)
+}
 
 /// Makes `owner` the owner of those of the runs that nobody drives.
-pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec<Lease>> {
+pub(crate) fn claim(
+    cx: &mut Cx<'_>,
+    liveness: &Mutex<Liveness>,
+    owner: Owner,
+    runs: &[RunId],
+) -> Answer<Vec<Lease>> {
     lock(cx.sql)?;
+    let Judgement { stopped, mut protected, .. } = judge(cx.sql, liveness)?;
+    expire(cx.sql, &stopped)?;
+    protected.retain(|other| *other != owner.id);
     let mut leases = Vec::new();
     for run in runs.iter().copied().collect::<BTreeSet<_>>() {
+        if !protected.is_empty() && driver(cx.sql, run)?.is_some_and(|it| protected.contains(&it)) {
+            continue;
+        }
         let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
         if let Some(row) = cx.sql.first(claim_of(cx.sql.dialect()), &values)? {
             leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
@@ -62,6 +130,16 @@ pub(crate) fn claim(cx: &mut Cx<'_>, owner: Owner, runs: &[RunId]) -> Answer<Vec
         cx.memory.forget_run(lease.run);
     }
     Ok(leases)
+}
+
+/// Who drives a run, or drove it last.
+fn driver(sql: &mut dyn Sql, run: RunId) -> Result<Option<OwnerId>, SqlError> {
+    let found = sql.first(
+        "SELECT owner_id FROM workflows_workflowrun WHERE run_id = $1",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    let owner = found.map(|row| row.maybe_uuid(0)).transpose()?.flatten();
+    Ok(owner.map(OwnerId::from_u128))
 }
 
 #[cfg(feature = "sqlite")]
@@ -123,19 +201,20 @@ fn values(lease: &Lease) -> [Value<'static>; 3] {
 }
 
 /// The leases of owners that count as alive.
-pub(crate) fn held(sql: &mut dyn Sql) -> Answer<HeldLeases> {
-    let row = sql.first(HELD, &[])?;
-    let Some(row) = row else { return Ok(HeldLeases::default()) };
-    let micros = row.maybe_int(1)?.unwrap_or(0).max(0);
-    Ok(HeldLeases {
-        runs: usize::try_from(row.count(0)?).unwrap_or(usize::MAX),
-        expires_in: Duration::from_micros(micros.unsigned_abs()),
-    })
+pub(crate) fn held(sql: &mut dyn Sql, liveness: &Mutex<Liveness>) -> Answer<HeldLeases> {
+    let alive = judge(sql, liveness)?.alive;
+    let mut held = HeldLeases::default();
+    for row in sql.query(HELD, &[])? {
+        if let Some(rest) = alive.get(&OwnerId::from_u128(row.uuid(0)?)) {
+            held.runs += usize::try_from(row.count(1)?).unwrap_or(usize::MAX);
+            held.expires_in = held.expires_in.max(*rest);
+        }
+    }
+    Ok(held)
 }
 
-pub(crate) const HELD: &str = "SELECT count(*), max(o.alive_until) - workflows_now() \
-    FROM workflows_owner o JOIN workflows_workflowrun r ON r.owner_id = o.owner_id \
-    AND r.status IN ('pending', 'running') WHERE o.alive_until > workflows_now()";
+pub(crate) const HELD: &str = "SELECT owner_id, count(*) FROM workflows_workflowrun \
+    WHERE owner_id IS NOT NULL AND status IN ('pending', 'running') GROUP BY owner_id";
 
 /// Says that the owner is alive, and finds the leases that it has lost.
 pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<Vec<Lease>> {

@@ -16,7 +16,7 @@ pub(crate) use begin::{Beginning, begin};
 pub(crate) use definition::{announce, slug};
 pub(crate) use encode::write as write_json;
 pub(crate) use late::{Late, write as write_late};
-pub(crate) use lease::{claim, held, orphans, release, renew};
+pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::{blocked, children, events, run, status, trigger};
 pub(crate) use report::{Said, report};
@@ -26,9 +26,10 @@ pub(crate) use report::{Said, report};
 pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
     use crate::value::Value::{Int, Uuid};
 
-    let orphans = format!("{} {}", read::COLUMNS, lease::ORPHANS);
+    let orphans = |protected| format!("{} {}", read::COLUMNS, lease::orphans_but(protected));
     vec![
-        (orphans, vec![Uuid(1), Int(1)]),
+        (orphans(0), vec![Uuid(1), Int(1)]),
+        (orphans(2), vec![Uuid(1), Uuid(2), Uuid(3), Int(1)]),
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),

@@ -1,14 +1,15 @@
 //! What a program outside says of a run that no engine drives.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError};
 
 use super::append::{Appended, append};
-use super::lease::lock;
+use super::lease::{judge, lock};
 use crate::catalog::CatalogError;
+use crate::liveness::Liveness;
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
 use crate::sql::{SqlError, SqlKind};
@@ -60,13 +61,18 @@ impl Said {
 }
 
 /// Records it: makes a lease, appends an event under it, and gives the run back.
-pub(crate) fn report(cx: &mut Cx<'_>, sight: Sight, run: RunId, said: &Said) -> Answer<()> {
+pub(crate) fn report(
+    cx: &mut Cx<'_>,
+    sight: Sight,
+    liveness: &Mutex<Liveness>,
+    run: RunId,
+    said: &Said,
+) -> Answer<()> {
     lock(cx.sql)?;
+    let alive = judge(cx.sql, liveness)?.alive;
     let mut of = Statement::default();
     of.add(
-        "SELECT r.id, r.status, r.events, r.token, \
-         (SELECT count(*) FROM workflows_owner o \
-         WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now()) \
+        "SELECT r.id, r.status, r.events, r.token, r.owner_id \
          FROM workflows_workflowrun r WHERE r.run_id = ",
     );
     of.uuid(run.to_u128());
@@ -79,7 +85,8 @@ pub(crate) fn report(cx: &mut Cx<'_>, sight: Sight, run: RunId, said: &Said) -> 
     if status == said.status {
         return unchanged(said);
     }
-    if row.int(4)? > 0 {
+    let owner = row.maybe_uuid(4)?.map(OwnerId::from_u128);
+    if owner.is_some_and(|owner| alive.contains_key(&owner)) {
         return Err(CatalogError::Driven(run).into());
     }
     let lease = Lease { run, owner: OwnerId::random(), token: token + 1 };

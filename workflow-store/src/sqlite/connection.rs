@@ -1,6 +1,7 @@
 //! A connection to a file of SQLite.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use rusqlite::config::DbConfig;
@@ -53,8 +54,10 @@ fn prepare(
     connection.busy_timeout(options.timeout())?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let flags = FunctionFlags::SQLITE_UTF8;
-    connection
-        .create_scalar_function("workflows_now", 0, flags, |_| Ok(to_micros(SystemTime::now())))?;
+    let offset = options.offset();
+    connection.create_scalar_function("workflows_now", 0, flags, move |_| {
+        Ok(to_micros(SystemTime::now()) + offset.load(Ordering::Relaxed))
+    })?;
     connection
         .create_scalar_function("now", 0, flags, |_| Ok(time_text(to_micros(SystemTime::now()))))?;
     connection.pragma_update(None, "foreign_keys", true)?;

@@ -1,6 +1,8 @@
 //! How a file of SQLite is opened.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use workflow_core::StoreError;
@@ -37,6 +39,7 @@ pub struct SqliteOptions {
     busy_timeout: Duration,
     readers: usize,
     max_pages: Option<u32>,
+    clock_offset: Arc<AtomicI64>,
 }
 
 impl Default for SqliteOptions {
@@ -46,6 +49,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             readers: 2,
             max_pages: None,
+            clock_offset: Arc::default(),
         }
     }
 }
@@ -80,6 +84,14 @@ impl SqliteOptions {
         self
     }
 
+    /// Judges leases by a clock that is off by so many microseconds, for tests of clocks that
+    /// are wrong.
+    #[doc(hidden)]
+    pub fn clock_offset(mut self, offset: Arc<AtomicI64>) -> Self {
+        self.clock_offset = offset;
+        self
+    }
+
     /// Opens a file, as [`SqliteStore::open`] does.
     ///
     /// # Errors
@@ -99,6 +111,10 @@ impl SqliteOptions {
 
     pub(super) fn pages(&self) -> Option<u32> {
         self.max_pages
+    }
+
+    pub(super) fn offset(&self) -> Arc<AtomicI64> {
+        self.clock_offset.clone()
     }
 
     pub(super) fn synchronous(&self) -> &'static str {

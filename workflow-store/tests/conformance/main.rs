@@ -2,6 +2,7 @@
 
 mod appending;
 mod beginning;
+mod clocks;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod driving;
@@ -63,6 +64,11 @@ conformance! {
     driving::what_is_held_is_counted,
     driving::a_blocked_run_says_why_until_it_goes_on,
     driving::runs_inside_of_a_run_are_found,
+    clocks::no_lease_is_held_longer_than_its_length,
+    clocks::a_jump_ends_nobody_that_is_alive,
+    clocks::a_jump_keeps_nobody_that_is_dead,
+    clocks::a_lease_far_ahead_is_judged_by_its_heartbeats,
+    clocks::an_owner_that_renews_at_the_last_moment_keeps_its_runs,
     sending::messages_reach_their_run,
     sending::an_inbox_has_what_an_owner_drives,
     sending::numbers_appear_in_order,
