@@ -1,7 +1,9 @@
 //! Workflows that run by themselves, by the schedules in their metadata.
 //!
 //! Each time is begun once, whichever of several servers on one store is first: its idempotency
-//! key names it. Times that passed while no server ran are not made up for.
+//! key names it. Times that passed while no server ran are not made up for, and of those that a
+//! clock jumped over only the last counts. When the clock is set back, times that were begun come
+//! again, and their keys are known.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -46,16 +48,41 @@ impl Times {
         Some(self.cron.find_next_occurrence(&after, false).ok()?.timestamp())
     }
 
-    /// The last time after `from`, up to `to`, if there is one.
-    fn last(&self, from: Timestamp, to: Timestamp) -> Option<Timestamp> {
-        let times = std::iter::successors(self.next(from), |time| self.next(*time));
-        times.take_while(|time| *time <= to).last()
+    /// The last time up to this one.
+    fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        let until: Zoned = until.to_zoned(self.zone.clone());
+        Some(self.cron.find_previous_occurrence(&until, true).ok()?.timestamp())
+    }
+
+    /// The last time in this span, if there is one. Takes no longer for a long span.
+    fn due(&self, span: Span) -> Option<Timestamp> {
+        let first = self.next(span.after).filter(|first| *first <= span.until)?;
+        // Where the clocks of a zone go forward or back, the two directions may disagree.
+        Some(self.last(span.until).map_or(first, |last| last.max(first)))
+    }
+}
+
+/// Times after one, up to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    after: Timestamp,
+    until: Timestamp,
+}
+
+/// Up to when schedules were looked at.
+struct Watched(Timestamp);
+
+impl Watched {
+    /// What has passed since the last look; nothing, when the clock was set back meanwhile.
+    fn advance(&mut self, now: Timestamp) -> Option<Span> {
+        let after = std::mem::replace(&mut self.0, now);
+        (after < now).then_some(Span { after, until: now })
     }
 }
 
 /// Begins what is due, for ever.
 pub(crate) async fn keep(app: Arc<App>) {
-    let (mut known, mut from) = (Vec::new(), Timestamp::now());
+    let (mut known, mut watched) = (Vec::new(), Watched(Timestamp::now()));
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
@@ -65,13 +92,13 @@ pub(crate) async fn keep(app: Arc<App>) {
             }
             refreshed = Some(tokio::time::Instant::now());
         }
-        let to = Timestamp::now();
-        for (workflow, times) in &known {
-            if let Some(at) = times.last(from, to) {
-                start(&app, workflow, at).await;
+        if let Some(span) = watched.advance(Timestamp::now()) {
+            for (workflow, times) in &known {
+                if let Some(at) = times.due(span) {
+                    start(&app, workflow, at).await;
+                }
             }
         }
-        from = to.max(from);
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -146,8 +173,70 @@ mod tests {
     #[test]
     fn of_several_times_that_passed_the_last_counts() {
         let hourly = times("0 * * * *", "UTC");
-        let (from, to) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T03:00:00Z"));
-        assert_eq!(hourly.last(from, to), Some(to));
-        assert_eq!(hourly.last(from, at("2026-01-01T00:59:59Z")), None);
+        let (after, until) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T03:00:00Z"));
+        assert_eq!(hourly.due(Span { after, until }), Some(until));
+        let until = at("2026-01-01T00:59:59Z");
+        assert_eq!(hourly.due(Span { after, until }), None);
+    }
+
+    /// The last time of a span, found by going through all of them.
+    fn walked(times: &Times, span: Span) -> Option<Timestamp> {
+        let found = std::iter::successors(times.next(span.after), |time| times.next(*time));
+        found.take_while(|time| *time <= span.until).last()
+    }
+
+    #[test]
+    fn the_last_time_is_the_one_that_a_walk_ends_with() {
+        let crons = [
+            "* * * * *",
+            "*/7 * * * *",
+            "0 * * * *",
+            "30 2 * * *",
+            "15 1,2,3 * * *",
+            "0 2 * * 7",
+            "*/20 2 * * *",
+            "0 0 31 * *",
+            "0 0 29 2 *",
+            "59 23 L * *",
+        ];
+        for zone in ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"] {
+            for cron in crons {
+                let times = times(cron, zone);
+                // Every change of the clocks of a year is in one of the spans.
+                let mut after = at("2026-01-01T00:17:23Z");
+                for step in 0..120 {
+                    let until = after + jiff::SignedDuration::from_mins(4391 - step);
+                    let span = Span { after, until };
+                    assert_eq!(times.due(span), walked(&times, span), "{cron} {zone} {span:?}");
+                    after = until;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_over_twenty_years_takes_no_time() {
+        let (after, until) = (at("2026-01-01T00:00:30Z"), at("2046-01-01T00:00:30Z"));
+        let began = std::time::Instant::now();
+        for cron in ["* * * * * *", "* * * * *", "0 6 * * *", "0 0 29 2 *"] {
+            let due = times(cron, "Europe/Berlin").due(Span { after, until });
+            assert!(due.is_some_and(|due| due <= until && due > after), "{cron}: {due:?}");
+        }
+        let last = times("* * * * *", "UTC").due(Span { after, until });
+        assert_eq!(last, Some(at("2046-01-01T00:00:00Z")));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_followed_at_once() {
+        let (noon, one) = (at("2026-01-01T12:00:00Z"), at("2026-01-01T13:00:00Z"));
+        let second = jiff::SignedDuration::from_secs(1);
+        let mut watched = Watched(noon);
+        assert_eq!(watched.advance(one), Some(Span { after: noon, until: one }));
+        assert_eq!(watched.advance(noon), None);
+        assert_eq!(watched.advance(noon), None);
+        let span = Span { after: noon, until: noon + second };
+        assert_eq!(watched.advance(noon + second), Some(span));
+        assert_eq!(times("* * * * * *", "UTC").due(span), Some(noon + second));
     }
 }
