@@ -14,7 +14,7 @@ use super::active::ActiveRun;
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
-use certainty::Certainty;
+use certainty::{Certainty, Moment};
 
 /// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -165,7 +165,7 @@ impl Inner {
     }
 
     fn renew(&self, leases: &[Lease]) {
-        let asked = Instant::now();
+        let asked = Moment::now();
         match guarded(|| self.store.renew(self.owner, leases)) {
             Ok(lost) => {
                 for lease in lost {

@@ -8,7 +8,7 @@ mod follow;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::active::ActiveRun;
 use super::handle::RunHandle;
@@ -178,6 +178,8 @@ impl Engine {
     ) -> Result<Arc<ActiveRun>, ResumeError> {
         let now = self.0.time.time_of_day();
         let began = events.first().map_or(now, |first| first.at);
+        // The clock may have been set back; what happens next comes after what is on record.
+        let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
         let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
         let Restored { scheduler, log, names, facts, recall, mail, outputs, deaths } = restored;
         if recorder.is_some()

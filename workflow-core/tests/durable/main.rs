@@ -1,5 +1,6 @@
 //! Runs that outlive the process: cut off at every point, and taken up again.
 
+mod clocks;
 #[path = "../support/cut_off.rs"]
 mod cut_off;
 mod functions;

@@ -91,7 +91,8 @@ impl State {
         *self.mail().sleepers.entry(job).or_insert(0) += 1;
         let same = |detail: &Detail| matches!(detail, Detail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
         if let Some(Detail::Sleep { until, .. }) = self.mail().recall(job, attempt, same) {
-            return until.duration_since(now).unwrap_or_default();
+            // The clock may have been set back since: a sleep is no longer than it was to be.
+            return until.duration_since(now).unwrap_or_default().min(duration);
         }
         let until = now.checked_add(duration).unwrap_or(now);
         self.note_with(What::SleepStarted, job, attempt, Detail::Sleep { duration, until });

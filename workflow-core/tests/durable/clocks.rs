@@ -1,0 +1,106 @@
+//! A clock that is set while a run waits to be taken up again.
+
+use std::time::SystemTime;
+
+use futures::future::BoxFuture;
+use workflow_core::{Clock, EventKind, ManualClock};
+
+use super::*;
+
+/// A clock that is right about how much time passes, and says that it is any day.
+#[derive(Clone)]
+struct SetClock {
+    manual: ManualClock,
+    midnight: Duration,
+}
+
+impl SetClock {
+    /// A clock that begins at midnight of this day.
+    fn on(day: u64) -> Self {
+        let midnight = Duration::from_secs(day * 86_400);
+        Self { manual: ManualClock::new(), midnight }
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Duration {
+        self.manual.now()
+    }
+
+    fn time_of_day(&self) -> SystemTime {
+        self.manual.time_of_day() + self.midnight
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.manual.sleep(duration)
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[register_workflow(name = "clocks: sleeps")]
+async fn sleeps(ctx: WorkflowContext) -> Result<(), JobError> {
+    ctx.sleep(HOUR).await;
+    Ok(())
+}
+
+#[job(retry(maximum_attempts = 2, initial_interval = "1h", jitter = 0.0))]
+fn second_time(ctx: &JobContext) -> Result<(), JobError> {
+    if ctx.attempt() == 1 { Err("not yet".into()) } else { Ok(()) }
+}
+
+#[register_workflow(name = "clocks: tries again")]
+fn tries_again(flow: &mut Flow) {
+    flow.job(second_time::draw());
+}
+
+/// Begins a run on the first day, cuts it off while it waits for an hour, and takes it up half an
+/// hour after midnight of the other. Returns how long it waited then.
+fn taken_up_on(workflow: &'static str, days: [u64; 2]) -> Duration {
+    let store = Arc::new(MemoryStore::new());
+    let build = |batches, clock| {
+        let builder = Engine::builder().store(CutOff::after(batches, &store)).clock(clock);
+        builder.lease(Duration::ZERO).threads(1).build()
+    };
+    let first = build(2, SetClock::on(days[0]));
+    let run = first.run(workflow).start().expect("it starts");
+    let mut seen = futures::executor::block_on_stream(run.events());
+    let waits = |event: &Event| {
+        matches!(event.kind, EventKind::SleepStarted { .. } | EventKind::AttemptFailed { .. })
+    };
+    assert!(seen.any(|event| waits(&event)));
+    let clock = SetClock::on(days[1]);
+    clock.manual.advance(HOUR / 2);
+    let second = build(99, clock.clone());
+    let recovery = block_on(second.recover()).expect("memory can be read");
+    let ended = clock.manual.drive(recovery.runs[0].wait());
+    block_on(ended).expect("it completes");
+    let events = events(&store, run.id());
+    assert!(events.is_sorted_by_key(|event| event.at), "times go back: {events:#?}");
+    clock.now() - HOUR / 2
+}
+
+#[test]
+fn a_wait_goes_on_where_it_was() {
+    for workflow in ["clocks: sleeps", "clocks: tries again"] {
+        assert_eq!(taken_up_on(workflow, [1, 1]), HOUR / 2, "{workflow}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_wait_longer_than_it_was_to_be() {
+    for workflow in ["clocks: sleeps", "clocks: tries again"] {
+        for days in [[2, 1], [7305, 0]] {
+            assert_eq!(taken_up_on(workflow, days), HOUR, "{workflow}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_until_a_time_that_has_passed_is_over() {
+    for workflow in ["clocks: sleeps", "clocks: tries again"] {
+        for days in [[1, 2], [0, 7305]] {
+            assert_eq!(taken_up_on(workflow, days), Duration::ZERO, "{workflow}");
+        }
+    }
+}
