@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 use serde_json::Value as Json;
 use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status};
@@ -16,8 +16,9 @@ use crate::value::Value;
 #[derive(Default)]
 pub(crate) struct Memory {
     definitions: HashMap<String, Vec<Known>>,
-    /// Until when each owner is written down as alive.
-    alive: HashMap<OwnerId, Instant>,
+    /// When each owner was last written down as alive, by the monotonic clock and by the time of
+    /// day: the one stands still while the machine sleeps, the other may be set.
+    alive: HashMap<OwnerId, (Instant, SystemTime)>,
     /// The names of users that have rows.
     users: HashSet<String>,
     runs: HashMap<RunId, RunMemo>,
@@ -157,16 +158,17 @@ impl Memory {
 
     /// Whether the owner is written down as alive for another half of its lifetime.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
-        let until = self.alive.get(&owner.id);
-        until.is_some_and(|until| {
-            until.saturating_duration_since(Instant::now()) > owner.lifetime / 2
+        self.alive.get(&owner.id).is_some_and(|(at, time_of_day)| {
+            let passed = SystemTime::now().duration_since(*time_of_day);
+            at.elapsed() < owner.lifetime / 2
+                && passed.is_ok_and(|passed| passed < owner.lifetime / 2)
         })
     }
 
     /// The owner was written down at this moment.
     pub(crate) fn know_alive(&mut self, owner: Owner, at: Instant) {
-        let lifetime = owner.lifetime.min(Duration::from_secs(3600));
-        self.alive.insert(owner.id, at + lifetime);
+        // Read later than `at`, by a moment that is nothing to half of a lease.
+        self.alive.insert(owner.id, (at, SystemTime::now()));
     }
 
     /// Takes out what is known of a run. What changes it puts it back.

@@ -53,10 +53,7 @@ pub(crate) fn judge(sql: &mut dyn Sql, liveness: &Mutex<Liveness>) -> Result<Jud
 }
 
 /// Ends the leases of owners that have stopped; not of those that have renewed meanwhile.
-pub(crate) fn expire(
-    sql: &mut dyn Sql,
-    stopped: &[(OwnerId, Heartbeat)],
-) -> Result<(), SqlError> {
+pub(crate) fn expire(sql: &mut dyn Sql, stopped: &[(OwnerId, Heartbeat)]) -> Result<(), SqlError> {
     for (owner, heartbeat) in stopped {
         let values = [
             Value::Uuid(owner.to_u128()),
