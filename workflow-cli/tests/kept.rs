@@ -3,13 +3,14 @@
 mod support;
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
-use support::{Said, folder, host_in, same, tables, workflow_in};
+use support::{Said, folder, host_in, process_in, same, tables, workflow_in};
 
 /// The second job waits until there is a file `go`, the third fails until there is one `right`.
 const STEPS: &str = r#"
@@ -243,6 +244,72 @@ fn what_a_killed_process_left_is_recovered() {
     assert_eq!(host_in(&folder, &["recover"]).code, Some(0));
     assert_eq!(get(&folder, &waits)["result"], json!({ "by": "ada" }));
     assert_eq!(workflow_in(&folder, &["recover"]).err, "nothing was left behind\n");
+}
+
+/// The second job says that it has begun, and waits until there is a file `go`.
+const TALKS: &str = r#"
+name: talks
+jobs:
+  - name: first
+    command: echo "from the first"
+  - name: second
+    command: echo begun; until test -e go; do sleep 0.05; done; echo "from the second"
+    depends_on: [first]
+"#;
+
+#[test]
+fn a_process_that_was_stopped_fails_no_run_that_another_took_over() {
+    let folder = folder("stopped", &[("talks.yaml", TALKS)]);
+    let db = ["--db", ".workflow/workflows.db"];
+    let args = [&["run", "talks.yaml", "--idempotency-key", "a"], &db[..]].concat();
+    let mut process = process_in(&folder, &args);
+    process.stdout(Stdio::null()).stderr(Stdio::piped());
+    let stopped = process.spawn().expect("it starts");
+    let pid = Pid::from_child(&stopped);
+    // The store is not there at once.
+    let list = || workflow_in(&folder, &["runs", "list", "-f", "json"]);
+    let list = || Some(list()).filter(|list| list.code == Some(0));
+    let run = eventually(|| Some(list()?.json()["items"][0]["id"].as_str()?.to_owned()));
+    let log = ["runs", "logs", &run, "--job", "second", "--attempt", "1"];
+    let logged = || workflow_in(&folder, &log).out;
+    eventually(|| (logged() == "begun\n").then_some(()));
+    let owner = get(&folder, &run)["owner"].clone();
+    kill_process(pid, Signal::STOP).expect("it is there");
+    let recovering = std::thread::spawn({
+        let folder = folder.clone();
+        move || workflow_in(&folder, &["recover"])
+    });
+    let folder_of_run = folder.join(".workflow/runs").join(&run);
+    eventually(|| folder_of_run.join("output.2.log").exists().then_some(()));
+    until(&folder, &run, |run| run["owner"] != owner);
+    // It wakes up while the other is at the same attempt, finds out, and ends.
+    kill_process(pid, Signal::CONT).expect("it is there");
+    let stopped = stopped.wait_with_output().expect("it ends");
+    let said = String::from_utf8(stopped.stderr).expect("text");
+    assert!(said.contains("is driven by another process"), "{said}");
+    assert_eq!(stopped.status.code(), Some(1), "{said}");
+    assert_eq!(get(&folder, &run)["status"], "running");
+    touch(&folder, "go");
+    let recovered = recovering.join().expect("it says something");
+    assert_eq!(recovered.code, Some(0), "{}", recovered.err);
+    assert_eq!(get(&folder, &run)["status"], "completed");
+    assert_eq!(logged(), "begun\nfrom the second\n");
+    assert_eq!(
+        workflow_in(&folder, &["runs", "logs", &run]).out,
+        "  first | from the first\n  second | begun\n  second | begun\n  second | from the second\n"
+    );
+}
+
+/// Waits until there is something.
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it did not come about");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

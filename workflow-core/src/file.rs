@@ -187,7 +187,8 @@ impl WorkflowFile {
     }
 
     /// Where a run keeps what its commands print, for
-    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun. The
+    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun. What
+    /// engines print that took the run over is in files beside it, which `RunLog` reads too. The
     /// run's [events](crate::Run::events) show it while they run.
     pub fn log_of(&self, run: RunId) -> PathBuf {
         log_in(&self.shared.runs_dir.join(run.to_string()))

@@ -36,7 +36,7 @@ pub use group::Group;
 pub(crate) use options::Condition;
 pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
 pub(crate) use printed::Printed;
-pub use printed::{LogPlace, OutputStream};
+pub use printed::{LogPlace, LogPosition, OutputStream};
 pub use returned::{GraphReturn, JobReturn};
 pub use scope::Scope;
 pub(crate) use scope::{ChildFrame, ChildInput, Host, Item, Slots, Source, Wiring};

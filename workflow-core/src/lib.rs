@@ -95,8 +95,8 @@ pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName};
 pub use job::{
     Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
-    LogPlace, OnFailure, OutputStream, TimeoutKind, Timeouts, TriggerRule, WorkflowContext,
-    call_job, closure, map,
+    LogPlace, LogPosition, OnFailure, OutputStream, TimeoutKind, Timeouts, TriggerRule,
+    WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use workflow_core::command::{LogRecord, RunLog};
-use workflow_core::{RunId, Status, StoredRun};
+use workflow_core::{LogPosition, RunId, Status, StoredRun};
 use workflow_store::Catalog;
 
 use crate::display::lines;
@@ -43,7 +43,7 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
     let store = store.open()?;
     let run = stored(&*store, wanted.run)?;
     check_job(wanted, &run)?;
-    let mut log = Log { path: log_of(&run)?, end: 0, wanted };
+    let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), wanted };
     if !wanted.follow && !log.path.exists() {
         return Err(Failure::Usage(no_log(&run, &log.path)));
     }
@@ -98,7 +98,7 @@ fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
 /// A log, up to where it was printed.
 struct Log<'a> {
     path: PathBuf,
-    end: u64,
+    end: LogPosition,
     wanted: &'a LogsArguments,
 }
 
@@ -108,15 +108,25 @@ impl Log<'_> {
         if !self.path.exists() {
             return Ok(());
         }
+        let segment = self.segment()?;
         let mut out = anstream::stdout().lock();
         for record in RunLog::read_from(&self.path, self.end)? {
             let record = record?;
             self.end = record.place.end();
-            if self.is_wanted(&record) {
+            if self.is_wanted(&record) && segment.is_none_or(|of| of == record.place.segment) {
                 self.write(&mut out, &record)?;
             }
         }
         Ok(out.flush()?)
+    }
+
+    /// The segment of the attempt that is wanted: others may have what was printed of it before it
+    /// began again elsewhere.
+    fn segment(&self) -> Result<Option<u32>, Failure> {
+        match (&self.wanted.job, self.wanted.attempt) {
+            (Some(job), Some(attempt)) => Ok(Some(RunLog::segment_of(&self.path, job, attempt)?)),
+            _ => Ok(None),
+        }
     }
 
     fn is_wanted(&self, record: &LogRecord) -> bool {

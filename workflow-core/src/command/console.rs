@@ -35,6 +35,12 @@ impl Console {
         }
     }
 
+    /// Notes that the attempt begins.
+    pub(super) fn begin(&self) -> Result<(), CommandError> {
+        let Sink { log, job, attempt, .. } = &self.sink;
+        log.as_ref().map_or(Ok(()), |log| log.begin(job, *attempt)).map_err(CommandError::Log)
+    }
+
     pub(super) fn take(&mut self, stream: OutputStream, bytes: &[u8]) -> Result<(), CommandError> {
         if stream == OutputStream::Stderr {
             self.last_words.push(bytes);

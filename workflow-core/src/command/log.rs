@@ -1,4 +1,15 @@
-//! The output of a run's commands in one file that only grows.
+//! The output of a run's commands, in files that only grow.
+//!
+//! # Files
+//!
+//! Each engine that drives the run writes a segment of its own: `output.log`, then `output.2.log`
+//! once another has taken the run over, and so on. A process that was stopped while others took
+//! over may wake up and write on; it does so in its own segment. Readers read all segments in their
+//! order as one log.
+//!
+//! An attempt that was under way when its engine died begins again under the same number. In each
+//! segment but the first, the beginning of an attempt is noted, so that only what the last of them
+//! printed counts as its output.
 //!
 //! # Format
 //!
@@ -10,32 +21,33 @@
 //! no such file
 //! {"job":"build","attempt":1,"after_ms":90,"bytes":0,"dropped":4711}
 //!
+//! {"job":"test","attempt":1,"after_ms":0,"bytes":0}
+//!
 //! ```
 //!
 //! `after_ms` counts from the start of the attempt. A record with `dropped` says how much output
-//! beyond the limit was not kept so far; the last of an attempt counts.
+//! beyond the limit was not kept so far; the last of an attempt counts. One with neither stream nor
+//! `dropped` notes the beginning of an attempt.
 //!
 //! Records are found by their lengths, so nothing that a command prints can pass for one, and
 //! reading one attempt skips the bytes of the others. There is no index to write or to lose:
-//! whatever a crash leaves is readable up to the record that it interrupted, which
-//! [`RunLog::open`] cuts away before it goes on.
+//! whatever a crash leaves of a segment is readable up to the record that it interrupted.
 
 mod read;
 mod record;
+mod segment;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use read::Records;
 pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
 pub(super) use record::{Header, MAX_BODY};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
-use crate::job::LogPlace;
+use crate::job::{LogPlace, LogPosition};
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +63,6 @@ pub enum LogError {
         /// What the system says.
         source: io::Error,
     },
-    /// Someone else has the log open for writing.
-    #[error("the log `{}` is being written by another process, or by another handle in this one; wait for its run to end, or name another file", .0.display())]
-    Busy(PathBuf),
     /// The file is not what this room writes.
     #[error("the log `{}` is damaged at byte {offset}: {reason}; move it away to begin a new one", path.display())]
     Damaged {
@@ -66,13 +75,14 @@ pub enum LogError {
     },
 }
 
-/// The log of one run, open for writing; clones write to the same file.
+/// The log of one run, open for writing; clones write to the same segment.
 #[derive(Debug, Clone)]
 pub struct RunLog(Arc<Mutex<Writer>>);
 
 #[derive(Debug)]
 struct Writer {
     path: PathBuf,
+    segment: u32,
     file: File,
     /// Up to here the file holds whole records.
     length: u64,
@@ -83,53 +93,71 @@ struct Writer {
 }
 
 impl RunLog {
-    /// Opens the log at this path, and makes it if there is none. A record that a crash left
-    /// unfinished is removed.
+    /// Begins a new segment of the log at this path, and the log if there is none.
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be opened, is no log, or is being written by someone else.
+    /// Fails when the file cannot be made, or when what is at the path is no log.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LogError> {
-        let path = path.into();
-        let system =
-            |source: io::Error| LogError::System { path: path.clone(), doing: "opened", source };
-        let options = OpenOptions::new().read(true).append(true).create(true).clone();
-        let file = options.open(&path).map_err(system)?;
-        // Where the file system has no locks, the log goes without.
-        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(LogError::Busy(path));
+        let log = path.into();
+        // What is no log is left alone.
+        if log.exists() {
+            Records::open(&log, segment::FIRST)?;
         }
-        let length = Records::open(&path)?.length_of_whole_records()?;
-        if length < file.metadata().map_err(system)?.len() {
-            file.set_len(length).map_err(system)?;
-        }
-        let mut writer = Writer { path, file, length, torn: false, record: Vec::new() };
-        if length == 0 {
-            writer.record.extend_from_slice(FIRST_LINE);
-            writer.write_record()?;
-        }
+        let (segment, file) = segment::create(&log).map_err(|source| LogError::System {
+            path: log.clone(),
+            doing: "opened",
+            source,
+        })?;
+        let path = segment::path_of(&log, segment);
+        let mut writer =
+            Writer { path, segment, file, length: 0, torn: false, record: FIRST_LINE.to_vec() };
+        writer.write_record()?;
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
     /// What one attempt of a job printed, in the order in which it was read; empty when there is
-    /// nothing of it. May be called while the log is written.
+    /// nothing of it. Of one that was begun again after another engine had taken the run over,
+    /// only what it printed since. May be called while the log is written.
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be read, or is no log.
+    /// Fails when the log cannot be read, or is none.
     pub fn read(path: impl AsRef<Path>, job: &str, attempt: u32) -> Result<AttemptLog, LogError> {
-        Records::open(path.as_ref())?.attempt(job, attempt)
+        let path = path.as_ref();
+        let segment = Self::segment_of(path, job, attempt)?;
+        Records::open(path, segment)?.attempt(job, attempt)
     }
 
-    /// What was printed from this byte of the file on, by all jobs, in the order in which it was
-    /// written: 0 for everything, or the [`end`](LogPlace::end) of a place that the log or an
-    /// event has told. May be called while the log is written; what comes later is not waited for.
+    /// The segment that has the output of an attempt: the last in which it was begun. What others
+    /// have of it was printed before another engine took the run over, or by one that had not
+    /// noticed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the log cannot be read, or is none.
+    pub fn segment_of(path: impl AsRef<Path>, job: &str, attempt: u32) -> Result<u32, LogError> {
+        let path = path.as_ref();
+        let later = segment::all(path).rev().take_while(|segment| *segment > segment::FIRST);
+        for segment in later {
+            if Records::open(path, segment)?.has(job, attempt)? {
+                return Ok(segment);
+            }
+        }
+        Ok(segment::FIRST)
+    }
+
+    /// What was printed from this position on, by all jobs and engines, in the order in which it
+    /// was written: from the [beginning](LogPosition::default), or from the
+    /// [`end`](LogPlace::end) of a place that the log or an event has told. May be called while
+    /// the log is written; what comes later is not waited for.
     ///
     /// ```no_run
+    /// use workflow_core::LogPosition;
     /// use workflow_core::command::{LogError, RunLog};
     ///
     /// /// Shows what is new; returns where to go on the next time.
-    /// fn follow(path: &str, from: u64) -> Result<u64, LogError> {
+    /// fn follow(path: &str, from: LogPosition) -> Result<LogPosition, LogError> {
     ///     let mut end = from;
     ///     for record in RunLog::read_from(path, from)? {
     ///         let record = record?;
@@ -142,31 +170,47 @@ impl RunLog {
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be read, or is no log; the records do, when no record begins at
-    /// this byte.
-    pub fn read_from(path: impl AsRef<Path>, offset: u64) -> Result<LogRecords, LogError> {
-        Records::open(path.as_ref())?.starting_at(offset).map(LogRecords)
+    /// Fails when the log cannot be read, or is none; the records do, when no record begins at this
+    /// position.
+    pub fn read_from(path: impl AsRef<Path>, from: LogPosition) -> Result<LogRecords, LogError> {
+        LogRecords::starting_at(path.as_ref(), from)
     }
 
-    /// The attempts that printed something, with how much, in the order of their first output.
+    /// The attempts that printed something, with how much, in the order of their first output. Of
+    /// those that were begun again after another engine had taken the run over, only what they
+    /// printed since.
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be read, or is no log.
+    /// Fails when the log cannot be read, or is none.
     pub fn attempts(path: impl AsRef<Path>) -> Result<Vec<LogEntry>, LogError> {
-        Records::open(path.as_ref())?.entries()
+        read::entries(path.as_ref())
+    }
+
+    /// Notes that an attempt begins: it may have begun in an earlier segment, too.
+    pub(super) fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
+        if self.lock().segment == segment::FIRST {
+            return Ok(());
+        }
+        let job = job.into();
+        let header = Header { job, attempt, stream: None, after_ms: 0, bytes: 0, dropped: None };
+        self.append(&header, b"").map(drop)
     }
 
     /// Adds a record, and says where it is; the header's `bytes` is the length of the body.
     pub(super) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.lock();
         writer.record.clear();
         header.write(&mut writer.record);
         writer.record.extend_from_slice(body);
         writer.record.push(b'\n');
         let offset = writer.length;
         writer.write_record()?;
-        Ok(LogPlace { offset, length: writer.length - offset })
+        Ok(LogPlace { segment: writer.segment, offset, length: writer.length - offset })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,14 +233,6 @@ impl Writer {
         self.torn = false;
         self.length += self.record.len() as u64;
         Ok(())
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // Closing would do, were it not for processes that are being started meanwhile: they hold
-        // a copy of the file, and with it the lock, until their `exec`. Fails without locks.
-        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -44,6 +44,7 @@ impl Attempt {
             guarded().map_err(while_trying("start `/bin/sh` as the guard of commands"))?;
         let scratch = Scratch::new(self.scratch.as_deref())?;
         let outputs = scratch.output_file();
+        self.console.begin()?;
         let child = self.start(&scratch, &outputs)?;
         let (exit, usage) = self.look_after(child, &register, buffer)?;
         self.judge(exit, usage, &outputs)

@@ -12,27 +12,84 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Where the log of a run has a piece of output: its record, from this byte of the file on. The
+/// Where the log of a run has a piece of output: its record, in one of the files of the log. The
 /// next record begins where this one ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LogPlace {
+    /// Which file, from 1: each engine that drives the run writes a file of its own.
+    #[serde(default = "first")]
+    pub segment: u32,
     /// Where the record begins, in bytes from the beginning of the file.
     pub offset: u64,
     /// How long it is with its header, in bytes.
     pub length: u64,
 }
 
+fn first() -> u32 {
+    1
+}
+
 impl LogPlace {
-    /// Where the next record begins.
+    /// Where the record begins in the whole log.
+    pub fn start(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset)
+    }
+
+    /// Where the record ends in the whole log, and reading goes on.
     ///
     /// ```
-    /// # let place: workflow_core::LogPlace = serde_json::from_str(r#"{"offset": 19, "length": 80}"#)?;
-    /// assert_eq!(place.end(), 99);
+    /// # let place: workflow_core::LogPlace =
+    /// #     serde_json::from_str(r#"{"segment": 1, "offset": 19, "length": 80}"#)?;
+    /// assert_eq!(u64::from(place.end()), 99);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
-    pub fn end(&self) -> u64 {
-        self.offset + self.length
+    pub fn end(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset + self.length)
+    }
+}
+
+/// A position in the whole log of a run, at which reading can go on. Grows along the log; the
+/// default is its beginning.
+///
+/// As a number it is what [`LogPlace::end`] and the REST API give: whoever keeps it may treat it as
+/// opaque.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct LogPosition(u64);
+
+impl LogPosition {
+    /// So many bits are for the place in a file. What is left of the 53 bits that JavaScript has
+    /// for whole numbers is enough for 8,192 files.
+    const OFFSET_BITS: u32 = 40;
+
+    pub(crate) fn new(segment: u32, offset: u64) -> Self {
+        let end = (1 << Self::OFFSET_BITS) - 1;
+        Self(u64::from(segment.saturating_sub(1)) << Self::OFFSET_BITS | offset.min(end))
+    }
+
+    /// Which file.
+    pub(crate) fn segment(self) -> u32 {
+        u32::try_from(self.0 >> Self::OFFSET_BITS).unwrap_or(u32::MAX) + 1
+    }
+
+    /// Where in that file.
+    pub(crate) fn offset(self) -> u64 {
+        self.0 & ((1 << Self::OFFSET_BITS) - 1)
+    }
+}
+
+impl From<u64> for LogPosition {
+    fn from(position: u64) -> Self {
+        Self(position)
+    }
+}
+
+impl From<LogPosition> for u64 {
+    fn from(position: LogPosition) -> Self {
+        position.0
     }
 }
 
@@ -43,4 +100,31 @@ pub(crate) struct Printed {
     pub(crate) text: String,
     /// Where it is kept, if it is.
     pub(crate) log: Option<LogPlace>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn positions_grow_along_the_log(
+            one in (1u32..9000, 0u64..1 << 40),
+            other in (1u32..9000, 0u64..1 << 40),
+        ) {
+            let position = |(segment, offset)| LogPosition::new(segment, offset);
+            let (first, second) = (position(one), position(other));
+            prop_assert_eq!(one.cmp(&other), first.cmp(&second));
+            prop_assert_eq!((first.segment(), first.offset()), one);
+        }
+
+        #[test]
+        fn any_number_is_a_position(number: u64) {
+            let position = LogPosition::from(number);
+            prop_assert_eq!(u64::from(position), number);
+            prop_assert!(position.segment() >= 1);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use futures::executor::block_on_stream;
 use futures::future::join_all;
 use workflow_core::command::{Command, LogRecord, RunLog, Shell};
-use workflow_core::{Engine, EventKind, JobContext, OutputStream, Run as _};
+use workflow_core::{Engine, EventKind, JobContext, LogPosition, OutputStream, Run as _};
 
 use super::{Folder, block_on, eventually, gate, workflow};
 
@@ -103,7 +103,7 @@ fn events_show_what_the_log_keeps_and_where() {
         let records = RunLog::read_from(&path, from).expect("the log is read");
         records.map(|record| as_shown(record.expect("it is whole"))).collect()
     };
-    assert_eq!(shown, kept(0));
+    assert_eq!(shown, kept(LogPosition::default()));
     let of = |wanted| shown.iter().filter(move |(.., stream, _)| *stream == wanted);
     let out: Vec<_> = of(OutputStream::Stdout).map(|(.., text)| text.as_str()).collect();
     assert_eq!(out, ["größer \u{fffd}\n", "end"]);
@@ -111,8 +111,9 @@ fn events_show_what_the_log_keeps_and_where() {
     // Who has seen the first goes on with the second.
     let (first, ..) = shown.remove(0);
     assert_eq!(kept(first.end()), shown);
-    assert!(kept(u64::MAX).is_empty());
-    let mut wrong = RunLog::read_from(&path, first.offset + 1).expect("it is a log");
+    assert!(kept(u64::MAX.into()).is_empty());
+    let between = LogPosition::from(u64::from(first.start()) + 1);
+    let mut wrong = RunLog::read_from(&path, between).expect("it is a log");
     let error = wrong.try_for_each(|record| record.map(drop));
     assert!(error.expect_err("no record begins there").to_string().contains("is damaged at byte"));
 }

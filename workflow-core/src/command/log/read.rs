@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::LogError;
 use super::record::{FIRST_LINE, Header, MAX_BODY, MAX_HEADER};
-use crate::job::{LogPlace, OutputStream};
+use super::segment::{self, FIRST};
+use crate::job::{LogPlace, LogPosition, OutputStream};
 
 /// What one attempt of a job printed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,13 +67,49 @@ pub struct LogRecord {
 /// Reads the pieces of output of a log, one after another; see
 /// [`RunLog::read_from`](super::RunLog::read_from).
 #[derive(Debug)]
-pub struct LogRecords(pub(super) Records);
+pub struct LogRecords {
+    log: PathBuf,
+    records: Records,
+    /// Whether there was no other segment when this one was opened: what its engine may still
+    /// write to it comes before what another begins.
+    is_last: bool,
+}
+
+impl LogRecords {
+    pub(super) fn starting_at(log: &Path, from: LogPosition) -> Result<Self, LogError> {
+        let is_there = from.segment() == FIRST || segment::exists(log, from.segment());
+        let (segment, offset) =
+            if is_there { (from.segment(), from.offset()) } else { (FIRST, u64::MAX) };
+        let mut records = Self::open(log, segment)?;
+        records.records.start_at(offset)?;
+        records.is_last |= !is_there;
+        Ok(records)
+    }
+
+    fn open(log: &Path, segment: u32) -> Result<Self, LogError> {
+        let is_last = !segment::exists(log, segment.saturating_add(1));
+        let records = Records::open(log, segment)?;
+        Ok(Self { log: log.to_owned(), records, is_last })
+    }
+
+    fn next_piece(&mut self) -> Result<Option<LogRecord>, LogError> {
+        loop {
+            if let Some(piece) = self.records.next_piece()? {
+                return Ok(Some(piece));
+            }
+            if self.is_last {
+                return Ok(None);
+            }
+            *self = Self::open(&self.log, self.records.segment + 1)?;
+        }
+    }
+}
 
 impl Iterator for LogRecords {
     type Item = Result<LogRecord, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_piece().transpose()
+        self.next_piece().transpose()
     }
 }
 
@@ -90,12 +127,51 @@ pub struct LogEntry {
     pub stderr_bytes: u64,
     /// Bytes beyond the limit, which are not in the log.
     pub dropped_bytes: u64,
+    /// Which segment of the log has it.
+    pub segment: u32,
 }
 
-/// The records of a log, one after another, up to the first that is not whole.
+/// The attempts of a whole log; see [`RunLog::attempts`](super::RunLog::attempts).
+pub(super) fn entries(log: &Path) -> Result<Vec<LogEntry>, LogError> {
+    let mut entries = Entries::default();
+    let mut segment = FIRST;
+    loop {
+        Records::open(log, segment)?.count(&mut entries)?;
+        segment += 1;
+        if !segment::exists(log, segment) {
+            break;
+        }
+    }
+    entries.list.retain(|entry| !entry.is_empty());
+    Ok(entries.list)
+}
+
+#[derive(Default)]
+struct Entries {
+    list: Vec<LogEntry>,
+    places: HashMap<(String, u32), usize>,
+}
+
+impl Entries {
+    /// The entry of an attempt, which counts from anew in each segment.
+    fn of(&mut self, job: String, attempt: u32, segment: u32) -> &mut LogEntry {
+        let place = *self.places.entry((job.clone(), attempt)).or_insert_with(|| {
+            self.list.push(LogEntry::new(job.clone(), attempt, segment));
+            self.list.len() - 1
+        });
+        let entry = &mut self.list[place];
+        if entry.segment != segment {
+            *entry = LogEntry::new(job, attempt, segment);
+        }
+        entry
+    }
+}
+
+/// The records of a segment, one after another, up to the first that is not whole.
 #[derive(Debug)]
 pub(super) struct Records {
     path: PathBuf,
+    segment: u32,
     file: BufReader<File>,
     /// Where this record begins.
     begins: u64,
@@ -109,34 +185,35 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn open(path: &Path) -> Result<Self, LogError> {
+    pub(super) fn open(log: &Path, segment: u32) -> Result<Self, LogError> {
+        let path = segment::path_of(log, segment);
         let system =
-            |source: io::Error| LogError::System { path: path.to_owned(), doing: "read", source };
-        let file = File::open(path).map_err(system)?;
+            |source: io::Error| LogError::System { path: path.clone(), doing: "read", source };
+        let file = File::open(&path).map_err(system)?;
         let length = file.metadata().map_err(system)?.len();
         let file = BufReader::with_capacity(BUFFER, file);
-        let path = path.to_owned();
-        let line = Vec::new();
-        let mut records = Self { path, file, begins: 0, offset: 0, ahead: 0, length, line };
+        let (begins, offset, ahead, line) = (0, 0, 0, Vec::new());
+        let mut records = Self { path, segment, file, begins, offset, ahead, length, line };
         records.read_first_line()?;
         Ok(records)
     }
 
     /// Goes on from this byte of the file.
-    pub(super) fn starting_at(mut self, offset: u64) -> Result<Self, LogError> {
+    fn start_at(&mut self, offset: u64) -> Result<(), LogError> {
         let offset = offset.min(self.length);
         if offset > self.offset {
             let sought = self.file.seek(SeekFrom::Start(offset));
             sought.map_err(|error| self.system(error))?;
             self.offset = offset;
         }
-        Ok(self)
+        Ok(())
     }
 
     fn next_piece(&mut self) -> Result<Option<LogRecord>, LogError> {
         while let Some(header) = self.next()? {
             let Some(stream) = header.stream else { continue };
-            let place = LogPlace { offset: self.begins, length: self.offset - self.begins };
+            let (segment, offset) = (self.segment, self.begins);
+            let place = LogPlace { segment, offset, length: self.offset - offset };
             let chunk = self.chunk(stream, &header)?;
             let (job, attempt) = (header.job.into_owned(), header.attempt);
             return Ok(Some(LogRecord { job, attempt, chunk, place }));
@@ -164,16 +241,19 @@ impl Records {
         Ok(log)
     }
 
-    pub(super) fn entries(mut self) -> Result<Vec<LogEntry>, LogError> {
-        let mut entries: Vec<LogEntry> = Vec::new();
-        let mut places: HashMap<(String, u32), usize> = HashMap::new();
+    /// Whether there is anything of this attempt.
+    pub(super) fn has(mut self, job: &str, attempt: u32) -> Result<bool, LogError> {
         while let Some(header) = self.next()? {
-            let (job, attempt) = (header.job.into_owned(), header.attempt);
-            let place = *places.entry((job.clone(), attempt)).or_insert_with(|| {
-                entries.push(LogEntry::new(job, attempt));
-                entries.len() - 1
-            });
-            let entry = &mut entries[place];
+            if header.attempt == attempt && header.job == job {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn count(mut self, entries: &mut Entries) -> Result<(), LogError> {
+        while let Some(header) = self.next()? {
+            let entry = entries.of(header.job.into_owned(), header.attempt, self.segment);
             entry.dropped_bytes = header.dropped.unwrap_or(entry.dropped_bytes);
             match header.stream {
                 Some(OutputStream::Stdout) => entry.stdout_bytes += header.bytes as u64,
@@ -181,12 +261,7 @@ impl Records {
                 None => {}
             }
         }
-        Ok(entries)
-    }
-
-    pub(super) fn length_of_whole_records(mut self) -> Result<u64, LogError> {
-        while self.next()?.is_some() {}
-        Ok(self.offset)
+        Ok(())
     }
 
     fn read_first_line(&mut self) -> Result<(), LogError> {
@@ -251,8 +326,12 @@ impl Records {
 }
 
 impl LogEntry {
-    fn new(job: String, attempt: u32) -> Self {
-        Self { job, attempt, stdout_bytes: 0, stderr_bytes: 0, dropped_bytes: 0 }
+    fn new(job: String, attempt: u32, segment: u32) -> Self {
+        Self { job, attempt, stdout_bytes: 0, stderr_bytes: 0, dropped_bytes: 0, segment }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.stdout_bytes + self.stderr_bytes + self.dropped_bytes == 0
     }
 }
 

@@ -91,28 +91,148 @@ fn a_crash_in_the_middle_of_a_record_costs_that_record() {
     let whole = std::fs::metadata(&path).expect("it is there").len();
     print(&log, "a", 1, OutputStream::Stdout, b"torn\n");
     drop(log);
+    let log = RunLog::open(&path).expect("the log opens again");
+    print(&log, "b", 1, OutputStream::Stdout, b"after\n");
     let end = std::fs::metadata(&path).expect("it is there").len();
     for length in (0..end).rev() {
         let file = OpenOptions::new().write(true).open(&path).expect("it opens");
         file.set_len(length).expect("it is cut");
         let wanted: &[u8] = if length < whole { b"" } else { b"kept\n" };
         assert_eq!(stdout(&path, "a", 1), wanted, "cut at {length}");
-        let log = RunLog::open(&path).expect("the log opens again");
-        print(&log, "b", 1, OutputStream::Stdout, b"after\n");
-        assert_eq!(stdout(&path, "a", 1), wanted, "cut at {length}");
         assert_eq!(stdout(&path, "b", 1), b"after\n", "cut at {length}");
+        let after = all(&path).pop();
+        assert_eq!(after, Some((2, "after\n".to_owned())), "cut at {length}");
     }
 }
 
+/// Everything from a position on, with the segment that has it.
+fn all_from(path: &Path, from: LogPosition) -> Vec<(u32, String)> {
+    let records = RunLog::read_from(path, from).expect("the log is read");
+    let piece = |record: Result<LogRecord, LogError>| {
+        let LogRecord { place, chunk, .. } = record.expect("it is whole");
+        (place.segment, String::from_utf8(chunk.bytes).expect("text"))
+    };
+    records.map(piece).collect()
+}
+
+fn all(path: &Path) -> Vec<(u32, String)> {
+    all_from(path, LogPosition::default())
+}
+
 #[test]
-fn one_handle_writes() {
+fn each_handle_writes_a_segment_of_its_own() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let first = RunLog::open(&path).expect("the log opens");
-    let busy = RunLog::open(&path).expect_err("it is open");
-    assert!(matches!(busy, LogError::Busy(_)), "{busy}");
-    drop(first);
-    RunLog::open(&path).expect("the log opens again");
+    print(&first, "a", 1, OutputStream::Stdout, b"1\n");
+    let second = RunLog::open(&path).expect("the log opens beside it");
+    print(&second, "a", 2, OutputStream::Stdout, b"2\n");
+    print(&first, "a", 1, OutputStream::Stdout, b"late\n");
+    drop((first, second));
+    let third = RunLog::open(&path).expect("the log opens again");
+    print(&third, "b", 1, OutputStream::Stderr, b"3\n");
+    for name in ["run.log", "run.2.log", "run.3.log"] {
+        assert!(folder.path(name).is_file(), "{name}");
+    }
+    let wanted = [(1, "1\n"), (1, "late\n"), (2, "2\n"), (3, "3\n")];
+    assert_eq!(all(&path), wanted.map(|(segment, text)| (segment, text.to_owned())));
+    let entries = RunLog::attempts(&path).expect("the log is read");
+    let found: Vec<_> = entries.iter().map(|of| (&*of.job, of.attempt, of.segment)).collect();
+    assert_eq!(found, [("a", 1, 1), ("a", 2, 2), ("b", 1, 3)]);
+}
+
+#[test]
+fn reading_goes_on_at_every_place() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    for segment in 0..3 {
+        let log = RunLog::open(&path).expect("the log opens");
+        for line in 0..3 {
+            print(&log, "a", segment + 1, OutputStream::Stdout, format!("{line}\n").as_bytes());
+        }
+    }
+    let everything = all(&path);
+    assert_eq!(everything.len(), 9);
+    let places = RunLog::read_from(&path, LogPosition::default()).expect("the log is read");
+    let places: Vec<_> = places.map(|record| record.expect("it is whole").place).collect();
+    for (at, place) in places.iter().enumerate() {
+        assert_eq!(all_from(&path, place.start()), everything[at..]);
+        assert_eq!(all_from(&path, place.end()), everything[at + 1..]);
+    }
+    // Of a segment that there is not, and of a place in it.
+    assert!(all_from(&path, LogPosition::new(4, 0)).is_empty());
+    assert!(all_from(&path, LogPosition::new(4, 19)).is_empty());
+}
+
+#[test]
+fn who_follows_misses_nothing_when_a_run_changes_hands() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    let (mut seen, mut from) = (Vec::new(), LogPosition::default());
+    let mut look = |path: &Path| {
+        for record in RunLog::read_from(path, from).expect("the log is read") {
+            let record = record.expect("it is whole");
+            from = record.place.end();
+            seen.push(String::from_utf8(record.chunk.bytes).expect("text"));
+        }
+        seen.len()
+    };
+    let first = RunLog::open(&path).expect("the log opens");
+    assert_eq!(look(&path), 0);
+    print(&first, "a", 1, OutputStream::Stdout, b"1");
+    assert_eq!(look(&path), 1);
+    print(&first, "a", 1, OutputStream::Stdout, b"2");
+    let second = RunLog::open(&path).expect("the log opens");
+    assert_eq!(look(&path), 2);
+    print(&first, "a", 1, OutputStream::Stdout, b"3");
+    print(&second, "a", 2, OutputStream::Stdout, b"4");
+    assert_eq!(look(&path), 4);
+    assert_eq!(look(&path), 4);
+    print(&second, "a", 2, OutputStream::Stdout, b"5");
+    look(&path);
+    assert_eq!(seen, ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn what_is_written_while_a_segment_is_read_comes_before_the_next() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    let first = RunLog::open(&path).expect("the log opens");
+    print(&first, "a", 1, OutputStream::Stdout, b"1");
+    let mut reading = RunLog::read_from(&path, LogPosition::default()).expect("the log is read");
+    let place = reading.next().expect("there is one").expect("it is whole").place;
+    // It does not know of these, and must not go past the first of them.
+    print(&first, "a", 1, OutputStream::Stdout, b"2");
+    let second = RunLog::open(&path).expect("the log opens");
+    print(&second, "a", 2, OutputStream::Stdout, b"3");
+    assert!(reading.next().is_none());
+    let rest = all_from(&path, place.end());
+    assert_eq!(rest, [(1, "2".to_owned()), (2, "3".to_owned())]);
+}
+
+#[test]
+fn an_attempt_that_began_again_has_only_what_it_printed_since() {
+    let folder = TestFolder::new();
+    let path = folder.path("run.log");
+    let paused = RunLog::open(&path).expect("the log opens");
+    paused.begin("a", 1).expect("noted");
+    print(&paused, "a", 1, OutputStream::Stdout, b"half of it\n");
+    print(&paused, "silent", 1, OutputStream::Stdout, b"too early\n");
+    print(&paused, "done", 1, OutputStream::Stdout, b"all of it\n");
+    let heir = RunLog::open(&path).expect("the log opens");
+    heir.begin("a", 1).expect("noted");
+    heir.begin("silent", 1).expect("noted");
+    print(&heir, "a", 1, OutputStream::Stdout, b"all of it\n");
+    // It wakes up, and has not noticed yet.
+    print(&paused, "a", 1, OutputStream::Stdout, b"and the rest\n");
+    assert_eq!(stdout(&path, "a", 1), b"all of it\n");
+    assert_eq!(stdout(&path, "silent", 1), b"");
+    assert_eq!(stdout(&path, "done", 1), b"all of it\n");
+    let segment = |job| RunLog::segment_of(&path, job, 1).expect("the log is read");
+    assert_eq!(["a", "silent", "done", "none"].map(segment), [2, 2, 1, 1]);
+    let entries = RunLog::attempts(&path).expect("the log is read");
+    let found: Vec<_> = entries.iter().map(|of| (&*of.job, of.stdout_bytes, of.segment)).collect();
+    assert_eq!(found, [("a", 10, 2), ("done", 10, 1)]);
 }
 
 #[test]
@@ -125,7 +245,7 @@ fn what_is_no_log_is_left_alone() {
     assert!(error.ends_with(wanted), "{error}");
     assert_eq!(std::fs::read(&path).expect("it is there"), b"dear diary\n");
     std::fs::write(&path, [FIRST_LINE, b"no header\n"].concat()).expect("the folder is ours");
-    let error = RunLog::open(&path).expect_err("it is damaged").to_string();
+    let error = RunLog::read(&path, "a", 1).expect_err("it is damaged").to_string();
     assert!(error.contains("byte 19: a line is no header"), "{error}");
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::command::{LogRecord, RunLog};
+use workflow_core::command::{LogError, LogRecord, RunLog};
 use workflow_core::{OutputStream, RunId, StoredRun, WorkflowFile};
 use workflow_store::Catalog;
 
@@ -130,20 +130,29 @@ impl Log {
     fn read_now(&self, from: u64, over: bool) -> Result<LogPage, Problem> {
         let mut page = LogPage { next: from, ended: over, ..LogPage::default() };
         let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(page) };
-        let mut size = 0;
-        for record in RunLog::read_from(path, from).map_err(Problem::internal)? {
+        let (mut size, segment) = (0, self.segment(path).map_err(Problem::internal)?);
+        for record in RunLog::read_from(path, from.into()).map_err(Problem::internal)? {
             let record = record.map_err(Problem::internal)?;
             if page.items.len() == self.limit || size >= MOST {
                 page.ended = false;
                 break;
             }
-            page.next = record.place.end();
-            if self.is_wanted(&record) {
+            page.next = record.place.end().into();
+            if self.is_wanted(&record) && segment.is_none_or(|of| of == record.place.segment) {
                 size += record.chunk.bytes.len();
                 page.items.push(LogPiece::from(record));
             }
         }
         Ok(page)
+    }
+
+    /// The segment of the attempt that is asked for: others may have what was printed of it before
+    /// it began again elsewhere.
+    fn segment(&self, path: &std::path::Path) -> Result<Option<u32>, LogError> {
+        match (&self.asked.job, self.asked.attempt) {
+            (Some(job), Some(attempt)) => RunLog::segment_of(path, job, attempt).map(Some),
+            _ => Ok(None),
+        }
     }
 
     fn is_wanted(&self, record: &LogRecord) -> bool {
@@ -160,8 +169,8 @@ impl From<LogRecord> for LogPiece {
             attempt: of.attempt,
             stream: of.chunk.stream,
             text: String::from_utf8_lossy(&of.chunk.bytes).into_owned(),
-            from: of.place.offset,
-            end: of.place.end(),
+            from: of.place.start().into(),
+            end: of.place.end().into(),
         }
     }
 }
