@@ -70,13 +70,13 @@ impl LogPosition {
         Self(u64::from(segment.saturating_sub(1)) << Self::OFFSET_BITS | offset.min(end))
     }
 
-    /// Which file.
-    pub(crate) fn segment(self) -> u32 {
+    /// Which of the files of the log, from 1.
+    pub fn segment(self) -> u32 {
         u32::try_from(self.0 >> Self::OFFSET_BITS).unwrap_or(u32::MAX) + 1
     }
 
-    /// Where in that file.
-    pub(crate) fn offset(self) -> u64 {
+    /// Where in that file, in bytes.
+    pub fn offset(self) -> u64 {
         self.0 & ((1 << Self::OFFSET_BITS) - 1)
     }
 }

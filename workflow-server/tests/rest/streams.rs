@@ -4,6 +4,8 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use workflow_core::command::{Command, RunLog, Shell};
+use workflow_core::{JobContext, WorkflowFile};
 
 use crate::support::{Client, Kind, Site, until, with_both};
 
@@ -157,4 +159,32 @@ async fn logs_are_followed(kind: Kind) {
     let rest = listen(&client, &path, one[0].id, usize::MAX).await;
     assert_eq!(rest[0].data["text"], "two\n", "{rest:?}");
     assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
+    // What another engine prints is in a segment of its own, and reading goes on into it.
+    let stored = site.store.run(run.parse().expect("an id")).await.expect("readable");
+    let stored = stored.expect("kept");
+    let source = stored.workflow.source.expect("a file");
+    let file = WorkflowFile::from_source(&source).expect("a file").expect("valid");
+    let print = async |text: &str| {
+        let log = RunLog::open(file.log_of(stored.id)).expect("the log opens");
+        let command = Command::new(format!("echo {text}"));
+        let run = Shell::new().log(log).run(&command, &JobContext::detached()).await;
+        run.expect("it succeeds");
+    };
+    print("three").await;
+    let more = listen(&client, &path, rest[0].id, usize::MAX).await;
+    assert_eq!((&more[0].data["text"], more.len()), (&json!("three\n"), 2), "{more:?}");
+    assert!(more[0].id > rest[0].id, "{more:?}");
+    let page = client.get(&format!("{path}?from={}", more[0].id.expect("an id"))).await.is(200);
+    assert_eq!((&page["items"], &page["ended"]), (&json!([]), &json!(true)));
+    // The same attempt once more.
+    print("four").await;
+    let texts = async |query: &str| {
+        let page = client.get(&format!("{path}{query}")).await.is(200);
+        let items = page["items"].as_array().expect("a list").iter();
+        items.map(|item| item["text"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts("").await, ["one\n", "two\n", "three\n", "four\n"]);
+    assert_eq!(texts("?job=").await, ["three\n", "four\n"]);
+    assert_eq!(texts("?job=&attempt=1").await, ["four\n"]);
+    assert_eq!(texts("?job=say&attempt=1").await, ["one\n", "two\n"]);
 }

@@ -54,6 +54,17 @@ pub fn run(url: &str, sql: &str) {
     with_client(url, async |client| client.batch_execute(sql).await).expect(sql);
 }
 
+/// Sets the clock by which the database with this URL judges leases to so many microseconds from
+/// the right time.
+pub fn set_clock(url: &str, micros: i64) {
+    let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+    let sql = format!(
+        "CREATE OR REPLACE FUNCTION workflows_now() RETURNS BIGINT LANGUAGE SQL VOLATILE \
+         AS 'SELECT {now} + {micros}'"
+    );
+    run(url, &sql);
+}
+
 /// Makes a database that no other test has.
 pub fn database() -> Database {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();

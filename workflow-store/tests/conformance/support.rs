@@ -44,16 +44,7 @@ pub(crate) async fn postgres() -> Stores {
     let one = Arc::new(PostgresStore::open(database.url()).await.expect("a store"));
     let other = Arc::new(PostgresStore::open(database.url()).await.expect("the same store"));
     let url = database.url().to_owned();
-    let set_clock = Box::new(move |micros| {
-        let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-        crate::cluster::run(
-            &url,
-            &format!(
-                "CREATE OR REPLACE FUNCTION workflows_now() RETURNS BIGINT LANGUAGE SQL VOLATILE \
-                 AS 'SELECT {now} + {micros}'"
-            ),
-        );
-    });
+    let set_clock = Box::new(move |micros| crate::cluster::set_clock(&url, micros));
     Stores { one, other, set_clock, _keep: Box::new(database) }
 }
 
