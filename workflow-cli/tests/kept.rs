@@ -246,6 +246,27 @@ fn what_a_killed_process_left_is_recovered() {
     assert_eq!(workflow_in(&folder, &["recover"]).err, "nothing was left behind\n");
 }
 
+#[test]
+fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
+    let folder = folder("ahead", &[("steps.yaml", STEPS), ("right", "")]);
+    let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
+    until_running(&folder, &run, "second");
+    let process = Pid::from_raw(process).expect("the process of the run");
+    kill_process(process, Signal::KILL).expect("it is there");
+    let database = rusqlite::Connection::open(folder.join(".workflow/workflows.db"));
+    let hour_ahead = "UPDATE workflows_owner SET alive_until = alive_until + 3600000000";
+    let changed = database.and_then(|database| {
+        database.busy_timeout(Duration::from_secs(10))?;
+        database.execute(hour_ahead, [])
+    });
+    assert_eq!(changed, Ok(1));
+    touch(&folder, "go");
+    let recovered = workflow_in(&folder, &["recover"]);
+    assert_eq!(recovered.code, Some(0), "{}", recovered.err);
+    assert!(recovered.err.contains(&format!("run {run} of steps completed")), "{}", recovered.err);
+    assert_eq!(ran(&folder), "first second third fourth");
+}
+
 /// The second job says that it has begun, and waits until there is a file `go`.
 const TALKS: &str = r#"
 name: talks
