@@ -76,6 +76,12 @@ pub(crate) async fn one_process_prunes_in_a_period(place: Place) {
     add(&place, "etl", 9).await;
     assert_eq!(other.prune_when_due(&policy, HOUR).await.expect("asked"), None);
     assert_eq!(other.prune_when_due(&policy, Duration::ZERO).await.expect("pruned"), Some(1));
+    // The clock was a year ahead the last time.
+    place.raw.execute(
+        "UPDATE workflows_counter SET value = value + 31536000000000 WHERE name = 'pruned_at'",
+    );
+    assert_eq!(other.prune_when_due(&policy, HOUR).await.expect("pruned"), Some(0));
+    assert_eq!(other.prune_when_due(&policy, HOUR).await.expect("asked"), None);
 }
 
 pub(crate) async fn a_pruner_goes_on_until_it_is_dropped(place: Place) {
