@@ -12,7 +12,7 @@ use workflow_core::{RunError, RunId};
 
 use crate::conduct::Format;
 use crate::failure::{Failure, Outcome};
-use crate::keep::{self, KeepArguments, stored, workflow_of};
+use crate::keep::{self, KeepArguments, workflow_of};
 use crate::output::{self, DUBIOUS};
 use crate::{interrupt, runtime};
 
@@ -96,11 +96,7 @@ pub(crate) fn drive(
         ));
     }
     let store = keep.store()?;
-    let run_on_record = stored(&*store, run)?;
-    let mut engine = keep::engine(&store, [&run_on_record]);
-    if let Some(jobs) = max_parallel {
-        engine = engine.to_builder().max_parallel(jobs).build();
-    }
+    let engine = keep::engine(&store, max_parallel);
     runtime::inside(|| {
         interrupt::listen();
         let (saved_by, cancelled) = (engine.clone(), engine.clone());

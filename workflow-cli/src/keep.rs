@@ -91,24 +91,13 @@ pub(crate) fn workflow_of(
     }
 }
 
-/// An engine for runs on record, which has the limits that their files set.
-///
-/// # Errors
-///
-/// Fails when this program does not read one of the files any more.
-pub(crate) fn engine<'a>(
-    store: &Arc<dyn Catalog>,
-    runs: impl IntoIterator<Item = &'a StoredRun>,
-) -> Engine {
-    let mut engine = registry::engine().to_builder().shared_store(store.clone());
-    for run in runs {
-        // A file that is not read any more is told of when its run is to be taken up.
-        let Ok(Some(file)) = file_of(&run.workflow) else { continue };
-        for (name, jobs) in file.limits() {
-            engine = engine.limit(name, jobs);
-        }
+/// An engine for runs on record.
+pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
+    let engine = registry::engine().to_builder().shared_store(store.clone());
+    match max_parallel {
+        Some(jobs) => engine.max_parallel(jobs).build(),
+        None => engine.build(),
     }
-    engine.build()
 }
 
 /// Whether nobody drives the run, which has not ended.

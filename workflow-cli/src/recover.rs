@@ -56,11 +56,7 @@ Exit codes:
 
 pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
     let store = wanted.store.open()?;
-    let orphans = pollster::block_on(store.orphans(None, MOST))?;
-    let mut engine = keep::engine(&store, &orphans);
-    if let Some(jobs) = wanted.max_parallel {
-        engine = engine.to_builder().max_parallel(jobs as usize).build();
-    }
+    let engine = keep::engine(&store, wanted.max_parallel.map(|jobs| jobs as usize));
     let _pruner = wanted.pruning.start(&store)?;
     let stopped = engine.clone();
     let recovering = Recovering { engine, refused: HashSet::new(), taken: 0, bad: 0 };
@@ -78,9 +74,6 @@ pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
         })
     })
 }
-
-/// Of so many runs that are left behind, the limits of their files are known.
-const MOST: usize = 10_000;
 
 struct Recovering {
     engine: Engine,

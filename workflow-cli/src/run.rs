@@ -109,9 +109,6 @@ impl Ready {
                 Self { workflow: entry.workflow(), engine: engine.build(), file: None }
             }
             Target::File(file) => {
-                for (name, jobs) in file.limits() {
-                    engine = engine.limit(name, jobs);
-                }
                 let mut file = *file;
                 if let Some(jobs) = max_parallel {
                     file = file.max_parallel(jobs);

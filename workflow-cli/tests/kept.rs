@@ -246,6 +246,41 @@ fn what_a_killed_process_left_is_recovered() {
     assert_eq!(workflow_in(&folder, &["recover"]).err, "nothing was left behind\n");
 }
 
+/// Four jobs of which one at a time may run.
+const ONE_AT_A_TIME: &str = r#"
+name: queries
+max_parallel: 4
+limits: { db: 1 }
+jobs:
+  - name: query_{i}
+    command: echo in >> spans; until test -e go; do sleep 0.05; done; sleep 0.05; echo out >> spans
+    limits: [db]
+    parameters: { i: "1:4" }
+"#;
+
+#[test]
+fn what_is_recovered_keeps_to_the_limits_of_its_file() {
+    let folder = folder("limits", &[("queries.yaml", ONE_AT_A_TIME)]);
+    let (run, process) = detach(&folder, workflow_in, &["run", "queries.yaml"]);
+    until_running(&folder, &run, "query_1");
+    let owner = get(&folder, &run)["owner"].clone();
+    let process = Pid::from_raw(process).expect("the process of the run");
+    kill_process(process, Signal::KILL).expect("it is there");
+    // What the dead process began has left no end.
+    std::fs::remove_file(folder.join("spans")).expect("a job had begun");
+    let recovering = std::thread::spawn({
+        let folder = folder.clone();
+        move || workflow_in(&folder, &["recover"])
+    });
+    until(&folder, &run, |run| run["owner"] != owner);
+    touch(&folder, "go");
+    let recovered = recovering.join().expect("it says something");
+    assert_eq!(recovered.code, Some(0), "{}", recovered.err);
+    let spans = std::fs::read_to_string(folder.join("spans")).expect("jobs ran");
+    let spans: Vec<_> = spans.lines().collect();
+    assert_eq!(spans, ["in", "out"].repeat(4));
+}
+
 #[test]
 fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
     let folder = folder("ahead", &[("steps.yaml", STEPS), ("right", "")]);

@@ -43,6 +43,7 @@ use crate::store::Store;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
+pub use permits::{LimitScope, LimitUsage};
 pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
 pub use resume::{Cancellation, Recovery, ResumeError};
 pub use shutdown::Shutdown;
@@ -55,7 +56,7 @@ pub(crate) use sub::run_nested;
 
 use clock::Time;
 use keeper::Keeper;
-use permits::Permits;
+use permits::EngineLimits;
 use shutdown::Stopping;
 
 /// Runs workflows, with limits, a store and a clock of its own.
@@ -79,7 +80,7 @@ pub struct Engine(pub(crate) Arc<Shared>);
 /// What the runs of an engine share.
 pub(crate) struct Shared {
     time: Time,
-    permits: Permits,
+    limits: EngineLimits,
     grace: Duration,
     /// Present when there is a store.
     keeper: Option<Keeper>,
@@ -117,7 +118,7 @@ impl Engine {
         EngineBuilder {
             time: Time::Machine,
             max_parallel: None,
-            limits: machine::limits(),
+            limits: HashMap::new(),
             grace: Duration::from_secs(5),
             store: None,
             lease: LEASE,
@@ -129,10 +130,10 @@ impl Engine {
         }
     }
 
-    /// Another engine to be configured, which begins with everything that this one was given: its
-    /// limits, which it has for itself, its clock, and the store, which both then hold.
+    /// Another engine to be configured, which begins with everything that this one was given: limits
+    /// of the same sizes, with places of its own, its clock, and the store, which both then hold.
     pub fn to_builder(&self) -> EngineBuilder {
-        let (max_parallel, limits) = self.0.permits.sizes();
+        let (max_parallel, limits) = self.0.limits.sizes();
         EngineBuilder {
             time: self.0.time.clone(),
             max_parallel,
@@ -154,6 +155,23 @@ impl Engine {
         RunRequest::new(self.clone(), workflow.into_workflow())
     }
 
+    /// The limits that jobs of this engine may count against, and how they are used at the moment:
+    /// the engine's own, this machine's, and those of the workflows that have runs under way in this
+    /// process.
+    ///
+    /// ```
+    /// use workflow_core::{Engine, LimitScope};
+    ///
+    /// let engine = Engine::builder().limit("db", 2).build();
+    /// let limits = engine.limits();
+    /// let db = limits.iter().find(|limit| limit.name == "db").ok_or("it was given one")?;
+    /// assert_eq!((&db.scope, db.size, db.in_use), (&LimitScope::Engine, 2, 0));
+    /// # Ok::<(), &str>(())
+    /// ```
+    pub fn limits(&self) -> Vec<LimitUsage> {
+        self.0.limits.usage()
+    }
+
     /// The store that the engine was given.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
         self.0.keeper.as_ref().map(Keeper::store)
@@ -163,7 +181,7 @@ impl Engine {
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
-            .field("limits", &self.0.permits)
+            .field("limits", &self.0.limits)
             .field("grace", &self.0.grace)
             .finish_non_exhaustive()
     }
@@ -195,16 +213,27 @@ const STORE_PATIENCE: Duration = Duration::from_secs(60);
 const POISON_AFTER: usize = 5;
 
 impl EngineBuilder {
-    /// Limits how many jobs may run at once, over all runs; 0 counts as 1. Default: no limit.
+    /// Limits how many jobs of this engine may run at once, over all runs; 0 counts as 1. Default: no
+    /// limit.
+    ///
+    /// Jobs that only wait for others are not counted: maps, workflows inside of workflows, functions
+    /// with a [`WorkflowContext`](crate::WorkflowContext).
     pub fn max_parallel(mut self, jobs: usize) -> Self {
         self.max_parallel = Some(jobs.max(1));
         self
     }
 
-    /// Sets how many jobs that name this limit may run at once, over all runs; 0 counts as 1.
+    /// Sets how many jobs of this engine that name this limit may run at once, over all runs; 0 counts
+    /// as 1.
     ///
-    /// Every engine has the limits `machine.cpus` and, on Linux, `machine.memory_mib`, which jobs
-    /// that say what they need are counted against; they can be set like any other.
+    /// A workflow may have limits too ([`Flow::limit`](crate::Flow::limit), `limits:` of a file). Where
+    /// both have one of the same name, jobs of the workflow count against both.
+    ///
+    /// The machine has the limits `machine.cpus`, `machine.gpus` and, on Linux, `machine.memory_mib`,
+    /// once for all engines of the process. A limit of that name makes this engine use less of it,
+    /// and never more than there is.
+    ///
+    /// [`Call::limit`](crate::Call::limit) says in which order jobs have their places.
     pub fn limit(mut self, name: impl Into<String>, jobs: usize) -> Self {
         self.limits.insert(name.into(), jobs.max(1));
         self
@@ -290,7 +319,7 @@ impl EngineBuilder {
     pub fn build(self) -> Engine {
         Engine(Arc::new(Shared {
             time: self.time,
-            permits: Permits::new(self.max_parallel, self.limits),
+            limits: EngineLimits::new(self.max_parallel, self.limits),
             grace: self.grace,
             keeper: self.store.map(|store| Keeper::new(store, self.lease)),
             stopping: Stopping::default(),

@@ -155,7 +155,8 @@ impl WorkflowFile {
             || rules.any(|rule| rule.recovery_script.is_some())
     }
 
-    /// The named limits that the file sets, which the engine that runs it must have.
+    /// The named limits that the file sets. Runs of the file keep to them by themselves:
+    /// [`Flow::limit`](crate::Flow::limit).
     pub fn limits(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         let limits = self.shared.spec.limits.0.iter();
         limits.map(|(name, size)| (&*name.value, size.value as usize))

@@ -82,8 +82,9 @@ pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 #[cfg(feature = "yaml")]
 pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
-    Cancellation, Clock, Engine, EngineBuilder, IntoWorkflow, LookupError, ManualClock, Recovery,
-    ResumeError, RunFuture, RunHandle, RunRequest, Shutdown, SystemClock, Timings,
+    Cancellation, Clock, Engine, EngineBuilder, IntoWorkflow, LimitScope, LimitUsage, LookupError,
+    ManualClock, Recovery, ResumeError, RunFuture, RunHandle, RunRequest, Shutdown, SystemClock,
+    Timings,
 };
 pub use event::{
     Blocked, Death, Event, EventKind, Failure, Origin, Stall, StallTracker, Status,

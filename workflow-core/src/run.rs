@@ -46,10 +46,11 @@ pub enum RunError {
         /// What is wrong with it.
         error: InputError,
     },
-    /// A job names a limit that the engine does not have.
+    /// A job names a limit that neither the engine nor the workflow has.
     #[error(
-        "workflow `{workflow}`: job `{job}` names the limit `{limit}`, which the engine does not \
-         have; add `.limit(\"{limit}\", n)` to its builder{}",
+        "workflow `{workflow}`: job `{job}` names the limit `{limit}`, which neither the engine nor \
+         the workflow has; add `.limit(\"{limit}\", n)` to the engine's builder, or \
+         `flow.limit(\"{limit}\", n)` to the workflow{}",
         also(known)
     )]
     UnknownLimit {
@@ -59,7 +60,7 @@ pub enum RunError {
         job: String,
         /// The limit that it names.
         limit: String,
-        /// The limits that the engine has.
+        /// The limits that there are.
         known: Vec<String>,
     },
     /// A job failed for good, or the run took too long.
@@ -164,7 +165,7 @@ fn because(report: &Report) -> String {
 }
 
 fn also(known: &[String]) -> String {
-    if known.is_empty() { String::new() } else { format!(" (it has {})", known.join(", ")) }
+    if known.is_empty() { String::new() } else { format!(" (known limits: {})", known.join(", ")) }
 }
 
 impl fmt::Debug for RunError {

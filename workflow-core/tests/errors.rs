@@ -215,9 +215,9 @@ fn runs_that_cannot_begin() {
     let engine = Engine::builder().limit("db", 2).limit("gpu", 1).build();
     let limited = || workflow(|flow| flow.job(one().limit("dv")));
     let error = engine.run(limited()).wait().expect_err("there is no such limit");
-    assert_snapshot!(text(&error), @r#"workflow `nightly`: job `one` names the limit `dv`, which the engine does not have; add `.limit("dv", n)` to its builder (it has db, gpu)"#);
+    assert_snapshot!(text(&error), @r#"workflow `nightly`: job `one` names the limit `dv`, which neither the engine nor the workflow has; add `.limit("dv", n)` to the engine's builder, or `flow.limit("dv", n)` to the workflow (known limits: db, gpu)"#);
     let error = Engine::default().run(limited()).wait().expect_err("there is no limit at all");
-    assert_snapshot!(text(&error), @r#"workflow `nightly`: job `one` names the limit `dv`, which the engine does not have; add `.limit("dv", n)` to its builder"#);
+    assert_snapshot!(text(&error), @r#"workflow `nightly`: job `one` names the limit `dv`, which neither the engine nor the workflow has; add `.limit("dv", n)` to the engine's builder, or `flow.limit("dv", n)` to the workflow"#);
 
     let error = Engine::default().run("nigthly").wait().expect_err("there is no such workflow");
     assert!(matches!(error, RunError::Registry(_)));

@@ -118,7 +118,7 @@ use parse::place;
 /// | `schedule_to_close = "5m"` | the longest that all attempts and the waits between them may take | no limit |
 /// | `heartbeat = "5s"` | the longest time between two calls of `JobContext::heartbeat` | no limit |
 /// | `priority = -1` | among jobs that are ready, the highest starts first | 0 |
-/// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits of the engine that the job counts against | none |
+/// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits that the job counts against: of the engine, of the workflow, or of this machine | none |
 /// | `inline` | the function is quick and does not block: no thread for it | a plain `fn` gets a thread |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///

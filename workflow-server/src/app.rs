@@ -1,8 +1,7 @@
 //! What all requests share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 use workflow_core::{Engine, WorkflowFile, WorkflowSnapshot, registry};
@@ -27,15 +26,7 @@ pub(crate) struct App {
     /// How many requests have come.
     pub(crate) requests: AtomicU64,
     announced: OnceCell<()>,
-    /// Engines that have the limits of files, by these limits.
-    limited: Mutex<HashMap<Limits, Engine>>,
 }
-
-/// Named limits of a file.
-type Limits = BTreeMap<String, usize>;
-
-/// How many engines are held for files with limits; beyond, each run has one for itself.
-const MOST_LIMITED: usize = 64;
 
 impl App {
     pub(crate) fn new(
@@ -55,7 +46,6 @@ impl App {
             options,
             requests: AtomicU64::new(0),
             announced: OnceCell::new(),
-            limited: Mutex::default(),
         }
     }
 
@@ -80,29 +70,9 @@ impl App {
         self.announced.get_or_try_init(announce).await.copied()
     }
 
-    /// The engine that runs what is code.
+    /// The engine that runs workflows.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// The engine that runs a file: one that has its named limits.
-    pub(crate) fn engine_for(&self, file: &WorkflowFile) -> Engine {
-        let limits: Limits = file.limits().map(|(name, jobs)| (name.to_owned(), jobs)).collect();
-        if limits.is_empty() {
-            return self.engine.clone();
-        }
-        let mut limited = self.limited.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(engine) = limited.get(&limits) {
-            return engine.clone();
-        }
-        let builder = limits
-            .iter()
-            .fold(self.engine.to_builder(), |builder, (name, jobs)| builder.limit(name, *jobs));
-        let engine = builder.build();
-        if limited.len() < MOST_LIMITED {
-            limited.insert(limits, engine.clone());
-        }
-        engine
     }
 
     /// Refuses a file with commands, unless this server takes them.

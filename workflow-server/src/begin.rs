@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::{
-    Engine, NewRun, Run as _, RunHandle, RunId, RunRequest, Trigger, Workflow, WorkflowFile,
+    NewRun, Run as _, RunHandle, RunId, RunRequest, Trigger, Workflow, WorkflowFile,
     WorkflowSnapshot, registry,
 };
 use workflow_store::{Source, StoredWorkflow};
@@ -44,41 +44,38 @@ pub(crate) async fn begin(
     workflow: &StoredWorkflow,
     asked: Asked,
 ) -> Result<Begun, Problem> {
-    let (engine, found) = if workflow.source == Source::Registered {
-        code(app, &workflow.name)?
+    let found = if workflow.source == Source::Registered {
+        code(&workflow.name)?
     } else if let Some(file) = workflow.definition.as_ref().and_then(|source| file(app, source)) {
         file?
     } else {
         return record(app, workflow, asked).await;
     };
-    kept(engine.run(found).workflow_id(workflow.id), asked).await
+    kept(app.engine().run(found).workflow_id(workflow.id), asked).await
 }
 
-/// A workflow that this program registers, and the engine for it.
+/// A workflow that this program registers.
 ///
 /// # Errors
 ///
 /// Fails when there is none of this name.
-pub(crate) fn code(app: &App, name: &str) -> Result<(Engine, Arc<dyn Workflow>), Problem> {
+pub(crate) fn code(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
     let entry = registry::get(name).map_err(|error| {
         Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
     })?;
-    Ok((app.engine().clone(), entry.workflow()))
+    Ok(entry.workflow())
 }
 
-/// A workflow file that was stored, and an engine that has its limits; `None` for what is no file.
+/// A workflow file that was stored; `None` for what is no file.
 ///
 /// # Errors
 ///
 /// Fails when it is not valid any more, and when it has commands that are not allowed here.
-pub(crate) fn file(
-    app: &App,
-    source: &Value,
-) -> Option<Result<(Engine, Arc<dyn Workflow>), Problem>> {
+pub(crate) fn file(app: &App, source: &Value) -> Option<Result<Arc<dyn Workflow>, Problem>> {
     let file = WorkflowFile::from_source(source)?.map_err(|wrong| Problem::from(&wrong));
     Some(file.and_then(|file| {
         app.admit(&file)?;
-        Ok((app.engine_for(&file), Arc::new(file) as Arc<dyn Workflow>))
+        Ok(Arc::new(file) as Arc<dyn Workflow>)
     }))
 }
 

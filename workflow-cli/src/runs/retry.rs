@@ -65,7 +65,7 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
     }
     let workflow = workflow_of(&old.workflow, None)
         .map_err(|error| Failure::Usage(format!("run {run} cannot be repeated: {error}")))?;
-    let engine = keep::engine(&store, [&old]);
+    let engine = keep::engine(&store, None);
     let again = match (&wanted.from, wanted.failed_only) {
         (Some(job), _) => Again::From(job),
         (None, true) => Again::Failed,

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::abandoned::Left;
 use super::driver::{Background, Helper};
+use super::permits::RunLimits;
 use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Errands, Recorder, Role, State, wake_all};
@@ -45,6 +46,8 @@ pub(super) struct ActiveRun {
     pub(super) outer: Option<JobContext>,
     /// Who asked for the run.
     pub(super) user: Option<Arc<str>>,
+    /// What its jobs count against.
+    pub(super) limits: RunLimits,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
@@ -88,8 +91,9 @@ impl ActiveRun {
         outer: Option<JobContext>,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user, level } = what;
+        let Runnable { workflow, plan, input, user, level, inherited } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
+        let limits = RunLimits::new(&*workflow, &plan, inherited);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
             Self {
@@ -107,6 +111,7 @@ impl ActiveRun {
                 span,
                 outer,
                 user,
+                limits,
                 state: Mutex::new(state),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
@@ -118,6 +123,10 @@ impl ActiveRun {
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn state_mut(&mut self) -> &mut State {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
@@ -157,11 +166,6 @@ impl ActiveRun {
     /// A task wants to be polled.
     pub(super) fn woken(self: &Arc<Self>, task: Arc<Task>) {
         self.change(|state, _| state.woken.push_back(task));
-    }
-
-    /// A job that was held has its places now; without a use for them it gives them back.
-    pub(super) fn granted(self: &Arc<Self>, job: u32) {
-        self.change(|state, errands| state.granted(self, job, errands));
     }
 
     /// Makes the report of a run that has ended, and tells everyone who waits for it.

@@ -183,7 +183,7 @@ impl Hands {
         let mut state = run.lock();
         match verdict.and_then(|verdict| verdict) {
             Ok(true) => return state.holds_for(run, job, attempt, &mut self.errands),
-            Ok(false) => state.declined(run, job, attempt, &mut self.errands),
+            Ok(false) => state.declined(job, attempt, &mut self.errands),
             Err(error) => {
                 state.began(job, attempt);
                 drop(state);

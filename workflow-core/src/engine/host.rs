@@ -21,6 +21,11 @@ impl Host for ActiveRun {
         self.engine.clone()
     }
 
+    fn inherited(&self, job: u32) -> Arc<dyn Any + Send + Sync> {
+        let lenders = self.lock().lenders(job);
+        self.limits.inside(self, lenders)
+    }
+
     fn run_id(&self) -> RunId {
         self.id
     }

@@ -1,6 +1,5 @@
 //! What this machine has, as limits that jobs are packed into.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// The limit of processors.
@@ -10,15 +9,16 @@ pub(crate) const MEMORY: &str = "machine.memory_mib";
 /// The limit of graphics processors; 1 where none are seen.
 pub(crate) const GPUS: &str = "machine.gpus";
 
-/// The limits that every engine has. The machine is asked once for each process: its answers come
-/// out of a dozen files, which take as long as the plan of a thousand jobs.
-pub(super) fn limits() -> HashMap<String, usize> {
-    static LIMITS: LazyLock<HashMap<String, usize>> = LazyLock::new(|| {
-        let own = [(CPUS.to_owned(), processors()), (GPUS.to_owned(), gpus().max(1))];
-        let memory = memory_mib().map(|memory| (MEMORY.to_owned(), memory));
-        own.into_iter().chain(memory).collect()
-    });
-    LIMITS.clone()
+/// What there is of each. To be asked once: the answers come out of a dozen files, which take as
+/// long as the plan of a thousand jobs.
+pub(super) fn limits() -> impl Iterator<Item = (String, usize)> {
+    let own = [(CPUS.to_owned(), processors()), (GPUS.to_owned(), gpus().max(1))];
+    own.into_iter().chain(memory_mib().map(|memory| (MEMORY.to_owned(), memory)))
+}
+
+/// Whether this is the name of something that the machine has.
+pub(super) fn is_of(limit: &str) -> bool {
+    limit.starts_with("machine.")
 }
 
 /// How many processors the process may use.

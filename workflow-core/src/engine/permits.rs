@@ -1,162 +1,418 @@
-//! The places that all runs of an engine share.
+//! The limits that jobs count against: those of an engine, of a workflow, and of this machine.
+//!
+//! All limits of the process are in one [`Pool`], because a job takes the places of all its limits
+//! at once, whoever the limits belong to. A limit belongs to a scope:
+//!
+//! - **engine**: `max_parallel` and the limits of its builder, shared by all of its runs;
+//! - **workflow**: the limits of its plan, shared by all runs of workflows of this name in the
+//!   process, whatever engine drives them; there as long as one of these runs is;
+//! - **machine**: one set for the process.
+//!
+//! A name that several scopes have stands for all of these limits. A run inside of a job also has
+//! the limits of the workflows around it, and borrows what the jobs around it hold.
+//!
+//! A run's lock may be held when the pool is locked, and never the other way round: grants are
+//! [delivered](deliver) when neither is.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod pool;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use smallvec::SmallVec;
 
 use super::active::ActiveRun;
+use super::machine;
 use crate::graph::JobPolicy;
+use crate::guard;
 use crate::job::Traits;
+use crate::workflow::{Plan, Workflow};
+use pool::{LimitId, Need, Pool, Tier};
+
+pub(super) use pool::Ticket;
+
+/// A job that waits, and that it now has its places.
+pub(super) type Grant = pool::Grant<Waiter>;
+
+/// A job of a run.
+type Waiter = (Weak<ActiveRun>, u32);
+
+static PERMITS: Mutex<Permits> =
+    Mutex::new(Permits { pool: Pool::new(), workflows: BTreeMap::new() });
+
+struct Permits {
+    pool: Pool<Waiter>,
+    /// By name of the workflow and of the limit.
+    workflows: BTreeMap<(String, String), Shared>,
+}
+
+/// A limit of a workflow, as the runs under way state it.
+struct Shared {
+    limit: LimitId,
+    /// Each size that is stated, and by how many runs. The smallest holds.
+    sizes: BTreeMap<usize, usize>,
+}
+
+fn lock() -> MutexGuard<'static, Permits> {
+    PERMITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The limits of this machine, by name.
+fn machine_limits() -> &'static BTreeMap<String, LimitId> {
+    static LIMITS: OnceLock<BTreeMap<String, LimitId>> = OnceLock::new();
+    LIMITS.get_or_init(|| {
+        let limits = machine::limits();
+        let pool = &mut lock().pool;
+        limits.into_iter().map(|(name, size)| (name, pool.add(size, Tier::Machine))).collect()
+    })
+}
 
 /// The limits of an engine: how many jobs may run at once, in all and by name.
-pub(super) struct Permits {
-    /// The number in all is limit 0 when there is one; it has no name.
-    sizes: Vec<usize>,
-    total: bool,
-    names: BTreeMap<String, usize>,
-    state: Mutex<State>,
+pub(super) struct EngineLimits {
+    total: Option<LimitId>,
+    named: BTreeMap<String, LimitId>,
 }
 
-struct State {
-    free: Vec<usize>,
-    waiting: VecDeque<Waiter>,
-}
-
-struct Waiter {
-    run: Weak<ActiveRun>,
-    job: u32,
-    needs: Needs,
-}
-
-/// The limits that one job counts against, and how much of each it takes.
-type Needs = SmallVec<[(usize, usize); 2]>;
-
-/// A job that now has its places.
-pub(super) type Grant = (Arc<ActiveRun>, u32);
-
-impl Permits {
+impl EngineLimits {
     pub(super) fn new(total: Option<usize>, named: HashMap<String, usize>) -> Self {
-        let mut sizes: Vec<usize> = total.into_iter().collect();
-        let mut names = BTreeMap::new();
-        for (name, size) in named {
-            names.insert(name, sizes.len());
-            sizes.push(size);
-        }
-        let state = Mutex::new(State { free: sizes.clone(), waiting: VecDeque::new() });
-        Self { sizes, total: total.is_some(), names, state }
+        let pool = &mut lock().pool;
+        let total = total.map(|size| pool.add(size, Tier::Total));
+        let tier = |name: &str| if machine::is_of(name) { Tier::Machine } else { Tier::Named };
+        let add = |(name, size): (String, usize)| {
+            let limit = pool.add(size, tier(&name));
+            (name, limit)
+        };
+        Self { total, named: named.into_iter().map(add).collect() }
     }
 
     /// What [`new`](Self::new) was given.
     pub(super) fn sizes(&self) -> (Option<usize>, HashMap<String, usize>) {
-        let named = self.names.iter().map(|(name, at)| (name.clone(), self.sizes[*at]));
-        (self.total.then(|| self.sizes[0]), named.collect())
+        let pool = &lock().pool;
+        let size = |limit: &LimitId| pool.usage(*limit).size;
+        let named = self.named.iter().map(|(name, limit)| (name.clone(), size(limit)));
+        (self.total.as_ref().map(size), named.collect())
     }
 
     /// Whether a job with these traits counts against a limit at all.
     #[inline]
     pub(super) fn concern(&self, traits: Traits) -> bool {
-        (self.total && !traits.has(Traits::CONTAINER)) || traits.has(Traits::LIMITED)
+        (self.total.is_some() && !traits.has(Traits::CONTAINER)) || traits.has(Traits::LIMITED)
     }
 
-    /// The name of a limit that the job asks for and the engine does not have.
-    pub(super) fn missing<'a>(&self, policy: &'a JobPolicy) -> Option<&'a str> {
-        let names = policy.limits.iter().map(|(name, _)| name.as_str());
-        names.into_iter().find(|name| !self.names.contains_key(*name))
+    /// How the limits are used that jobs of this engine may count against.
+    pub(super) fn usage(&self) -> Vec<LimitUsage> {
+        let machine = machine_limits();
+        let permits = lock();
+        let total = self.total.iter().map(|limit| (LimitScope::Engine, "max_parallel", limit));
+        let named = self.named.iter();
+        let named = named.map(|(name, limit)| (LimitScope::Engine, name.as_str(), limit));
+        let workflows = permits.workflows.iter().map(|((workflow, name), shared)| {
+            (LimitScope::Workflow(workflow.clone()), name.as_str(), &shared.limit)
+        });
+        let machine = machine.iter();
+        let machine = machine.map(|(name, limit)| (LimitScope::Machine, name.as_str(), limit));
+        let all = total.chain(named).chain(workflows).chain(machine);
+        let usage = all.map(|(scope, name, limit)| {
+            let pool::Usage { size, in_use, waiting } = permits.pool.usage(*limit);
+            LimitUsage { scope, name: name.to_owned(), size, in_use, waiting }
+        });
+        usage.collect()
+    }
+}
+
+impl Drop for EngineLimits {
+    fn drop(&mut self) {
+        let pool = &mut lock().pool;
+        self.total.iter().chain(self.named.values()).for_each(|limit| pool.remove(*limit));
+    }
+}
+
+impl fmt::Debug for EngineLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (total, named) = self.sizes();
+        let named: BTreeMap<_, _> = named.into_iter().collect();
+        let total = total.map(|size| ("max_parallel".to_owned(), size));
+        f.debug_map().entries(total.into_iter().chain(named)).finish()
+    }
+}
+
+/// How a limit is used: one entry of [`Engine::limits`](super::Engine::limits).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitUsage {
+    /// Whose limit it is.
+    pub scope: LimitScope,
+    /// The limit's name; `max_parallel` for the number of jobs that an engine runs at once.
+    pub name: String,
+    /// How many places there are.
+    pub size: usize,
+    /// How many places jobs hold.
+    pub in_use: usize,
+    /// How many jobs wait for places.
+    pub waiting: usize,
+}
+
+/// Whose limit it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitScope {
+    /// The engine's.
+    Engine,
+    /// That of the workflow with this name, shared by its runs in this process.
+    Workflow(String),
+    /// This machine's, shared by all engines of the process.
+    Machine,
+}
+
+/// The limits of a workflow, while a run of it is under way.
+pub(super) struct WorkflowLimits {
+    workflow: String,
+    limits: BTreeMap<String, (LimitId, usize)>,
+}
+
+impl WorkflowLimits {
+    fn new(workflow: &str, stated: &BTreeMap<String, usize>) -> Self {
+        let Permits { pool, workflows } = &mut *lock();
+        let limits = stated.iter().map(|(name, size)| {
+            let key = (workflow.to_owned(), name.clone());
+            let shared = workflows.entry(key).or_insert_with(|| Shared {
+                limit: pool.add(*size, Tier::Named),
+                sizes: BTreeMap::new(),
+            });
+            *shared.sizes.entry(*size).or_insert(0) += 1;
+            shared.fit(pool);
+            (name.clone(), (shared.limit, *size))
+        });
+        let limits = limits.collect();
+        Self { workflow: workflow.to_owned(), limits }
     }
 
-    /// The names of the limits, without those of the machine.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.names.keys().map(String::as_str);
-        names.filter(|name| !name.starts_with("machine."))
+    /// Takes the limits of one run back. Returns who has places now.
+    fn close(&mut self) -> Vec<Grant> {
+        let Permits { pool, workflows } = &mut *lock();
+        for (name, (limit, size)) in std::mem::take(&mut self.limits) {
+            let key = (self.workflow.clone(), name);
+            let Some(shared) = workflows.get_mut(&key) else { continue };
+            if let Some(runs) = shared.sizes.get_mut(&size) {
+                *runs -= 1;
+                if *runs == 0 {
+                    shared.sizes.remove(&size);
+                }
+            }
+            if shared.sizes.is_empty() {
+                workflows.remove(&key);
+                pool.remove(limit);
+            } else {
+                shared.fit(pool);
+            }
+        }
+        pool.serve()
+    }
+}
+
+impl Shared {
+    /// Gives the limit the smallest size that is stated.
+    fn fit(&self, pool: &mut Pool<Waiter>) {
+        if let Some((size, _)) = self.sizes.first_key_value()
+            && pool.usage(self.limit).size != *size
+        {
+            pool.resize(self.limit, *size);
+        }
+    }
+}
+
+impl Drop for WorkflowLimits {
+    fn drop(&mut self) {
+        deliver(self.close());
+    }
+}
+
+/// What a run has from the jobs and the workflows that it is inside of.
+#[derive(Default)]
+pub(super) struct Inherited {
+    /// The limits of the workflows.
+    workflows: Vec<Arc<WorkflowLimits>>,
+    /// The jobs, the nearest first, as far as they hold places.
+    lenders: Vec<Ticket>,
+}
+
+/// What the jobs of one run count against.
+#[derive(Default)]
+pub(super) struct RunLimits {
+    /// The workflow's name, if it has limits.
+    workflow: Option<Box<str>>,
+    /// Its limits, once a job needs them.
+    own: OnceLock<Arc<WorkflowLimits>>,
+    inherited: OnceLock<Arc<Inherited>>,
+}
+
+/// Why a job cannot count against the limits that it names. Nothing gets better by waiting.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LimitError {
+    #[error(
+        "it names the limit `{0}`, which neither the engine nor the workflow has; add \
+         `.limit(\"{0}\", n)` to the engine's builder, or `flow.limit(\"{0}\", n)` to the workflow"
+    )]
+    Unknown(String),
+    #[error(
+        "it counts as {wanted} against `{limit}`, and the job that it is inside of holds {held} of \
+         it: let that job hold {wanted}, or none"
+    )]
+    Loan { limit: String, held: usize, wanted: usize },
+}
+
+impl RunLimits {
+    pub(super) fn new(
+        workflow: &dyn Workflow,
+        plan: &Plan,
+        inherited: Option<Arc<Inherited>>,
+    ) -> Self {
+        // The name is asked for here, because it is the host's to tell, and later the run is locked.
+        let name = (!plan.limits.is_empty()).then(|| workflow.name().as_str().into());
+        let limits = Self { workflow: name, ..Self::default() };
+        if let Some(inherited) = inherited {
+            limits.inherit(inherited);
+        }
+        limits
     }
 
-    fn needs(&self, traits: Traits, policy: Option<&JobPolicy>) -> Needs {
-        let total = (self.total && !traits.has(Traits::CONTAINER)).then_some((0, 1));
-        let limits = policy.into_iter().flat_map(|policy| &policy.limits);
-        let limits = limits.filter_map(|(name, amount)| Some((*self.names.get(name)?, *amount)));
-        // Who asks for more than there is gets all of it.
-        let fitting = limits.map(|(limit, amount)| (limit, amount.min(self.sizes[limit])));
-        let mut needs: Needs = total.into_iter().chain(fitting).collect();
-        // A limit that is named twice is counted once, for the larger amount.
-        needs.sort_unstable_by_key(|(limit, amount)| (*limit, std::cmp::Reverse(*amount)));
-        needs.dedup_by_key(|(limit, _)| *limit);
-        needs
+    /// Learns what the run is inside of. False when that was known.
+    pub(super) fn inherit(&self, inherited: Arc<Inherited>) -> bool {
+        self.inherited.set(inherited).is_ok()
     }
 
-    /// Takes the job's places, all or none. Without them it stands in line, and
-    /// [`Self::release`] will grant them.
+    /// What a run has that is inside of a job of this one, which holds places by these tickets.
+    pub(super) fn inside(&self, run: &ActiveRun, mut lenders: Vec<Ticket>) -> Arc<Inherited> {
+        let mut workflows: Vec<_> = self.own(run).into_iter().cloned().collect();
+        if let Some(inherited) = self.inherited.get() {
+            workflows.extend(inherited.workflows.iter().cloned());
+            lenders.extend(&inherited.lenders);
+        }
+        Arc::new(Inherited { workflows, lenders })
+    }
+
+    fn own(&self, run: &ActiveRun) -> Option<&Arc<WorkflowLimits>> {
+        let workflow = self.workflow.as_deref()?;
+        let register = || Arc::new(WorkflowLimits::new(workflow, &run.plan.limits));
+        Some(self.own.get_or_init(register))
+    }
+
+    /// Takes the job's places, all or none. Without them it waits, and will be
+    /// [granted](ActiveRun::granted) them. `lenders` are the jobs of this run that it is inside of,
+    /// the nearest first, by what they hold.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the job can never have its places. It holds nothing then.
     pub(super) fn acquire(
         &self,
-        run: &Arc<ActiveRun>,
+        run: &ActiveRun,
         job: u32,
         traits: Traits,
         policy: Option<&JobPolicy>,
-    ) -> bool {
-        let needs = self.needs(traits, policy);
-        let mut state = self.lock();
-        let free = state.take(&needs);
-        if !free {
-            state.waiting.push_back(Waiter { run: Arc::downgrade(run), job, needs });
+        mut lenders: SmallVec<[Ticket; 2]>,
+    ) -> Result<(Ticket, Admitted, Vec<Grant>), LimitError> {
+        let limits = &run.engine.limits;
+        let total = limits.total.filter(|_| !traits.has(Traits::CONTAINER));
+        let mut needs: SmallVec<[Need; 4]> = SmallVec::new();
+        needs.extend(total.map(|limit| Need { limit, amount: 1 }));
+        for (name, amount) in policy.into_iter().flat_map(|policy| &policy.limits) {
+            let before = needs.len();
+            let found = self.named(run, name);
+            needs.extend(found.map(|limit| Need { limit, amount: *amount }));
+            if needs.len() == before {
+                return Err(LimitError::Unknown(name.clone()));
+            }
         }
-        free
+        let inherited = self.inherited.get();
+        lenders.extend(inherited.into_iter().flat_map(|inherited| inherited.lenders.clone()));
+        let priority = policy.map_or(0, |policy| policy.priority);
+        let admission = lock().pool.acquire((run.me.clone(), job), &needs, priority, &lenders);
+        let admission = admission.map_err(|loan| {
+            let pool::LoanTooSmall { limit, held, wanted } = loan;
+            let mut names = policy.into_iter().flat_map(|policy| &policy.limits);
+            let is_it = |name: &str| self.named(run, name).any(|other| other == limit);
+            let name = names.find(|(name, _)| is_it(name));
+            let limit = name.map_or("max_parallel", |(name, _)| name).to_owned();
+            LimitError::Loan { limit, held, wanted }
+        })?;
+        let admitted = if admission.granted { Admitted::Now } else { Admitted::Later };
+        Ok((admission.ticket, admitted, admission.grants))
     }
 
-    /// Gives the job's places back, and returns who has them now.
-    pub(super) fn release(&self, traits: Traits, policy: Option<&JobPolicy>) -> Vec<Grant> {
-        let needs = self.needs(traits, policy);
-        let mut state = self.lock();
-        for (limit, amount) in &needs {
-            state.free[*limit] += amount;
-        }
-        state.grant(&needs)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All limits of this name that jobs of the run count against.
+    fn named<'a>(&'a self, run: &'a ActiveRun, name: &'a str) -> impl Iterator<Item = LimitId> {
+        let inherited = self.inherited.get().into_iter();
+        let outer = inherited.flat_map(|inherited| &inherited.workflows);
+        let workflows = self.own(run).into_iter().chain(outer);
+        let workflows = workflows.filter_map(move |it| Some(it.limits.get(name)?.0));
+        let engine = run.engine.limits.named.get(name).copied();
+        workflows.chain(engine).chain(machine_limits().get(name).copied())
     }
 }
 
-impl State {
-    fn take(&mut self, needs: &Needs) -> bool {
-        let free = needs.iter().all(|(limit, amount)| self.free[*limit] >= *amount);
-        if free {
-            needs.iter().for_each(|(limit, amount)| self.free[*limit] -= amount);
-        }
-        free
+/// When a job has its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admitted {
+    Now,
+    Later,
+}
+
+/// The limits that there are for the jobs of a run that is to begin, by name.
+pub(super) struct KnownLimits<'a> {
+    pub(super) engine: &'a EngineLimits,
+    pub(super) workflow: &'a BTreeMap<String, usize>,
+    pub(super) inherited: Option<&'a Inherited>,
+}
+
+impl KnownLimits<'_> {
+    /// The first of the names that no limit has.
+    pub(super) fn missing<'n>(&self, limits: &'n [(String, usize)]) -> Option<&'n str> {
+        let names = limits.iter().map(|(name, _)| name.as_str());
+        names.into_iter().find(|name| !self.has(name))
     }
 
-    /// Serves those in line, first come first, who can use what was freed.
-    fn grant(&mut self, freed: &Needs) -> Vec<Grant> {
-        let mut grants = Vec::new();
-        let mut at = 0;
-        while at < self.waiting.len() && freed.iter().any(|(limit, _)| self.free[*limit] > 0) {
-            let needs = self.waiting[at].needs.clone();
-            if !self.take(&needs) {
-                at += 1;
-                continue;
-            }
-            match self
-                .waiting
-                .remove(at)
-                .and_then(|waiter| Some((waiter.run.upgrade()?, waiter.job)))
-            {
-                Some(grant) => grants.push(grant),
-                // Its run is gone.
-                None => needs.iter().for_each(|(limit, amount)| self.free[*limit] += amount),
-            }
-        }
-        grants
+    fn has(&self, name: &str) -> bool {
+        let mut outer = self.inherited.into_iter().flat_map(|inherited| &inherited.workflows);
+        self.workflow.contains_key(name)
+            || outer.any(|workflow| workflow.limits.contains_key(name))
+            || self.engine.named.contains_key(name)
+            || machine_limits().contains_key(name)
+    }
+
+    /// The names, without those of the machine.
+    pub(super) fn names(&self) -> Vec<String> {
+        let outer = self.inherited.into_iter().flat_map(|inherited| &inherited.workflows);
+        let outer = outer.flat_map(|workflow| workflow.limits.keys());
+        let all = self.engine.named.keys().chain(self.workflow.keys()).chain(outer);
+        let mut names: Vec<_> = all.filter(|name| !machine::is_of(name)).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 
-impl fmt::Debug for Permits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        if self.total {
-            map.entry(&"max_parallel", &self.sizes[0]);
+/// Ends the claim of a job: it leaves the line, or gives its places back. True when somebody may
+/// be [served](serve).
+pub(super) fn release(ticket: Ticket) -> bool {
+    lock().pool.release(ticket)
+}
+
+/// Gives what is free to those whose turn it is.
+pub(super) fn serve() -> Vec<Grant> {
+    lock().pool.serve()
+}
+
+/// Tells jobs that they have their places. No lock may be held.
+pub(super) fn deliver(grants: Vec<Grant>) {
+    for pool::Grant { ticket, key: (run, job) } in grants {
+        // A run that is gone has given back what was granted to it, or is about to.
+        if let Some(run) = run.upgrade()
+            && let Err(panic) = guard::call(|| run.granted(job, ticket))
+        {
+            // The run's clock has panicked. Others are still to be told.
+            run.collapse(&panic);
         }
-        map.entries(self.names().map(|name| (name, self.sizes[self.names[name]]))).finish()
     }
 }

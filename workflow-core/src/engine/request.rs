@@ -18,6 +18,7 @@ use super::driver::Driver;
 use super::handle::RunHandle;
 use super::kept::new_run;
 use super::nesting;
+use super::permits::{Inherited, KnownLimits};
 use super::resume::ResumeError;
 use super::runtime::{Runtime, Unconstrained, unconstrained};
 use super::state::Role;
@@ -87,6 +88,8 @@ pub(super) struct Runnable {
     pub(super) user: Option<Arc<str>>,
     /// How many runs it is inside of, and itself.
     pub(super) level: u32,
+    /// What it has from the job that it is inside of.
+    pub(super) inherited: Option<Arc<Inherited>>,
 }
 
 /// Whether a job that begins the run waits for it.
@@ -237,8 +240,10 @@ impl RunRequest {
         let name = || workflow.name().to_string();
         let level = nesting::level_of(&name, self.outer.as_ref(), waits == Waits::Yes)?;
         let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
-        check_limits(&self.engine, &name, &plan)?;
-        Ok((Runnable { workflow, plan, input, user: self.user, level }, self.terms, self.outer))
+        let inherited = self.outer.as_ref().and_then(inherited);
+        let what = Runnable { workflow, plan, input, user: self.user, level, inherited };
+        self.engine.check_limits(&what)?;
+        Ok((what, self.terms, self.outer))
     }
 }
 
@@ -287,18 +292,38 @@ fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputErro
     }
 }
 
-/// Every limit that a job names must be one of the engine's.
-fn check_limits(engine: &Engine, name: &dyn Fn() -> String, plan: &Plan) -> Result<(), RunError> {
-    let missing = |(job, policy)| Some((job, engine.0.permits.missing(policy)?));
-    let Some((job, limit)) = plan.graph.policies.iter().filter_map(missing).min() else {
-        return Ok(());
-    };
-    Err(RunError::UnknownLimit {
-        workflow: name(),
-        job: plan.graph.names.get(*job as usize).to_owned(),
-        limit: limit.to_owned(),
-        known: engine.0.permits.names().map(str::to_owned).collect(),
-    })
+/// What a run has that is inside of this job.
+pub(super) fn inherited(job: &JobContext) -> Option<Arc<Inherited>> {
+    job.inherited()?.downcast().ok()
+}
+
+impl Engine {
+    /// Every limit that a job names must be there. Jobs that are started by jobs are checked when
+    /// they are.
+    pub(super) fn check_limits(&self, what: &Runnable) -> Result<(), RunError> {
+        let Runnable { workflow, plan, inherited, .. } = what;
+        if plan.graph.policies.is_empty() && plan.extras.is_empty() {
+            return Ok(());
+        }
+        let (engine, workflow_limits) = (&self.0.limits, &plan.limits);
+        let inherited = inherited.as_deref();
+        let known = KnownLimits { engine, workflow: workflow_limits, inherited };
+        let policies = plan.graph.policies.iter().map(|(job, policy)| (*job, &policy.limits[..]));
+        let undoes = plan.extras.iter().filter_map(|(job, extras)| {
+            let options = extras.undo.as_ref()?.call.options.as_ref()?;
+            Some((*job, &options.limits[..]))
+        });
+        let missing = |(job, limits): (u32, _)| Some((job, known.missing(limits)?));
+        let Some((job, limit)) = policies.chain(undoes).filter_map(missing).min() else {
+            return Ok(());
+        };
+        Err(RunError::UnknownLimit {
+            workflow: workflow.name().to_string(),
+            job: plan.graph.names.get(job as usize).to_owned(),
+            limit: limit.to_owned(),
+            known: known.names(),
+        })
+    }
 }
 
 impl fmt::Debug for RunRequest {

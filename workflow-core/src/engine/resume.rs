@@ -106,6 +106,7 @@ impl Engine {
             return Ok(());
         }
         let mut known = HashMap::new();
+        let here: Vec<RunId> = orphans.iter().map(|stored| stored.id).collect();
         for stored in orphans {
             let id = stored.id;
             if stored.workflow.is_external() {
@@ -115,8 +116,13 @@ impl Engine {
             if keeper.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }
-            match know(&stored, find) {
+            match know(&stored, find).and_then(|what| self.fitting(what)) {
                 Ok(what) => drop(known.insert(id, (stored, what))),
+                // Whoever drives the outer run takes it up, with what it has from there.
+                Err(_)
+                    if stored.parent.as_ref().is_some_and(|outer| {
+                        here.contains(&outer.run) || keeper.find(outer.run).is_some()
+                    }) => {}
                 Err(error) => {
                     self.refuse(&stored, &error).await?;
                     recovery.refused.push((id, error));
@@ -165,6 +171,14 @@ impl Engine {
         let messages = store.messages(lease.run).await?;
         messages.into_iter().for_each(|message| active.receive(message));
         Ok(active)
+    }
+
+    /// The workflow again, if all limits that its jobs name exist.
+    fn fitting(&self, what: Runnable) -> Result<Runnable, ResumeError> {
+        match self.check_limits(&what) {
+            Ok(()) => Ok(what),
+            Err(error) => Err(ResumeError::Limit(Box::new(error))),
+        }
     }
 
     /// A run in the state that its events tell of.
@@ -236,7 +250,7 @@ fn find_and_plan(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeE
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
     let user = stored.user.as_deref().map(Arc::from);
-    Ok(Runnable { workflow, plan, input, user, level: 1 })
+    Ok(Runnable { workflow, plan, input, user, level: 1, inherited: None })
 }
 
 /// All that is on record of a run.

@@ -7,6 +7,7 @@ mod condition;
 mod errands;
 mod mail;
 mod perform;
+mod places;
 mod recall;
 mod record;
 mod stop;
@@ -37,6 +38,7 @@ use alarms::{Alarms, Alert};
 use errands::HostsOwn;
 pub(super) use errands::{Errands, wake_all};
 pub(super) use mail::Mail;
+use places::Place;
 pub(super) use recall::{Claim, Recall};
 use record::Held;
 pub(super) use record::Recorder;
@@ -61,8 +63,12 @@ pub(super) struct State {
     pub(super) tokens: Rare<u32, Arc<Token>>,
     /// How long attempts need to stop, where that is longer than what the engine gives to all.
     pub(super) graces: Rare<u32, Duration>,
-    /// Jobs that were held for a place of the engine and have it.
-    pub(super) granted: Rare<u32, ()>,
+    /// What jobs hold of limits, or wait for: from when they ask for it until they end, or their
+    /// attempt does.
+    places: Rare<u32, Place>,
+    /// Places were given back for which others wait. They are given away once the jobs that have
+    /// become ready stand in line.
+    freed: bool,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
     alarms: Alarms,
@@ -156,7 +162,8 @@ impl State {
             facts: Facts::new(),
             tokens: Rare::new(),
             graces: Rare::new(),
-            granted: Rare::new(),
+            places: Rare::new(),
+            freed: false,
             spans: Rare::new(),
             alarms: Alarms::default(),
             mail: None,
@@ -201,6 +208,11 @@ impl State {
         if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
             self.note_shutdown(run);
         }
+        if self.freed
+            && let Some(step) = self.line_up(run, role, errands)
+        {
+            return step;
+        }
         if role != Role::Driver
             && let Some((job, attempt)) = self.next_blocking(run, errands)
         {
@@ -228,11 +240,17 @@ impl State {
                 Effect::Launch { job, attempt } => {
                     let traits = self.scheduler.traits(job);
                     if self.admit(run, role, job, attempt, traits, errands) {
+                        if self.freed {
+                            self.give_places(errands);
+                        }
                         return Step::Launch { job, attempt, traits };
                     }
                 }
                 other => self.perform(run, other, errands),
             }
+        }
+        if self.freed {
+            self.give_places(errands);
         }
         if self.recorder.is_some() {
             self.record(run);
@@ -255,15 +273,9 @@ impl State {
         traits: Traits,
         errands: &mut Errands,
     ) -> bool {
-        if run.engine.permits.concern(traits) && self.granted.remove(&job).is_none() {
-            if traits.has(Traits::CHILD) && self.lacks_limit(run, job, attempt, errands) {
-                return false;
-            }
-            let policy = self.scheduler.policy(job);
-            if !run.engine.permits.acquire(run, job, traits, policy) {
-                self.scheduler.held(job);
-                return false;
-            }
+        if run.engine.limits.concern(traits) && !self.has_places(run, job, attempt, traits, errands)
+        {
+            return false;
         }
         if self.recorder.is_some() && !self.may_begin(run, job, attempt, traits, errands) {
             return false;
@@ -334,26 +346,6 @@ impl State {
             }
             return Some(Step::Launch { job, attempt, traits });
         }
-    }
-
-    /// Fails a child that names a limit which the engine does not have. Jobs of the graph are
-    /// checked before the run begins.
-    #[cold]
-    fn lacks_limit(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        job: u32,
-        attempt: u32,
-        errands: &mut Errands,
-    ) -> bool {
-        let policy = self.scheduler.policy(job);
-        let Some(limit) = policy.and_then(|policy| run.engine.permits.missing(policy)) else {
-            return false;
-        };
-        let error = format!("it names the limit `{limit}`, which the engine does not have");
-        self.failed_with(job, JobError::terminal(error), errands);
-        self.scheduler.ended(job, attempt, End::FailedTerminally);
-        true
     }
 
     fn next_blocking(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> Option<(u32, u32)> {
@@ -428,15 +420,6 @@ impl State {
         true
     }
 
-    /// A job that was held has its places; without a use for them it gives them back.
-    pub(super) fn granted(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
-        if self.scheduler.released(job) {
-            self.granted.insert(job, ());
-        } else {
-            self.give_back(run, job, errands);
-        }
-    }
-
     /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
     pub(super) fn keep(
         &mut self,
@@ -471,7 +454,7 @@ impl State {
         if !self.scheduler.is_running(job, attempt) {
             return errands.hosts.extend(result.err().map(HostsOwn::Error));
         }
-        self.close(run, job, errands);
+        self.close(job, errands);
         let departure = match result {
             Ok(()) if self.recall.is_some() => self.departure(job, attempt),
             _ => None,
@@ -496,7 +479,7 @@ impl State {
 
     /// Clears away what belongs to the attempt that has ended.
     #[inline]
-    fn close(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+    fn close(&mut self, job: u32, errands: &mut Errands) {
         self.steps += 1;
         if !self.tasks.is_empty()
             && let Some(task) = self.tasks.remove(&job)
@@ -509,16 +492,7 @@ impl State {
             errands.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
             self.graces.remove(&job);
         }
-        self.give_back(run, job, errands);
-    }
-
-    #[inline]
-    fn give_back(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
-        let traits = self.scheduler.traits(job);
-        if run.engine.permits.concern(traits) {
-            let policy = self.scheduler.policy(job);
-            errands.grants.extend(run.engine.permits.release(traits, policy));
-        }
+        self.give_back(job);
     }
 
     #[cold]

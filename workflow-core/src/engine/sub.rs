@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
+use super::request::inherited;
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::id::RunId;
 use crate::job::{
@@ -117,7 +118,8 @@ async fn follow_inside(
     run: RunId,
     workflow: Arc<dyn Workflow>,
 ) -> Result<Report, JobError> {
-    let followed = pin!(engine.follow_with(run, move |_| Ok(Arc::clone(&workflow))));
+    let find = move |_: &_| Ok(Arc::clone(&workflow));
+    let followed = pin!(engine.follow_inside(run, &find, inherited(context)));
     let ended = match select(followed, pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) if context.is_lost() => return Err(left_alone()),

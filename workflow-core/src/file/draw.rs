@@ -70,6 +70,9 @@ fn draw_ordered(
     let given = max_parallel.or(spec.max_parallel.as_ref().map(|limit| limit.value as usize));
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     flow.max_parallel(given.unwrap_or_else(processors));
+    for (name, size) in &spec.limits.0 {
+        flow.limit(&*name.value, size.value as usize);
+    }
     flow.on_failure(spec.on_failure.unwrap_or_default());
     if let Some(limit) = &spec.timeout {
         flow.timeout(limit.value.0);

@@ -263,18 +263,55 @@ impl<T: Send + Sync + 'static> Call<T> {
         self.set(|options| options.timeouts.heartbeat = Some(limit))
     }
 
-    /// Sets the priority: among jobs that are ready, the highest starts first. Default: 0.
+    /// Sets the priority: among jobs that are ready, and among those that wait for places of a limit,
+    /// the highest starts first. Default: 0.
+    ///
+    /// A job that has waited longest for a limit is passed over by at most 16 others of a higher
+    /// priority; then it is first.
     pub fn priority(self, priority: i32) -> Self {
         self.set(|options| options.priority = priority)
     }
 
-    /// Counts the job against a named limit of the engine.
+    /// Counts the job against a named limit: of the engine
+    /// ([`EngineBuilder::limit`](crate::EngineBuilder::limit)), of the workflow
+    /// ([`Flow::limit`](crate::Flow::limit)) or of this machine. Where several have the name, the job
+    /// counts against all of them. A name that none has is an error.
+    ///
+    /// The job waits until it has the places of all its limits, and holds them from then until its
+    /// attempt ends: it completes, fails, is cancelled, or is given up, even if its thread runs on.
+    ///
+    /// Who waits for a limit has its places in the order of [priority](Self::priority), and first come,
+    /// first served within one. Nobody passes over a job that waits for many places at once.
+    ///
+    /// A job lends the places that it holds to the jobs that it starts, and to those of a workflow that
+    /// runs inside of it, since it waits for them: together they hold no more than it does. Such a job
+    /// that counts for more than the job around it holds fails. Of limits that the job around it does
+    /// not hold, it waits for places like any other; so take nested limits in the same order
+    /// everywhere, as with locks.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    ///
+    /// #[job(limit = "db")]
+    /// async fn query(number: u64) -> u64 { number + 1 }
+    ///
+    /// // Holds the only place, and lends it to one query at a time.
+    /// #[register_workflow(name = "report", limit = "db")]
+    /// async fn report(ctx: WorkflowContext) -> Result<u64, JobError> {
+    ///     let first = ctx.run(query, 1).await?;
+    ///     ctx.run(query, first).await
+    /// }
+    ///
+    /// let engine = Engine::builder().limit("db", 1).build();
+    /// assert_eq!(engine.run("report").wait()?.output::<u64>()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limit(self, name: impl Into<String>) -> Self {
         self.limit_by(name, 1)
     }
 
-    /// Counts the job against a named limit of the engine as so many. A job that counts for more
-    /// than there is has the whole limit for itself.
+    /// Counts the job against a named [limit](Self::limit) as so many. A job that counts for more than
+    /// there is has the whole limit for itself.
     pub fn limit_by(self, name: impl Into<String>, amount: usize) -> Self {
         let name = name.into();
         self.set(|options| options.limits.push((name, amount)))

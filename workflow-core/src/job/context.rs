@@ -1,5 +1,6 @@
 //! What a job may ask of its run while it works.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -191,6 +192,11 @@ impl JobContext {
     /// Whether the run is not this engine's any more: what the job does is of no use.
     pub(crate) fn is_lost(&self) -> bool {
         self.host().is_some_and(|host| host.is_lost())
+    }
+
+    /// What a run has that is inside of the job.
+    pub(crate) fn inherited(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.host().map(|host| host.inherited(self.scope.job))
     }
 
     /// Keeps a fact about this attempt, which the job's entry in the report then shows. The latest

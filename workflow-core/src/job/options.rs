@@ -148,14 +148,14 @@ impl JobOptions {
         self
     }
 
-    /// Sets the priority: among jobs that are ready, the highest starts first. Default: 0.
+    /// Sets the priority: [`Call::priority`](crate::Call::priority). Default: 0.
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Adds a named limit of the engine that the job counts against.
+    /// Adds a named limit that the job counts against: [`Call::limit`](crate::Call::limit).
     #[must_use]
     pub fn limit(mut self, name: impl Into<String>) -> Self {
         self.limits.push((name.into(), 1));

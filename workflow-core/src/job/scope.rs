@@ -167,6 +167,8 @@ impl Drop for Wiring {
 pub(crate) trait Host: Send + Sync {
     /// The engine, for whoever knows its type.
     fn engine(&self) -> Arc<dyn Any + Send + Sync>;
+    /// What a run has that is inside of this job, for whoever knows its type.
+    fn inherited(&self, job: u32) -> Arc<dyn Any + Send + Sync>;
     fn run_id(&self) -> RunId;
     fn workflow_name(&self) -> String;
     /// Who asked for the run.

@@ -3,6 +3,7 @@
 mod group;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct Flow {
     extras: Vec<(u32, Extras)>,
     input: Option<Type>,
     output: Option<(u32, Type)>,
+    limits: BTreeMap<String, usize>,
     problem: Option<GraphError>,
 }
 
@@ -86,6 +88,7 @@ impl Flow {
             extras: Vec::new(),
             input: None,
             output: None,
+            limits: BTreeMap::new(),
             problem: None,
         }
     }
@@ -159,6 +162,38 @@ impl Flow {
     /// Limits how many jobs of a run may run at once; 0 counts as 1. Default: no limit.
     pub fn max_parallel(&mut self, jobs: usize) {
         self.sketch.settings.max_parallel = Some(jobs.max(1));
+    }
+
+    /// Sets how many jobs that name this limit may run at once, over all runs of the workflow in this
+    /// process, whatever engine drives them; 0 counts as 1.
+    ///
+    /// Runs of workflows of one name share their limits. Where they state different sizes, because the
+    /// workflow has changed, the smallest holds until the runs that state it have ended. Where the
+    /// engine has a limit of the same name too, jobs count against both. Workflows inside of this one
+    /// have its limits beside their own.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    ///
+    /// #[job(limit = "db")]
+    /// fn query(number: u64) -> u64 { number * 2 }
+    ///
+    /// #[register_workflow(name = "queries")]
+    /// fn queries(flow: &mut Flow) {
+    ///     flow.limit("db", 2);
+    ///     for number in 0..10 {
+    ///         let number = flow.value(number);
+    ///         flow.job(query(number));
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// registry::run("queries").wait()?; // two queries at a time, also beside other runs of it
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn limit(&mut self, name: impl Into<String>, jobs: usize) {
+        self.limits.insert(name.into(), jobs.max(1));
     }
 
     /// Limits how long a run may take: then its jobs are cancelled, and it has failed.

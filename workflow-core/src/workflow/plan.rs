@@ -1,7 +1,7 @@
 //! A graph with the bodies of its jobs: everything that a run needs but its input.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +19,8 @@ pub struct Plan {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) extras: HashMap<u32, Extras>,
     pub(crate) output: Option<(Source, Type)>,
+    /// The workflow's own limits, by name.
+    pub(crate) limits: BTreeMap<String, usize>,
     pub(crate) kept: OnceLock<KeptGraph>,
 }
 

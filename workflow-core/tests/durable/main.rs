@@ -9,6 +9,7 @@ mod gated;
 mod graphs;
 mod hands;
 mod keys;
+mod limits;
 mod lost;
 mod stranded;
 mod users;

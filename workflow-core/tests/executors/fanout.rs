@@ -155,6 +155,8 @@ pub(crate) async fn an_element_has_nothing_to_wait_for() {
 
 pub(crate) async fn an_element_names_only_limits_that_there_are() {
     let reason = failure(|call| call.limit("db")).await;
-    let expected = "job `square` failed: it names the limit `db`, which the engine does not have";
+    let expected = "job `square` failed: it names the limit `db`, which neither the engine nor the \
+                    workflow has; add `.limit(\"db\", n)` to the engine's builder, or \
+                    `flow.limit(\"db\", n)` to the workflow";
     assert_eq!(reason, expected);
 }

@@ -106,8 +106,9 @@ pub(crate) async fn an_unknown_limit_is_an_error() {
     let error = engine.run(workflow).await.expect_err("there is no such limit");
     assert_eq!(
         error.to_string(),
-        "workflow `limits`: job `measured` names the limit `dv`, which the engine does not have; \
-         add `.limit(\"dv\", n)` to its builder (it has db)"
+        "workflow `limits`: job `measured` names the limit `dv`, which neither the engine nor the \
+         workflow has; add `.limit(\"dv\", n)` to the engine's builder, or `flow.limit(\"dv\", n)` to \
+         the workflow (known limits: db)"
     );
 }
 

@@ -129,9 +129,42 @@ fn a_named_limit_keeps_jobs_apart() {
     ));
     let limits: Vec<_> = file.limits().collect();
     assert_eq!(limits, [("stove", 1)]);
-    let engine = Engine::builder().limit("stove", 1).build();
-    crate::ended(engine.run(file));
+    run(file);
     never_at_once(&folder, 6);
+}
+
+/// Two files, each in an engine of its own, have one machine, and runs of one file its limits.
+#[test]
+fn files_share_the_machine_and_their_limits() {
+    let most = std::thread::available_parallelism().map_or(1, usize::from) / 2 + 1;
+    let limits = "limits: { stove: 1 }";
+    let needs = format!("resource_requirements:\n  - {{ name: most, num_cpus: {most} }}");
+    let job = |asks| {
+        format!(
+            "jobs:\n  - {{ name: 'cook_{{i}}', command: '{SPAN}', {asks}, parameters: {{ i: '1:3' }} }}\n"
+        )
+    };
+    let by_machine = job("resource_requirements: most");
+    let by_machine =
+        |name| format!("name: {name}\nmax_parallel: 8\n{limits}\n{needs}\n{by_machine}");
+    let by_name = job("limits: [stove]");
+    let by_name = format!("name: shared\nmax_parallel: 8\n{limits}\n{by_name}");
+    for (test, texts) in [
+        ("machine", [by_machine("tea"), by_machine("coffee")]),
+        ("versions", [by_name.clone(), by_name]),
+    ] {
+        let folder = Folder::new(test);
+        let runs = texts.map(|text| {
+            Engine::default()
+                .run(folder.file(&text))
+                .start()
+                .unwrap_or_else(|error| panic!("{error}"))
+        });
+        for run in runs {
+            run.join().unwrap_or_else(|error| panic!("{error}"));
+        }
+        never_at_once(&folder, 6);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::engine::LookupError;
 use crate::event::{Blocked, Death};
+use crate::run::RunError;
 use crate::store::StoreError;
 use crate::value::ValueError;
 use crate::workflow::PlanError;
@@ -38,6 +39,9 @@ pub enum ResumeError {
         /// The first difference, in words.
         difference: String,
     },
+    /// A job names a limit that neither the engine nor the workflow has.
+    #[error("{0}")]
+    Limit(Box<RunError>),
     /// A job leaves another output by now.
     #[error("the definition changed: what job `{job}` left does not fit any more: {error}")]
     Output {
@@ -73,6 +77,7 @@ impl ResumeError {
             Self::Lookup(error) => Some(Blocked::WorkflowMissing { problem: error.to_string() }),
             Self::Changed { difference, .. } => changed(difference.clone()),
             Self::Plan(error) => changed(error.to_string()),
+            Self::Limit(error) => changed(error.to_string()),
             Self::Input(error) => changed(format!("the input does not fit: {error}")),
             Self::Output { job, error } => {
                 changed(format!("the output of job `{job}` does not fit: {error}"))

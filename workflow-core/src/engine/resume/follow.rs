@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Find, ResumeError, RunHandle, Runnable, know, on_record};
 use crate::engine::active::ActiveRun;
+use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
 use crate::engine::{Engine, LookupError};
 use crate::id::RunId;
@@ -28,8 +29,18 @@ impl Engine {
         run: RunId,
         find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
     ) -> Result<Report, RunError> {
+        self.follow_inside(run, &find, None).await
+    }
+
+    /// [Follows](Self::follow_with) a run that has this from the job that it is inside of.
+    pub(in crate::engine) async fn follow_inside(
+        &self,
+        run: RunId,
+        find: Find<'_>,
+        inherited: Option<Arc<Inherited>>,
+    ) -> Result<Report, RunError> {
         loop {
-            if let Some(active) = self.find_or_take(run, &find).await? {
+            if let Some(active) = self.find_or_take(run, find, inherited.clone()).await? {
                 match active.until_end().await {
                     // Another engine drives it by now, or may.
                     Err(error) if error.is_left_to_others() => {}
@@ -45,6 +56,7 @@ impl Engine {
         &self,
         run: RunId,
         find: Find<'_>,
+        inherited: Option<Arc<Inherited>>,
     ) -> Result<Option<Arc<ActiveRun>>, RunError> {
         let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
         let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
@@ -52,6 +64,9 @@ impl Engine {
             return Err(refused(ResumeError::NoStore));
         };
         if let Some(active) = keeper.find(run) {
+            if let Some(inherited) = inherited {
+                active.inherit(inherited);
+            }
             return Ok(Some(active));
         }
         let stored = store.run(run).await.map_err(failed)?;
@@ -68,6 +83,7 @@ impl Engine {
             return Err(RunError::of_store(&stored.workflow.name, run, error));
         }
         let known = know(&stored, find).map_err(refused)?;
+        let known = self.fitting(Runnable { inherited, ..known }).map_err(refused)?;
         match self.take_one(&stored, known).await.map_err(refused)? {
             Some(RunHandle(taken)) => Ok(Some(taken)),
             None => Ok(None),

@@ -22,8 +22,9 @@ impl State {
         self.release(errands);
         for (job, attempt) in self.scheduler.abort() {
             run.slots.fence(job, attempt);
-            self.close(run, job, errands);
+            self.close(job, errands);
         }
+        self.give_all_back(errands);
         while let Some((_, child)) = self.children.pop_first() {
             let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
             errands.answer(child, Err(error));

@@ -46,15 +46,9 @@ impl State {
     }
 
     /// The condition of a job did not hold.
-    pub(in crate::engine) fn declined(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        job: u32,
-        attempt: u32,
-        errands: &mut Errands,
-    ) {
+    pub(in crate::engine) fn declined(&mut self, job: u32, attempt: u32, errands: &mut Errands) {
         if self.scheduler.is_running(job, attempt) {
-            self.close(run, job, errands);
+            self.close(job, errands);
             self.scheduler.ended(job, attempt, End::Declined);
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::recall::restore;
 use super::{ActiveRun, Child, Task, Token};
-use crate::engine::permits::Grant;
+use crate::engine::permits::{self, Grant};
 use crate::guard::{self, discard};
 use crate::job::JobError;
 
@@ -113,9 +113,7 @@ impl Errands {
             run.start_thread();
         }
         wake_all(self.wake.drain(..));
-        for (other, job) in std::mem::take(&mut self.grants) {
-            other.granted(job);
-        }
+        permits::deliver(std::mem::take(&mut self.grants));
     }
 }
 

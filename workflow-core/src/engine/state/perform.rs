@@ -17,6 +17,7 @@ impl State {
         match effect {
             Effect::Launch { .. } => {}
             Effect::Skip { job, reason } => {
+                self.give_back(job);
                 self.note_with(What::JobSkipped, job, 0, Detail::Skip(reason));
             }
             Effect::Retry { job, attempt, delay } => {
@@ -52,6 +53,8 @@ impl State {
     }
 
     fn note_bad_end(&mut self, what: What, job: u32, attempt: u32, errands: &mut Errands) {
+        // It may have stood in line.
+        self.give_back(job);
         let error = self.errors.remove(&job).unwrap_or_else(|| {
             JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
         });

@@ -214,7 +214,7 @@ impl State {
         }
         if let Some(error) = self.departure(job, attempt) {
             run.slots.fence(job, attempt);
-            self.close(run, job, errands);
+            self.close(job, errands);
             self.failed_with(job, error, errands);
             self.scheduler.ended(job, attempt, End::FailedTerminally);
         }

@@ -92,7 +92,7 @@ impl State {
         errands: &mut Errands,
     ) {
         run.slots.fence(job, attempt);
-        self.close(run, job, errands);
+        self.close(job, errands);
         let error = self.stopped(run, job, cause, said);
         self.failed_with(job, error, errands);
         self.scheduler.ended(job, attempt, End::Cancelled);

@@ -47,6 +47,7 @@ impl Flow {
             bodies: self.bodies,
             wiring: Arc::new(Wiring { columns, inputs, starts, outputs, constants }),
             output,
+            limits: self.limits,
             kept: OnceLock::new(),
         })
     }

@@ -146,7 +146,8 @@ pub(super) async fn retry(
         (None, false) => None,
     };
     let file = old.workflow.source.as_deref().and_then(|source| begin::file(&app, source));
-    let (engine, workflow) = file.unwrap_or_else(|| begin::code(&app, &old.workflow.name))?;
+    let workflow = file.unwrap_or_else(|| begin::code(&old.workflow.name))?;
+    let engine = app.engine();
     let run = match again {
         None => {
             let asked = begin::Asked {
@@ -159,7 +160,7 @@ pub(super) async fn retry(
         }
         Some(again) => {
             let run = repeat(&*catalog, &old, &*workflow, again, key).await?;
-            drive(engine, run, workflow);
+            drive(engine.clone(), run, workflow);
             run
         }
     };

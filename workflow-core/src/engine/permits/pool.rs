@@ -1,0 +1,575 @@
+//! Limits, who holds places of them, who waits, and who is next.
+//!
+//! Plain data: no async code, clock, lock or I/O, and no knowledge of runs. A waiter is known by a
+//! key of the caller's. Every change is one call, after which [`Pool::serve`] says who has places
+//! now.
+//!
+//! - **All or nothing.** A waiter gets the places of all its limits at once, and holds none before.
+//! - **Order.** Higher priority first, then first come, first served.
+//! - **Wide requests.** In that order, each waiter sets aside what it needs, limit by limit in a
+//!   fixed order ([`Tier`]), up to and including the first limit that has too little. Nobody behind
+//!   it gets what is set aside, or anything of that last limit. What it needs of later limits is
+//!   free for others, so that a job that waits for a database does not keep processors idle.
+//! - **Ageing.** Whoever has waited longest for a limit is passed over by at most [`PATIENCE`] others
+//!   of a higher priority. Then it is first, whatever its priority.
+//! - **Loans.** A holder lends what it holds to waiters that name it as a lender. What is lent is a
+//!   limit of its own, as large as what is held. A holder that leaves while places are on loan gives
+//!   these back when they return.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use smallvec::SmallVec;
+
+/// How many of a higher priority may pass over the one that has waited longest for a limit.
+pub(super) const PATIENCE: u32 = 16;
+
+/// A limit of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) struct LimitId(u32);
+
+/// The claim of one waiter or holder, in the order of arrival. Used once, and never again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) struct Ticket {
+    number: u64,
+    /// Where the claim is kept, as long as it lasts.
+    slot: u32,
+}
+
+/// The order in which a waiter sets aside what it needs: the scarcest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tier {
+    /// Limits with names of their own.
+    Named,
+    /// What the machine has.
+    Machine,
+    /// How many jobs an engine runs at once.
+    Total,
+}
+
+/// So much of a limit. Whoever needs more than there is gets all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Need {
+    pub(super) limit: LimitId,
+    pub(super) amount: usize,
+}
+
+/// What one waiter needs, in the order in which it sets it aside, and once for each limit.
+pub(super) type Needs = SmallVec<[Need; 2]>;
+
+/// Someone who waited, and has its places now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct Grant<K> {
+    pub(in crate::engine) ticket: Ticket,
+    pub(in crate::engine) key: K,
+}
+
+/// What came of a request for places.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Admission<K> {
+    pub(super) ticket: Ticket,
+    /// It has its places; else it waits.
+    pub(super) granted: bool,
+    /// Others who have theirs, of what was given back before.
+    pub(super) grants: Vec<Grant<K>>,
+}
+
+/// A lender holds some of the limit, and less than is needed: to wait for more while the lender
+/// waits for the borrower may be to wait for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LoanTooSmall {
+    pub(super) limit: LimitId,
+    pub(super) held: usize,
+    pub(super) wanted: usize,
+}
+
+/// How a limit is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) size: usize,
+    pub(super) in_use: usize,
+    pub(super) waiting: usize,
+}
+
+/// Limits, holders and waiters.
+pub(super) struct Pool<K> {
+    limits: Vec<Option<Limit>>,
+    /// Those who hold places or wait, each with its number.
+    claims: Vec<(u64, Claim<K>)>,
+    vacant: Vec<u32>,
+    /// Those who wait, by what they need.
+    lines: BTreeMap<Needs, BTreeSet<Turn>>,
+    tickets: u64,
+    /// Limits with waiters that may be served since the last time.
+    touched: Vec<LimitId>,
+}
+
+struct Limit {
+    size: usize,
+    used: usize,
+    tier: Tier,
+    /// Those who wait for it, by rank and age.
+    waiting: BTreeMap<i64, BTreeSet<Ticket>>,
+    /// Of places on loan: where they come from.
+    loan: Option<Loan>,
+}
+
+struct Loan {
+    from: LimitId,
+    /// The limit that the lender, or its lender, took its places of.
+    root: LimitId,
+    /// The lender has left. What comes back goes on to where it came from.
+    is_over: bool,
+}
+
+enum Claim<K> {
+    None,
+    Waits(Waiter<K>),
+    Holds(Holds),
+}
+
+struct Hold {
+    need: Need,
+    root: LimitId,
+    /// The limit that lends it to others, once it does.
+    lent: Option<LimitId>,
+}
+
+type Holds = SmallVec<[Hold; 2]>;
+
+struct Waiter<K> {
+    key: K,
+    needs: Needs,
+    rank: i64,
+    /// How many of a higher rank have passed over it while it was the oldest below them.
+    passed: u32,
+}
+
+/// A place in the order: by rank, then by age.
+type Turn = (Reverse<i64>, Ticket);
+
+/// The rank of whoever was passed over too often.
+const FIRST: i64 = i64::MAX;
+
+impl<K: Clone> Pool<K> {
+    pub(super) const fn new() -> Self {
+        Self {
+            limits: Vec::new(),
+            claims: Vec::new(),
+            vacant: Vec::new(),
+            lines: BTreeMap::new(),
+            tickets: 0,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Adds a limit.
+    pub(super) fn add(&mut self, size: usize, tier: Tier) -> LimitId {
+        self.insert(Limit::new(size, tier, None))
+    }
+
+    /// Removes a limit that nobody holds or waits for.
+    pub(super) fn remove(&mut self, limit: LimitId) {
+        debug_assert!(self.limit(limit).is_idle(), "a limit is removed while it is in use");
+        if self.limit(limit).is_idle() {
+            self.limits[limit.0 as usize] = None;
+        }
+    }
+
+    /// Changes the size of a limit. Places in use stay in use.
+    pub(super) fn resize(&mut self, limit: LimitId, size: usize) {
+        self.limit_mut(limit).size = size;
+        self.touch(limit);
+    }
+
+    pub(super) fn usage(&self, limit: LimitId) -> Usage {
+        let Limit { size, used, waiting, .. } = self.limit(limit);
+        Usage { size: *size, in_use: *used, waiting: waiting.values().map(BTreeSet::len).sum() }
+    }
+
+    /// Takes places, all or none; without them, waits for them. A need that one of the `lenders`
+    /// can meet, the nearest first, is met by its places.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the nearest lender of a limit holds less of it than is needed. Nothing is taken.
+    pub(super) fn acquire(
+        &mut self,
+        key: K,
+        needs: &[Need],
+        priority: i32,
+        lenders: &[Ticket],
+    ) -> Result<Admission<K>, LoanTooSmall> {
+        let needs = self.met_by(needs, lenders)?;
+        let ticket = self.ticket();
+        let is_idle = |need: &Need| self.limit(need.limit).waiting.is_empty();
+        if needs.iter().all(is_idle) && self.lacking(&needs, &[]).is_none() {
+            self.take(ticket, &needs);
+            return Ok(Admission { ticket, granted: true, grants: Vec::new() });
+        }
+        let rank = i64::from(priority);
+        self.line_up(ticket, Waiter { key, needs: needs.clone(), rank, passed: 0 });
+        needs.iter().for_each(|need| self.touch(need.limit));
+        let mut grants = self.serve();
+        let own = grants.iter().position(|grant| grant.ticket == ticket);
+        let granted = own.map(|at| grants.remove(at)).is_some();
+        Ok(Admission { ticket, granted, grants })
+    }
+
+    /// Ends a claim: who waits leaves the line, who holds places gives them back. A ticket that has
+    /// ended is passed over. True when somebody may be [served](Self::serve).
+    pub(super) fn release(&mut self, ticket: Ticket) -> bool {
+        match self.end(ticket) {
+            Claim::None => {}
+            Claim::Waits(waiter) => {
+                self.leave(ticket, &waiter);
+                waiter.needs.iter().for_each(|need| self.touch(need.limit));
+            }
+            Claim::Holds(holds) => {
+                for Hold { need, lent, .. } in holds {
+                    let on_loan = lent.map_or(0, |loan| self.end_loan(loan));
+                    self.give_back(Need { amount: need.amount - on_loan, ..need });
+                }
+            }
+        }
+        !self.touched.is_empty()
+    }
+
+    /// Gives what is free to those whose turn it is.
+    pub(super) fn serve(&mut self) -> Vec<Grant<K>> {
+        let mut grants = Vec::new();
+        if !self.touched.is_empty() {
+            let touched = std::mem::take(&mut self.touched);
+            let lines = self.lines_that_share(touched);
+            // Who was passed over too often is first from now on, and those behind it are not.
+            while self.serve_in_order(&lines, &mut grants) == Order::Changed {}
+        }
+        grants
+    }
+
+    /// The lines of all who compete for these limits, directly or by way of others.
+    fn lines_that_share(&self, mut limits: Vec<LimitId>) -> Vec<Needs> {
+        let mut others: Vec<&Needs> = self.lines.keys().collect();
+        let mut lines = Vec::new();
+        loop {
+            let before = lines.len();
+            others.retain(|needs| {
+                let shares = needs.iter().any(|need| limits.contains(&need.limit));
+                if shares {
+                    limits.extend(needs.iter().map(|need| need.limit));
+                    lines.push((*needs).clone());
+                }
+                !shares
+            });
+            if lines.len() == before {
+                return lines;
+            }
+        }
+    }
+
+    fn serve_in_order(&mut self, lines: &[Needs], grants: &mut Vec<Grant<K>>) -> Order {
+        let first = |pool: &Self, line: usize| {
+            let turn = *pool.lines.get(&lines[line])?.first()?;
+            Some(Reverse((turn, line)))
+        };
+        let mut heads: BinaryHeap<_> =
+            (0..lines.len()).filter_map(|line| first(self, line)).collect();
+        let mut aside: SmallVec<[Need; 4]> = SmallVec::new();
+        let mut shut: SmallVec<[LimitId; 4]> = SmallVec::new();
+        while let Some(Reverse(((_, ticket), line))) = heads.pop() {
+            let needs = &lines[line];
+            if needs.iter().any(|need| shut.contains(&need.limit)) {
+                continue;
+            }
+            if let Some(at) = self.lacking(needs, &aside) {
+                aside.extend(needs[..at].iter().copied());
+                shut.push(needs[at].limit);
+                continue;
+            }
+            let Some(waiter) = self.take_out(ticket) else { continue };
+            self.take(ticket, needs);
+            grants.push(Grant { ticket, key: waiter.key });
+            if self.pass_over(ticket, waiter.rank, needs) == Order::Changed {
+                return Order::Changed;
+            }
+            heads.extend(first(self, line));
+        }
+        Order::Same
+    }
+
+    /// Counts a grant against those who have waited longest for the same limits, at lower ranks.
+    fn pass_over(&mut self, granted: Ticket, rank: i64, needs: &Needs) -> Order {
+        let mut order = Order::Same;
+        if rank == FIRST {
+            return order;
+        }
+        for need in needs {
+            let lower = self.limit(need.limit).waiting.range(..rank);
+            let oldest = lower.filter_map(|(_, tickets)| tickets.first()).min().copied();
+            let Some(oldest) = oldest.filter(|oldest| *oldest < granted) else { continue };
+            let Some(Claim::Waits(waiter)) = self.claim_mut(oldest) else { continue };
+            waiter.passed += 1;
+            if waiter.passed >= PATIENCE
+                && let Some(waiter) = self.take_out(oldest)
+            {
+                self.line_up(oldest, Waiter { rank: FIRST, ..waiter });
+                order = Order::Changed;
+            }
+        }
+        order
+    }
+
+    /// Which of the needs is the first that cannot be met, if something is set aside.
+    fn lacking(&self, needs: &Needs, aside: &[Need]) -> Option<usize> {
+        needs.iter().position(|need| {
+            let limit = self.limit(need.limit);
+            let set_aside = aside.iter().filter(|other| other.limit == need.limit);
+            let set_aside: usize = set_aside.map(|other| limit.fitting(other.amount)).sum();
+            limit.used + set_aside + limit.fitting(need.amount) > limit.size
+        })
+    }
+
+    fn take(&mut self, ticket: Ticket, needs: &Needs) {
+        let holds = needs.iter().map(|need| {
+            let limit = self.limit_mut(need.limit);
+            let amount = limit.fitting(need.amount);
+            limit.used += amount;
+            let root = limit.loan.as_ref().map_or(need.limit, |loan| loan.root);
+            Hold { need: Need { limit: need.limit, amount }, root, lent: None }
+        });
+        let holds = holds.collect();
+        self.claims[ticket.slot as usize].1 = Claim::Holds(holds);
+    }
+
+    fn line_up(&mut self, ticket: Ticket, waiter: Waiter<K>) {
+        for need in &waiter.needs {
+            let waiting = &mut self.limit_mut(need.limit).waiting;
+            waiting.entry(waiter.rank).or_default().insert(ticket);
+        }
+        let turn = (Reverse(waiter.rank), ticket);
+        self.lines.entry(waiter.needs.clone()).or_default().insert(turn);
+        self.claims[ticket.slot as usize].1 = Claim::Waits(waiter);
+    }
+
+    /// Takes a waiter out of the line, whose claim goes on.
+    fn take_out(&mut self, ticket: Ticket) -> Option<Waiter<K>> {
+        let claim = self.claim_mut(ticket)?;
+        match std::mem::replace(claim, Claim::None) {
+            Claim::Waits(waiter) => {
+                self.leave(ticket, &waiter);
+                Some(waiter)
+            }
+            other => {
+                *claim = other;
+                None
+            }
+        }
+    }
+
+    fn leave(&mut self, ticket: Ticket, waiter: &Waiter<K>) {
+        if let Some(line) = self.lines.get_mut(&waiter.needs) {
+            line.remove(&(Reverse(waiter.rank), ticket));
+            if line.is_empty() {
+                self.lines.remove(&waiter.needs);
+            }
+        }
+        for need in &waiter.needs {
+            let waiting = &mut self.limit_mut(need.limit).waiting;
+            if let Some(tickets) = waiting.get_mut(&waiter.rank) {
+                tickets.remove(&ticket);
+                if tickets.is_empty() {
+                    waiting.remove(&waiter.rank);
+                }
+            }
+        }
+    }
+
+    /// A ticket for a new claim.
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        let number = self.tickets;
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.claims.push((0, Claim::None));
+            (self.claims.len() - 1) as u32
+        });
+        self.claims[slot as usize].0 = number;
+        Ticket { number, slot }
+    }
+
+    /// The claim of a ticket that has not ended.
+    fn claim_mut(&mut self, ticket: Ticket) -> Option<&mut Claim<K>> {
+        let (number, claim) = &mut self.claims[ticket.slot as usize];
+        (*number == ticket.number).then_some(claim)
+    }
+
+    fn end(&mut self, ticket: Ticket) -> Claim<K> {
+        let Some(claim) = self.claim_mut(ticket) else { return Claim::None };
+        let ended = std::mem::replace(claim, Claim::None);
+        self.claims[ticket.slot as usize].0 = 0;
+        self.vacant.push(ticket.slot);
+        ended
+    }
+
+    fn holds(&mut self, ticket: Ticket) -> Option<&mut Holds> {
+        match self.claim_mut(ticket)? {
+            Claim::Holds(holds) => Some(holds),
+            Claim::None | Claim::Waits(_) => None,
+        }
+    }
+
+    fn give_back(&mut self, Need { mut limit, amount }: Need) {
+        // Places on loan whose lender has left go on to where they came from.
+        loop {
+            let it = self.limit_mut(limit);
+            it.used -= amount;
+            let from = it.loan.as_ref().filter(|loan| loan.is_over).map(|loan| loan.from);
+            let is_idle = it.is_idle();
+            let Some(from) = from else { return self.touch(limit) };
+            if is_idle {
+                self.limits[limit.0 as usize] = None;
+            }
+            limit = from;
+        }
+    }
+
+    fn touch(&mut self, limit: LimitId) {
+        if !self.limit(limit).waiting.is_empty() && !self.touched.contains(&limit) {
+            self.touched.push(limit);
+        }
+    }
+
+    fn limit(&self, limit: LimitId) -> &Limit {
+        let limit = self.limits[limit.0 as usize].as_ref();
+        limit.expect("a limit is there as long as somebody names it")
+    }
+
+    fn limit_mut(&mut self, limit: LimitId) -> &mut Limit {
+        let limit = self.limits[limit.0 as usize].as_mut();
+        limit.expect("a limit is there as long as somebody names it")
+    }
+
+    fn insert(&mut self, limit: Limit) -> LimitId {
+        let free = self.limits.iter().position(Option::is_none);
+        let at = free.unwrap_or_else(|| {
+            self.limits.push(None);
+            self.limits.len() - 1
+        });
+        self.limits[at] = Some(limit);
+        LimitId(at as u32)
+    }
+}
+
+/// Loans.
+impl<K: Clone> Pool<K> {
+    /// The needs in order, each turned to the places of a lender where there is one.
+    fn met_by(&mut self, needs: &[Need], lenders: &[Ticket]) -> Result<Needs, LoanTooSmall> {
+        let mut met = Needs::new();
+        for need in needs.iter().filter(|need| need.amount > 0) {
+            let wanted = self.limit(need.limit).fitting(need.amount);
+            let limit = match self.lender(need.limit, lenders) {
+                None => need.limit,
+                Some((_, _, held)) if held < wanted => {
+                    return Err(LoanTooSmall { limit: need.limit, held, wanted });
+                }
+                Some((lender, at, _)) => self.lend(lender, at),
+            };
+            met.push(Need { limit, amount: need.amount });
+        }
+        // A limit that is named twice is counted once, for the larger amount.
+        if met.len() > 1 {
+            self.sort(&mut met);
+            met.dedup_by_key(|need| need.limit);
+        }
+        Ok(met)
+    }
+
+    fn sort(&self, needs: &mut Needs) {
+        needs.sort_unstable_by_key(|need| {
+            (self.limit(need.limit).tier, need.limit, Reverse(need.amount))
+        });
+    }
+
+    /// The nearest of the lenders that holds some of the limit, where, and how much.
+    fn lender(&mut self, limit: LimitId, lenders: &[Ticket]) -> Option<(Ticket, usize, usize)> {
+        lenders.iter().find_map(|lender| {
+            let holds = self.holds(*lender)?;
+            let at = holds.iter().position(|hold| hold.root == limit)?;
+            Some((*lender, at, holds[at].need.amount))
+        })
+    }
+
+    /// The limit that lends what is held here.
+    fn lend(&mut self, lender: Ticket, at: usize) -> LimitId {
+        let lent = self.holds(lender).map(|holds| (holds[at].need, holds[at].root, holds[at].lent));
+        let (Need { limit, amount }, root) = match lent {
+            Some((_, _, Some(lent))) => return lent,
+            Some((need, root, None)) => (need, root),
+            None => unreachable!("a lender holds what it lends"),
+        };
+        let tier = self.limit(limit).tier;
+        let loan = Loan { from: limit, root, is_over: false };
+        let lent = self.insert(Limit::new(amount, tier, Some(loan)));
+        if let Some(holds) = self.holds(lender) {
+            holds[at].lent = Some(lent);
+        }
+        lent
+    }
+
+    /// The lender leaves: whoever waits for its places now waits for those of its limit. Returns
+    /// how much is on loan still.
+    fn end_loan(&mut self, lent: LimitId) -> usize {
+        let limit = self.limit_mut(lent);
+        let on_loan = limit.used;
+        let waiting: Vec<Ticket> = limit.waiting.values().flatten().copied().collect();
+        let Some(loan) = &mut limit.loan else { return 0 };
+        loan.is_over = true;
+        let from = self.source(lent);
+        for ticket in waiting {
+            if let Some(mut waiter) = self.take_out(ticket) {
+                let turned = waiter.needs.iter_mut().filter(|need| need.limit == lent);
+                turned.for_each(|need| need.limit = from);
+                self.sort(&mut waiter.needs);
+                let needs = waiter.needs.clone();
+                self.line_up(ticket, waiter);
+                needs.iter().for_each(|need| self.touch(need.limit));
+            }
+        }
+        if on_loan == 0 {
+            self.limits[lent.0 as usize] = None;
+        }
+        on_loan
+    }
+
+    /// Where places come from whose lenders have left.
+    fn source(&self, mut limit: LimitId) -> LimitId {
+        while let Some(loan) = self.limit(limit).loan.as_ref().filter(|loan| loan.is_over) {
+            limit = loan.from;
+        }
+        limit
+    }
+}
+
+/// Whether the order of those who wait has changed while they were served.
+#[derive(PartialEq, Eq)]
+enum Order {
+    Same,
+    Changed,
+}
+
+impl Limit {
+    fn new(size: usize, tier: Tier, loan: Option<Loan>) -> Self {
+        Self { size, used: 0, tier, waiting: BTreeMap::new(), loan }
+    }
+
+    /// So much of the amount as there can be.
+    fn fitting(&self, amount: usize) -> usize {
+        amount.min(self.size)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.used == 0 && self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
