@@ -17,11 +17,10 @@ async fn open() -> u32 {
     7
 }
 
-// Would take an hour, but looks at its token.
-#[job]
+// Would take an hour. When it is asked to stop, its sleep ends and it has five seconds to clean up.
+#[job(grace = "5s")]
 async fn upload(ctx: &JobContext, connection: u32) -> Result<u32, JobError> {
-    let (pause, asked) = (ctx.sleep(Duration::from_secs(3600)), ctx.cancelled());
-    futures::future::select(Box::pin(pause), Box::pin(asked)).await;
+    ctx.sleep(Duration::from_secs(3600)).await;
     if ctx.is_cancelled() {
         return Err(JobError::from(format!("deleted the half upload on {connection}")));
     }

@@ -93,7 +93,7 @@ struct Watch {
     deaf: bool,
 }
 
-#[job]
+#[job(grace = "5s")]
 async fn watch(ctx: &JobContext, watch: &Option<Watch>) -> Result<(), JobError> {
     ctx.cancelled().await;
     if watch.as_ref().is_some_and(|watch| watch.deaf) {

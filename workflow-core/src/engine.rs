@@ -239,11 +239,13 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets how long a job that was asked to stop may take to do so. Default: 5 s.
+    /// Sets the grace period of jobs that ask for one without saying how long:
+    /// `#[job(grace)]`, [`Call::default_grace`](crate::Call::default_grace). Default: 5 s.
     ///
-    /// Jobs that wait for something with bounds of its own have what that needs, if it is more: a
-    /// job that runs a shell command has the command's grace period and 5 s for what was killed
-    /// to be gone; one that runs another workflow has until that run has ended.
+    /// Other jobs have the grace period that they ask for, or none: they are dropped as soon as
+    /// they are to stop. A job that runs a shell command has the command's grace period and 5 s
+    /// for what was killed to be gone; one that runs another workflow has until that run has
+    /// ended.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

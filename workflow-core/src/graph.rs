@@ -15,7 +15,7 @@ mod waves;
 
 use std::collections::HashMap;
 
-use crate::job::{OnFailure, Timeouts, Traits};
+use crate::job::{Grace, OnFailure, Timeouts, Traits};
 use crate::retry::RetryPolicy;
 
 pub(crate) use compile::{NO_JOB, Sketch};
@@ -56,6 +56,8 @@ pub(crate) struct Cell {
 pub(crate) struct JobPolicy {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
+    /// Whether the job has time to clean up when it is asked to stop.
+    pub(crate) grace: Option<Grace>,
     pub(crate) priority: i32,
     /// Names of limits, and how much of each.
     pub(crate) limits: Vec<(String, usize)>,

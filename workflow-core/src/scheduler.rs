@@ -181,6 +181,12 @@ impl Scheduler {
         Effect::Launch { job, attempt }
     }
 
+    /// The clock to be started next, if it is one of the attempt of the job that was launched last.
+    pub(crate) fn next_clock(&mut self, job: u32) -> Option<Effect> {
+        let is_its = self.effects.front().is_some_and(|effect| effect.is_clock_of(job));
+        if is_its { self.effects.pop_front() } else { None }
+    }
+
     /// Ends the run, or begins to take work back, once no job is open.
     #[cold]
     fn wind_up(&mut self) -> Option<Effect> {

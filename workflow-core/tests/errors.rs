@@ -136,6 +136,24 @@ fn definitions_that_are_no_graph() {
     assert_snapshot!(wrong(&groups(&[0, 1], &[(0, 1), (3, 1)])), @"jobs wait on each other: extract -> extract, each for the one before it; remove one of these dependencies");
     assert_snapshot!(wrong(&groups(&[0, 4], &[(3, 1)])), @"group 1 contains job number 4, but the definition has 4 jobs, numbered from 0; correct the number");
     assert_snapshot!(wrong(&groups(&[0, 1], &[(3, 2)])), @"job `report` depends on group 2, but the definition has 2 of them, numbered from 0; add the group to `groups`, or correct the number");
+    let drawn = |draw: fn(&mut Flow)| {
+        let mut flow = Flow::new();
+        draw(&mut flow);
+        flow.plan().expect_err("no plan")
+    };
+    let zero = drawn(|flow| {
+        flow.job(one().name("load").heartbeat(Duration::ZERO));
+    });
+    assert_snapshot!(zero, @"the timeout `heartbeat` of job `load` is 0, which lets nothing run; set more than 0, or remove it");
+    let zero = drawn(|flow| {
+        flow.job(one().undo(|_| one().start_to_close(Duration::ZERO)));
+    });
+    assert_snapshot!(zero, @"the timeout `start_to_close` of job `one` is 0, which lets nothing run; set more than 0, or remove it");
+    let zero = drawn(|flow| {
+        flow.timeout(Duration::ZERO);
+        flow.job(one());
+    });
+    assert_snapshot!(zero, @"the timeout of the run is 0, which lets nothing run; set more than 0, or remove it");
     assert_snapshot!(GraphError::TooLarge, @"the graph is too large: at most 2147483647 jobs and 4294967295 edges");
 }
 
@@ -504,9 +522,11 @@ fn job_errors_spell_out_their_causes() {
     assert_snapshot!(failure(&JobError::of_kind(JobErrorKind::Panicked, "index 3 of 2")), @"panicked: index 3 of 2");
 }
 
-#[job]
+#[job(grace)]
 async fn deaf(ctx: &JobContext) {
-    ctx.sleep(Duration::from_secs(3600)).await;
+    // Not a sleep of the context, which would end early.
+    let _asked = ctx.cancelled().await;
+    std::future::pending().await
 }
 
 #[job(inline)]

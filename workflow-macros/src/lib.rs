@@ -117,6 +117,7 @@ use parse::place;
 /// | `start_to_close = "30s"` | the longest that one attempt may take | no limit |
 /// | `schedule_to_close = "5m"` | the longest that all attempts and the waits between them may take | no limit |
 /// | `heartbeat = "5s"` | the longest time between two calls of `JobContext::heartbeat` | no limit |
+/// | `grace = "5s"`, `grace` | how long the job may clean up when it is asked to stop; without a value, as long as the engine's `cancel_grace` | none: it is dropped at once |
 /// | `priority = -1` | among jobs that are ready, the highest starts first | 0 |
 /// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits that the job counts against: of the engine, of the workflow, or of this machine | none |
 /// | `inline` | the function is quick and does not block: no thread for it | a plain `fn` gets a thread |
@@ -263,7 +264,7 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = ".."`, or `workflow_id` | the name: 1 to 200 printable characters, unique in the program | the function's name |
 /// | `metadata = { .. }` | what is said about the workflow, as a JSON object | `{}` |
 /// | `description`, `owner`, `schedule`, `tags`, `project`, `domain`, `version` | the same keys of `metadata`, for short | |
-/// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `limit`, `limits` | as for [`#[job]`](macro@job); not for functions that draw | |
+/// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `grace`, `limit`, `limits` | as for [`#[job]`](macro@job); not for functions that draw | |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///
 /// # Metadata

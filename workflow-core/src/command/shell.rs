@@ -113,7 +113,7 @@ impl Shell {
             Either::Right(((), running)) => running,
         };
         running.group.ask(Wish::Stop);
-        let grace = pin!(context.sleep(command.grace));
+        let grace = pin!(context.sleep_through(command.grace));
         match select(running, grace).await {
             Either::Left((end, _)) => end,
             Either::Right(((), running)) => {

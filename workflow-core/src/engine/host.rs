@@ -13,7 +13,9 @@ use super::active::ActiveRun;
 use super::backlog::Piece;
 use super::state::{Child, Claim, Errands, State, wake_all};
 use crate::id::RunId;
-use crate::job::{ChildHandle, Host, JobContext, JobError, NewChild, Printed, Token, Traits};
+use crate::job::{
+    ChildHandle, Delivery, Host, JobContext, JobError, NewChild, Printed, Token, Traits,
+};
 use crate::run::{CalledJob, ChildName};
 
 impl Host for ActiveRun {
@@ -58,6 +60,19 @@ impl Host for ActiveRun {
 
     fn heartbeat(&self, job: u32, attempt: u32) {
         self.lock().scheduler.heartbeat(job, attempt);
+    }
+
+    fn deliver(&self, job: u32, attempt: u32) -> Delivery {
+        let mut state = self.lock();
+        if state.is_due(self.engine.time.now())
+            && let Some(run) = self.me.upgrade()
+        {
+            drop(state);
+            // The timer may have gone off without anyone having looked at it since.
+            run.change(|state, errands| state.tell_due(&run, errands));
+            state = self.lock();
+        }
+        state.deliver(job, attempt)
     }
 
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool {

@@ -103,8 +103,9 @@ impl Engine {
     ///
     /// Jobs that merely wait, for a signal, for a durable sleep, or for jobs of their own, do not
     /// use up the grace period. Jobs that are still running after it are stopped like those of a
-    /// cancelled run: asked first, with the grace periods of their own. An attempt that is stopped so
-    /// begins again in the next process, under the same idempotency key.
+    /// cancelled run: dropped, or asked first if they have a [grace period](crate::Call::grace) of
+    /// their own. An attempt that is stopped so begins again in the next process, under the same
+    /// idempotency key.
     ///
     /// The engine takes no runs from now on: they end in [`RunError::ShutDown`]. The library
     /// installs no signal handlers; a host calls this when it is asked to stop.

@@ -29,7 +29,9 @@ use super::monitor;
 use super::shutdown::ShutdownPhase;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
-use crate::job::{ChildFrame, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits};
+use crate::job::{
+    ChildFrame, Delivery, Grace, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits,
+};
 use crate::rare::Rare;
 use crate::run::{ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
@@ -61,7 +63,7 @@ pub(super) struct State {
     pub(super) facts: Facts,
     /// Requests to stop, of jobs that look at them.
     pub(super) tokens: Rare<u32, Arc<Token>>,
-    /// How long attempts need to stop, where that is longer than what the engine gives to all.
+    /// How long attempts need to stop, where that is longer than what their jobs ask for.
     pub(super) graces: Rare<u32, Duration>,
     /// What jobs hold of limits, or wait for: from when they ask for it until they end, or their
     /// attempt does.
@@ -240,6 +242,9 @@ impl State {
                 Effect::Launch { job, attempt } => {
                     let traits = self.scheduler.traits(job);
                     if self.admit(run, role, job, attempt, traits, errands) {
+                        if traits.has(Traits::TIMED) {
+                            self.start_clocks(run, job, errands);
+                        }
                         if self.freed {
                             self.give_places(errands);
                         }
@@ -259,6 +264,14 @@ impl State {
             _ if self.published => Step::Over,
             Some(task) => Step::Poll(task),
             None => Step::Wait,
+        }
+    }
+
+    /// Starts the clocks of an attempt before its body is called, which may take its time.
+    #[cold]
+    fn start_clocks(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+        while let Some(effect) = self.scheduler.next_clock(job) {
+            self.perform(run, effect, errands);
         }
     }
 

@@ -10,7 +10,7 @@ use super::invocation::Invocation;
 use crate::document::Findings;
 use crate::engine::{CPUS, GPUS, MEMORY};
 use crate::graph::GraphError;
-use crate::job::{JobOptions, TriggerRule};
+use crate::job::{Grace, JobOptions, TriggerRule};
 use crate::retry::RetryPolicy;
 use crate::spec::{self, JobSpec, Order, RetrySpec};
 use crate::workflow::{Flow, Plan, PlanError};
@@ -132,6 +132,7 @@ fn options(shared: &Shared, job: u32) -> JobOptions {
     options.priority = rest.priority.unwrap_or(0);
     options.limits = limits(shared, job, rest);
     options.timeouts.start_to_close = timeout(shared, job, rest);
+    options.grace = rest.grace.as_ref().map(|grace| Grace::For(grace.value.0));
     options.retry = match (&rest.retry, shared.handler(job)) {
         (None, None) => None,
         (retry, handler) => {

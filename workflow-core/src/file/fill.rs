@@ -46,6 +46,8 @@ impl Running<'_> {
             command.stdin = stdin.transpose()?;
             if rest.supports_termination == Some(false) {
                 command.grace = Duration::ZERO;
+            } else if let Some(grace) = &rest.grace {
+                command.grace = grace.value.0;
             }
         }
         Ok(command)

@@ -1,6 +1,7 @@
 //! What is wrong with jobs that make no graph.
 
 use crate::id::NameError;
+use crate::job::{TimeoutKind, zero_timeout};
 
 /// Why jobs cannot become a [`Graph`](super::Graph).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +80,14 @@ pub enum GraphError {
          is drawn in"
     )]
     ForeignGroup(String),
+    /// A timeout is zero.
+    #[error("{}", zero_timeout(job.as_deref(), *timeout))]
+    ZeroTimeout {
+        /// The job that has it; `None` for the run.
+        job: Option<String>,
+        /// Which timeout it is.
+        timeout: TimeoutKind,
+    },
     /// More jobs or edges than numbers for them.
     #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
     TooLarge,

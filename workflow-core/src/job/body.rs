@@ -77,8 +77,8 @@ impl Body {
         self.work.start(scope, cx)
     }
 
-    /// Runs the body without an engine.
-    pub(crate) async fn run_detached(&self, scope: Scope) -> Result<(), JobError> {
+    /// Runs the body by itself: without an engine, or as a part of another body.
+    pub(crate) async fn run(&self, scope: Scope) -> Result<(), JobError> {
         match poll_fn(|cx| Poll::Ready(self.start(scope.clone(), cx))).await {
             Started::Future(future) => future.await,
             Started::Ended(result) => result,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
-use super::options::{Condition, JobOptions, TriggerRule, Undo};
+use super::options::{Condition, Grace, JobOptions, TimeoutKind, TriggerRule, Undo, zero_timeout};
 use super::scope::{ChildFrame, ChildInput, Item};
 use super::{Body, BodyKind, Job, JobContext, JobError, Scope, Traits};
 use crate::retry::RetryPolicy;
@@ -43,8 +43,24 @@ impl RawCall {
             .and(Traits::BLOCKING.when(self.body.kind == BodyKind::OnThread))
     }
 
+    /// Whether the job has a timeout.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.timeouts.any())
+    }
+
+    /// A timeout of the job, or of what takes its work back, that is zero.
+    pub(crate) fn zero_timeout(&self) -> Option<TimeoutKind> {
+        let options = self.options.as_ref()?;
+        let undo = || options.undo.as_ref().and_then(|undo| undo.call.zero_timeout());
+        options.timeouts.zero().or_else(undo)
+    }
+
     /// Whether a job can run inside another, where there is nothing to wait for.
     pub(crate) fn check_child(&self) -> Result<(), JobError> {
+        if let Some(timeout) = self.zero_timeout() {
+            let job = self.given.as_deref().unwrap_or(&self.name);
+            return Err(JobError::terminal(zero_timeout(Some(job), timeout)));
+        }
         let Some(options) = &self.options else { return Ok(()) };
         let asks = [
             (options.condition.is_some(), "when"),
@@ -263,6 +279,29 @@ impl<T: Send + Sync + 'static> Call<T> {
         self.set(|options| options.timeouts.heartbeat = Some(limit))
     }
 
+    /// Gives the job this long to clean up when it is asked to stop: because its run is cancelled,
+    /// or because its time is up. Default: none, so that its future is dropped at once.
+    ///
+    /// Then [`JobContext::cancelled`] and [`JobContext::sleep`] end, [`JobContext::wait_signal`]
+    /// fails, and the jobs of a function are cancelled. After the grace period the future is
+    /// dropped. Zero counts as none.
+    ///
+    /// The outcome of an attempt whose time is up is that it timed out, even if it completes
+    /// within its grace period. A job of a cancelled run that completes within its grace period
+    /// has completed.
+    ///
+    /// A plain `fn`, which runs on a thread, cannot be dropped: when it does not return in time,
+    /// its thread is left behind and its output is discarded.
+    pub fn grace(self, period: Duration) -> Self {
+        self.set(|options| options.grace = Some(Grace::For(period)))
+    }
+
+    /// Gives the job a [grace period](Self::grace) as long as the engine's
+    /// [`cancel_grace`](crate::EngineBuilder::cancel_grace).
+    pub fn default_grace(self) -> Self {
+        self.set(|options| options.grace = Some(Grace::Engine))
+    }
+
     /// Sets the priority: among jobs that are ready, and among those that wait for places of a limit,
     /// the highest starts first. Default: 0.
     ///
@@ -350,8 +389,9 @@ impl<T: Send + Sync + 'static> Call<T> {
             output: output.clone(),
             row: 0,
             index: None,
+            timed: false,
         };
-        self.raw.body.run_detached(Scope::child(Arc::new(frame), 0, 1)).await?;
+        self.raw.body.run(Scope::child(Arc::new(frame), 0, 1)).await?;
         output
             .take()
             .and_then(|mut values| values.pop())

@@ -2,11 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::future::{Either, select};
+
 use super::scope::Host;
-use super::{JobError, OutputStream, Printed, Scope, Token};
+use super::{JobError, JobErrorKind, OutputStream, Printed, Scope, Token};
 use crate::id::RunId;
 use crate::value::{from_json, to_json};
 
@@ -212,20 +216,35 @@ impl JobContext {
     /// that came before wait here to be received, each by one job, in the order in which they came.
     ///
     /// They are sent with [`RunHandle::signal`](crate::RunHandle::signal). In a run that a store
-    /// keeps, a signal is not lost, and one that was received is received again after a crash.
+    /// keeps, a signal is not lost, and one that was received is received again after a crash. A
+    /// run inside of a job has an id and signals of its own.
     ///
     /// # Errors
     ///
-    /// Fails when what came is no `T`, outside of a run, and when the attempt has ended.
+    /// Fails when what came is no `T`, when the job is asked to stop, outside of a run, and when the
+    /// attempt has ended.
     pub async fn wait_signal<T: serde::de::DeserializeOwned>(
         &self,
         name: impl Into<String>,
     ) -> Result<T, JobError> {
-        let received = match self.reach_under_way()? {
-            Some(host) => host.wait_signal(self.scope.job, self.scope.attempt, name.into()),
-            None => return Err(JobError::terminal("signals reach jobs of a run only")),
+        let Some(host) = self.reach_under_way()? else {
+            return Err(JobError::terminal("signals reach jobs of a run only"));
         };
-        let payload = received.await.map_err(|_| JobError::no_engine())?;
+        let name = name.into();
+        let stopped = || {
+            let error = format!("it was asked to stop while it waited for the signal `{name}`");
+            JobError::of_kind(JobErrorKind::Cancelled, error)
+        };
+        // A signal that comes now is left to whoever is not asked to stop.
+        if self.is_cancelled() {
+            return Err(stopped());
+        }
+        let received = host.wait_signal(self.scope.job, self.scope.attempt, name.clone());
+        drop(host);
+        let payload = match select(received, pin!(self.cancelled())).await {
+            Either::Left((received, _)) => received.map_err(|_| JobError::no_engine())?,
+            Either::Right(_) => return Err(stopped()),
+        };
         from_json(payload).map_err(JobError::of_value)
     }
 
@@ -293,7 +312,24 @@ impl JobContext {
 
     /// Waits on the engine's clock, which tests can move. Does not wait once the attempt has
     /// ended.
+    ///
+    /// Ends at once when the job is asked to stop and has a [grace period](crate::Call::grace), or
+    /// runs on a thread: [`is_cancelled`](Self::is_cancelled) tells. A sleep that begins later ends
+    /// after 10 ms, so that a loop which sleeps between two tries does not spin.
     pub async fn sleep(&self, duration: Duration) {
+        self.cut_short(duration, self.sleep_through(duration)).await;
+    }
+
+    /// Ends with the sleep, or early when the job is asked to stop.
+    pub(super) async fn cut_short(&self, duration: Duration, sleep: impl Future<Output = ()>) {
+        if self.is_cancelled() {
+            return self.sleep_through(duration.min(PACE)).await;
+        }
+        select(pin!(sleep), self.token.wait()).await;
+    }
+
+    /// Waits on the engine's clock, whether the job is asked to stop or not.
+    pub(crate) async fn sleep_through(&self, duration: Duration) {
         match self.reach_under_way() {
             Ok(Some(host)) => host.sleep(duration).await,
             Ok(None) => futures_timer::Delay::new(duration).await,
@@ -301,6 +337,9 @@ impl JobContext {
         }
     }
 }
+
+/// How long a job that was asked to stop may sleep at a time.
+const PACE: Duration = Duration::from_millis(10);
 
 impl fmt::Debug for JobContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

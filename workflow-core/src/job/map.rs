@@ -38,6 +38,7 @@ where
             template.check_child()?;
             let len = Reader::<Ref<Vec<T>>>::read(&reader, &scope)?.len();
             let output = Arc::new(Outbox::<U>::new(len));
+            let timed = template.is_timed();
             let children = (0..len).map(|index| NewChild {
                 call: Arc::clone(&template),
                 frame: Arc::new(ChildFrame {
@@ -47,6 +48,7 @@ where
                     output: output.clone(),
                     row: index,
                     index: u32::try_from(index).ok(),
+                    timed,
                 }),
                 asked: serde_json::Value::Null,
             });

@@ -79,6 +79,41 @@ pub struct Timeouts {
     pub heartbeat: Option<Duration>,
 }
 
+impl Timeouts {
+    /// Whether any limit is set.
+    pub(crate) fn any(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The first limit that is zero, which no job can keep.
+    pub(crate) fn zero(&self) -> Option<TimeoutKind> {
+        let limits = [
+            (self.start_to_close, TimeoutKind::StartToClose),
+            (self.schedule_to_close, TimeoutKind::ScheduleToClose),
+            (self.heartbeat, TimeoutKind::Heartbeat),
+        ];
+        limits.into_iter().find(|(limit, _)| *limit == Some(Duration::ZERO)).map(|(_, kind)| kind)
+    }
+}
+
+/// Says that a timeout is zero: that of a job, or that of the run.
+pub(crate) fn zero_timeout(job: Option<&str>, timeout: TimeoutKind) -> String {
+    let what = match job {
+        Some(job) => format!("the timeout `{timeout}` of job `{job}`"),
+        None => "the timeout of the run".to_owned(),
+    };
+    format!("{what} is 0, which lets nothing run; set more than 0, or remove it")
+}
+
+/// How long a job that asked for a grace period has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grace {
+    /// As long as the engine says.
+    Engine,
+    /// As long as the job says.
+    For(Duration),
+}
+
 /// Everything that can be asked of one job beside a name; what `Call`'s methods set.
 pub struct JobOptions {
     pub(crate) after: Vec<InputRef>,
@@ -86,6 +121,8 @@ pub struct JobOptions {
     pub(crate) trigger: TriggerRule,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) timeouts: Timeouts,
+    /// Without one, the job is dropped at once when it is to stop.
+    pub(crate) grace: Option<Grace>,
     pub(crate) priority: i32,
     /// Names of limits, and how much of each.
     pub(crate) limits: Vec<(String, usize)>,
@@ -103,6 +140,7 @@ impl Default for JobOptions {
             trigger: TriggerRule::default(),
             retry: None,
             timeouts: Timeouts::default(),
+            grace: None,
             priority: 0,
             limits: Vec::new(),
             condition: None,
@@ -145,6 +183,21 @@ impl JobOptions {
     #[must_use]
     pub fn heartbeat(mut self, limit: Duration) -> Self {
         self.timeouts.heartbeat = Some(limit);
+        self
+    }
+
+    /// Gives the job this long to clean up when it is asked to stop; see [`Call::grace`](super::Call::grace).
+    #[must_use]
+    pub fn grace(mut self, period: Duration) -> Self {
+        self.grace = Some(Grace::For(period));
+        self
+    }
+
+    /// Gives the job the engine's grace period to clean up when it is asked to stop; see
+    /// [`Call::default_grace`](super::Call::default_grace).
+    #[must_use]
+    pub fn default_grace(mut self) -> Self {
+        self.grace = Some(Grace::Engine);
         self
     }
 

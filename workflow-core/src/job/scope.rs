@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
 
-use super::{ChildHandle, JobError, NewChild, Printed, Token};
+use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Token};
 use crate::guard;
 use crate::id::RunId;
 use crate::value::{Boxed, Column, Outbox, Type, ValueError};
@@ -39,6 +39,8 @@ pub(crate) struct Wiring {
     pub(crate) starts: Vec<u32>,
     pub(crate) outputs: Vec<Source>,
     pub(crate) constants: Vec<Boxed>,
+    /// The jobs that have timeouts, in order.
+    pub(crate) timed: Vec<u32>,
 }
 
 impl Wiring {
@@ -47,6 +49,10 @@ impl Wiring {
         let start = *self.starts.get(job as usize)?;
         self.inputs.get((start + index) as usize).copied()
     }
+
+    fn is_timed(&self, job: u32) -> bool {
+        self.timed.binary_search(&job).is_ok()
+    }
 }
 
 /// The values of one run.
@@ -54,8 +60,9 @@ pub(crate) struct Slots {
     columns: SmallVec<[Boxed; 2]>,
     input: Option<Boxed>,
     wiring: Arc<Wiring>,
-    /// Attempts whose outputs come too late, and whether there are any.
-    fenced: AtomicBool,
+    /// Whether outputs may come too late: there are fences, or jobs with timeouts.
+    guarded: AtomicBool,
+    /// Attempts whose outputs are not taken any more.
     fences: Mutex<Vec<(u32, u32)>>,
     pub(crate) host: Option<Weak<dyn Host>>,
 }
@@ -68,8 +75,8 @@ impl Slots {
     ) -> Self {
         let columns =
             wiring.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
-        let fenced = AtomicBool::new(false);
-        Self { columns, input, wiring, fenced, fences: Mutex::default(), host }
+        let guarded = AtomicBool::new(!wiring.timed.is_empty());
+        Self { columns, input, wiring, guarded, fences: Mutex::default(), host }
     }
 
     #[inline]
@@ -120,25 +127,16 @@ impl Slots {
     /// Refuses what this attempt may still leave.
     pub(crate) fn fence(&self, job: u32, attempt: u32) {
         self.fences.lock().unwrap_or_else(PoisonError::into_inner).push((job, attempt));
-        self.fenced.store(true, Ordering::Release);
+        self.guarded.store(true, Ordering::Release);
     }
 
-    #[cold]
     fn is_fenced(&self, job: u32, attempt: u32) -> bool {
         let fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
         fences.contains(&(job, attempt))
     }
 
     #[inline]
-    fn set<T: Send + Sync + 'static>(
-        &self,
-        job: u32,
-        attempt: u32,
-        value: T,
-    ) -> Result<(), JobError> {
-        if self.fenced.load(Ordering::Acquire) && self.is_fenced(job, attempt) {
-            return Ok(());
-        }
+    fn set<T: Send + Sync + 'static>(&self, job: u32, value: T) -> Result<(), JobError> {
         let output = self.wiring.outputs.get(job as usize);
         output
             .and_then(|slot| self.columns.get(slot.column as usize)?.downcast_ref::<Column<T>>())
@@ -163,6 +161,16 @@ impl Drop for Wiring {
     }
 }
 
+/// What becomes of an output that an attempt is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    InTime,
+    /// The time of the attempt is up.
+    Late,
+    /// Nobody waits for the attempt any more.
+    Unwanted,
+}
+
 /// The engine, as far as a body may ask things of it.
 pub(crate) trait Host: Send + Sync {
     /// The engine, for whoever knows its type.
@@ -176,6 +184,9 @@ pub(crate) trait Host: Send + Sync {
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);
+    /// Whether an attempt of a job with timeouts is in time to leave its output. From then on none
+    /// of them stops it.
+    fn deliver(&self, job: u32, attempt: u32) -> Delivery;
     /// Gives an attempt at least this long to stop once it is asked to; false when it has been
     /// asked already, or has ended.
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
@@ -265,6 +276,8 @@ pub(crate) struct ChildFrame {
     pub(crate) row: usize,
     /// Which element of a list this is, for maps.
     pub(crate) index: Option<u32>,
+    /// The job has timeouts.
+    pub(crate) timed: bool,
 }
 
 impl Scope {
@@ -317,11 +330,18 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// Fails when `T` is not the type that the job was announced with.
+    /// Fails when `T` is not the type that the job was announced with, and when the attempt's time
+    /// is up.
     #[inline]
     pub fn put<T: Send + Sync + 'static>(&self, value: T) -> Result<(), JobError> {
         match &self.frame {
-            Frame::Graph(slots) => slots.set(self.job, self.attempt, value),
+            Frame::Graph(slots) => {
+                if slots.guarded.load(Ordering::Acquire) && !self.may_leave()? {
+                    return Ok(());
+                }
+                slots.set(self.job, value)
+            }
+            Frame::Child(frame) if frame.timed && !self.may_leave()? => Ok(()),
             Frame::Child(frame) => match frame.output.downcast_ref::<Outbox<T>>() {
                 Some(outbox) => {
                     outbox.set(frame.row, value);
@@ -329,6 +349,27 @@ impl Scope {
                 }
                 None => Err(JobError::misplaced::<T>()),
             },
+        }
+    }
+
+    /// Whether the attempt may still leave its output.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the time of the attempt is up.
+    #[cold]
+    fn may_leave(&self) -> Result<bool, JobError> {
+        let timed = match &self.frame {
+            Frame::Graph(slots) if slots.is_fenced(self.job, self.attempt) => return Ok(false),
+            Frame::Graph(slots) => slots.wiring.is_timed(self.job),
+            Frame::Child(frame) => frame.timed,
+        };
+        // Without a run nobody looks at the clock.
+        let Some(host) = self.host().filter(|_| timed) else { return Ok(true) };
+        match host.deliver(self.job, self.attempt) {
+            Delivery::InTime => Ok(true),
+            Delivery::Unwanted => Ok(false),
+            Delivery::Late => Err(JobError::late()),
         }
     }
 
@@ -361,6 +402,14 @@ impl Scope {
 }
 
 impl JobError {
+    #[cold]
+    fn late() -> Self {
+        Self::of_kind(
+            JobErrorKind::Cancelled,
+            "it completed too late, and its output was discarded",
+        )
+    }
+
     #[cold]
     fn misplaced<T>() -> Self {
         let output = crate::value::short(std::any::type_name::<T>());

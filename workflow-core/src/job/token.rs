@@ -1,9 +1,11 @@
 //! The request to stop, which a job can look at or wait for.
 
-use std::future::poll_fn;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use crate::guard;
 
@@ -11,7 +13,13 @@ use crate::guard;
 #[derive(Default)]
 pub(crate) struct Token {
     set: AtomicBool,
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    wakers: BTreeMap<u64, Waker>,
+    count: u64,
 }
 
 impl Token {
@@ -26,31 +34,86 @@ impl Token {
 
     pub(crate) fn set(&self) {
         self.set.store(true, Ordering::Release);
-        let mut waiting = std::mem::take(&mut *self.lock());
+        let wakers = std::mem::take(&mut self.lock().wakers);
+        let mut wakers: Vec<Waker> = wakers.into_values().collect();
         // An executor whose waker panics keeps no other from being woken.
-        guard::for_each(&mut waiting, |waker| waker.wake_by_ref());
+        guard::for_each(&mut wakers, |waker| waker.wake_by_ref());
     }
 
     /// Ends when the token is set.
-    pub(crate) async fn wait(&self) {
-        poll_fn(|cx| {
-            if self.is_set() {
-                return Poll::Ready(());
-            }
-            let mut waiting = self.lock();
-            // Looked at again under the lock: `set` stores before it takes the lock.
-            if self.is_set() {
-                return Poll::Ready(());
-            }
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+    pub(crate) fn wait(&self) -> Wait<'_> {
+        Wait { token: self, number: None }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a token; once dropped, nothing of it is left.
+pub(crate) struct Wait<'t> {
+    token: &'t Token,
+    number: Option<u64>,
+}
+
+impl Future for Wait<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.token.is_set() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.token.lock();
+        // Looked at again under the lock: `set` stores before it takes the lock.
+        if self.token.is_set() {
+            return Poll::Ready(());
+        }
+        let number = self.number.unwrap_or_else(|| {
+            waiting.count += 1;
+            waiting.count
+        });
+        waiting.wakers.entry(number).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+        drop(waiting);
+        self.number = Some(number);
+        Poll::Pending
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let waker = self.token.lock().wakers.remove(&number);
+            // A waker is code of others, which is not called under the lock.
+            drop(waker);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::Token;
+
+    #[test]
+    fn who_waits_no_longer_leaves_nothing_behind() {
+        let token = Token::default();
+        let mut waits = [token.wait(), token.wait(), token.wait()];
+        for wait in &mut waits {
+            assert_eq!(wait.now_or_never(), None);
+            assert_eq!(wait.now_or_never(), None);
+        }
+        assert_eq!(token.lock().wakers.len(), 3);
+        drop(waits);
+        assert!(token.lock().wakers.is_empty());
+    }
+
+    #[test]
+    fn everyone_who_waits_hears_of_it() {
+        let token = Token::default();
+        let (mut early, late) = (token.wait(), token.wait());
+        assert_eq!((&mut early).now_or_never(), None);
+        token.set();
+        assert_eq!((early.now_or_never(), late.now_or_never()), (Some(()), Some(())));
     }
 }

@@ -66,10 +66,16 @@ impl WorkflowContext {
 
     /// Waits. In a run that a store keeps, the time at which it ends is on record: after a crash
     /// the function waits for what is left of it.
+    ///
+    /// Ends early where [`JobContext::sleep`] does.
     pub async fn sleep(&self, duration: Duration) {
         let scope = &self.0.scope;
         match self.0.reach_under_way() {
-            Ok(Some(host)) => host.sleep_durably(scope.job, scope.attempt, duration).await,
+            Ok(Some(host)) => {
+                let sleep = host.sleep_durably(scope.job, scope.attempt, duration);
+                drop(host);
+                self.0.cut_short(duration, sleep).await;
+            }
             Ok(None) => self.0.sleep(duration).await,
             Err(_) => {}
         }
@@ -89,8 +95,10 @@ impl WorkflowContext {
     ///
     /// # Errors
     ///
-    /// Fails with the job's error when it failed for good. Fails without running the job when the
-    /// function's attempt, or the run, has ended: a task that outlives it runs no more jobs.
+    /// Fails with the job's error when it failed for good. When the function is asked to stop and
+    /// has a [grace period](super::Call::grace), its jobs are cancelled and no more are started.
+    /// Fails without running the job when the function's attempt, or the run, has ended: a task that
+    /// outlives it runs no more jobs.
     pub fn run<I, O, M, F>(
         &self,
         job: F,
@@ -135,6 +143,7 @@ impl WorkflowContext {
             output: output.clone(),
             row: 0,
             index: None,
+            timed: call.raw.is_timed(),
         });
         let call = Arc::new(call.raw);
         let running = match host {
@@ -144,7 +153,7 @@ impl WorkflowContext {
             }
             // Made by `detached`: a context whose run has ended is refused above.
             None => Running::Detached(Box::pin(async move {
-                call.body.run_detached(Scope::child(frame, 0, 1)).await
+                call.body.run(Scope::child(frame, 0, 1)).await
             })),
         };
         Ok((running, output))

@@ -46,8 +46,10 @@ impl Scheduler {
         if self.phase(job) != Phase::Waiting {
             return;
         }
-        // Cleaning up may go on while the run stops; a child's parent is asked to stop itself.
-        let refused = self.refusal(self.cells[parent as usize].traits).is_some();
+        // Cleaning up may go on while the run stops. A parent that is asked to stop, with the run or
+        // by itself, starts nothing more.
+        let refused = self.refusal(self.cells[parent as usize].traits).is_some()
+            || self.clockwork.asked(parent).is_some();
         if refused && !traits.has(Traits::UNDO) {
             self.settle(job, Phase::Cancelled, FAILURE);
         } else if traits.has(Traits::UNDO) || self.enter_lane(parent, job) {
@@ -71,7 +73,10 @@ impl Scheduler {
     /// Stops one job, whether it runs or not.
     pub(crate) fn cancel_job(&mut self, job: u32) {
         match self.cells[job as usize].phase() {
-            Phase::Running => self.interrupt(job, Cause::Cancelled),
+            Phase::Running => {
+                self.interrupt(job, Cause::Cancelled);
+                self.stop_children(job);
+            }
             Phase::Waiting | Phase::Ready | Phase::Backoff => {
                 self.settle(job, Phase::Cancelled, FAILURE);
             }

@@ -87,4 +87,32 @@ impl Scheduler {
             self.effects.push_back(Effect::Interrupt { job, attempt, cause });
         }
     }
+
+    /// Stops the jobs that were started by a job which is asked to stop itself. A future that is
+    /// dropped at once does so by itself, because it drops what it awaits; one that has a grace
+    /// period, and a thread, may go on awaiting them.
+    pub(super) fn stop_children(&mut self, job: u32) {
+        let mut stopping = vec![job];
+        while let Some(parent) = stopping.pop() {
+            let traits = self.cells[parent as usize].traits;
+            let has_grace = self.policy(parent).is_some_and(|policy| policy.grace.is_some());
+            if !has_grace && !traits.has(Traits::BLOCKING) {
+                continue;
+            }
+            let children = self.children.iter().filter(|(_, child)| child.parent == parent);
+            let children: Vec<u32> = children.map(|(child, _)| *child).collect();
+            for child in children {
+                match self.phase(child) {
+                    Phase::Running => {
+                        self.interrupt(child, Cause::Cancelled);
+                        stopping.push(child);
+                    }
+                    Phase::Waiting | Phase::Ready | Phase::Backoff => {
+                        self.settle(child, Phase::Cancelled, FAILURE);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::definition::Definition;
-use crate::job::{OnFailure, Timeouts, TriggerRule};
+use crate::job::{Grace, OnFailure, Timeouts, TriggerRule};
 use crate::retry::RetryPolicy;
 
 /// A graph of jobs `j0`, `j1`, ... in which each waits for some before it.
@@ -365,6 +365,77 @@ fn children_keep_to_the_limit_of_their_parent() {
     assert_eq!(effects(&mut run), [launch(children[2])]);
     run.cancel_job(children[3]);
     assert_eq!(effects(&mut run), [Effect::Cancel { job: children[3], attempt: 1 }]);
+}
+
+/// A run of one job with both timeouts of attempts, which has been launched.
+fn timed(traits: Traits) -> Scheduler {
+    let limit = Some(Duration::from_secs(3));
+    let timeouts =
+        Timeouts { start_to_close: limit, schedule_to_close: limit, ..Timeouts::default() };
+    let (retry, grace) = (RetryPolicy::attempts(0), Some(Grace::Engine));
+    let policy = JobPolicy { timeouts, retry, grace, ..JobPolicy::default() };
+    let traits = Traits::TIMED.and(Traits::RETRIED).and(traits);
+    let mut run = Scheduler::new(with_policy(&[vec![]], traits, policy), 0);
+    effects(&mut run);
+    run
+}
+
+const START_TO_CLOSE: Timer = Timer::StartToClose { job: 0, attempt: 1 };
+
+#[test]
+fn what_is_delivered_in_time_is_not_stopped_by_a_timeout() {
+    let mut run = timed(Traits::default());
+    assert!(run.deliver(0));
+    run.timer(START_TO_CLOSE);
+    run.timer(Timer::ScheduleToClose { job: 0 });
+    assert_eq!(effects(&mut run), []);
+    run.ended(0, 1, End::Completed);
+    assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Completed)]);
+}
+
+#[test]
+fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
+    for first in [true, false] {
+        let mut run = timed(Traits::default());
+        if first {
+            run.cancel(Cause::Cancelled);
+        }
+        run.timer(START_TO_CLOSE);
+        run.cancel(Cause::Cancelled);
+        assert!(!run.deliver(0));
+        assert_eq!(run.asked(0), Some(Cause::Cancelled));
+    }
+    let mut run = timed(Traits::default());
+    run.cancel(Cause::TimedOut(TimeoutKind::Run));
+    assert!(run.deliver(0), "the time of the run is not that of the job");
+}
+
+#[test]
+fn the_end_of_all_attempts_outweighs_that_of_one() {
+    let mut run = timed(Traits::default());
+    run.timer(START_TO_CLOSE);
+    run.timer(Timer::ScheduleToClose { job: 0 });
+    assert_eq!(run.asked(0), Some(Cause::TimedOut(TimeoutKind::ScheduleToClose)));
+    effects(&mut run);
+    run.ended(0, 1, End::Cancelled);
+    let rest = [Effect::Fail { job: 0, attempt: 1 }, Effect::Finish(Outcome::Failed)];
+    assert_eq!(effects(&mut run), rest);
+}
+
+#[test]
+fn a_job_that_is_asked_to_stop_starts_no_others() {
+    let mut run = timed(Traits::CONTAINER);
+    let child = run.append(0, Traits::CHILD, None);
+    assert_eq!(effects(&mut run), [launch(child)]);
+    run.timer(START_TO_CLOSE);
+    let timed_out = Cause::TimedOut(TimeoutKind::StartToClose);
+    let stopped = [
+        Effect::Interrupt { job: 0, attempt: 1, cause: timed_out },
+        Effect::Interrupt { job: child, attempt: 1, cause: Cause::Cancelled },
+    ];
+    assert_eq!(effects(&mut run), stopped);
+    let late = run.append(0, Traits::CHILD, None);
+    assert_eq!(effects(&mut run), [Effect::Cancel { job: late, attempt: 1 }]);
 }
 
 /// One of the ways in which the world can go on.

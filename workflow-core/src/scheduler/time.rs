@@ -4,20 +4,48 @@ use super::{Cause, Effect, Phase, Scheduler, Timer};
 use crate::job::TimeoutKind;
 use crate::rare::Rare;
 
-/// The attempts of jobs that may have more than one, and who was asked to stop.
+/// The attempts of jobs that may have more than one, and what became of those under way.
 pub(super) struct Clockwork {
     attempts: Rare<u32, u32>,
-    interrupted: Rare<u32, Cause>,
+    /// Of jobs of which the attempt under way was asked to stop, or has left its output.
+    marks: Rare<u32, Mark>,
     scheduled: Rare<u32, ()>,
     beats: Rare<u32, u64>,
     random: u64,
+}
+
+/// What became of an attempt while it was under way.
+#[derive(Default)]
+struct Mark {
+    /// Why it was asked to stop: the weightiest of the causes, when there were several.
+    asked: Option<Cause>,
+    /// One of them was a timeout of the job, so that its output comes too late.
+    late: bool,
+    /// It has left its output in time.
+    delivered: bool,
+}
+
+impl Cause {
+    /// A timeout of the job itself.
+    fn is_own_timeout(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::TimedOut(TimeoutKind::Run))
+    }
+
+    /// How much the cause leaves of the job: its other attempts, nothing, not even the run.
+    fn weight(self) -> u8 {
+        match self {
+            Self::TimedOut(TimeoutKind::StartToClose | TimeoutKind::Heartbeat) => 0,
+            Self::TimedOut(TimeoutKind::ScheduleToClose) => 1,
+            Self::Cancelled | Self::TimedOut(TimeoutKind::Run) => 2,
+        }
+    }
 }
 
 impl Clockwork {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             attempts: Rare::new(),
-            interrupted: Rare::new(),
+            marks: Rare::new(),
             scheduled: Rare::new(),
             beats: Rare::new(),
             random: seed,
@@ -51,16 +79,23 @@ impl Clockwork {
 
     /// Whether this is the first time that the job is asked to stop in this attempt.
     pub(super) fn interrupt(&mut self, job: u32, cause: Cause) -> bool {
-        self.interrupted.insert(job, cause).is_none()
+        let mark = self.marks.entry(job).or_default();
+        mark.late |= cause.is_own_timeout();
+        let earlier = mark.asked;
+        if earlier.is_none_or(|earlier| cause.weight() > earlier.weight()) {
+            mark.asked = Some(cause);
+        }
+        earlier.is_none()
     }
 
+    #[inline]
     pub(super) fn asked(&self, job: u32) -> Option<Cause> {
-        self.interrupted.get(&job).copied()
+        self.marks.get(&job)?.asked
     }
 
     /// Why the attempt that has just ended was asked to stop, if it was.
     pub(super) fn interrupted(&mut self, job: u32) -> Option<Cause> {
-        self.interrupted.remove(&job)
+        self.marks.remove(&job)?.asked
     }
 
     /// Whether the clock over all attempts is still to be started.
@@ -118,7 +153,7 @@ impl Scheduler {
                 }
             }
             Timer::StartToClose { job, attempt } if self.is_running(job, attempt) => {
-                self.interrupt(job, Cause::TimedOut(TimeoutKind::StartToClose));
+                self.time_is_up(job, TimeoutKind::StartToClose);
             }
             Timer::ScheduleToClose { job } => self.close(job),
             Timer::Heartbeat { job, attempt, beats } if self.is_running(job, attempt) => {
@@ -135,10 +170,25 @@ impl Scheduler {
         self.phase(job) == Phase::Running && self.clockwork.attempt(job) == attempt
     }
 
+    /// An attempt is about to leave its output: from now on no timeout of the job stops it. False
+    /// when one has stopped it already, so that the output comes too late.
+    pub(crate) fn deliver(&mut self, job: u32) -> bool {
+        let mark = self.clockwork.marks.entry(job).or_default();
+        mark.delivered = !mark.late;
+        mark.delivered
+    }
+
+    fn time_is_up(&mut self, job: u32, timeout: TimeoutKind) {
+        if self.clockwork.marks.get(&job).is_none_or(|mark| !mark.delivered) {
+            self.interrupt(job, Cause::TimedOut(timeout));
+            self.stop_children(job);
+        }
+    }
+
     fn expect_heartbeat(&mut self, job: u32, attempt: u32, beats: u64) {
         let now = self.clockwork.beats.get(&job).copied().unwrap_or(0);
         if now == beats {
-            self.interrupt(job, Cause::TimedOut(TimeoutKind::Heartbeat));
+            self.time_is_up(job, TimeoutKind::Heartbeat);
             return;
         }
         if let Some(after) = self.policy(job).and_then(|policy| policy.timeouts.heartbeat) {
@@ -150,7 +200,7 @@ impl Scheduler {
     /// The time for all attempts of a job is over.
     fn close(&mut self, job: u32) {
         match self.phase(job) {
-            Phase::Running => self.interrupt(job, Cause::TimedOut(TimeoutKind::ScheduleToClose)),
+            Phase::Running => self.time_is_up(job, TimeoutKind::ScheduleToClose),
             Phase::Ready | Phase::Backoff => {
                 let attempt = self.clockwork.attempt(job);
                 self.effects.push_back(Effect::Expire { job });

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Text, WorkflowSpec, timezone};
+use super::{ActionKind, JobEntry, JobSpec, Text, Time, WorkflowSpec, timezone};
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::WorkflowName;
@@ -102,9 +102,13 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     for (name, _) in &spec.env.0 {
         check_variable(name, findings);
     }
-    check_positive(spec.max_parallel.as_ref(), "max_parallel", findings);
+    check_positive(spec.max_parallel.as_ref(), "max_parallel", COUNT, findings);
     for (_, limit) in &spec.limits.0 {
-        check_positive(Some(limit), "a limit", findings);
+        check_positive(Some(limit), "a limit", COUNT, findings);
+    }
+    check_positive(spec.timeout.as_ref(), "a timeout", TIME, findings);
+    for needs in &spec.resource_requirements {
+        check_positive(needs.runtime.as_ref(), "a runtime", TIME, findings);
     }
     let known = Known::of(spec);
     for job in &spec.jobs.0 {
@@ -136,13 +140,21 @@ fn check_variable(name: &Text, findings: &mut Findings) {
     }
 }
 
-fn check_positive(number: Option<&Spanned<u32>>, what: &str, findings: &mut Findings) {
-    if let Some(number) = number
-        && number.value == 0
+/// What to write instead of no jobs at all.
+const COUNT: &str = "write 1 or more";
+/// What to write instead of no time at all.
+const TIME: &str = "write more than 0, such as `30s`, or remove it";
+
+fn check_positive<T: Default + PartialEq>(
+    amount: Option<&Spanned<T>>,
+    what: &str,
+    help: &'static str,
+    findings: &mut Findings,
+) {
+    if let Some(amount) = amount
+        && amount.value == T::default()
     {
-        findings
-            .error(number.span, format!("{what} of 0 lets nothing run"))
-            .help("write 1 or more");
+        findings.error(amount.span, format!("{what} of 0 lets nothing run")).help(help);
     }
 }
 
@@ -189,6 +201,8 @@ fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut 
     for (name, _) in &rest.env.0 {
         check_variable(name, findings);
     }
+    check_positive(rest.timeout.as_ref(), "a timeout", TIME, findings);
+    check_grace(rest, findings);
     if let Some(retry) = &rest.retry {
         if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| c.value < 1.0) {
             findings
@@ -205,6 +219,24 @@ fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut 
     known.resources.check(rest.resource_requirements.as_ref(), findings);
     for limit in &rest.limits {
         known.limits.check(Some(limit), findings);
+    }
+}
+
+fn check_grace(rest: &JobSpec, findings: &mut Findings) {
+    let Some(grace) = &rest.grace else { return };
+    if let Some(workflow) = &rest.workflow {
+        findings
+            .error(grace.span, "a job that runs a workflow has no `grace` of its own")
+            .also(workflow.span, "the run of this workflow ends when its jobs have")
+            .help("remove it");
+    } else if rest.supports_termination == Some(false) {
+        findings
+            .error(grace.span, "`grace` contradicts `supports_termination: false`")
+            .help("remove one of them: a job that is killed at once has no time to stop in");
+    } else if grace.value == Time::default() {
+        findings
+            .error(grace.span, "a `grace` of 0 is no time to stop in")
+            .help("write more than 0, or `supports_termination: false`");
     }
 }
 

@@ -37,6 +37,9 @@ record! {
         stdin: Option<Text>,
         /// The longest that one attempt may take.
         timeout: Option<Spanned<Time>>,
+        /// How long the job may take to stop once it is asked to. Default: 10 s for a command, and
+        /// what a registered job asks for.
+        grace: Option<Spanned<Time>>,
         /// When and how often the job is tried again. Default: never.
         retry: Option<RetrySpec>,
         /// Among jobs that are ready, the highest starts first. Default: 0.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::document::{Findings, Node, Read, Value, wrong_type};
 
 /// A length of time: `30s`, `1h 30m`, `PT30M`, or a number of seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Time(pub(crate) Duration);
 
 impl Read for Time {

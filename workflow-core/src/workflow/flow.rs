@@ -11,7 +11,8 @@ use super::plan::{Extras, UndoPlan};
 use crate::graph::{GraphError, JobPolicy, NO_JOB, Sketch};
 use crate::id::check_name;
 use crate::job::{
-    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, Traits, fresh_owner,
+    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, TimeoutKind, Traits,
+    fresh_owner,
 };
 use crate::value::{Boxed, Type};
 
@@ -196,8 +197,12 @@ impl Flow {
         self.limits.insert(name.into(), jobs.max(1));
     }
 
-    /// Limits how long a run may take: then its jobs are cancelled, and it has failed.
+    /// Limits how long a run may take: then its jobs are cancelled, and it has failed. A limit of
+    /// zero is an error of [`Flow::plan`].
     pub fn timeout(&mut self, limit: Duration) {
+        if limit.is_zero() {
+            self.refuse_timeout(None, TimeoutKind::Run);
+        }
         self.sketch.settings.timeout = Some(limit);
     }
 
@@ -217,8 +222,17 @@ impl Flow {
         self.problem.get_or_insert(GraphError::ForeignHandle { job: job.map(str::to_owned) });
     }
 
+    #[cold]
+    fn refuse_timeout(&mut self, job: Option<&str>, timeout: TimeoutKind) {
+        let job = job.map(str::to_owned);
+        self.problem.get_or_insert(GraphError::ZeroTimeout { job, timeout });
+    }
+
     fn add(&mut self, call: RawCall) -> u32 {
         let job = self.bodies.len() as u32;
+        if let Some(timeout) = call.zero_timeout() {
+            self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
+        }
         let mut traits = call.traits();
         let RawCall { name, given, body, inputs, output, options, .. } = call;
         for input in &inputs {
@@ -284,7 +298,7 @@ impl Flow {
 
 /// What the scheduler must know of a job's options, if anything.
 pub(crate) fn policy(options: &JobOptions, traits: Traits) -> (Option<JobPolicy>, Traits) {
-    let timed = options.timeouts != crate::job::Timeouts::default();
+    let timed = options.timeouts.any();
     let narrow = options.concurrency != usize::MAX;
     let traits = traits
         .with_rule(options.trigger)
@@ -295,9 +309,10 @@ pub(crate) fn policy(options: &JobOptions, traits: Traits) -> (Option<JobPolicy>
         .and(Traits::UNDOABLE.when(options.undo.is_some()))
         .and(Traits::RANKED.when(options.priority != 0));
     let asks = Traits::LIMITED.and(Traits::RETRIED).and(Traits::TIMED).and(Traits::RANKED);
-    let policy = (narrow || traits.has(asks)).then(|| JobPolicy {
+    let policy = (narrow || options.grace.is_some() || traits.has(asks)).then(|| JobPolicy {
         retry: options.retry.clone().unwrap_or_default(),
         timeouts: options.timeouts,
+        grace: options.grace,
         priority: options.priority,
         limits: options.limits.clone(),
         concurrency: options.concurrency,

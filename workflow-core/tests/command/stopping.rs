@@ -16,8 +16,7 @@ use super::{Folder, eventually, is_alive, lines_of, lines_of_run, printed, run, 
 /// it printed after that.
 fn cancel(command: Command) -> (Result<Finished, JobError>, Vec<String>) {
     let (workflow, ended) = workflow(Shell::new(), command);
-    let engine = Engine::builder().cancel_grace(Duration::from_secs(3600)).build();
-    let run = engine.run(workflow).start().expect("the run starts");
+    let run = Engine::default().run(workflow).start().expect("the run starts");
     let mut lines = lines_of_run(&run);
     assert_eq!(lines.next().expect("the command prints"), "ready");
     run.cancel();
@@ -75,9 +74,9 @@ fn who_does_not_listen_is_killed_with_its_children() {
     eventually("the child is gone", || !is_alive(child));
 }
 
-/// Cancels a run on an engine that has hardly any patience of its own; returns how the command
-/// ended, and its process.
-fn cancel_on_a_hasty_engine(
+/// Cancels a run whose command takes its time to end, though its job asked for no grace period;
+/// returns how the command ended, and its process.
+fn cancel_slowly(
     wrap: impl FnOnce(FunctionWorkflow) -> FunctionWorkflow,
 ) -> (Result<Finished, JobError>, String) {
     let folder = Folder::new();
@@ -88,8 +87,7 @@ fn cancel_on_a_hasty_engine(
         ..Command::new(script)
     };
     let (workflow, ended) = workflow(Shell::new(), command);
-    let engine = Engine::builder().cancel_grace(Duration::from_millis(1)).build();
-    let run = engine.run(wrap(workflow)).start().expect("the run starts");
+    let run = Engine::default().run(wrap(workflow)).start().expect("the run starts");
     eventually("the command has begun", || folder.path("ready").exists());
     run.cancel();
     run.join().expect_err("the run was cancelled");
@@ -104,12 +102,12 @@ fn assert_killed((end, pid): (Result<Finished, JobError>, String)) {
 
 #[test]
 fn the_engine_waits_for_a_command_that_is_being_stopped() {
-    assert_killed(cancel_on_a_hasty_engine(|workflow| workflow));
+    assert_killed(cancel_slowly(|workflow| workflow));
 }
 
 #[test]
 fn the_engine_waits_for_a_command_of_a_run_inside_a_run() {
-    assert_killed(cancel_on_a_hasty_engine(|inner| {
+    assert_killed(cancel_slowly(|inner| {
         registry::register(inner).expect("the name is free");
         let outer = FunctionWorkflow::new("outer", |flow| {
             let input = flow.value(());
@@ -123,7 +121,7 @@ fn the_engine_waits_for_a_command_of_a_run_inside_a_run() {
 fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
     let late = FunctionWorkflow::new("late", |flow| {
         let input = flow.value(());
-        flow.job(call_job(Late, input));
+        flow.job(call_job(Late, input).default_grace());
     });
     let run = Engine::default().run(late.expect("a name")).start().expect("the run starts");
     let mut events = block_on_stream(run.events());

@@ -124,7 +124,7 @@ fn a_failure_that_is_cut_off_anywhere_ends_the_same() {
     });
 }
 
-#[job]
+#[job(grace = "20ms")]
 async fn hangs(_ctx: &JobContext) {
     std::future::pending::<()>().await;
 }
@@ -138,8 +138,7 @@ fn hanging(flow: &mut Flow) {
 #[test]
 fn a_cancelled_run_stays_cancelled() {
     let store = Arc::new(MemoryStore::new());
-    let engine = engine_for(2, &store).to_builder().cancel_grace(Duration::from_millis(20)).build();
-    let run = engine.run("durable: hangs").start().expect("it starts");
+    let run = engine_for(2, &store).run("durable: hangs").start().expect("it starts");
     let mut seen = futures::executor::block_on_stream(run.events());
     assert!(seen.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
     run.cancel();

@@ -15,9 +15,7 @@ async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
 }
 
 fn engine(store: &Arc<Gated>, lease: Duration) -> Engine {
-    let builder = Engine::builder().shared_store(store.clone()).lease(lease);
-    // A run that is lost is given up at once.
-    builder.cancel_grace(Duration::ZERO).build()
+    Engine::builder().shared_store(store.clone()).lease(lease).build()
 }
 
 const LONG: Duration = Duration::from_secs(60);

@@ -151,6 +151,8 @@ pub(crate) async fn an_element_has_nothing_to_wait_for() {
     );
     let reason = failure(|call| call.after_group(Flow::new().group::<u64>([]))).await;
     assert!(reason.contains("has a `after_group`"), "{reason}");
+    let reason = failure(|call| call.schedule_to_close(std::time::Duration::ZERO)).await;
+    assert!(reason.contains("the timeout `schedule_to_close` of job `square` is 0"), "{reason}");
 }
 
 pub(crate) async fn an_element_names_only_limits_that_there_are() {

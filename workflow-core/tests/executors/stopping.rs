@@ -1,7 +1,7 @@
 //! Cancelling, and what still runs then.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -32,7 +32,7 @@ async fn cancelled(run: &RunHandle) -> Report {
     }
 }
 
-#[job]
+#[job(grace)]
 async fn polite(ctx: &JobContext) -> Result<u32, JobError> {
     ctx.cancelled().await;
     Err(JobError::from("put everything back"))
@@ -59,6 +59,105 @@ async fn hangs() -> u32 {
     std::future::pending().await
 }
 
+#[job]
+async fn listens(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.cancelled().await;
+    std::future::pending().await
+}
+
+pub(crate) async fn cancel_drops_who_asked_for_no_grace() {
+    let run = Engine::default().run(workflow(|flow| flow.job(listens())));
+    let run = run.start().expect("it starts");
+    until_started(&run, "listens").await;
+    run.cancel();
+    let job = cancelled(&run).await.job("listens").expect("a job");
+    assert_eq!(job.error.expect("an error").message, "cancelled");
+}
+
+#[job(grace = "1h")]
+async fn completes(ctx: &JobContext) -> u32 {
+    ctx.cancelled().await;
+    7
+}
+
+pub(crate) async fn what_completes_in_its_grace_period_of_a_cancelled_run_has_completed() {
+    let run = Engine::default().run(workflow(|flow| flow.job(completes())));
+    let run = run.start().expect("it starts");
+    until_started(&run, "completes").await;
+    run.cancel();
+    let report = cancelled(&run).await;
+    assert_eq!(report.job("completes").expect("a job").status, Status::Completed);
+    assert_eq!(report.output::<u32>(), Ok(7));
+}
+
+/// What a job with a grace period was told while it stopped.
+type Told = Arc<Mutex<Vec<String>>>;
+
+#[job(grace = "1h")]
+async fn awaits_everything(ctx: &JobContext, told: &Told) -> Result<u32, JobError> {
+    let tell = |what: &str| told.lock().expect("no panic").push(what.to_owned());
+    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+    let sleeps = futures::future::join(ctx.sleep(hour), ctx.sleep(day));
+    let (signal, _) = futures::future::join(ctx.wait_signal::<()>("go"), sleeps).await;
+    tell(&signal.expect_err("nobody sends it").to_string());
+    tell(&ctx.wait_signal::<()>("go").await.expect_err("it is to stop").to_string());
+    ctx.sleep(day).await;
+    tell("slept");
+    Err(JobError::from("put everything back"))
+}
+
+#[job(grace = "1h")]
+async fn runs_jobs(ctx: WorkflowContext, told: &Told) -> Result<u32, JobError> {
+    let tell = |what: &str| told.lock().expect("no panic").push(what.to_owned());
+    tell(&ctx.run(hangs, ()).await.expect_err("it is stopped").to_string());
+    ctx.sleep(Duration::from_secs(3600)).await;
+    tell("slept");
+    tell(&ctx.run(hangs, ()).await.expect_err("it does not begin").to_string());
+    Err(JobError::from("put everything back"))
+}
+
+pub(crate) async fn what_is_awaited_ends_at_once_in_a_grace_period() {
+    let stopped = "it was asked to stop while it waited for the signal `go`";
+    let (run_of, awaits, runs): (_, fn(Handle<Told>) -> Call<u32>, fn(Handle<Told>) -> Call<u32>) =
+        (Engine::default(), |told| awaits_everything(told), |told| runs_jobs(told));
+    let cases = [
+        ("awaits_everything", awaits, vec![stopped, stopped, "slept"]),
+        ("runs_jobs", runs, vec!["cancelled", "slept", "stopped before it began"]),
+    ];
+    for (name, job, expected) in cases {
+        let told = Told::default();
+        let seen = Arc::clone(&told);
+        let awaits = workflow(move |flow| {
+            let told = flow.value(Arc::clone(&told));
+            flow.job(job(told))
+        });
+        let run = run_of.run(awaits).start().expect("it starts");
+        until_started(&run, if name == "runs_jobs" { "hangs" } else { name }).await;
+        run.cancel();
+        let job = cancelled(&run).await.job(name).expect("a job");
+        assert_eq!(job.error.expect("an error").message, "cancelled: put everything back");
+        assert_eq!(*seen.lock().expect("no panic"), expected);
+    }
+}
+
+/// Jobs of a function whose own time is up, in a run that goes on.
+#[job(grace = "1h", start_to_close = "10ms")]
+async fn is_stopped_alone(ctx: WorkflowContext) -> Result<u32, JobError> {
+    let hung = ctx.run(hangs, ()).await;
+    let next = ctx.run(hangs, ()).await;
+    Err(JobError::from(format!("{hung:?}, {next:?}")))
+}
+
+pub(crate) async fn jobs_of_a_function_end_with_its_time() {
+    let alone = workflow(|flow| flow.job(is_stopped_alone()));
+    let error = Engine::default().run(alone).await.expect_err("its time is up");
+    let report = error.report().expect("it began");
+    let statuses: Vec<_> = report.jobs().iter().map(|job| (job.name.clone(), job.status)).collect();
+    assert_eq!(report.job("hangs").expect("a job").status, Status::Cancelled, "{statuses:?}");
+    assert_eq!(report.job("hangs_2").expect("a job").status, Status::Cancelled, "{statuses:?}");
+    assert_eq!(report.job("is_stopped_alone").expect("a job").status, Status::Failed);
+}
+
 pub(crate) async fn cancel_drops_who_does_not_listen() {
     let run = Engine::default().run(workflow(|flow| flow.job(hangs()))).start().expect("it starts");
     until_started(&run, "hangs").await;
@@ -72,7 +171,7 @@ pub(crate) async fn cancel_drops_who_does_not_listen() {
 
 pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
     let (release, held) = mpsc::channel::<()>();
-    let held = Arc::new(std::sync::Mutex::new(held));
+    let held = Arc::new(Mutex::new(held));
     let deaf = workflow(move |flow| {
         let held = flow.value(Arc::clone(&held));
         flow.job(block_on(held))
@@ -86,8 +185,38 @@ pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
     drop(release);
 }
 
+pub(crate) async fn a_thread_is_asked_and_left_behind() {
+    let (release, held) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel::<bool>();
+    let (held, tell) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(tell)));
+    let asked = workflow(move |flow| {
+        let held = flow.value(Arc::clone(&held));
+        let tell = flow.value(Arc::clone(&tell));
+        flow.job(looks_at_its_token(held, tell))
+    });
+    let run = Engine::default().run(asked).start().expect("it starts");
+    until_started(&run, "looks_at_its_token").await;
+    run.cancel();
+    let job = cancelled(&run).await.job("looks_at_its_token").expect("a job");
+    let message = job.error.expect("an error").message;
+    assert_eq!(message, "cancelled: its thread runs on, and what it returns will not be taken");
+    drop(release);
+    assert_eq!(smol::unblock(move || told.recv()).await, Ok(true));
+}
+
 #[job]
-fn block_on(held: &Arc<std::sync::Mutex<mpsc::Receiver<()>>>) -> u32 {
+fn looks_at_its_token(
+    ctx: &JobContext,
+    held: &Arc<Mutex<mpsc::Receiver<()>>>,
+    tell: &Arc<Mutex<mpsc::Sender<bool>>>,
+) {
+    // Ends with the sender, after the run.
+    let _ = held.lock().expect("no panic").recv();
+    tell.lock().expect("no panic").send(ctx.is_cancelled()).expect("the test waits");
+}
+
+#[job]
+fn block_on(held: &Arc<Mutex<mpsc::Receiver<()>>>) -> u32 {
     // Ends with the sender, after the run.
     let _ = held.lock().expect("no panic").recv();
     1

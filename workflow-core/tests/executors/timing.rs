@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use workflow_core::prelude::*;
 use workflow_core::{
-    Clock as _, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
+    Clock as _, EventKind, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
 };
 
 fn workflow<D: workflow_core::OutputOf>(
@@ -67,7 +67,7 @@ pub(crate) async fn a_flaky_job_is_retried() {
     assert_eq!(error.report().and_then(|report| report.job("flaky")).expect("a job").attempts, 4);
 }
 
-/// Sleeps on the engine's clock, without looking at its token.
+/// Sleeps on the engine's clock.
 fn sleeper(flow: &mut Flow, time: Duration) -> Call<u32> {
     let start = flow.value(time);
     sleep_for(start)
@@ -96,13 +96,205 @@ pub(crate) async fn an_attempt_has_its_time() {
     let error = run.await.expect_err("both attempts are too slow");
     let (kind, message) = error_of(&error, "sleep_for");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
+    assert_eq!(message, "took longer than 10s (start_to_close)");
+    // Twice ten seconds, and a second between.
+    assert_eq!(clock.now(), seconds(21));
+}
+
+#[job]
+async fn wait_for_go(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.wait_signal("go").await
+}
+
+#[job]
+async fn wait_for_nothing(_ctx: &JobContext) -> u32 {
+    std::future::pending().await
+}
+
+#[job]
+async fn sleep_on(ctx: WorkflowContext) -> u32 {
+    ctx.sleep(seconds(100)).await;
+    1
+}
+
+#[job]
+async fn sleep_in_a_job(ctx: WorkflowContext) -> Result<u32, JobError> {
+    ctx.run(sleep_for, seconds(100)).await
+}
+
+pub(crate) async fn a_timeout_ends_whatever_a_job_awaits() {
+    type Draw = fn(&mut Flow) -> Call<u32>;
+    let jobs: [Draw; 4] =
+        [|_| wait_for_go(), |_| wait_for_nothing(), |_| sleep_on(), |_| sleep_in_a_job()];
+    for job in jobs {
+        let clock = ManualClock::new();
+        let slow = workflow(move |flow| {
+            let call = job(flow).name("slow").start_to_close(seconds(10));
+            flow.job(call)
+        });
+        let run = clock.drive(engine(&clock).run(slow).into_future());
+        let error = run.await.expect_err("it is too slow");
+        let (kind, message) = error_of(&error, "slow");
+        assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
+        assert_eq!(message, "took longer than 10s (start_to_close)");
+        // When a job of it was stopped, the clock may have been moved on to its end.
+        assert!([seconds(10), seconds(100)].contains(&clock.now()), "{:?}", clock.now());
+    }
+}
+
+#[job(start_to_close = "10s", grace = "5s")]
+async fn goes_on(ctx: &JobContext) {
+    ctx.cancelled().await;
+    std::future::pending().await
+}
+
+/// Completes within its grace period.
+#[job(start_to_close = "10s", retry(maximum_attempts = 2, jitter = 0.0), grace)]
+async fn completes_late(ctx: &JobContext) -> u32 {
+    if ctx.attempt() == 1 {
+        ctx.cancelled().await;
+    }
+    ctx.attempt()
+}
+
+pub(crate) async fn a_grace_period_follows_a_timeout() {
+    let clock = ManualClock::new();
+    let slow = workflow(|flow| flow.job(goes_on()));
+    let run = clock.drive(engine(&clock).run(slow).into_future());
+    let (kind, message) = error_of(&run.await.expect_err("it goes on"), "goes_on");
+    assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
     assert_eq!(
         message,
         "took longer than 10s (start_to_close): it was asked to stop and did not within 5s; \
          it was dropped"
     );
-    // Twice ten seconds and the grace period, and a second between.
-    assert_eq!(clock.now(), seconds(31));
+    assert_eq!(clock.now(), seconds(15));
+
+    let clock = ManualClock::new();
+    let engine = engine(&clock).to_builder().cancel_grace(seconds(7)).build();
+    let slow = workflow(|flow| flow.job(goes_on().default_grace()));
+    let run = clock.drive(engine.run(slow).into_future());
+    run.await.expect_err("it goes on");
+    assert_eq!(clock.now(), seconds(17));
+}
+
+pub(crate) async fn what_completes_in_its_grace_period_has_timed_out() {
+    let clock = ManualClock::new();
+    let late = workflow(|flow| flow.job(completes_late()));
+    let run = clock.drive(engine(&clock).run(late).into_future());
+    let report = run.await.expect("the second attempt is in time");
+    assert_eq!(report.output::<u32>(), Ok(2));
+    let failed = report.events().find_map(|event| match event.kind {
+        EventKind::AttemptFailed { error, .. } => Some((error.kind, error.message)),
+        _ => None,
+    });
+    let late = "took longer than 10s (start_to_close): it completed too late, and its output was \
+                discarded";
+    let kind = JobErrorKind::TimedOut(TimeoutKind::StartToClose);
+    assert_eq!(failed, Some((kind, late.to_owned())));
+    assert_eq!(clock.now(), seconds(11));
+}
+
+/// Does not await anything in its first attempt, and takes two seconds.
+#[job(start_to_close = "1s")]
+async fn works_on(ctx: &JobContext, clock: ManualClock) -> u32 {
+    if ctx.attempt() == 1 {
+        clock.advance(seconds(2));
+    }
+    ctx.attempt()
+}
+
+#[job(start_to_close = "1s", inline)]
+fn works_on_inline(ctx: &JobContext, clock: ManualClock) -> u32 {
+    if ctx.attempt() == 1 {
+        clock.advance(seconds(2));
+    }
+    ctx.attempt()
+}
+
+#[job(start_to_close = "1s")]
+fn works_on_a_thread(ctx: &JobContext, clock: ManualClock) -> u32 {
+    if ctx.attempt() == 1 {
+        clock.advance(seconds(2));
+    }
+    ctx.attempt()
+}
+
+#[job(schedule_to_close = "1s")]
+async fn is_scheduled(ctx: &JobContext, clock: ManualClock) -> u32 {
+    clock.advance(seconds(2));
+    ctx.attempt()
+}
+
+#[job]
+fn seen(number: Option<&u32>) -> Option<u32> {
+    number.copied()
+}
+
+fn at_once() -> RetryPolicy {
+    RetryPolicy::attempts(2).initial_interval(Duration::ZERO)
+}
+
+/// Where the clock is moved by jobs alone, nobody notices the time before they end.
+pub(crate) async fn an_output_that_comes_too_late_is_discarded() {
+    type Draw = fn(Handle<ManualClock>) -> Call<u32>;
+    let jobs: [Draw; 3] = [|it| works_on(it), |it| works_on_inline(it), |it| works_on_a_thread(it)];
+    for job in jobs {
+        let clock = ManualClock::new();
+        let moved = clock.clone();
+        let late = workflow(move |flow| {
+            let clock = flow.value(moved.clone());
+            flow.job(job(clock).name("late").retry(at_once()))
+        });
+        let report = engine(&clock).run(late).await.expect("the second attempt is in time");
+        assert_eq!(report.output::<u32>(), Ok(2));
+
+        let clock = ManualClock::new();
+        let moved = clock.clone();
+        let late = workflow(move |flow| {
+            let clock = flow.value(moved.clone());
+            let late = flow.job(job(clock).name("late"));
+            flow.job(seen(late).trigger(TriggerRule::AllDone))
+        });
+        let error = engine(&clock).run(late).await.expect_err("it is late");
+        let (kind, _) = error_of(&error, "late");
+        assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
+        let seen = error.report().expect("it began").output::<Option<u32>>();
+        assert_eq!(seen, Ok(None));
+    }
+
+    let clock = ManualClock::new();
+    let moved = clock.clone();
+    let late = workflow(move |flow| {
+        let clock = flow.value(moved.clone());
+        flow.job(is_scheduled(clock).retry(at_once()))
+    });
+    let error = engine(&clock).run(late).await.expect_err("there is no time for a second attempt");
+    let (kind, _) = error_of(&error, "is_scheduled");
+    assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::ScheduleToClose));
+}
+
+#[register_workflow(name = "timing: late children")]
+async fn late_children(ctx: WorkflowContext, clock: ManualClock) -> Result<Vec<u32>, JobError> {
+    let on_a_thread = |it: Handle<ManualClock>| works_on_a_thread(it).retry(at_once());
+    let polled = |it: Handle<ManualClock>| works_on(it).retry(at_once());
+    Ok(vec![ctx.run(on_a_thread, clock.clone()).await?, ctx.run(polled, clock).await?])
+}
+
+pub(crate) async fn an_output_of_a_child_that_comes_too_late_is_discarded() {
+    let clock = ManualClock::new();
+    let run = engine(&clock).run("timing: late children").input_value(clock.clone());
+    let report = run.await.expect("the second attempts are in time");
+    assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2, 2]));
+
+    let clock = ManualClock::new();
+    let moved = clock.clone();
+    let elements = workflow(move |flow| {
+        let clocks = flow.value(vec![moved.clone()]);
+        flow.map(clocks, |clock| works_on(clock).retry(at_once()))
+    });
+    let report = engine(&clock).run(elements).await.expect("the second attempt is in time");
+    assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2]));
 }
 
 pub(crate) async fn all_attempts_have_their_time() {
@@ -138,6 +330,16 @@ pub(crate) async fn a_silent_job_is_stopped() {
     let error = run.await.expect_err("it is silent for too long");
     let (kind, message) = error_of(&error, "beat");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::Heartbeat));
+    assert_eq!(message, "gave no sign of life for 2s (heartbeat)");
+    assert_eq!(clock.now(), seconds(2));
+
+    let clock = ManualClock::new();
+    let silent = workflow(|flow| {
+        flow.job(beat::draw(seconds(10), 3).heartbeat(seconds(2)).grace(seconds(1)))
+    });
+    let run = clock.drive(engine(&clock).run(silent).into_future());
+    let error = run.await.expect_err("it is silent for too long");
+    let (_, message) = error_of(&error, "beat");
     assert_eq!(message, "gave no sign of life for 2s (heartbeat): noticed");
     assert_eq!(clock.now(), seconds(2));
 }

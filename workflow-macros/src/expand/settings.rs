@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 use super::Work;
-use crate::parse::options::{Options, Retry};
+use crate::parse::options::{Grace, Options, Retry};
 
 impl Work {
     /// What is set on a call.
@@ -37,10 +37,18 @@ impl Work {
             let (name, limit) = (Ident::new(name, site), duration(limit?));
             Some(quote_spanned!(site=> .#name(#limit)))
         });
+        let grace = options.grace.map(|grace| match grace {
+            Grace::Engine => quote_spanned!(site=> .default_grace()),
+            Grace::For(period) => {
+                let period = duration(period);
+                quote_spanned!(site=> .grace(#period))
+            }
+        });
         let priority = options.priority.map(|priority| quote_spanned!(site=> .priority(#priority)));
         let limits = &options.limits;
         quote_spanned! {site=>
-            <#private::JobOptions as ::core::default::Default>::default() #retry #(#timeouts)* #priority #(.limit(#limits))*
+            <#private::JobOptions as ::core::default::Default>::default()
+                #retry #(#timeouts)* #grace #priority #(.limit(#limits))*
         }
     }
 

@@ -17,12 +17,20 @@ pub(crate) struct Options {
     pub(crate) start_to_close: Option<Duration>,
     pub(crate) schedule_to_close: Option<Duration>,
     pub(crate) heartbeat: Option<Duration>,
+    pub(crate) grace: Option<Grace>,
     pub(crate) priority: Option<i32>,
     pub(crate) limits: Vec<String>,
     /// Where `inline` stands.
     pub(crate) inline: Option<Span>,
     /// The first option that is about a job, and where.
     pub(crate) first: Option<Ident>,
+}
+
+/// `grace = ".."`, or `grace` alone.
+#[derive(Clone, Copy)]
+pub(crate) enum Grace {
+    Engine,
+    For(Duration),
 }
 
 /// `retry(..)`.
@@ -49,6 +57,10 @@ impl Options {
             "start_to_close" => self.start_to_close = Some(duration(key, input)?),
             "schedule_to_close" => self.schedule_to_close = Some(duration(key, input)?),
             "heartbeat" => self.heartbeat = Some(duration(key, input)?),
+            "grace" if input.peek(Token![=]) => {
+                self.grace = Some(Grace::For(duration(key, input)?));
+            }
+            "grace" => self.grace = Some(Grace::Engine),
             "priority" => self.priority = Some(priority(key, input)?),
             "limits" => self.limits = limits(key, input)?,
             "inline" => {
@@ -69,6 +81,7 @@ impl Options {
             || self.start_to_close.is_some()
             || self.schedule_to_close.is_some()
             || self.heartbeat.is_some()
+            || self.grace.is_some()
             || self.priority.is_some_and(|priority| priority != 0)
             || !self.limits.is_empty()
     }

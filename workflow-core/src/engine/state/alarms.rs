@@ -84,6 +84,17 @@ impl State {
     ) {
         self.alarms.next = None;
         self.alarms.broken |= !of_use;
+        self.tell_due(run, errands);
+        self.set_alarm(run, errands);
+    }
+
+    /// Whether a deadline has passed of which nobody was told.
+    pub(in crate::engine) fn is_due(&self, now: Duration) -> bool {
+        self.alarms.deadlines.peek().is_some_and(|Reverse((at, ..))| *at <= now)
+    }
+
+    /// Tells whoever is due.
+    pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
         let now = run.engine.time.now();
         while let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() {
             if *at > now {
@@ -93,7 +104,6 @@ impl State {
                 self.due(run, alert, errands);
             }
         }
-        self.set_alarm(run, errands);
     }
 
     /// Waits anew for the earliest deadline, on the timers that are there by now.

@@ -91,11 +91,12 @@ impl Errands {
                 }
             }
         }
-        if std::mem::take(&mut self.finished) {
-            run.publish();
-        }
+        // Before anyone hears that the run has ended: threads of it may run on.
         for token in self.stop.drain(..) {
             token.set();
+        }
+        if std::mem::take(&mut self.finished) {
+            run.publish();
         }
         for (waiter, result) in self.tell.drain(..) {
             // Whoever does not wait any more has dropped the other end.

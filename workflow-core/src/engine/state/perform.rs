@@ -94,6 +94,7 @@ impl State {
             output: Arc::from(undo.call.output.outbox(1)),
             row: 0,
             index: None,
+            timed: undo.call.is_timed(),
         };
         let child = Child { call: Arc::clone(&undo.call), frame: Arc::new(frame), end: None };
         let name = ChildName::Undo { of };

@@ -1,14 +1,15 @@
-//! How an attempt is made to stop: asked if it listens, dropped if it does not.
+//! How an attempt is made to stop: dropped at once, or asked if it has a grace period.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ActiveRun, Alert, Cause, End, Errands, JobError, JobErrorKind, State, TimeoutKind, Traits,
+    ActiveRun, Alert, Cause, Delivery, End, Errands, Grace, JobError, JobErrorKind, State,
+    TimeoutKind, Traits,
 };
 
 impl State {
-    /// Asks an attempt to stop, or drops it at once if it does not look at its context.
+    /// Asks an attempt to stop that has a grace period, and drops any other at once.
     pub(super) fn interrupt(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -17,24 +18,38 @@ impl State {
         cause: Cause,
         errands: &mut Errands,
     ) {
-        let listens = self.scheduler.traits(job).has(Traits::WATCHES);
-        if !listens || self.has_not_begun(job, attempt) {
-            let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
-            return self.give_up(run, job, attempt, cause, said, errands);
-        }
+        // Also where the attempt is given up: its thread, and tasks of its own, may look at it.
         if let Some(token) = self.tokens.get(&job) {
             errands.stop.push(Arc::clone(token));
         }
         let grace = self.grace(run, job);
+        if grace.is_zero() || self.has_not_begun(job, attempt) {
+            let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
+            return self.give_up(run, job, attempt, cause, said, errands);
+        }
         // As long as it takes: what the job waits for has bounds of its own.
         if grace < Duration::MAX {
             self.arm(run, Alert::Grace { job, attempt }, grace, errands);
         }
     }
 
-    /// How long a job has to stop.
+    /// How long a job has to stop: what it asks for, or what its attempt has reserved, if that is
+    /// more.
     fn grace(&self, run: &ActiveRun, job: u32) -> Duration {
-        self.graces.get(&job).map_or(run.engine.grace, |reserved| run.engine.grace.max(*reserved))
+        let own = match self.scheduler.policy(job).and_then(|policy| policy.grace) {
+            None => Duration::ZERO,
+            Some(Grace::Engine) => run.engine.grace,
+            Some(Grace::For(period)) => period,
+        };
+        self.graces.get(&job).map_or(own, |reserved| own.max(*reserved))
+    }
+
+    /// An attempt of a job with timeouts is about to leave its output.
+    pub(in crate::engine) fn deliver(&mut self, job: u32, attempt: u32) -> Delivery {
+        if !self.scheduler.is_running(job, attempt) {
+            return Delivery::Unwanted;
+        }
+        if self.scheduler.deliver(job) { Delivery::InTime } else { Delivery::Late }
     }
 
     /// A job that was asked to stop has had its time to do so.

@@ -12,8 +12,8 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// Fails when there are no jobs, when two were given one name, when a name is ill-formed, or
-    /// when a job reads a handle of another flow.
+    /// Fails when there are no jobs, when two were given one name, when a name is ill-formed, when
+    /// a timeout is zero, or when a job reads a handle of another flow.
     pub fn plan(mut self) -> Result<Plan, PlanError> {
         if let Some(problem) = self.problem {
             return Err(problem.into());
@@ -41,11 +41,13 @@ impl Flow {
         let extras = extras.map(|(job, extras)| (graph.names.number(job), extras));
         let columns = self.columns.into_iter().zip(rows).collect();
         let constants = self.constants;
+        let timed = graph.policies.iter().filter(|(_, policy)| policy.timeouts.any());
+        let timed = timed.map(|(job, _)| *job).collect();
         Ok(Plan {
             extras: extras.collect(),
             graph: Arc::new(graph),
             bodies: self.bodies,
-            wiring: Arc::new(Wiring { columns, inputs, starts, outputs, constants }),
+            wiring: Arc::new(Wiring { columns, inputs, starts, outputs, constants, timed }),
             output,
             limits: self.limits,
             kept: OnceLock::new(),

@@ -5,6 +5,83 @@ use insta::assert_snapshot;
 use crate::{odd, wrong};
 
 #[test]
+fn zeros_that_let_nothing_run() {
+    assert_snapshot!(wrong("name: tea\ntimeout: 0\nmax_parallel: 0\nlimits: { stove: 0 }\nresource_requirements:\n  - { name: kettle, runtime: PT0S }\njobs:\n  - name: boil\n    command: kettle\n    timeout: 0s\n    grace: 0\n"), @"
+    error: a timeout of 0 lets nothing run
+     --> tea.yaml:2:10
+      |
+    2 | timeout: 0
+      |          ^
+      |
+      = help: write more than 0, such as `30s`, or remove it
+
+    error: max_parallel of 0 lets nothing run
+     --> tea.yaml:3:15
+      |
+    3 | max_parallel: 0
+      |               ^
+      |
+      = help: write 1 or more
+
+    error: a limit of 0 lets nothing run
+     --> tea.yaml:4:18
+      |
+    4 | limits: { stove: 0 }
+      |                  ^
+      |
+      = help: write 1 or more
+
+    error: a runtime of 0 lets nothing run
+     --> tea.yaml:6:30
+      |
+    6 |   - { name: kettle, runtime: PT0S }
+      |                              ^^^^
+      |
+      = help: write more than 0, such as `30s`, or remove it
+
+    error: a timeout of 0 lets nothing run
+      --> tea.yaml:10:14
+       |
+    10 |     timeout: 0s
+       |              ^^
+       |
+       = help: write more than 0, such as `30s`, or remove it
+
+    error: a `grace` of 0 is no time to stop in
+      --> tea.yaml:11:12
+       |
+    11 |     grace: 0
+       |            ^
+       |
+       = help: write more than 0, or `supports_termination: false`
+    ");
+}
+
+#[test]
+fn grace_periods_of_jobs_that_have_none() {
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    grace: 5s\n    supports_termination: false\n  - name: eat\n    workflow: breakfast\n    with: { guests: 1 }\n    grace: 5s\n"), @"
+    error: `grace` contradicts `supports_termination: false`
+     --> tea.yaml:5:12
+      |
+    5 |     grace: 5s
+      |            ^^
+      |
+      = help: remove one of them: a job that is killed at once has no time to stop in
+
+    error: a job that runs a workflow has no `grace` of its own
+      --> tea.yaml:10:12
+       |
+     8 |     workflow: breakfast
+       |               --------- the run of this workflow ends when its jobs have
+     9 |     with: { guests: 1 }
+    10 |     grace: 5s
+       |            ^^
+       |
+       = help: remove it
+    ");
+}
+
+#[test]
 fn amounts() {
     assert_snapshot!(wrong("name: tea\ntimeout: soon\njobs:\n  - name: boil\n    command: kettle\n    timeout: -5\n    retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }\n"), @"
     error: `soon` is no duration
