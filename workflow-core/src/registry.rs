@@ -17,9 +17,9 @@ use crate::engine::{Engine, IntoWorkflow, LookupError, RunRequest};
 use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
-pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 #[cfg(feature = "yaml")]
-pub(crate) use entry::{constant, set_output};
+pub(crate) use entry::RegisteredCall;
+pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use error::RegistryError;
 pub use index::Entry;
 pub use listing::{Jobs, Listing};

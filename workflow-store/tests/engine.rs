@@ -1,6 +1,9 @@
 //! An engine on a store: what it did is there for another to read.
 #![cfg(feature = "sqlite")]
 
+#[cfg(feature = "postgres")]
+mod cluster;
+
 use std::sync::Arc;
 
 use workflow_core::Store as _;
@@ -103,4 +106,50 @@ fn a_run_repeats_another_of_the_same_workflow() {
         engine.recover().await.expect("readable");
         assert!(engine.follow(again).await.is_err());
     });
+}
+
+#[job]
+fn double(number: u32) -> u32 {
+    number * 2
+}
+
+#[register_workflow(name = "doubled")]
+fn doubled(flow: &mut Flow, number: Handle<u32>) -> Handle<u32> {
+    flow.job(double(number))
+}
+
+#[register_workflow(name = "doubled twice")]
+async fn doubled_twice(ctx: WorkflowContext, number: u32) -> Result<u32, JobError> {
+    let once = ctx.run(|number| registry::call::<u32, u32>("doubled", number), number).await?;
+    ctx.run(|number| registry::call("doubled", number), once).await
+}
+
+/// A function calls workflows, each of which is a run of its own.
+fn check_calls(store: Arc<dyn workflow_core::Store>) -> Report {
+    let engine = Engine::builder().shared_store(store.clone()).build();
+    let report = engine.run("doubled twice").input(3).wait().expect("it runs");
+    assert_eq!(report.output::<u32>(), Ok(12));
+    // What is on record is what it was.
+    let elsewhere = Engine::builder().shared_store(store).build();
+    let followed = pollster::block_on(elsewhere.follow(report.id())).expect("it completed");
+    assert_eq!(followed.output::<u32>(), Ok(12));
+    report
+}
+
+#[test]
+fn a_function_calls_workflows_on_sqlite() {
+    let store = Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"));
+    let report = check_calls(store.clone());
+    let jobs = pollster::block_on(store.run_details(report.id())).expect("kept").jobs;
+    let mut names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["doubled", "doubled twice", "doubled_2"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_function_calls_workflows_on_postgres() {
+    let database = cluster::database();
+    let store = pollster::block_on(workflow_store::PostgresStore::open(database.url()));
+    check_calls(Arc::new(store.expect("opened")));
 }

@@ -43,7 +43,9 @@ where
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
-    Call::new(name, kind, body, inputs).takes_context().container()
+    // A store tells calls of a function apart by what they are given.
+    let parameters = || vec![Type::opaque::<I>().with_serialize::<I>()];
+    Call::new(name, kind, body, inputs).parameters(parameters).takes_context().container()
 }
 
 /// Runs a workflow inside of a job, and stops it when the job is asked to stop. The job then ends

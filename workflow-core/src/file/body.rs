@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::invocation::Invocation;
+use super::registered::Registered;
 use super::{Shared, handler, registered};
 use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
@@ -50,6 +51,16 @@ pub(super) fn call(
         let expression = Expression::condition(&shared.filled(job, &when.value));
         options.condition = Some(holds(shared, job, &read, expression));
     }
+    if let (Some(mut registered), Some(rest)) = (Registered::of(shared, job), shared.rest(job)) {
+        let options = registered.options(rest, options);
+        let is_container = registered.is_container();
+        let shared = Arc::clone(shared);
+        let body = registered.body(move |scope, registered| {
+            registered::frame(&Running::new(&shared, job, scope, &read)?, registered)
+        });
+        let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
+        return if is_container { call.container() } else { call };
+    }
     let is_command = shared.command(job).is_some();
     let shared = Arc::clone(shared);
     let body = Body::future(move |scope| {
@@ -60,7 +71,7 @@ pub(super) fn call(
         }
     });
     let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
-    // What only starts another run takes no place among the running.
+    // What only starts another run, or another job, takes no place among the running.
     if is_command { call } else { call.container() }
 }
 

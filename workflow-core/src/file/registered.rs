@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::Shared;
 use super::body::{Outcome, Running};
-use crate::definition::Metadata;
 use crate::document::Findings;
 use crate::engine::run_nested;
-use crate::id::{WorkflowName, nearest};
-use crate::job::JobError;
-use crate::registry::{self, JobEntry};
-use crate::spec::{JobSpec, WorkflowSpec};
-use crate::value::short;
-use crate::workflow::{Flow, Plan, PlanError, Workflow};
+use crate::id::nearest;
+use crate::job::{Body, BodyKind, ChildFrame, Item, JobError, JobOptions, NewChild, Scope};
+use crate::registry::{self, JobEntry, RegisteredCall};
+use crate::spec::{JobSpec, Part, Template, WorkflowSpec};
+use crate::value::{Type, short};
 
 /// Checks that what the jobs of a file name is registered, and that their inputs fit.
 pub(super) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
@@ -101,31 +100,35 @@ fn has_places(value: &Json) -> bool {
     }
 }
 
-/// Runs a registered job or workflow as a run of its own.
+/// The work of a job that names another workflow, or a registered job by a name that only the run
+/// can tell: a run of its own, or a job of this run.
 pub(super) async fn run(running: &Running<'_>) -> Result<Outcome, JobError> {
     let rest = running.rest().ok_or_else(|| JobError::terminal("the job does nothing"))?;
     let known = running.known();
-    let with = match &rest.with {
-        Some(with) => filled(running, &with.value, &known)?,
-        None => Json::Null,
-    };
-    let output = if let Some(name) = &rest.job {
-        let name = running.text(&name.value, &known)?;
-        let entry = registry::job(&name).map_err(JobError::terminal)?;
-        let workflow: Arc<dyn Workflow> = Arc::new(Single::new(entry, &with)?);
-        run_nested(running.scope, workflow, None).await?
-    } else if let Some(name) = &rest.workflow {
-        let name = running.text(&name.value, &known)?;
-        let workflow = registry::get(&name).map_err(JobError::terminal)?.workflow();
-        run_nested(running.scope, workflow, Some(with)).await?
-    } else {
+    let with = with(running, rest, &known)?;
+    if let Some(name) = &rest.job {
+        let registered = Registered::find(&running.text(&name.value, &known)?)?;
+        return registered.run_as_child(running.scope, with).await;
+    }
+    let Some(name) = &rest.workflow else {
         return Err(JobError::terminal("the job has neither a command nor a job nor a workflow"));
     };
+    let name = running.text(&name.value, &known)?;
+    let workflow = registry::get(&name).map_err(JobError::terminal)?.workflow();
+    Ok(outcome(run_nested(running.scope, workflow, Some(with)).await?))
+}
+
+/// What a job is given under `with`, with everything filled in; null when it has none.
+fn with(running: &Running<'_>, rest: &JobSpec, known: &Json) -> Result<Json, JobError> {
+    rest.with.as_ref().map_or(Ok(Json::Null), |with| filled(running, &with.value, known))
+}
+
+fn outcome(output: Json) -> Outcome {
     let outputs = match output {
         Json::Object(outputs) => outputs,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
-    Ok(json!({ "outputs": outputs }))
+    json!({ "outputs": outputs })
 }
 
 /// A value with all places in its texts filled in; a text that is one place alone becomes the
@@ -151,47 +154,127 @@ fn filled(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, Job
     })
 }
 
-/// A workflow of one registered job.
-struct Single {
-    name: WorkflowName,
-    metadata: Metadata,
-    plan: Arc<Plan>,
-}
+/// A registered job, to be run inside of a job of a file.
+pub(super) struct Registered(RegisteredCall);
 
-impl Single {
-    fn new(entry: &JobEntry, with: &Json) -> Result<Self, JobError> {
-        let inputs = entry.inputs.map(|inputs| inputs()).unwrap_or_default();
-        let mut flow = Flow::new();
-        let mut handles = Vec::with_capacity(inputs.len());
-        for (name, kind) in inputs {
-            let value = kind.read(with.get(name).cloned().unwrap_or_default());
-            let value = value.map_err(|error| {
-                JobError::terminal(format!("the parameter `{name}` does not fit: {error}"))
-            })?;
-            handles.push(registry::constant(&mut flow, value, kind));
-        }
-        let output = (entry.add)(&mut flow, &handles).ok_or_else(|| {
+impl Registered {
+    fn find(name: &str) -> Result<Self, JobError> {
+        let entry = registry::job(name).map_err(JobError::terminal)?;
+        entry.call().map(Self).ok_or_else(|| {
             JobError::terminal(format!("the job `{}` cannot be run from a file", entry.name))
-        })?;
-        registry::set_output(&mut flow, output);
-        Ok(Self {
-            name: WorkflowName::new(entry.name).map_err(JobError::terminal)?,
-            metadata: Metadata::default(),
-            plan: Arc::new(flow.plan().map_err(JobError::terminal)?),
         })
     }
+
+    /// The registered job that a job of a file names, where the file alone tells which it is.
+    pub(super) fn of(shared: &Shared, job: u32) -> Option<Self> {
+        let name = shared.rest(job)?.job.as_ref()?;
+        let parts = Template::parse(&shared.filled(job, &name.value)).ok()?.parts;
+        let text = |part: Part| match part {
+            Part::Text(text) => Some(text),
+            Part::Named { .. } | Part::Expression(_) => None,
+        };
+        let name: String = parts.into_iter().map(text).collect::<Option<_>>()?;
+        // A name that is not registered is the job's failure.
+        Self::find(&name).ok()
+    }
+
+    /// What is asked of the job: what the file says, and else what the registered job says.
+    pub(super) fn options(&mut self, rest: &JobSpec, mut options: JobOptions) -> JobOptions {
+        let Some(own) = self.0.call.options.take() else { return options };
+        if rest.retry.is_none() {
+            options.retry = own.retry.or(options.retry);
+        }
+        if rest.priority.is_none() {
+            options.priority = own.priority;
+        }
+        let limits = &mut options.timeouts;
+        limits.start_to_close = limits.start_to_close.or(own.timeouts.start_to_close);
+        limits.schedule_to_close = limits.schedule_to_close.or(own.timeouts.schedule_to_close);
+        limits.heartbeat = limits.heartbeat.or(own.timeouts.heartbeat);
+        options.grace = options.grace.or(own.grace);
+        let is_new = |(name, _): &(String, usize)| options.limits.iter().all(|(it, _)| it != name);
+        let limits: Vec<_> = own.limits.into_iter().filter(is_new).collect();
+        options.limits.extend(limits);
+        options
+    }
+
+    /// The body of a job of a file that runs this one in its place: it has the name, the context
+    /// and the attempts of that job.
+    pub(super) fn body(
+        self,
+        prepare: impl Fn(&Scope, &Self) -> Result<ChildFrame, JobError> + Send + Sync + 'static,
+    ) -> Body {
+        let work = Arc::new((self, prepare));
+        if work.0.0.call.body.kind == BodyKind::OnThread {
+            return Body::blocking(move |scope| {
+                let (registered, prepare) = &*work;
+                let frame = Arc::new(prepare(scope, registered)?);
+                let inner = Scope::child(Arc::clone(&frame), scope.job, scope.attempt);
+                registered.0.call.body.call(inner)?;
+                scope.put(left(registered.0.call.output, &frame)?)
+            });
+        }
+        Body::future(move |scope| {
+            let work = Arc::clone(&work);
+            async move {
+                let (registered, prepare) = &*work;
+                let frame = Arc::new(prepare(&scope, registered)?);
+                let inner = Scope::child(Arc::clone(&frame), scope.job, scope.attempt);
+                registered.0.call.body.run(inner).await?;
+                scope.put(left(registered.0.call.output, &frame)?)
+            }
+        })
+    }
+
+    /// Runs the job as a job of its own in the run of a job of a file.
+    async fn run_as_child(self, scope: &Scope, with: Json) -> Result<Outcome, JobError> {
+        self.0.call.check_child()?;
+        let (frame, output) = (Arc::new(self.frame(scope, &with)?), self.0.call.output);
+        let call = Arc::new(self.0.call);
+        let child = NewChild { call, frame: Arc::clone(&frame), asked: with };
+        let child = scope.host().and_then(|host| host.spawn(scope.job, vec![child]).pop());
+        match child {
+            Some(child) => child.await?,
+            None => return Err(JobError::terminal("a registered job of a file needs an engine")),
+        }
+        left(output, &frame)
+    }
+
+    /// The surroundings of the job, inside of a job of a file that gives it these inputs.
+    fn frame(&self, scope: &Scope, with: &Json) -> Result<ChildFrame, JobError> {
+        let values = self.0.parameters.iter().map(|(name, kind)| {
+            let value = kind.read(with.get(name).cloned().unwrap_or_default());
+            value.map_err(|error| {
+                JobError::terminal(format!("the parameter `{name}` does not fit: {error}"))
+            })
+        });
+        Ok(ChildFrame {
+            parent: scope.clone(),
+            inputs: Arc::clone(&self.0.inputs),
+            item: Item::Values(values.collect::<Result<_, _>>()?),
+            output: self.0.call.output.outbox(1).into(),
+            row: 0,
+            index: None,
+            timed: self.0.call.is_timed(),
+        })
+    }
+
+    pub(super) fn is_container(&self) -> bool {
+        self.0.call.container
+    }
 }
 
-impl Workflow for Single {
-    fn name(&self) -> &WorkflowName {
-        &self.name
-    }
+/// What a registered job is given by the job of a file that runs it.
+pub(super) fn frame(
+    running: &Running<'_>,
+    registered: &Registered,
+) -> Result<ChildFrame, JobError> {
+    let rest = running.rest().ok_or_else(|| JobError::terminal("the job does nothing"))?;
+    registered.frame(running.scope, &with(running, rest, &running.known())?)
+}
 
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn plan(&self, _: Option<&(dyn std::any::Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {
-        Ok(Arc::clone(&self.plan))
-    }
+/// What a registered job has left.
+fn left(kind: Type, frame: &ChildFrame) -> Result<Outcome, JobError> {
+    let written = kind.write_from(&*frame.output, frame.row);
+    Ok(outcome(written.unwrap_or(Ok(Json::Null)).map_err(JobError::terminal)?))
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "yaml")]
+use std::task::Waker;
 use std::task::{Context, Poll};
 
 use super::scope::Slots;
@@ -75,6 +77,17 @@ impl Body {
 
     pub(crate) fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started {
         self.work.start(scope, cx)
+    }
+
+    /// Calls a body that is no future.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn call(&self, scope: Scope) -> Result<(), JobError> {
+        match self.start(scope, &mut Context::from_waker(Waker::noop())) {
+            Started::Ended(result) => result,
+            Started::Future(_) => {
+                Err(JobError::terminal("the job is a future, and needs a driver"))
+            }
+        }
     }
 
     /// Runs the body by itself: without an engine, or as a part of another body.

@@ -1,8 +1,12 @@
 //! What the attributes leave behind in the program: one entry for each workflow and each job.
 
 use std::any::Any;
+#[cfg(feature = "yaml")]
+use std::sync::Arc;
 
-use crate::job::{Call, Handle, JobError};
+use crate::job::{Call, Handle, InputRef, JobError};
+#[cfg(feature = "yaml")]
+use crate::job::{ChildInput, RawCall, fresh_owner};
 use crate::value::Type;
 use crate::workflow::Flow;
 
@@ -92,7 +96,7 @@ inventory::collect!(JobEntry);
 /// A handle whose type has been set aside.
 #[derive(Clone, Copy)]
 pub struct Erased {
-    at: crate::job::InputRef,
+    at: InputRef,
     kind: Type,
 }
 
@@ -110,17 +114,40 @@ impl Erased {
 
 /// Adds a call to a flow and sets the type of its handle aside.
 pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> Option<Erased> {
+    #[cfg(feature = "yaml")]
+    if let Some(caught) = flow.caught() {
+        *caught = Some(call.raw);
+        return Some(Erased {
+            at: InputRef { owner: fresh_owner(), index: 0 },
+            kind: Type::opaque::<T>(),
+        });
+    }
     Some(Erased::new(flow.job(call)))
 }
 
-/// The handle of a value whose type has been set aside.
+/// The call of a registered job, whose inputs are handed over as values.
 #[cfg(feature = "yaml")]
-pub(crate) fn constant(flow: &mut Flow, value: crate::value::Boxed, kind: Type) -> Erased {
-    Erased { at: flow.erased_value(value), kind }
+pub(crate) struct RegisteredCall {
+    pub(crate) call: RawCall,
+    /// The names of the parameters, and their types.
+    pub(crate) parameters: Inputs,
+    /// Which parameter each input of the call is.
+    pub(crate) inputs: Arc<[ChildInput]>,
 }
 
-/// Makes what a job leaves the output of its workflow.
 #[cfg(feature = "yaml")]
-pub(crate) fn set_output(flow: &mut Flow, output: Erased) {
-    flow.erased_output(output.at);
+impl JobEntry {
+    /// The call of the job; `None` when its inputs have no names.
+    pub(crate) fn call(&self) -> Option<RegisteredCall> {
+        let parameters = self.inputs?();
+        let owner = fresh_owner();
+        let handles = (0..).zip(&parameters);
+        let handles =
+            handles.map(|(index, (_, kind))| Erased { at: InputRef { owner, index }, kind: *kind });
+        let mut flow = Flow::catching();
+        (self.add)(&mut flow, &handles.collect::<Vec<_>>())?;
+        let call = flow.caught()?.take()?;
+        let inputs = call.split_inputs(owner, &mut crate::job::Inputs::new()).into();
+        Some(RegisteredCall { call, parameters, inputs })
+    }
 }

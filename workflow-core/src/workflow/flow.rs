@@ -56,6 +56,9 @@ pub struct Flow {
     output: Option<(u32, Type)>,
     limits: BTreeMap<String, usize>,
     problem: Option<GraphError>,
+    /// In a flow that only [catches](Self::catching) a call, that call.
+    #[cfg(feature = "yaml")]
+    caught: Option<Box<Option<RawCall>>>,
 }
 
 /// Constants are numbered from here; jobs come before.
@@ -91,7 +94,21 @@ impl Flow {
             output: None,
             limits: BTreeMap::new(),
             problem: None,
+            #[cfg(feature = "yaml")]
+            caught: None,
         }
+    }
+
+    /// A flow that is not to be drawn: it keeps the call of a registered job as it is.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn catching() -> Self {
+        Self { caught: Some(Box::default()), ..Self::new() }
+    }
+
+    /// Where the call of a registered job is kept, in a flow that is made for that.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn caught(&mut self) -> Option<&mut Option<RawCall>> {
+        self.caught.as_deref_mut()
     }
 
     /// Adds a job and returns the handle of its output.
@@ -119,21 +136,6 @@ impl Flow {
         let index = CONSTANTS + self.constants.len() as u32;
         self.constants.push(Box::new(value));
         Handle::new(InputRef { owner: self.owner, index })
-    }
-
-    /// The place of a value that is known already, and whose type has been set aside.
-    #[cfg(feature = "yaml")]
-    pub(crate) fn erased_value(&mut self, value: Boxed) -> InputRef {
-        let index = CONSTANTS + self.constants.len() as u32;
-        self.constants.push(value);
-        InputRef { owner: self.owner, index }
-    }
-
-    /// Makes what a job leaves the output of the workflow.
-    #[cfg(feature = "yaml")]
-    pub(crate) fn erased_output(&mut self, job: InputRef) {
-        let column = self.column_of.get(job.index as usize);
-        self.output = column.map(|column| (job.index, self.columns[*column as usize]));
     }
 
     /// The handle of the run's input. A flow has one input; the last type that was asked for holds.

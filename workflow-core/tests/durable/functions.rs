@@ -140,3 +140,54 @@ fn a_sleep_goes_on_where_it_was() {
     block_on(ended).expect("it completes");
     assert_eq!(workflow_core::Clock::now(&clock), Duration::from_secs(3600));
 }
+
+#[register_workflow(name = "durable: part")]
+async fn part(ctx: WorkflowContext, amount: u32) -> Result<u32, JobError> {
+    ctx.run(charge, amount).await
+}
+
+/// Another workflow twice with different inputs, a closure around the call, no input, and a text.
+#[register_workflow(name = "durable: whole")]
+async fn whole(ctx: WorkflowContext) -> Result<String, JobError> {
+    let call_part = |amount: Handle<u32>| registry::call::<_, u32>("durable: part", amount);
+    let first = ctx.run(call_part, 1).await?;
+    let (left, right) = join(ctx.run(call_part, 10), ctx.run(call_part, 20)).await;
+    let named = |amount: Handle<u32>| call_part(amount).name("last part");
+    let last = ctx.run(named, 30).await?;
+    let text: String = ctx.run(|name| registry::call("durable: greet", name), "Ada").await?;
+    Ok(format!("{first} {} {} {last} {text}", left?, right?))
+}
+
+#[register_workflow(name = "durable: greet")]
+async fn greet(name: String) -> String {
+    format!("hello {name}")
+}
+
+#[test]
+fn a_function_calls_workflows() {
+    for batches in 1..60 {
+        let store = Arc::new(MemoryStore::new());
+        let ended = engine_for(batches, &store).run("durable: whole").wait();
+        let was_cut_off = match &ended {
+            Ok(_) => false,
+            // An inner run may be cut off before the outer one is.
+            Err(RunError::Store { .. } | RunError::Failed(_)) => true,
+            Err(error) => panic!("after {batches} batches: {error}"),
+        };
+        let report = if was_cut_off {
+            let engine = Engine::builder().shared_store(store.clone()).build();
+            let recovery = block_on(engine.recover()).expect("memory can be read");
+            assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
+            block_on(engine.follow(only(&store).expect("it began")))
+        } else {
+            ended
+        };
+        let report = report.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        assert_eq!(report.output::<String>().as_deref(), Ok("2 11 21 31 hello Ada"));
+        assert_eq!(store.runs().len(), 6, "after {batches} batches");
+        if !was_cut_off {
+            return;
+        }
+    }
+    panic!("it is always cut off");
+}

@@ -5,6 +5,7 @@ mod formats;
 mod hostile;
 mod jobs;
 mod mistakes;
+mod registered;
 mod schema;
 mod values;
 

@@ -24,6 +24,7 @@ pub(super) const ALL: &[(&str, Expected)] = &[
     ("processes: function", |input| function_of(input).into()),
     ("processes: approval", |input| (tripled(input) + PAYLOAD).into()),
     ("processes: outer", |input| (graph_of(input) + 1).into()),
+    ("processes: calls", |input| (graph_of(input) + function_of(input + 1)).into()),
 ];
 
 pub(super) fn waits_for_signal(workflow: &str) -> bool {
@@ -132,4 +133,15 @@ fn outer(flow: &mut Flow, input: &u64) -> Handle<u64> {
     let number = flow.value(*input);
     let inner: Handle<u64> = flow.job(registry::call("processes: graph", number));
     flow.job(increment(inner))
+}
+
+/// Workflows as jobs of a function, side by side.
+#[register_workflow(name = "processes: calls")]
+async fn calls(ctx: WorkflowContext, input: u64) -> Result<u64, JobError> {
+    let called =
+        |name: &'static str| move |input: Handle<u64>| registry::call::<_, u64>(name, input);
+    let graph = ctx.run(called("processes: graph"), input);
+    let (graph, function) =
+        futures::future::join(graph, ctx.run(called("processes: function"), input + 1)).await;
+    Ok(graph? + function?)
 }

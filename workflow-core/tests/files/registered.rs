@@ -1,0 +1,197 @@
+//! Registered jobs as jobs of a file: they belong to the file's run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::executor::{block_on, block_on_stream};
+use workflow_core::{EventKind, JobErrorKind, MemoryStore, RunHandle, Store as _, TimeoutKind};
+
+use super::*;
+
+/// Whether the guests want tea.
+#[job]
+async fn ask(ctx: &JobContext, question: String) -> Result<String, JobError> {
+    ctx.note("asked", &question);
+    let answer: String = ctx.wait_signal("answer").await?;
+    Ok(format!("{} of {}: {question} {answer}", ctx.job_name(), ctx.workflow_name()))
+}
+
+#[job]
+fn key(ctx: &JobContext) -> (String, String) {
+    (ctx.idempotency_key(), ctx.run_id().map(|run| run.to_string()).unwrap_or_default())
+}
+
+#[job(retry(maximum_attempts = 3, initial_interval = "1ms"))]
+async fn third_time(ctx: &JobContext) -> Result<u32, JobError> {
+    if ctx.attempt() < 3 { Err("not yet".into()) } else { Ok(ctx.attempt()) }
+}
+
+#[job(start_to_close = "20ms", limit = "stove")]
+async fn simmer(_ctx: &JobContext) {
+    std::future::pending().await
+}
+
+#[job(grace = "1h", priority = 7)]
+async fn tidies_up(ctx: &JobContext) -> Result<(), JobError> {
+    ctx.sleep(std::time::Duration::from_secs(3600)).await;
+    Err("tidied up".into())
+}
+
+#[job]
+async fn steps(ctx: WorkflowContext, cups: u32) -> Result<String, JobError> {
+    ctx.run(brew, (cups, "black".to_owned())).await
+}
+
+/// Answers each question, and returns the report.
+fn answered(run: &RunHandle, answer: &str) -> Report {
+    block_on(run.signal("answer", answer)).expect("the run takes it");
+    run.join().unwrap_or_else(|error| panic!("{error}"))
+}
+
+const ASKS: &str = "
+  - { name: guests, job: ask, with: { question: 'tea?' } }
+  - { name: poured, command: 'echo ${{ jobs.guests.outputs.value }} >> told' }
+";
+
+#[test]
+fn a_signal_to_the_run_of_a_file_reaches_the_job_that_waits() {
+    for job in ["job: ask", "job: '${{ \"as\" + \"k\" }}'"] {
+        let folder = Folder::new("signal");
+        let store = Arc::new(MemoryStore::new());
+        let asks = ASKS.replace("job: ask", job);
+        for engine in [Engine::default(), Engine::builder().shared_store(store.clone()).build()] {
+            let run = engine.run(folder.jobs(&asks)).start().expect("it starts");
+            answered(&run, "yes");
+        }
+        // There is no other run, which would be listed beside that of the file.
+        assert_eq!(store.runs().len(), 1);
+        let name = if job == "job: ask" { "guests" } else { "ask" };
+        let told = format!("{name} of tea: tea? yes");
+        assert_eq!(folder.lines("told"), [told.as_str(), told.as_str()]);
+    }
+}
+
+#[test]
+fn a_registered_job_is_the_job_of_the_file() {
+    let folder = Folder::new("in_place");
+    let run = Engine::default().run(folder.jobs(ASKS)).start().expect("it starts");
+    let report = answered(&run, "no");
+    assert_eq!(ends(&report), ["guests completed", "poured completed"]);
+    let noted = report.job("guests").expect("a job").facts;
+    assert_eq!(noted.get("asked"), Some(&"tea?".into()));
+
+    let report = super::run(folder.jobs(
+        "\n  - { name: mine, job: key }\n  - { name: told, command: 'echo ${{ jobs.mine.outputs.value }} > key' }\n",
+    ));
+    let run = report.id().to_string();
+    assert_eq!(folder.read("key").trim(), format!("[\"{run}/mine\",\"{run}\"]"));
+}
+
+#[test]
+fn a_registered_job_may_run_jobs() {
+    let folder = Folder::new("steps");
+    let report = run(folder.jobs(
+        "\n  - { name: all, job: steps, with: { cups: 2 } }\n  - { name: told, command: 'echo ${{ jobs.all.outputs.value }} > told' }\n",
+    ));
+    assert_eq!(ends(&report), ["all completed", "told completed", "brew completed"]);
+    assert_eq!(folder.lines("told"), ["2 cups of black"]);
+}
+
+#[test]
+fn the_options_of_a_registered_job_hold_where_the_file_says_nothing() {
+    let folder = Folder::new("options");
+    let engine = Engine::builder().limit("stove", 1).build();
+    let request = engine.run(folder.jobs(
+        r#"
+  - { name: insists, job: third_time }
+  - { name: gives_in, job: third_time, retry: { maximum_attempts: 2, initial_interval: 0 } }
+  - { name: simmers, job: simmer }
+  - { name: boils, job: simmer, timeout: 10ms }
+"#,
+    ));
+    let report = request.wait().expect_err("jobs fail").into_report().expect("it began");
+    let attempts = |job| report.job(job).expect("the job").attempts;
+    assert_eq!((attempts("insists"), attempts("gives_in")), (3, 2));
+    assert_eq!(end(&report, "insists"), Status::Completed);
+    let timed_out = |job: &str| {
+        let error = report.job(job).and_then(|job| job.error).expect("it failed");
+        assert_eq!(error.kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
+        error.message
+    };
+    assert_eq!(timed_out("simmers"), "took longer than 20ms (start_to_close)");
+    assert_eq!(timed_out("boils"), "took longer than 10ms (start_to_close)");
+
+    let unknown = Engine::default().run(folder.jobs("\n  - { name: simmers, job: simmer }\n"));
+    let error = unknown.wait().expect_err("there is no such limit").to_string();
+    assert!(error.contains("`stove`"), "{error}");
+}
+
+#[test]
+fn a_job_of_a_file_has_the_grace_period_that_it_asks_for() {
+    let folder = Folder::new("grace");
+    let jobs = [
+        ("job: tidies_up", "cancelled: tidied up"),
+        ("job: tidies_up, grace: 1m", "cancelled: tidied up"),
+        (
+            "job: simmer_on, grace: 10ms",
+            "cancelled: it was asked to stop and did not within 10ms; it was dropped",
+        ),
+    ];
+    for (job, expected) in jobs {
+        let file = folder.jobs(&format!("\n  - {{ name: stops, {job} }}\n"));
+        let run = Engine::default().run(file).start().expect("it starts");
+        let mut events = block_on_stream(run.events());
+        assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
+        run.cancel();
+        let report = run.join().expect_err("it was cancelled").into_report().expect("it began");
+        assert_eq!(error(&report, "stops"), expected);
+    }
+    // Killed without having been asked for the ten seconds that a command has by default.
+    let stubborn = "\n  - { name: stops, command: \"trap '' TERM; echo up; while :; do sleep 0.01; done\", grace: 10ms, timeout: 100ms }\n";
+    let began = std::time::Instant::now();
+    let report = failed(folder.jobs(stubborn));
+    assert!(error(&report, "stops").contains("SIGKILL"), "{}", error(&report, "stops"));
+    assert!(began.elapsed() < std::time::Duration::from_secs(8));
+}
+
+#[job]
+async fn simmer_on(ctx: &JobContext) {
+    ctx.cancelled().await;
+    std::future::pending().await
+}
+
+static BREWED: AtomicU32 = AtomicU32::new(0);
+
+#[job]
+async fn brew_once(ctx: &JobContext) -> Result<String, JobError> {
+    let answer: String = ctx.wait_signal("answer").await?;
+    BREWED.fetch_add(1, Ordering::SeqCst);
+    Ok(answer)
+}
+
+#[test]
+fn a_run_that_is_taken_up_still_hears_its_signal() {
+    for job in ["job: brew_once", "job: '${{ \"brew_once\" }}'"] {
+        let folder = Folder::new("taken_up");
+        let store = Arc::new(MemoryStore::new());
+        let text = format!("\n  - {{ name: waits, {job} }}\n");
+        // An engine that counts as dead at once.
+        let lost =
+            Engine::builder().shared_store(store.clone()).lease(std::time::Duration::ZERO).build();
+        let run = lost.run(folder.jobs(&text)).start().expect("it starts");
+        let mut events = block_on_stream(run.events());
+        assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
+        let engine = Engine::builder().shared_store(store.clone()).build();
+        let recovery = block_on(engine.recover()).expect("readable");
+        let [taken_up] = &recovery.runs[..] else { panic!("{:?}", recovery.refused) };
+        block_on(taken_up.signal("answer", "yes")).expect("the run takes it");
+        let report = taken_up.join().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(end(&report, "waits"), Status::Completed);
+        assert_eq!(store.runs().len(), 1);
+        let events = block_on(store.events(run.id(), 0, usize::MAX)).expect("readable");
+        let received =
+            |event: &&workflow_core::Event| matches!(event.kind, EventKind::SignalReceived { .. });
+        assert_eq!(events.iter().filter(received).count(), 1);
+    }
+    assert_eq!(BREWED.load(Ordering::SeqCst), 2);
+}
