@@ -196,7 +196,7 @@ fn down(flow: &mut Flow, (level, chain): (u64, u64)) {
     }
 }
 
-#[job]
+#[job(grace = "300ms")]
 async fn deaf(ctx: &JobContext, chain: u64) {
     assert!(!ctx.is_cancelled());
     let reached = BOTTOMS.lock().expect("no panic").remove(&chain).expect("somebody waits");
@@ -208,7 +208,7 @@ async fn deaf(ctx: &JobContext, chain: u64) {
 pub(crate) async fn a_deep_chain_is_cancelled_at_once() {
     static CHAINS: AtomicU64 = AtomicU64::new(0);
     let grace = Duration::from_millis(300);
-    let engine = Engine::builder().cancel_grace(grace).build();
+    let engine = Engine::default();
     let chain = CHAINS.fetch_add(1, Ordering::Relaxed);
     let (bottom, reached) = oneshot::channel();
     BOTTOMS.lock().expect("no panic").insert(chain, bottom);
