@@ -4,6 +4,7 @@
 mod abandoned;
 #[path = "../support/broken_store.rs"]
 mod broken_store;
+mod everywhere;
 mod fanout;
 mod flows;
 mod hostile;
@@ -120,6 +121,7 @@ executors! {
     limits::priority_decides_who_is_first,
     limits::a_store_hears_before_anyone,
     limits::a_broken_store_stops_the_run,
+    everywhere::harm_at_every_point_leaves_nothing_behind,
     shutdown::a_running_job_has_its_time_and_none_begins,
     shutdown::a_job_that_takes_too_long_begins_again_elsewhere,
     shutdown::who_merely_waits_is_not_waited_for,
