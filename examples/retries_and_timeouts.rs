@@ -57,7 +57,7 @@ fn bad_day(flow: &mut Flow) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::new();
-    let engine = Engine::builder().clock(clock.clone()).threads(1).build();
+    let engine = Engine::builder().clock(clock.clone()).build();
     let mut run = pin!(engine.run("bad_day").into_future());
     // Whenever there is nothing to do, the clock is moved to the next moment when there is.
     let report = futures::executor::block_on(poll_fn(|cx| {

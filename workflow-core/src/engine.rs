@@ -268,7 +268,9 @@ impl EngineBuilder {
 
     /// Sets the time within which engines that [serve](Engine::serve) the same store have taken
     /// over the runs of this one, when it dies. Alive, it is heard of three times in that time.
-    /// Default: 10 s.
+    /// Default: 10 s; at most 365 days, or runs end in [`RunError::LongLease`].
+    ///
+    /// [`RunError::LongLease`]: crate::RunError::LongLease
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self
@@ -307,7 +309,7 @@ impl EngineBuilder {
 
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.time = Time::Given(Arc::new(clock));
+        self.time = Time::given(clock);
         self
     }
 

@@ -23,7 +23,7 @@ pub use error::GraphError;
 pub(crate) use group::GroupCell;
 use group::Groups;
 use lists::Lists;
-pub(crate) use names::Names;
+pub(crate) use names::{Names, is_made};
 
 /// The jobs of a workflow and the order between them, ready to run.
 ///

@@ -7,6 +7,7 @@ mod report;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -63,6 +64,21 @@ pub enum RunError {
         /// The limits that there are.
         known: Vec<String>,
     },
+    /// The engine's [lease](crate::EngineBuilder::lease) is too long.
+    #[error(
+        "workflow `{workflow}`: the engine's lease of {} days is too long; set at most {} days \
+         with `.lease(..)`",
+        days(lease),
+        days(longest)
+    )]
+    LongLease {
+        /// The workflow's name.
+        workflow: String,
+        /// The engine's lease.
+        lease: Duration,
+        /// The longest that is possible.
+        longest: Duration,
+    },
     /// A job failed for good, or the run took too long.
     #[error("run {} of `{}` failed: {}", .0.id(), .0.workflow(), .0.reason().unwrap_or_default())]
     Failed(Report),
@@ -109,6 +125,16 @@ pub enum RunError {
         workflow: String,
         /// The run that was given back to its store; `None` when it had not begun.
         run: Option<RunId>,
+    },
+    /// `wait` or `join` was called on a thread that must not block: the run, or what its jobs wait
+    /// for, may need it.
+    #[error(
+        "`{call}` would block a thread that drives the async runtime; await it instead, or call \
+         `{call}` on a thread that may block, such as that of `tokio::task::spawn_blocking`"
+    )]
+    WouldBlock {
+        /// What was called: `wait` or `join`.
+        call: &'static str,
     },
     /// A run on record cannot be looked at or taken up.
     #[error("run {run}: {error}")]
@@ -162,6 +188,10 @@ fn shut_down(run: &Option<RunId>) -> String {
 
 fn because(report: &Report) -> String {
     report.reason().map(|reason| format!("{reason}; ")).unwrap_or_default()
+}
+
+fn days(time: &Duration) -> u64 {
+    time.as_secs() / (24 * 3600)
 }
 
 fn also(known: &[String]) -> String {

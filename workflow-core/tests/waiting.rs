@@ -137,7 +137,7 @@ fn outer_inline(number: u32) -> Result<u32, JobError> {
 
 #[job]
 async fn outer_async(number: u32) -> Result<u32, JobError> {
-    // Blocks whoever polls it, which is bad manners but no deadlock.
+    // Blocks whoever polls it, which is bad manners, and refused where nobody else would go on.
     Ok(registry::run("waiting: inner").input(number).wait()?.output()?)
 }
 
@@ -157,9 +157,18 @@ fn a_job_waits_for_a_run() {
 
 #[tokio::test]
 async fn a_job_waits_for_a_run_on_the_only_thread() {
+    let blocking = FunctionWorkflow::new("waiting", |flow: &mut Flow| {
+        let waiting: Vec<_> = (0..10).map(|_| flow.job(outer_blocking::draw(1))).collect();
+        flow.job(add(waiting))
+    });
+    let report = Engine::default().run(blocking.expect("a name")).await.expect("it completes");
+    assert_eq!(report.output::<u32>(), Ok(20));
+
+    // The others are called on the thread that drives the runtime.
     let workflow = FunctionWorkflow::new("waiting", nested).expect("a name");
-    let report = Engine::default().run(workflow).await.expect("it completes");
-    assert_eq!(report.output::<u32>(), Ok(160));
+    let error = Engine::default().run(workflow).await.expect_err("it would block").to_string();
+    let refused = "job `outer_inline` failed: `wait` would block a thread that drives";
+    assert!(error.contains(refused), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

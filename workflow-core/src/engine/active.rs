@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
-use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
 
+use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
 use super::abandoned::Left;
+use super::clock::{Activity, ManualClock, RunTime, TURNS_AT_REST};
 use super::driver::{Background, Helper};
 use super::permits::RunLimits;
 use super::request::Runnable;
@@ -37,6 +39,7 @@ pub(super) struct ActiveRun {
     pub(super) left: Left,
     /// How many runs it is inside of, and itself.
     pub(super) level: u32,
+    time: RunTime,
     /// The engine's time when the run began, or was taken up again.
     began: Duration,
     /// Nanoseconds that the run had taken before that.
@@ -94,7 +97,7 @@ impl ActiveRun {
         let Runnable { workflow, plan, input, user, level, inherited } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
-        Arc::new_cyclic(|me: &Weak<Self>| {
+        let run = Arc::new_cyclic(|me: &Weak<Self>| {
             let host: Weak<dyn Host> = me.clone();
             Self {
                 me: me.clone(),
@@ -108,6 +111,7 @@ impl ActiveRun {
                 runtime,
                 left: Left::default(),
                 level,
+                time: RunTime::default(),
                 span,
                 outer,
                 user,
@@ -117,7 +121,11 @@ impl ActiveRun {
                 report: OnceLock::new(),
                 followed: OnceLock::new(),
             }
-        })
+        });
+        if let Some(clock) = run.manual_clock() {
+            clock.watch(run.me.clone());
+        }
+        run
     }
 
     #[inline]
@@ -138,11 +146,52 @@ impl ActiveRun {
         }
     }
 
+    /// The time on the run's clock.
+    #[inline]
+    pub(super) fn now(&self) -> Duration {
+        self.time.now(&self.engine.time)
+    }
+
+    pub(super) fn time_of_day(&self) -> SystemTime {
+        self.time.time_of_day(&self.engine.time)
+    }
+
+    /// Waits on the run's clock.
+    pub(super) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.time.sleep(&self.engine.time, self.runtime(), duration)
+    }
+
+    /// The clock that waits until the run has nothing to do.
+    #[inline]
+    pub(super) fn manual_clock(&self) -> Option<&ManualClock> {
+        self.engine.time.manual()
+    }
+
     /// Nanoseconds since the run began.
     #[inline]
     pub(super) fn read_clock(&self) -> u64 {
-        let since = self.engine.time.now().saturating_sub(self.began);
+        let since = self.now().saturating_sub(self.began);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).saturating_add(self.already)
+    }
+
+    /// How much is under way, for a clock that waits for the run.
+    pub(super) fn activity(&self) -> Activity {
+        let state = self.lock();
+        if state.published {
+            return Activity::default();
+        }
+        let driver = usize::from(state.turns_at_rest < TURNS_AT_REST);
+        let threads = state.threads.count.saturating_sub(state.threads.idle);
+        let waiting = state.waiting() > 0 || state.is_recording();
+        Activity { waiting, workers: driver + threads }
+    }
+
+    /// Tells a clock that waits for the run that it may look again. The run must not be locked.
+    #[inline]
+    pub(super) fn stir_clock(&self) {
+        if let Some(clock) = self.manual_clock() {
+            clock.stir();
+        }
     }
 
     /// Whether the clock is read after so many steps.
@@ -200,6 +249,7 @@ impl ActiveRun {
             self.bell.notify_all();
         }
         wake_all(listeners);
+        self.stir_clock();
         if entered {
             self.engine.stopping.leave(self.id);
         }
@@ -354,7 +404,21 @@ impl ActiveRun {
 
     /// Drives the run in the background.
     pub(super) fn drive_in_background(self: &Arc<Self>) {
-        self.runtime().spawn(Background::new(Arc::clone(self)));
+        let driver = Background::new(Arc::clone(self));
+        if self.manual_clock().is_some() && self.runtime().has_workers() {
+            // A worker of tokio may sit on the wakes of jobs that yield while another takes the
+            // driver and finds it at rest: the clock would go on.
+            self.runtime().spawn_blocking(move || pollster::block_on(driver));
+        } else {
+            self.runtime().spawn(driver);
+        }
+    }
+
+    /// Drives the run on a thread that may block, and waits for its end on the calling one.
+    pub(super) fn drive_on_thread(self: &Arc<Self>) -> Result<Report, RunError> {
+        let driver = Background::blocking(Arc::clone(self));
+        self.runtime().spawn_blocking(move || pollster::block_on(driver));
+        pollster::block_on(self.outcome())
     }
 
     /// Waits for the report; of a run whose engine or runtime is shut down, until it was given back.
@@ -368,20 +432,22 @@ impl ActiveRun {
 
     /// Waits for the report.
     pub(super) async fn until_published(&self) -> Result<Report, RunError> {
-        poll_fn(|cx| {
-            if let Some(result) = self.result() {
-                return Poll::Ready(result);
-            }
-            let mut state = self.lock();
-            // Looked at under the lock: the report is made under it.
-            if self.report.get().is_none() {
-                keep_waker(&mut state.waiters, cx.waker());
-                return Poll::Pending;
-            }
-            drop(state);
-            self.result().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        poll_fn(|cx| self.poll_end(cx)).await
+    }
+
+    /// Asks for the report, and is told when it is there.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<Report, RunError>> {
+        if let Some(result) = self.result() {
+            return Poll::Ready(result);
+        }
+        let mut state = self.lock();
+        // Looked at under the lock: the report is made under it.
+        if self.report.get().is_none() {
+            keep_waker(&mut state.waiters, cx.waker());
+            return Poll::Pending;
+        }
+        drop(state);
+        self.result().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Waits until the store has the run, or does not take it.

@@ -1,16 +1,17 @@
 //! The one place that reads the clock.
 
-use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Poll, Waker};
+mod manual;
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
 use super::runtime::Runtime;
+
+pub use manual::ManualClock;
+pub(super) use manual::{Activity, TURNS_AT_REST, in_function};
 
 /// Tells the time and waits. Engines have one; tests give theirs a [`ManualClock`].
 ///
@@ -27,18 +28,30 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// What an engine tells the time with: the machine, directly, or a clock that it was given.
+/// What an engine tells the time with.
 #[derive(Clone)]
 pub(super) enum Time {
+    /// The machine, directly.
     Machine,
+    /// A clock that runs can tell when they have nothing to do.
+    Manual(ManualClock),
+    /// Any other clock.
     Given(Arc<dyn Clock>),
 }
 
 impl Time {
+    pub(super) fn given(clock: impl Clock) -> Self {
+        match (&clock as &dyn Any).downcast_ref::<ManualClock>() {
+            Some(manual) => Self::Manual(manual.clone()),
+            None => Self::Given(Arc::new(clock)),
+        }
+    }
+
     #[inline]
     pub(super) fn now(&self) -> Duration {
         match self {
             Self::Machine => SystemClock.now(),
+            Self::Manual(clock) => clock.now(),
             Self::Given(clock) => clock.now(),
         }
     }
@@ -46,21 +59,94 @@ impl Time {
     pub(super) fn time_of_day(&self) -> SystemTime {
         match self {
             Self::Machine => SystemTime::now(),
+            Self::Manual(clock) => clock.time_of_day(),
             Self::Given(clock) => clock.time_of_day(),
         }
     }
 
-    /// Waits, on the machine with the timers of `runtime`.
+    /// Waits, on the machine as `runtime` does.
     pub(super) fn sleep(&self, runtime: &Runtime, duration: Duration) -> BoxFuture<'static, ()> {
         match self {
             Self::Machine => runtime.sleep(duration),
+            Self::Manual(clock) => clock.sleep(duration),
             Self::Given(clock) => clock.sleep(duration),
+        }
+    }
+
+    /// The clock to be told when there is nothing to do.
+    #[inline]
+    pub(super) fn manual(&self) -> Option<&ManualClock> {
+        match self {
+            Self::Manual(clock) => Some(clock),
+            _ => None,
         }
     }
 }
 
-/// The clock of the machine. Waits with the timers of the tokio runtime that it is used in, and
-/// elsewhere with a timer thread.
+/// What a run tells the time with: its engine's clock, unless time is paused in its runtime. That is
+/// found out once the run waits for the first time. What it reads then and what it waits with are one
+/// clock to the end.
+#[derive(Default)]
+pub(super) struct RunTime(OnceLock<Option<Arc<dyn Clock>>>);
+
+impl RunTime {
+    #[inline]
+    pub(super) fn now(&self, time: &Time) -> Duration {
+        match (time, self.0.get()) {
+            (Time::Machine, Some(Some(paused))) => paused.now(),
+            _ => time.now(),
+        }
+    }
+
+    pub(super) fn time_of_day(&self, time: &Time) -> SystemTime {
+        match (time, self.0.get()) {
+            (Time::Machine, Some(Some(paused))) => paused.time_of_day(),
+            _ => time.time_of_day(),
+        }
+    }
+
+    pub(super) fn sleep(
+        &self,
+        time: &Time,
+        runtime: &Runtime,
+        duration: Duration,
+    ) -> BoxFuture<'static, ()> {
+        match time {
+            Time::Machine => match self.0.get_or_init(|| runtime.paused_clock()) {
+                Some(paused) => paused.sleep(duration),
+                None => super::runtime::sleep(duration),
+            },
+            _ => time.sleep(runtime, duration),
+        }
+    }
+}
+
+/// The clock of the machine. Waits with a timer thread.
+///
+/// In a tokio runtime in which a test has paused time, runs follow the clock of the runtime
+/// instead, which goes on as soon as nothing else is left to do:
+///
+/// ```
+/// use std::time::Duration;
+/// use workflow_core::prelude::*;
+///
+/// #[job(retry(maximum_attempts = 3, initial_interval = "1h", jitter = 0.0))]
+/// async fn flaky(ctx: &JobContext) -> Result<u32, JobError> {
+///     if ctx.attempt() < 3 { Err(JobError::from("not yet")) } else { Ok(ctx.attempt()) }
+/// }
+///
+/// #[register_workflow(name = "flaky_flow")]
+/// fn flaky_flow(flow: &mut Flow) -> Handle<u32> { flow.job(flaky()) }
+///
+/// #[tokio::main(flavor = "current_thread", start_paused = true)] // or #[tokio::test(..)]
+/// async fn main() -> Result<(), RunError> {
+///     let began = tokio::time::Instant::now();
+///     let report = registry::run("flaky_flow").await?;
+///     assert_eq!(report.job("flaky").map(|job| job.attempts), Some(3));
+///     assert!(began.elapsed() >= Duration::from_secs(3 * 3600));
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -76,170 +162,5 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Runtime::current().sleep(duration)
-    }
-}
-
-/// A clock that stands still until it is moved, so that tests of hours take no time.
-///
-/// ```
-/// use std::time::Duration;
-/// use workflow_core::{Clock, ManualClock};
-///
-/// let clock = ManualClock::new();
-/// clock.advance(Duration::from_secs(3600));
-/// assert_eq!(clock.now(), Duration::from_secs(3600));
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<Mutex<Hands>>);
-
-#[derive(Debug, Default)]
-struct Hands {
-    now: Duration,
-    /// Sleepers by the time at which they wake, and their number.
-    sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
-    count: u64,
-    /// Who waits for a sleeper to move the clock to.
-    driving: Option<Waker>,
-}
-
-impl Hands {
-    fn until_next(&mut self) -> Option<Duration> {
-        self.sleepers.retain(|_, sleeper| !sleeper.is_canceled());
-        let next = self.sleepers.keys().next().map(|(at, _)| *at);
-        next.map(|at| at.saturating_sub(self.now))
-    }
-}
-
-impl ManualClock {
-    /// A clock that stands at zero.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Moves the clock, and wakes whoever has slept long enough.
-    pub fn advance(&self, by: Duration) {
-        let mut hands = self.lock();
-        hands.now += by;
-        let first_later = (hands.now + Duration::from_nanos(1), 0);
-        let later = hands.sleepers.split_off(&first_later);
-        let due = std::mem::replace(&mut hands.sleepers, later);
-        drop(hands);
-        for (_, sleeper) in due {
-            // One that is no longer waited for has nobody to tell.
-            let _ = sleeper.send(());
-        }
-    }
-
-    /// The time that must pass until the next sleeper wakes; `None` when nobody sleeps.
-    pub fn until_next(&self) -> Option<Duration> {
-        self.lock().until_next()
-    }
-
-    /// Awaits, and moves the clock to the next sleeper whenever nothing else is left to do.
-    ///
-    /// For engines with [`threads(1)`](super::EngineBuilder::threads): of work on other threads
-    /// the clock knows nothing.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use workflow_core::prelude::*;
-    /// use workflow_core::{Clock, ManualClock};
-    ///
-    /// #[register_workflow(name = "patient")]
-    /// async fn patient(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
-    ///
-    /// # fn main() -> Result<(), RunError> {
-    /// let clock = ManualClock::new();
-    /// let engine = Engine::builder().clock(clock.clone()).threads(1).build();
-    /// futures::executor::block_on(clock.drive(engine.run("patient").into_future()))?;
-    /// assert_eq!(clock.now(), Duration::from_secs(86_400));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn drive<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                    return Poll::Ready(output);
-                }
-                match self.until_next_or_wake(cx.waker()) {
-                    Some(time) => self.advance(time),
-                    None => return Poll::Pending,
-                }
-            }
-        })
-        .await
-    }
-
-    /// As [`until_next`](Self::until_next); when nobody sleeps, wakes this with the next sleeper.
-    fn until_next_or_wake(&self, waker: &Waker) -> Option<Duration> {
-        let mut hands = self.lock();
-        let next = hands.until_next();
-        if next.is_none() {
-            hands.driving = Some(waker.clone());
-        }
-        next
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Hands> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Duration {
-        self.lock().now
-    }
-
-    fn time_of_day(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.now()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let (wake, sleep) = oneshot::channel();
-        let mut hands = self.lock();
-        hands.count += 1;
-        let key = (hands.now.saturating_add(duration), hands.count);
-        let mut driving = None;
-        if duration > Duration::ZERO {
-            hands.sleepers.insert(key, wake);
-            driving = hands.driving.take();
-        }
-        drop(hands);
-        // Somebody on another thread may be waiting for a sleeper.
-        driving.into_iter().for_each(Waker::wake);
-        Box::pin(async move {
-            let _ = sleep.await;
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_drives_hears_of_sleepers_on_other_threads() {
-        let (clock, (wake, waked)) = (ManualClock::new(), oneshot::channel::<()>());
-        let mut driven = pin!(clock.drive(waked));
-        let told = Arc::new(Told::default());
-        let waker = Waker::from(told.clone());
-        let mut cx = std::task::Context::from_waker(&waker);
-        assert!(driven.as_mut().poll(&mut cx).is_pending());
-        let sleep = clock.sleep(Duration::from_secs(60));
-        assert!(told.0.load(std::sync::atomic::Ordering::SeqCst), "nobody was told");
-        assert!(driven.as_mut().poll(&mut cx).is_pending());
-        futures::executor::block_on(sleep);
-        drop(wake);
-    }
-
-    #[derive(Default)]
-    struct Told(std::sync::atomic::AtomicBool);
-
-    impl std::task::Wake for Told {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
     }
 }

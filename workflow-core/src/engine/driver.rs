@@ -8,8 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::active::ActiveRun;
+use super::clock::{TURNS_AT_REST, in_function};
 use super::monitor::{self, Lit};
 use super::nesting::{self, Inside};
+use super::runtime::{Caller, go_round};
 use super::shutdown::ShutdownPhase;
 use super::state::{Ended, Errands, Role, Step, wake_all};
 use super::task::{Attempt, Task, Work};
@@ -70,9 +72,22 @@ impl Driver {
 /// A job that is polled and waits takes a thread away from its executor, perhaps the last one that
 /// could drive the other run; so it drives that run itself, as it would one that it waits for
 /// without starting it.
+///
+/// # Errors
+///
+/// Fails when the run did, and on the thread that drives a current-thread runtime.
 pub(super) fn join(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
-    if nesting::is_polling() && run.runtime().is_current() {
-        pollster::block_on(Driver::displacing(Arc::clone(run)));
+    match Caller::here() {
+        Caller::Only => return Err(RunError::WouldBlock { call: "join" }),
+        // What the run spawns on a worker that waits, no other worker would take.
+        Caller::Worker if run.runtime().is_current() => {
+            let driver = Driver::displacing(Arc::clone(run));
+            run.runtime().spawn_blocking(move || pollster::block_on(driver));
+        }
+        _ if nesting::is_polling() && run.runtime().is_current() => {
+            pollster::block_on(Driver::displacing(Arc::clone(run)));
+        }
+        _ => {}
     }
     pollster::block_on(run.outcome())
 }
@@ -80,6 +95,11 @@ pub(super) fn join(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
 impl Background {
     pub(super) fn new(run: Arc<ActiveRun>) -> Self {
         Self(Driver::new(run, Role::Driver))
+    }
+
+    /// One that may block.
+    pub(super) fn blocking(run: Arc<ActiveRun>) -> Self {
+        Self(Driver::new(run, Role::Thread))
     }
 }
 
@@ -116,6 +136,9 @@ impl Hands {
         if state.shutdown == ShutdownPhase::Draining {
             state.tell_drained(&mut self.errands);
         }
+        if state.turns_at_rest > 0 && !matches!(step, Step::Wait) {
+            state.turns_at_rest = 0;
+        }
         drop(state);
         if waiting && self.lit.is_none() {
             self.lit = Some(monitor::light(run));
@@ -135,6 +158,24 @@ impl Hands {
             Some(displaced) => displaced.push(other),
             // It took this one's place before, and does so again.
             None => self.errands.wake.push(other),
+        }
+    }
+
+    /// There is nothing to do: tells a clock that waits for that, once the executor has gone round
+    /// a few times without bringing anything up.
+    #[cold]
+    fn rest(run: &ActiveRun, cx: &mut Context<'_>) {
+        let mut state = run.lock();
+        if state.turns_at_rest == TURNS_AT_REST {
+            return;
+        }
+        state.turns_at_rest += 1;
+        let rests = state.turns_at_rest == TURNS_AT_REST;
+        drop(state);
+        if rests {
+            run.stir_clock();
+        } else {
+            go_round(cx);
         }
     }
 
@@ -210,12 +251,14 @@ impl Hands {
             let waker = Waker::from(Arc::clone(&task));
             (task, waker)
         });
-        if traits.has(Traits::BLOCKING) {
+        let in_function = traits.has(Traits::BLOCKING).then(|| {
             run.enter_blocking(1);
-        }
+            in_function()
+        });
         let mut cx = Context::from_waker(waker);
         let mut started = None;
         let guarded = guard(&span, || started = body(&mut cx));
+        drop(in_function);
         let result = match (guarded, started) {
             (Ok(()), Some(Started::Ended(result))) => result,
             (Ok(()), Some(Started::Future(future))) => {
@@ -324,11 +367,16 @@ fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
 
 impl Hands {
     /// Drives the run until there is nothing to do, or others are to have their turn.
-    fn turn(&mut self, run: &Arc<ActiveRun>, cx: &Context<'_>) -> Poll<()> {
+    fn turn(&mut self, run: &Arc<ActiveRun>, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = None;
         for _ in 0..STEPS_PER_TURN {
             match self.advance(run, Some(cx.waker())) {
-                Step::Wait => polled = Some(Poll::Pending),
+                Step::Wait => {
+                    if run.manual_clock().is_some() {
+                        Self::rest(run, cx);
+                    }
+                    polled = Some(Poll::Pending);
+                }
                 Step::Over => polled = Some(Poll::Ready(())),
                 step => self.take(run, step),
             }
@@ -413,6 +461,7 @@ impl Helper {
         }
         drop(inside);
         run.lock().threads.count -= 1;
+        run.stir_clock();
         discard(run);
     }
 }
@@ -433,6 +482,15 @@ fn await_bell(run: &Arc<ActiveRun>) -> bool {
         return true;
     }
     state.threads.idle += 1;
+    if run.manual_clock().is_some() {
+        drop(state);
+        run.stir_clock();
+        state = run.lock();
+        if state.has_work_for(run.thread_role()) {
+            state.threads.idle -= 1;
+            return true;
+        }
+    }
     let waited = run.bell.wait_timeout(state, LINGER);
     let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
     state.threads.idle -= 1;

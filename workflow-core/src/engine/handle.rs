@@ -27,7 +27,10 @@ impl RunHandle {
     ///
     /// # Errors
     ///
-    /// Fails when the run failed or was cancelled; the error holds the report.
+    /// Fails when the run failed or was cancelled; the error holds the report. On the thread that
+    /// drives a current-thread runtime of tokio, fails with [`RunError::WouldBlock`]. On threads for
+    /// blocking functions, such as those of `tokio::task::spawn_blocking`, and outside of a runtime
+    /// it is legal.
     pub fn join(&self) -> Result<Report, RunError> {
         super::driver::join(&self.0)
     }

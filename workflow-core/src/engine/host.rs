@@ -113,12 +113,12 @@ impl Host for ActiveRun {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.engine.time.sleep(self.runtime(), duration)
+        ActiveRun::sleep(self, duration)
     }
 
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()> {
         let Some(run) = self.me.upgrade() else { return self.sleep(duration) };
-        let (mut left, now) = (duration, self.engine.time.time_of_day());
+        let (mut left, now) = (duration, self.time_of_day());
         run.change(|state, _| left = state.sleeps(job, attempt, duration, now));
         let sleep = self.sleep(left);
         let awake = Awake { run: self.me.clone(), job };
@@ -179,7 +179,7 @@ impl Host for ActiveRun {
         let mut handles = Vec::with_capacity(children.len());
         run.change(|state, errands| {
             for child in children {
-                let (job, end) = state.ask(parent, child, errands);
+                let (job, end) = state.ask(&run, parent, child, errands);
                 handles.push(ChildHandle { job, end, host: host.clone(), ended: false });
             }
         });
@@ -221,6 +221,7 @@ impl State {
     /// be told.
     fn ask(
         &mut self,
+        run: &ActiveRun,
         parent: u32,
         child: NewChild,
         errands: &mut Errands,
@@ -254,7 +255,7 @@ impl State {
             return (Some(job), ended);
         }
         let name = match name {
-            ChildName::Own(given) => ChildName::Own(self.names.free_name(given)),
+            ChildName::Own(given) => ChildName::Own(self.names.free_name(&run.plan.graph, given)),
             name => name,
         };
         let number = self.scheduler.next_number();

@@ -20,12 +20,17 @@ use certainty::{Certainty, Moment};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(5);
 
+/// No lease is longer; with one that is, no run begins.
+pub(super) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The hold that an engine has on its runs.
 pub(super) struct Keeper(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
     owner: Owner,
+    /// As the engine was told, however long.
+    lease: Duration,
     watch: Mutex<Watch>,
     bell: Condvar,
     certainty: Certainty,
@@ -51,9 +56,11 @@ struct Watched {
 impl Keeper {
     pub(super) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
         // The rest is for those who take over.
-        let owner = Owner { id: OwnerId::random(), lifetime: lease * 9 / 10 };
+        let lifetime = lease.min(LONGEST_LEASE) * 9 / 10;
+        let owner = Owner { id: OwnerId::random(), lifetime };
         let (watch, bell) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Inner { store, owner, watch, bell, certainty: Certainty::default() }))
+        let certainty = Certainty::default();
+        Self(Arc::new(Inner { store, owner, lease, watch, bell, certainty }))
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
@@ -62,7 +69,7 @@ impl Keeper {
 
     /// The time within which the runs of a dead engine are taken over.
     pub(super) fn lease(&self) -> Duration {
-        self.0.owner.lifetime * 10 / 9
+        self.0.lease
     }
 
     pub(super) fn owner(&self) -> Owner {

@@ -16,11 +16,12 @@ use super::Engine;
 use super::active::ActiveRun;
 use super::driver::Driver;
 use super::handle::RunHandle;
+use super::keeper::LONGEST_LEASE;
 use super::kept::new_run;
 use super::nesting;
 use super::permits::{Inherited, KnownLimits};
 use super::resume::ResumeError;
-use super::runtime::{Runtime, Unconstrained, unconstrained};
+use super::runtime::{Caller, Runtime, Unconstrained, unconstrained};
 use super::state::Role;
 use crate::guard;
 use crate::id::RunId;
@@ -205,17 +206,33 @@ impl RunRequest {
         }
     }
 
-    /// Runs to the end on the calling thread, for hosts without async code. Inside async code
-    /// this blocks the executor: await the request instead.
+    /// Runs to the end and blocks the calling thread: for hosts without async code, and for threads
+    /// that may block, such as those of `tokio::task::spawn_blocking`. In async code, await the
+    /// request.
+    ///
+    /// In a task of a multi-thread tokio runtime, the call takes a worker away until the run ends.
     ///
     /// # Errors
     ///
     /// Fails when the run cannot begin, fails, or is cancelled; the latter errors hold the report.
+    /// On the thread that drives a current-thread runtime of tokio, fails with
+    /// [`RunError::WouldBlock`] before the run begins.
     pub fn wait(self) -> Result<Report, RunError> {
+        let role = match Caller::here() {
+            Caller::Only => return Err(RunError::WouldBlock { call: "wait" }),
+            Caller::Free | Caller::Pool => Some(Role::Thread),
+            // A function that blocks may call an executor of its own, which fails here.
+            Caller::Entered => Some(Role::Driver),
+            Caller::Worker => None,
+        };
         let run = self.begin(Runtime::for_blocked_thread(), Waits::Yes)?;
+        let Some(role) = role else {
+            // What a job spawns here, another thread must be free to take.
+            return run.drive_on_thread();
+        };
         // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
         pollster::block_on(async {
-            Driver::new(Arc::clone(&run), Role::Thread).await;
+            Driver::new(Arc::clone(&run), role).await;
             run.outcome().await
         })
     }
@@ -243,6 +260,12 @@ impl RunRequest {
         let inherited = self.outer.as_ref().and_then(inherited);
         let what = Runnable { workflow, plan, input, user: self.user, level, inherited };
         self.engine.check_limits(&what)?;
+        if let Some(keeper) = &self.engine.0.keeper
+            && keeper.lease() > LONGEST_LEASE
+        {
+            let (workflow, lease) = (what.workflow.name().to_string(), keeper.lease());
+            return Err(RunError::LongLease { workflow, lease, longest: LONGEST_LEASE });
+        }
         Ok((what, self.terms, self.outer))
     }
 }
@@ -351,7 +374,8 @@ enum Stage {
     Asked(Option<RunRequest>),
     Running {
         run: Arc<ActiveRun>,
-        driver: Unconstrained<Driver>,
+        /// Absent where the run is driven in the background.
+        driver: Option<Unconstrained<Driver>>,
     },
     /// The run has ended, or another began before under the same idempotency key.
     Ended(BoxFuture<'static, Result<Report, RunError>>),
@@ -367,11 +391,19 @@ impl Future for RunFuture {
                 Ok(run) => run,
                 Err(error) => return Poll::Ready(Err(error)),
             };
-            let driver = unconstrained(Driver::new(Arc::clone(&run), Role::Driver));
+            let here = run.manual_clock().is_none() || Caller::here() != Caller::Worker;
+            let driver = here.then(|| unconstrained(Driver::new(Arc::clone(&run), Role::Driver)));
+            if driver.is_none() {
+                run.drive_in_background();
+            }
             self.0 = Stage::Running { run, driver };
         }
         if let Stage::Running { run, driver } = &mut self.0 {
-            if Pin::new(driver).poll(cx).is_pending() {
+            let is_over = match driver {
+                Some(driver) => Pin::new(driver).poll(cx).is_ready(),
+                None => run.poll_end(cx).is_ready(),
+            };
+            if !is_over {
                 return Poll::Pending;
             }
             match run.result() {
@@ -398,11 +430,13 @@ fn goes_on(result: &Result<Report, RunError>) -> bool {
 
 impl Drop for RunFuture {
     fn drop(&mut self) {
-        if let Stage::Running { run, .. } = &self.0
+        if let Stage::Running { run, driver } = &self.0
             && run.report().is_none()
         {
             run.cancel();
-            run.drive_in_background();
+            if driver.is_some() {
+                run.drive_in_background();
+            }
         }
     }
 }

@@ -1,20 +1,31 @@
 //! Which executor surrounds a run: tokio's, when there is one, or none that we need to know.
 
+mod caller;
+mod pool;
+mod timer;
+#[cfg(feature = "tokio")]
+mod tokio_clock;
+
 use std::future::Future;
-use std::sync::OnceLock;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::executor::ThreadPool;
 use futures::future::BoxFuture;
 
-/// Where tasks, blocking functions and timers go.
+pub(super) use caller::Caller;
+
+use super::clock::Clock;
+
+/// Where tasks and blocking functions go.
 #[derive(Clone)]
 pub(super) enum Runtime {
     /// The tokio runtime that the caller is in.
     #[cfg(feature = "tokio")]
     Tokio(tokio::runtime::Handle),
-    /// Threads of our own: a pool for tasks, those that a run starts for functions that block, and
-    /// one for timers. Any other executor's futures run there as well.
+    /// Threads of our own: a pool for tasks, and those that a run starts for functions that block.
+    /// Any other executor's futures run there as well.
     Own,
 }
 
@@ -29,10 +40,9 @@ impl Runtime {
     }
 
     /// The runtime to use while the calling thread is blocked: a tokio runtime with a single
-    /// thread may have no other to drive its timers.
+    /// thread may have no other to go on with.
     pub(super) fn for_blocked_thread() -> Self {
         match Self::current() {
-            #[cfg(feature = "tokio")]
             runtime if !runtime.has_threads() => Self::Own,
             runtime => runtime,
         }
@@ -60,18 +70,29 @@ impl Runtime {
         }
     }
 
+    /// Whether tasks go from one thread to another while tokio polls them.
+    pub(super) fn has_workers(&self) -> bool {
+        !matches!(self, Self::Own) && self.has_threads()
+    }
+
+    /// The clock of the runtime, where a test has paused time and it is not the machine's.
+    pub(super) fn paused_clock(&self) -> Option<Arc<dyn Clock>> {
+        match self {
+            #[cfg(feature = "tokio")]
+            Self::Tokio(handle) => {
+                let clock = tokio_clock::TokioClock::of_paused(handle)?;
+                Some(Arc::new(clock))
+            }
+            Self::Own => None,
+        }
+    }
+
     /// Drives a future in the background.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         match self {
             #[cfg(feature = "tokio")]
-            Self::Tokio(handle) => {
-                handle.spawn(unconstrained(future));
-            }
-            Self::Own => match pool() {
-                Some(pool) => pool.spawn_ok(future),
-                // Not even one thread was to be had, so the caller's must do.
-                None => pollster::block_on(future),
-            },
+            Self::Tokio(handle) => drop(handle.spawn(unconstrained(Box::pin(future)))),
+            Self::Own => pool::spawn(Box::pin(future)),
         }
     }
 
@@ -92,55 +113,56 @@ impl Runtime {
 
     /// A future that ends after this time.
     pub(super) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        #[cfg(feature = "tokio")]
-        if let Self::Tokio(handle) = self
-            && let Some(sleep) = tokio_sleep(handle, duration)
-        {
-            return sleep;
+        match self.paused_clock() {
+            Some(clock) => clock.sleep(duration),
+            None => sleep(duration),
         }
-        Box::pin(futures_timer::Delay::new(duration))
     }
 }
 
-/// A sleep on tokio's timers; `None` when the runtime was built without them, which tokio tells
-/// only by a panic.
-#[cfg(feature = "tokio")]
-fn tokio_sleep(
-    handle: &tokio::runtime::Handle,
-    duration: Duration,
-) -> Option<BoxFuture<'static, ()>> {
-    use std::collections::HashMap;
-    use std::sync::{Mutex, PoisonError};
+/// Ends after this time of the machine.
+///
+/// Not on the timers of tokio, even where there are some: a runtime may have been built without
+/// them, and says so by a panic only (docs/decisions/0020).
+pub(super) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
+    Box::pin(timer::Sleep::new(duration))
+}
 
-    static TIMERS: Mutex<Option<HashMap<tokio::runtime::Id, bool>>> = Mutex::new(None);
-    let mut timers = TIMERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = timers.get_or_insert_default();
-    let _context = handle.enter();
-    let has_timers = *known.entry(handle.id()).or_insert_with(|| {
-        std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
-    });
-    has_timers.then(|| Box::pin(tokio::time::sleep(duration)) as BoxFuture<'static, ()>)
+/// Has the caller polled again once its executor has gone round.
+///
+/// Tokio holds some wakes back until it has nothing else to do, `yield_now` among them: this one
+/// must not overtake those.
+pub(super) fn go_round(cx: &mut Context<'_>) {
+    #[cfg(feature = "tokio")]
+    if tokio::runtime::Handle::try_current().is_ok() {
+        let turn = std::pin::pin!(tokio::task::yield_now());
+        if turn.poll(cx).is_pending() {
+            return;
+        }
+    }
+    cx.waker().wake_by_ref();
 }
 
 /// A future that tokio does not make yield: a driver polls many futures in one turn, and yields
 /// by itself.
-#[cfg(feature = "tokio")]
-pub(super) type Unconstrained<F> = tokio::task::coop::Unconstrained<F>;
-/// The future as it is.
-#[cfg(not(feature = "tokio"))]
-pub(super) type Unconstrained<F> = F;
+pub(super) struct Unconstrained<F>(Inner<F>);
 
 #[cfg(feature = "tokio")]
-pub(super) fn unconstrained<F>(future: F) -> Unconstrained<F> {
-    tokio::task::coop::unconstrained(future)
-}
-
+type Inner<F> = tokio::task::coop::Unconstrained<F>;
 #[cfg(not(feature = "tokio"))]
-pub(super) fn unconstrained<F>(future: F) -> Unconstrained<F> {
-    future
+type Inner<F> = F;
+
+pub(super) fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
+    #[cfg(feature = "tokio")]
+    let future = tokio::task::coop::unconstrained(future);
+    Unconstrained(future)
 }
 
-fn pool() -> Option<&'static ThreadPool> {
-    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    POOL.get_or_init(|| ThreadPool::builder().name_prefix("workflow-").create().ok()).as_ref()
+impl<F: Future + Unpin> Future for Unconstrained<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _driving = caller::driving();
+        Pin::new(&mut self.0).poll(cx)
+    }
 }

@@ -105,6 +105,8 @@ pub(super) struct State {
     pub(super) published: bool,
     /// Woken and ready take turns.
     turn: bool,
+    /// How often in turn the driver has found nothing to do, on a clock that waits for that.
+    pub(super) turns_at_rest: u8,
     /// The latest reading of the clock, in nanoseconds since the run began.
     pub(super) read_at: u64,
 }
@@ -178,6 +180,7 @@ impl State {
             waiters: Vec::new(),
             threads: Threads::default(),
             turn: false,
+            turns_at_rest: 0,
             steps: 0,
             seen_steps: 0,
             watched: false,

@@ -15,6 +15,10 @@ pub(crate) struct Names {
     /// The number of each job in the graph.
     new_of: Vec<u32>,
     resolved: OnceLock<Vec<Box<str>>>,
+    /// The jobs by their names, for who looks one up.
+    sorted: OnceLock<Box<[u32]>>,
+    /// Whether a name is like those that are made for jobs of jobs.
+    has_made: OnceLock<bool>,
 }
 
 impl Names {
@@ -66,6 +70,32 @@ impl Names {
         &self.resolve()[job]
     }
 
+    /// Whether a job has this name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        let names = self.resolve();
+        if names.len() <= FEW {
+            return names.iter().any(|known| **known == *name);
+        }
+        let sorted = self.sorted.get_or_init(|| {
+            let mut jobs: Box<[u32]> = (0..names.len() as u32).collect();
+            jobs.sort_unstable_by_key(|job| &names[*job as usize]);
+            jobs
+        });
+        sorted.binary_search_by_key(&name, |job| &names[*job as usize]).is_ok()
+    }
+
+    /// A name that was [made](is_made) for a job of a job, told apart from the names of the graph:
+    /// itself, or the next free one of `name_2`, `name_3`, ...
+    pub(crate) fn apart(&self, made: String) -> String {
+        let has_made =
+            self.has_made.get_or_init(|| self.resolve().iter().any(|name| is_made(name)));
+        if !*has_made || !self.contains(&made) {
+            return made;
+        }
+        let numbered = (2_u64..).map(|number| format!("{made}_{number}"));
+        { numbered }.find(|name| !self.contains(name)).unwrap_or(made)
+    }
+
     pub(crate) fn resolve(&self) -> &[Box<str>] {
         self.resolved.get_or_init(|| {
             let taken: HashSet<&str> = self.given().collect();
@@ -82,6 +112,24 @@ impl Names {
             }
             names
         })
+    }
+}
+
+/// So many names are compared one by one.
+const FEW: usize = 8;
+
+/// Whether a name is like those that are made for elements of a map, `name[0]`, and for undo jobs,
+/// `undo name`, with or without a number behind it.
+pub(crate) fn is_made(name: &str) -> bool {
+    name.starts_with("undo ") || is_element(name)
+}
+
+fn is_element(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = name.rsplit_once('_').filter(|(_, number)| is_number(number));
+    match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+        Some((_, index)) => is_number(index),
+        None => numbered.is_some_and(|(name, _)| is_element(name)),
     }
 }
 
@@ -143,5 +191,20 @@ mod tests {
         names.push("load_3".into(), None);
         let all: Vec<&str> = (0..5).map(|job| names.get(job)).collect();
         assert_eq!(all, ["load", "load_2", "load_3", "load_4", "load_3_2"]);
+    }
+
+    #[test]
+    fn made_names_are_told_apart_from_those_of_the_graph() {
+        let mut names = Names::default();
+        for given in ["map[0]", "map[0]_2", "undo map", "map[2]_2"] {
+            names.push("map".into(), Some(given));
+        }
+        let apart = |name: &str| names.apart(name.to_owned());
+        assert_eq!(apart("map[0]"), "map[0]_3");
+        assert_eq!(apart("undo map"), "undo map_2");
+        assert_eq!(apart("map[1]"), "map[1]");
+        assert_eq!(apart("map[2]"), "map[2]");
+        assert!(["m[0]", "m[0][12]", "m[0]_2", "m[7]_2_3", "undo it"].into_iter().all(is_made));
+        assert!(!["m", "m[]", "m[x]", "m[0] b", "m_2", "m[0]_x", "]"].into_iter().any(is_made));
     }
 }

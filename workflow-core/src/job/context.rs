@@ -207,7 +207,7 @@ impl JobContext {
     /// of one name counts, and a retry begins without any. Facts that do not
     /// serialise, and those of jobs outside of a run, are dropped.
     pub fn note(&self, name: impl Into<String>, value: impl serde::Serialize) {
-        if let (Some(host), Ok(value)) = (self.host(), serde_json::to_value(value)) {
+        if let (Some(host), Ok(value)) = (self.host(), to_json(&value)) {
             host.note(self.scope.job, self.scope.attempt, name.into(), value);
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Status;
 use crate::event::{Failure, Legend, Origin, rfc3339, seconds};
-use crate::graph::Graph;
+use crate::graph::{Graph, is_made};
 use crate::rare::Rare;
 
 /// What became of one job.
@@ -89,7 +89,17 @@ pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
     /// What functions called, of runs that a store keeps.
     pub(crate) calls: Rare<u32, CalledJob>,
+    /// By the name that children asked for, up to which number it has been given out.
     counts: Rare<Cow<'static, str>, u32>,
+    /// A child asked for a name that ends in a number.
+    numbered: bool,
+}
+
+/// The parts of a name like `name_2`, as they are given out to those who ask for `name`.
+fn number_of(name: &str) -> Option<(&str, u32)> {
+    let (base, number) = name.rsplit_once('_')?;
+    let number = number.parse().ok().filter(|number| *number >= 2)?;
+    Some((base, number))
 }
 
 /// A call of a function that a store keeps.
@@ -115,16 +125,50 @@ pub(crate) enum ChildName {
 }
 
 impl JobNames {
-    /// The name, or when a child has it already the next of `name_2`, `name_3` and so on.
-    pub(crate) fn free_name(&mut self, name: Cow<'static, str>) -> Cow<'static, str> {
-        let count = self.counts.entry(name.clone()).or_insert(0);
-        *count += 1;
-        if *count == 1 { name } else { Cow::Owned(format!("{name}_{count}")) }
+    /// The name, or when another job of the run has it or may come to have it, the next free one
+    /// of `name_2`, `name_3` and so on.
+    pub(crate) fn free_name(
+        &mut self,
+        graph: &Graph,
+        name: Cow<'static, str>,
+    ) -> Cow<'static, str> {
+        let mut made = None;
+        // Most names are plain, and are seen to be so at a glance.
+        let ends_plainly = !matches!(name.as_bytes().last(), Some(b']' | b'0'..=b'9'));
+        if !ends_plainly || name.starts_with("undo ") {
+            self.numbered |= number_of(&name).is_some();
+            made = is_made(&name).then(|| graph.names.apart(name.to_string()));
+        }
+        loop {
+            let count = self.counts.entry(name.clone()).or_insert(0);
+            *count += 1;
+            let free = match *count {
+                1 => name.clone(),
+                count => Cow::Owned(format!("{name}_{count}")),
+            };
+            let is_taken = made.as_deref() == Some(&*free)
+                || graph.names.contains(&free)
+                || (self.numbered && self.is_given(&name, &free));
+            if !is_taken {
+                return free;
+            }
+        }
     }
 
-    /// Takes note of a name that is given out already.
-    pub(crate) fn count(&mut self, name: Cow<'static, str>) {
-        *self.counts.entry(name).or_insert(0) += 1;
+    /// Whether a child that asked for another name than `asked` has this one, or may have.
+    fn is_given(&self, asked: &str, name: &str) -> bool {
+        let with_number = number_of(name).is_some_and(|(base, number)| {
+            base != asked && self.counts.get(base).is_some_and(|count| *count >= number)
+        });
+        with_number || (name != asked && self.counts.get(name).is_some())
+    }
+
+    /// Takes note that a child which asked for one name has another.
+    pub(crate) fn count(&mut self, asked: Cow<'static, str>, name: &str) {
+        self.numbered |= number_of(&asked).is_some();
+        let number = number_of(name).filter(|(base, _)| *base == asked).map_or(1, |(_, it)| it);
+        let count = self.counts.entry(asked).or_insert(0);
+        *count = number.max(*count);
     }
 
     pub(crate) fn get<'a>(&'a self, graph: &'a Graph, job: u32) -> Cow<'a, str> {
@@ -134,9 +178,11 @@ impl JobNames {
         match self.children.get(child) {
             Some(ChildName::Own(name)) => Cow::Borrowed(name),
             Some(ChildName::Element { parent, index }) => {
-                Cow::Owned(format!("{}[{index}]", self.get(graph, *parent)))
+                Cow::Owned(graph.names.apart(format!("{}[{index}]", self.get(graph, *parent))))
             }
-            Some(ChildName::Undo { of }) => Cow::Owned(format!("undo {}", self.get(graph, *of))),
+            Some(ChildName::Undo { of }) => {
+                Cow::Owned(graph.names.apart(format!("undo {}", self.get(graph, *of))))
+            }
             None => Cow::Borrowed("?"),
         }
     }

@@ -13,6 +13,9 @@ use super::{
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
 
+/// No engine counts as alive for longer than a year after it was heard of.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Keeps runs in memory: for tests, and for hosts that list past runs but need not keep them.
 ///
 /// ```
@@ -98,7 +101,7 @@ impl Kept {
     }
 
     fn keep_alive(&mut self, owner: Owner) {
-        let until = Instant::now() + owner.lifetime;
+        let until = Instant::now() + owner.lifetime.min(LONGEST_LIFETIME);
         self.owners.entry(owner.id).and_modify(|old| *old = until.max(*old)).or_insert(until);
     }
 }

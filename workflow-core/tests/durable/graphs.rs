@@ -35,8 +35,7 @@ fn report(sum: &u32, doubles: &[u32]) -> String {
 fn etl(flow: &mut Flow) -> Handle<String> {
     let numbers = flow.job(extract::draw());
     let doubles = flow.job(map(numbers, double).name("doubles"));
-    let quick = RetryPolicy::attempts(3).initial_interval(Duration::from_micros(1));
-    let sum = flow.job(flaky(numbers).retry(quick));
+    let sum = flow.job(flaky(numbers).retry(quick()));
     flow.job(report(sum, doubles))
 }
 
@@ -68,6 +67,41 @@ fn a_graph_that_is_cut_off_anywhere_ends_the_same() {
             Some(&EventKind::RunCompleted { output })
         );
         assert_eq!(report.jobs().len(), 4 + 3, "{report}");
+    });
+}
+
+#[register_workflow(name = "durable: named alike")]
+fn named_alike(flow: &mut Flow) -> Handle<String> {
+    let numbers = flow.job(extract::draw());
+    let first = flow.job(flaky(numbers).retry(quick()).name("doubles[0]"));
+    let doubles = flow.job(map(numbers, double).name("doubles"));
+    flow.job(report(first, doubles))
+}
+
+fn quick() -> RetryPolicy {
+    RetryPolicy::attempts(3).initial_interval(Duration::from_micros(1))
+}
+
+#[test]
+fn an_element_is_told_from_a_job_with_its_name() {
+    cut_off_everywhere("durable: named alike", |batches, ended, events| {
+        check_record(events);
+        let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));
+        let mut names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
+        names.sort();
+        let wanted = [
+            "doubles",
+            "doubles[0]",
+            "doubles[0]_2",
+            "doubles[1]",
+            "doubles[2]",
+            "extract",
+            "report",
+        ];
+        assert_eq!(names, wanted);
+        assert_eq!(report.job("doubles[0]").map(|job| job.attempts), Some(3));
+        assert_eq!(report.job("doubles[0]_2").map(|job| job.attempts), Some(1));
     });
 }
 

@@ -91,6 +91,50 @@ pub(crate) async fn a_failing_element_fails_the_map() {
     assert_eq!(report.job("picky[49]").expect("it is listed").status, Status::Cancelled);
 }
 
+/// No two jobs of a run have one name, whatever the host calls them.
+pub(crate) async fn an_element_is_told_from_a_job_with_its_name() {
+    let workflow = FunctionWorkflow::new("named", |flow: &mut Flow| {
+        let numbers = flow.job(numbers::draw(2));
+        for name in ["squares[0]", "squares[0]_2", "squares[2]", "undo pay"] {
+            flow.job(numbers::draw(1).name(name));
+        }
+        let squares = flow.job(map(numbers, square).name("squares"));
+        let paid = flow.job(numbers::draw(1).name("pay").undo(|_| take_back()));
+        flow.job(refuse(squares).after(paid))
+    });
+    let run = Engine::default().run(workflow.expect("a name"));
+    let report = run.await.expect_err("it is refused").into_report().expect("it began");
+    let mut names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
+    names.sort();
+    let wanted = [
+        "numbers",
+        "pay",
+        "refuse",
+        "squares",
+        "squares[0]",
+        "squares[0]_2",
+        "squares[0]_3",
+        "squares[1]",
+        "squares[2]",
+        "undo pay",
+        "undo pay_2",
+    ];
+    assert_eq!(names, wanted);
+    for name in wanted {
+        let started = format!("{name} started");
+        let started = report.events().filter(|event| event.kind.to_string() == started);
+        assert_eq!(started.count(), 1, "{name}");
+    }
+}
+
+#[job]
+async fn take_back() {}
+
+#[job]
+async fn refuse(_numbers: &[u64]) -> Result<u64, JobError> {
+    Err(JobError::terminal("as it is asked to"))
+}
+
 #[job]
 fn lists() -> Vec<Vec<u64>> {
     vec![vec![1, 2], vec![], vec![3]]

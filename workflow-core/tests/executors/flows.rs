@@ -79,6 +79,33 @@ pub(crate) async fn a_function_runs_jobs_as_it_goes() {
     assert_eq!(names, ["halvings", "halve", "halve_2", "halve_3", "halve_4", "halve_5"]);
 }
 
+#[job(name = "thirds")]
+async fn third(number: &u64) -> u64 {
+    number / 3
+}
+
+#[register_workflow(name = "thirds")]
+async fn thirds(ctx: WorkflowContext, number: u64) -> Result<u64, JobError> {
+    let named = |name: &'static str| move |number: Handle<u64>| halve(number).name(name);
+    ctx.run(third, number).await?;
+    ctx.run(named("part_2"), number).await?;
+    ctx.run(named("part"), number).await?;
+    ctx.run(named("part"), number).await?;
+    ctx.run(named("part_3"), number).await?;
+    ctx.run(named("part[0]"), number).await?;
+    ctx.run(named("part[0]"), number).await
+}
+
+/// A call does not take the name of the function that makes it, nor that of another call.
+pub(crate) async fn calls_have_names_of_their_own() {
+    let report = registry::run("thirds").input(40).await.expect("it divides");
+    let names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
+    let (graph, calls) = names.split_at(1);
+    assert_eq!(graph, ["thirds"]);
+    let wanted = ["thirds_2", "part_2", "part", "part_3", "part_3_2", "part[0]_2", "part[0]_3"];
+    assert_eq!(calls, wanted);
+}
+
 #[register_workflow(name = "greet_twice")]
 fn greet_twice(flow: &mut Flow, name: Handle<String>) -> Handle<String> {
     let once = flow.job(registry::call::<_, String>("greet", name));

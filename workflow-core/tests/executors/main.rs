@@ -2,6 +2,7 @@
 //! no runtime but `block_on`, and a plain thread that waits.
 
 mod abandoned;
+mod blocking;
 #[path = "../support/broken_store.rs"]
 mod broken_store;
 mod everywhere;
@@ -55,6 +56,7 @@ executors! {
     flows::a_function_is_a_workflow,
     flows::a_graph_passes_typed_values,
     flows::a_function_runs_jobs_as_it_goes,
+    flows::calls_have_names_of_their_own,
     flows::a_workflow_is_a_job_of_another,
     flows::a_condition_decides,
     flows::an_optional_input_may_be_missing,
@@ -70,6 +72,7 @@ executors! {
     fanout::a_map_may_be_empty,
     fanout::a_failing_element_fails_the_map,
     fanout::maps_nest,
+    fanout::an_element_is_told_from_a_job_with_its_name,
     fanout::an_element_has_nothing_to_wait_for,
     fanout::an_element_names_only_limits_that_there_are,
     fanout::ten_thousand_inputs_arrive,
@@ -88,6 +91,13 @@ executors! {
     printing::a_store_gets_no_output,
     printing::a_slow_subscriber_is_told_what_it_missed,
     printing::without_a_backlog_nothing_is_shown,
+    blocking::wait_is_refused_where_nothing_else_would_go_on,
+    blocking::join_is_refused_where_nothing_else_would_go_on,
+    blocking::blocking_is_legal_on_threads_for_it,
+    blocking::a_job_blocks_on_its_own_thread_only,
+    blocking::a_worker_that_waits_holds_nothing_up,
+    blocking::a_plain_function_does_not_see_who_waits,
+    blocking::what_is_started_may_block_on_an_executor,
     timing::ten_thousand_sleepers,
     timing::a_flaky_job_is_retried,
     timing::an_attempt_has_its_time,
@@ -101,6 +111,13 @@ executors! {
     timing::a_heartbeat_keeps_a_job_alive,
     timing::a_run_has_its_time,
     timing::sleep_follows_the_clock,
+    timing::time_waits_for_jobs_that_yield,
+    timing::time_waits_for_runs_in_the_background,
+    timing::time_waits_for_functions,
+    timing::time_waits_for_tasks_of_jobs,
+    timing::a_function_may_wait_for_the_clock,
+    timing::time_comes_for_who_waits_in_vain,
+    timing::one_clock_has_many_runs,
     stopping::cancel_asks_first,
     stopping::cancel_drops_who_does_not_listen,
     stopping::cancel_drops_who_asked_for_no_grace,

@@ -16,8 +16,7 @@ fn workflow<D: workflow_core::OutputOf>(
 }
 
 fn engine(clock: &ManualClock) -> Engine {
-    // One thread, or the clock could be moved while another thread is at work.
-    Engine::builder().clock(clock.clone()).threads(1).build()
+    Engine::builder().clock(clock.clone()).build()
 }
 
 const fn seconds(seconds: u64) -> Duration {
@@ -383,4 +382,172 @@ pub(crate) async fn sleep_follows_the_clock() {
     });
     clock.drive(engine(&clock).run(long).into_future()).await.expect("it completes");
     assert_eq!((seen.load(Ordering::Relaxed), clock.now()), (1, seconds(86_400)));
+}
+
+/// Yields as the executor has it: tokio wakes who yields only when nothing else is to be done.
+async fn yield_now() {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => tokio::task::yield_now().await,
+        Err(_) => smol::future::yield_now().await,
+    }
+}
+
+#[job(start_to_close = "1s")]
+async fn yields(times: u32) -> u32 {
+    for _ in 0..times {
+        yield_now().await;
+    }
+    times
+}
+
+/// Beside what is tested, something that the clock could be moved for: a job that sleeps.
+fn beside_a_sleeper(job: impl Fn() -> Call<u32> + Send + Sync + 'static) -> FunctionWorkflow {
+    workflow(move |flow| {
+        for _ in 0..4 {
+            let worked = flow.job(job());
+            flow.job(flaky::draw(1).after(worked));
+        }
+        flow.job(sleep_for::draw(seconds(2)));
+    })
+}
+
+pub(crate) async fn time_waits_for_jobs_that_yield() {
+    let clock = ManualClock::new();
+    let run = engine(&clock).run(beside_a_sleeper(|| yields::draw(1000)));
+    clock.drive(run.into_future()).await.expect("nothing took a second");
+    // Four retries after a minute each, at once.
+    assert_eq!(clock.now(), seconds(60));
+}
+
+pub(crate) async fn time_waits_for_runs_in_the_background() {
+    let clock = ManualClock::new();
+    let run = engine(&clock).run(beside_a_sleeper(|| yields::draw(1000)));
+    let run = run.start().expect("it starts");
+    clock.drive(run.wait()).await.expect("nothing took a second");
+    assert_eq!(clock.now(), seconds(60));
+
+    let clock = ManualClock::new();
+    let (engine, driven) = (engine(&clock), clock.clone());
+    let in_task = async move {
+        let run = engine.run(beside_a_sleeper(|| yields::draw(1000)));
+        driven.drive(run.into_future()).await
+    };
+    let ended = match tokio::runtime::Handle::try_current() {
+        Ok(_) => tokio::spawn(in_task).await.expect("no panic"),
+        Err(_) => smol::spawn(in_task).await,
+    };
+    ended.expect("nothing took a second");
+    assert_eq!(clock.now(), seconds(60));
+}
+
+#[job(start_to_close = "1s")]
+fn works(micros: u64) -> u32 {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_micros(micros) {
+        std::hint::spin_loop();
+    }
+    1
+}
+
+pub(crate) async fn time_waits_for_functions() {
+    let clock = ManualClock::new();
+    let run = engine(&clock).run(beside_a_sleeper(|| works::draw(10_000)));
+    clock.drive(run.into_future()).await.expect("nothing took a second");
+    assert_eq!(clock.now(), seconds(60));
+}
+
+#[job(start_to_close = "1s")]
+async fn spawns(times: u32) -> u32 {
+    let task = async move {
+        for _ in 0..times {
+            yield_now().await;
+        }
+        times
+    };
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => tokio::spawn(task).await.expect("no panic"),
+        // The executor of smol has threads of its own, of which nothing is known.
+        Err(_) => task.await,
+    }
+}
+
+/// On the executor's only thread, that is; of tasks on other threads nothing is known.
+pub(crate) async fn time_waits_for_tasks_of_jobs() {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current()
+        && runtime.runtime_flavor() != tokio::runtime::RuntimeFlavor::CurrentThread
+    {
+        return;
+    }
+    let clock = ManualClock::new();
+    let run = engine(&clock).run(beside_a_sleeper(|| spawns::draw(10)));
+    clock.drive(run.into_future()).await.expect("nothing took a second");
+    assert_eq!(clock.now(), seconds(60));
+}
+
+#[job]
+fn sleeps_in_function(ctx: &JobContext) -> u32 {
+    smol::block_on(ctx.sleep(seconds(3600)));
+    1
+}
+
+pub(crate) async fn a_function_may_wait_for_the_clock() {
+    let began = Instant::now();
+    let clock = ManualClock::new();
+    let sleepers = workflow(|flow| {
+        for number in 0..5 {
+            flow.job(sleeps_in_function::draw().name(format!("sleeps {number}")));
+        }
+    });
+    clock.drive(engine(&clock).run(sleepers).into_future()).await.expect("it completes");
+    assert_eq!(clock.now(), seconds(3600));
+    // Nobody had to lose patience.
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+type Gate = Arc<std::sync::Mutex<std::sync::mpsc::Receiver<()>>>;
+
+#[job]
+fn waits_in_vain(gate: Gate) -> u32 {
+    gate.lock().expect("no panic").recv().expect("it is opened");
+    1
+}
+
+/// What a function waits for, only time may bring.
+pub(crate) async fn time_comes_for_who_waits_in_vain() {
+    let clock = ManualClock::new();
+    let (open, gate) = std::sync::mpsc::channel();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let waits = workflow(move |flow| {
+        flow.job(waits_in_vain::draw(Arc::clone(&gate)));
+        let (open, slept) = (open.clone(), flow.job(sleep_for::draw(seconds(60))));
+        flow.job(closure("opens", slept, move |_| {
+            let sent = open.send(());
+            async move { Ok::<_, JobError>(sent?) }
+        }));
+    });
+    clock.drive(engine(&clock).run(waits).into_future()).await.expect("it completes");
+    assert_eq!(clock.now(), seconds(60));
+}
+
+pub(crate) async fn one_clock_has_many_runs() {
+    let clock = ManualClock::new();
+    let run = |number| {
+        let slow = workflow(move |flow| {
+            let slept = flow.job(sleep_for::draw(seconds(number)));
+            flow.job(yields::draw(300).after(slept))
+        });
+        engine(&clock).run(slow)
+    };
+    let started: Vec<_> = (1..10).map(|number| run(number).start().expect("it starts")).collect();
+    let background = async {
+        for run in &started {
+            run.wait().await.expect("nothing took a second");
+        }
+    };
+    let awaited = futures::future::join_all((10..20).map(|number| run(number).into_future()));
+    // Two drive at once, and neither moves the clock while the other has something to do.
+    let driven = futures::future::join(clock.drive(background), clock.drive(awaited));
+    let (_, awaited) = driven.await;
+    assert!(awaited.iter().all(Result::is_ok));
+    assert_eq!(clock.now(), seconds(19));
 }

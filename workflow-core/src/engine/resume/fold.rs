@@ -163,7 +163,7 @@ impl Fold<'_> {
             Origin::Called { by, attempt, job: called, input } => {
                 let (by, attempt) = (self.number(by)?, *attempt);
                 let (called, input) = (Cow::from(called.clone()), input.clone());
-                self.state.names.count(called.clone());
+                self.state.names.count(called.clone(), job);
                 let call = CalledJob { by, attempt, job: called, input };
                 self.state.names.calls.insert(number, call);
                 (by, attempt, ChildName::Own(job.to_owned().into()))

@@ -46,7 +46,7 @@ impl State {
         after: Duration,
         errands: &mut Errands,
     ) {
-        let at = run.engine.time.now().saturating_add(after);
+        let at = run.now().saturating_add(after);
         self.alarms.count += 1;
         self.alarms.deadlines.push(Reverse((at, self.alarms.count, alert)));
         self.set_alarm(run, errands);
@@ -62,12 +62,8 @@ impl State {
         if self.alarms.next.as_ref().is_some_and(|(set, _)| set <= at) {
             return;
         }
-        let wait = at.saturating_sub(run.engine.time.now());
-        let sleep = if self.alarms.broken {
-            Runtime::Own.sleep(wait)
-        } else {
-            run.engine.time.sleep(run.runtime(), wait)
-        };
+        let wait = at.saturating_sub(run.now());
+        let sleep = if self.alarms.broken { Runtime::Own.sleep(wait) } else { run.sleep(wait) };
         let task = Task::queued(Arc::downgrade(run), Work::Alarm(sleep));
         self.woken.push_back(Arc::clone(&task));
         if let Some((_, earlier)) = self.alarms.next.replace((*at, task)) {
@@ -95,7 +91,7 @@ impl State {
 
     /// Tells whoever is due.
     pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
-        let now = run.engine.time.now();
+        let now = run.now();
         while let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() {
             if *at > now {
                 break;

@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 use super::{ActiveRun, Detail, Errands, Held, State, What};
 use crate::rare::Rare;
 
+/// What is on record ends on a day that can be written down: after a hundred years.
+const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A run's signals and sleeps, and the values that its jobs kept.
 #[derive(Default)]
 pub(in crate::engine) struct Mail {
@@ -88,6 +91,7 @@ impl State {
         duration: Duration,
         now: SystemTime,
     ) -> Duration {
+        let duration = duration.min(LONGEST_SLEEP);
         *self.mail().sleepers.entry(job).or_insert(0) += 1;
         let same = |detail: &Detail| matches!(detail, Detail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
         if let Some(Detail::Sleep { until, .. }) = self.mail().recall(job, attempt, same) {

@@ -23,6 +23,8 @@ pub(in crate::engine) struct Recorder {
     kept: usize,
     /// A batch is on its way.
     busy: bool,
+    /// The batch waits to be offered again.
+    rests: bool,
     pub(in crate::engine) failed: Option<Arc<StoreError>>,
     /// What may go on once the store has this many events.
     held: VecDeque<(usize, Held)>,
@@ -81,8 +83,18 @@ impl Recorder {
     fn at(store: Arc<dyn Store>, place: Place, kept: usize, starts_first: bool) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
         let judged = Rare::new();
-        let (busy, failed) = (false, None);
-        Box::new(Self { store, place, kept, busy, failed, held, released, judged, starts_first })
+        Box::new(Self {
+            store,
+            place,
+            kept,
+            busy: false,
+            rests: false,
+            failed: None,
+            held,
+            released,
+            judged,
+            starts_first,
+        })
     }
 
     /// The lease under which the store has the run, once it has it.
@@ -145,6 +157,11 @@ impl State {
             }
             _ => Some(held),
         }
+    }
+
+    /// Whether the store is at work on a batch.
+    pub(in crate::engine) fn is_recording(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.busy && !recorder.rests)
     }
 
     /// Sends what has happened since the last batch on its way.
@@ -240,6 +257,15 @@ fn gone() -> JobError {
     JobError::of_kind(JobErrorKind::Cancelled, "the store does not keep the run any more")
 }
 
+impl ActiveRun {
+    /// The batch that is on its way waits to be offered again, or does not.
+    fn set_store_rests(&self, rests: bool) {
+        if let Some(recorder) = &mut self.lock().recorder {
+            recorder.rests = rests;
+        }
+    }
+}
+
 /// What is brought to the store at once.
 struct Batch {
     /// With what the run begins, or under which lease it goes on.
@@ -279,7 +305,9 @@ fn offer(
                 settled => return settled,
             }
             let waited = wait.min(patience);
-            run.engine.time.sleep(run.runtime(), waited).await;
+            run.set_store_rests(true);
+            run.sleep(waited).await;
+            run.set_store_rests(false);
             patience -= waited;
             wait = LONGEST_WAIT.min(wait * 2);
         }

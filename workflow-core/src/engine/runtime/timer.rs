@@ -1,0 +1,184 @@
+//! Timers that need no runtime: one thread wakes all who sleep.
+//!
+//! Beside those of `futures-timer`, thousands of sleepers cost little: who goes to sleep wakes the
+//! thread only if nobody is to be woken earlier.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+static TIMERS: Mutex<Timers> =
+    Mutex::new(Timers { sleepers: BTreeMap::new(), count: 0, started: false });
+static EARLIER: Condvar = Condvar::new();
+
+struct Timers {
+    /// By the time at which they wake, and their number.
+    sleepers: BTreeMap<Key, Waker>,
+    count: u64,
+    /// The thread is there.
+    started: bool,
+}
+
+type Key = (Instant, u64);
+
+fn timers() -> MutexGuard<'static, Timers> {
+    TIMERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends after a time.
+pub(super) struct Sleep {
+    until: Instant,
+    /// Present while it is among the sleepers.
+    number: Option<u64>,
+}
+
+impl Sleep {
+    pub(super) fn new(duration: Duration) -> Self {
+        let now = Instant::now();
+        let until = now.checked_add(duration).unwrap_or_else(|| now + FAR);
+        Self { until, number: None }
+    }
+}
+
+/// What counts as for ever: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.until {
+            return Poll::Ready(());
+        }
+        let mut timers = timers();
+        if !timers.started {
+            timers.start();
+        }
+        let number = match self.number {
+            Some(number) => number,
+            None => {
+                timers.count += 1;
+                timers.count
+            }
+        };
+        self.number = Some(number);
+        let key = (self.until, number);
+        let old = match timers.sleepers.get_mut(&key) {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            Some(waker) => Some(std::mem::replace(waker, cx.waker().clone())),
+            None => timers.sleepers.insert(key, cx.waker().clone()),
+        };
+        let is_first = timers.sleepers.first_key_value().is_some_and(|(first, _)| *first == key);
+        drop(timers);
+        drop(old);
+        if is_first {
+            EARLIER.notify_one();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let waker = timers().sleepers.remove(&(self.until, number));
+            // Unlocked, because it may be the last owner of a task.
+            drop(waker);
+        }
+    }
+}
+
+impl Timers {
+    fn start(&mut self) {
+        let thread = thread::Builder::new().name("workflow-timer".to_owned());
+        match thread.spawn(wake_sleepers) {
+            Ok(_) => self.started = true,
+            // Whoever is polled next tries again.
+            Err(error) => tracing::error!(%error, "who sleeps is not woken: no thread"),
+        }
+    }
+}
+
+/// What the thread does.
+fn wake_sleepers() {
+    let mut timers = timers();
+    loop {
+        let now = Instant::now();
+        let later = timers.sleepers.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut timers.sleepers, later);
+        if !due.is_empty() {
+            drop(timers);
+            for waker in due.into_values() {
+                // A waker may be the host's, and others have to be woken after it.
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+            timers = self::timers();
+            continue;
+        }
+        timers = match timers.sleepers.first_key_value() {
+            Some(((first, _), _)) => {
+                let left = first.saturating_duration_since(now);
+                EARLIER.wait_timeout(timers, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => EARLIER.wait(timers).unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[test]
+    fn sleepers_wake_in_their_time_and_order() {
+        let began = Instant::now();
+        let sleeps = [30, 10, 20, 10, 0].map(|millis| async move {
+            Sleep::new(Duration::from_millis(millis)).await;
+            let slept = began.elapsed();
+            assert!(slept >= Duration::from_millis(millis), "{slept:?} of {millis} ms");
+            slept
+        });
+        let slept = futures::executor::block_on(join_all(sleeps));
+        assert!(slept[4] < slept[1] && slept[1] < slept[2] && slept[2] < slept[0], "{slept:?}");
+    }
+
+    #[test]
+    fn a_dropped_sleeper_is_forgotten() {
+        let waker = Waker::noop();
+        let mut cx = Context::from_waker(waker);
+        for duration in [Duration::from_secs(60), Duration::MAX] {
+            let mut sleep = Box::pin(Sleep::new(duration));
+            assert!(sleep.as_mut().poll(&mut cx).is_pending());
+            assert!(sleep.as_mut().poll(&mut cx).is_pending());
+            let key = (sleep.until, sleep.number.expect("it sleeps"));
+            assert!(timers().sleepers.contains_key(&key));
+            drop(sleep);
+            assert!(!timers().sleepers.contains_key(&key));
+        }
+    }
+
+    #[test]
+    fn an_earlier_sleeper_wakes_the_thread() {
+        let late = thread::spawn(|| {
+            futures::executor::block_on(Sleep::new(Duration::from_millis(200)));
+        });
+        let began = Instant::now();
+        futures::executor::block_on(Sleep::new(Duration::from_millis(5)));
+        assert!(began.elapsed() < Duration::from_millis(150), "{:?}", began.elapsed());
+        late.join().expect("no panic");
+    }
+
+    #[test]
+    fn whoever_polls_last_is_woken() {
+        let mut sleep = Box::pin(Sleep::new(Duration::from_millis(5)));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        futures::executor::block_on(sleep);
+    }
+}
