@@ -445,7 +445,7 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
         let store = Arc::new(MemoryStore::new());
         let engine = || {
             let builder = Engine::builder().shared_store(store.clone());
-            builder.lease(Duration::from_secs(600)).build()
+            builder.lease(Duration::from_secs(600)).cancel_grace(Duration::ZERO).build()
         };
         let (first, request) = (engine(), engine().run("abandoned: waits"));
         let started = runtime.block_on(async {
