@@ -52,9 +52,9 @@ pub enum ValueError {
         /// The Rust type of the value.
         type_name: &'static str,
         /// Where in the JSON, `.` being the whole of it.
-        path: String,
+        path: Box<str>,
         /// What happened there.
-        reason: String,
+        reason: Box<str>,
     },
     /// The type has no form in JSON.
     #[error(
@@ -377,8 +377,8 @@ impl Type {
     pub(crate) fn check_stable(&self, json: &Json) -> Result<(), ValueError> {
         let unstable = |path: String, reason: String| ValueError::Unstable {
             type_name: self.name(),
-            path,
-            reason,
+            path: path.into(),
+            reason: reason.into(),
         };
         let read = self.read(json.clone()).map_err(|error| match error {
             ValueError::Shape { path, reason, .. } => unstable(path, reason),

@@ -115,14 +115,14 @@ impl Engine {
     /// use workflow_core::prelude::*;
     /// use workflow_core::MemoryStore;
     ///
-    /// #[register_workflow(name = "patient")]
-    /// async fn patient(ctx: WorkflowContext) -> Result<String, JobError> {
+    /// #[register_workflow(name = "approval")]
+    /// async fn approval(ctx: WorkflowContext) -> Result<String, JobError> {
     ///     ctx.wait_signal("approved").await
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let engine = Engine::builder().store(MemoryStore::new()).build();
-    /// let run = engine.run("patient").start()?;
+    /// let run = engine.run("approval").start()?;
     /// let id = futures::executor::block_on(run.persisted())?;
     /// let shutdown = futures::executor::block_on(engine.shutdown(Duration::from_secs(10)));
     /// assert_eq!(shutdown.given_back, [id]);
@@ -318,7 +318,7 @@ impl State {
     fn is_drained(&self) -> bool {
         let counts = |job: &u32| !self.scheduler.traits(*job).has(Traits::CONTAINER);
         let unbegun = self.unbegun().filter(counts).count();
-        let waiting = self.tasks.iter().map(|(job, _)| *job);
+        let waiting = self.tasks.keys().copied();
         let waiting = waiting.filter(|job| counts(job) && self.waits(*job)).count();
         self.scheduler.running() <= unbegun + waiting
     }
