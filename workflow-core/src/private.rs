@@ -160,16 +160,21 @@ impl<T> LacksSchema for Probe<T> {
     }
 }
 
+/// The traits that find out what a type can do, without names that could hide those of a host.
+pub mod nameless {
+    pub use super::{
+        Borrows as _, CanClone as _, CanRead as _, CanWrite as _, CannotClone as _,
+        CannotRead as _, CannotWrite as _, HasSchema as _, LacksSchema as _,
+    };
+}
+
 /// Everything that is known of a type, as [`Type`] has it.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __type_of {
     ($kind:ty) => {{
         #[allow(unused_imports)]
-        use $crate::__private::{
-            Borrows as _, CanClone as _, CanRead as _, CanWrite as _, CannotClone as _,
-            CannotRead as _, CannotWrite as _, HasSchema as _, LacksSchema as _,
-        };
+        use $crate::__private::nameless::*;
         let __probe = &$crate::__private::Probe::<$kind>::new();
         let __kind = $crate::__private::Type::opaque::<$kind>();
         let __kind = (&__probe).probe_clone(__kind);

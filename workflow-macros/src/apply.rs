@@ -26,7 +26,10 @@ pub(crate) fn job(args: TokenStream, item: TokenStream, block: Option<Block>) ->
             Ok(()) => {
                 // The function is fine, and so is what others do with the job.
                 let mistake = mistake.as_ref().map(|mistake| fallback::error(&function, mistake));
-                let job = expand::job(&Work { function, kinds, krate: args.krate() }, &args);
+                let job = expand::job(
+                    &Work { function, kinds, krate: args.krate(), role: Role::Job },
+                    &args,
+                );
                 quote!(#job #mistake)
             }
             Err(error) => fallback::job(&function, &kinds, mistake.as_ref().unwrap_or(&error)),
@@ -49,7 +52,10 @@ pub(crate) fn workflow(args: TokenStream, item: TokenStream, block: Option<Block
         let kinds = kind::of_all(&function.params.list);
         let checked = validate::function::workflow(&function, &kinds, &args.options);
         match mistake.clone().map_or(checked, Err) {
-            Ok(()) => expand::workflow(&Work { function, kinds, krate: args.krate() }, &args),
+            Ok(()) => expand::workflow(
+                &Work { function, kinds, krate: args.krate(), role: Role::Workflow },
+                &args,
+            ),
             Err(error) => fallback::workflow(&function, &error),
         }
     });

@@ -16,6 +16,7 @@ pub(crate) use workflow::workflow;
 
 use crate::parse::function::Function;
 use crate::parse::kind::{Context, Kind, peel};
+use crate::validate::function::Role;
 
 /// A function with its parameters judged.
 pub(crate) struct Work {
@@ -24,6 +25,7 @@ pub(crate) struct Work {
     pub(crate) kinds: Vec<Kind>,
     /// The path of the core crate.
     pub(crate) krate: TokenStream,
+    pub(crate) role: Role,
 }
 
 /// A parameter that is an input.
@@ -92,9 +94,26 @@ impl Work {
         self.function.output.as_ref().is_some_and(is_named)
     }
 
-    /// Whether the function returns a `Result`, as a constant that the compiler knows.
+    /// Whether the function returns a `Result`, as a constant that the compiler knows: an
+    /// associated one of the job's type, or one beside the entry of a workflow.
     fn fallible(&self) -> TokenStream {
-        self.probe("FALLIBLE", &self.returned())
+        let site = Span::mixed_site();
+        match self.role {
+            Role::Job => {
+                let name = &self.function.name;
+                quote_spanned!(site=> { #name::__FALLIBLE })
+            }
+            Role::Workflow => quote_spanned!(site=> { __FALLIBLE }),
+        }
+    }
+
+    /// The item for that constant, where it is needed.
+    fn fallible_item(&self) -> Option<TokenStream> {
+        let fallible = self.may_fail().then(|| self.probe("FALLIBLE", &self.returned()));
+        let site = Span::mixed_site();
+        fallible.map(|fallible| {
+            quote_spanned!(site=> const __FALLIBLE: ::core::primitive::bool = #fallible;)
+        })
     }
 
     /// What the function returns, without the `Result` around it if there is one.
@@ -189,7 +208,7 @@ impl Work {
 
     /// Parameters whose types are known by their names: refuses them under any other name, and
     /// handles where none can be.
-    fn check_inputs(&self) -> TokenStream {
+    fn check_inputs(&self) -> Option<TokenStream> {
         let site = Span::mixed_site();
         let checks = self.kinds.iter().filter_map(|kind| {
             let (Kind::Val(kind) | Kind::Ref(kind) | Kind::Opt(kind)) = kind else { return None };
@@ -199,18 +218,19 @@ impl Work {
             let panic = quote_spanned!(span=> ::core::panic!("{}", __message));
             is_named(kind).then(|| {
                 quote_spanned! {site=>
-                    const _: () = match #misread {
+                    match #misread {
                         ::core::option::Option::None => (),
                         ::core::option::Option::Some(__message) => #panic,
-                    };
+                    }
                 }
             })
         });
-        checks.collect()
+        let checks: Vec<_> = checks.collect();
+        (!checks.is_empty()).then(|| quote_spanned!(site=> const _: () = { #(#checks)* };))
     }
 
     /// Leaves an entry for the registry, in a scope of its own.
-    fn submit(&self, entry: &TokenStream) -> TokenStream {
+    fn submit(&self, constant: Option<TokenStream>, entry: &TokenStream) -> TokenStream {
         let private = self.private();
         let checks = self.check_inputs();
         let conditions = self.conditions();
@@ -219,6 +239,7 @@ impl Work {
             #[allow(deprecated, unknown_lints, clippy::all, clippy::pedantic, clippy::nursery)]
             const _: () = {
                 #checks
+                #constant
                 #private::inventory::submit! { #entry }
             };
         }

@@ -64,7 +64,7 @@ impl Host for ActiveRun {
 
     fn deliver(&self, job: u32, attempt: u32) -> Delivery {
         let mut state = self.lock();
-        if state.is_due(self.engine.time.now())
+        if state.is_due(self.now())
             && let Some(run) = self.me.upgrade()
         {
             drop(state);

@@ -28,7 +28,8 @@ use crate::graph::JobPolicy;
 use crate::guard;
 use crate::job::Traits;
 use crate::workflow::{Plan, Workflow};
-use pool::{LimitId, Need, Pool, Tier};
+pub(super) use pool::LimitId;
+use pool::{Need, Pool, Tier};
 
 pub(super) use pool::Ticket;
 
@@ -395,13 +396,13 @@ impl KnownLimits<'_> {
 
 /// Ends the claim of a job: it leaves the line, or gives its places back. True when somebody may
 /// be [served](serve).
-pub(super) fn release(ticket: Ticket) -> bool {
+pub(super) fn release(ticket: Ticket) -> Vec<LimitId> {
     lock().pool.release(ticket)
 }
 
-/// Gives what is free to those whose turn it is.
-pub(super) fn serve() -> Vec<Grant> {
-    lock().pool.serve()
+/// Gives what is free of these limits to those whose turn it is.
+pub(super) fn serve(limits: Vec<LimitId>) -> Vec<Grant> {
+    lock().pool.serve_only(limits)
 }
 
 /// Tells jobs that they have their places. No lock may be held.

@@ -177,6 +177,8 @@ impl RunRequest {
     /// not fit.
     pub fn start(self) -> Result<RunHandle, RunError> {
         let run = self.begin(Runtime::current(), Waits::No)?;
+        // Whoever has the handle may shut the engine down before the run waits for something.
+        run.lock().enter(&run);
         run.drive_in_background();
         Ok(RunHandle(run))
     }

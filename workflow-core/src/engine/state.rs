@@ -26,6 +26,7 @@ use super::active::ActiveRun;
 use super::backlog::Backlog;
 use super::keeper::Keeper;
 use super::monitor;
+use super::permits::LimitId;
 use super::shutdown::ShutdownPhase;
 use super::task::{Task, Work};
 use crate::event::{Detail, Entry, Failure, Log, What};
@@ -70,7 +71,7 @@ pub(super) struct State {
     places: Rare<u32, Place>,
     /// Places were given back for which others wait. They are given away once the jobs that have
     /// become ready stand in line.
-    freed: bool,
+    freed: Vec<LimitId>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
     alarms: Alarms,
@@ -167,7 +168,7 @@ impl State {
             tokens: Rare::new(),
             graces: Rare::new(),
             places: Rare::new(),
-            freed: false,
+            freed: Vec::new(),
             spans: Rare::new(),
             alarms: Alarms::default(),
             mail: None,
@@ -213,7 +214,7 @@ impl State {
         if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
             self.note_shutdown(run);
         }
-        if self.freed
+        if !self.freed.is_empty()
             && let Some(step) = self.line_up(run, role, errands)
         {
             return step;
@@ -243,21 +244,17 @@ impl State {
         while let Some(effect) = self.scheduler.next() {
             match effect {
                 Effect::Launch { job, attempt } => {
-                    let traits = self.scheduler.traits(job);
-                    if self.admit(run, role, job, attempt, traits, errands) {
-                        if traits.has(Traits::TIMED) {
-                            self.start_clocks(run, job, errands);
-                        }
-                        if self.freed {
+                    if let Some(step) = self.launch(run, role, job, attempt, errands) {
+                        if !self.freed.is_empty() {
                             self.give_places(errands);
                         }
-                        return Step::Launch { job, attempt, traits };
+                        return step;
                     }
                 }
                 other => self.perform(run, other, errands),
             }
         }
-        if self.freed {
+        if !self.freed.is_empty() {
             self.give_places(errands);
         }
         if self.recorder.is_some() {
@@ -268,6 +265,26 @@ impl State {
             Some(task) => Step::Poll(task),
             None => Step::Wait,
         }
+    }
+
+    /// The launch of an attempt, if the worker that asks may launch it now.
+    #[inline]
+    fn launch(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        role: Role,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) -> Option<Step> {
+        let traits = self.scheduler.traits(job);
+        if !self.admit(run, role, job, attempt, traits, errands) {
+            return None;
+        }
+        if traits.has(Traits::TIMED) {
+            self.start_clocks(run, job, errands);
+        }
+        Some(Step::Launch { job, attempt, traits })
     }
 
     /// Starts the clocks of an attempt before its body is called, which may take its time.

@@ -18,7 +18,7 @@ pub(crate) fn job(work: &Work, args: &JobArgs) -> TokenStream {
     let job = Job { work, args };
     let marker = job.marker();
     let function = if work.inputs().is_empty() { job.bare() } else { job.dispatching() };
-    let entry = work.submit(&job.entry());
+    let entry = work.submit(None, &job.entry());
     quote!(#marker #function #entry)
 }
 
@@ -46,6 +46,7 @@ impl Job<'_> {
             "The job [`{ident}`](fn@{ident}): `{ident}::call` is the function as it was written."
         );
         let site = Span::mixed_site();
+        let fallible = self.work.fallible_item();
         let call = function.renamed(
             &function.attributes_but(&["doc", "cfg", "deprecated"]),
             &Ident::new("call", site),
@@ -61,6 +62,8 @@ impl Job<'_> {
 
             #(#conditions)*
             impl #ident {
+                #fallible
+
                 /// The function as it was written.
                 #[allow(
                     unreachable_pub, unknown_lints, clippy::missing_errors_doc, clippy::missing_panics_doc,

@@ -17,7 +17,7 @@ pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
     let function = &work.function;
     let item = function.renamed(&function.attributes, &function.name);
     let workflow = Workflow { work, args };
-    let entry = work.submit(&workflow.entry());
+    let entry = work.submit(work.fallible_item(), &workflow.entry());
     let hints = args.metadata.iter().filter_map(hint);
     quote!(#item #entry #(#hints)*)
 }

@@ -118,14 +118,14 @@ impl ManualClock {
     /// use workflow_core::prelude::*;
     /// use workflow_core::{Clock, ManualClock};
     ///
-    /// #[register_workflow(name = "patient")]
-    /// async fn patient(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
+    /// #[register_workflow(name = "sleepy")]
+    /// async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
     ///
     /// #[tokio::main] // or #[tokio::test], of either flavor
     /// async fn main() -> Result<(), RunError> {
     ///     let clock = ManualClock::new();
     ///     let engine = Engine::builder().clock(clock.clone()).build();
-    ///     clock.drive(engine.run("patient").into_future()).await?;
+    ///     clock.drive(engine.run("sleepy").into_future()).await?;
     ///     assert_eq!(clock.now(), Duration::from_secs(86_400));
     ///     Ok(())
     /// }
@@ -137,13 +137,13 @@ impl ManualClock {
     /// # use std::time::Duration;
     /// # use workflow_core::prelude::*;
     /// # use workflow_core::{Clock, ManualClock};
-    /// # #[register_workflow(name = "patient in smol")]
-    /// # async fn patient(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
+    /// # #[register_workflow(name = "sleepy_in_smol")]
+    /// # async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
     /// # fn main() -> Result<(), RunError> {
     /// smol::block_on(async {
     ///     let clock = ManualClock::new();
     ///     let engine = Engine::builder().clock(clock.clone()).build();
-    ///     let run = engine.run("patient in smol").start()?;
+    ///     let run = engine.run("sleepy_in_smol").start()?;
     ///     clock.drive(run.wait()).await?;
     ///     assert_eq!(clock.now(), Duration::from_secs(86_400));
     ///     Ok(())
@@ -157,12 +157,12 @@ impl ManualClock {
     /// # use std::time::Duration;
     /// # use workflow_core::prelude::*;
     /// # use workflow_core::{Clock, ManualClock};
-    /// # #[register_workflow(name = "patient alone")]
-    /// # async fn patient(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
+    /// # #[register_workflow(name = "sleepy_alone")]
+    /// # async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
     /// # fn main() -> Result<(), RunError> {
     /// let clock = ManualClock::new();
     /// let engine = Engine::builder().clock(clock.clone()).build();
-    /// futures::executor::block_on(clock.drive(engine.run("patient alone").into_future()))?;
+    /// futures::executor::block_on(clock.drive(engine.run("sleepy_alone").into_future()))?;
     /// assert_eq!(clock.now(), Duration::from_secs(86_400));
     /// # Ok(())
     /// # }

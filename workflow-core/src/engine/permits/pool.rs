@@ -102,6 +102,8 @@ pub(super) struct Pool<K> {
     tickets: u64,
     /// Limits with waiters that may be served since the last time.
     touched: Vec<LimitId>,
+    /// Those of them that the latest release has touched.
+    freed: Vec<LimitId>,
 }
 
 struct Limit {
@@ -160,6 +162,7 @@ impl<K: Clone> Pool<K> {
             lines: BTreeMap::new(),
             tickets: 0,
             touched: Vec::new(),
+            freed: Vec::new(),
         }
     }
 
@@ -210,15 +213,18 @@ impl<K: Clone> Pool<K> {
         let rank = i64::from(priority);
         self.line_up(ticket, Waiter { key, needs: needs.clone(), rank, passed: 0 });
         needs.iter().for_each(|need| self.touch(need.limit));
-        let mut grants = self.serve();
+        let limits = needs.iter().map(|need| need.limit).collect();
+        let mut grants = self.serve_only(limits);
         let own = grants.iter().position(|grant| grant.ticket == ticket);
         let granted = own.map(|at| grants.remove(at)).is_some();
         Ok(Admission { ticket, granted, grants })
     }
 
     /// Ends a claim: who waits leaves the line, who holds places gives them back. A ticket that has
-    /// ended is passed over. True when somebody may be [served](Self::serve).
-    pub(super) fn release(&mut self, ticket: Ticket) -> bool {
+    /// ended is passed over. Returns the limits of which somebody may be
+    /// [served](Self::serve_only): by whoever has released it, once what that led to is in line.
+    pub(super) fn release(&mut self, ticket: Ticket) -> Vec<LimitId> {
+        self.freed.clear();
         match self.end(ticket) {
             Claim::None => {}
             Claim::Waits(waiter) => {
@@ -232,15 +238,21 @@ impl<K: Clone> Pool<K> {
                 }
             }
         }
-        !self.touched.is_empty()
+        std::mem::take(&mut self.freed)
     }
 
     /// Gives what is free to those whose turn it is.
     pub(super) fn serve(&mut self) -> Vec<Grant<K>> {
+        let touched = std::mem::take(&mut self.touched);
+        self.serve_only(touched)
+    }
+
+    /// Gives what is free of these limits, and of those that share a waiter with them.
+    pub(super) fn serve_only(&mut self, limits: Vec<LimitId>) -> Vec<Grant<K>> {
         let mut grants = Vec::new();
-        if !self.touched.is_empty() {
-            let touched = std::mem::take(&mut self.touched);
-            let lines = self.lines_that_share(touched);
+        if !limits.is_empty() {
+            self.touched.retain(|limit| !limits.contains(limit));
+            let lines = self.lines_that_share(limits);
             // Who was passed over too often is first from now on, and those behind it are not.
             while self.serve_in_order(&lines, &mut grants) == Order::Changed {}
         }
@@ -433,8 +445,13 @@ impl<K: Clone> Pool<K> {
     }
 
     fn touch(&mut self, limit: LimitId) {
-        if !self.limit(limit).waiting.is_empty() && !self.touched.contains(&limit) {
-            self.touched.push(limit);
+        if self.limit(limit).waiting.is_empty() {
+            return;
+        }
+        for list in [&mut self.touched, &mut self.freed] {
+            if !list.contains(&limit) {
+                list.push(limit);
+            }
         }
     }
 

@@ -71,7 +71,7 @@ impl State {
         if !self.places.is_empty()
             && let Some(place) = self.places.remove(&job)
         {
-            self.freed |= permits::release(place.ticket);
+            self.freed.extend(permits::release(place.ticket));
         }
     }
 
@@ -89,14 +89,12 @@ impl State {
             return None;
         }
         let mut step = None;
-        while let Some(effect) = self.scheduler.next() {
+        while step.is_none()
+            && let Some(effect) = self.scheduler.next()
+        {
             match effect {
                 Effect::Launch { job, attempt } => {
-                    let traits = self.scheduler.traits(job);
-                    if self.admit(run, role, job, attempt, traits, errands) {
-                        step = Some(Step::Launch { job, attempt, traits });
-                        break;
-                    }
+                    step = self.launch(run, role, job, attempt, errands);
                 }
                 other => self.perform(run, other, errands),
             }
@@ -108,17 +106,16 @@ impl State {
     /// Gives places that were given back to those whose turn it is.
     #[cold]
     pub(super) fn give_places(&mut self, errands: &mut Errands) {
-        self.freed = false;
-        errands.grants.extend(permits::serve());
+        errands.grants.extend(permits::serve(std::mem::take(&mut self.freed)));
     }
 
     /// Gives back what all jobs hold, and takes them out of the line.
     pub(super) fn give_all_back(&mut self, errands: &mut Errands) {
         let places = std::mem::take(&mut self.places);
         for place in places.values() {
-            self.freed |= permits::release(place.ticket);
+            self.freed.extend(permits::release(place.ticket));
         }
-        if self.freed {
+        if !self.freed.is_empty() {
             self.give_places(errands);
         }
     }
@@ -172,7 +169,7 @@ impl Drop for ActiveRun {
     /// A run that nobody drives to its end gives back what its jobs hold.
     fn drop(&mut self) {
         let state = self.state_mut();
-        if state.places.is_empty() && !state.freed {
+        if state.places.is_empty() && state.freed.is_empty() {
             return;
         }
         let mut errands = Errands::default();
