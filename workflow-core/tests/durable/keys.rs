@@ -44,7 +44,7 @@ fn a_run_that_another_engine_drives_is_waited_for() {
         move || ask(&store).wait()
     });
     block_on(second.signal("go", 6)).expect("it is sent");
-    let output = |report: Result<Report, RunError>| report.and_then(|it| Ok(it.output::<u32>()));
+    let output = |report: Result<Report, RunError>| report.map(|it| it.output::<u32>());
     assert_eq!(output(second.join()).expect("it completes"), Ok(7));
     assert_eq!(output(waited.join().expect("no panic")).expect("it completes"), Ok(7));
     assert_eq!(output(block_on(ask(&store).into_future())).expect("it completes"), Ok(7));

@@ -33,7 +33,8 @@ fn what_is_taken_up_keeps_to_the_limits_of_its_workflow() {
             let cut_off = engine_for(batches, &store).run("limits: queries").wait();
             assert!(matches!(cut_off, Err(RunError::Store { .. })), "{cut_off:?}");
         }
-        (INSIDE.store(0, Ordering::SeqCst), MOST.store(0, Ordering::SeqCst));
+        INSIDE.store(0, Ordering::SeqCst);
+        MOST.store(0, Ordering::SeqCst);
         let engine = Engine::builder().shared_store(store.clone()).build();
         let recovery = block_on(engine.recover()).expect("memory can be read");
         assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);

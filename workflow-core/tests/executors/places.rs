@@ -612,9 +612,8 @@ async fn acts(mut dice: Dice) -> Result<u64, JobError> {
         1 => Err(JobError::from("it failed, and may be tried again")),
         2 => std::panic::resume_unwind(Box::new("it panicked")),
         3 => std::future::pending().await,
-        4 => Err(JobError::from("it gave up")).map_err(|error: JobError| {
+        4 => Err(JobError::from("it gave up")).inspect_err(|error: &JobError| {
             assert_ne!(error.kind(), JobErrorKind::Cancelled);
-            error
         }),
         other => Ok(other),
     }

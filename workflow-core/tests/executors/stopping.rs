@@ -118,7 +118,8 @@ async fn runs_jobs(ctx: WorkflowContext, told: &Told) -> Result<u32, JobError> {
 
 pub(crate) async fn what_is_awaited_ends_at_once_in_a_grace_period() {
     let stopped = "it was asked to stop while it waited for the signal `go`";
-    let (run_of, awaits, runs): (_, fn(Handle<Told>) -> Call<u32>, fn(Handle<Told>) -> Call<u32>) =
+    type Draw = fn(Handle<Told>) -> Call<u32>;
+    let (run_of, awaits, runs): (_, Draw, Draw) =
         (Engine::default(), |told| awaits_everything(told), |told| runs_jobs(told));
     let cases = [
         ("awaits_everything", awaits, vec![stopped, stopped, "slept"]),

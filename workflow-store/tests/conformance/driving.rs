@@ -181,7 +181,7 @@ pub(crate) async fn a_blocked_run_says_why_until_it_goes_on(stores: Stores) {
     assert_eq!(orphans[0].blocked, is("a job is gone"));
     let claimed = stores.other.claim(owner(), &[lease.run]).await.expect("answered");
     let resumed = event(3, json!({ "event": "run_resumed", "after_crash": true }));
-    stores.other.append(&claimed[0], &[resumed.clone()]).await.expect("kept");
+    stores.other.append(&claimed[0], std::slice::from_ref(&resumed)).await.expect("kept");
     assert_eq!(blocked_of().await, None);
     assert_eq!(stores.one.events(lease.run, 3, 10).await.expect("readable"), [resumed]);
     let again = [changed(4, "a job is new"), event(5, json!({ "event": "run_unblocked" }))];
