@@ -3,7 +3,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -59,17 +59,35 @@ fn with_database(name: &str) -> std::path::PathBuf {
     folder
 }
 
+/// A process that does not outlive its test.
+struct Process(Option<Child>);
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        let child = self.0.as_ref().expect("it has not ended");
+        let id = i32::try_from(child.id()).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("it is there");
+    }
+
+    /// Waits for its end.
+    fn output(mut self) -> Output {
+        self.0.take().expect("it has not ended").wait_with_output().expect("it ends")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It fails only where the process is dead already.
+        _ = self.0.as_mut().map(Child::kill);
+    }
+}
+
 /// Starts the program in the folder.
-fn start(folder: &Path, args: &[&str]) -> Child {
+fn start(folder: &Path, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
     command.args(args).current_dir(folder).env("NO_COLOR", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("it starts")
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let id = i32::try_from(child.id()).expect("an id");
-    kill_process(Pid::from_raw(id).expect("an id"), signal).expect("it is there");
+    Process(Some(command.spawn().expect("it starts")))
 }
 
 fn touch(folder: &Path, name: &str) {
@@ -81,12 +99,12 @@ fn a_process_that_is_asked_to_stop_gives_its_runs_back() {
     let folder = with_database("given_back");
     let running = start(&folder, &["run", "steps.yaml", "--db", "sqlite://.workflow/workflows.db"]);
     let run = until(&folder, is_running("second"));
-    signal(&running, Signal::TERM);
+    running.signal(Signal::TERM);
     // The running job has its time, and none begins.
     std::thread::sleep(Duration::from_millis(300));
     assert!(is_running("second")(&get(&folder, &run)));
     touch(&folder, "go");
-    let said = running.wait_with_output().expect("it ends");
+    let said = running.output();
     let err = String::from_utf8_lossy(&said.stderr);
     assert!(err.contains("goes on when an engine takes it up"), "{err}");
     let stored = get(&folder, &run);
@@ -107,15 +125,15 @@ fn a_server_that_is_asked_to_stop_gives_its_runs_back() {
     let db = "sqlite://.workflow/workflows.db";
     let running = start(&folder, &["run", "steps.yaml", "--db", db]);
     let run = until(&folder, is_running("second"));
-    signal(&running, Signal::TERM);
+    running.signal(Signal::TERM);
     touch(&folder, "go");
-    running.wait_with_output().expect("it ends");
+    running.output();
     std::fs::remove_file(folder.join("go")).expect("it was there");
     let stopped = |args: &[&str], code| {
         let serving = start(&folder, args);
         until(&folder, |run| !run["owner"].is_null() || run["status"] == "completed");
-        signal(&serving, Signal::INT);
-        let said = serving.wait_with_output().expect("it ends");
+        serving.signal(Signal::INT);
+        let said = serving.output();
         let err = String::from_utf8_lossy(&said.stderr);
         assert_eq!(said.status.code(), Some(code), "{err}");
     };
