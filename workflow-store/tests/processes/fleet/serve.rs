@@ -22,6 +22,8 @@ use super::workflows::{NOTES, note};
 /// Serves, when this process was started to do so; returns whether it was.
 pub(crate) fn serve() -> bool {
     let (Ok(url), Ok(log)) = (std::env::var(URL), std::env::var(LOG)) else { return false };
+    // First: a process may be asked to end as soon as it is there.
+    let mut signals = Signals::new([SIGTERM]).expect("signals can be heard");
     // Should the one who started this process be killed, its servers go too, stopped or not.
     let kill = Some(rustix::process::Signal::KILL);
     rustix::process::set_parent_process_death_signal(kill).expect("Linux does so");
@@ -31,7 +33,6 @@ pub(crate) fn serve() -> bool {
     let store = pollster::block_on(super::open(&url)).expect("the store can be opened");
     let engine = Engine::builder().shared_store(store).lease(super::LEASE).build();
     let (stopping, (stopped, until_stopped)) = (engine.clone(), mpsc::channel());
-    let mut signals = Signals::new([SIGTERM]).expect("signals can be heard");
     std::thread::spawn(move || {
         for _ in signals.forever() {
             pollster::block_on(stopping.shutdown(GRACE));
