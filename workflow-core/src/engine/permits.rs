@@ -394,8 +394,8 @@ impl KnownLimits<'_> {
     }
 }
 
-/// Ends the claim of a job: it leaves the line, or gives its places back. True when somebody may
-/// be [served](serve).
+/// Ends a claim: who waits leaves the line, who holds places gives them back. Returns the limits of
+/// which somebody may be [served](serve).
 pub(super) fn release(ticket: Ticket) -> Vec<LimitId> {
     lock().pool.release(ticket)
 }
