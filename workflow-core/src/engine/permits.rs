@@ -28,10 +28,9 @@ use crate::graph::JobPolicy;
 use crate::guard;
 use crate::job::Traits;
 use crate::workflow::{Plan, Workflow};
-pub(super) use pool::LimitId;
 use pool::{Need, Pool, Tier};
 
-pub(super) use pool::Ticket;
+pub(super) use pool::{LimitId, Ticket};
 
 /// A job that waits, and that it now has its places.
 pub(super) type Grant = pool::Grant<Waiter>;
@@ -192,6 +191,7 @@ impl WorkflowLimits {
     /// Takes the limits of one run back. Returns who has places now.
     fn close(&mut self) -> Vec<Grant> {
         let Permits { pool, workflows } = &mut *lock();
+        let mut left = Vec::new();
         for (name, (limit, size)) in std::mem::take(&mut self.limits) {
             let key = (self.workflow.clone(), name);
             let Some(shared) = workflows.get_mut(&key) else { continue };
@@ -206,9 +206,10 @@ impl WorkflowLimits {
                 pool.remove(limit);
             } else {
                 shared.fit(pool);
+                left.push(limit);
             }
         }
-        pool.serve()
+        pool.serve(left)
     }
 }
 
@@ -402,7 +403,7 @@ pub(super) fn release(ticket: Ticket) -> Vec<LimitId> {
 
 /// Gives what is free of these limits to those whose turn it is.
 pub(super) fn serve(limits: Vec<LimitId>) -> Vec<Grant> {
-    lock().pool.serve_only(limits)
+    lock().pool.serve(limits)
 }
 
 /// Tells jobs that they have their places. No lock may be held.

@@ -1,8 +1,8 @@
 //! Limits, who holds places of them, who waits, and who is next.
 //!
 //! Plain data: no async code, clock, lock or I/O, and no knowledge of runs. A waiter is known by a
-//! key of the caller's. Every change is one call, after which [`Pool::serve`] says who has places
-//! now.
+//! key of the caller's. Every change is one call; after one that frees places, [`Pool::serve`] says
+//! who has them now.
 //!
 //! - **All or nothing.** A waiter gets the places of all its limits at once, and holds none before.
 //! - **Order.** Higher priority first, then first come, first served.
@@ -100,10 +100,6 @@ pub(super) struct Pool<K> {
     /// Those who wait, by what they need.
     lines: BTreeMap<Needs, BTreeSet<Turn>>,
     tickets: u64,
-    /// Limits with waiters that may be served since the last time.
-    touched: Vec<LimitId>,
-    /// Those of them that the latest release has touched.
-    freed: Vec<LimitId>,
 }
 
 struct Limit {
@@ -161,8 +157,6 @@ impl<K: Clone> Pool<K> {
             vacant: Vec::new(),
             lines: BTreeMap::new(),
             tickets: 0,
-            touched: Vec::new(),
-            freed: Vec::new(),
         }
     }
 
@@ -179,10 +173,10 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    /// Changes the size of a limit. Places in use stay in use.
+    /// Changes the size of a limit. Places in use stay in use. Of a larger one, somebody may be
+    /// [served](Self::serve).
     pub(super) fn resize(&mut self, limit: LimitId, size: usize) {
         self.limit_mut(limit).size = size;
-        self.touch(limit);
     }
 
     pub(super) fn usage(&self, limit: LimitId) -> Usage {
@@ -212,9 +206,8 @@ impl<K: Clone> Pool<K> {
         }
         let rank = i64::from(priority);
         self.line_up(ticket, Waiter { key, needs: needs.clone(), rank, passed: 0 });
-        needs.iter().for_each(|need| self.touch(need.limit));
         let limits = needs.iter().map(|need| need.limit).collect();
-        let mut grants = self.serve_only(limits);
+        let mut grants = self.serve(limits);
         let own = grants.iter().position(|grant| grant.ticket == ticket);
         let granted = own.map(|at| grants.remove(at)).is_some();
         Ok(Admission { ticket, granted, grants })
@@ -222,36 +215,33 @@ impl<K: Clone> Pool<K> {
 
     /// Ends a claim: who waits leaves the line, who holds places gives them back. A ticket that has
     /// ended is passed over. Returns the limits of which somebody may be
-    /// [served](Self::serve_only): by whoever has released it, once what that led to is in line.
+    /// [served](Self::serve): by whoever has released it, once what that led to is in line.
     pub(super) fn release(&mut self, ticket: Ticket) -> Vec<LimitId> {
-        self.freed.clear();
+        let mut freed = Vec::new();
         match self.end(ticket) {
             Claim::None => {}
             Claim::Waits(waiter) => {
                 self.leave(ticket, &waiter);
-                waiter.needs.iter().for_each(|need| self.touch(need.limit));
+                freed.extend(waiter.needs.iter().map(|need| need.limit));
             }
             Claim::Holds(holds) => {
                 for Hold { need, lent, .. } in holds {
-                    let on_loan = lent.map_or(0, |loan| self.end_loan(loan));
-                    self.give_back(Need { amount: need.amount - on_loan, ..need });
+                    let on_loan = lent.map_or(0, |loan| self.end_loan(loan, &mut freed));
+                    freed.push(self.give_back(Need { amount: need.amount - on_loan, ..need }));
                 }
             }
         }
-        std::mem::take(&mut self.freed)
+        // One that was lent on may be gone by now, and whoever waited for it with it.
+        let has_waiters = |limit: &Limit| !limit.waiting.is_empty();
+        freed.retain(|limit| self.limits[limit.0 as usize].as_ref().is_some_and(has_waiters));
+        freed
     }
 
-    /// Gives what is free to those whose turn it is.
-    pub(super) fn serve(&mut self) -> Vec<Grant<K>> {
-        let touched = std::mem::take(&mut self.touched);
-        self.serve_only(touched)
-    }
-
-    /// Gives what is free of these limits, and of those that share a waiter with them.
-    pub(super) fn serve_only(&mut self, limits: Vec<LimitId>) -> Vec<Grant<K>> {
+    /// Gives what is free of these limits, and of those that share a waiter with them, to those
+    /// whose turn it is.
+    pub(super) fn serve(&mut self, limits: Vec<LimitId>) -> Vec<Grant<K>> {
         let mut grants = Vec::new();
         if !limits.is_empty() {
-            self.touched.retain(|limit| !limits.contains(limit));
             let lines = self.lines_that_share(limits);
             // Who was passed over too often is first from now on, and those behind it are not.
             while self.serve_in_order(&lines, &mut grants) == Order::Changed {}
@@ -429,29 +419,19 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    fn give_back(&mut self, Need { mut limit, amount }: Need) {
+    /// Returns the limit that has more free places now.
+    fn give_back(&mut self, Need { mut limit, amount }: Need) -> LimitId {
         // Places on loan whose lender has left go on to where they came from.
         loop {
             let it = self.limit_mut(limit);
             it.used -= amount;
             let from = it.loan.as_ref().filter(|loan| loan.is_over).map(|loan| loan.from);
             let is_idle = it.is_idle();
-            let Some(from) = from else { return self.touch(limit) };
+            let Some(from) = from else { return limit };
             if is_idle {
                 self.limits[limit.0 as usize] = None;
             }
             limit = from;
-        }
-    }
-
-    fn touch(&mut self, limit: LimitId) {
-        if self.limit(limit).waiting.is_empty() {
-            return;
-        }
-        for list in [&mut self.touched, &mut self.freed] {
-            if !list.contains(&limit) {
-                list.push(limit);
-            }
         }
     }
 
@@ -532,9 +512,9 @@ impl<K: Clone> Pool<K> {
         lent
     }
 
-    /// The lender leaves: whoever waits for its places now waits for those of its limit. Returns
-    /// how much is on loan still.
-    fn end_loan(&mut self, lent: LimitId) -> usize {
+    /// The lender leaves: whoever waits for its places now waits for those of its limit, and may be
+    /// served of what it needs. Returns how much is on loan still.
+    fn end_loan(&mut self, lent: LimitId, freed: &mut Vec<LimitId>) -> usize {
         let limit = self.limit_mut(lent);
         let on_loan = limit.used;
         let waiting: Vec<Ticket> = limit.waiting.values().flatten().copied().collect();
@@ -546,9 +526,8 @@ impl<K: Clone> Pool<K> {
                 let turned = waiter.needs.iter_mut().filter(|need| need.limit == lent);
                 turned.for_each(|need| need.limit = from);
                 self.sort(&mut waiter.needs);
-                let needs = waiter.needs.clone();
+                freed.extend(waiter.needs.iter().map(|need| need.limit));
                 self.line_up(ticket, waiter);
-                needs.iter().for_each(|need| self.touch(need.limit));
             }
         }
         if on_loan == 0 {

@@ -26,8 +26,8 @@ fn ranked(pool: &mut Pool<u32>, key: u32, needs: &[Need], priority: i32) -> (Tic
 
 /// Ends a claim, and tells who has places then.
 fn end(pool: &mut Pool<u32>, ticket: Ticket) -> Vec<u32> {
-    pool.release(ticket);
-    pool.serve().into_iter().map(|grant| grant.key).collect()
+    let freed = pool.release(ticket);
+    pool.serve(freed).into_iter().map(|grant| grant.key).collect()
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn priority_comes_before_age() {
     let mut order = Vec::new();
     let mut held = first;
     while {
-        pool.release(held);
-        let grants = pool.serve();
+        let freed = pool.release(held);
+        let grants = pool.serve(freed);
         order.extend(grants.iter().map(|grant| grant.key));
         grants.first().is_some_and(|grant| {
             held = grant.ticket;
@@ -115,8 +115,8 @@ fn nobody_is_passed_over_for_ever() {
     let mut order = Vec::new();
     for urgent in 100..200 {
         ranked(&mut pool, urgent, &[need(limits[0], 1)], 9);
-        pool.release(held);
-        let grants = pool.serve();
+        let freed = pool.release(held);
+        let grants = pool.serve(freed);
         assert_eq!(grants.len(), 1);
         (held, _) = (grants[0].ticket, order.push(grants[0].key));
     }
@@ -327,6 +327,8 @@ struct Trial {
     largest: Vec<usize>,
     /// Claims that have not ended, each with those that it is inside of.
     claims: Vec<(Ticket, Vec<Ticket>)>,
+    /// Limits of which nobody was served since they were freed.
+    freed: Vec<LimitId>,
 }
 
 impl Trial {
@@ -336,14 +338,19 @@ impl Trial {
         let largest = vec![3, 1, 4, 2];
         let limits =
             tiers.iter().zip(&largest).map(|(tier, size)| pool.add(*size, *tier)).collect();
-        Self { pool, limits, largest, claims: Vec::new() }
+        Self { pool, limits, largest, claims: Vec::new(), freed: Vec::new() }
     }
 
     fn serve(&mut self) {
         let expected = served_by_the_book(&self.pool);
-        let served: Vec<_> = self.pool.serve().into_iter().map(|grant| grant.ticket).collect();
+        let served = self.pool.serve(std::mem::take(&mut self.freed));
+        let served: Vec<_> = served.into_iter().map(|grant| grant.ticket).collect();
         assert_eq!(served, expected);
         assert_eq!(served_by_the_book(&self.pool), [], "whoever can be served is");
+    }
+
+    fn release(&mut self, ticket: Ticket) {
+        self.freed.extend(self.pool.release(ticket));
     }
 
     fn step(&mut self, step: Step) {
@@ -376,8 +383,8 @@ impl Trial {
             }
             Step::End { claim, serve } if !self.claims.is_empty() => {
                 let (ticket, _) = self.claims.swap_remove(claim % self.claims.len());
-                self.pool.release(ticket);
-                self.pool.release(ticket);
+                self.release(ticket);
+                self.release(ticket);
                 if serve {
                     self.serve();
                 }
@@ -386,6 +393,7 @@ impl Trial {
             Step::Resize { limit, size } => {
                 self.largest[limit] = self.largest[limit].max(size);
                 self.pool.resize(self.limits[limit], size);
+                self.freed.push(self.limits[limit]);
                 self.serve();
             }
         }
@@ -429,7 +437,7 @@ proptest! {
         trial.serve();
         // Those inside leave before those that they are inside of, as jobs do.
         while let Some(ticket) = holders(&trial.pool).map(|(ticket, _)| ticket).max() {
-            trial.pool.release(ticket);
+            trial.release(ticket);
             trial.serve();
             check(&trial.pool, &trial.largest);
         }
@@ -456,8 +464,8 @@ proptest! {
                 held.push(admission.ticket);
             }
             let leaves = held.swap_remove(leaves % held.len());
-            pool.release(leaves);
-            let grants = pool.serve();
+            let freed = pool.release(leaves);
+            let grants = pool.serve(freed);
             held.extend(grants.iter().map(|grant| grant.ticket));
             if let Some(at) = grants.iter().position(|grant| grant.ticket == low) {
                 passed += at;
