@@ -46,7 +46,7 @@ pub(super) struct ActiveRun {
     already: u64,
     pub(super) span: tracing::Span,
     /// The job that the run is inside of.
-    pub(super) outer: Option<JobContext>,
+    pub(super) outer: Option<Box<JobContext>>,
     /// Who asked for the run.
     pub(super) user: Option<Arc<str>>,
     /// What its jobs count against.
@@ -65,36 +65,38 @@ impl ActiveRun {
         runtime: Runtime,
         what: Runnable,
         new_run: Option<NewRun>,
-        outer: Option<JobContext>,
     ) -> Arc<Self> {
         let shared = &engine.0;
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
-        let scheduler = Scheduler::new(Arc::clone(&what.plan.graph), id.to_u128() as u64);
         let mut log = Log::new(now, jobs);
         log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
-        let recorder = shared.keeper.as_ref().zip(new_run);
-        let recorder = recorder.map(|(keeper, run)| Recorder::new(keeper.store().clone(), run));
-        let state = State::new(scheduler, log, recorder);
-        let run = Self::with(engine, runtime, what, id, state, 0, outer);
+        let recorder = new_run.and_then(|run| {
+            let keeper = shared.keeper.as_ref()?;
+            Some(Recorder::new(keeper.store().clone(), run))
+        });
+        let graph = Arc::clone(&what.plan.graph);
+        let run = Self::with(engine, runtime, what, id, 0, || {
+            State::new(Scheduler::new(graph, id.to_u128() as u64), log, recorder)
+        });
         if let Some(keeper) = &run.engine.keeper {
             keeper.expect(id, run.me.clone());
         }
         run
     }
 
-    /// A run in this state, which has taken `already` nanoseconds.
+    /// A run in this state, which has taken `already` nanoseconds. The state is made where it
+    /// stays: it is large, and a run of a few jobs is not much longer than a few copies of it.
     pub(super) fn with(
         engine: &Engine,
         runtime: Runtime,
         what: Runnable,
         id: RunId,
-        state: State,
         already: u64,
-        outer: Option<JobContext>,
+        state: impl FnOnce() -> State,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user, level, inherited } = what;
+        let Runnable { workflow, plan, input, user, level, outer, inherited } = what;
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
         let run = Arc::new_cyclic(|me: &Weak<Self>| {
@@ -116,7 +118,7 @@ impl ActiveRun {
                 outer,
                 user,
                 limits,
-                state: Mutex::new(state),
+                state: Mutex::new(state()),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
                 followed: OnceLock::new(),
@@ -248,7 +250,9 @@ impl ActiveRun {
         if has_threads {
             self.bell.notify_all();
         }
-        wake_all(listeners);
+        if !listeners.is_empty() {
+            wake_all(listeners);
+        }
         self.stir_clock();
         if entered {
             self.engine.stopping.leave(self.id);
@@ -356,6 +360,17 @@ impl ActiveRun {
         })
     }
 
+    /// The result, unless there is something to wait for: an earlier run under the same idempotency
+    /// key, or a store that is given the run back.
+    pub(super) fn settled(&self) -> Option<Result<Report, RunError>> {
+        let result = self.result()?;
+        let goes_on = result.as_ref().is_err_and(|error| {
+            matches!(error, RunError::ShutDown { .. } | RunError::Abandoned { .. })
+                || error.existing().is_some()
+        });
+        (!goes_on).then_some(result)
+    }
+
     /// Whether the store keeps the run, if one is to.
     pub(super) fn kept(&self) -> Result<(), RunError> {
         match self.store_failure() {
@@ -385,6 +400,9 @@ impl ActiveRun {
     /// Waits for the report: that of the run which began before under the same idempotency key,
     /// if there is one.
     pub(super) async fn outcome(self: &Arc<Self>) -> Result<Report, RunError> {
+        if let Some(settled) = self.settled() {
+            return settled;
+        }
         let ended = self.until_end().await;
         let Some(existing) = ended.as_ref().err().and_then(RunError::existing) else {
             return ended;

@@ -161,7 +161,7 @@ impl Host for ActiveRun {
 
     fn callers(&self) -> Vec<String> {
         let mut callers = vec![self.workflow.name().to_string()];
-        callers.extend(self.outer.as_ref().map(JobContext::callers).unwrap_or_default());
+        callers.extend(self.outer.as_deref().map(JobContext::callers).unwrap_or_default());
         callers
     }
 

@@ -60,7 +60,11 @@ fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
 /// # Errors
 ///
 /// Fails when a value that the run makes or takes has no JSON form, so that a crash would lose it.
-pub(super) fn new_run(engine: &Shared, what: &Runnable, terms: Terms) -> Result<NewRun, RunError> {
+pub(super) fn new_run(
+    engine: &Shared,
+    what: &Runnable,
+    terms: Option<Box<Terms>>,
+) -> Result<NewRun, RunError> {
     let (workflow, plan) = (&*what.workflow, &*what.plan);
     check_outputs(workflow, plan)?;
     let input = match (workflow.input(), &what.input) {
@@ -72,6 +76,7 @@ pub(super) fn new_run(engine: &Shared, what: &Runnable, terms: Terms) -> Result<
         }
         _ => None,
     };
+    let terms = terms.map_or_else(Terms::default, |terms| *terms);
     let created_at = engine.time.time_of_day();
     Ok(NewRun {
         id: RunId::made_at(created_at),

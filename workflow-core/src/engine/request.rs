@@ -65,10 +65,11 @@ pub struct RunRequest {
     engine: Engine,
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
-    terms: Terms,
+    /// Absent while nothing was said.
+    terms: Option<Box<Terms>>,
     user: Option<Arc<str>>,
     /// The job that the run is inside of.
-    outer: Option<JobContext>,
+    outer: Option<Box<JobContext>>,
 }
 
 /// What only a store asks for.
@@ -89,7 +90,9 @@ pub(super) struct Runnable {
     pub(super) user: Option<Arc<str>>,
     /// How many runs it is inside of, and itself.
     pub(super) level: u32,
-    /// What it has from the job that it is inside of.
+    /// The job that it is inside of.
+    pub(super) outer: Option<Box<JobContext>>,
+    /// What it has from that job.
     pub(super) inherited: Option<Arc<Inherited>>,
 }
 
@@ -109,8 +112,7 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        let (terms, user) = (Terms::default(), None);
-        Self { engine, workflow, input: Input::None, terms, user, outer: None }
+        Self { engine, workflow, input: Input::None, terms: None, user: None, outer: None }
     }
 
     /// Sets the idempotency key: requests of one user with the same key are one run of the engine's
@@ -120,13 +122,13 @@ impl RunRequest {
     /// for the report of the earlier run, whoever drives it. One with another workflow or another
     /// input ends in [`RunError::KeyConflict`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.terms.idempotency_key = Some(key.into());
+        self.terms().idempotency_key = Some(key.into());
         self
     }
 
     /// Sets why the run begins, which its store keeps. Default: [`Trigger::Manual`].
     pub fn trigger(mut self, trigger: Trigger) -> Self {
-        self.terms.trigger = trigger;
+        self.terms().trigger = trigger;
         self
     }
 
@@ -140,14 +142,18 @@ impl RunRequest {
     /// Sets the number by which the engine's store knows the workflow. Default: the store finds
     /// the workflow by its name.
     pub fn workflow_id(mut self, id: i64) -> Self {
-        self.terms.workflow_id = Some(id);
+        self.terms().workflow_id = Some(id);
         self
     }
 
     /// Makes the run a part of a job of another run.
     pub(crate) fn parent(mut self, parent: Parent) -> Self {
-        self.terms.parent = Some(parent);
+        self.terms().parent = Some(parent);
         self
+    }
+
+    fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
     }
 
     /// Sets the input, which reaches the workflow by way of JSON: anything of the right shape.
@@ -164,7 +170,7 @@ impl RunRequest {
 
     /// Makes it a run inside of a job: what its jobs print is what that job prints.
     pub(super) fn inside(mut self, job: JobContext) -> Self {
-        self.outer = Some(job);
+        self.outer = Some(Box::new(job));
         self
     }
 
@@ -196,7 +202,7 @@ impl RunRequest {
             let run = RunId::random();
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
-        let (what, terms, _) = self.check(Waits::No)?;
+        let (what, terms) = self.check(Waits::No)?;
         let mut new = of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?;
         new.owner = None;
         let name = new.workflow.name.clone();
@@ -233,15 +239,13 @@ impl RunRequest {
             return run.drive_on_thread();
         };
         // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
-        pollster::block_on(async {
-            Driver::new(Arc::clone(&run), role).await;
-            run.outcome().await
-        })
+        pollster::block_on(Driver::new(Arc::clone(&run), role));
+        run.settled().unwrap_or_else(|| pollster::block_on(run.outcome()))
     }
 
     fn begin(self, runtime: Runtime, waits: Waits) -> Result<Arc<ActiveRun>, RunError> {
         let engine = self.engine.clone();
-        let (what, terms, outer) = self.check(waits)?;
+        let (what, terms) = self.check(waits)?;
         if engine.is_stopping() {
             let workflow = what.workflow.name().to_string();
             return Err(RunError::ShutDown { workflow, run: None });
@@ -250,25 +254,26 @@ impl RunRequest {
             Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
             None => None,
         };
-        Ok(ActiveRun::new(&engine, runtime, what, new_run, outer))
+        Ok(ActiveRun::new(&engine, runtime, what, new_run))
     }
 
     /// Checks that the run can begin.
-    fn check(self, waits: Waits) -> Result<(Runnable, Terms, Option<JobContext>), RunError> {
+    fn check(self, waits: Waits) -> Result<(Runnable, Option<Box<Terms>>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
-        let level = nesting::level_of(&name, self.outer.as_ref(), waits == Waits::Yes)?;
+        let level = nesting::level_of(&name, self.outer.as_deref(), waits == Waits::Yes)?;
         let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
-        let inherited = self.outer.as_ref().and_then(inherited);
-        let what = Runnable { workflow, plan, input, user: self.user, level, inherited };
-        self.engine.check_limits(&what)?;
-        if let Some(keeper) = &self.engine.0.keeper
+        let inherited = self.outer.as_deref().and_then(inherited);
+        let Self { engine, user, terms, outer, .. } = self;
+        let what = Runnable { workflow, plan, input, user, level, outer, inherited };
+        engine.check_limits(&what)?;
+        if let Some(keeper) = &engine.0.keeper
             && keeper.lease() > LONGEST_LEASE
         {
             let (workflow, lease) = (what.workflow.name().to_string(), keeper.lease());
             return Err(RunError::LongLease { workflow, lease, longest: LONGEST_LEASE });
         }
-        Ok((what, self.terms, self.outer))
+        Ok((what, terms))
     }
 }
 
@@ -408,26 +413,17 @@ impl Future for RunFuture {
             if !is_over {
                 return Poll::Pending;
             }
-            match run.result() {
-                Some(result) if !goes_on(&result) => return Poll::Ready(result),
-                _ => {
-                    let run = Arc::clone(run);
-                    self.0 = Stage::Ended(Box::pin(async move { run.outcome().await }));
-                }
+            if let Some(settled) = run.settled() {
+                return Poll::Ready(settled);
             }
+            let run = Arc::clone(run);
+            self.0 = Stage::Ended(Box::pin(async move { run.outcome().await }));
         }
         match &mut self.0 {
             Stage::Ended(report) => report.as_mut().poll(cx),
             _ => Poll::Pending,
         }
     }
-}
-
-/// Whether there is something to wait for: a run that this one repeats, or the store that is given
-/// the run back.
-fn goes_on(result: &Result<Report, RunError>) -> bool {
-    let is_shut_down = matches!(result, Err(RunError::ShutDown { .. }));
-    is_shut_down || result.as_ref().is_err_and(|error| error.existing().is_some())
 }
 
 impl Drop for RunFuture {

@@ -207,7 +207,7 @@ impl Engine {
         (state.mail, state.recall) = (Some(Box::new(mail)), Some(Box::new(recall)));
         let already = now.duration_since(began).unwrap_or_default().as_nanos();
         let already = u64::try_from(already).unwrap_or(u64::MAX);
-        let run = ActiveRun::with(self, Runtime::current(), what, id, state, already, None);
+        let run = ActiveRun::with(self, Runtime::current(), what, id, already, || state);
         for (job, output) in outputs {
             run.slots.restore(job, (*output).clone()).map_err(|error| {
                 let job = run.plan.graph.names.get(job as usize).to_owned();
@@ -250,7 +250,7 @@ fn find_and_plan(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeE
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
     let user = stored.user.as_deref().map(Arc::from);
-    Ok(Runnable { workflow, plan, input, user, level: 1, inherited: None })
+    Ok(Runnable { workflow, plan, input, user, level: 1, outer: None, inherited: None })
 }
 
 /// All that is on record of a run.

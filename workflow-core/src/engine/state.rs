@@ -74,7 +74,8 @@ pub(super) struct State {
     freed: Vec<LimitId>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
-    alarms: Alarms,
+    /// Present once a deadline was set.
+    alarms: Option<Box<Alarms>>,
     /// Present once there is something in it.
     pub(super) mail: Option<Box<Mail>>,
     /// Present when the engine has a store.
@@ -170,7 +171,7 @@ impl State {
             places: Rare::new(),
             freed: Vec::new(),
             spans: Rare::new(),
-            alarms: Alarms::default(),
+            alarms: None,
             mail: None,
             recorder,
             recall: None,
@@ -220,6 +221,7 @@ impl State {
             return step;
         }
         if role != Role::Driver
+            && !self.blocking.is_empty()
             && let Some((job, attempt)) = self.next_blocking(run, errands)
         {
             let traits = self.scheduler.traits(job);

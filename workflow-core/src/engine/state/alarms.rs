@@ -30,13 +30,6 @@ pub(super) enum Alert {
     },
 }
 
-impl Alarms {
-    pub(super) fn clear(&mut self) -> Option<Arc<Task>> {
-        self.deadlines.clear();
-        self.next.take().map(|(_, task)| task)
-    }
-}
-
 impl State {
     /// Sets a deadline.
     pub(super) fn arm(
@@ -47,26 +40,34 @@ impl State {
         errands: &mut Errands,
     ) {
         let at = run.now().saturating_add(after);
-        self.alarms.count += 1;
-        self.alarms.deadlines.push(Reverse((at, self.alarms.count, alert)));
+        let alarms = self.alarms.get_or_insert_default();
+        alarms.count += 1;
+        alarms.deadlines.push(Reverse((at, alarms.count, alert)));
         self.set_alarm(run, errands);
     }
 
+    /// Forgets all deadlines, and returns the timer for the next.
+    pub(super) fn clear_alarms(&mut self) -> Option<Arc<Task>> {
+        self.alarms.take()?.next.map(|(_, task)| task)
+    }
+
     pub(super) fn is_next_alarm(&self, task: &Arc<Task>) -> bool {
-        self.alarms.next.as_ref().is_some_and(|(_, next)| Arc::ptr_eq(next, task))
+        let next = self.alarms.as_ref().and_then(|alarms| alarms.next.as_ref());
+        next.is_some_and(|(_, next)| Arc::ptr_eq(next, task))
     }
 
     /// Makes the timer go off at the earliest deadline.
     fn set_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
-        let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() else { return };
-        if self.alarms.next.as_ref().is_some_and(|(set, _)| set <= at) {
+        let Some(alarms) = &mut self.alarms else { return };
+        let Some(Reverse((at, ..))) = alarms.deadlines.peek() else { return };
+        if alarms.next.as_ref().is_some_and(|(set, _)| set <= at) {
             return;
         }
         let wait = at.saturating_sub(run.now());
-        let sleep = if self.alarms.broken { Runtime::Own.sleep(wait) } else { run.sleep(wait) };
+        let sleep = if alarms.broken { Runtime::Own.sleep(wait) } else { run.sleep(wait) };
         let task = Task::queued(Arc::downgrade(run), Work::Alarm(sleep));
         self.woken.push_back(Arc::clone(&task));
-        if let Some((_, earlier)) = self.alarms.next.replace((*at, task)) {
+        if let Some((_, earlier)) = alarms.next.replace((*at, task)) {
             errands.drop.push(earlier);
         }
     }
@@ -78,33 +79,39 @@ impl State {
         of_use: bool,
         errands: &mut Errands,
     ) {
-        self.alarms.next = None;
-        self.alarms.broken |= !of_use;
+        if let Some(alarms) = &mut self.alarms {
+            alarms.next = None;
+            alarms.broken |= !of_use;
+        }
         self.tell_due(run, errands);
         self.set_alarm(run, errands);
     }
 
     /// Whether a deadline has passed of which nobody was told.
     pub(in crate::engine) fn is_due(&self, now: Duration) -> bool {
-        self.alarms.deadlines.peek().is_some_and(|Reverse((at, ..))| *at <= now)
+        self.next_deadline().is_some_and(|at| at <= now)
     }
 
     /// Tells whoever is due.
     pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
         let now = run.now();
-        while let Some(Reverse((at, ..))) = self.alarms.deadlines.peek() {
-            if *at > now {
-                break;
-            }
-            if let Some(Reverse((_, _, alert))) = self.alarms.deadlines.pop() {
-                self.due(run, alert, errands);
-            }
+        while self.is_due(now)
+            && let Some(alarms) = &mut self.alarms
+            && let Some(Reverse((_, _, alert))) = alarms.deadlines.pop()
+        {
+            self.due(run, alert, errands);
         }
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let Reverse((at, ..)) = self.alarms.as_ref()?.deadlines.peek()?;
+        Some(*at)
     }
 
     /// Waits anew for the earliest deadline, on the timers that are there by now.
     pub(in crate::engine) fn reset_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
-        errands.drop.extend(self.alarms.next.take().map(|(_, task)| task));
+        let next = self.alarms.as_mut().and_then(|alarms| alarms.next.take());
+        errands.drop.extend(next.map(|(_, task)| task));
         self.set_alarm(run, errands);
     }
 

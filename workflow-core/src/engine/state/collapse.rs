@@ -30,7 +30,7 @@ impl State {
             errands.answer(child, Err(error));
         }
         self.note_with(What::RunFailed, u32::MAX, 0, Detail::Reason(reason));
-        errands.drop.extend(self.alarms.clear());
+        errands.drop.extend(self.clear_alarms());
         errands.finished = true;
     }
 }

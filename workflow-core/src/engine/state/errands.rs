@@ -76,53 +76,57 @@ impl Errands {
     /// Wakers and destructors are the host's: one that panics keeps nothing else from being done.
     #[cold]
     pub(in crate::engine) fn run(&mut self, run: &Arc<ActiveRun>) {
-        for task in self.drop.drain(..) {
+        drain(&mut self.drop, |task| {
             let work = task.lock().take();
             discard(work);
-        }
-        for own in self.hosts.drain(..) {
-            match own {
-                HostsOwn::Child(child) => discard(child),
-                HostsOwn::Error(error) => discard(error),
-                HostsOwn::Recorded(mut child, output) => {
-                    let result = restore(&child, output);
-                    self.tell.extend(child.end.take().map(|end| (end, result)));
-                    discard(child);
-                }
+        });
+        drain(&mut self.hosts, |own| match own {
+            HostsOwn::Child(child) => discard(child),
+            HostsOwn::Error(error) => discard(error),
+            HostsOwn::Recorded(mut child, output) => {
+                let result = restore(&child, output);
+                self.tell.extend(child.end.take().map(|end| (end, result)));
+                discard(child);
             }
-        }
+        });
         // Before anyone hears that the run has ended: threads of it may run on.
-        for token in self.stop.drain(..) {
-            token.set();
-        }
+        drain(&mut self.stop, |token| token.set());
         if std::mem::take(&mut self.finished) {
             run.publish();
         }
-        for (waiter, result) in self.tell.drain(..) {
-            // Whoever does not wait any more has dropped the other end.
-            discard_after(|| waiter.send(result));
-        }
-        for (receiver, payload) in self.signal.drain(..) {
-            // As above; the signal is on record as received by that attempt.
-            discard_after(|| receiver.send(payload));
-        }
-        self.hang_up.drain(..).for_each(discard);
+        // Whoever does not wait any more has dropped the other end.
+        drain(&mut self.tell, |(waiter, result)| discard_after(|| waiter.send(result)));
+        // As above; the signal is on record as received by that attempt.
+        drain(&mut self.signal, |(receiver, payload)| discard_after(|| receiver.send(payload)));
+        drain(&mut self.hang_up, discard);
         if std::mem::take(&mut self.ring) {
             run.bell.notify_one();
         }
         for _ in 0..std::mem::take(&mut self.threads) {
             run.start_thread();
         }
-        wake_all(self.wake.drain(..));
-        permits::deliver(std::mem::take(&mut self.grants));
+        drain(&mut self.wake, wake);
+        if !self.grants.is_empty() {
+            permits::deliver(std::mem::take(&mut self.grants));
+        }
+    }
+}
+
+/// Empties a list, which keeps its room. Most are empty, and those cost a comparison.
+#[inline]
+fn drain<T>(list: &mut Vec<T>, act: impl FnMut(T)) {
+    if !list.is_empty() {
+        list.drain(..).for_each(act);
     }
 }
 
 /// Wakes everyone, whatever an executor does that panics.
 pub(in crate::engine) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
-    for waker in wakers {
-        discard_after(|| waker.wake());
-    }
+    wakers.into_iter().for_each(wake);
+}
+
+fn wake(waker: Waker) {
+    discard_after(|| waker.wake());
 }
 
 /// Does something that calls wakers, and drops what comes of it.

@@ -150,7 +150,7 @@ impl State {
                 self.note_with(What::RunFailed, u32::MAX, 0, reason);
             }
         }
-        errands.drop.extend(self.alarms.clear());
+        errands.drop.extend(self.clear_alarms());
         errands.finished = self.is_recorded();
         errands.wake.extend(self.driver.take());
     }
