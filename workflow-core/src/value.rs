@@ -375,6 +375,9 @@ impl Type {
     ///
     /// Fails when the JSON cannot be read, or when what is read is written differently.
     pub(crate) fn check_stable(&self, json: &Json) -> Result<(), ValueError> {
+        if self.is_plain() {
+            return Ok(());
+        }
         let unstable = |path: String, reason: String| ValueError::Unstable {
             type_name: self.name(),
             path: path.into(),
@@ -390,6 +393,19 @@ impl Type {
             None => Ok(()),
             Some(path) => Err(unstable(path, "it is written differently then".to_owned())),
         }
+    }
+
+    /// Whether values of the type are had again from their JSON as they were, because no code but that
+    /// of serde writes and reads them.
+    fn is_plain(&self) -> bool {
+        self.is::<u64>()
+            || self.is::<i64>()
+            || self.is::<u32>()
+            || self.is::<i32>()
+            || self.is::<usize>()
+            || self.is::<String>()
+            || self.is::<bool>()
+            || self.is::<()>()
     }
 
     /// Whether values of the type can be written as JSON and read again.
