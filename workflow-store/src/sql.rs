@@ -17,6 +17,17 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
+impl Dialect {
+    pub(crate) fn is_postgres(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+        }
+    }
+}
+
 /// A connection on which statements run.
 pub(crate) trait Sql {
     fn dialect(&self) -> Dialect;

@@ -9,14 +9,14 @@ use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError, Trig
 use super::append::{Outcome, check, follow, follow_reused};
 use super::definition::definition;
 use super::encode::{self, EncodedEvent};
+use super::key;
 use super::late::Late;
 use super::lease::keep_alive;
-use super::read;
 use crate::accounts;
 use crate::memory::{DefinitionIds, RunMemo};
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
+use crate::sql::SqlError;
 use crate::value::{Value, signed, to_micros};
 
 /// A run that is to begin, with its rows prepared.
@@ -40,6 +40,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
     let id = new.run.id;
     cx.memory.touch(id);
     let outcome = check(id, 0, Status::Pending, &new.events)?;
+    key::lock(cx, &new.run)?;
     let known = match sight {
         Sight::All => cx.memory.definition(&new.run),
         Sight::User(_) => None,
@@ -52,7 +53,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
     if let Some(user) = user.filter(|user| !cx.memory.knows_user(user)) {
         accounts::named(cx.sql, user)?;
     }
-    check_key(cx.sql, &new.run, ids)?;
+    key::check(cx.sql, &new.run, ids)?;
     let waits = cx.tally.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none());
@@ -62,7 +63,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
         let opening = Opening { ids, outcome: &outcome, row: None };
         let (text, values) = new.statement(&opening);
         let Some(row) = cx.sql.first(text, &values)? else {
-            return existing(cx, sight, new, ids);
+            return key::existing(cx, sight, &new.run, ids);
         };
         let row = row.int(0)?;
         encode::insert(cx.sql, row, &new.events)?;
@@ -86,18 +87,6 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
         cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome });
     }
     Ok(Begun::New(lease))
-}
-
-/// Sees to it that the idempotency key has not begun a run of another workflow. The keys of runs
-/// inside of others are the engine's.
-fn check_key(sql: &mut dyn Sql, run: &NewRun, ids: DefinitionIds) -> Answer<()> {
-    let Some(key) = run.idempotency_key.as_deref().filter(|_| run.parent.is_none()) else {
-        return Ok(());
-    };
-    match read::run_of_other_workflow(sql, ids.workflow, run.user.as_deref(), key)? {
-        Some(other) => Ok(run.check_repeats(&other)?),
-        None => Ok(()),
-    }
 }
 
 /// Says that the owner is alive, unless that is known; returns when it was said.
@@ -171,35 +160,6 @@ impl Beginning {
         values.extend(of.row.map(Value::Int));
         (if of.row.is_some() { INSERT_NUMBERED } else { INSERT }, values)
     }
-}
-
-/// What to answer when there is such a run.
-fn existing(cx: &mut Cx<'_>, sight: Sight, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
-    let id = new.run.id;
-    let exists = StoreError::Exists { run: id };
-    let same = match &new.run.idempotency_key {
-        Some(key) => read::run_by_key(cx.sql, ids.workflow, key)?,
-        None => None,
-    };
-    let found = match same {
-        Some(run) => run,
-        None => read::run(cx.sql, Sight::All, id)?.ok_or(exists)?,
-    };
-    let is_ours = found.id == id && cx.memory.is_doubted(id);
-    if is_ours {
-        // It did begin, when the answer to the first request was lost.
-        let lease = |owner: Owner| Lease { run: id, owner: owner.id, token: 1 };
-        return Ok(Begun::New(new.run.owner.map(lease)));
-    }
-    let is_seen = read::run(cx.sql, sight, found.id)?.is_some();
-    if is_seen
-        && new.run.idempotency_key.is_some()
-        && found.idempotency_key == new.run.idempotency_key
-    {
-        new.run.check_repeats(&found)?;
-        return Ok(Begun::Existing(Box::new(found)));
-    }
-    Err(StoreError::Exists { run: id }.into())
 }
 
 const INSERT: &str = "INSERT INTO workflows_workflowrun \

@@ -4,6 +4,7 @@ mod append;
 mod begin;
 mod definition;
 mod encode;
+mod key;
 mod late;
 mod lease;
 mod message;

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, Parent, RunId, Status, StoreError, StoredRun, Trigger};
+use workflow_core::{Begun, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger};
 
 use crate::support::*;
 
@@ -79,7 +79,7 @@ pub(crate) async fn a_repeated_input_may_be_spelled_otherwise(stores: Stores) {
     first.idempotency_key = Some("k".to_owned());
     first.input = Some(json!({ "b": [1e17, -0.0, u64::MAX], "a": null }));
     stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
-    let again = workflow_core::NewRun { id: RunId::random(), ..first.clone() };
+    let again = NewRun { id: RunId::random(), ..first.clone() };
     let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
     assert!(matches!(begun, Begun::Existing(run) if run.id == first.id));
 }
@@ -114,6 +114,65 @@ pub(crate) async fn one_key_under_contention(stores: Stores) {
     let answers = join_all(requests).await;
     let new = answers.iter().filter(|begun| matches!(begun, Begun::New(_))).count();
     assert_eq!(new, 4);
+}
+
+/// Of workflows and inputs that many ask for at once under one key, one begins.
+pub(crate) async fn one_request_of_many_has_the_key(stores: Stores) {
+    for round in 0..25 {
+        let requests = (0..16_usize).map(|at| {
+            let store = if at % 2 == 0 { stores.one.clone() } else { stores.other.clone() };
+            let mut run = new_run(&format!("workflow {}", at % 4), None);
+            run.idempotency_key = Some(format!("key {round}"));
+            run.input = Some(json!(at / 4 % 2));
+            async move { (run.clone(), store.begin(run, Vec::new()).await) }
+        });
+        let answers = join_all(requests).await;
+        let begun = answers.iter().filter(|(_, answer)| matches!(answer, Ok(Begun::New(_))));
+        let [(first, _)] = begun.collect::<Vec<_>>()[..] else {
+            panic!("not one of them has begun: {answers:?}")
+        };
+        let asked = |run: &NewRun| (run.workflow.name.clone(), run.input.clone());
+        for (run, answer) in &answers {
+            match answer {
+                Ok(Begun::New(_)) => {}
+                Ok(Begun::Existing(existing)) => {
+                    assert_eq!(asked(run), asked(first));
+                    assert_eq!(existing.id, first.id);
+                }
+                Err(StoreError::KeyConflict { run: existing, .. }) => {
+                    assert_ne!(asked(run), asked(first));
+                    assert_eq!(*existing, first.id);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// Keys that two processes ask for in different orders keep neither waiting.
+pub(crate) async fn keys_in_any_order_are_no_circle(stores: Stores) {
+    for round in 0..20 {
+        let keys = || (0..16).map(move |at| format!("{round} {at}"));
+        let one = keys().map(|key| (stores.one.clone(), "left", key));
+        let other = keys().rev().map(|key| (stores.other.clone(), "right", key));
+        let requests = one.chain(other).map(|(store, name, key)| async move {
+            let mut run = new_run(name, None);
+            run.idempotency_key = Some(key.clone());
+            (key, store.begin(run, Vec::new()).await)
+        });
+        let mut begun: Vec<String> = Vec::new();
+        for (key, answer) in join_all(requests).await {
+            match answer {
+                Ok(Begun::New(_)) => begun.push(key),
+                Err(StoreError::KeyConflict { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        begun.sort();
+        let mut wanted: Vec<String> = keys().collect();
+        wanted.sort();
+        assert_eq!(begun, wanted);
+    }
 }
 
 pub(crate) async fn numbers_come_back_to_the_last_bit(stores: Stores) {

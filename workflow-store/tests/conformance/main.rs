@@ -45,6 +45,8 @@ conformance! {
     beginning::an_id_is_taken_once,
     beginning::a_refused_beginning_leaves_nothing,
     beginning::one_key_under_contention,
+    beginning::one_request_of_many_has_the_key,
+    beginning::keys_in_any_order_are_no_circle,
     beginning::numbers_come_back_to_the_last_bit,
     beginning::texts_of_all_kinds_come_back,
     appending::events_come_back_in_pages,
