@@ -24,7 +24,7 @@ impl InFlight {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::JobStarted { job, attempt, origin } => {
-                let parent = origin.as_deref().and_then(parent);
+                let parent = origin.as_deref().and_then(Origin::starter).map(str::to_owned);
                 let attempt = Attempt { number: *attempt, parent, signal: None, wakes_at: None };
                 self.0.insert(job.clone(), attempt);
             }
@@ -67,6 +67,22 @@ impl InFlight {
         self.leaves().filter(move |(job, attempt)| attempt.waiting(job, at).is_none())
     }
 
+    /// All jobs under way.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The jobs that were not waiting at this time, and so could start jobs of their own.
+    pub(crate) fn awake(&self, at: SystemTime) -> impl Iterator<Item = &str> {
+        let awake = move |(job, attempt): &(&String, &Attempt)| attempt.waiting(job, at).is_none();
+        self.0.iter().filter(awake).map(|(job, _)| job.as_str())
+    }
+
+    /// The job that started this one, if it is under way.
+    pub(crate) fn starter(&self, job: &str) -> Option<&str> {
+        self.0.get(job)?.parent.as_deref()
+    }
+
     /// What the run waits for at this time, if all of its jobs wait.
     pub(crate) fn waiting(&self, at: SystemTime) -> Option<Waiting> {
         if self.working(at).next().is_some() {
@@ -87,10 +103,13 @@ impl Attempt {
     }
 }
 
-fn parent(origin: &Origin) -> Option<String> {
-    match origin {
-        Origin::Element { of, .. } => Some(of.clone()),
-        Origin::Called { by, .. } => Some(by.clone()),
-        Origin::Undo { .. } => None,
+impl Origin {
+    /// The job under way that started this one. What takes work back is started by the run.
+    pub(crate) fn starter(&self) -> Option<&str> {
+        match self {
+            Self::Element { of, .. } => Some(of),
+            Self::Called { by, .. } => Some(by),
+            Self::Undo { .. } => None,
+        }
     }
 }

@@ -170,7 +170,12 @@ fn a_message_to_cancel_is_obeyed_by_whoever_refuses_the_run() {
 
 /// Takes the run up with an engine that dies after its first batch, and so in the first job.
 fn die(store: &Arc<MemoryStore>) -> Vec<(RunId, ResumeError)> {
-    let engine = Engine::builder().store(CutOff::after(1, store)).lease(Duration::ZERO);
+    die_after(1, store)
+}
+
+/// Takes the run up with an engine that dies after this many batches.
+fn die_after(batches: usize, store: &Arc<MemoryStore>) -> Vec<(RunId, ResumeError)> {
+    let engine = Engine::builder().store(CutOff::after(batches, store)).lease(Duration::ZERO);
     let recovery = block_on(engine.poison_after(3).build().recover()).expect("memory can be read");
     for run in recovery.runs {
         assert!(matches!(run.join(), Err(RunError::Store { .. })));
@@ -207,6 +212,52 @@ fn a_job_that_kills_its_host_blocks_the_run_until_it_is_unblocked() {
     assert!(again.is_err_and(|error| error.to_string().ends_with("is not blocked")));
     assert!(die(&store).is_empty(), "deaths before do not count");
     assert_eq!(take_up(&store).expect("it completes").output::<u32>(), Ok(1));
+}
+
+#[register_workflow(name = "stranded: calls")]
+async fn calls(ctx: WorkflowContext) -> Result<u32, JobError> {
+    ctx.run(audit, 1).await
+}
+
+#[register_workflow(name = "stranded: maps")]
+fn maps(flow: &mut Flow) -> Handle<Vec<u32>> {
+    let counted = flow.job(numbers::draw());
+    flow.map(counted, audit)
+}
+
+#[job]
+fn numbers() -> Vec<u32> {
+    vec![7]
+}
+
+#[test]
+fn a_job_of_a_function_or_an_element_that_kills_its_host_is_found_at_its_last_death() {
+    // Each has a start that is not on record when the first process dies.
+    let cases = [
+        ("stranded: calls", 1, "stranded: calls", "audit"),
+        ("stranded: maps", 2, "audit", "audit[0]"),
+    ];
+    for (workflow, batches, starter, job) in cases {
+        let store = Arc::new(MemoryStore::new());
+        let died = engine_for(batches, &store).run(workflow).wait();
+        assert!(matches!(died, Err(RunError::Store { .. })), "{died:?}");
+        let run = only(&store).expect("it began");
+        let last_started = || match events(&store, run).pop().map(|event| event.kind) {
+            Some(EventKind::JobStarted { job, .. }) => job,
+            other => panic!("no job started last: {other:?}"),
+        };
+        assert_eq!(last_started(), starter);
+        for _ in 0..2 {
+            assert!(die_after(2, &store).is_empty());
+            assert_eq!(last_started(), job);
+        }
+        let refused = die(&store);
+        assert!(
+            matches!(&refused[..], [(_, ResumeError::Poisoned { job: found, deaths })]
+            if found == job && deaths.len() == 3),
+            "{workflow}: {refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Finds the job that kills its host: it was in flight each time that the process died.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use crate::event::{Death, Event, EventKind, InFlight};
+use crate::event::{Death, Event, EventKind, InFlight, Origin};
 
 /// The deaths of a run's processes in a row, by the jobs that were in flight. A fold over the
 /// events of the run, in order.
@@ -13,7 +13,19 @@ pub(super) struct Deaths {
     in_a_row: HashMap<String, Vec<Death>>,
     /// Whether attempts begin only once this is on record; so it is after a crash.
     are_starts_recorded: bool,
+    unrecorded: Option<Unrecorded>,
     last_event_at: Option<SystemTime>,
+}
+
+/// A death at which jobs may have been in flight whose start is not on record. Who had started
+/// them starts them again: what each starts first, before it learns anything new, may have been in
+/// flight.
+struct Unrecorded {
+    found_at: SystemTime,
+    /// The jobs that are on record as under way then.
+    recorded: HashSet<String>,
+    /// Who could start jobs then and has learned nothing since: jobs by their names, and the run.
+    starters: HashSet<Option<String>>,
 }
 
 impl Deaths {
@@ -23,14 +35,22 @@ impl Deaths {
             EventKind::RunResumed { after_crash: true } => self.died(event.at, ready),
             EventKind::RunResumed { after_crash: false } => {
                 self.in_a_row.clear();
+                self.unrecorded = None;
                 self.are_starts_recorded = false;
             }
-            EventKind::RunUnblocked => self.in_a_row.clear(),
+            EventKind::RunUnblocked => {
+                self.in_a_row.clear();
+                self.unrecorded = None;
+            }
+            EventKind::JobStarted { job, attempt, origin } => {
+                self.suspect(job, *attempt, origin.as_deref().and_then(Origin::starter));
+            }
             EventKind::JobCompleted { job, .. } | EventKind::JobFailed { job, .. } => {
                 self.in_a_row.remove(job);
             }
             _ => {}
         }
+        self.learn(&event.kind);
         self.in_flight.apply(event);
         self.last_event_at = Some(event.at);
     }
@@ -41,14 +61,48 @@ impl Deaths {
         let working = self.in_flight.working(at);
         let mut suspects: HashMap<String, u32> =
             working.map(|(job, attempt)| (job.to_owned(), attempt.number)).collect();
+        self.unrecorded = None;
         if !self.are_starts_recorded {
             suspects.extend(ready.map(|job| (job.to_owned(), 1)));
+            let recorded = self.in_flight.jobs().map(str::to_owned).collect();
+            let jobs = self.in_flight.awake(at).map(|job| Some(job.to_owned()));
+            let starters = jobs.chain([None]).collect();
+            self.unrecorded = Some(Unrecorded { found_at, recorded, starters });
         }
         self.in_a_row.retain(|job, _| suspects.contains_key(job));
         for (job, attempt) in suspects {
             self.in_a_row.entry(job).or_default().push(Death { attempt, found_at });
         }
         self.are_starts_recorded = true;
+    }
+
+    /// A job begins that may have been in flight before, without being on record.
+    fn suspect(&mut self, job: &str, attempt: u32, starter: Option<&str>) {
+        let Some(Unrecorded { found_at, recorded, starters }) = &self.unrecorded else { return };
+        if recorded.contains(job) || !starters.contains(&starter.map(str::to_owned)) {
+            return;
+        }
+        let death = Death { attempt, found_at: *found_at };
+        self.in_a_row.entry(job.to_owned()).or_insert_with(|| vec![death]);
+    }
+
+    /// Something happens that was not on record when the process died. What starts because of it
+    /// was not in flight then.
+    fn learn(&mut self, kind: &EventKind) {
+        let Some(Unrecorded { starters, .. }) = &mut self.unrecorded else { return };
+        match kind {
+            EventKind::AttemptFailed { job, .. }
+            | EventKind::JobCompleted { job, .. }
+            | EventKind::JobFailed { job, .. }
+            | EventKind::JobSkipped { job, .. }
+            | EventKind::JobCancelled { job, .. } => {
+                starters.remove(&self.in_flight.starter(job).map(str::to_owned));
+            }
+            EventKind::SleepStarted { job, .. }
+            | EventKind::SignalReceived { job, .. }
+            | EventKind::ValueKept { job, .. } => drop(starters.remove(&Some(job.clone()))),
+            _ => {}
+        }
     }
 
     /// The job that was in flight in this many deaths in a row, or more.
@@ -122,6 +176,8 @@ mod tests {
         let sleep = EventKind::SleepStarted { job: job(), attempt: 1, duration, until };
         let sleeps = || [started("a"), sleep.clone(), CRASH];
         assert_eq!(poisoned(sleeps().into_iter().chain(sleeps())), None);
+        let kind = received("a");
+        assert_eq!(poisoned(waits().into_iter().chain([started("a"), kind, CRASH])), None);
     }
 
     #[test]
@@ -133,5 +189,79 @@ mod tests {
         deaths.apply(&Event::new(1, at, started("a")), std::iter::empty());
         deaths.died(at, ["b"].into_iter());
         assert_eq!(deaths.poisoned(2).map(|(job, _)| job), Some("a".to_owned()));
+    }
+
+    fn started_by(starter: &str, job: &str) -> EventKind {
+        let (of, index) = (starter.to_owned(), 0);
+        let origin = Some(Box::new(Origin::Element { of, index }));
+        EventKind::JobStarted { job: job.to_owned(), attempt: 1, origin }
+    }
+
+    fn received(job: &str) -> EventKind {
+        let (job, signal, payload) = (job.to_owned(), "go".to_owned(), serde_json::Value::Null);
+        EventKind::SignalReceived { job, attempt: 1, signal, payload, message: None }
+    }
+
+    fn completed(job: &str) -> EventKind {
+        let (job, facts) = (job.to_owned(), serde_json::Map::new());
+        EventKind::JobCompleted { job, attempt: 1, output: None, facts }
+    }
+
+    #[test]
+    fn a_job_that_a_job_had_started_unrecorded_is_suspected() {
+        let killed = [started("f"), CRASH, started("f"), started_by("f", "a"), CRASH].into_iter();
+        assert_eq!(poisoned(killed.clone()), Some(("a".to_owned(), 2)));
+        let again = [started("f"), started_by("f", "a"), CRASH];
+        assert_eq!(fold(killed.chain(again)).poisoned(3).map(|(_, deaths)| deaths.len()), Some(3));
+    }
+
+    #[test]
+    fn what_takes_work_back_or_tries_again_is_suspected() {
+        let undo = || {
+            let origin = Some(Box::new(Origin::Undo { of: "a".to_owned() }));
+            EventKind::JobStarted { job: "undo".to_owned(), attempt: 1, origin }
+        };
+        let undone = [started("a"), completed("a"), CRASH, undo(), CRASH];
+        assert_eq!(poisoned(undone), Some(("undo".to_owned(), 2)));
+        let error = crate::event::Failure::from(&crate::job::JobError::retryable("busy"));
+        let (job, retry_in) = ("a".to_owned(), Duration::ZERO);
+        let failed = EventKind::AttemptFailed { job, attempt: 1, error, retry_in };
+        let again = || EventKind::JobStarted { job: "a".to_owned(), attempt: 2, origin: None };
+        let retried = [started("a"), failed, CRASH, again(), CRASH];
+        assert_eq!(poisoned(retried), Some(("a".to_owned(), 2)));
+    }
+
+    #[test]
+    fn what_begins_because_of_something_new_is_not_suspected() {
+        let begins = |kind: EventKind| {
+            poisoned([started("f"), CRASH, started("f"), kind, started_by("f", "b"), CRASH])
+        };
+        let (job, signal, payload) = ("f".to_owned(), "go".to_owned(), serde_json::Value::Null);
+        let received =
+            EventKind::SignalReceived { job, attempt: 1, signal, payload, message: None };
+        assert_eq!(begins(received), None);
+        let (job, key, value) = ("f".to_owned(), "k".to_owned(), serde_json::Value::Null);
+        assert_eq!(begins(EventKind::ValueKept { job, key, value }), None);
+        let after_another = [
+            started("f"),
+            CRASH,
+            started("f"),
+            started_by("f", "a"),
+            completed("a"),
+            started_by("f", "b"),
+            CRASH,
+        ];
+        assert_eq!(poisoned(after_another), None);
+        let after_a_stop =
+            [started("f"), CRASH, RELEASED, started("f"), started_by("f", "a"), CRASH];
+        assert_eq!(poisoned(after_a_stop), None);
+    }
+
+    #[test]
+    fn what_a_sleeper_begins_is_not_suspected() {
+        let (duration, until) = (Duration::from_secs(99), UNIX_EPOCH + Duration::from_secs(99));
+        let sleep = EventKind::SleepStarted { job: "f".to_owned(), attempt: 1, duration, until };
+        let slept = [started("f"), sleep, CRASH, started("f"), started_by("f", "a"), CRASH];
+        assert_eq!(poisoned(slept), None);
     }
 }
