@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::future::BoxFuture;
+
 use super::active::ActiveRun;
 use super::driver::{Background, Helper};
 use super::runtime::Runtime;
@@ -41,6 +43,18 @@ impl ActiveRun {
         if !self.left.runtime.swap(true, Ordering::Relaxed) {
             tracing::warn!(parent: &self.span, "the run leaves its runtime: {why}");
         }
+    }
+
+    /// Does work for the run in the background, which is begun again on threads of the library if
+    /// the runtime drops it before its end.
+    pub(super) fn spawn_to_its_end(self: &Arc<Self>, work: Work) {
+        let mut unfinished = Unfinished { run: Some(Arc::clone(self)), work };
+        self.runtime().spawn(async move {
+            if let Some(run) = unfinished.run.clone() {
+                work(run).await;
+            }
+            drop(unfinished.run.take());
+        });
     }
 
     /// The driver was dropped before the end of the run. On threads of the library, the run is
@@ -114,6 +128,23 @@ impl ActiveRun {
             if guard::call(|| errands.run(self)).is_ok() {
                 break;
             }
+        }
+    }
+}
+
+type Work = fn(Arc<ActiveRun>) -> BoxFuture<'static, ()>;
+
+/// Work for a run that has not come to its end.
+struct Unfinished {
+    run: Option<Arc<ActiveRun>>,
+    work: Work,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take() {
+            run.leave_runtime(SHUT_DOWN);
+            OWN.spawn((self.work)(run));
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{self, BoxStream, Stream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::Engine;
 use super::active::ActiveRun;
@@ -83,6 +82,14 @@ impl RunHandle {
     pub fn graph(&self) -> &Graph {
         self.0.plan.graph()
     }
+
+    /// The report of the run, if it has ended; of an earlier run, once somebody has waited for it.
+    fn report(&self) -> Option<&Report> {
+        match self.0.existing() {
+            Some(_) => self.0.followed().get(),
+            None => self.0.report(),
+        }
+    }
 }
 
 #[async_trait]
@@ -98,16 +105,12 @@ impl Run for RunHandle {
     }
 
     fn status(&self) -> Status {
-        let report = match self.0.existing() {
-            Some(_) => self.0.followed().get(),
-            None => self.0.report(),
-        };
-        report.map_or(Status::Running, Report::status)
+        self.report().map_or(Status::Running, Report::status)
     }
 
     fn cancel(&self) {
         if self.0.is_kept() {
-            self.0.runtime.spawn(cancel_existing(Arc::clone(&self.0)));
+            self.0.spawn_to_its_end(|run| Box::pin(cancel_existing(run)));
         }
         self.0.cancel();
     }
@@ -121,7 +124,7 @@ impl Run for RunHandle {
             run.until_begun().await;
             match run.existing() {
                 None => Events::new(&run).left_stream(),
-                Some(existing) => events_on_record(run, existing).right_stream(),
+                Some(existing) => Engine(Arc::clone(&run.engine)).events(existing).right_stream(),
             }
         };
         Box::pin(stream::once(events).flatten())
@@ -132,11 +135,7 @@ impl Run for RunHandle {
     }
 
     fn output(&self) -> Option<Result<serde_json::Value, OutputError>> {
-        let report = match self.0.existing() {
-            Some(_) => self.0.followed().get(),
-            None => self.0.report(),
-        };
-        let report = report.filter(|report| report.status() == Status::Completed)?;
+        let report = self.report().filter(|report| report.status() == Status::Completed)?;
         Some(report.output_json())
     }
 }
@@ -151,35 +150,6 @@ async fn cancel_existing(run: Arc<ActiveRun>) {
         tracing::debug!(run = %existing, %error, "not cancelled");
     }
 }
-
-/// The events of a run on record, whoever drives it, as they come.
-fn events_on_record(run: Arc<ActiveRun>, existing: RunId) -> impl Stream<Item = Event> {
-    let read = move |(from, is_over): (u64, bool)| {
-        let run = Arc::clone(&run);
-        async move {
-            let keeper = run.engine.keeper.as_ref().filter(|_| !is_over)?;
-            loop {
-                match keeper.store().events(existing, from, PAGE).await {
-                    Ok(events) if !events.is_empty() => {
-                        let is_over = events.last().is_some_and(|last| last.kind.is_last());
-                        let next = from + events.len() as u64;
-                        return Some((stream::iter(events), (next, is_over)));
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(run = %existing, %error, "events could not be read");
-                    }
-                }
-                run.engine.time.sleep(&run.runtime, LOOK_EVERY).await;
-            }
-        }
-    };
-    stream::unfold((0, false), read).flatten()
-}
-
-/// How many events are read at once, and how often the store is asked for more.
-const PAGE: usize = 1000;
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for RunHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::StreamExt as _;
+use tokio::runtime::Builder;
 use workflow_core::{EventKind, Run as _, RunHandle, RunRequest, Status};
 
 use super::*;
@@ -72,6 +74,32 @@ fn it_can_be_cancelled_from_either_side() {
     second.cancel();
     assert!(matches!(first.join(), Err(RunError::Cancelled(_))));
     assert!(matches!(second.join(), Err(RunError::Cancelled(_))));
+}
+
+/// Whose clock, once paused, stands still, and whose tasks are not polled any more.
+#[test]
+fn a_handle_does_without_a_runtime_that_is_gone() {
+    let builders = || [Builder::new_multi_thread(), Builder::new_current_thread()];
+    for (mut builder, paused) in builders().into_iter().zip([false, true]) {
+        let store = Arc::new(MemoryStore::new());
+        let first = under_way(&store);
+        let runtime = builder.enable_time().start_paused(paused).build().expect("a runtime");
+        let second = runtime.block_on(async {
+            let run = ask(&store).start().expect("it starts");
+            run.persisted().await.expect("it is there");
+            run
+        });
+        drop(runtime);
+        let mut events = second.events();
+        let elsewhere = Builder::new_current_thread().build().expect("a runtime");
+        assert!(elsewhere.block_on(events.next()).is_some());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(elsewhere.block_on(events.collect::<Vec<_>>())));
+        second.cancel();
+        let events = told.recv_timeout(Duration::from_secs(30)).expect("the run ends");
+        assert_eq!(events.last().map(|event| &event.kind), Some(&EventKind::RunCancelled));
+        assert!(matches!(first.join(), Err(RunError::Cancelled(_))));
+    }
 }
 
 #[test]

@@ -1,13 +1,16 @@
-//! Waits for the end of a run on record.
+//! Follows a run on record, whoever drives it: to its end, or event by event.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Find, ResumeError, RunHandle, Runnable, know, on_record};
+use futures::stream::{self, Stream, StreamExt as _};
+
+use super::{Find, PAGE, ResumeError, RunHandle, Runnable, know, on_record};
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
 use crate::engine::{Engine, LookupError};
+use crate::event::Event;
 use crate::id::RunId;
 use crate::run::{Report, RunError};
 use crate::store::{StoreError, StoredRun, WorkflowSnapshot};
@@ -47,8 +50,39 @@ impl Engine {
                     ended => return ended,
                 }
             }
-            self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+            self.look_later().await;
         }
+    }
+
+    /// The events of a run on record, whoever drives it, as they come. Waits on the executor that
+    /// polls the stream.
+    pub(in crate::engine) fn events(self, run: RunId) -> impl Stream<Item = Event> + use<> {
+        let read = move |(from, is_over): (u64, bool)| {
+            let engine = self.clone();
+            async move {
+                let store = engine.store().filter(|_| !is_over)?;
+                loop {
+                    match store.events(run, from, PAGE).await {
+                        Ok(events) if !events.is_empty() => {
+                            let is_over = events.last().is_some_and(|last| last.kind.is_last());
+                            let next = from + events.len() as u64;
+                            return Some((stream::iter(events), (next, is_over)));
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            tracing::warn!(%run, %error, "events could not be read");
+                        }
+                    }
+                    engine.look_later().await;
+                }
+            }
+        };
+        stream::unfold((0, false), read).flatten()
+    }
+
+    /// Waits between two looks at a run that another process drives.
+    async fn look_later(&self) {
+        self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
     }
 
     /// The run, if this engine drives it or nobody does, or if it has ended.
