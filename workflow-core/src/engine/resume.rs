@@ -101,7 +101,8 @@ impl Engine {
         find: Find<'_>,
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else { return Ok(()) };
+        let Some(keeper) = &self.0.keeper else { return Ok(()) };
+        let store = keeper.store();
         if self.is_stopping() {
             return Ok(());
         }

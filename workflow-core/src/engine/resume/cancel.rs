@@ -47,9 +47,8 @@ impl Engine {
         find: Find<'a>,
     ) -> BoxFuture<'a, Result<Cancellation, StoreError>> {
         Box::pin(async move {
-            let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-                return Err(no_store());
-            };
+            let keeper = self.0.keeper.as_ref().ok_or_else(no_store)?;
+            let store = keeper.store();
             if let Some(active) = keeper.find(run).filter(|active| !active.is_lost()) {
                 active.cancel();
                 return Ok(Cancellation::Ending(RunHandle(active)));
@@ -109,9 +108,8 @@ impl Engine {
     /// Fails when the engine has no store, when the store has no such run, and when the run is not
     /// blocked.
     pub async fn unblock(&self, run: RunId) -> Result<(), StoreError> {
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-            return Err(no_store());
-        };
+        let keeper = self.0.keeper.as_ref().ok_or_else(no_store)?;
+        let store = keeper.store();
         let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
         let leases = match stored.blocked {
             Some(_) => store.claim(keeper.owner(), &[run]).await?,
@@ -129,7 +127,8 @@ impl Engine {
         stored: &StoredRun,
         error: &ResumeError,
     ) -> Result<(), StoreError> {
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else { return Ok(()) };
+        let Some(keeper) = &self.0.keeper else { return Ok(()) };
+        let store = keeper.store();
         let Some(blocked) = blocked_by(stored, error) else { return Ok(()) };
         let run = stored.id;
         if stored.blocked.is_some() {

@@ -94,9 +94,8 @@ impl Engine {
     ) -> Result<Option<Arc<ActiveRun>>, RunError> {
         let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
         let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-            return Err(refused(ResumeError::NoStore));
-        };
+        let keeper = self.0.keeper.as_ref().ok_or_else(|| refused(ResumeError::NoStore))?;
+        let store = keeper.store();
         if let Some(active) = keeper.find(run) {
             if let Some(inherited) = inherited {
                 active.inherit(inherited);
@@ -130,9 +129,8 @@ impl Engine {
         stored: &StoredRun,
         what: Runnable,
     ) -> Result<Option<RunHandle>, ResumeError> {
-        let (Some(store), Some(keeper)) = (self.store(), &self.0.keeper) else {
-            return Err(ResumeError::NoStore);
-        };
+        let keeper = self.0.keeper.as_ref().ok_or(ResumeError::NoStore)?;
+        let store = keeper.store();
         let [lease] = store.claim(keeper.owner(), &[stored.id]).await?[..] else {
             return Ok(None);
         };
