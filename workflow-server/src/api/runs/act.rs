@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use workflow_core::{Cancellation, Engine, MessageKind, RunError, RunId, Trigger, Workflow};
-use workflow_store::{Again, repeat};
+use workflow_store::{Again, Catalog, repeat};
 
 use super::super::problems::Problems;
 use super::{find, stored};
@@ -32,8 +32,7 @@ pub(super) async fn cancel(
     Path(which): Path<String>,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
-    let run = find(&*catalog, &which).await?;
-    let workflow_id = catalog.run_summary(run).await?.workflow_id;
+    let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     let message = match app.engine().cancel(run).await? {
         Cancellation::Ended => "Run cancelled",
         _ => "Run asked to stop",
@@ -51,10 +50,15 @@ pub(super) async fn unblock(
     Path(which): Path<String>,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
-    let run = find(&*catalog, &which).await?;
-    let workflow_id = catalog.run_summary(run).await?.workflow_id;
+    let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     app.engine().unblock(run).await?;
     Ok(accepted(run, workflow_id, "Run unblocked"))
+}
+
+/// A run, and the number of its workflow.
+async fn find_with_workflow(catalog: &dyn Catalog, which: &str) -> Result<(RunId, i64), Problem> {
+    let run = find(catalog, which).await?;
+    Ok((run, catalog.run_summary(run).await?.workflow_id))
 }
 
 fn accepted(run: RunId, workflow_id: i64, message: &str) -> Response {
@@ -91,8 +95,7 @@ pub(super) async fn signal(
         return Err(Problem::invalid("name", "is empty; it is what a job waits for"));
     }
     let catalog = caller.catalog(&app);
-    let run = find(&*catalog, &which).await?;
-    let workflow_id = catalog.run_summary(run).await?.workflow_id;
+    let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     catalog.send(run, MessageKind::Signal { name, payload }).await?;
     Ok(accepted(run, workflow_id, "Signal sent"))
 }
