@@ -138,10 +138,7 @@ impl<C: Connect> Writer<C> {
         self.memory.start();
         let is_single = operations.len() == 1;
         let mut tally = Tally::default();
-        #[cfg(feature = "postgres")]
-        if !is_single && sql.dialect() == Dialect::Postgres {
-            tally.waits = true;
-        }
+        tally.waits = !is_single && sql.dialect().is_postgres();
         for operation in operations.iter_mut() {
             let mut watched = Watched { sql, has_written: false };
             let mut cx = Cx { sql: &mut watched, memory: &mut self.memory, tally: &mut tally };
@@ -182,12 +179,7 @@ impl<C: Connect> Writer<C> {
 /// Whether a commit that failed may have been done. A server that goes says so on a connection
 /// that is not closed yet.
 fn is_in_doubt(sql: &dyn Sql, error: &SqlError) -> bool {
-    let may_go = match sql.dialect() {
-        #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => false,
-        #[cfg(feature = "postgres")]
-        Dialect::Postgres => error.kind == SqlKind::Unavailable,
-    };
+    let may_go = sql.dialect().is_postgres() && error.kind == SqlKind::Unavailable;
     may_go || sql.is_closed()
 }
 

@@ -254,7 +254,7 @@ pub(crate) fn with_insert(
     first: Option<(&str, &[Value<'_>])>,
 ) -> Result<Vec<u64>, SqlError> {
     #[cfg(feature = "postgres")]
-    if events.len() > 1 && sql.dialect() == crate::sql::Dialect::Postgres {
+    if events.len() > 1 && sql.dialect().is_postgres() {
         let columns = Columns::new(events.iter().map(|event| (run, event)));
         let values = columns.values();
         let statements: Vec<_> = first.into_iter().chain([(INSERT_MANY, &values[..])]).collect();
