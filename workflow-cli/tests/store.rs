@@ -224,6 +224,9 @@ fn runs_are_counted_moved_and_pruned() {
     assert_snapshot!(says(&folder, &["prune", "--keep-last", "1", "--db", "runs.db"]).err, @"deleted 2 runs");
     let list = says(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]).json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
+    let folders = std::fs::read_dir(folder.join(".workflow/runs")).expect("a folder");
+    let names = folders.map(|entry| entry.expect("readable").file_name());
+    assert_eq!(names.collect::<Vec<_>>(), [list["items"][0]["id"].as_str().expect("an id")]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::document::{Diagnostics, Findings, Format, Read, Source};
 use crate::graph::Graph;
 use crate::id::{RunId, WorkflowName};
 use crate::spec::{self, Expanded, WorkflowSpec};
+use crate::store::FILE;
 use crate::value::Type;
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -71,9 +72,6 @@ pub struct WorkflowFile {
     /// The file as a store keeps it.
     record: OnceLock<Arc<Json>>,
 }
-
-/// Marks what a store keeps of a file.
-const FILE: &str = "workflow_file";
 
 /// Where runs keep their folders, unless told otherwise.
 const RUNS_DIR: &str = ".workflow/runs";

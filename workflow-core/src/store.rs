@@ -16,6 +16,8 @@ use crate::id::RunId;
 pub use error::StoreError;
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
+#[cfg(feature = "yaml")]
+pub(crate) use record::FILE;
 pub use record::{
     Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WorkflowSnapshot,
 };

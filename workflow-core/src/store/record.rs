@@ -1,5 +1,6 @@
 //! What a store keeps of a run besides its events.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -99,6 +100,9 @@ pub struct WorkflowSnapshot {
     pub graph: Arc<Json>,
 }
 
+/// Marks the source of a workflow that is a file.
+pub(crate) const FILE: &str = "workflow_file";
+
 /// How the fingerprint of a workflow begins that engines do not run.
 const EXTERNAL: &str = "stored-";
 
@@ -113,6 +117,13 @@ impl WorkflowSnapshot {
             source: None,
             graph: Arc::new(graph),
         }
+    }
+
+    /// The folder that a run of the workflow has on the machine that it ran on: its log, and what
+    /// its commands leave there. `None` when the workflow is no file.
+    pub fn folder_of(&self, run: RunId) -> Option<PathBuf> {
+        let runs_dir = self.source.as_ref()?.get(FILE)?.get("runs_dir")?.as_str()?;
+        Some(Path::new(runs_dir).join(run.to_string()))
     }
 
     /// Whether a program outside reports on the workflow's runs, which engines do not take up.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::Value as Json;
 use workflow_core::{Metadata, WorkflowName};
 
+use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
 use super::resolve::{resolve, resolve_own};
 use super::{CatalogError, StoredWorkflow, metadata, workflow};
@@ -193,12 +194,13 @@ pub(crate) fn count_runs(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer
     Ok(count.first(sql)?.map_or(Ok(0), |row| row.count(0))?)
 }
 
-/// Deletes a workflow and its runs.
-pub(crate) fn delete(cx: &mut Cx<'_>, sight: Sight, which: &str) -> Answer<u64> {
+/// Deletes a workflow and its runs; says how many were seen, and which there were.
+pub(crate) fn delete(cx: &mut Cx<'_>, sight: Sight, which: &str) -> Answer<(u64, Vec<Doomed>)> {
     let id = resolve_own(cx.sql, sight, which, "delete")?;
     let count = count_runs(cx.sql, sight, &id.to_string())?;
+    let runs = prune::all_of(cx.sql, id)?;
     cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;
-    super::prune::sweep(cx.sql)?;
+    prune::sweep(cx.sql)?;
     cx.memory.clear();
-    Ok(count)
+    Ok((count, runs))
 }

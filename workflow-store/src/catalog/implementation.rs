@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use workflow_core::{RunId, Status, StoreError, WorkflowSnapshot};
 
 use super::export::{Import, Line};
+use super::prune::Doomed;
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
     RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
@@ -107,7 +108,10 @@ impl<D: Database> Catalog for SqlStore<D> {
 
     async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
-        Ok(self.change(Company::Alone, move |cx, sight| change::delete(cx, sight, &which)).await?)
+        let delete = move |cx: &mut Cx<'_>, sight| change::delete(cx, sight, &which);
+        let (count, runs) = self.change(Company::Alone, delete).await?;
+        self.remove_folders(runs).await?;
+        Ok(count)
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError> {
@@ -228,9 +232,12 @@ impl<D: Database> SqlStore<D> {
         for (workflow, retention) in plan {
             loop {
                 let retention = retention.clone();
-                let work = move |cx: &mut Cx<'_>| prune::prune(cx, workflow, &retention);
-                let (count, more) = self.crew.write(Company::Alone, work).await?;
-                deleted += count;
+                let outdated = move |sql: &mut dyn Sql| prune::outdated(sql, workflow, &retention);
+                let (runs, more) = self.crew.read(outdated).await?;
+                // First: what dies in between is found again by its row.
+                let runs = self.remove_folders(runs).await?;
+                let delete = move |cx: &mut Cx<'_>| prune::delete(cx, &runs);
+                deleted += self.crew.write(Company::Alone, delete).await?;
                 if !more {
                     break;
                 }
@@ -240,6 +247,18 @@ impl<D: Database> SqlStore<D> {
             self.crew.write(Company::Alone, |cx| Ok(prune::sweep(cx.sql)?)).await?;
         }
         Ok(deleted)
+    }
+
+    /// Removes the folders that runs have on this machine, on a thread that may block.
+    async fn remove_folders(&self, runs: Vec<Doomed>) -> Result<Arc<[Doomed]>, CatalogError> {
+        let runs: Arc<[Doomed]> = runs.into();
+        let doomed = Arc::clone(&runs);
+        let remove = move |_: &mut dyn Sql| {
+            prune::remove_folders(&doomed);
+            Ok(())
+        };
+        self.crew.read(remove).await?;
+        Ok(runs)
     }
 
     async fn export_runs(

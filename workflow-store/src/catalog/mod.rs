@@ -152,7 +152,8 @@ pub trait Catalog: Store + Accounts {
     /// Fails when there is none, or several.
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError>;
 
-    /// Deletes a workflow with all of its runs, and returns how many these were.
+    /// Deletes a workflow with all of its runs and their folders on this machine, and returns how
+    /// many runs these were.
     ///
     /// # Errors
     ///
@@ -251,7 +252,8 @@ pub trait Catalog: Store + Accounts {
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError>;
 
     /// Deletes runs that ended long ago, or that many have followed; returns how many. Figures
-    /// keep counting them.
+    /// keep counting them. Of runs of workflow files, deletes the
+    /// [folder](workflow_core::WorkflowSnapshot::folder_of), too, if it is on this machine.
     ///
     /// # Errors
     ///

@@ -1,15 +1,21 @@
-//! Old runs are deleted.
+//! Old runs are deleted, with the folders that they have on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+
+use workflow_core::RunId;
 
 use super::CatalogError;
 use super::resolve::resolve_own;
 use crate::operation::{Answer, Cx};
+use crate::runs::definition_of_run as definition;
 use crate::sight::Sight;
 use crate::sql::{Fault, Sql, SqlError};
 use crate::statement::Statement;
-use crate::value::{Value, signed, to_micros};
+use crate::value::{Row, Value, signed, to_micros};
 
 /// Which runs are kept. What has not ended is kept always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,31 +73,94 @@ const DUE: &str = "INSERT INTO workflows_counter (name, value) \
     WHERE workflows_counter.value <= excluded.value - $1 \
     OR workflows_counter.value > excluded.value";
 
-/// Deletes some runs of a workflow; how many, and whether there may be more.
-pub(crate) fn prune(cx: &mut Cx<'_>, workflow: i64, retention: &Retention) -> Answer<(u64, bool)> {
+/// Some runs of a workflow that are not kept, and whether there may be more.
+pub(crate) fn outdated(
+    sql: &mut dyn Sql,
+    workflow: i64,
+    retention: &Retention,
+) -> Answer<(Vec<Doomed>, bool)> {
     let now = SystemTime::now();
     let cutoff = retention.keep_for.map(|span| now.checked_sub(span).map_or(i64::MIN, to_micros));
-    let mut deleted = 0;
+    let mut rows = Vec::new();
     if let Some(cutoff) = cutoff.filter(|cutoff| *cutoff > i64::MIN) {
         let values = [Value::Int(workflow), Value::Time(cutoff), Value::Int(BATCH)];
-        deleted += cx.sql.execute(OLD, &values)?;
+        rows.extend(sql.query(OLD, &values)?);
     }
     if let Some(last) = retention.keep_last {
         let after = [Value::Int(workflow), Value::Int(signed(last))];
-        if let Some(row) = cx.sql.first(FIRST_BEYOND, &after)? {
+        if let Some(row) = sql.first(FIRST_BEYOND, &after)? {
             let values = [
                 Value::Int(workflow),
                 Value::Time(to_micros(row.time(0)?)),
                 Value::Int(row.int(1)?),
                 Value::Int(BATCH),
             ];
-            deleted += cx.sql.execute(BEYOND, &values)?;
+            rows.extend(sql.query(BEYOND, &values)?);
         }
     }
-    if deleted > 0 {
-        cx.memory.clear();
+    let more = rows.len() as u64 >= BATCH.unsigned_abs();
+    Ok((doomed(sql, &rows)?, more))
+}
+
+/// All runs of a workflow.
+pub(crate) fn all_of(sql: &mut dyn Sql, workflow: i64) -> Answer<Vec<Doomed>> {
+    let all = "SELECT id, run_id, definition_id FROM workflows_workflowrun WHERE workflow_id = $1";
+    let rows = sql.query(all, &[Value::Int(workflow)])?;
+    doomed(sql, &rows)
+}
+
+/// A run that is to be deleted.
+pub(crate) struct Doomed {
+    row: i64,
+    /// What it has on the machine where it ran, which may be another.
+    folder: Option<PathBuf>,
+}
+
+fn doomed(sql: &mut dyn Sql, rows: &[Row]) -> Answer<Vec<Doomed>> {
+    let mut definitions = HashMap::new();
+    let mut runs = BTreeMap::new();
+    for row in rows {
+        let folder = match row.maybe_int(2)? {
+            // Of another application.
+            None => None,
+            Some(id) => {
+                let workflow = match definitions.entry(id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(definition(sql, id)?),
+                };
+                workflow.folder_of(RunId::from_u128(row.uuid(1)?))
+            }
+        };
+        let row = row.int(0)?;
+        runs.insert(row, Doomed { row, folder });
     }
-    Ok((deleted, deleted >= BATCH.unsigned_abs()))
+    Ok(runs.into_values().collect())
+}
+
+/// Removes the folders of runs, as far as they are here. One that cannot be removed is told of, and
+/// left.
+pub(crate) fn remove_folders(runs: &[Doomed]) {
+    for folder in runs.iter().filter_map(|run| run.folder.as_deref()) {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(folder = %folder.display(), %error, "the folder of a run stays");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Deletes runs; how many were still there.
+pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[Doomed]) -> Answer<u64> {
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    let rows: Vec<_> = runs.iter().map(|run| [Value::Int(run.row)]).collect();
+    let delete = "DELETE FROM workflows_workflowrun WHERE id = $1";
+    let statements: Vec<_> = rows.iter().map(|row| (delete, row.as_slice())).collect();
+    let deleted = cx.sql.pipeline(&statements)?.iter().sum();
+    cx.memory.clear();
+    Ok(deleted)
 }
 
 /// Deletes what nothing refers to any more: large outputs, and owners that died a day ago.
@@ -108,14 +177,13 @@ pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {
     sql.execute(dead, &[Value::Int(24 * 3600 * 1_000_000)]).map(|_| ())
 }
 
-pub(crate) const OLD: &str = "DELETE FROM workflows_workflowrun WHERE id IN \
-    (SELECT id FROM workflows_workflowrun WHERE workflow_id = $1 AND started_at < $2 \
-    AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $3)";
+pub(crate) const OLD: &str = "SELECT id, run_id, definition_id FROM workflows_workflowrun \
+    WHERE workflow_id = $1 AND started_at < $2 \
+    AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $3";
 
 pub(crate) const FIRST_BEYOND: &str = "SELECT started_at, id FROM workflows_workflowrun \
     WHERE workflow_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET $2";
 
-pub(crate) const BEYOND: &str = "DELETE FROM workflows_workflowrun WHERE id IN \
-    (SELECT id FROM workflows_workflowrun WHERE workflow_id = $1 \
-    AND (started_at, id) <= ($2, $3) AND status NOT IN ('pending', 'running') \
-    ORDER BY started_at LIMIT $4)";
+pub(crate) const BEYOND: &str = "SELECT id, run_id, definition_id FROM workflows_workflowrun \
+    WHERE workflow_id = $1 AND (started_at, id) <= ($2, $3) \
+    AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $4";

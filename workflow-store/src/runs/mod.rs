@@ -19,6 +19,7 @@ pub(crate) use encode::write as write_json;
 pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
+pub(crate) use read::definition as definition_of_run;
 pub(crate) use read::{blocked, children, events, run, status, trigger};
 pub(crate) use report::{Said, report};
 

@@ -176,7 +176,8 @@ pub(crate) fn blocked(
     body.map(read).transpose()
 }
 
-fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {
+/// The workflow as it was when runs with this definition began.
+pub(crate) fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {
     let row = sql.first(
         "SELECT name, metadata, fingerprint, source, graph FROM workflows_definition WHERE id = $1",
         &[Value::Int(id)],

@@ -49,6 +49,36 @@ pub(crate) async fn old_runs_are_pruned(place: Place) {
     assert_eq!(statistics[0].runs.completed, 9);
 }
 
+pub(crate) async fn folders_go_with_their_runs(place: Place) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runs_dir = folder.path().join("runs");
+    let mut ids = Vec::new();
+    for at in 0..4u32 {
+        let mut run = run_of_file("etl", &runs_dir);
+        run.created_at = SystemTime::now() - HOUR * (4 - at);
+        ids.push(run.id.to_string());
+        place.store.begin(run, whole_run(5, true)).await.expect("begun");
+    }
+    // Of one, the folder is not here: it ran elsewhere, or somebody was faster.
+    std::fs::remove_dir_all(runs_dir.join(&ids[0])).expect("removed");
+    let by_age = Retention { keep_for: Some(HOUR * 5 / 2), ..Default::default() };
+    assert_eq!(place.store.prune(by_age).await.expect("pruned"), 2);
+    assert_eq!(folders_in(&runs_dir), sorted(&ids[2..]));
+    let last = Retention { keep_last: Some(1), ..Default::default() };
+    assert_eq!(place.store.prune(last).await.expect("pruned"), 1);
+    assert_eq!(folders_in(&runs_dir), ids[3..]);
+    let other = run_of_file("other", &runs_dir);
+    place.store.begin(other.clone(), whole_run(5, true)).await.expect("begun");
+    assert_eq!(place.store.delete_workflow("etl").await.expect("deleted"), 1);
+    assert_eq!(folders_in(&runs_dir), [other.id.to_string()]);
+}
+
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
+}
+
 /// A run that was asked for so many hours ago, and has ended.
 async fn add(place: &Place, workflow: &str, hours: u32) {
     let mut run = new_run(workflow);

@@ -99,6 +99,31 @@ pub(crate) fn new_run(name: &str) -> NewRun {
     }
 }
 
+/// A run of a file that keeps a folder for each of its runs in this one. Its folder is there, with
+/// a log and what a command left.
+pub(crate) fn run_of_file(name: &str, runs_dir: &std::path::Path) -> NewRun {
+    let mut run = new_run(name);
+    let source = json!({ "workflow_file": {
+        "name": "etl.yaml", "folder": "/work", "runs_dir": runs_dir, "text": "name: etl",
+    }});
+    run.workflow.source = Some(Arc::new(source));
+    let folder = runs_dir.join(run.id.to_string());
+    std::fs::create_dir_all(folder.join("left")).expect("a folder");
+    for file in ["output.log", "output.2.log", "left/rows.csv"] {
+        std::fs::write(folder.join(file), "x").expect("a file");
+    }
+    run
+}
+
+/// The names of the folders in this one, in order.
+pub(crate) fn folders_in(runs_dir: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(runs_dir).expect("a folder");
+    let name = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<_> = entries.map(|entry| name(entry.expect("readable"))).collect();
+    names.sort();
+    names
+}
+
 /// An event that happens so many milliseconds after the run began.
 pub(crate) fn event(sequence: u64, millis: u32, mut kind: Json) -> Event {
     kind["sequence"] = sequence.into();
