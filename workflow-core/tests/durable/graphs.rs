@@ -205,13 +205,7 @@ fn a_workflow_in_a_workflow_has_one_run() {
         let store = Arc::new(MemoryStore::new());
         let ended = engine_for(batches, &store).run("durable: outer").wait();
         let engine = Engine::builder().shared_store(store.clone()).build();
-        let recovery = block_on(engine.recover()).expect("memory can be read");
-        assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
-        let outer = only(&store).expect("it began");
-        let ended = match ended {
-            Err(RunError::Store { .. } | RunError::Failed(_)) => block_on(engine.follow(outer)),
-            ended => ended,
-        };
+        let ended = go_on(&engine, &store, ended);
         let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
         assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));
         assert_eq!(store.runs().len(), 2, "after {batches} batches");

@@ -83,13 +83,7 @@ fn an_inner_run_has_what_the_outer_one_lends_wherever_they_are_cut_off() {
             let ended = with_limit(&engine_for(batches, &store), name).run(name).wait();
             let engine = Engine::builder().shared_store(store.clone()).build();
             let engine = with_limit(&engine, name);
-            let recovery = block_on(engine.recover()).expect("memory can be read");
-            assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
-            let outer = only(&store).expect("it began");
-            let ended = match ended {
-                Err(RunError::Store { .. } | RunError::Failed(_)) => block_on(engine.follow(outer)),
-                ended => ended,
-            };
+            let ended = go_on(&engine, &store, ended);
             let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
             assert_eq!(report.output::<u64>(), Ok(7));
             let engine_limits = engine.limits().into_iter().filter(|it| it.name == "db");

@@ -47,6 +47,22 @@ fn take_up(store: &Arc<MemoryStore>) -> Result<Report, RunError> {
     run.join()
 }
 
+/// Takes up what the death of an engine has left of a run and of those inside of it, with another
+/// engine, and waits for the end of the outer one, which began first.
+fn go_on(
+    engine: &Engine,
+    store: &MemoryStore,
+    ended: Result<Report, RunError>,
+) -> Result<Report, RunError> {
+    let recovery = block_on(engine.recover()).expect("memory can be read");
+    assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
+    let outer = only(store).expect("it began");
+    match ended {
+        Err(RunError::Store { .. } | RunError::Failed(_)) => block_on(engine.follow(outer)),
+        ended => ended,
+    }
+}
+
 /// Runs a workflow that is cut off after every number of batches, and taken up again; `check`
 /// looks at what came of it.
 fn cut_off_everywhere(

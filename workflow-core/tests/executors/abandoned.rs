@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::channel::{mpsc, oneshot};
@@ -12,25 +11,10 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio::runtime::{Builder, Handle as TokioHandle, Runtime, RuntimeFlavor};
 use workflow_core::prelude::*;
 use workflow_core::{
-    Event, EventKind, FunctionWorkflow, JobErrorKind, MemoryStore, OutputOf, RunHandle, Store as _,
+    Event, EventKind, FunctionWorkflow, JobErrorKind, MemoryStore, RunHandle, Store as _,
 };
 
-fn workflow<D: OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("abandoned", draw).expect("a name")
-}
-
-/// Waits until the job has started.
-async fn until_started(run: &RunHandle, job: &str) {
-    let started = format!("{job} started");
-    let mut events = run.events();
-    while let Some(event) = events.next().await {
-        if event.kind.to_string() == started {
-            return;
-        }
-    }
-}
+use crate::support::{turns, until_started, workflow};
 
 static CHARGED: AtomicU32 = AtomicU32::new(0);
 
@@ -229,12 +213,7 @@ fn is_alone() -> bool {
 
 #[register_workflow(name = "abandoned: yields")]
 async fn yields(number: u64) -> u64 {
-    let mut woken = false;
-    std::future::poll_fn(|cx| {
-        cx.waker().wake_by_ref();
-        if std::mem::replace(&mut woken, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    turns(1).await;
     number + 1
 }
 

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use workflow_core::prelude::*;
 use workflow_core::{FunctionWorkflow, closure};
 
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("blocking", draw).expect("a name")
-}
+use crate::support::workflow;
 
 #[job]
 async fn part(number: u32) -> u32 {

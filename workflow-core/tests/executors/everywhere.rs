@@ -11,6 +11,8 @@ use futures::future::{Either, select};
 use workflow_core::prelude::*;
 use workflow_core::{LimitScope, MemoryStore};
 
+use crate::support::turns;
+
 /// What happens to a run at one of its await points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
@@ -68,15 +70,7 @@ async fn steps(id: u64) {
     let points = points(id);
     for _ in 0..2 {
         points.pass();
-        let mut yielded = false;
-        futures::future::poll_fn(|cx| {
-            cx.waker().wake_by_ref();
-            match std::mem::replace(&mut yielded, true) {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await;
+        turns(1).await;
     }
 }
 

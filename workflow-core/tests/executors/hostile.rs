@@ -18,11 +18,7 @@ use workflow_core::{
     RunHandle, SystemClock, Type, WorkflowName, closure,
 };
 
-fn workflow<D: OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("hostile", draw).expect("a name")
-}
+use crate::support::workflow;
 
 /// Engines with one place for jobs, without and with a store.
 fn engines() -> [Engine; 2] {

@@ -9,6 +9,7 @@ use workflow_core::prelude::*;
 use workflow_core::{FunctionWorkflow, MemoryStore, Store as _, closure};
 
 use crate::broken_store::Broken;
+use crate::support::workflow;
 
 /// Counts who is inside, and remembers the most.
 #[derive(Clone, Default)]
@@ -39,12 +40,6 @@ async fn measured(gauge: &Gauge) -> u32 {
     let _inside = gauge.enter();
     futures_timer::Delay::new(Duration::from_millis(1)).await;
     1
-}
-
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("limits", draw).expect("a name")
 }
 
 fn many(

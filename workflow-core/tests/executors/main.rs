@@ -9,12 +9,17 @@ mod everywhere;
 mod fanout;
 mod flows;
 mod hostile;
+mod lending;
 mod limits;
+mod line;
 mod ordering;
 mod places;
 mod printing;
+mod scopes;
 mod shutdown;
 mod stopping;
+mod storm;
+mod support;
 mod timing;
 
 use workflow_core::{Clock as _, ManualClock};
@@ -172,18 +177,18 @@ executors! {
     places::a_dropped_call_gives_its_place_back,
     places::who_is_cancelled_in_line_leaves_it,
     places::who_runs_out_of_time_in_line_leaves_it,
-    places::a_parent_lends_its_place_to_its_children,
-    places::a_job_lends_its_place_to_the_run_inside_of_it,
-    places::a_child_that_needs_more_than_its_parent_holds_is_refused,
-    places::a_wide_job_is_not_passed_over,
-    places::priority_holds_in_the_line_for_places,
-    places::no_job_is_passed_over_for_ever,
-    places::a_workflow_has_its_limits_in_every_engine,
-    places::the_smallest_size_holds_while_versions_differ,
-    places::a_workflow_has_the_limits_of_those_around_it,
-    places::engines_share_the_machine,
-    places::an_unknown_limit_is_never_passed_over,
-    places::all_places_are_free_in_the_end,
+    lending::a_parent_lends_its_place_to_its_children,
+    lending::a_job_lends_its_place_to_the_run_inside_of_it,
+    lending::a_child_that_needs_more_than_its_parent_holds_is_refused,
+    line::a_wide_job_is_not_passed_over,
+    line::priority_holds_in_the_line_for_places,
+    line::no_job_is_passed_over_for_ever,
+    scopes::a_workflow_has_its_limits_in_every_engine,
+    scopes::the_smallest_size_holds_while_versions_differ,
+    scopes::a_workflow_has_the_limits_of_those_around_it,
+    scopes::engines_share_the_machine,
+    scopes::an_unknown_limit_is_never_passed_over,
+    storm::all_places_are_free_in_the_end,
 }
 
 #[test]

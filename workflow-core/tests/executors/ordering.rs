@@ -2,17 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
 
 use futures::StreamExt as _;
 use workflow_core::prelude::*;
-use workflow_core::{EventKind, FunctionWorkflow, closure};
+use workflow_core::{EventKind, closure};
 
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("ordering", draw).expect("a name")
-}
+use crate::support::{turns, workflow};
 
 type Shared<T> = Arc<Mutex<T>>;
 
@@ -29,7 +24,7 @@ pub(crate) async fn an_edge_orders_without_a_value() {
                 let order = Arc::clone(&order);
                 async move {
                     for _ in 0..yields {
-                        yield_now().await;
+                        turns(1).await;
                     }
                     order.lock().expect("no panic").push(name);
                     Ok::<_, JobError>(())
@@ -59,7 +54,7 @@ pub(crate) async fn a_group_orders_like_its_edges() {
                         let order = Arc::clone(&order);
                         async move {
                             for _ in 0..number % 5 {
-                                yield_now().await;
+                                turns(1).await;
                             }
                             order.lock().expect("no panic").push(stage);
                             Ok::<_, JobError>(())
@@ -78,21 +73,9 @@ pub(crate) async fn a_group_orders_like_its_edges() {
     assert_eq!(order.len(), 60);
 }
 
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 #[job]
 async fn part(number: u32) -> u32 {
-    yield_now().await;
+    turns(1).await;
     number
 }
 
@@ -119,7 +102,7 @@ pub(crate) async fn a_fan_in_runs_once() {
 async fn who(ctx: &JobContext, number: u32) -> (u32, String, u32) {
     let before = ctx.job_name();
     for _ in 0..10 {
-        yield_now().await;
+        turns(1).await;
     }
     assert_eq!(before, ctx.job_name());
     (number, before, ctx.attempt())
@@ -152,7 +135,7 @@ pub(crate) async fn a_busy_job_does_not_starve_others() {
             let stopped = Arc::clone(&stopped);
             async move {
                 while !stopped.load(Ordering::Relaxed) {
-                    yield_now().await;
+                    turns(1).await;
                 }
                 Ok::<_, JobError>(())
             }
@@ -177,7 +160,7 @@ fn wait_for(message: Channel) -> Result<u32, JobError> {
 
 #[job]
 async fn send(message: Channel, number: u32) -> Result<(), JobError> {
-    yield_now().await;
+    turns(1).await;
     Ok(message.0.send(number)?)
 }
 

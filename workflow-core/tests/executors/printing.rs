@@ -5,13 +5,9 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt as _;
 use futures::channel::oneshot;
 use workflow_core::prelude::*;
-use workflow_core::{Event, EventKind, FunctionWorkflow, MemoryStore, OutputStream, Store as _};
+use workflow_core::{Event, EventKind, MemoryStore, OutputStream, Store as _};
 
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("printing", draw).expect("a name")
-}
+use crate::support::workflow;
 
 /// An event in a few words, with its number.
 fn told(event: &Event) -> String {

@@ -9,29 +9,14 @@ use futures::StreamExt as _;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, MemoryStore, OutputOf, RunHandle, TriggerRule, closure};
+use workflow_core::{FunctionWorkflow, MemoryStore, TriggerRule, closure};
+
+use crate::support::{until_started, workflow};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-fn workflow<D: OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("shutdown", draw).expect("a name")
-}
-
 fn on(store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().shared_store(store.clone()).build()
-}
-
-/// Waits until the job has started.
-async fn until_started(run: &RunHandle, job: &str) {
-    let started = format!("{job} started");
-    let mut events = run.events();
-    while let Some(event) = events.next().await {
-        if event.kind.to_string() == started {
-            return;
-        }
-    }
 }
 
 /// A workflow of a job that waits for `gate`, and one after it; counts how often each ran.

@@ -4,26 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, OnFailure, RunHandle, closure};
+use workflow_core::{OnFailure, RunHandle, closure};
 
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("stopping", draw).expect("a name")
-}
-
-/// Waits until the job has started.
-async fn until_started(run: &RunHandle, job: &str) {
-    let started = format!("{job} started");
-    let mut events = run.events();
-    while let Some(event) = events.next().await {
-        if event.kind.to_string() == started {
-            return;
-        }
-    }
-}
+use crate::support::{until_started, workflow};
 
 async fn cancelled(run: &RunHandle) -> Report {
     match run.wait().await.expect_err("it was cancelled") {

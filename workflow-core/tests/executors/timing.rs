@@ -9,11 +9,7 @@ use workflow_core::{
     Clock as _, EventKind, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
 };
 
-fn workflow<D: workflow_core::OutputOf>(
-    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
-) -> FunctionWorkflow {
-    FunctionWorkflow::new("timing", draw).expect("a name")
-}
+use crate::support::workflow;
 
 fn engine(clock: &ManualClock) -> Engine {
     Engine::builder().clock(clock.clone()).build()

@@ -1,0 +1,51 @@
+//! What scenarios have in common.
+
+use std::panic::Location;
+use std::path::Path;
+
+use futures::StreamExt as _;
+use workflow_core::prelude::*;
+use workflow_core::{FunctionWorkflow, OutputOf, RunHandle};
+
+/// A workflow with the name of the file that asks for it: scenarios run beside each other, and those
+/// of different files must not share the limits of a workflow.
+#[track_caller]
+pub(crate) fn workflow<D: OutputOf>(
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    let file = Path::new(Location::caller().file()).file_stem().expect("a file");
+    named(&file.to_string_lossy(), draw)
+}
+
+pub(crate) fn named<D: OutputOf>(
+    name: &str,
+    draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
+) -> FunctionWorkflow {
+    FunctionWorkflow::new(name, draw).expect("a name")
+}
+
+/// Waits until the job has started.
+pub(crate) async fn until_started(run: &RunHandle, job: &str) {
+    let started = format!("{job} started");
+    let mut events = run.events();
+    while let Some(event) = events.next().await {
+        if event.kind.to_string() == started {
+            return;
+        }
+    }
+}
+
+/// Lets others go on this many times.
+pub(crate) async fn turns(count: usize) {
+    for _ in 0..count {
+        let mut yielded = false;
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            match std::mem::replace(&mut yielded, true) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
