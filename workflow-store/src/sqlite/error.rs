@@ -14,13 +14,16 @@ pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
             SqlKind::Unavailable,
             "another process is writing to it; try again, or open it with a longer busy timeout",
         ),
+        // Seen where a process was stopped between two steps of taking the lock that all need.
+        ErrorCode::FileLockingProtocolFailed => (
+            SqlKind::Unavailable,
+            "another process holds a lock of it and stands still; let that go on, then try again",
+        ),
         ErrorCode::DiskFull => (
             SqlKind::Unavailable,
             "there is no room for more; free some, what was kept is unharmed",
         ),
-        ErrorCode::SystemIoFailure
-        | ErrorCode::OutOfMemory
-        | ErrorCode::FileLockingProtocolFailed => {
+        ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory => {
             (SqlKind::Unavailable, "look at the disk and its file system")
         }
         ErrorCode::CannotOpen => {

@@ -121,11 +121,19 @@ impl Fleet {
     }
 
     /// Waits until all have ended or time is up, and returns whether they have.
+    ///
+    /// Until then the store may be unavailable: a process that is stopped at an unlucky moment keeps
+    /// a lock of SQLite that readers need, too.
     fn await_end(&self, runs: &[Wanted], deadline: Instant) -> Result<bool, StoreError> {
         for wanted in runs {
-            while !self.has_ended(wanted.run)? {
-                if Instant::now() > deadline {
-                    return Ok(false);
+            loop {
+                let is_late = Instant::now() > deadline;
+                match self.has_ended(wanted.run) {
+                    Ok(true) => break,
+                    Ok(false) if is_late => return Ok(false),
+                    Err(StoreError::Unavailable(_)) if is_late => return Ok(false),
+                    Ok(false) | Err(StoreError::Unavailable(_)) => {}
+                    Err(error) => return Err(error),
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
