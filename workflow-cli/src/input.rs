@@ -8,7 +8,7 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde_json::{Map, Value as Json};
-use workflow_core::Workflow;
+use workflow_core::{Workflow, bounds};
 
 use crate::failure::Failure;
 use crate::output::{self, DUBIOUS};
@@ -36,6 +36,14 @@ impl InputArguments {
     /// that is no object, or for what another one has set.
     pub(crate) fn json(&self) -> Result<Option<Json>, Failure> {
         let given = self.input.as_deref().map(read).transpose()?;
+        let json = self.with_parameters(given)?;
+        json.as_ref()
+            .map_or(Ok(()), bounds::value)
+            .map_err(|error| Failure::Usage(format!("the input is not taken: {error}")))?;
+        Ok(json)
+    }
+
+    fn with_parameters(&self, given: Option<Json>) -> Result<Option<Json>, Failure> {
         if self.param.is_empty() {
             return Ok(given);
         }
@@ -170,6 +178,10 @@ mod tests {
         assert!(wrong(None, &["a=3", "a.b.c=1"]).contains("`a.b.c`, but `a` is a number"));
         assert!(wrong(Some(r#"{"a.x": []}"#), &[r"a\.x.0=1"]).contains(r"`a\.x` is a list"));
         assert!(wrong(Some("3"), &["a=1"]).contains("--input is not one"));
+        let deep = "a.".repeat(100_000) + "b=1";
+        assert!(wrong(None, &[&deep]).contains("at most 64 keys"));
+        let deep = "[".repeat(70) + &"]".repeat(70);
+        assert!(wrong(Some(&deep), &[]).contains("nested more than 64 levels"));
         assert!(wrong(Some("Ada"), &[]).contains("is no JSON"));
         assert!(wrong(Some("@/no/such/file"), &[]).contains("`/no/such/file` cannot be read"));
     }

@@ -20,13 +20,6 @@ pub(crate) use read::{
 };
 pub(crate) use source::Source;
 
-/// The largest file that is read, in bytes: 64 MiB.
-pub(crate) const MAX_BYTES: usize = 64 << 20;
-/// The most values that a file may hold, aliases counted as often as they are used.
-pub(crate) const MAX_NODES: usize = 8_000_000;
-/// The deepest nesting of lists and maps.
-pub(crate) const MAX_DEPTH: usize = 128;
-
 /// A place in a text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
@@ -40,7 +33,7 @@ impl Span {
     }
 
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        // Texts are at most `MAX_BYTES` long.
+        // Texts are at most `bounds::file::BYTES` long.
         Self { start: start as u32, end: end.max(start) as u32 }
     }
 }

@@ -244,6 +244,7 @@ fn check(
     };
     spec::check(&spec, findings);
     let metadata = spec::metadata(&spec, findings);
+    spec::weigh(&spec, findings)?;
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);

@@ -51,6 +51,7 @@ extern crate self as workflow_core;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+pub mod bounds;
 #[cfg(all(unix, feature = "yaml"))]
 pub mod command;
 #[cfg(feature = "yaml")]

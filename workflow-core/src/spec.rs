@@ -19,6 +19,7 @@ mod resources;
 mod schedule;
 mod template;
 mod timezone;
+mod weight;
 mod workflow;
 
 use serde_json::{Map, Value as Json, json};
@@ -38,9 +39,10 @@ pub(crate) use quantity::{Memory, Time};
 pub(crate) use resources::ResourceSpec;
 pub(crate) use schedule::Schedule;
 pub(crate) use template::{NamedKind, Part, Template};
+pub(crate) use weight::weigh;
 pub(crate) use workflow::WorkflowSpec;
 
-use parameters::{Axes, MAX_COPIES, fill, near_misses};
+use parameters::{Axes, fill, near_misses};
 
 /// A name or another text, and its place.
 pub(crate) type Text = Spanned<Box<str>>;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     "guard",
+    "bounds",
     "rare",
     "id",
     "document",

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value as Json};
+use workflow_core::bounds::NESTING;
 
 /// A value and its place: `source.retries=3`.
 #[derive(Debug, Clone)]
@@ -26,6 +27,9 @@ impl FromStr for Parameter {
         let path = keys(written);
         if path.iter().any(String::is_empty) {
             return Err(format!("`{written}` lacks a key between its dots; {ESCAPE}"));
+        }
+        if path.len() > NESTING {
+            return Err(format!("a place has at most {NESTING} keys; {ESCAPE}"));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
         Ok(Self { written: written.to_owned(), path, value })

@@ -9,6 +9,8 @@ use std::str::Lines;
 use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 
+use crate::bounds;
+
 /// What is wrong with the file in `$WORKFLOW_OUTPUT`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,9 @@ pub enum OutputsError {
         "$WORKFLOW_OUTPUT begins with `{{` but is no JSON object; write one object and nothing else"
     )]
     Json(#[source] serde_json::Error),
+    /// Its JSON is nested too deeply.
+    #[error("$WORKFLOW_OUTPUT is not read: {0}")]
+    TooDeep(bounds::TooLarge),
     /// It is not text.
     #[error(
         "line {line} of $WORKFLOW_OUTPUT is not UTF-8; encode what is binary, as base64 for one"
@@ -106,6 +111,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, OutputsError> {
         OutputsError::Encoding { line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
     })?;
     if text.trim_start().starts_with('{') {
+        bounds::json(text).map_err(OutputsError::TooDeep)?;
         return serde_json::from_str(text).map_err(OutputsError::Json);
     }
     let mut outputs = Map::new();

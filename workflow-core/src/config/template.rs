@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::bounds::file::DEFAULTS;
+
 /// A piece of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'t> {
@@ -45,9 +47,6 @@ pub(super) struct Malformed {
     pub(super) help: &'static str,
     pub(super) range: Range<usize>,
 }
-
-/// So deep may defaults hold variables with defaults.
-const MAX_NESTING: usize = 16;
 
 /// The pieces of a text in order.
 pub(super) fn parse(text: &str) -> Result<Vec<Part<'_>>, Malformed> {
@@ -124,9 +123,9 @@ fn end_of(text: &str, start: usize) -> Result<usize, Malformed> {
         if open == 0 {
             return Ok(at);
         }
-        if open > MAX_NESTING {
+        if open > DEFAULTS {
             return Err(Malformed {
-                message: format!("defaults are nested more than {MAX_NESTING} levels deep"),
+                message: format!("defaults are nested more than {DEFAULTS} levels deep"),
                 help: "give one of the variables a plain default",
                 range: start..at,
             });
@@ -252,7 +251,7 @@ mod tests {
     #[test]
     fn nesting_has_an_end() {
         let nested = |levels| format!("{}{}", "${A:-".repeat(levels), "}".repeat(levels));
-        assert!(parse(&nested(MAX_NESTING)).is_ok());
+        assert!(parse(&nested(DEFAULTS)).is_ok());
         let wrong = parse(&nested(1_000_000)).expect_err("too deep").message;
         assert_eq!(wrong, "defaults are nested more than 16 levels deep");
     }

@@ -8,15 +8,21 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Number;
 
-use super::{Findings, Key, MAX_DEPTH, MAX_NODES, Node, Source, Span, Value, drop_repeated_keys};
+use super::{Findings, Key, Node, Source, Span, Value, drop_repeated_keys};
+use crate::bounds::{self, file::VALUES};
 
 pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
+    // The parser recurses.
+    if let Err(error) = bounds::json(source.text()) {
+        findings.error(Span::new(error.at.start, error.at.end), error.message).help(error.help);
+        return None;
+    }
     let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
     match parse_to_ast(source.text(), &CollectOptions::default(), &options) {
         Ok(parsed) => {
             let mut tree = Tree { findings, nodes: 0 };
             match parsed.value {
-                Some(value) => tree.node(value, 0),
+                Some(value) => tree.node(value),
                 None => Some(Node { span: Span::default(), value: Value::Null }),
             }
         }
@@ -41,18 +47,14 @@ struct Tree<'f> {
 }
 
 impl Tree<'_> {
-    fn node(&mut self, ast: Ast<'_>, depth: usize) -> Option<Node> {
+    fn node(&mut self, ast: Ast<'_>) -> Option<Node> {
         let range = ast.range();
         let span = Span::new(range.start, range.end);
         self.nodes += 1;
-        if depth > MAX_DEPTH {
-            let bracket = Span::new(range.start, range.start + 1);
+        if self.nodes > VALUES {
             self.findings
-                .error(bracket, format!("this is nested more than {MAX_DEPTH} levels deep"));
-            return None;
-        }
-        if self.nodes > MAX_NODES {
-            self.findings.error(span, format!("the file holds more than {MAX_NODES} values"));
+                .error(span, format!("the file holds more than {VALUES} values"))
+                .help("make several files of it");
             return None;
         }
         let value = match ast {
@@ -61,7 +63,7 @@ impl Tree<'_> {
             Ast::NumberLit(literal) => self.number(literal.value, span),
             Ast::StringLit(literal) => Value::Text(boxed(literal.value)),
             Ast::Array(array) => {
-                let items = array.elements.into_iter().map(|item| self.node(item, depth + 1));
+                let items = array.elements.into_iter().map(|item| self.node(item));
                 Value::List(items.collect::<Option<_>>()?)
             }
             Ast::Object(object) => {
@@ -72,7 +74,7 @@ impl Tree<'_> {
                         text: property.name.into_string().into_boxed_str(),
                         span: Span::new(name.start, name.end),
                     };
-                    entries.push((key, self.node(property.value, depth + 1)?));
+                    entries.push((key, self.node(property.value)?));
                 }
                 drop_repeated_keys(&mut entries, self.findings);
                 Value::Map(entries)

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Diagnostics, Findings, Format, MAX_BYTES, Node, Span, json, yaml};
+use super::{Diagnostics, Findings, Format, Node, Span, json, yaml};
+use crate::bounds::file;
 
 /// A text and where it came from.
 pub(crate) struct Source {
@@ -39,7 +40,7 @@ impl Source {
         let name = path.display().to_string();
         let read = || -> Result<String, String> {
             let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-            if length > MAX_BYTES as u64 {
+            if length > file::BYTES as u64 {
                 return Err(too_long(length));
             }
             let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
@@ -135,7 +136,7 @@ impl Source {
 
     /// The tree of values; `None` when the text cannot be read far enough to have one.
     pub(crate) fn parse(self: &Arc<Self>, format: Format, findings: &mut Findings) -> Option<Node> {
-        if self.text.len() > MAX_BYTES {
+        if self.text.len() > file::BYTES {
             findings.error(Span::default(), too_long(self.text.len() as u64));
             return None;
         }
@@ -147,7 +148,7 @@ impl Source {
 }
 
 fn too_long(length: u64) -> String {
-    format!("it has {length} bytes; the limit is {MAX_BYTES}")
+    format!("it has {length} bytes; the limit is {}", file::BYTES)
 }
 
 impl fmt::Debug for Source {

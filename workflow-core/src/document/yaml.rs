@@ -6,9 +6,9 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser, ScalarStyle, options};
 use serde_json::Number;
 
-use super::{
-    Findings, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Source, Span, Value, drop_repeated_keys,
-};
+use super::{Findings, Key, Node, Source, Span, Value, drop_repeated_keys};
+use crate::bounds::file::{ALIASED_BYTES, ALIASED_VALUES, VALUES};
+use crate::bounds::{self, NESTING};
 
 /// The key of the entries that a map takes over from others.
 const MERGE: &str = "<<";
@@ -20,7 +20,7 @@ pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Nod
         stack: Vec::new(),
         anchors: HashMap::new(),
         nodes: 0,
-        copied: 0,
+        copied: (0, 0),
         root: None,
     };
     for event in Parser::new_from_str_with_options(source.text(), options) {
@@ -61,8 +61,8 @@ struct Tree<'f> {
     stack: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    /// Bytes of text that aliases and anchors have copied.
-    copied: usize,
+    /// Values, and bytes of text, that aliases and anchors have copied.
+    copied: (usize, usize),
     root: Option<Node>,
 }
 
@@ -135,8 +135,9 @@ impl Tree<'_> {
     }
 
     fn open(&mut self, start: Span, anchor: usize, kind: Kind) -> Result<(), Stop> {
-        if self.stack.len() >= MAX_DEPTH {
-            self.findings.error(start, format!("this is nested more than {MAX_DEPTH} levels deep"));
+        if self.stack.len() >= NESTING {
+            let error = bounds::nested(0..0);
+            self.findings.error(start, error.message).help(error.help);
             return Err(Stop);
         }
         self.stack.push(Open { start, anchor, kind });
@@ -211,23 +212,28 @@ impl Tree<'_> {
     }
 
     fn count_copy(&mut self, nodes: usize, bytes: usize, span: Span) -> Result<(), Stop> {
-        self.nodes += nodes;
-        self.copied += bytes;
-        if self.copied > MAX_BYTES {
-            let message = format!("aliases repeat more than {MAX_BYTES} bytes of text");
-            self.findings.error(span, message).label("here the limit is passed");
-            return Err(Stop);
-        }
-        self.check_size(span)
+        self.copied.0 += nodes;
+        self.copied.1 += bytes;
+        let what = match self.copied {
+            (values, _) if values > ALIASED_VALUES => format!("{ALIASED_VALUES} values"),
+            (_, bytes) if bytes > ALIASED_BYTES => format!("{ALIASED_BYTES} bytes of text"),
+            _ => return Ok(()),
+        };
+        self.findings
+            .error(span, format!("anchors and aliases copy more than {what}"))
+            .label("here the limit is passed")
+            .help("use `parameters` to make many jobs of one, or name less with the anchor");
+        Err(Stop)
     }
 
     fn check_size(&mut self, span: Span) -> Result<(), Stop> {
-        if self.nodes <= MAX_NODES {
+        if self.nodes <= VALUES {
             return Ok(());
         }
-        let message =
-            format!("the file holds more than {MAX_NODES} values, aliases counted each time");
-        self.findings.error(span, message).label("here the limit is passed");
+        self.findings
+            .error(span, format!("the file holds more than {VALUES} values"))
+            .label("here the limit is passed")
+            .help("make several files of it");
         Err(Stop)
     }
 

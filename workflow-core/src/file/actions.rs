@@ -1,11 +1,11 @@
 //! Commands that run when something happens to the workflow or to some of its jobs: jobs of their
 //! own, put into the graph where they belong.
 
-use std::collections::HashSet;
-
-use regex::Regex;
+use std::collections::{HashMap, HashSet};
 
 use super::Shared;
+use crate::bounds::Patterns;
+use crate::bounds::file::DEPENDENCIES;
 use crate::document::Findings;
 use crate::id::nearest;
 use crate::job::TriggerRule;
@@ -25,7 +25,14 @@ pub(super) struct ActionJob {
 
 /// The jobs of all actions, in the order in which they are numbered after the jobs of the file.
 pub(super) fn actions(shared: &Shared, order: &Order, findings: &mut Findings) -> Vec<ActionJob> {
-    let mut drawn = Drawn { shared, order, jobs: Vec::new() };
+    let mut drawn = Drawn {
+        shared,
+        order,
+        jobs: Vec::new(),
+        last: HashMap::new(),
+        patterns: Patterns::default(),
+        dependencies: 0,
+    };
     for trigger in [ActionTrigger::WorkflowStart, ActionTrigger::WorkerStart] {
         drawn.each(trigger, |drawn, action, _| drawn.at_start(action), findings);
     }
@@ -45,6 +52,11 @@ struct Drawn<'a> {
     shared: &'a Shared,
     order: &'a Order,
     jobs: Vec<ActionJob>,
+    /// The last number that a name was told apart by.
+    last: HashMap<&'static str, usize>,
+    patterns: Patterns,
+    /// How many dependencies the actions have so far.
+    dependencies: usize,
 }
 
 impl Drawn<'_> {
@@ -57,26 +69,38 @@ impl Drawn<'_> {
         let shared = self.shared;
         for (number, action) in shared.spec.actions.iter().enumerate() {
             let runs = action.action_type.value == ActionKind::RunCommands;
-            if runs && action.trigger_type == trigger {
-                let members = members(shared, action, findings);
+            if runs && action.trigger_type == trigger && self.dependencies <= DEPENDENCIES {
+                let members = members(shared, action, &mut self.patterns, findings);
                 draw(self, number, members);
+                self.check_size(action, findings);
             }
         }
     }
 
     fn push(&mut self, action: usize, trigger: TriggerRule, after: Vec<u32>, before: Vec<u32>) {
         let base = trigger_name(self.shared.spec.actions[action].trigger_type);
-        let is_taken = |name: &str, jobs: &[ActionJob]| {
-            self.shared.expanded.job_of.contains_key(name)
-                || jobs.iter().any(|job| job.name == name)
+        let nth = self.last.entry(base).or_insert(0);
+        let name = loop {
+            *nth += 1;
+            let name = if *nth == 1 { base.to_owned() } else { format!("{base}_{nth}") };
+            if !self.shared.expanded.job_of.contains_key(name.as_str()) {
+                break name;
+            }
         };
-        let mut name = base.to_owned();
-        let mut nth = 1;
-        while is_taken(&name, &self.jobs) {
-            nth += 1;
-            name = format!("{base}_{nth}");
-        }
+        self.dependencies = self.dependencies.saturating_add(after.len() + before.len());
         self.jobs.push(ActionJob { name, action, trigger, after, before });
+    }
+
+    /// Reports that the actions have too many dependencies.
+    fn check_size(&self, action: &ActionSpec, findings: &mut Findings) {
+        if self.dependencies > DEPENDENCIES {
+            let message =
+                format!("actions and jobs wait for each other more than {DEPENDENCIES} times");
+            findings
+                .error(action.action_type.span, message)
+                .label("here the limit is passed")
+                .help("put the commands of several actions into one");
+        }
     }
 
     /// Every job that waits for nothing waits for it, and it for the starting actions before.
@@ -93,16 +117,16 @@ impl Drawn<'_> {
     /// It waits for what its jobs wait for, and they for it.
     fn when_ready(&mut self, action: usize, members: Vec<u32>) {
         let own: HashSet<u32> = members.iter().copied().collect();
-        let mut after: Vec<u32> = members
+        // Many jobs may wait for one group.
+        let groups: HashSet<u32> = members
             .iter()
-            .flat_map(|job| {
-                let groups = self.order.after_groups(*job as usize).iter();
-                let grouped = groups.flat_map(|group| &self.order.groups[*group as usize]);
-                self.order.after(*job as usize).iter().chain(grouped)
-            })
+            .flat_map(|job| self.order.after_groups(*job as usize))
             .copied()
-            .filter(|job| !own.contains(job))
             .collect();
+        let grouped = groups.iter().flat_map(|group| &self.order.groups[*group as usize]);
+        let single = members.iter().flat_map(|job| self.order.after(*job as usize));
+        let mut after: Vec<u32> =
+            single.chain(grouped).copied().filter(|job| !own.contains(job)).collect();
         after.sort_unstable();
         after.dedup();
         let waits = |job: &u32| self.shared.trigger(*job) == TriggerRule::AllSuccess;
@@ -129,25 +153,39 @@ fn trigger_name(trigger: ActionTrigger) -> &'static str {
 }
 
 /// The jobs that an action is about.
-fn members(shared: &Shared, action: &ActionSpec, findings: &mut Findings) -> Vec<u32> {
+fn members(
+    shared: &Shared,
+    action: &ActionSpec,
+    patterns: &mut Patterns,
+    findings: &mut Findings,
+) -> Vec<u32> {
     let expanded = &shared.expanded;
     let mut members = Vec::new();
     for name in &action.jobs {
         match (expanded.shared.get(&name.value), expanded.job_of.get(&name.value)) {
-            (Some(all), _) => members.extend(all),
+            (Some(all), _) => {
+                if let Err(reason) = patterns.hold_against(all.len()) {
+                    findings.error(name.span, reason).help("name each job once");
+                    return Vec::new();
+                }
+                members.extend(all);
+            }
             (None, Some(job)) => members.push(*job),
             (None, None) => unknown(shared, name, findings),
         }
     }
     for pattern in &action.job_name_regexes {
-        match Regex::new(&pattern.value) {
+        let held = |patterns: &mut Patterns, regex| {
+            patterns.hold_against(expanded.jobs.len()).map(|()| regex)
+        };
+        match patterns.compile(&pattern.value).and_then(|regex| held(patterns, regex)) {
             Ok(regex) => {
                 let jobs = expanded.jobs.iter().enumerate();
                 let matching = jobs.filter(|(_, job)| regex.is_match(&job.name));
                 members.extend(matching.map(|(number, _)| number as u32));
             }
-            Err(error) => {
-                spec::no_pattern(&pattern.value, &error, pattern.span, findings);
+            Err(reason) => {
+                spec::no_pattern(&pattern.value, &reason, pattern.span, findings);
             }
         }
     }

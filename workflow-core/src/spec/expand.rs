@@ -6,9 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::parameters::Written;
-use super::{
-    Axes, HandlerSpec, JobEntry, MAX_COPIES, ResourceSpec, Text, WorkflowSpec, fill, near_misses,
-};
+use super::{Axes, HandlerSpec, JobEntry, ResourceSpec, Text, WorkflowSpec, fill, near_misses};
 use crate::document::{Findings, Span};
 use crate::id::JobName;
 
@@ -73,7 +71,7 @@ impl<T> Named<T> {
     }
 }
 
-/// Makes the copies.
+/// Makes the copies, which have been counted: [`weigh`](super::weigh).
 pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     let constants = Axes::constants(&spec.variables);
     let mut expanded = Expanded {
@@ -89,10 +87,6 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
         let named = spec.jobs.0.as_slice();
         expanded.add_copies(entry as u32, named, &axes, &constants, findings);
         expanded.axes.push(axes);
-        if expanded.jobs.len() > MAX_COPIES {
-            findings.error(job.span, format!("the file stands for more than {MAX_COPIES} jobs"));
-            break;
-        }
     }
     for file in &spec.files {
         let written = Written {
@@ -100,9 +94,8 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
             used: &file.use_parameters,
             mode: file.parameter_mode,
             shared: &spec.parameters,
-            constants: &constants,
         };
-        let axes = written.axes(findings).unwrap_or_else(Axes::none);
+        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
         let path = |copy| Box::from(text(&file.path.value, &axes, copy, &constants));
         add_named(&mut expanded.files, "file", &file.name, &axes, &constants, path, findings);
     }
@@ -112,9 +105,8 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
             used: &data.use_parameters,
             mode: data.parameter_mode,
             shared: &spec.parameters,
-            constants: &constants,
         };
-        let axes = written.axes(findings).unwrap_or_else(Axes::none);
+        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
         let shared = Arc::new(axes.clone());
         let place =
             |copy| DataPlace { entry: entry as u32, copy: copy as u32, axes: Arc::clone(&shared) };
@@ -135,9 +127,8 @@ fn axes_of(
         used: &rest.use_parameters,
         mode: rest.parameter_mode,
         shared: &spec.parameters,
-        constants,
     };
-    written.axes(findings)
+    written.axes(constants, findings)
 }
 
 /// The place of each name in a list; of two that are the same, the first.
@@ -237,6 +228,7 @@ impl Expanded {
                 && let Err(error) = JobName::new(name.to_string())
             {
                 findings.error(job.name.span, format!("this is no name for a job: {error}"));
+                return;
             }
             let number = self.jobs.len() as u32;
             let name = match self.job_of.get(&name).copied() {

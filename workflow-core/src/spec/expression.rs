@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use minijinja::Environment;
 use serde_json::Value as Json;
 
+use crate::bounds;
+
 /// A cure for what is no expression.
 pub(super) const EXAMPLE: &str = "write for example `${{ jobs.count.outputs.rows > 0 }}`";
 
@@ -53,6 +55,9 @@ impl Expression {
     /// name can stand in brackets: `jobs["train model"]`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let source = source.trim();
+        // The library recurses, in its parser, its compiler and where it drops what they made.
+        bounds::expression(source)
+            .map_err(|error| format!("`{}` is too large: {error}", beginning(source)))?;
         let (code, reads) = name_jobs(source)?;
         ENVIRONMENT.compile_expression(&code).map_err(|error| {
             format!("`{}` is no expression: {}", beginning(source), reason(&error))
@@ -93,7 +98,10 @@ impl Expression {
         if value.is_undefined() {
             return Err(format!("`{}` has no value: there is nothing of that name", self.source));
         }
-        serde_json::to_value(&value).map_err(|error| format!("`{}`: {error}", self.source))
+        bounds::serialized(&value)
+            .and_then(|()| serde_json::to_value(&value).map_err(|error| error.to_string()))
+            .and_then(|json| bounds::value(&json).map(|()| json).map_err(|error| error.to_string()))
+            .map_err(|reason| format!("`{}` has no value: {reason}", beginning(&self.source)))
     }
 }
 
@@ -110,7 +118,7 @@ pub(crate) fn is_true(value: &Json) -> bool {
 }
 
 /// Enough of an expression to know it by.
-fn beginning(source: &str) -> Cow<'_, str> {
+pub(super) fn beginning(source: &str) -> Cow<'_, str> {
     match source.char_indices().nth(80) {
         Some((end, _)) => Cow::Owned(format!("{}...", &source[..end])),
         None => Cow::Borrowed(source),

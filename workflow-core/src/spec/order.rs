@@ -13,6 +13,8 @@ use regex::Regex;
 
 use super::template::Use;
 use super::{Expanded, HandlerSpec, WorkflowSpec};
+use crate::bounds::Patterns;
+use crate::bounds::file::DEPENDENCIES;
 use crate::document::{Findings, Span};
 use crate::id::nearest;
 
@@ -20,7 +22,7 @@ pub(crate) use patterns::no_pattern;
 pub(crate) use texts::{scripts_that_read, texts_of};
 
 use files::Uses;
-use patterns::{MAX_MATCHES, pattern_of};
+use patterns::pattern_of;
 use reads::Reads;
 
 /// What each job waits for, flat: that of job `j` ends at `ends[j]` and begins where that of
@@ -59,7 +61,9 @@ pub(crate) fn order(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Fin
         order: Order::default(),
         patterns: HashMap::new(),
         regexes: HashMap::new(),
-        budget: MAX_MATCHES,
+        limits: Patterns::default(),
+        dependencies: 0,
+        is_too_large: false,
         uses: Uses::default(),
         reads: Reads::default(),
         now: Vec::new(),
@@ -67,7 +71,10 @@ pub(crate) fn order(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Fin
     finder.find_writers();
     finder.check_common_texts();
     for job in 0..expanded.jobs.len() {
-        finder.find(job as u32);
+        if !finder.is_too_large {
+            finder.find(job as u32);
+        }
+        finder.end_job();
     }
     finder.order
 }
@@ -80,7 +87,11 @@ struct Finder<'a> {
     /// The group of a pattern, without the copies of the entry that asks for it.
     patterns: HashMap<(u32, Box<str>), Option<u32>>,
     regexes: HashMap<Box<str>, Option<Regex>>,
-    budget: usize,
+    limits: Patterns,
+    /// How many dependencies there are so far.
+    dependencies: usize,
+    /// Whether a limit was passed, so that nothing more is looked at.
+    is_too_large: bool,
     uses: Uses,
     reads: Reads<'a>,
     /// What the job at hand waits for.
@@ -111,6 +122,11 @@ impl<'a> Finder<'a> {
         self.expanded.handler(self.spec, &self.filled(job, &name.value))
     }
 
+    /// Where the entry of a job names it.
+    fn span_of(&self, job: u32) -> Span {
+        self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize].name.span
+    }
+
     /// Finds what one job waits for.
     fn find(&mut self, job: u32) {
         self.now.clear();
@@ -133,12 +149,19 @@ impl<'a> Finder<'a> {
         self.now.sort_unstable();
         self.now.dedup();
         self.order.after.extend_from_slice(&self.now);
+    }
+
+    /// Ends the lists of a job.
+    fn end_job(&mut self) {
         self.order.ends.push(self.order.after.len() as u32);
         self.order.group_ends.push(self.order.after_groups.len() as u32);
     }
 
     fn wait_for(&mut self, job: u32, name: &str, within: Span) {
         if let Some(all) = self.expanded.shared.get(name) {
+            if !self.spend_dependencies(all.len(), within) {
+                return;
+            }
             self.now.extend(all.iter().filter(|other| **other != job));
             return;
         }
@@ -146,6 +169,25 @@ impl<'a> Finder<'a> {
             Some(other) => self.now.push(*other),
             None if self.is_first(job) => self.unknown(job, name, within),
             None => {}
+        }
+    }
+
+    /// Counts dependencies before they are listed; whether the limit is kept.
+    fn spend_dependencies(&mut self, more: usize, span: Span) -> bool {
+        self.dependencies = self.dependencies.saturating_add(more);
+        if self.dependencies <= DEPENDENCIES {
+            return true;
+        }
+        let message = format!("jobs wait for others more than {DEPENDENCIES} times");
+        let help = "let one job wait for all of them, and the others for that job";
+        self.stop(span, message, help);
+        false
+    }
+
+    /// Reports that a limit is passed, once, and ends the search.
+    fn stop(&mut self, span: Span, message: String, help: &'static str) {
+        if !std::mem::replace(&mut self.is_too_large, true) {
+            self.findings.error(span, message).label("here the limit is passed").help(help);
         }
     }
 

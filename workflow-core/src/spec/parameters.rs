@@ -10,14 +10,18 @@ mod values;
 use serde_json::Value as Json;
 
 use super::Text;
+use crate::bounds::file::{COPIES, FILLED_BYTES};
 use crate::document::{Findings, Scalar, Span, Spanned, Table, choice};
 use crate::id::nearest;
 
+use super::weight::filled;
 pub(crate) use fill::{fill, names_in_braces, near_misses};
-use values::values;
+use values::{count, values};
 
-/// The most entries that one file may grow to: a million.
-pub(crate) const MAX_COPIES: usize = 1_000_000;
+/// The most characters to which a place may widen a value: `{i:064d}`.
+pub(crate) const LONGEST_WIDTH: usize = 64;
+/// The most digits of a number that is written without its exponent.
+const LONGEST_NUMBER: usize = 330;
 /// So many more places are shown where parameters cannot be combined.
 const MAX_PLACES: usize = 5;
 
@@ -62,6 +66,16 @@ impl Axes {
         Self { axes: axes.collect(), zipped: false, count: 1 }
     }
 
+    /// Of each parameter, the longest text among its values, in bytes.
+    pub(crate) fn longest(&self) -> Vec<(&str, usize)> {
+        let length = |value: &Argument| match value {
+            Argument::Text(text) => text.len(),
+            _ => LONGEST_NUMBER,
+        };
+        let longest = |values: &Vec<Argument>| values.iter().map(length).max().unwrap_or(0);
+        self.axes.iter().map(|(name, values)| (&**name, longest(values))).collect()
+    }
+
     /// How many copies there are.
     pub(crate) fn count(&self) -> usize {
         self.count
@@ -96,12 +110,41 @@ pub(crate) struct Written<'a> {
     pub(crate) mode: Option<ParameterMode>,
     /// The parameters of the workflow.
     pub(crate) shared: &'a Table<Spanned<Json>>,
-    pub(crate) constants: &'a Axes,
+}
+
+/// The longest text that the values of a parameter may put into a place, in bytes.
+fn longest(values: &Json, constants: &[(&str, usize)]) -> usize {
+    let length = |value: &Json| match value {
+        Json::String(text) => filled(text, constants),
+        Json::Number(number) if number.as_f64().is_some_and(|n| n.abs() > 1e15) => LONGEST_NUMBER,
+        Json::Number(number) => number.to_string().len(),
+        _ => "false".len(),
+    };
+    match values {
+        Json::Array(items) => items.iter().map(length).max().unwrap_or(0),
+        // No value of a range is longer than the range.
+        other => length(other),
+    }
+}
+
+/// How much the parameters of an entry multiply it.
+pub(crate) struct Size<'a> {
+    /// How many copies there are.
+    pub(crate) copies: usize,
+    /// Of each parameter and constant, the longest text that it puts into a place, in bytes.
+    pub(crate) longest: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Size<'a> {
+    /// The size of an entry without parameters.
+    pub(crate) fn one(constants: &'a Axes) -> Self {
+        Self { copies: 1, longest: constants.longest() }
+    }
 }
 
 impl Written<'_> {
     /// The parameters with their values; `None` when they cannot be read, which was reported.
-    pub(crate) fn axes(&self, findings: &mut Findings) -> Option<Axes> {
+    pub(crate) fn axes(&self, constants: &Axes, findings: &mut Findings) -> Option<Axes> {
         let mut axes: Vec<(Box<str>, Vec<Argument>)> = Vec::new();
         let mut places = Vec::new();
         let mut sound = true;
@@ -112,7 +155,7 @@ impl Written<'_> {
             }
             match self.shared.0.iter().find(|(key, _)| key.value == name.value) {
                 Some((key, value)) => {
-                    sound &= self.push(key, value, &mut axes, findings);
+                    sound &= push(key, value, constants, &mut axes, findings);
                     places.push(name.span);
                 }
                 None => {
@@ -122,7 +165,7 @@ impl Written<'_> {
             }
         }
         for (key, value) in &self.parameters.0 {
-            sound &= self.push(key, value, &mut axes, findings);
+            sound &= push(key, value, constants, &mut axes, findings);
             places.push(key.span);
         }
         if !sound {
@@ -139,30 +182,64 @@ impl Written<'_> {
         }
     }
 
-    fn push(
-        &self,
-        key: &Spanned<Box<str>>,
-        value: &Spanned<Json>,
-        axes: &mut Vec<(Box<str>, Vec<Argument>)>,
-        findings: &mut Findings,
-    ) -> bool {
-        if !is_name(&key.value) {
-            findings
-                .error(key.span, format!("`{}` cannot be the name of a parameter", key.value))
-                .help("use letters, digits and `_`");
+    /// Whether there are few enough parameters to show them all.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.parameters.0.len() + self.used.len() <= MAX_PLACES
+    }
+}
+
+impl<'a> Written<'a> {
+    /// How much the parameters multiply the entry, without making their values. What is wrong
+    /// with them is left to [`axes`](Self::axes).
+    pub(crate) fn size(&self, constants: &'a Axes) -> Size<'a> {
+        let own = self.parameters.0.iter();
+        let used = self.used.iter().filter_map(|name| {
+            let is_own = self.parameters.0.iter().any(|(key, _)| key.value == name.value);
+            let found = self.shared.0.iter().find(|(key, _)| key.value == name.value);
+            found.filter(|_| !is_own)
+        });
+        let zipped = self.mode == Some(ParameterMode::Zip);
+        let mut size = Size { copies: 1, longest: Vec::new() };
+        let of_constants = constants.longest();
+        for (key, values) in own.chain(used) {
+            let longest = longest(&values.value, &of_constants);
+            // What is too long is refused for that, and not filled in before.
+            let is_too_long = longest > FILLED_BYTES;
+            let count = if is_too_long { 1 } else { count(&values.value, constants).max(1) };
+            size.copies = match zipped {
+                true => size.copies.max(count),
+                false => size.copies.saturating_mul(count),
+            };
+            size.longest.push((&*key.value, longest));
+        }
+        size.longest.extend(of_constants);
+        size
+    }
+}
+
+fn push(
+    key: &Spanned<Box<str>>,
+    value: &Spanned<Json>,
+    constants: &Axes,
+    axes: &mut Vec<(Box<str>, Vec<Argument>)>,
+    findings: &mut Findings,
+) -> bool {
+    if !is_name(&key.value) {
+        findings
+            .error(key.span, format!("`{}` cannot be the name of a parameter", key.value))
+            .help("use letters, digits and `_`");
+        return false;
+    }
+    match values(&value.value, constants) {
+        Ok(values) => axes.push((key.value.clone(), values)),
+        Err(unfit) => {
+            let place = unfit.place(value.span, findings.source());
+            let message = format!("the parameter `{}` {}", key.value, unfit.reason);
+            findings.error(place, message).help(unfit.help);
             return false;
         }
-        match values(&value.value, self.constants) {
-            Ok(values) => axes.push((key.value.clone(), values)),
-            Err(unfit) => {
-                let place = unfit.place(value.span, findings.source());
-                let message = format!("the parameter `{}` {}", key.value, unfit.reason);
-                findings.error(place, message).help(unfit.help);
-                return false;
-            }
-        }
-        true
     }
+    true
 }
 
 fn unknown_parameter(name: &Text, shared: &Table<Spanned<Json>>, findings: &mut Findings) {
@@ -186,11 +263,11 @@ type Count = Result<usize, (String, &'static str)>;
 
 fn product(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
     let count = axes.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
-    if count <= MAX_COPIES {
+    if count <= COPIES {
         return Ok(count);
     }
     let count = if count == usize::MAX { "too many".to_owned() } else { count.to_string() };
-    let message = format!("these parameters make {count} copies; the limit is {MAX_COPIES}");
+    let message = format!("these parameters make {count} copies; the limit is {COPIES}");
     Err((message, "use fewer values, or `parameter_mode: zip`"))
 }
 

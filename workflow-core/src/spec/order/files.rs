@@ -22,6 +22,9 @@ pub(super) type Kind = u8;
 impl Finder<'_> {
     pub(super) fn find_writers(&mut self) {
         for job in 0..self.expanded.jobs.len() as u32 {
+            if self.is_too_large {
+                return;
+            }
             for (kind, number) in self.used(job, Use::Output) {
                 self.uses.writers.entry((kind, number)).or_default().push(job);
             }
@@ -122,7 +125,13 @@ impl Finder<'_> {
 
     pub(super) fn wait_for_writers(&mut self, job: u32, kind: Kind, number: u32) {
         let Some(writers) = self.uses.writers.get(&(kind, number)) else { return };
-        if writers.len() < 2 || writers.contains(&job) {
+        // They are in the order of their numbers.
+        if writers.len() < 2 || writers.binary_search(&job).is_ok() {
+            let count = writers.len();
+            if !self.spend_dependencies(count, self.span_of(job)) {
+                return;
+            }
+            let Some(writers) = self.uses.writers.get(&(kind, number)) else { return };
             self.now.extend(writers.iter().filter(|writer| **writer != job));
             return;
         }

@@ -1,17 +1,17 @@
 //! Patterns for names: compiled once, and held against names within a budget.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::Finder;
 use super::files::Kind;
 use crate::document::{Findings, Span};
 use crate::spec::Text;
+use crate::spec::expression::beginning;
 use crate::spec::template::NamedKind;
 
-/// How often, at most, patterns are held against names.
-pub(super) const MAX_MATCHES: usize = 50_000_000;
-/// The largest compiled pattern, in bytes.
-const MAX_PATTERN: usize = 1 << 20;
+const PATTERN_CURE: &str = "leave parameters out of the pattern, so that it is looked up once";
+/// How many compiled patterns are kept for the entries that share them.
+const KEPT: usize = 64;
 
 impl Finder<'_> {
     pub(super) fn matching(
@@ -30,7 +30,11 @@ impl Finder<'_> {
             return Vec::new();
         }
         let matching = names.iter().enumerate().filter(|(_, name)| regex.is_match(name));
-        matching.map(|(number, _)| (kind as Kind, number as u32)).collect()
+        let found: Vec<_> = matching.map(|(number, _)| (kind as Kind, number as u32)).collect();
+        match self.spend_dependencies(found.len(), pattern.span) {
+            true => found,
+            false => Vec::new(),
+        }
     }
 
     fn regex(&mut self, job: u32, pattern: &Text) -> Option<Regex> {
@@ -38,30 +42,28 @@ impl Finder<'_> {
         if let Some(known) = self.regexes.get(&written) {
             return known.clone();
         }
-        let built = RegexBuilder::new(&written).size_limit(MAX_PATTERN).build();
-        let regex = match built {
+        let regex = match self.limits.compile(&written) {
             Ok(regex) => Some(regex),
-            Err(error) => {
-                no_pattern(&written, &error, pattern.span, self.findings);
+            Err(reason) => {
+                no_pattern(&written, &reason, pattern.span, self.findings);
                 None
             }
         };
+        if self.regexes.len() >= KEPT {
+            self.regexes.clear();
+        }
         self.regexes.insert(written, regex.clone());
         regex
     }
 
     fn spend(&mut self, matches: usize, span: Span) -> bool {
-        let had = self.budget;
-        self.budget = self.budget.saturating_sub(matches);
-        if had > 0 && self.budget == 0 {
-            self.findings
-                .error(
-                    span,
-                    format!("patterns are held against names more than {MAX_MATCHES} times"),
-                )
-                .help("leave parameters out of the pattern, so that it is looked up once");
+        match self.limits.hold_against(matches) {
+            Ok(()) => true,
+            Err(message) => {
+                self.stop(span, message, PATTERN_CURE);
+                false
+            }
         }
-        self.budget > 0
     }
 
     pub(super) fn wait_for_pattern(&mut self, job: u32, entry: u32, pattern: &Text) {
@@ -94,6 +96,9 @@ impl Finder<'_> {
                 .help("names are matched anywhere: `^a$` matches `a` only");
             return None;
         }
+        if !self.spend_dependencies(members.len(), pattern.span) {
+            return None;
+        }
         self.order.groups.push(members);
         Some((self.order.groups.len() - 1) as u32)
     }
@@ -114,14 +119,8 @@ pub(super) fn pattern_of(name: &str) -> String {
 }
 
 /// Reports a pattern that cannot be read.
-pub(crate) fn no_pattern(pattern: &str, error: &regex::Error, span: Span, findings: &mut Findings) {
-    let text = error.to_string();
-    let reason = match error {
-        regex::Error::CompiledTooBig(_) => "it is too large",
-        // The last line says what is wrong; the lines before it show where, as a picture.
-        _ => text.lines().last().unwrap_or_default().trim_start_matches("error: "),
-    };
+pub(crate) fn no_pattern(pattern: &str, reason: &str, span: Span, findings: &mut Findings) {
     findings
-        .error(span, format!("`{pattern}` is no pattern: {reason}"))
+        .error(span, format!("`{}` is no pattern: {reason}", beginning(pattern)))
         .help("put `\\` before each of `.+*?()|[]{}^$` that stands for itself");
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::{Argument, Axes};
+use super::{Argument, Axes, LONGEST_WIDTH};
 use crate::id::nearest;
 
 /// The text with the values of a copy in the places of its parameters: `{i}`, `{i:03d}`,
@@ -66,7 +66,7 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
     let numbers = format.strip_suffix(|last| Some(last) == kind).unwrap_or(format);
     let (width, precision) = numbers.split_once('.').unwrap_or((numbers, ""));
     let fill = if width.starts_with('0') { '0' } else { ' ' };
-    let width = if width.is_empty() { 0 } else { width.parse::<usize>().ok()? }.min(64);
+    let width = if width.is_empty() { 0 } else { width.parse::<usize>().ok()? }.min(LONGEST_WIDTH);
     let precision = match precision {
         "" => None,
         digits => Some(digits.parse::<usize>().ok()?.min(32)),

@@ -3,37 +3,61 @@
 
 use std::ops::Range;
 
+use super::Argument;
 use super::values::Unfit;
-use super::{Argument, MAX_COPIES};
+use crate::bounds::file::COPIES;
 
 /// The values of a range, which holds a colon.
 pub(super) fn values(text: &str) -> Result<Vec<Argument>, Unfit> {
-    let parts = Parts::of(text)?;
-    let decimals = parts.numbers().try_fold(0, |most, number| {
-        decimals(number.text)
-            .map(|decimals| most.max(decimals))
-            .map_err(|why| parts.wrong(&why, number))
-    })?;
-    let units = |number: &Number<'_>| scaled(number.text, decimals);
-    let (first, last) = (units(&parts.first), units(&parts.last));
-    let step = parts.step.as_ref().map_or(10_i128.pow(decimals), units);
-    if step == 0 {
-        return Err(parts.stands_still());
-    }
-    if (last - first).signum() * step.signum() < 0 {
-        return Err(parts.steps_away());
-    }
-    let count = (last - first) / step + 1;
-    if count > MAX_COPIES as i128 {
-        return Err(parts.too_many(count, step, decimals));
-    }
+    let Steps { first, step, count, decimals, is_whole } = Steps::of(text)?;
     let values = (0..count).map(|index| first + index * step);
-    if parts.numbers().all(|number| !number.text.contains('.')) {
+    if is_whole {
         // Of at most 18 digits, like the ends.
         return Ok(values.map(|value| Argument::Integer(value as i64)).collect());
     }
     let unit = 10_f64.powi(decimals as i32);
     Ok(values.map(|value| Argument::Number(value as f64 / unit)).collect())
+}
+
+/// How many values a range has; 0 when it is none.
+pub(super) fn count(text: &str) -> usize {
+    Steps::of(text).map_or(0, |steps| steps.count as usize)
+}
+
+/// A range in whole units of the last decimal that is written.
+struct Steps {
+    first: i128,
+    step: i128,
+    count: i128,
+    decimals: u32,
+    /// Whether it is written without decimals.
+    is_whole: bool,
+}
+
+impl Steps {
+    fn of(text: &str) -> Result<Self, Unfit> {
+        let parts = Parts::of(text)?;
+        let decimals = parts.numbers().try_fold(0, |most, number| {
+            decimals(number.text)
+                .map(|decimals| most.max(decimals))
+                .map_err(|why| parts.wrong(&why, number))
+        })?;
+        let units = |number: &Number<'_>| scaled(number.text, decimals);
+        let (first, last) = (units(&parts.first), units(&parts.last));
+        let step = parts.step.as_ref().map_or(10_i128.pow(decimals), units);
+        if step == 0 {
+            return Err(parts.stands_still());
+        }
+        if (last - first).signum() * step.signum() < 0 {
+            return Err(parts.steps_away());
+        }
+        let count = (last - first) / step + 1;
+        if count > COPIES as i128 {
+            return Err(parts.too_many(count, step, decimals));
+        }
+        let is_whole = parts.numbers().all(|number| !number.text.contains('.'));
+        Ok(Self { first, step, count, decimals, is_whole })
+    }
 }
 
 /// A range as it is written.
@@ -135,8 +159,8 @@ impl<'t> Parts<'t> {
 
     fn too_many(&self, count: i128, step: i128, decimals: u32) -> Unfit {
         let reason =
-            format!("is `{}`, which holds {count} values; the limit is {MAX_COPIES}", self.text);
-        let larger = step * ((count - 1) / MAX_COPIES as i128 + 1);
+            format!("is `{}`, which holds {count} values; the limit is {COPIES}", self.text);
+        let larger = step * ((count - 1) / COPIES as i128 + 1);
         let help =
             format!("take a larger step, such as {}", self.with_step(&decimal(larger, decimals)));
         Unfit::new(reason, help)

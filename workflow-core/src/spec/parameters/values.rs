@@ -53,6 +53,20 @@ pub(super) fn values(json: &Json, constants: &Axes) -> Result<Vec<Argument>, Unf
     Ok(values)
 }
 
+/// How many values there are; of a range without making them, and 0 where something is wrong.
+pub(super) fn count(json: &Json, constants: &Axes) -> usize {
+    match json {
+        Json::Array(items) => items.len(),
+        Json::String(text) => match fill(text, constants, 0).trim() {
+            // Each value but the first follows a comma.
+            text if text.starts_with('[') => 1 + text.matches(',').count(),
+            text if text.contains(':') => range::count(text),
+            _ => 1,
+        },
+        _ => 1,
+    }
+}
+
 fn other(reason: &str) -> Unfit {
     Unfit::new(reason, "write a list: `[1, 2]`, or a range: `0:9`")
 }

@@ -147,27 +147,33 @@ fn hostile_texts() {
         text + &format!("a{level}: &a{level} [{}]\n", one.repeat(9).trim_end_matches(", "))
     });
     assert_snapshot!(wrong(&bomb), @"
-    error: the file holds more than 8000000 values, aliases counted each time
-     --> tea.yaml:7:9
+    error: anchors and aliases copy more than 200000 values
+     --> tea.yaml:6:10
       |
-    7 | a6: &a6 [*a5, *a5, *a5, *a5, *a5, *a5, *a5, *a5, *a5]
-      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ here the limit is passed
+    6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
+      |          ^^^ here the limit is passed
+      |
+      = help: use `parameters` to make many jobs of one, or name less with the anchor
     ");
     assert_snapshot!(wrong(&format!("deep: {}{}", "[".repeat(200), "]".repeat(200))), @"
-    error: this is nested more than 128 levels deep
-     --> tea.yaml:1:134
+    error: lists and maps are nested more than 64 levels deep
+     --> tea.yaml:1:70
       |
-    1 | ...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
-      |                                                                    ^
+    1 | deep: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                      ^
+      |
+      = help: flatten the value, or pass the inner part as text
     ");
     let json = WorkflowFile::parse("tea.json", &("[".repeat(200) + &"]".repeat(200)));
     let json = json.expect_err("too deep");
     assert_snapshot!(json, @"
-    error: this is nested more than 128 levels deep
-     --> tea.json:1:130
+    error: lists and maps are nested more than 64 levels deep
+     --> tea.json:1:65
       |
     1 | [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
-      |                                                                                                                                  ^
+      |                                                                 ^
+      |
+      = help: flatten the value, or pass the inner part as text
     ");
 }
 

@@ -1,0 +1,158 @@
+//! How much the parameters of a file multiply, counted before anything is copied: a file of a
+//! kilobyte may stand for a million jobs, and no more.
+
+use super::order::{scripts_that_read, texts_of};
+use super::parameters::{Axes, LONGEST_WIDTH, Size, Written};
+use super::{JobEntry, Text, WorkflowSpec};
+use crate::bounds::file::{COPIES, FILLED_BYTES};
+use crate::document::{Findings, Span};
+
+/// Checks that the copies of all entries, and the texts that are filled in for them, keep to the
+/// limits; `None` when they do not, which was reported.
+pub(crate) fn weigh(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> {
+    let constants = Axes::constants(&spec.variables);
+    let longest = constants.longest();
+    let scripts = spec.failure_handlers.iter().map(|handler| {
+        let scripts = scripts_that_read(handler);
+        scripts.map(|(script, _)| filled(script, &longest)).sum::<usize>()
+    });
+    let scripts = scripts.max().unwrap_or(0);
+    let mut jobs = Scale::new("jobs", &constants);
+    for job in &spec.jobs.0 {
+        let written = job.rest.as_ref().map(|rest| Written {
+            parameters: &rest.parameters,
+            used: &rest.use_parameters,
+            mode: rest.parameter_mode,
+            shared: &spec.parameters,
+        });
+        let each = |size: &Size<'_>| {
+            looked_at(job, size).saturating_add(job.rest.as_ref().map_or(0, |_| scripts))
+        };
+        jobs.add(written, job.name.span, each, findings)?;
+        let once = texts_of(job).map(|(text, _)| filled(text, &jobs.last.longest)).max();
+        jobs.check(once.unwrap_or(0), job.name.span, findings)?;
+    }
+    let mut files = Scale::new("files", &constants);
+    for file in &spec.files {
+        let written = Written {
+            parameters: &file.parameters,
+            used: &file.use_parameters,
+            mode: file.parameter_mode,
+            shared: &spec.parameters,
+        };
+        let each = |size: &Size<'_>| {
+            filled(&file.name.value, &size.longest)
+                .saturating_add(filled(&file.path.value, &size.longest))
+        };
+        files.add(Some(written), file.name.span, each, findings)?;
+    }
+    let mut entries = Scale::new("data entries", &constants);
+    for data in &spec.user_data {
+        let written = Written {
+            parameters: &data.parameters,
+            used: &data.use_parameters,
+            mode: data.parameter_mode,
+            shared: &spec.parameters,
+        };
+        let each = |size: &Size<'_>| filled(&data.name.value, &size.longest);
+        entries.add(Some(written), data.name.span, each, findings)?;
+    }
+    Some(())
+}
+
+/// What entries of one kind come to so far.
+struct Scale<'a> {
+    what: &'static str,
+    constants: &'a Axes,
+    copies: usize,
+    bytes: usize,
+    /// The size of the last entry.
+    last: Size<'a>,
+}
+
+impl<'a> Scale<'a> {
+    fn new(what: &'static str, constants: &'a Axes) -> Self {
+        Self { what, constants, copies: 0, bytes: 0, last: Size::one(constants) }
+    }
+
+    /// Adds an entry, for each copy of which so many bytes are filled in.
+    fn add(
+        &mut self,
+        written: Option<Written<'a>>,
+        span: Span,
+        each: impl Fn(&Size<'_>) -> usize,
+        findings: &mut Findings,
+    ) -> Option<()> {
+        self.last = match &written {
+            Some(written) => written.size(self.constants),
+            None => Size::one(self.constants),
+        };
+        let copies = self.last.copies;
+        if let Some(written) = written.filter(|written| copies > COPIES && written.is_plain()) {
+            // Which shows the values of each of its parameters.
+            written.axes(self.constants, findings)?;
+        }
+        self.copies = self.copies.saturating_add(copies);
+        self.bytes = self.bytes.saturating_add(copies.saturating_mul(each(&self.last)));
+        let longest = self.last.longest.iter().map(|(_, length)| *length).max();
+        self.check(longest.unwrap_or(0), span, findings)
+    }
+
+    /// Checks the sums, and the length of one text.
+    fn check(&self, one: usize, span: Span, findings: &mut Findings) -> Option<()> {
+        let what = self.what;
+        let (message, help) = if self.copies > COPIES {
+            let message = format!("the file stands for more than {COPIES} {what}");
+            (message, "use fewer values, or let a job do the work of many")
+        } else if self.bytes.max(one) > FILLED_BYTES {
+            let message = format!(
+                "the texts of {what} grow to more than {FILLED_BYTES} bytes once filled in"
+            );
+            (message, "use fewer values, or read what is long from a file")
+        } else {
+            return Some(());
+        };
+        findings.error(span, message).label("here the limit is passed").help(help);
+        None
+    }
+}
+
+/// The bytes that are filled in for each copy while the file is read.
+fn looked_at(job: &JobEntry, size: &Size<'_>) -> usize {
+    let with_places = texts_of(job).map(|(text, _)| text).filter(|text| text.contains("${"));
+    let rest = job.rest.as_deref();
+    let lists = rest.into_iter().flat_map(|rest| {
+        [
+            &rest.depends_on_regexes,
+            &rest.input_files,
+            &rest.input_file_regexes,
+            &rest.output_files,
+            &rest.output_file_regexes,
+            &rest.input_user_data,
+            &rest.input_user_data_regexes,
+            &rest.output_user_data,
+            &rest.output_user_data_regexes,
+            &rest.limits,
+        ]
+    });
+    let named = job.depends_on.iter().chain(lists.flatten());
+    let named = named.chain(rest.and_then(|rest| rest.when.as_ref())).chain([&job.name]);
+    let texts = named.map(|text: &Text| &*text.value).chain(with_places);
+    texts.fold(0, |sum, text| sum.saturating_add(filled(text, &size.longest)))
+}
+
+/// How long a text may become when its places are filled in, each with the longest value of its
+/// name, at its width and precision.
+pub(super) fn filled(text: &str, longest: &[(&str, usize)]) -> usize {
+    let mut length = text.len();
+    for place in text.split('{').skip(1) {
+        let inside = place.split('}').next().unwrap_or_default();
+        let (name, format) = inside.split_once(':').unwrap_or((inside, ""));
+        let Some((_, longest)) = longest.iter().find(|(known, _)| *known == name) else { continue };
+        let numbers = format.split(|letter: char| !letter.is_ascii_digit());
+        let widths = numbers.filter_map(|number| number.parse::<usize>().ok());
+        let width: usize = widths.take(2).map(|width| width.min(LONGEST_WIDTH)).sum();
+        length = length.saturating_add(*longest).saturating_add(width);
+    }
+    length
+}
