@@ -208,6 +208,13 @@ impl WorkflowFile {
         Some(file.map(|file| file.runs_dir(runs_dir)))
     }
 
+    /// Where a run keeps what its commands print, from what [`source`](Workflow::source) gave;
+    /// `None` when that was something else. As [`log_of`](Self::log_of), without reading the file.
+    pub fn log_of_record(record: &Json, run: RunId) -> Option<PathBuf> {
+        let runs_dir = Path::new(record.get(FILE)?.get("runs_dir")?.as_str()?);
+        Some(log_in(&runs_dir.join(run.to_string())))
+    }
+
     /// The text of a file, from what [`source`](Workflow::source) gave; `None` when that was
     /// something else.
     pub fn text_of(record: &Json) -> Option<&str> {

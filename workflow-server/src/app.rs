@@ -7,11 +7,15 @@ use tokio::sync::OnceCell;
 use workflow_core::{Engine, WorkflowFile, WorkflowSnapshot, registry};
 use workflow_store::Catalog;
 
+use crate::blocking::Blocking;
 use crate::feed::Feeds;
 use crate::identity::Doorman;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::sse::Streams;
+
+/// How many workflow files are parsed at once.
+const PARSED_AT_ONCE: usize = 2;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -23,6 +27,8 @@ pub(crate) struct App {
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) options: Options,
+    /// Parses workflow files, and makes graphs of them.
+    pub(crate) parsing: Blocking,
     /// How many requests have come.
     pub(crate) requests: AtomicU64,
     announced: OnceCell<()>,
@@ -44,6 +50,7 @@ impl App {
             feeds,
             streams,
             options,
+            parsing: Blocking::new(PARSED_AT_ONCE),
             requests: AtomicU64::new(0),
             announced: OnceCell::new(),
         }

@@ -46,8 +46,8 @@ pub(crate) async fn begin(
 ) -> Result<Begun, Problem> {
     let found = if workflow.source == Source::Registered {
         code(&workflow.name)?
-    } else if let Some(file) = workflow.definition.as_ref().and_then(|source| file(app, source)) {
-        file?
+    } else if let Some(file) = file(app, workflow.definition.clone()).await? {
+        file
     } else {
         return record(app, workflow, asked).await;
     };
@@ -71,12 +71,17 @@ pub(crate) fn code(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
 /// # Errors
 ///
 /// Fails when it is not valid any more, and when it has commands that are not allowed here.
-pub(crate) fn file(app: &App, source: &Value) -> Option<Result<Arc<dyn Workflow>, Problem>> {
-    let file = WorkflowFile::from_source(source)?.map_err(|wrong| Problem::from(&wrong));
-    Some(file.and_then(|file| {
-        app.admit(&file)?;
-        Ok(Arc::new(file) as Arc<dyn Workflow>)
-    }))
+pub(crate) async fn file(
+    app: &App,
+    source: Option<Value>,
+) -> Result<Option<Arc<dyn Workflow>>, Problem> {
+    let Some(source) = source else { return Ok(None) };
+    let Some(file) = app.parsing.run(move || WorkflowFile::from_source(&source)).await? else {
+        return Ok(None);
+    };
+    let file = file.map_err(|wrong| Problem::from(&wrong))?;
+    app.admit(&file)?;
+    Ok(Some(Arc::new(file)))
 }
 
 /// Starts a run, and returns once the store has it.

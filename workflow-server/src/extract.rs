@@ -8,6 +8,8 @@ use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use workflow_core::bounds;
+
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -34,6 +36,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
 /// Reads JSON.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "syntax", "the body is no UTF-8"))?;
+    bounds::json(text).map_err(|error| Problem::invalid("body", error.to_string()))?;
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let (path, message) = (error.path().to_string(), error.inner().to_string());

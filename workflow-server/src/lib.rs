@@ -37,6 +37,7 @@
 mod api;
 mod app;
 mod begin;
+mod blocking;
 mod extract;
 mod feed;
 mod identity;

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use crate::catalog::CatalogError;
+use crate::operation::Answer;
 use crate::sql::{Sql, SqlError};
 use crate::value::{Value, clean, clean_json};
 
@@ -54,54 +56,105 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     parts.filter(|word| !word.is_empty()).map(|word| shorten(&word.to_lowercase()))
 }
 
-/// Writes the labels of a workflow anew, from its row.
-pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
-    let id = [Value::Int(workflow)];
-    let row = sql.first(
-        "SELECT name, description, tags, molecules_used, atoms_in_molecules, metadata \
-         FROM workflows_workflow WHERE id = $1",
-        &id,
-    )?;
-    let Some(row) = row else { return Ok(()) };
-    let mut labels = Labels::default();
-    labels.add_words(&row.text(0)?);
-    labels.add_words(&row.maybe_text(1)?.unwrap_or_default());
-    labels.add_list(Kind::Tag, "", &row.json(2)?);
-    labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
-    if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
-        for (molecule, atoms) in &atoms {
-            labels.add_list(Kind::Atom, "", atoms);
-            labels.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
+/// The most labels of a workflow: each is a row, and the thread that writes has others to serve.
+const MOST: usize = 5_000;
+
+/// The most bytes of paths and values that labels are made of: 16 MiB. A long key is a part of the
+/// path of every value below it.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Writes the labels of a workflow anew, from its row, for somebody who wants it found.
+///
+/// # Errors
+///
+/// Fails before it writes when there are too many.
+pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
+    let labels = Labels::read(sql, workflow)?;
+    if labels.is_full() {
+        return Err(CatalogError::Invalid {
+            field: "the workflow",
+            found: format!("described by more than {MOST} words, tags and values"),
+            cure: "shorten its description and metadata, and keep what is long in a file",
         }
+        .into());
     }
-    labels.add_values("", &row.json(5)?);
-    sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
-    let rows: Vec<_> = labels
-        .0
-        .iter()
-        .map(|(kind, path, value)| {
-            [Value::Text(kind.as_str()), Value::Text(path), Value::Text(value), id[0]]
-        })
-        .collect();
-    let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
-    sql.pipeline(&inserts)?;
-    sql.execute("UPDATE workflows_workflow SET labelled = TRUE WHERE id = $1", &id)?;
-    Ok(())
+    Ok(labels.write(sql, workflow)?)
+}
+
+/// Writes the labels of a workflow anew, from its row, which a program has registered or another
+/// program written: it is kept, and found by as many labels as there may be.
+pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
+    let labels = Labels::read(sql, workflow)?;
+    if labels.is_full() {
+        tracing::warn!(workflow, "only the first {MOST} words and values are searchable");
+    }
+    labels.write(sql, workflow)
 }
 
 const INSERT: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
 #[derive(Default)]
-struct Labels(BTreeSet<(Kind, String, String)>);
+struct Labels {
+    rows: BTreeSet<(Kind, String, String)>,
+    /// How many bytes of paths and values there were.
+    bytes: usize,
+}
 
 impl Labels {
+    /// The labels of a workflow, by what its row says.
+    fn read(sql: &mut dyn Sql, workflow: i64) -> Result<Self, SqlError> {
+        let mut labels = Self::default();
+        let row = sql.first(
+            "SELECT name, description, tags, molecules_used, atoms_in_molecules, metadata \
+             FROM workflows_workflow WHERE id = $1",
+            &[Value::Int(workflow)],
+        )?;
+        let Some(row) = row else { return Ok(labels) };
+        labels.add_words(&row.text(0)?);
+        labels.add_words(&row.maybe_text(1)?.unwrap_or_default());
+        labels.add_list(Kind::Tag, "", &row.json(2)?);
+        labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
+        if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
+            for (molecule, atoms) in &atoms {
+                labels.add_list(Kind::Atom, "", atoms);
+                labels.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
+            }
+        }
+        labels.add_values("", &row.json(5)?);
+        Ok(labels)
+    }
+
+    /// Puts them in place of those that the workflow has.
+    fn write(&self, sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
+        let id = [Value::Int(workflow)];
+        sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
+        let rows = self.rows.iter().take(MOST).map(|(kind, path, value)| {
+            [Value::Text(kind.as_str()), Value::Text(path), Value::Text(value), id[0]]
+        });
+        let rows: Vec<_> = rows.collect();
+        let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
+        sql.pipeline(&inserts)?;
+        sql.execute("UPDATE workflows_workflow SET labelled = TRUE WHERE id = $1", &id)?;
+        Ok(())
+    }
+
     fn add(&mut self, kind: Kind, path: &str, value: &str) {
-        self.0.insert((kind, shorten(path), shorten(value)));
+        if !self.is_full() {
+            self.bytes += path.len() + value.len();
+            self.rows.insert((kind, shorten(path), shorten(value)));
+        }
+    }
+
+    /// Whether there are more labels than are written.
+    fn is_full(&self) -> bool {
+        self.rows.len() > MOST || self.bytes > MOST_BYTES
     }
 
     fn add_words(&mut self, text: &str) {
-        self.0.extend(words(text).map(|word| (Kind::Word, String::new(), word)));
+        for word in words(text) {
+            self.add(Kind::Word, "", &word);
+        }
     }
 
     fn add_list(&mut self, kind: Kind, path: &str, list: &Json) {
@@ -116,6 +169,9 @@ impl Labels {
     /// Every value that is not an object, under its path of keys; elements of a list under the
     /// path of the list, and the list as a whole.
     fn add_values(&mut self, path: &str, json: &Json) {
+        if self.is_full() {
+            return;
+        }
         match json {
             Json::Object(object) => {
                 for (key, value) in object {
@@ -138,7 +194,7 @@ impl Labels {
 pub(crate) fn catch_up(sql: &mut dyn Sql) -> Result<bool, SqlError> {
     let rows = sql.query("SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 500", &[])?;
     for row in &rows {
-        write(sql, row.int(0)?)?;
+        write_some(sql, row.int(0)?)?;
     }
     Ok(!rows.is_empty())
 }

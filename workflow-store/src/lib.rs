@@ -47,7 +47,11 @@ mod accounts;
 mod blob;
 mod buckets;
 mod catalog;
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+#[path = "../tests/cluster/mod.rs"]
+mod cluster;
 mod crew;
+mod deadline;
 mod label;
 mod liveness;
 mod memory;

@@ -6,6 +6,7 @@
 use workflow_core::StoreError;
 
 use crate::catalog::CatalogError;
+use crate::deadline::Deadline;
 use crate::value::{Row, Value};
 
 /// Which database it is, for the few statements that differ.
@@ -46,6 +47,10 @@ pub(crate) trait Sql {
 
     /// Runs statements without parameters that are not worth preparing.
     fn batch(&mut self, sql: &str) -> Result<(), SqlError>;
+
+    /// Ends what runs on this connection when the deadline is over, from now on; `None` ends
+    /// nothing.
+    fn set_deadline(&mut self, deadline: Option<&Deadline>);
 
     /// Whether nothing more can be done on this connection.
     fn is_closed(&self) -> bool {

@@ -78,7 +78,7 @@ impl<D: Database> SqlStore<D> {
     /// their lease is over by the clock of the database.
     async fn judge_owners(&self) -> Answer<Vec<OwnerId>> {
         let liveness = self.liveness.clone();
-        let judged = self.crew.read(move |sql| Ok(runs::judge(sql, &liveness)?)).await?;
+        let judged = self.crew.read_vital(move |sql| Ok(runs::judge(sql, &liveness)?)).await?;
         if !judged.stopped.is_empty() {
             let expire = move |cx: &mut Cx<'_>| Ok(runs::expire(cx.sql, &judged.stopped)?);
             self.crew.write(Company::Shared, expire).await?;
@@ -147,7 +147,7 @@ impl<D: Database> Store for SqlStore<D> {
     ) -> Result<Vec<StoredRun>, StoreError> {
         self.check_engine()?;
         let protected = self.judge_owners().await?;
-        Ok(self.crew.read(move |sql| runs::orphans(sql, &protected, after, limit)).await?)
+        Ok(self.crew.read_vital(move |sql| runs::orphans(sql, &protected, after, limit)).await?)
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
@@ -172,12 +172,12 @@ impl<D: Database> Store for SqlStore<D> {
     async fn held(&self) -> Result<HeldLeases, StoreError> {
         self.check_engine()?;
         let liveness = self.liveness.clone();
-        Ok(self.crew.read(move |sql| runs::held(sql, &liveness)).await?)
+        Ok(self.crew.read_vital(move |sql| runs::held(sql, &liveness)).await?)
     }
 
     async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read(move |sql| runs::children(sql, run)).await?)
+        Ok(self.crew.read_vital(move |sql| runs::children(sql, run)).await?)
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
@@ -187,7 +187,7 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read(move |sql| runs::inbox(sql, owner, after)).await?)
+        Ok(self.crew.read_vital(move |sql| runs::inbox(sql, owner, after)).await?)
     }
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::crew::{Connect, Purpose};
+use crate::deadline::Deadline;
 use crate::memory::{Memory, Tally};
 use crate::operation::{Attempted, Company, Cx, Operation};
 use crate::queue::Queue;
@@ -218,6 +219,10 @@ impl Sql for Watched<'_> {
     fn batch(&mut self, sql: &str) -> Result<(), SqlError> {
         self.has_written = true;
         self.sql.batch(sql)
+    }
+
+    fn set_deadline(&mut self, deadline: Option<&Deadline>) {
+        self.sql.set_deadline(deadline);
     }
 
     fn is_closed(&self) -> bool {

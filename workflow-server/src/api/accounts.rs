@@ -122,7 +122,7 @@ async fn add_user(
 }
 
 async fn hashed(app: &App, password: String) -> Result<NewPassword, Problem> {
-    let hash = app.doorman.hash(move || NewPassword::new(&password)).await?;
+    let hash = app.doorman.hashing.run(move || NewPassword::new(&password)).await?;
     hash.map_err(|error| Problem::invalid("password", error.to_string()))
 }
 

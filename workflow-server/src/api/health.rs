@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::{RunId, Status};
+use workflow_core::Status;
 
 use super::problems::Problems;
 use crate::app::App;
@@ -42,7 +42,7 @@ async fn live() -> Json<Health> {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Health), Problems))]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
-    app.catalog.run(RunId::from_u128(0)).await?;
+    app.catalog.ping().await?;
     Ok(OK)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,9 @@ use crate::identity::{
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(show, sign_in, sign_out))
+    OpenApiRouter::new()
+        .routes(routes!(show, sign_in, sign_out))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
 }
 
 /// Who is signed in, and what this server allows.
@@ -101,6 +103,9 @@ async fn sign_in(
         return Err(Problem::conflict("host_authenticates", detail));
     }
     app.doorman.check_site(&headers, &app.options)?;
+    // What no account has is not looked up, and above all not remembered.
+    check_length("username", &said.username, LONGEST_NAME)?;
+    check_length("password", &said.password, LONGEST_PASSWORD)?;
     let throttle = &app.doorman.throttle;
     if let Some(wait) = throttle.wait(&said.username, Instant::now()) {
         let detail = "too many failed tries to sign in under this name; wait";
@@ -113,7 +118,8 @@ async fn sign_in(
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let Credentials { username, password } = said;
     // For nobody that is known it takes as long.
-    let is_right = app.doorman.hash(move || verify_password(&password, hash.as_deref())).await?;
+    let is_right =
+        app.doorman.hashing.run(move || verify_password(&password, hash.as_deref())).await?;
     let Some(user) = user.filter(|_| is_right) else { return Err(wrong()) };
     throttle.passed(&username);
     let cookie = Secret::random("").map_err(Problem::internal)?;
@@ -134,6 +140,20 @@ async fn sign_in(
     let mut response = Json(session(&app, Some(caller), false)).into_response();
     set_cookie(&mut response, &cookie.into_text(), SESSION_TIME.as_secs(), &headers);
     Ok(response)
+}
+
+/// The longest name of a user, in bytes: 150 characters.
+const LONGEST_NAME: usize = 600;
+/// The longest password, in bytes.
+const LONGEST_PASSWORD: usize = 1024;
+/// The largest body of a request to sign in, in bytes.
+const LARGEST_BODY: usize = 16 << 10;
+
+fn check_length(field: &str, text: &str, longest: usize) -> Result<(), Problem> {
+    if text.len() <= longest {
+        return Ok(());
+    }
+    Err(Problem::invalid(field, format!("is longer than {longest} bytes, as none is")))
 }
 
 fn wrong() -> Problem {

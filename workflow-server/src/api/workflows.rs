@@ -58,7 +58,7 @@ pub(super) async fn document(
 ) -> Result<WorkflowDocument, Problem> {
     workflow.recent = caller.catalog(app).recent(&[workflow.id], RECENT).await?;
     let editable = caller.may_write() && (caller.is_staff || workflow.source != Source::Registered);
-    Ok(WorkflowDocument::new(workflow, editable))
+    app.parsing.run(move || WorkflowDocument::new(workflow, editable)).await
 }
 
 /// Shows a workflow, by its id, slug or name.
@@ -125,7 +125,8 @@ async fn change(
     Path(which): Path<String>,
     Body(patch): Body<WorkflowPatch>,
 ) -> Result<Json<WorkflowDocument>, Problem> {
-    let change = change_of(&app, patch)?;
+    let at = app.clone();
+    let change = app.parsing.run(move || change_of(&at, patch)).await??;
     let workflow = caller.catalog(&app).update_workflow(&which, change).await?;
     Ok(Json(document(&app, &caller, workflow).await?))
 }

@@ -10,10 +10,10 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Semaphore;
 use workflow_store::{Catalog, TokenScope};
 
 use super::{Authenticator, Caller, KnownBy, Throttle, digest};
+use crate::blocking::Blocking;
 use crate::options::Options;
 use crate::problem::Problem;
 
@@ -26,8 +26,8 @@ pub(crate) struct Doorman {
     /// When it was seen last that there are none.
     none_at: Mutex<Option<Instant>>,
     pub(crate) throttle: Throttle,
-    /// Turns to hash a password.
-    hashing: Arc<Semaphore>,
+    /// Hashes passwords: each takes 19 MiB.
+    pub(crate) hashing: Blocking,
 }
 
 /// How long it is taken for granted that there are still no accounts.
@@ -48,26 +48,8 @@ const CSRF: &str = "x-csrf-token";
 impl Doorman {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
         let (has_accounts, throttle) = (AtomicBool::new(false), Throttle::default());
-        let hashing = Arc::new(Semaphore::new(AT_ONCE));
+        let hashing = Blocking::new(AT_ONCE);
         Self { catalog, host, has_accounts, none_at: Mutex::default(), throttle, hashing }
-    }
-
-    /// Does what hashes a password, on a thread that may block, a few at a time: each takes 19 MiB.
-    /// It keeps its turn to its end, whether or not somebody still waits for it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when it panics.
-    pub(crate) async fn hash<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = self.hashing.clone().acquire_owned().await.map_err(Problem::internal)?;
-        let worked = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work()
-        });
-        worked.await.map_err(Problem::internal)
     }
 
     /// Whether the host says who sends a request.

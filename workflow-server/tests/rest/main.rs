@@ -5,6 +5,7 @@ mod changes;
 mod cluster;
 mod documents;
 mod files;
+mod hostile;
 mod limits;
 mod lists;
 mod mounted;

@@ -8,7 +8,7 @@ use crate::catalog::CatalogError;
 use crate::operation::{Answer, Cx};
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
-use crate::value::{Row, Value, clean, to_micros};
+use crate::value::{Row, Value, beginning, clean, to_micros};
 
 const COLUMNS: &str = "t.id, t.name, t.scope, t.created_at, t.expires_at, t.last_used_at";
 
@@ -46,7 +46,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
     if !(1..=255).contains(&name.chars().count()) {
         return Err(CatalogError::Invalid {
             field: "the name of the token",
-            found: format!("`{name}`"),
+            found: format!("`{}`", beginning(&name)),
             cure: "give one of 1 to 255 characters",
         }
         .into());

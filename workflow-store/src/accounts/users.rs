@@ -7,7 +7,7 @@ use crate::catalog::{CatalogError, Cursor, Page, cut, page_size};
 use crate::operation::{Answer, Cx};
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
-use crate::value::{Row, Value, clean, to_micros};
+use crate::value::{Row, Value, beginning, clean, to_micros};
 
 const COLUMNS: &str = "u.id, u.username, u.password_hash, u.is_staff, u.is_active, u.created_at";
 
@@ -60,7 +60,7 @@ fn check_name(name: &str) -> Answer<()> {
     }
     Err(CatalogError::Invalid {
         field: "the user",
-        found: format!("`{name}`"),
+        found: format!("`{}`", beginning(name)),
         cure: "give a name of 1 to 150 characters, with none that cannot be seen at its ends",
     }
     .into())

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use workflow_core::Status;
 
-use super::Source;
+use super::{CatalogError, Source};
 use crate::label::{Kind, shorten, words};
 use crate::sight::Sight;
 use crate::statement::Statement;
@@ -101,7 +101,34 @@ pub(crate) enum Condition {
     Seen(i64),
 }
 
+/// The most words and conditions of one query: each is a look into an index for every workflow.
+const MOST: usize = 20;
+
 impl WorkflowQuery {
+    /// Refuses a query that would take long whatever the store holds.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are too many words and conditions.
+    pub(crate) fn check(&self) -> Result<(), CatalogError> {
+        let texts = [&self.project, &self.domain, &self.app_name, &self.tag, &self.user];
+        let labels = [&self.molecule, &self.atom];
+        let single = texts.iter().chain(&labels).filter(|text| text.is_some()).count()
+            + usize::from(self.project_id.is_some())
+            + usize::from(self.active.is_some())
+            + usize::from(self.source.is_some())
+            + usize::from(self.status.is_some());
+        let words = self.text.as_deref().map_or(0, |text| words(text).take(MOST + 1).count());
+        if single + self.metadata.len() + words <= MOST {
+            return Ok(());
+        }
+        Err(CatalogError::Invalid {
+            field: "the query",
+            found: format!("made of more than {MOST} words and conditions"),
+            cure: "search by fewer words, and filter what is found",
+        })
+    }
+
     /// All that applies, to what is seen; the user by number, who is looked up before.
     pub(crate) fn conditions(&self, sight: Sight, user: Option<i64>) -> Vec<Condition> {
         let columns =

@@ -35,7 +35,14 @@ impl<D: Database> Catalog for SqlStore<D> {
         Arc::new(self.for_viewer(viewer))
     }
 
+    async fn ping(&self) -> Result<(), CatalogError> {
+        let any = "SELECT id FROM workflows_workflowrun LIMIT 1";
+        let ping = move |sql: &mut dyn Sql| Ok(sql.query(any, &[]).map(|_| ())?);
+        Ok(self.crew.read_vital(ping).await?)
+    }
+
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError> {
+        query.check()?;
         loop {
             let query = query.clone();
             let page = self.look(move |sql, sight| {

@@ -77,11 +77,20 @@ pub trait Catalog: Store + Accounts {
     /// itself.
     fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog>;
 
+    /// Checks that the store answers, by a small query that does not wait behind others where the
+    /// store has more than one connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn ping(&self) -> Result<(), CatalogError>;
+
     /// A page of the workflows that a query selects.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read, or the cursor is of another query.
+    /// Fails when the store cannot be read, when the cursor is of another query, or when the query
+    /// has more than 20 words and conditions.
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError>;
 
     /// A workflow by its id, slug or name.

@@ -1,8 +1,5 @@
 //! Every question that is asked of a large table has an index.
 
-#[path = "../../tests/cluster/mod.rs"]
-mod cluster;
-
 use std::time::SystemTime;
 
 use workflow_core::Status;
@@ -157,7 +154,7 @@ fn sqlite_scans_no_table() {
 
 #[test]
 fn postgresql_scans_no_table() {
-    let database = cluster::database();
+    let database = crate::cluster::database();
     let opener = crate::postgres::Opener::new(database.url()).expect("a URL");
     let mut sql = opener.connect(Purpose::Write).expect("opened");
     // Small tables are scanned whatever indexes there are; now only those are that have none.

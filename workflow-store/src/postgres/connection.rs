@@ -13,9 +13,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Socket, Statement};
 
 use super::address::Encryption;
+use super::cancel::Canceller;
 use super::error::explain;
 use super::migrate::migrate;
 use crate::crew::Purpose;
+use crate::deadline::{Deadline, READ_TIME};
 use crate::sql::{Dialect, Sql, SqlError, SqlKind};
 use crate::value::{Row, Value};
 
@@ -29,6 +31,7 @@ struct PostgresConnection {
     name: String,
     /// A transaction is to begin together with the first statement, to save a round trip.
     is_beginning: bool,
+    canceller: Canceller,
 }
 
 /// A process that stops in the middle of a transaction must not keep others from its runs, which
@@ -40,6 +43,11 @@ const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
 /// Where there is none after all, the price of that must not have the plan compiled.
 const WRITER: &str = "SET lock_timeout = '10s'; SET jit = off; \
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// A query that takes long keeps a connection from others, even when this process is gone.
+fn reader() -> String {
+    format!("SET statement_timeout = '{}s'", READ_TIME.as_secs())
+}
 
 /// Opens a connection. The one that writes brings the schema up to date.
 pub(crate) fn open(
@@ -66,11 +74,20 @@ pub(crate) fn open(
             client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;
             migrate(&mut client, name).await?;
             client.batch_execute(WRITER).await.map_err(explained)?;
+        } else {
+            client.batch_execute(&reader()).await.map_err(explained)?;
         }
         Ok::<_, SqlError>(client)
     })?;
     let (name, statements) = (name.to_owned(), HashMap::new());
-    Ok(Box::new(PostgresConnection { runtime, client, statements, name, is_beginning: false }))
+    Ok(Box::new(PostgresConnection {
+        runtime,
+        client,
+        statements,
+        name,
+        is_beginning: false,
+        canceller: Canceller::new(encryption),
+    }))
 }
 
 async fn connect<T>(config: &Config, tls: T) -> Result<Client, Error>
@@ -88,7 +105,10 @@ impl PostgresConnection {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let prepared = self.runtime.block_on(self.client.prepare(sql));
+        let (client, name) = (&self.client, &self.name);
+        // It waits for locks, as the statement does.
+        let prepared = self.canceller.complete(client, name, client.prepare(sql));
+        let prepared = self.runtime.block_on(prepared);
         let statement = prepared.map_err(|error| explain(&error, &self.name))?;
         if self.statements.len() >= STATEMENTS {
             self.statements.clear();
@@ -104,14 +124,16 @@ impl PostgresConnection {
     ) -> Result<Vec<T>, SqlError> {
         let begin = std::mem::take(&mut self.is_beginning);
         let (client, name) = (&self.client, &self.name);
-        let answers: Result<Vec<T>, Error> = self.runtime.block_on(async {
+        let answers = async {
             let mut begin = Box::pin(maybe_done(begun(client, begin)));
             let mut work: Vec<_> =
                 work(client).into_iter().map(|work| Box::pin(maybe_done(work))).collect();
             in_order(&mut begin, &mut work).await;
             begin.as_mut().take_output().unwrap_or(Ok(()))?;
-            work.iter_mut().filter_map(|work| work.as_mut().take_output()).collect()
-        });
+            let outputs = work.iter_mut().filter_map(|work| work.as_mut().take_output());
+            outputs.collect::<Result<Vec<T>, Error>>()
+        };
+        let answers = self.runtime.block_on(self.canceller.complete(client, name, answers));
         answers.map_err(|error: Error| explain(&error, name))
     }
 }
@@ -186,8 +208,12 @@ impl Sql for PostgresConnection {
         self.after_begin(|client| vec![Box::pin(client.batch_execute(sql))]).map(|_| ())
     }
 
+    fn set_deadline(&mut self, deadline: Option<&Deadline>) {
+        self.canceller.deadline = deadline.cloned();
+    }
+
     fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.canceller.has_cancelled || self.client.is_closed()
     }
 }
 

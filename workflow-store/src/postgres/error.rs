@@ -3,6 +3,7 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::deadline::ASK_FOR_LESS;
 use crate::sql::{SqlError, SqlKind};
 
 /// Turns an error into one that names the database and the cure.
@@ -25,6 +26,9 @@ pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
 fn judge(code: &SqlState) -> (SqlKind, &'static str) {
     if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
         return (SqlKind::Conflict, "two transactions were in each other's way; try again");
+    }
+    if *code == SqlState::QUERY_CANCELED {
+        return (SqlKind::Unavailable, ASK_FOR_LESS);
     }
     match code.code().get(..2).unwrap_or_default() {
         "23" => (SqlKind::Conflict, "it was changed by something else"),

@@ -1,6 +1,7 @@
 //! PostgreSQL, on threads that have a runtime of their own.
 
 mod address;
+mod cancel;
 mod connection;
 mod error;
 mod migrate;
@@ -25,7 +26,8 @@ use crate::store::{Database, SqlStore};
 /// Keeps runs in PostgreSQL 13 or newer.
 ///
 /// One connection writes; what waits for it shares a transaction, and is acknowledged when that is
-/// committed. Two others read. A connection that is lost is made again: what was being written is
+/// committed. Two others read, each query for at most 20 s, and one is for what must not wait behind
+/// them: the engine's own reads, and whether the database answers. A connection that is lost is made again: what was being written is
 /// answered with [`StoreError::Unavailable`], and may be asked again.
 ///
 /// ```no_run

@@ -143,7 +143,7 @@ fn describe(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(),
          domain = $5 WHERE id = $6 AND source = 'registered' AND NOT edited",
         &values,
     )?;
-    if changed > 0 { label::write(cx.sql, workflow) } else { Ok(()) }
+    if changed > 0 { label::write_some(cx.sql, workflow) } else { Ok(()) }
 }
 
 /// The workflow with this number.
@@ -192,7 +192,7 @@ fn add_row(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<Option<i64>, SqlErr
     )?;
     let Some(row) = row else { return Ok(None) };
     let id = row.int(0)?;
-    label::write(cx.sql, id)?;
+    label::write_some(cx.sql, id)?;
     Ok(Some(id))
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use rusqlite::config::DbConfig;
@@ -13,15 +14,21 @@ use super::error::explain;
 use super::migrate::migrate;
 use super::options::SqliteOptions;
 use crate::crew::Purpose;
+use crate::deadline::Deadline;
 use crate::sql::{Dialect, Sql, SqlError};
 use crate::value::{Cell, Row, Value, time_text, to_micros, uuid_text};
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 128;
 
+/// After how many of its instructions SQLite asks whether it is to go on: each millisecond or so.
+const INSTRUCTIONS: i32 = 50_000;
+
 pub(crate) struct SqliteConnection {
     connection: Connection,
     path: String,
+    /// When what runs is to end.
+    deadline: Arc<Mutex<Option<Deadline>>>,
 }
 
 /// Opens a connection. The one that writes brings the schema up to date.
@@ -43,7 +50,14 @@ pub(crate) fn open(
     if purpose == Purpose::Write {
         migrate(&mut connection, &name, options.timeout())?;
     }
-    Ok(Box::new(SqliteConnection { connection, path: name }))
+    let deadline = Arc::<Mutex<Option<Deadline>>>::default();
+    let watched = deadline.clone();
+    let is_over = move || {
+        let deadline = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        deadline.as_ref().is_some_and(Deadline::is_over)
+    };
+    connection.progress_handler(INSTRUCTIONS, Some(is_over)).map_err(explained)?;
+    Ok(Box::new(SqliteConnection { connection, path: name, deadline }))
 }
 
 fn prepare(
@@ -125,6 +139,10 @@ impl Sql for SqliteConnection {
             }
             Ok(found)
         })
+    }
+
+    fn set_deadline(&mut self, deadline: Option<&Deadline>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline.cloned();
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), SqlError> {

@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use crate::deadline::too_slow;
 use crate::sql::{SqlError, SqlKind};
 
 /// Turns an error of SQLite into one that names the file and the cure.
@@ -19,6 +20,7 @@ pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
             SqlKind::Unavailable,
             "another process holds a lock of it and stands still; let that go on, then try again",
         ),
+        ErrorCode::OperationInterrupted => return too_slow(),
         ErrorCode::DiskFull => (
             SqlKind::Unavailable,
             "there is no room for more; free some, what was kept is unharmed",

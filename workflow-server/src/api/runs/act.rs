@@ -148,8 +148,10 @@ pub(super) async fn retry(
         (None, true) => Some(Again::Failed),
         (None, false) => None,
     };
-    let file = old.workflow.source.as_deref().and_then(|source| begin::file(&app, source));
-    let workflow = file.unwrap_or_else(|| begin::code(&old.workflow.name))?;
+    let workflow = match begin::file(&app, old.workflow.source.as_deref().cloned()).await? {
+        Some(file) => file,
+        None => begin::code(&old.workflow.name)?,
+    };
     let engine = app.engine();
     let run = match again {
         None => {

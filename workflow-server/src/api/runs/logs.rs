@@ -107,8 +107,7 @@ pub(super) async fn logs(
 
 /// Where the log of a run is; none, when it runs no file.
 fn log_of(run: &StoredRun) -> Option<PathBuf> {
-    let file = WorkflowFile::from_source(run.workflow.source.as_deref()?)?.ok()?;
-    Some(file.log_of(run.id))
+    WorkflowFile::log_of_record(run.workflow.source.as_deref()?, run.id)
 }
 
 /// The log of a run, as far as it is asked for.

@@ -14,7 +14,7 @@ use super::super::problems::Problems;
 use super::{WorkflowDocument, created, document};
 use crate::app::App;
 use crate::extract::{content_type, json, read};
-use crate::identity::{Caller, May, Write};
+use crate::identity::{May, Write};
 use crate::problem::Problem;
 
 /// A workflow that is to be created. With `yaml` or `definition` this server can run it; without,
@@ -97,14 +97,15 @@ pub(super) async fn create(
             return Err(Problem::new(status, "media_type", detail));
         }
     };
-    let new = draft.into_new(&app, &caller)?;
+    let (at, user) = (app.clone(), caller.user.clone());
+    let new = app.parsing.run(move || draft.into_new(&at, user)).await??;
     let workflow = caller.catalog(&app).create_workflow(new).await?;
     let location = format!("workflows/{}", workflow.id);
     Ok(created(&location, document(&app, &caller, workflow).await?))
 }
 
 impl WorkflowDraft {
-    fn into_new(self, app: &App, caller: &Caller) -> Result<NewWorkflow, Problem> {
+    fn into_new(self, app: &App, user: Option<String>) -> Result<NewWorkflow, Problem> {
         let text = match (&self.yaml, &self.definition) {
             (Some(_), Some(_)) => {
                 let message = "is the same as `yaml` in another form; give one of them";
@@ -139,7 +140,7 @@ impl WorkflowDraft {
             atoms_in_molecules: self.atoms_in_molecules,
             dag_spec: self.dag_spec.map(Json::Object).or(graph).unwrap_or_default(),
             definition: file.as_ref().and_then(definition),
-            user: caller.user.clone(),
+            user,
             ..NewWorkflow::new(name)
         })
     }

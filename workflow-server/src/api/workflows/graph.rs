@@ -55,7 +55,8 @@ pub(super) async fn graph(
         };
         return Ok(axum::Json(graph).into_response());
     }
-    let text = written(&workflow, asked.format).ok_or_else(|| {
+    let text = app.parsing.run(move || written(&workflow, asked.format)).await?;
+    let text = text.ok_or_else(|| {
         let detail = "only `json` is to be had: the graph of this workflow depends on its input, \
                       or is not one that this server can run";
         Problem::conflict("no_graph", detail)
