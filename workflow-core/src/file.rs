@@ -9,9 +9,9 @@ mod body;
 mod draw;
 mod fill;
 mod handler;
+mod interpolate;
 mod invocation;
 mod registered;
-mod splice;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,18 @@ use invocation::{Invocation, log_in};
 /// # What is trusted
 ///
 /// Whoever writes the file may run commands as the user who runs it. Values that come in while it
-/// runs, such as outputs of jobs and the input, reach a command through its environment and are
-/// never read as code by the shell; in `$((..))`, which evaluates them, they must be integers. What
-/// a command itself evaluates, with `eval` or `[[ .. -eq .. ]]`, is its own affair.
+/// runs, such as outputs of jobs and the input, never become code of a shell. `${{ .. }}` in a
+/// command becomes a variable, and only where the grammar of the shell proves it to be a plain word
+/// or text between plain quotes. Everywhere else it must be an integer, or the job fails before the
+/// command runs: in arithmetic, subscripts, numeric tests, `eval`, `bash -c`, programs of `sed` and
+/// `awk`, scripts for other interpreters, and in whatever the grammar does not know. So must
+/// values in variables of the script, and in `env`, that the script is seen to evaluate.
+///
+/// # What nothing can promise
+///
+/// What a script does with a value later: write it to a file and run that, hand it to another
+/// program that runs it, or evaluate a variable under a name that it builds. Nor what a program
+/// makes of a word: one that begins with `-` may be an option, so write `--` before it.
 #[derive(Clone)]
 pub struct WorkflowFile {
     name: WorkflowName,
@@ -68,7 +77,6 @@ pub struct WorkflowFile {
     shared: Arc<Shared>,
     max_parallel: Option<usize>,
     warnings: Arc<Diagnostics>,
-    source: Arc<Source>,
     /// The file as a store keeps it.
     record: OnceLock<Arc<Json>>,
 }
@@ -79,6 +87,7 @@ const RUNS_DIR: &str = ".workflow/runs";
 /// What the jobs of all runs of a file look things up in.
 #[derive(Clone)]
 struct Shared {
+    source: Arc<Source>,
     spec: WorkflowSpec,
     expanded: Expanded,
     /// Where relative paths begin.
@@ -239,6 +248,25 @@ impl WorkflowFile {
     }
 }
 
+/// A script with a value between each two of its parts, for fuzzing: the text for the shell, and
+/// the variables that hold values; `None` when a value is refused.
+pub fn interpolated(
+    parts: &[&str],
+    value: &str,
+    shell_is_bash: bool,
+) -> Option<(String, Vec<(String, String)>)> {
+    let mut script = interpolate::Script::default();
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            script.push_value(value.to_owned());
+        }
+        script.push(part);
+    }
+    let interpreter = interpolate::Interpreter::of(parts.first()?, shell_is_bash);
+    let filled = script.finish(&interpreter).ok()?;
+    Some((filled.text, filled.variables))
+}
+
 fn check(
     source: &Arc<Source>,
     format: Format,
@@ -255,7 +283,8 @@ fn check(
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
-    let shared = Arc::new(Shared { spec, expanded, folder, runs_dir });
+    let source = Arc::clone(source);
+    let shared = Arc::new(Shared { source, spec, expanded, folder, runs_dir });
     let plan = draw::checked(&shared, findings)?;
     Some(WorkflowFile {
         name: WorkflowName::new(shared.spec.name.value.to_string()).ok()?,
@@ -264,7 +293,6 @@ fn check(
         shared,
         max_parallel: None,
         warnings: Arc::default(),
-        source: Arc::clone(source),
         record: OnceLock::new(),
     })
 }
@@ -283,13 +311,13 @@ impl Workflow for WorkflowFile {
     }
 
     fn source(&self) -> Option<Arc<Json>> {
-        let Shared { folder, runs_dir, .. } = &*self.shared;
+        let Shared { source, folder, runs_dir, .. } = &*self.shared;
         let record = self.record.get_or_init(|| {
             Arc::new(json!({ FILE: {
-                "name": self.source.name(),
+                "name": source.name(),
                 "folder": folder,
                 "runs_dir": runs_dir,
-                "text": self.source.text(),
+                "text": source.text(),
             }}))
         });
         Some(Arc::clone(record))

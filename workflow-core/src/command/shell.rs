@@ -79,6 +79,12 @@ impl Shell {
         self
     }
 
+    /// Whether commands are run with bash, and not with some other shell.
+    pub(crate) fn is_bash(&self) -> bool {
+        let program = self.program.as_deref().unwrap_or_else(|| default_shell());
+        program.file_name().is_some_and(|name| name == "bash")
+    }
+
     /// Runs a command as the attempt that the context belongs to. Those who watch the run see what
     /// it prints as [`JobOutput`](crate::EventKind::JobOutput).
     ///

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use super::fill::Interpolation;
+use super::interpolate::Interpreter;
 use super::invocation::Invocation;
 use super::registered::Registered;
 use super::{Shared, handler, registered};
@@ -11,7 +13,7 @@ use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
     Body, Call, Condition, Handle, Input, Inputs, JobContext, JobError, JobOptions, Scope,
 };
-use crate::spec::{Expression, JobSpec, is_true};
+use crate::spec::{Expression, JobSpec, Text, is_true};
 use crate::value::Type;
 use crate::workflow::Flow;
 
@@ -91,15 +93,18 @@ pub(super) fn action(
             let context = JobContext::new(&scope);
             let commands = shared.spec.actions[action].commands.iter();
             let lines = commands.map(|text| shared.expanded.constant(&text.value));
-            let script = lines.fold("set -e\n".to_owned(), |script, line| script + &line + "\n");
-            let mut command = Command::new(script);
-            command.cwd = Some(shared.folder.clone());
+            let lines = lines.fold("set -e\n".to_owned(), |script, line| script + &line + "\n");
+            let mut script = Interpolation::new(&shared);
+            script.push(&lines);
             let known = json!({ "input": invocation.input, "jobs": {} });
-            for (name, value) in &shared.spec.env.0 {
-                let value = shared.text(&shared.expanded.constant(&value.value.0), &known)?;
-                command.env.push((name.value.to_string(), value));
-            }
-            let finished = invocation.shell(&shared, &context)?.run(&command, &context).await?;
+            let (mut env, filled) = (Vec::new(), |text: &str| shared.expanded.constant(text));
+            script.hold_table(&shared.spec.env, &filled, &known, &mut env)?;
+            let shell = invocation.shell(&shared, &context)?;
+            let (text, _) = script.finish(&Interpreter::of("", shell.is_bash()))?;
+            let mut command = Command::new(text);
+            command.cwd = Some(shared.folder.clone());
+            command.env = env;
+            let finished = shell.run(&command, &context).await?;
             scope.put(serde_json::to_value(&finished).map_err(JobError::terminal)?)
         }
     });
@@ -148,9 +153,9 @@ impl<'s> Running<'s> {
         }
     }
 
-    async fn run_command(&self, text: &str) -> Result<Outcome, JobError> {
-        let command = self.command(text)?;
+    async fn run_command(&self, text: &Text) -> Result<Outcome, JobError> {
         let shell = self.invocation.shell(self.shared, &self.context)?;
+        let command = self.command(text, shell)?;
         let finished = match shell.run(&command, &self.context).await {
             Ok(finished) => finished,
             Err(error) => {
@@ -201,8 +206,8 @@ impl Shared {
         self.spec.jobs.0[entry as usize].rest.as_deref()
     }
 
-    pub(super) fn command(&self, job: u32) -> Option<&str> {
+    pub(super) fn command(&self, job: u32) -> Option<&Text> {
         let entry = self.expanded.jobs[job as usize].entry;
-        self.spec.jobs.0[entry as usize].command.as_ref().map(|command| &*command.value)
+        self.spec.jobs.0[entry as usize].command.as_ref()
     }
 }

@@ -9,10 +9,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Shared;
 use super::body::{Outcome, Running};
-use super::splice::{Refused, Script};
-use crate::command::Command;
+use super::interpolate::{Interpreter, Refusal, Refused, Script};
+use crate::command::{Command, Shell};
+use crate::document::{Scalar, Source, Span, Spanned, Table};
 use crate::job::JobError;
-use crate::spec::{Expression, NamedKind, Part, Template, scripts_that_read, texts_of};
+use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read, texts_of};
 
 impl Running<'_> {
     /// What expressions may read.
@@ -28,17 +29,24 @@ impl Running<'_> {
     }
 
     /// The command with everything filled in.
-    pub(super) fn command(&self, text: &str) -> Result<Command, JobError> {
+    pub(super) fn command(&self, text: &Text, shell: &Shell) -> Result<Command, JobError> {
         let known = self.known();
-        let mut script = Script::default();
+        let mut script = Interpolation::new(self.shared);
         if let Some(setup) = self.rest().and_then(|rest| rest.invocation_script.as_ref()) {
-            self.splice(&mut script, &setup.value, &known)?;
+            self.interpolate(&mut script, setup, &known)?;
             script.push(" ");
         }
-        self.splice(&mut script, text, &known)?;
-        let (text, values) = script.finish();
+        self.interpolate(&mut script, text, &known)?;
+        let mut env = self.context_variables()?;
+        let own = self.rest().map(|rest| &rest.env);
+        for table in [&self.shared.spec.env].into_iter().chain(own) {
+            let filled = |text: &str| self.shared.filled(self.job, text);
+            script.hold_table(table, &filled, &known, &mut env)?;
+        }
+        let interpreter = Interpreter::of(&text.value, shell.is_bash());
+        let (text, values) = script.finish(&interpreter)?;
         let mut command = Command::new(text);
-        command.env = self.environment(&known)?;
+        command.env = env;
         command.env.extend(values);
         command.cwd = Some(self.folder(&known)?);
         if let Some(rest) = self.rest() {
@@ -59,11 +67,12 @@ impl Running<'_> {
         Ok(cwd.map_or_else(|| self.shared.folder.clone(), |cwd| self.shared.folder.join(cwd)))
     }
 
-    fn environment(&self, known: &Json) -> Result<Vec<(String, String)>, JobError> {
+    /// What tells a command about its run.
+    fn context_variables(&self) -> Result<Vec<(String, String)>, JobError> {
         let context = &self.context;
         let (name, attempt) = (context.job_name(), context.attempt().to_string());
         let folder = std::path::absolute(&self.shared.folder).map_err(JobError::from)?;
-        let mut variables = vec![
+        Ok(vec![
             ("WORKFLOW_JOB".to_owned(), name.clone()),
             ("WORKFLOW_ATTEMPT".to_owned(), attempt.clone()),
             ("WORKFLOW_IDEMPOTENCY_KEY".to_owned(), context.idempotency_key()),
@@ -71,12 +80,7 @@ impl Running<'_> {
             ("TORC_JOB_NAME".to_owned(), name),
             ("TORC_ATTEMPT_ID".to_owned(), attempt),
             ("TORC_WORKFLOW_SUBMISSION_DIR".to_owned(), folder.display().to_string()),
-        ];
-        let own = self.rest().into_iter().flat_map(|rest| &rest.env.0);
-        for (name, value) in self.shared.spec.env.0.iter().chain(own) {
-            variables.push((name.value.to_string(), self.text(&value.value.0, known)?));
-        }
-        Ok(variables)
+        ])
     }
 
     /// A text that is no script, with everything filled in.
@@ -84,16 +88,20 @@ impl Running<'_> {
         self.shared.text(&self.shared.filled(self.job, written), known)
     }
 
-    fn splice(&self, script: &mut Script, written: &str, known: &Json) -> Result<(), JobError> {
-        for part in self.template(written)?.parts {
+    fn interpolate(
+        &self,
+        script: &mut Interpolation<'_>,
+        written: &Text,
+        known: &Json,
+    ) -> Result<(), JobError> {
+        let template = self.template(&written.value)?;
+        for (nth, part) in template.numbered() {
             match part {
-                Part::Text(part) => script.push(&part),
-                Part::Named { kind, name, .. } => script.push(&self.shared.named(kind, &name)),
+                Part::Text(part) => script.push(part),
+                Part::Named { kind, name, .. } => script.push(&self.shared.named(*kind, name)),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(known).map_err(JobError::terminal)?;
-                    script
-                        .push_value(shown(&value))
-                        .map_err(|refused| cannot_stand(expression.source(), &refused))?;
+                    script.push_value(shown(&value), expression, written.span, nth);
                 }
             }
         }
@@ -109,18 +117,98 @@ fn template(text: &str) -> Result<Template, JobError> {
     Template::parse(text).map_err(|error| JobError::terminal(error.message))
 }
 
-fn cannot_stand(expression: &str, refused: &Refused) -> JobError {
-    let reason = match refused {
-        Refused::Literal => {
-            "stands in a here-document whose end is quoted, where nothing can be put in safely; \
-             hand it over with `env`, or do not quote the end"
+/// A script that is being filled in, and where its values come from.
+pub(super) struct Interpolation<'s> {
+    shared: &'s Shared,
+    script: Script,
+    values: Vec<Written>,
+    held: Vec<Written>,
+}
+
+/// An expression of a file.
+struct Written {
+    source: String,
+    /// The text that it stands in.
+    within: Span,
+    /// Which of the expressions there it is, from 0.
+    nth: usize,
+}
+
+impl<'s> Interpolation<'s> {
+    pub(super) fn new(shared: &'s Shared) -> Self {
+        Self { shared, script: Script::default(), values: Vec::new(), held: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.script.push(text);
+    }
+
+    fn push_value(&mut self, value: String, expression: &Expression, within: Span, nth: usize) {
+        self.script.push_value(value);
+        self.values.push(Written { source: expression.source().to_owned(), within, nth });
+    }
+
+    /// Fills in a table of environment variables, and notes those that hold values.
+    pub(super) fn hold_table(
+        &mut self,
+        table: &Table<Spanned<Scalar>>,
+        filled: &dyn Fn(&str) -> String,
+        known: &Json,
+        variables: &mut Vec<(String, String)>,
+    ) -> Result<(), JobError> {
+        for (name, written) in &table.0 {
+            let template = template(&filled(&written.value.0))?;
+            let value = self.shared.fill(&template, known)?;
+            if let Some(expression) = template.expressions().next() {
+                self.script.hold(&name.value, &value);
+                let source = expression.source().to_owned();
+                self.held.push(Written { source, within: written.span, nth: 0 });
+            }
+            variables.push((name.value.to_string(), value));
         }
-        Refused::NoNumber => {
-            "stands in arithmetic, which the shell evaluates, and is no integer; publish an \
-             integer, or compute with another program"
+        Ok(())
+    }
+
+    /// The script, and the variables that hold its values.
+    ///
+    /// # Errors
+    ///
+    /// Fails for the first value that a shell might run, with its place and a cure.
+    pub(super) fn finish(
+        self,
+        interpreter: &Interpreter,
+    ) -> Result<(String, Vec<(String, String)>), JobError> {
+        match self.script.finish(interpreter) {
+            Ok(filled) => Ok((filled.text, filled.variables)),
+            Err(refused) => Err(self.cannot_stand(&refused)),
         }
-    };
-    JobError::terminal(format!("`${{{{ {expression} }}}}` {reason}"))
+    }
+
+    fn cannot_stand(&self, refused: &Refused) -> JobError {
+        let (written, cure) = match refused.what {
+            Refusal::Value(number) => {
+                (&self.values[number], "use `| int`, or pass it by `env:` and quote the variable")
+            }
+            Refusal::Held(number) => (&self.held[number], "use `| int`"),
+        };
+        let place = written.place(&self.shared.source);
+        JobError::terminal(format!(
+            "{place}: `${{{{ {} }}}}` {}, and is no integer; {cure}",
+            written.source, refused.reason
+        ))
+    }
+}
+
+impl Written {
+    /// File, line and column.
+    fn place(&self, source: &Source) -> String {
+        let text = source.slice(self.within);
+        let opened = text.match_indices("${{").map(|(at, _)| at);
+        let own = opened.filter(|at| !text[..*at].ends_with('$')).nth(self.nth);
+        let at = self.within.start + own.unwrap_or(0) as u32;
+        let (line, column) = source.line_and_column(at);
+        format!("{}:{line}:{column}", source.name())
+    }
 }
 
 /// A value as it stands in a text: strings as they are, everything else as JSON.
@@ -152,11 +240,15 @@ impl Shared {
 
     /// A text whose parameters are filled in, with names and expressions filled in as well.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
+        self.fill(&template(written)?, known)
+    }
+
+    fn fill(&self, template: &Template, known: &Json) -> Result<String, JobError> {
         let mut text = String::new();
-        for part in template(written)?.parts {
+        for part in &template.parts {
             match part {
-                Part::Text(part) => text.push_str(&part),
-                Part::Named { kind, name, .. } => text.push_str(&self.named(kind, &name)),
+                Part::Text(part) => text.push_str(part),
+                Part::Named { kind, name, .. } => text.push_str(&self.named(*kind, name)),
                 Part::Expression(expression) => {
                     text.push_str(&shown(&expression.evaluate(known).map_err(JobError::terminal)?))
                 }

@@ -4,7 +4,7 @@ use super::Shared;
 use super::body::Running;
 use crate::command::{Command, CommandError, Shell};
 use crate::job::{JobError, JobErrorKind};
-use crate::spec::{HandlerSpec, ResourceSpec, RuleSpec};
+use crate::spec::{HandlerSpec, ResourceSpec, RuleSpec, Text};
 
 /// The error that the job fails with, after a rule has had its say: the first rule for the exit
 /// code decides whether there is another attempt, and what runs before it.
@@ -26,7 +26,7 @@ pub(super) async fn handle(
         return terminal(error);
     }
     let Some(script) = &rule.recovery_script else { return error };
-    let recovered = recover(running, shell, command, &script.value, code).await;
+    let recovered = recover(running, shell, command, script, code).await;
     match recovered {
         Ok(()) => error,
         Err(failed) => JobError::terminal(format!(
@@ -56,10 +56,10 @@ async fn recover(
     running: &Running<'_>,
     shell: &Shell,
     failed: &Command,
-    script: &str,
+    script: &Text,
     code: i32,
 ) -> Result<(), JobError> {
-    let mut command = running.command(script)?;
+    let mut command = running.command(script, shell)?;
     command.cwd.clone_from(&failed.cwd);
     command.stdin = None;
     command.env.push(("WORKFLOW_EXIT_CODE".to_owned(), code.to_string()));

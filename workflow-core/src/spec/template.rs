@@ -111,6 +111,15 @@ impl Template {
         }
     }
 
+    /// The parts, each with the number of expressions before it.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &Part)> {
+        self.parts.iter().scan(0, |expressions, part| {
+            let before = *expressions;
+            *expressions += usize::from(matches!(part, Part::Expression(_)));
+            Some((before, part))
+        })
+    }
+
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.parts.iter().filter_map(|part| match part {
             Part::Expression(expression) => Some(expression),

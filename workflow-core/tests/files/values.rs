@@ -72,29 +72,113 @@ fn no_value_is_read_as_code() {
     assert!(!folder.0.join("broken").exists());
 }
 
+/// Runs the one job `told` of a file with an input; its error, if it fails.
+fn told(folder: &Folder, job: &str, input: serde_json::Value) -> Option<String> {
+    let file = folder.jobs(&format!("\n  - name: told\n{job}"));
+    let failed = Engine::default().run(file).input(input).wait().err()?;
+    Some(error(&failed.into_report().expect("a report"), "told"))
+}
+
 #[test]
 fn a_value_in_arithmetic_is_a_number_or_nothing_runs() {
     let folder = Folder::new("arithmetic");
-    let sum = "\n  - { name: sum, command: 'echo $(( ${{ input.n }} + 1 )) $((1<<2)) > sum' }\n";
-    ended(Engine::default().run(folder.jobs(sum)).input(json!({ "n": 41 })));
+    let sum = "    command: 'echo $(( ${{ input.n }} + 1 )) $((1<<2)) > sum'\n";
+    assert_eq!(told(&folder, sum, json!({ "n": 41 })), None);
     assert_eq!(folder.read("sum"), "42 4\n");
-    let hostile =
-        Engine::default().run(folder.jobs(sum)).input(json!({ "n": "a[$(touch broken)]" }));
-    let report = hostile.wait().expect_err("it is no number").into_report().expect("a report");
-    let told = error(&report, "sum");
-    assert!(told.contains("arithmetic"), "{told}");
+    let told = told(&folder, sum, json!({ "n": "a[$(touch broken)]" })).expect("no number");
+    assert_eq!(
+        told,
+        format!(
+            "{}:5:24: `${{{{ input.n }}}}` stands in arithmetic, which the shell evaluates, and is \
+             no integer; use `| int`, or pass it by `env:` and quote the variable",
+            folder.0.join("tea.yaml").display()
+        )
+    );
+    assert!(!folder.0.join("broken").exists());
+}
+
+#[test]
+fn a_value_that_the_shell_would_evaluate_is_an_integer_or_nothing_runs() {
+    let folder = Folder::new("evaluated");
+    for job in [
+        "    command: if [[ ${{ input.n }} -gt 5 ]]; then echo many; fi\n",
+        "    command: 'let x=${{ input.n }}+1'\n",
+        "    command: 'a=(1 2 3); echo ${a[${{ input.n }}]}'\n",
+        "    command: 'rows=${{ input.n }}; (( rows > 5 )); true'\n",
+        "    command: 'x=$(basename \"${{ input.n }}\"); echo $((x))'\n",
+        "    command: |\n      cat <<END\n      total $(( ${{ input.n }} + 1 ))\n      END\n",
+        "    command: 'bash -c \"echo ${{ input.n }}\"'\n",
+        "    command: 'echo ${{ input.n }} | bash'\n",
+        "    command: '[[ $N -gt 5 ]]; true'\n    env: { N: '${{ input.n }}' }\n",
+        "    command: '(( N )); true'\n    invocation_script: 'N=${{ input.n }};'\n",
+        "    command: |\n      #!/usr/bin/env python3\n      print('${{ input.n }}')\n",
+    ] {
+        let told = told(&folder, job, json!({ "n": "a[$(touch broken)]" })).expect(job);
+        assert!(told.contains("`${{ input.n }}`") && told.contains("`| int`"), "{told}");
+        assert!(told.contains("tea.yaml:"), "{told}");
+        assert!(!folder.0.join("broken").exists(), "{job}");
+    }
+    let numeric = "    command: '[[ ${{ input.n }} -gt 5 ]] && echo many > many'\n";
+    assert_eq!(told(&folder, numeric, json!({ "n": 7 })), None);
+    assert_eq!(folder.read("many"), "many\n");
+}
+
+#[test]
+fn the_second_value_of_a_command_is_named_with_its_place() {
+    let folder = Folder::new("second");
+    let job = "    command: |\n      echo '$${{ no }}' ${{ input.a }}\n      echo ${{ input.b }} \\\n        $(( ${{ input.b }} ))\n";
+    let told = told(&folder, job, json!({ "a": "x", "b": "y" })).expect("no number");
+    assert!(told.contains("tea.yaml:8:13: `${{ input.b }}` stands in arithmetic"), "{told}");
+}
+
+#[test]
+fn values_within_nested_quotes_arrive_whole() {
+    let folder = Folder::new("nested");
+    ended(
+        Engine::default()
+            .run(folder.jobs(
+                r#"
+  - { name: basename, command: 'x="$(basename "${{ input.p }}")"; echo "<$x>" > basename' }
+  - { name: glob, command: 'echo "$(printf "%s," "${{ input.g }}")" > glob' }
+  - { name: single, command: "echo \"$(printf '%s' '${{ input.p }}')\" > single" }
+  - { name: backtick, command: 'echo "`printf "<%s>" "${{ input.p }}"`" > backtick' }
+  - { name: ansi_c, command: "echo $'it\\'s ${{ input.p }}' > ansi_c" }
+"#,
+            ))
+            .input(json!({ "p": "my dir/f x.txt", "g": "*" })),
+    );
+    for (name, expected) in [
+        ("basename", "<f x.txt>\n"),
+        ("glob", "*,\n"),
+        ("single", "my dir/f x.txt\n"),
+        ("backtick", "<my dir/f x.txt>\n"),
+        ("ansi_c", "it's my dir/f x.txt\n"),
+    ] {
+        assert_eq!(folder.read(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_environment_of_all_jobs_is_no_code_in_an_action() {
+    let folder = Folder::new("action_env");
+    let file = folder.file(
+        "name: tea\nenv: { N: '${{ input.n }}' }\njobs:\n  - { name: boil, command: 'true' }\nactions:\n  - trigger_type: on_workflow_start\n    action_type: run_commands\n    commands: ['(( N > 5 ))']\n",
+    );
+    let request = Engine::default().run(file).input(json!({ "n": "a[$(touch broken)]" }));
+    let report = request.wait().expect_err("no number").into_report().expect("a report");
+    let told = error(&report, "on_workflow_start");
+    assert!(told.contains("is in `N`, which stands in arithmetic"), "{told}");
     assert!(!folder.0.join("broken").exists());
 }
 
 #[test]
 fn a_value_in_a_literal_here_document_is_refused() {
     let folder = Folder::new("literal");
-    let file = folder.jobs(
-        "\n  - name: told\n    command: |\n      cat <<'END'\n      ${{ input.text }}\n      END\n",
-    );
-    let request = Engine::default().run(file).input(json!({ "text": "x" }));
-    let report = request.wait().expect_err("it cannot be put in").into_report().expect("a report");
-    assert!(error(&report, "told").contains("a here-document whose end is quoted"));
+    let job = "    command: |\n      cat > told <<'END'\n      ${{ input.text }}\n      END\n";
+    let refused = told(&folder, job, json!({ "text": "x" })).expect("it cannot be put in");
+    assert!(refused.contains("a here-document whose end is quoted"), "{refused}");
+    assert_eq!(told(&folder, job, json!({ "text": 5 })), None);
+    assert_eq!(folder.read("told"), "5\n");
 }
 
 #[test]

@@ -1,0 +1,493 @@
+//! A recogniser for the shell language: a strict subset of POSIX.1-2024 (Shell Command Language)
+//! and of what bash adds, read to the end or not at all.
+//!
+//! It follows the grammar as far as is needed to know what each value of a script is to the shell.
+//! Whatever it does not know for certain ends it, and then nothing is proven. It recurses for what
+//! nests, up to [`MAX_DEPTH`] levels.
+
+mod compound;
+mod document;
+mod expansion;
+mod simple;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::commands;
+use super::variables::Variables;
+
+/// Why a value must be an integer, as in "stands in arithmetic".
+pub(super) type Reason = Cow<'static, str>;
+
+/// A character of a script, or a value by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Item {
+    Char(char),
+    Value(u32),
+}
+
+/// Which shell reads the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Bash,
+    /// Any of them: what only one shell knows, or reads differently, proves nothing.
+    Posix,
+}
+
+/// Where a value was proven to be harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Unquoted, in a word.
+    Word,
+    /// Between double quotes, in a here-document, or in a comment.
+    Text,
+    /// Between single quotes.
+    Single,
+    /// Between `$'` and `'`.
+    Escaped,
+}
+
+/// What is known of the values of a script.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// Of each value where it stands; `None` where nothing is proven.
+    pub(super) places: Vec<Option<Place>>,
+    refusals: Vec<Option<Reason>>,
+    /// Of each environment variable that holds a value, why it must be an integer.
+    pub(super) held: Vec<Option<Reason>>,
+}
+
+impl Proof {
+    /// Nothing is proven of so many values.
+    pub(super) fn none(values: usize, reason: &str) -> Self {
+        let refusals = vec![Some(Cow::Owned(reason.to_owned())); values];
+        Self { places: vec![None; values], refusals, held: Vec::new() }
+    }
+
+    pub(super) fn is_proven(&self, value: usize) -> bool {
+        self.places[value].is_some()
+    }
+
+    /// Why a value must be an integer.
+    pub(super) fn refusal(&self, value: usize) -> Option<&Cow<'static, str>> {
+        self.refusals[value].as_ref()
+    }
+}
+
+/// Proves what can be proven of the values of a script, and of the environment variables that hold
+/// values.
+pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Dialect) -> Proof {
+    let unread = |line: usize, what: &str| {
+        let reason =
+            format!("stands in a script that is not understood: {what} in its line {line}");
+        Proof { held: vec![None; held.len()], ..Proof::none(values, &reason) }
+    };
+    if items.len() > MAX_LENGTH {
+        return unread(1, "it is too long");
+    }
+    let mut reader = Reader::new(items, values, dialect);
+    if let Err(Unread(what)) = reader.script() {
+        let read = &items[..reader.pos.min(items.len())];
+        let line = 1 + read.iter().filter(|item| **item == Item::Char('\n')).count();
+        return unread(line, what);
+    }
+    let Reader { places, mut refusals, variables, .. } = reader;
+    let leaks = variables.leaks(values, held);
+    for (value, reason) in leaks.values {
+        refusals[value].get_or_insert(reason);
+    }
+    let mut held: Vec<_> = held.iter().map(|_| None).collect();
+    for (number, reason) in leaks.held {
+        held[number].get_or_insert(reason);
+    }
+    let places = places.into_iter().zip(&mut refusals).map(|(place, refusal)| {
+        if place.is_none() {
+            refusal.get_or_insert(Cow::Borrowed("stands where the shell may run it"));
+        }
+        place.filter(|_| refusal.is_none())
+    });
+    let places = places.collect();
+    Proof { places, refusals, held }
+}
+
+/// The longest script in which anything is proven, in characters.
+const MAX_LENGTH: usize = 1 << 20;
+/// So deep may commands, substitutions and expansions nest.
+const MAX_DEPTH: usize = 48;
+
+/// What ended the reading of a script.
+#[derive(Debug)]
+pub(super) struct Unread(pub(super) &'static str);
+
+pub(super) type Parsed<T> = Result<T, Unread>;
+
+/// A word of the shell.
+#[derive(Debug)]
+pub(super) struct Word {
+    /// Where it is.
+    pub(super) range: Range<usize>,
+    /// What it stands for, if that is known.
+    pub(super) literal: Option<String>,
+    /// What it begins with, up to the first expansion or value.
+    pub(super) prefix: String,
+    /// What it ends with, after the last expansion or value.
+    pub(super) suffix: String,
+    /// Nothing in it is quoted, nor an expansion or a value.
+    pub(super) is_bare: bool,
+}
+
+/// A here-document that was announced, and whose text is still to come.
+struct Document {
+    end: String,
+    is_literal: bool,
+    strips_tabs: bool,
+    /// The name of the command that takes it for code.
+    code: Option<Reason>,
+}
+
+/// Where an input of a command comes from.
+pub(super) enum Input {
+    /// A word: a file, or the text itself.
+    Word(Range<usize>),
+    /// A here-document.
+    Document,
+}
+
+pub(super) struct Reader<'a> {
+    items: &'a [Item],
+    dialect: Dialect,
+    pos: usize,
+    /// Nothing is read beyond this.
+    end: usize,
+    depth: usize,
+    places: Vec<Option<Place>>,
+    refusals: Vec<Option<Reason>>,
+    documents: Vec<Document>,
+    /// How many commands were met that run what they read from stdin.
+    code_readers: usize,
+    pub(super) variables: Variables,
+}
+
+// Letters and values.
+impl<'a> Reader<'a> {
+    fn new(items: &'a [Item], values: usize, dialect: Dialect) -> Self {
+        Self {
+            items,
+            dialect,
+            pos: 0,
+            end: items.len(),
+            depth: 0,
+            places: vec![None; values],
+            refusals: vec![None; values],
+            documents: Vec::new(),
+            code_readers: 0,
+            variables: Variables::default(),
+        }
+    }
+
+    /// What comes next; `\` before the end of a line is nothing at all.
+    fn peek(&mut self) -> Option<Item> {
+        while self.pos + 1 < self.end
+            && self.items[self.pos] == Item::Char('\\')
+            && self.items[self.pos + 1] == Item::Char('\n')
+        {
+            self.pos += 2;
+        }
+        self.raw(0)
+    }
+
+    /// What comes next as it is written, after so many others.
+    fn raw(&self, ahead: usize) -> Option<Item> {
+        let at = self.pos + ahead;
+        if at < self.end { Some(self.items[at]) } else { None }
+    }
+
+    /// The character that comes next, if it is one.
+    fn letter(&mut self) -> Option<char> {
+        match self.peek() {
+            Some(Item::Char(letter)) => Some(letter),
+            _ => None,
+        }
+    }
+
+    /// Whether this text comes next, as it is written.
+    fn is_next(&self, text: &str) -> bool {
+        let mut ahead = 0;
+        text.chars().all(|letter| {
+            ahead += 1;
+            self.raw(ahead - 1) == Some(Item::Char(letter))
+        })
+    }
+
+    /// Goes past a character that must come next.
+    fn expect(&mut self, letter: char, otherwise: &'static str) -> Parsed<()> {
+        if self.letter() != Some(letter) {
+            return Err(Unread(otherwise));
+        }
+        self.pos += 1;
+        Ok(())
+    }
+
+    fn only_bash(&self, what: &'static str) -> Parsed<()> {
+        if self.dialect == Dialect::Bash { Ok(()) } else { Err(Unread(what)) }
+    }
+
+    /// Goes one level deeper.
+    pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == MAX_DEPTH {
+            return Err(Unread("commands are nested too deep"));
+        }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    fn found(&mut self, value: u32, place: Place) {
+        self.places[value as usize] = Some(place);
+        self.pos += 1;
+    }
+
+    /// Says that the values in this range must be integers. The first reason counts.
+    pub(super) fn refuse(&mut self, range: Range<usize>, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        for item in &self.items[range] {
+            if let Item::Value(value) = item {
+                self.refusals[*value as usize].get_or_insert_with(|| reason.clone());
+            }
+        }
+    }
+
+    /// Says that the shell evaluates this range: values in it must be integers, and so must values
+    /// in the variables that it names.
+    pub(super) fn evaluated(&mut self, range: Range<usize>, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        self.refuse(range.clone(), reason.clone());
+        self.variables.evaluate(&self.items[range], &reason);
+    }
+
+    /// Says that a text is code of the shell: what it evaluates is evaluated.
+    pub(super) fn code(&mut self, text: &str, reason: impl Fn() -> Reason) {
+        let items: Vec<Item> = text.chars().map(Item::Char).collect();
+        let mut reader = Reader::new(&items, 0, self.dialect);
+        reader.depth = self.depth + 1;
+        let is_read = reader.depth < MAX_DEPTH && reader.script().is_ok();
+        let variables = std::mem::take(&mut reader.variables);
+        if is_read {
+            self.variables.include(variables);
+        } else {
+            self.variables.evaluate(&items, &reason());
+        }
+    }
+
+    /// Notes a command, which may be a function.
+    pub(super) fn call(&mut self, name: &str, arguments: Range<usize>) {
+        self.variables.call(name, &self.items[arguments]);
+    }
+
+    pub(super) fn set_arguments(&mut self, words: Range<usize>) {
+        self.variables.set_arguments(&self.items[words]);
+    }
+
+    /// Whether there are values in this range.
+    pub(super) fn has_values(&self, range: Range<usize>) -> bool {
+        self.items[range].iter().any(|item| matches!(item, Item::Value(_)))
+    }
+
+    /// Marks a command that runs what it reads.
+    pub(super) fn reads_code(&mut self) {
+        self.code_readers += 1;
+    }
+
+    pub(super) fn is_bash(&self) -> bool {
+        self.dialect == Dialect::Bash
+    }
+}
+
+// Lists of commands.
+impl Reader<'_> {
+    fn script(&mut self) -> Parsed<()> {
+        self.list(&[])?;
+        match self.peek() {
+            None if self.documents.is_empty() => Ok(()),
+            None => Err(Unread("a here-document has no end")),
+            Some(_) => Err(Unread("something is closed that was not opened")),
+        }
+    }
+
+    /// Commands up to one of these words, a closing bracket, the end of a branch of `case`, or the
+    /// end of the text.
+    fn list(&mut self, closing: &[&str]) -> Parsed<()> {
+        loop {
+            self.lines()?;
+            if self.ends_list(closing) {
+                return Ok(());
+            }
+            self.and_or()?;
+            self.blanks();
+            match self.letter() {
+                Some(';') if !self.is_next(";;") && !self.is_next(";&") => self.pos += 1,
+                Some('&') => self.pos += 1,
+                Some('\n') => {}
+                _ if self.ends_list(closing) => return Ok(()),
+                _ => return Err(Unread("a command has no end that is known")),
+            }
+        }
+    }
+
+    fn ends_list(&mut self, closing: &[&str]) -> bool {
+        match self.peek() {
+            None | Some(Item::Char(')')) => true,
+            Some(Item::Char(';')) => self.is_next(";;") || self.is_next(";&"),
+            _ => self.keyword().is_some_and(|word| closing.contains(&&*word)),
+        }
+    }
+
+    fn and_or(&mut self) -> Parsed<()> {
+        loop {
+            self.pipeline()?;
+            self.blanks();
+            if !self.is_next("&&") && !self.is_next("||") {
+                return Ok(());
+            }
+            self.pos += 2;
+            self.lines()?;
+        }
+    }
+
+    fn pipeline(&mut self) -> Parsed<()> {
+        loop {
+            self.blanks();
+            match self.keyword().as_deref() {
+                Some("!") => self.pos += 1,
+                Some("time") => {
+                    self.only_bash("`time` is known to bash alone")?;
+                    self.pos += "time".len();
+                    self.blanks();
+                    if self.keyword().as_deref() == Some("-p") {
+                        self.pos += 2;
+                    }
+                }
+                _ => break,
+            }
+        }
+        let (mut begin, mut first) = (self.pos, self.documents.len());
+        loop {
+            let (stage, announced, readers) = (self.pos, self.documents.len(), self.code_readers);
+            self.nested(Self::command)?;
+            if self.code_readers > readers && stage > begin {
+                let reason = "is piped into a program that runs what it reads";
+                self.evaluated(begin..stage, reason);
+                for document in self.documents.get_mut(first..announced).into_iter().flatten() {
+                    document.code.get_or_insert(Cow::Borrowed(reason));
+                }
+                (begin, first) = (stage, announced);
+            }
+            self.blanks();
+            if self.letter() != Some('|') || self.is_next("||") {
+                return Ok(());
+            }
+            self.pos += 1;
+            if self.letter() == Some('&') {
+                self.only_bash("`|&` is known to bash alone")?;
+                self.pos += 1;
+            }
+            self.lines()?;
+        }
+    }
+
+    /// Goes past blanks.
+    fn blanks(&mut self) {
+        while matches!(self.letter(), Some(' ' | '\t')) {
+            self.pos += 1;
+        }
+    }
+
+    /// Goes past blanks, comments and ends of lines, and past the here-documents after these.
+    fn lines(&mut self) -> Parsed<()> {
+        loop {
+            self.blanks();
+            match self.letter() {
+                Some('\n') => {
+                    self.pos += 1;
+                    self.read_documents()?;
+                }
+                Some('#') => self.comment(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn comment(&mut self) {
+        while let Some(item) = self.raw(0).filter(|item| *item != Item::Char('\n')) {
+            match item {
+                Item::Value(value) => self.found(value, Place::Text),
+                Item::Char(_) => self.pos += 1,
+            }
+        }
+    }
+
+    /// The word that comes next, if it is one that may be reserved; it is not gone past.
+    fn keyword(&mut self) -> Option<String> {
+        self.peek();
+        let of_words = |letter: char| {
+            letter.is_ascii_alphabetic() || matches!(letter, '{' | '}' | '!' | '[' | ']' | '-')
+        };
+        let mut word = String::new();
+        loop {
+            match self.raw(word.len()) {
+                Some(Item::Char(letter)) if of_words(letter) && word.len() < 16 => {
+                    word.push(letter);
+                }
+                None => break,
+                Some(Item::Char(letter)) if ends_word(letter) => break,
+                _ => return None,
+            }
+        }
+        (!word.is_empty()).then_some(word)
+    }
+
+    /// Goes past a reserved word that must come next.
+    fn expect_keyword(&mut self, word: &str, otherwise: &'static str) -> Parsed<()> {
+        if self.keyword().as_deref() != Some(word) {
+            return Err(Unread(otherwise));
+        }
+        self.pos += word.len();
+        Ok(())
+    }
+}
+
+impl Word {
+    /// A word that begins here.
+    fn new(at: usize) -> Self {
+        let (prefix, suffix) = (String::new(), String::new());
+        Self { range: at..at, literal: Some(String::new()), prefix, suffix, is_bare: true }
+    }
+
+    fn push(&mut self, letter: char) {
+        match &mut self.literal {
+            Some(literal) => {
+                literal.push(letter);
+                self.prefix.push(letter);
+            }
+            None => self.suffix.push(letter),
+        }
+    }
+
+    /// Goes past what it is not known what it stands for.
+    fn unknown(&mut self) {
+        self.literal = None;
+        self.suffix.clear();
+        self.is_bare = false;
+    }
+
+    /// Whether it is the name of a variable, as it is written.
+    pub(super) fn is_name(&self) -> bool {
+        self.literal.as_deref().is_some_and(commands::is_name)
+    }
+}
+
+/// Whether an unquoted character ends a word.
+fn ends_word(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
+}

@@ -1,0 +1,302 @@
+//! Simple commands: assignments, words, redirections.
+
+use std::ops::Range;
+
+use super::super::commands;
+use super::{Document, Input, Item, Parsed, Place, Reader, Reason, Unread, Word, ends_word};
+
+impl Reader<'_> {
+    pub(super) fn simple(&mut self) -> Parsed<()> {
+        let begin = self.pos;
+        let mut words: Vec<Word> = Vec::new();
+        let mut inputs = Vec::new();
+        let announced = self.documents.len();
+        loop {
+            self.blanks();
+            match self.letter() {
+                Some('#') => {
+                    self.comment();
+                    break;
+                }
+                Some('\n' | ';' | ')' | '|') => break,
+                Some('&') if !self.is_next("&>") => break,
+                _ => {}
+            }
+            if self.peek().is_none() {
+                break;
+            }
+            if self.redirection(&mut inputs)? {
+                continue;
+            }
+            let declares = words
+                .first()
+                .and_then(|word| word.literal.as_deref())
+                .is_some_and(commands::is_declaration);
+            if (words.is_empty() || declares) && self.assignment()? {
+                if declares {
+                    // Stands for it: the value has been seen to.
+                    words.push(Word::new(self.pos));
+                }
+                continue;
+            }
+            let word = self.word()?;
+            if words.is_empty() && word.is_bare {
+                let name = word.literal.as_deref().unwrap_or_default();
+                if RESERVED.contains(&name) {
+                    return Err(Unread("a reserved word is out of place"));
+                }
+            }
+            let is_first = word.range.start == begin;
+            words.push(word);
+            self.blanks();
+            if self.letter() == Some('(') {
+                return if is_first {
+                    self.function(&words[0])
+                } else {
+                    Err(Unread("a bracket is out of place"))
+                };
+            }
+        }
+        if self.pos == begin {
+            return Err(Unread("a command is missing"));
+        }
+        let readers = self.code_readers;
+        commands::judge(self, &words)?;
+        if self.code_readers > readers {
+            self.run_inputs(inputs, announced);
+        }
+        Ok(())
+    }
+
+    /// The inputs of a command that runs what it reads.
+    pub(super) fn run_inputs(&mut self, inputs: Vec<Input>, announced: usize) {
+        let reason = "is the input of a program that runs what it reads";
+        for input in inputs {
+            match input {
+                Input::Word(range) => self.evaluated(range, reason),
+                Input::Document => {
+                    for document in self.documents.get_mut(announced..).into_iter().flatten() {
+                        document.code.get_or_insert(Reason::Borrowed(reason));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads `name=value`, `name+=value`, `name[..]=value` or `name=(..)`; false when there is
+    /// none.
+    fn assignment(&mut self) -> Parsed<bool> {
+        self.peek();
+        let begin = self.pos;
+        let Some(name) = self.identifier() else { return Ok(false) };
+        let has_subscript = self.raw(0) == Some(Item::Char('['));
+        if has_subscript {
+            self.only_bash("a subscript is known to bash alone")?;
+            self.pos += 1;
+            self.subscript()?;
+        }
+        let length = match (self.raw(0), self.raw(1)) {
+            (Some(Item::Char('=')), _) => 1,
+            (Some(Item::Char('+')), Some(Item::Char('='))) => 2,
+            _ if has_subscript => return Err(Unread("a bracket is out of place")),
+            _ => {
+                self.pos = begin;
+                return Ok(false);
+            }
+        };
+        if length == 2 {
+            self.only_bash("`+=` is known to bash alone")?;
+        }
+        self.pos += length;
+        let value = self.pos;
+        if self.raw(0) == Some(Item::Char('(')) {
+            self.only_bash("an array is known to bash alone")?;
+            self.array()?;
+        } else if !self.ends_here() {
+            self.value()?;
+        }
+        self.assign(&name, value..self.pos);
+        Ok(true)
+    }
+
+    /// Says that a variable gets what stands in this range.
+    pub(in super::super) fn assign(&mut self, name: &str, value: Range<usize>) {
+        if commands::is_trusted_variable(name) {
+            self.evaluated(value, format!("is put into `{name}`, which programs go by"));
+        } else {
+            self.variables.assign(name, &self.items[value]);
+        }
+    }
+
+    fn array(&mut self) -> Parsed<()> {
+        self.pos += 1;
+        loop {
+            self.lines()?;
+            match self.letter() {
+                Some(')') => {
+                    self.pos += 1;
+                    return Ok(());
+                }
+                Some('[') => {
+                    let word = self.word()?;
+                    self.evaluated(word.range, "stands in a subscript, which the shell evaluates");
+                }
+                _ if self.ends_here() => return Err(Unread("an array has no end")),
+                _ => {
+                    self.word()?;
+                }
+            }
+        }
+    }
+
+    /// The name that comes next; it is gone past.
+    pub(super) fn identifier(&mut self) -> Option<String> {
+        let mut name = String::new();
+        while let Some(Item::Char(letter)) = self.raw(0) {
+            let of_names = letter.is_ascii_alphabetic()
+                || letter == '_'
+                || letter.is_ascii_digit() && !name.is_empty();
+            if !of_names {
+                break;
+            }
+            name.push(letter);
+            self.pos += 1;
+        }
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// Whether no word begins here.
+    pub(super) fn ends_here(&mut self) -> bool {
+        match self.peek() {
+            None => true,
+            Some(Item::Char(letter)) => ends_word(letter),
+            Some(Item::Value(_)) => false,
+        }
+    }
+
+    /// A word; there must be one.
+    pub(super) fn word(&mut self) -> Parsed<Word> {
+        if self.letter() == Some('#') {
+            return Err(Unread("a comment is out of place"));
+        }
+        self.value()
+    }
+
+    /// A word, or the value of an assignment; there must be one.
+    fn value(&mut self) -> Parsed<Word> {
+        self.peek();
+        let mut word = Word::new(self.pos);
+        if self.is_next("<(") || self.is_next(">(") {
+            self.process_substitution(&mut word)?;
+        }
+        while let Some(item) = self.peek() {
+            let letter = match item {
+                Item::Value(value) => {
+                    self.found(value, Place::Word);
+                    word.unknown();
+                    continue;
+                }
+                Item::Char(letter) => letter,
+            };
+            match letter {
+                _ if ends_word(letter) => break,
+                '\\' => {
+                    word.is_bare = false;
+                    self.escape(&mut word)?;
+                }
+                '\'' => {
+                    word.is_bare = false;
+                    self.single(&mut word)?;
+                }
+                '"' => {
+                    word.is_bare = false;
+                    self.double(&mut word)?;
+                }
+                '`' => {
+                    word.unknown();
+                    self.backticks()?;
+                }
+                '$' => self.dollar(false, &mut word)?,
+                _ => {
+                    word.push(letter);
+                    self.pos += 1;
+                }
+            }
+        }
+        word.range.end = self.pos;
+        if word.range.is_empty() {
+            return Err(Unread("a word is missing"));
+        }
+        // Shells differ in where the text of the here-document is.
+        if !self.documents.is_empty() && self.items[word.range.clone()].contains(&Item::Char('\n'))
+        {
+            return Err(Unread("a line ends within a word, before a here-document"));
+        }
+        Ok(word)
+    }
+
+    /// Reads a redirection; false when there is none.
+    pub(super) fn redirection(&mut self, inputs: &mut Vec<Input>) -> Parsed<bool> {
+        self.peek();
+        let mut digits = 0;
+        while matches!(self.raw(digits), Some(Item::Char(letter)) if letter.is_ascii_digit()) {
+            digits += 1;
+        }
+        let operator = match self.raw(digits) {
+            Some(Item::Char(letter @ ('<' | '>'))) => letter,
+            Some(Item::Char('&')) if digits == 0 && self.is_next("&>") => {
+                self.only_bash("`&>` is known to bash alone")?;
+                '&'
+            }
+            _ => return Ok(false),
+        };
+        if digits == 0 && (self.is_next("<(") || self.is_next(">(")) {
+            return Ok(false);
+        }
+        self.pos += digits;
+        let operators: &[&str] = match operator {
+            '<' => &["<<<", "<<-", "<<", "<&", "<>", "<"],
+            '>' => &[">>", ">&", ">|", ">"],
+            _ => &["&>>", "&>"],
+        };
+        let found = operators.iter().find(|text| self.is_next(text)).copied().unwrap_or_default();
+        self.pos += found.len();
+        self.blanks();
+        match found {
+            "<<" | "<<-" => {
+                self.announce(found == "<<-")?;
+                inputs.push(Input::Document);
+            }
+            _ => {
+                if found == "<<<" {
+                    self.only_bash("`<<<` is known to bash alone")?;
+                }
+                let word = self.word()?;
+                if found.ends_with('&') {
+                    self.refuse(word.range.clone(), "stands where the number of a file is wanted");
+                }
+                if operator == '<' {
+                    inputs.push(Input::Word(word.range));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn announce(&mut self, strips_tabs: bool) -> Parsed<()> {
+        let word = self.word()?;
+        if self.has_values(word.range.clone()) {
+            return Err(Unread("a here-document ends at a value"));
+        }
+        let plain = |end: &String| !end.is_empty() && !end.contains('\n');
+        let end = word.literal.filter(plain);
+        let end = end.ok_or(Unread("the end of a here-document is not known"))?;
+        self.documents.push(Document { end, is_literal: !word.is_bare, strips_tabs, code: None });
+        Ok(())
+    }
+}
+
+const RESERVED: [&str; 22] = [
+    "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for",
+    "in", "{", "}", "!", "time", "[[", "]]", "function", "select", "coproc",
+];

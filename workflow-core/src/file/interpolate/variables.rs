@@ -1,0 +1,158 @@
+//! Where values go in the variables of a script, as far as its text shows: which variables the
+//! shell evaluates, and what flows into them.
+//!
+//! Looks at names alone, not at the order of commands: a variable that is named anywhere in what
+//! another one gets flows into that one. So it finds too much rather than too little.
+
+use std::collections::{HashMap, HashSet};
+
+use super::grammar::{Item, Reason};
+
+/// What is known of the variables of a script.
+#[derive(Default)]
+pub(super) struct Variables {
+    assigned: Vec<(String, Origin)>,
+    evaluated: Vec<(String, Reason)>,
+    calls: Vec<(String, Origin)>,
+    functions: HashSet<String>,
+}
+
+/// What a variable gets.
+#[derive(Default)]
+struct Origin {
+    names: Vec<String>,
+    values: Vec<u32>,
+}
+
+/// Values that are evaluated by way of variables, and why.
+#[derive(Default)]
+pub(super) struct Leaks {
+    pub(super) values: Vec<(usize, Reason)>,
+    /// The environment variables that hold values.
+    pub(super) held: Vec<(usize, Reason)>,
+}
+
+/// What stands for `$1`, `$@` and the like.
+const ARGUMENTS: &str = "@";
+/// What stands for all that commands read.
+const INPUT: &str = "<";
+
+impl Variables {
+    pub(super) fn assign(&mut self, name: &str, value: &[Item]) {
+        self.assigned.push((name.to_owned(), Origin::of(value)));
+    }
+
+    /// Says that a variable gets what is written in the arguments.
+    pub(super) fn assign_arguments(&mut self, name: &str) {
+        self.assign_name(name, ARGUMENTS);
+    }
+
+    /// Says that a variable gets what a command reads.
+    pub(super) fn assign_input(&mut self, name: &str) {
+        self.assign_name(name, INPUT);
+    }
+
+    fn assign_name(&mut self, name: &str, from: &str) {
+        let origin = Origin { names: vec![from.to_owned()], values: Vec::new() };
+        self.assigned.push((name.to_owned(), origin));
+    }
+
+    /// Says that the arguments of the script, or of a function, become these.
+    pub(super) fn set_arguments(&mut self, words: &[Item]) {
+        self.assign(ARGUMENTS, words);
+    }
+
+    pub(super) fn define(&mut self, function: &str, body: &[Item]) {
+        self.functions.insert(function.to_owned());
+        self.assign(function, body);
+    }
+
+    /// Notes a command, which may be a function.
+    pub(super) fn call(&mut self, name: &str, arguments: &[Item]) {
+        self.calls.push((name.to_owned(), Origin::of(arguments)));
+    }
+
+    /// Says that the shell evaluates what the variables hold that are named there.
+    pub(super) fn evaluate(&mut self, items: &[Item], reason: &Reason) {
+        let names = Origin::of(items).names.into_iter();
+        self.evaluated.extend(names.map(|name| (name, reason.clone())));
+    }
+
+    /// Adds what is known of another script that shares the variables, and has no values.
+    pub(super) fn include(&mut self, other: Self) {
+        self.assigned.extend(other.assigned);
+        self.evaluated.extend(other.evaluated);
+        self.calls.extend(other.calls);
+        self.functions.extend(other.functions);
+    }
+
+    /// The values, of so many, that are evaluated by way of variables.
+    pub(super) fn leaks(mut self, values: usize, held: &[&str]) -> Leaks {
+        let mut origins: HashMap<&str, Vec<&Origin>> = HashMap::new();
+        let input = Origin {
+            names: held.iter().map(|held| (*held).to_owned()).collect(),
+            values: (0..values as u32).collect(),
+        };
+        let mut left = std::mem::take(&mut self.evaluated);
+        for (name, origin) in &self.assigned {
+            origins.entry(name).or_default().push(origin);
+        }
+        for (_, origin) in self.calls.iter().filter(|(name, _)| self.functions.contains(name)) {
+            origins.entry(ARGUMENTS).or_default().push(origin);
+        }
+        origins.insert(INPUT, vec![&input]);
+        let mut known: HashSet<String> = HashSet::new();
+        let mut leaks = Leaks::default();
+        left.reverse();
+        while let Some((name, reason)) = left.pop() {
+            if !known.insert(name.clone()) {
+                continue;
+            }
+            let because = |name: &str| -> Reason {
+                match name {
+                    ARGUMENTS => format!("is an argument, which {reason}").into(),
+                    INPUT => format!("may be read by a command, and then {reason}").into(),
+                    _ => format!("is in `{name}`, which {reason}").into(),
+                }
+            };
+            let holding = held.iter().enumerate().filter(|(_, held)| **held == name);
+            leaks.held.extend(holding.map(|(number, _)| (number, because(&name))));
+            for origin in origins.get(&*name).into_iter().flatten() {
+                let values = origin.values.iter();
+                leaks.values.extend(values.map(|value| (*value as usize, because(&name))));
+                left.extend(origin.names.iter().map(|other| (other.clone(), reason.clone())));
+            }
+        }
+        leaks
+    }
+}
+
+impl Origin {
+    /// The names and the values in a part of a script.
+    fn of(items: &[Item]) -> Self {
+        let mut origin = Self::default();
+        let mut word = String::new();
+        let mut before = ' ';
+        for item in items.iter().copied().chain([Item::Char(' ')]) {
+            let letter = match item {
+                Item::Char(letter) => letter,
+                Item::Value(value) => {
+                    origin.values.push(value);
+                    ' '
+                }
+            };
+            let is_argument = matches!(before, '$' | '{')
+                && (letter.is_ascii_digit() || matches!(letter, '@' | '*'));
+            if is_argument {
+                origin.names.push(ARGUMENTS.to_owned());
+            }
+            if letter.is_ascii_alphanumeric() || letter == '_' {
+                word.push(letter);
+            } else if !word.is_empty() {
+                origin.names.push(std::mem::take(&mut word));
+            }
+            before = letter;
+        }
+        origin
+    }
+}
