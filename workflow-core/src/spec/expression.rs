@@ -231,6 +231,9 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
 }
 
 #[cfg(test)]
+mod bounded;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
