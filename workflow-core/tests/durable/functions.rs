@@ -41,14 +41,14 @@ async fn orders(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
 #[test]
 fn a_function_that_is_cut_off_anywhere_ends_the_same() {
     cut_off_everywhere("durable: orders", |batches, ended, events| {
-        let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
+        let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
         assert_eq!(report.output::<Vec<u32>>(), Ok(vec![11, 21, 31, 41, 0]));
         let completed = |name: &str| {
             let of = |event: &&Event| matches!(&event.kind, EventKind::JobCompleted { job, .. } if job == name);
             events.iter().filter(of).count()
         };
         for name in ["charge", "charge_2", "charge_3", "charge_4", "durable: orders"] {
-            assert_eq!(completed(name), 1, "{name} after {batches} batches: {events:#?}");
+            assert_eq!(completed(name), 1, "{name} after {batches:?} batches: {events:#?}");
         }
         assert_eq!(report.jobs().len(), 6, "{report}");
     });

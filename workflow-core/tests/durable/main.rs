@@ -40,7 +40,10 @@ fn events(store: &MemoryStore, run: RunId) -> Vec<Event> {
 
 /// Takes the only run of the store up, and waits for its end.
 fn take_up(store: &Arc<MemoryStore>) -> Result<Report, RunError> {
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    take_up_with(&Engine::builder().shared_store(store.clone()).build())
+}
+
+fn take_up_with(engine: &Engine) -> Result<Report, RunError> {
     let recovery = block_on(engine.recover()).expect("memory can be read");
     assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
     let [run] = &recovery.runs[..] else { panic!("{} runs", recovery.runs.len()) };
@@ -63,21 +66,33 @@ fn go_on(
     }
 }
 
-/// Runs a workflow that is cut off after every number of batches, and taken up again; `check`
-/// looks at what came of it.
+/// Runs a workflow that is cut off after every number of batches, taken up again, cut off again after
+/// every number of batches, and taken up by an engine that ends it; `check` looks at what came of it.
 fn cut_off_everywhere(
     name: &'static str,
-    check: impl Fn(usize, Result<Report, RunError>, &[Event]),
+    check: impl Fn((usize, usize), Result<Report, RunError>, &[Event]),
 ) {
-    for batches in 1.. {
-        let store = Arc::new(MemoryStore::new());
-        let ended = engine_for(batches, &store).run(name).wait();
-        let was_cut_off = matches!(ended, Err(RunError::Store { .. }));
-        let ended = if was_cut_off { take_up(&store) } else { ended };
-        let run = only(&store).expect("it began");
-        check(batches, ended, &events(&store, run));
-        if !was_cut_off {
-            return;
+    let is_cut_off = |ended: &_| matches!(ended, Err(RunError::Store { .. }));
+    for first in 1.. {
+        for second in 0.. {
+            let store = Arc::new(MemoryStore::new());
+            let mut ended = engine_for(first, &store).run(name).wait();
+            let is_cut_off_once = is_cut_off(&ended);
+            if is_cut_off_once {
+                ended = take_up_with(&engine_for(second, &store));
+            }
+            let is_cut_off_twice = is_cut_off(&ended);
+            if is_cut_off_twice {
+                ended = take_up(&store);
+            }
+            let run = only(&store).expect("it began");
+            check((first, second), ended, &events(&store, run));
+            if !is_cut_off_once {
+                return;
+            }
+            if !is_cut_off_twice {
+                break;
+            }
         }
     }
 }

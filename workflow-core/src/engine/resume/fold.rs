@@ -84,6 +84,7 @@ pub(super) fn fold(
     let Fold { mut state, effects, ended, .. } = fold;
     let left = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
     state.scheduler.resume(left.collect());
+    state.recall.finish();
     Ok(state)
 }
 
@@ -147,8 +148,14 @@ impl Fold<'_> {
 
     /// The number of a job that was started by another.
     fn child(&mut self, job: &str, attempt: u32, origin: &Origin) -> Result<u32, String> {
-        if let Some(known) = self.numbers.get(job) {
-            return Ok(*known);
+        if let Some(known) = self.numbers.get(job).copied() {
+            // Another attempt of a map starts its elements anew, under the same names.
+            if let Origin::Element { of, index } = origin {
+                let parent = self.number(of)?;
+                let name = ChildName::Element { parent, index: *index };
+                self.state.recall.note(known, attempt, &name, parent);
+            }
+            return Ok(known);
         }
         let number = self.state.scheduler.recall();
         let (by, in_attempt, name) = match origin {

@@ -43,13 +43,20 @@ pub(in crate::engine) struct Past {
 }
 
 impl Recall {
-    /// An attempt of a job began: what earlier attempts had asked for is history.
+    /// An attempt of a job began: what earlier attempts had asked for is history. The same attempt
+    /// begins again after every crash, and asks for the same.
     pub(in crate::engine) fn begin(&mut self, job: u32, attempt: u32) {
-        if let Some(asked) = self.asked.get_mut(&job)
-            && asked.attempt != attempt
-        {
+        let asked = self.asked.entry(job).or_default();
+        if asked.attempt != attempt {
             *asked = Asked { attempt, ..Asked::default() };
         }
+    }
+
+    /// All is on record: forgets who has asked for nothing.
+    pub(in crate::engine) fn finish(&mut self) {
+        self.asked.retain(|_, asked| {
+            !asked.calls.is_empty() || !asked.elements.is_empty() || asked.undo.is_some()
+        });
     }
 
     /// A job was started by another.
