@@ -33,7 +33,7 @@ export function NewWorkflow({ close }: { close: () => void }) {
       const made = await call<WorkflowDetail>("POST", "workflows", { text: { type: "application/yaml", body: text } });
       notify(`${made.name} was created`);
       close();
-      go(["workflows", made.slug || String(made.id)]);
+      go(["workflows", String(made.id)]);
     } catch (error) {
       setProblem(Problem.of(error));
       setBusy(false);

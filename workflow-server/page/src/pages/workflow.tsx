@@ -33,8 +33,7 @@ const TABS: Tab[] = [
 ];
 
 export function WorkflowPage({ id, route }: { id: string; route: Route }) {
-  const path = `workflows/${encodeURIComponent(id)}`;
-  const { data, problem, reload } = useLoad((signal) => get<WorkflowDetail>(path, {}, signal), [id], 15);
+  const { data, problem, reload } = useLoad((signal) => get<WorkflowDetail>(`workflows/${encodeURIComponent(id)}`, {}, signal), [id], 15);
   const [running, setRunning] = useState(false);
   if (!data) {
     return (
@@ -44,6 +43,8 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
       </>
     );
   }
+  // What is done here is done to this workflow, whatever its name comes to mean.
+  const path = `workflows/${data.id}`;
   const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
   return (
     <>

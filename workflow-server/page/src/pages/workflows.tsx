@@ -88,7 +88,7 @@ function Row({ workflow }: { workflow: WorkflowItem }) {
   return (
     <tr role="row" class={workflow.is_active ? "" : "inactive"}>
       <td role="cell" class="name">
-        <a class="main-link" href={`#/workflows/${encodeURIComponent(workflow.slug || workflow.id)}`}>{workflow.name}</a>
+        <a class="main-link" href={`#/workflows/${workflow.id}`}>{workflow.name}</a>
         {!workflow.is_active && <span class="chip">inactive</span>}
         {workflow.description && <span class="description">{workflow.description}</span>}
         <Chips workflow={workflow} />
