@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 use workflow_core::{
-    Engine, Report, Run as _, RunError, RunHandle, StoredRun, Trigger, Workflow, WorkflowFile,
+    Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunRequest, StoredRun, Trigger,
+    Workflow, WorkflowFile,
 };
 use workflow_store::Catalog;
 
@@ -16,7 +17,7 @@ use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments};
 use crate::output::FAINT;
 use crate::progress::Progress;
-use crate::{detach, interrupt, output, runtime, watch};
+use crate::{detach, interrupt, output, runtime, store, watch};
 
 /// How a run is shown.
 #[derive(Debug, Default, Args)]
@@ -56,6 +57,8 @@ impl ShowArguments {
 pub(crate) struct Conduct<'a> {
     pub(crate) engine: Engine,
     pub(crate) workflow: Arc<dyn Workflow>,
+    /// The number of the workflow in the store, where it was found there.
+    pub(crate) workflow_id: Option<i64>,
     /// The workflow, where it is a file.
     pub(crate) file: Option<WorkflowFile>,
     pub(crate) input: Option<Json>,
@@ -76,22 +79,35 @@ impl Conduct<'_> {
         let Some(store) = self.store.clone().filter(|_| self.keep.detach) else {
             return self.here();
         };
+        let run = match pollster::block_on(self.request().enqueue_once())? {
+            Enqueued::New(run) => return detach::start(run, self.show.format),
+            Enqueued::Existing(run) => run,
+        };
+        let stored = keep::stored(&*store, run)?;
+        tell_existing(&stored);
+        if pollster::block_on(keep::is_orphan(&*store, run))? {
+            return detach::start(run, self.show.format);
+        }
+        detach::tell(run, None, self.show.format)?;
+        Ok(if stored.status.is_final() { keep::outcome(stored.status) } else { Outcome::Good })
+    }
+
+    /// The run as it is asked for, by the user of this terminal.
+    fn request(&self) -> RunRequest {
         let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
         if let Some(key) = &self.keep.idempotency_key {
             request = request.idempotency_key(key);
         }
-        let request = match self.input.clone() {
+        if let Some(id) = self.workflow_id {
+            request = request.workflow_id(id);
+        }
+        if let Some(user) = store::user() {
+            request = request.user(user);
+        }
+        match &self.input {
             Some(input) => request.input(input),
             None => request,
-        };
-        let run = pollster::block_on(request.enqueue())?;
-        let stored = keep::stored(&*store, run)?;
-        if !stored.status.is_final() {
-            return detach::start(run, self.show.format);
         }
-        tell_existing(&stored);
-        detach::tell(run, None, self.show.format)?;
-        Ok(keep::outcome(stored.status))
     }
 
     /// In this process.
@@ -100,14 +116,7 @@ impl Conduct<'_> {
         runtime::inside(|| {
             interrupt::listen();
             interrupt::clears(&screen);
-            let mut request = self.engine.run(self.workflow).trigger(self.trigger);
-            if let Some(key) = &self.keep.idempotency_key {
-                request = request.idempotency_key(key);
-            }
-            let run = match self.input {
-                Some(input) => request.input(input).start()?,
-                None => request.start()?,
-            };
+            let run = self.request().start()?;
             if let Some(store) = &self.store {
                 let asked = run.id();
                 let id = pollster::block_on(run.persisted())?;
@@ -134,7 +143,7 @@ impl Conduct<'_> {
 }
 
 /// Says that the idempotency key has begun a run before.
-fn tell_existing(stored: &StoredRun) {
+pub(crate) fn tell_existing(stored: &StoredRun) {
     let StoredRun { id, status, .. } = stored;
     output::say(format_args!("run {id} began under this idempotency key before: {status}"));
 }

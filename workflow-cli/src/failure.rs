@@ -55,10 +55,10 @@ pub(crate) enum Failure {
     Config(#[from] ConfigError),
     /// The run could not begin, or was given up.
     #[error("{0}")]
-    Run(#[from] RunError),
+    Run(RunError),
     /// The store does not do as asked.
     #[error("{0}")]
-    Catalog(#[from] CatalogError),
+    Catalog(CatalogError),
     /// The log of a run cannot be read.
     #[error("{}", with_cause(.0))]
     Log(#[from] LogError),
@@ -110,16 +110,47 @@ fn with_cause(error: &LogError) -> String {
     }
 }
 
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::NotActive { workflow, id } => not_active(&workflow, id),
+            error => Self::Run(error),
+        }
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Store(StoreError::NotActive { workflow, id }) => {
+                not_active(&workflow, id)
+            }
+            error => Self::Catalog(error),
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Catalog(error.into())
+        CatalogError::Store(error).into()
     }
+}
+
+/// That a workflow is not active, with the command that activates it.
+fn not_active(workflow: &str, id: i64) -> Failure {
+    Failure::Usage(format!(
+        "workflow `{workflow}` is not active, so no run of it begins; activate it with `workflows \
+         update {id} --active true`"
+    ))
 }
 
 /// Whether the store is at fault, or what was asked of it.
 fn of_store(error: &StoreError) -> ExitCode {
     match error {
-        StoreError::NoRun { .. } | StoreError::Ended { .. } => ExitCode::from(USAGE),
+        StoreError::NoRun { .. }
+        | StoreError::Ended { .. }
+        | StoreError::InvalidKey(_)
+        | StoreError::KeyConflict { .. } => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,
     }
 }

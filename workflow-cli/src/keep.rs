@@ -7,7 +7,7 @@ use workflow_core::{
     Engine, LookupError, RunId, Status, StoreError, StoredRun, Workflow, WorkflowFile,
     WorkflowSnapshot, registry,
 };
-use workflow_store::Catalog;
+use workflow_store::{Catalog, Viewer};
 
 use crate::failure::{Failure, Outcome};
 use crate::store;
@@ -93,7 +93,7 @@ pub(crate) fn workflow_of(
 
 /// An engine for runs on record.
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
-    let engine = registry::engine().to_builder().shared_store(store.clone());
+    let engine = registry::engine().to_builder().shared_store(store.seen_by(Viewer::All));
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),

@@ -62,7 +62,7 @@ enum Format {
 pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
     let (workflow, entries) = match Target::find(&wanted.workflow)? {
         Target::Registered(entry) => (entry.workflow(), None),
-        Target::File(file) => {
+        Target::File(file) | Target::Stored(file, _) => {
             let entries = file.entries().map(|(name, jobs)| (name.to_owned(), jobs));
             let entries: Vec<Entry> = entries.collect();
             (Arc::from(file as Box<dyn Workflow>), Some(entries))

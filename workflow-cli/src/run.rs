@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, Trigger, Workflow, WorkflowFile, registry};
-use workflow_store::Catalog;
+use workflow_core::{Engine, EngineBuilder, Trigger, Workflow, WorkflowFile, registry};
+use workflow_store::{Catalog, Viewer};
 
 use crate::conduct::{Conduct, ShowArguments};
 use crate::detach;
@@ -30,7 +30,7 @@ use crate::target::{Target, absolute};
 #[command(visible_aliases = ["execute", "trigger"], after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
     /// The name of a registered workflow, or a file; `-` reads standard input. With a store, also
-    /// the id, slug or name of a workflow that was created there
+    /// the id, name or slug of a workflow that was created there, or ran there as a file
     #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]
@@ -73,11 +73,11 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         None => Target::find(&wanted.workflow)?,
         Some(store) => Target::find_for_good(&wanted.workflow, &**store)?,
     };
-    let Ready { workflow, engine, file } = Ready::new(target, wanted, store.as_ref())?;
+    let Ready { workflow, engine, file, workflow_id } = Ready::new(target, wanted, store.as_ref())?;
     let input = wanted.input.json()?;
     input::check(&*workflow, input.as_ref())?;
     let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
-    Conduct { engine, workflow, file, input, trigger, keep, store, show }.conduct()
+    Conduct { engine, workflow, workflow_id, file, input, trigger, keep, store, show }.conduct()
 }
 
 /// How much of what jobs print may wait to be shown, in bytes: this process has one run.
@@ -88,6 +88,8 @@ struct Ready {
     workflow: Arc<dyn Workflow>,
     engine: Engine,
     file: Option<WorkflowFile>,
+    /// The number of the workflow in the store, where it was found there.
+    workflow_id: Option<i64>,
 }
 
 impl Ready {
@@ -99,29 +101,39 @@ impl Ready {
         let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
         let mut engine = registry::engine().to_builder().output_backlog(OUTPUT_BACKLOG);
         if let Some(store) = store {
-            engine = engine.shared_store(store.clone());
+            engine = engine.shared_store(store.seen_by(Viewer::All));
         }
         Ok(match target {
             Target::Registered(entry) => {
                 if let Some(jobs) = max_parallel {
                     engine = engine.max_parallel(jobs);
                 }
-                Self { workflow: entry.workflow(), engine: engine.build(), file: None }
+                let (workflow, engine) = (entry.workflow(), engine.build());
+                Self { workflow, engine, file: None, workflow_id: None }
             }
-            Target::File(file) => {
-                let mut file = *file;
-                if let Some(jobs) = max_parallel {
-                    file = file.max_parallel(jobs);
-                }
-                match &wanted.runs_dir {
-                    // The folder is to be found again from elsewhere.
-                    Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
-                    Some(folder) => file = file.runs_dir(folder),
-                    None => {}
-                }
-                let workflow = Arc::new(file.clone());
-                Self { workflow, engine: engine.build(), file: Some(file) }
+            Target::Stored(file, id) => {
+                Self { workflow_id: Some(id), ..Self::of_file(*file, engine, wanted, store)? }
             }
+            Target::File(file) => Self::of_file(*file, engine, wanted, store)?,
         })
+    }
+
+    fn of_file(
+        mut file: WorkflowFile,
+        engine: EngineBuilder,
+        wanted: &RunArguments,
+        store: Option<&Arc<dyn Catalog>>,
+    ) -> Result<Self, Failure> {
+        if let Some(jobs) = wanted.max_parallel {
+            file = file.max_parallel(jobs as usize);
+        }
+        match &wanted.runs_dir {
+            // The folder is to be found again from elsewhere.
+            Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
+            Some(folder) => file = file.runs_dir(folder),
+            None => {}
+        }
+        let workflow = Arc::new(file.clone());
+        Ok(Self { workflow, engine: engine.build(), file: Some(file), workflow_id: None })
     }
 }

@@ -10,6 +10,7 @@ use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use workflow_core::registry;
 use workflow_server::Server;
+use workflow_store::Viewer;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DUBIOUS};
@@ -55,7 +56,8 @@ Exit codes:
   0 it was asked to end, 1 it could not go on, 2 wrong usage or input";
 
 pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.make()?;
+    // Each request sees it as its caller does.
+    let store = wanted.store.make()?.seen_by(Viewer::All);
     let engine = registry::engine().to_builder().shared_store(store).build();
     let folder = match &wanted.folder {
         Some(folder) => folder.clone(),

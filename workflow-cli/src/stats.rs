@@ -19,7 +19,7 @@ use crate::store::{Format, StoreArguments};
 pub(crate) struct StatsArguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// Of this workflow: its id, slug or name
+    /// Of this workflow: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
     /// How to write them

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use workflow_store::{Catalog, Page};
+use workflow_store::{Catalog, Page, Viewer};
 
 use crate::failure::Failure;
 use crate::output;
@@ -83,8 +83,21 @@ pub(crate) fn make(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
     connect(address)
 }
 
+/// Opens the store for the user of this terminal, who sees and may do everything, and whose own
+/// workflows are the first that a name means.
 fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
-    Ok(pollster::block_on(workflow_store::open(address))?)
+    let store = pollster::block_on(workflow_store::open(address))?;
+    Ok(match user() {
+        Some(user) => store.seen_by(Viewer::Staff(user)),
+        None => store,
+    })
+}
+
+/// The user of this terminal, whose are the workflows and runs that it asks for; nobody, where the
+/// environment does not say.
+pub(crate) fn user() -> Option<String> {
+    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|user| !user.is_empty())
 }
 
 /// The environment variable that names the store.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use workflow_core::WorkflowFile;
 use workflow_core::registry::{self, Entry, RegistryError};
-use workflow_store::{Catalog, CatalogError};
+use workflow_store::{Catalog, CatalogError, MatchedBy, Source, StoredWorkflow};
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, store};
 
 /// A workflow that was asked for.
 pub(crate) enum Target {
@@ -16,6 +16,8 @@ pub(crate) enum Target {
     Registered(Entry),
     /// One in a file.
     File(Box<WorkflowFile>),
+    /// A file that the store has, and the number of the workflow there.
+    Stored(Box<WorkflowFile>, i64),
 }
 
 impl Target {
@@ -41,28 +43,50 @@ impl Target {
 }
 
 impl Target {
-    /// Finds what is meant for a run that is kept: as [`find`](Self::find) does, and then among
-    /// the workflows that were created in the store.
+    /// Finds what is meant for a run that is kept: a file, or a workflow by its id, the user's own
+    /// name for it, the name under which this program registers it, or its slug.
     ///
     /// # Errors
     ///
-    /// Fails when there is none of them.
+    /// Fails when there is none of them, and when a slug is of somebody else's file, whose commands
+    /// nobody runs by mistake.
     pub(crate) fn find_for_good(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
-        if registry::get(wanted).is_err() && is_file(wanted) {
+        let registered = registry::get(wanted);
+        if registered.is_err() && is_file(wanted) {
             let file = load_for_good(wanted)?;
             output::diagnostics(file.warnings());
             return Ok(Self::File(Box::new(file)));
         }
-        let unknown = match Self::find(wanted) {
-            Err(Failure::Usage(unknown)) => unknown,
-            found => return found,
-        };
-        let definition = match pollster::block_on(store.workflow(wanted)) {
-            Err(CatalogError::NoWorkflow(_)) => return Err(Failure::Usage(unknown)),
-            found => found?.definition,
-        };
-        match definition.as_ref().and_then(WorkflowFile::from_source) {
-            Some(file) => Ok(Self::File(Box::new(file?))),
+        match (pollster::block_on(store.find_workflow(wanted)), registered) {
+            (Err(CatalogError::Store(error)), _) => Err(error.into()),
+            (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => Self::of(found, wanted),
+            (_, Ok(entry)) => Ok(Self::Registered(entry)),
+            (Ok((found, by)), Err(_)) => {
+                if by == MatchedBy::Slug && found.user != store::user() {
+                    let owner = found.user.as_deref().unwrap_or("nobody");
+                    return Err(Failure::Usage(format!(
+                        "`{wanted}` is the slug of workflow {id}, which belongs to {owner}; its \
+                         commands would run as you, so say `run {id}` if that is meant",
+                        id = found.id
+                    )));
+                }
+                Self::of(found, wanted)
+            }
+            (Err(CatalogError::NoWorkflow(_)), Err(error @ RegistryError::Unknown { .. })) => {
+                Err(Failure::Usage(neither(wanted, &error)))
+            }
+            (Err(CatalogError::NoWorkflow(_)), Err(error)) => Err(error.into()),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// What runs a workflow of the store: what this program registers, or the file of it.
+    fn of(found: StoredWorkflow, wanted: &str) -> Result<Self, Failure> {
+        if found.source == Source::Registered {
+            return Ok(Self::Registered(registry::get(&found.name)?));
+        }
+        match found.definition.as_ref().and_then(WorkflowFile::from_source) {
+            Some(file) => Ok(Self::Stored(Box::new(file?), found.id)),
             None => Err(Failure::Usage(format!(
                 "the store has no file of `{wanted}`, and this program no workflow of that name; \
                  add one with `workflows create FILE`, or run the file itself"

@@ -39,7 +39,7 @@ pub(crate) struct PruneArguments {
     store: StoreArguments,
     #[command(flatten)]
     bounds: Bounds,
-    /// Only runs of this workflow: its id, slug or name
+    /// Only runs of this workflow: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
 }

@@ -17,7 +17,8 @@ use list::{GetArguments, ListArguments};
 /// List and change the workflows of a store
 ///
 /// A workflow is in the store since it was created there, or since a run of it was first kept.
-/// Where one is asked for, its id, its slug or its exact name will do, in this order.
+/// Where one is asked for, say its id, the exact name of one of yours, the name under which programs
+/// register it, or its slug; the first of these that fits is meant.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WorkflowsArguments {

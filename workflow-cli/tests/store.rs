@@ -109,7 +109,12 @@ fn what_makes_no_sense_is_said() {
     let folder = with_workflow("no-sense");
     says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
     let wrong = |args: &[&str]| refuses(&folder, &[&["workflows"], args].concat());
-    assert_snapshot!(wrong(&["get", "daily etl"]), @"error: `daily etl` is the name of several workflows; say which by its id: 1 (daily etl in data-warehouse), 2 (daily etl in data-warehouse)");
+    assert_snapshot!(wrong(&["create", "etl.yaml"]), @"error: the name `daily etl` is taken by workflow 1 of the same owner; change that one, or take another name");
+    let carol =
+        process_in(&folder, &["workflows", "get", "daily etl"]).env("USER", "carol").output();
+    let carol = Said::from(carol.expect("it starts"));
+    assert_eq!((carol.code, &*carol.out), (Some(2), ""));
+    assert_snapshot!(carol.err, @"error: no workflow of yours is named `daily etl`; say whose is meant by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
     assert_snapshot!(wrong(&["get", "nightly"]), @"error: there is no workflow `nightly`; list the workflows to see which there are");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "owner=ada"]), @r#"
     error: invalid value 'owner=ada' for '--metadata <JSON>': it is no JSON: expected value at line 1 column 1; write an object, such as '{"owner": "ada"}'
@@ -170,6 +175,143 @@ fn what_makes_no_sense_is_said() {
     std::fs::write(folder.join("text.db"), "this is no database at all, it is a text")
         .expect("a file");
     assert_eq!(workflow_in(&folder, &["stats", "--db", "text.db"]).code, Some(1));
+}
+
+/// The binary as this user calls it; without one, as a user whom the environment does not name.
+fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Said {
+    let mut command = process_in(folder, args);
+    match user {
+        Some(user) => command.env("USER", user),
+        None => command.env_remove("USER").env_remove("LOGNAME"),
+    };
+    command.output().expect("it starts").into()
+}
+
+const FLAG: &str = "name: payroll\njobs: [{ name: pay, command: touch paid-by-FLAG }]\n";
+
+#[test]
+fn a_file_that_ran_is_the_file_of_who_ran_it() {
+    let flag = |flag: &str| FLAG.replace("FLAG", flag);
+    let folder = folder(
+        "owners",
+        &[
+            ("payroll.yaml", &flag("ada")),
+            ("theirs.yaml", &flag("mallory").replace("payroll", "Payroll")),
+            (
+                "said.yaml",
+                &format!(
+                    "description: Pays\nproject: hr\nmetadata: {{ stage: test }}\n{}",
+                    flag("me").replace("payroll", "said")
+                ),
+            ),
+        ],
+    );
+    let ran = |file: &str| folder.join(format!("paid-by-{file}")).exists();
+    // A stranger's, whose slug is the name of the operator's file.
+    let create = ["workflows", "create", "theirs.yaml", "--db", "w.db"];
+    assert_eq!(says_to(&folder, Some("mallory"), &create).code, Some(0));
+    let run = |user: Option<&str>, which: &str| {
+        says_to(&folder, user, &["run", which, "--db", "w.db", "-q"])
+    };
+    let refused = run(Some("ada"), "payroll");
+    assert_eq!(refused.code, Some(2));
+    assert_snapshot!(refused.err, @"error: `payroll` is the slug of workflow 1, which belongs to mallory; its commands would run as you, so say `run 1` if that is meant");
+    assert!(!ran("mallory"));
+    assert_eq!(run(Some("ada"), "payroll.yaml").code, Some(0));
+    assert!(ran("ada"));
+    let get = |user: Option<&str>, which: &str| {
+        says_to(&folder, user, &["workflows", "get", which, "--db", "w.db", "-f", "json"]).json()
+    };
+    let own = get(Some("ada"), "payroll");
+    assert_eq!(
+        (&own["user"], &own["source"], &own["id"]),
+        (&json!("ada"), &json!("stored"), &json!(2))
+    );
+    assert_eq!(get(None, "1")["execution_count"], 0);
+    // By its name it runs again, wherever it is asked for, and is the same workflow.
+    std::fs::remove_file(folder.join("paid-by-ada")).expect("it ran");
+    std::fs::remove_file(folder.join("payroll.yaml")).expect("it was there");
+    assert_eq!(run(Some("ada"), "payroll").code, Some(0));
+    assert!(ran("ada") && !ran("mallory"));
+    assert_eq!(get(Some("ada"), "payroll")["execution_count"], 2);
+    assert_eq!(run(Some("ada"), "1").code, Some(0));
+    assert!(ran("mallory"));
+    // Detached, and for a user whom the environment does not name.
+    let detached = ["run", "said.yaml", "--db", "w.db", "--detach", "-f", "json"];
+    let detached = says_to(&folder, None, &detached).json();
+    let watch = ["runs", "watch", detached["run"].as_str().expect("an id"), "--db", "w.db", "-q"];
+    assert_eq!(says_to(&folder, None, &watch).code, Some(0));
+    let said = get(None, "said");
+    assert_eq!((&said["user"], &said["source"]), (&Json::Null, &json!("stored")));
+    assert_eq!((&said["description"], &said["project"]), (&json!("Pays"), &json!("hr")));
+    assert_eq!(said["metadata"], json!({ "stage": "test" }));
+    assert_eq!(run(None, "said").code, Some(0));
+    assert_eq!(get(None, "said")["execution_count"], 2);
+}
+
+#[test]
+fn what_is_not_active_does_not_run() {
+    let folder = folder("not-active", &[("etl.yaml", ETL)]);
+    let db = ["--db", "w.db", "-q"];
+    let run = |which: &'static str| [&["run", which], &db[..]].concat();
+    says(&folder, &run("etl.yaml"));
+    let list = says(&folder, &["runs", "list", "--db", "w.db", "-f", "json"]).json();
+    let id = list["items"][0]["id"].as_str().expect("an id").to_owned();
+    says(&folder, &["workflows", "update", "daily-etl", "--active", "false", "--db", "w.db"]);
+    let retry = ["runs", "retry", &id];
+    let wanted = "error: workflow `daily etl` is not active, so no run of it begins; activate it with \
+        `workflows update 1 --active true`\n";
+    for args in [
+        run("etl.yaml"),
+        run("1"),
+        run("daily etl"),
+        run("daily-etl"),
+        [&["run", "etl.yaml", "--detach"], &db[..]].concat(),
+        [&retry[..], &db[..]].concat(),
+        [&retry[..], &["--detach"], &db[..]].concat(),
+        [&retry[..], &["--from", "load"], &db[..]].concat(),
+    ] {
+        assert_eq!(refuses(&folder, &args), wanted, "{args:?}");
+    }
+    let list = says(&folder, &["runs", "list", "--db", "w.db", "-f", "json"]).json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
+    says(&folder, &["workflows", "update", "1", "--active", "true", "--db", "w.db"]);
+    says(&folder, &run("daily etl"));
+    // What makes no sense as a key is said before anything begins.
+    let keyed = [&["run", "1", "--idempotency-key", ""], &db[..]].concat();
+    assert_snapshot!(refuses(&folder, &keyed), @"error: workflow `daily etl`: the idempotency key cannot be used: it is empty; give 1 to 255 characters, or no key");
+}
+
+#[test]
+fn a_key_that_was_used_says_so() {
+    let folder = folder("used-keys", &[("etl.yaml", ETL)]);
+    let db = ["--db", "w.db", "-f", "json"];
+    let keyed = |more: &[&str]| {
+        let args = [&["run", "etl.yaml", "--idempotency-key", "day 1"], more, &db[..]].concat();
+        says(&folder, &args)
+    };
+    let first = keyed(&[]).json()["id"].as_str().expect("an id").to_owned();
+    for more in [&["-q"][..], &["--detach"]] {
+        let again = keyed(more);
+        assert!(again.out.contains(&first), "{}", again.out);
+        assert_eq!(
+            again.err,
+            format!("run {first} began under this idempotency key before: completed\n")
+        );
+    }
+    // The same key of somebody else is another.
+    let other =
+        ["run", "etl.yaml", "--idempotency-key", "day 1", "--db", "w.db", "-q", "-f", "json"];
+    let other = says_to(&folder, Some("bob"), &other);
+    assert!(!other.out.contains(&first) && other.code == Some(0), "{}{}", other.out, other.err);
+    let retry = |more: &[&str]| {
+        let args = ["runs", "retry", &first, "--from", "load", "--idempotency-key", "again", "-q"];
+        says(&folder, &[&args[..], more, &db[..]].concat())
+    };
+    let once = retry(&[]).json()["id"].as_str().expect("an id").to_owned();
+    let twice = retry(&[]);
+    assert_eq!(twice.json()["id"], once.as_str());
+    assert!(twice.err.contains(&format!("run {once} began under this idempotency key before")));
 }
 
 #[test]
@@ -259,7 +401,7 @@ fn help_teaches() {
 
     Arguments:
       <WORKFLOW>
-              Its id, slug or name
+              Its id, name or slug
 
     Options:
           --name <NAME>

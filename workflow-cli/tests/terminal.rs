@@ -73,7 +73,7 @@ fn help_of_everything() {
     Arguments:
       <NAME|FILE>
               The name of a registered workflow, or a file; `-` reads standard input. With a store, also
-              the id, slug or name of a workflow that was created there
+              the id, name or slug of a workflow that was created there, or ran there as a file
 
     Options:
       -i, --input <JSON|@FILE>

@@ -44,7 +44,7 @@ use crate::store::Store;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
 pub use permits::{LimitScope, LimitUsage};
-pub use request::{IntoWorkflow, LookupError, RunFuture, RunRequest};
+pub use request::{Enqueued, IntoWorkflow, LookupError, RunFuture, RunRequest};
 pub use resume::{Cancellation, Recovery, ResumeError};
 pub use shutdown::Shutdown;
 

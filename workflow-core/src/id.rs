@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// Why a text cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,8 +70,22 @@ fn is_plain(name: &str) -> bool {
         && name.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
+/// The form of a name under which workflows are known: Unicode NFC, in which a letter with its
+/// accent is the same text however it was typed.
+pub fn normalize_name(name: &str) -> Cow<'_, str> {
+    if is_nfc(name) { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
+}
+
+fn normalized(name: Cow<'static, str>) -> Cow<'static, str> {
+    if is_nfc(&name) { name } else { Cow::Owned(name.nfc().collect()) }
+}
+
+fn unchanged(name: Cow<'static, str>) -> Cow<'static, str> {
+    name
+}
+
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $form:ident) => {
         $(#[$doc])*
         ///
         /// 1 to 200 printable characters, without white space at either end.
@@ -85,7 +100,7 @@ macro_rules! name_type {
             ///
             /// Fails when the text is empty, too long, padded, or holds control characters.
             pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, NameError> {
-                let name = name.into();
+                let name = $form(name.into());
                 check_name(&name)?;
                 Ok(Self(name))
             }
@@ -157,14 +172,15 @@ macro_rules! name_type {
 }
 
 name_type! {
-    /// The name of a workflow, unique among the workflows of a registry.
-    WorkflowName
+    /// The name of a workflow, unique among the workflows of a registry. Two spellings of a name
+    /// that differ in their Unicode form only are one name: see [`normalize_name`].
+    WorkflowName, normalized
 }
 
 name_type! {
     /// The name of a job, unique inside its workflow; also the name under which a `#[job]`
     /// function is registered.
-    JobName
+    JobName, unchanged
 }
 
 /// Identifies one run: a UUID of version 7, so that ids sort by the time of their making.
@@ -283,6 +299,16 @@ mod tests {
         assert!(matches!(WorkflowName::new("é".repeat(201)), Err(NameError::TooLong { .. })));
         assert!(WorkflowName::new("é".repeat(200)).is_ok());
         assert!(WorkflowName::new("daily etl / v2").is_ok());
+    }
+
+    #[test]
+    fn two_unicode_forms_are_one_name() {
+        let composed = WorkflowName::new("caf\u{e9}").expect("a name");
+        assert_eq!(WorkflowName::new("cafe\u{301}"), Ok(composed));
+        assert_eq!(normalize_name("cafe\u{301}"), "caf\u{e9}");
+        assert!(matches!(normalize_name("caf\u{e9}"), Cow::Borrowed(_)));
+        // What counts is the length of the name, not of how it was typed.
+        assert!(WorkflowName::new("e\u{301}".repeat(200)).is_ok());
     }
 
     #[test]

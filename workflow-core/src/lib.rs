@@ -83,9 +83,9 @@ pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 #[cfg(feature = "yaml")]
 pub use document::{Diagnostic, Diagnostics, Severity};
 pub use engine::{
-    Cancellation, Clock, Engine, EngineBuilder, IntoWorkflow, LimitScope, LimitUsage, LookupError,
-    ManualClock, Recovery, ResumeError, RunFuture, RunHandle, RunRequest, Shutdown, SystemClock,
-    Timings,
+    Cancellation, Clock, Engine, EngineBuilder, Enqueued, IntoWorkflow, LimitScope, LimitUsage,
+    LookupError, ManualClock, Recovery, ResumeError, RunFuture, RunHandle, RunRequest, Shutdown,
+    SystemClock, Timings,
 };
 pub use event::{
     Blocked, Death, Event, EventKind, Failure, Origin, Stall, StallTracker, Status,
@@ -94,7 +94,7 @@ pub use event::{
 #[cfg(all(unix, feature = "yaml"))]
 pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
-pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName};
+pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
     Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
     LogPlace, LogPosition, OnFailure, OutputStream, TimeoutKind, Timeouts, TriggerRule,
@@ -103,8 +103,8 @@ pub use job::{
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
 pub use store::{
-    Begun, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId, Parent,
-    Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
+    Begun, HeldLeases, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
+    OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
 };
 pub use value::{Type, ValueError, ValueOperation};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};

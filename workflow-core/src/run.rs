@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use crate::event::Event;
 pub(crate) use crate::event::Status;
 use crate::id::RunId;
-use crate::store::StoreError;
+use crate::store::{KeyError, StoreError};
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
@@ -118,6 +118,24 @@ pub enum RunError {
         /// How that run differs: `of workflow ..`, or `with another input`.
         difference: String,
     },
+    /// The text that was given as an idempotency key cannot be one.
+    #[error("workflow `{workflow}`: the idempotency key cannot be used: {error}")]
+    InvalidKey {
+        /// The workflow's name.
+        workflow: String,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// The workflow was taken out of use in the engine's store.
+    #[error(
+        "workflow `{workflow}` is not active, so no run of it begins; activate workflow {id} first"
+    )]
+    NotActive {
+        /// The workflow's name.
+        workflow: String,
+        /// Its number in the store.
+        id: i64,
+    },
     /// The engine was [shut down](crate::Engine::shutdown) before the run began, or before it ended.
     #[error("workflow `{workflow}`: {}", shut_down(run))]
     ShutDown {
@@ -215,6 +233,12 @@ impl RunError {
                 run: *run,
                 difference: difference.clone(),
             },
+            StoreError::InvalidKey(error) => {
+                Self::InvalidKey { workflow: workflow.to_owned(), error: *error }
+            }
+            StoreError::NotActive { workflow, id } => {
+                Self::NotActive { workflow: workflow.clone(), id: *id }
+            }
             StoreError::ShutDown { run } => {
                 Self::ShutDown { workflow: workflow.to_owned(), run: Some(*run) }
             }

@@ -2,6 +2,7 @@
 //! sent it.
 
 mod error;
+mod key;
 mod lease;
 mod memory;
 mod record;
@@ -14,6 +15,7 @@ use crate::event::Event;
 use crate::id::RunId;
 
 pub use error::StoreError;
+pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
 #[cfg(feature = "yaml")]
@@ -37,11 +39,12 @@ pub use record::{
 #[async_trait]
 pub trait Store: Any + Send + Sync {
     /// Begins a run with its first events, all or nothing; or finds the one that began under the
-    /// same idempotency key of the same workflow, and then changes nothing.
+    /// same idempotency key in the same [scope](NewRun::key_scope), and then changes nothing.
     ///
     /// # Errors
     ///
-    /// Fails when the run is not kept, or there is one with this id already.
+    /// Fails when the run is not kept, when there is one with this id already, and when the key
+    /// began a different run.
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError>;
 
     /// Adds events to a run, all or none. Their sequence numbers follow those that are there. What

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::{
-    NewRun, Run as _, RunHandle, RunId, RunRequest, Trigger, Workflow, WorkflowFile,
+    NewRun, Run as _, RunHandle, RunId, RunRequest, StoreError, Trigger, Workflow, WorkflowFile,
     WorkflowSnapshot, registry,
 };
 use workflow_store::{Source, StoredWorkflow};
@@ -25,12 +25,26 @@ pub(crate) struct Asked {
 /// A run that is on record.
 pub(crate) struct Begun {
     pub(crate) run: RunId,
+    /// Whether it began before, under the same idempotency key.
+    pub(crate) existing: bool,
     pub(crate) message: &'static str,
     /// The run, if this server has begun it now.
     pub(crate) handle: Option<RunHandle>,
 }
 
-pub(crate) const STARTED: &str = "Workflow execution started";
+impl Begun {
+    /// A run that was there.
+    pub(crate) fn before(run: RunId) -> Self {
+        Self { run, existing: true, message: THERE, handle: None }
+    }
+
+    /// A run that was not there.
+    pub(crate) fn now(run: RunId, handle: Option<RunHandle>) -> Self {
+        Self { run, existing: false, message: STARTED, handle }
+    }
+}
+
+const STARTED: &str = "Workflow execution started";
 const THERE: &str = "Workflow execution was started before, under this idempotency key";
 const RECORDED: &str = "Workflow execution recorded; a program that drives it reports on it";
 
@@ -38,12 +52,18 @@ const RECORDED: &str = "Workflow execution recorded; a program that drives it re
 ///
 /// # Errors
 ///
-/// Fails when this server cannot run it, when the input does not fit, and when it is not kept.
+/// Fails when it is not active, when this server cannot run it, when the input does not fit, and
+/// when it is not kept.
 pub(crate) async fn begin(
     app: &App,
     workflow: &StoredWorkflow,
     asked: Asked,
 ) -> Result<Begun, Problem> {
+    // The store refuses it, too. It comes before what else is wrong.
+    if !workflow.is_active {
+        let (workflow, id) = (workflow.name.clone(), workflow.id);
+        return Err(StoreError::NotActive { workflow, id }.into());
+    }
     let found = if workflow.source == Source::Registered {
         code(&workflow.name)?
     } else if let Some(file) = file(app, workflow.definition.clone()).await? {
@@ -103,11 +123,7 @@ pub(crate) async fn kept(request: RunRequest, asked: Asked) -> Result<Begun, Pro
     let handle = request.start()?;
     let asked = handle.id();
     let run = handle.persisted().await?;
-    Ok(if run == asked {
-        Begun { run, message: STARTED, handle: Some(handle) }
-    } else {
-        Begun { run, message: THERE, handle: None }
-    })
+    Ok(if run == asked { Begun::now(run, Some(handle)) } else { Begun::before(run) })
 }
 
 /// Puts a run on record that another program drives.
@@ -132,7 +148,7 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
         owner: None,
     };
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        workflow_core::Begun::New(_) => Begun { run: id, message: RECORDED, handle: None },
-        workflow_core::Begun::Existing(run) => Begun { run: run.id, message: THERE, handle: None },
+        workflow_core::Begun::New(_) => Begun { message: RECORDED, ..Begun::now(id, None) },
+        workflow_core::Begun::Existing(run) => Begun::before(run.id),
     })
 }

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use workflow_core::KeyError;
 
 use workflow_core::bounds;
 
@@ -106,19 +107,14 @@ fn form(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
-/// Refuses a key that no run can have: the store keeps 255 characters, and no NUL.
+/// Refuses a text that cannot be an idempotency key.
 ///
 /// # Errors
 ///
 /// Fails when it is such a key.
 pub(crate) fn check_key(key: Option<&str>) -> Result<(), Problem> {
-    match key {
-        Some(key) if key.chars().count() > 255 || key.contains('\0') => {
-            let message = "is to have 255 characters at most, and no NUL";
-            Err(Problem::invalid("idempotency_key", message))
-        }
-        _ => Ok(()),
-    }
+    let invalid = |error: KeyError| Problem::invalid("idempotency_key", error.to_string());
+    key.map_or(Ok(()), |key| KeyError::check(key).map_err(invalid))
 }
 
 /// A part of the path.

@@ -7,6 +7,7 @@ mod secret;
 mod throttle;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use axum::http::request::Parts;
@@ -60,8 +61,8 @@ pub(crate) enum KnownBy {
     Openness,
     /// By a session of a browser, with the token that its changes must name.
     Session { csrf: String },
-    /// By an API token.
-    Token,
+    /// By an API token, which is good until this time; for ever without one.
+    Token { expires_at: Option<SystemTime> },
     /// By the host.
     Host,
 }
@@ -72,11 +73,26 @@ impl Caller {
         Self { user, is_staff: true, scope: TokenScope::Admin, known_by }
     }
 
-    /// What is stored, as far as the caller may see it.
+    /// What is stored, as far as the caller may see it. A name of a workflow means the caller's
+    /// own first.
     pub(crate) fn catalog(&self, app: &App) -> Arc<dyn Catalog> {
-        match &self.user {
-            Some(user) if !self.is_staff => app.catalog.seen_by(Viewer::User(user.clone())),
-            _ => app.catalog.clone(),
+        match self.user.clone() {
+            Some(user) if self.is_staff => app.catalog.seen_by(Viewer::Staff(user)),
+            Some(user) => app.catalog.seen_by(Viewer::User(user)),
+            None => app.catalog.clone(),
+        }
+    }
+
+    /// Whether the caller may see and change the accounts and tokens of others.
+    pub(crate) fn may_administrate(&self) -> bool {
+        self.is_staff && self.scope >= TokenScope::Admin
+    }
+
+    /// When the rights that the caller asks with end; never, without a time.
+    pub(crate) fn rights_end_at(&self) -> Option<SystemTime> {
+        match self.known_by {
+            KnownBy::Token { expires_at } => expires_at,
+            KnownBy::Openness | KnownBy::Session { .. } | KnownBy::Host => None,
         }
     }
 

@@ -142,6 +142,8 @@ impl From<StoreError> for Problem {
             StoreError::KeyConflict { .. } => {
                 Self::conflict("idempotency_key_used", error.to_string())
             }
+            StoreError::InvalidKey(error) => Self::invalid("idempotency_key", error.to_string()),
+            StoreError::NotActive { .. } => Self::conflict("not_active", error.to_string()),
             StoreError::NotBlocked { .. } => Self::conflict("not_blocked", error.to_string()),
             StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", error.to_string()),
             StoreError::Payload { .. } => Self::invalid("payload", error.to_string()),
@@ -157,6 +159,13 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::Store(error) => error.into(),
             CatalogError::NoWorkflow(_) => Self::not_found("no_workflow", text),
+            CatalogError::NotYours { candidates, .. } => {
+                let problem = Self::not_found("no_workflow", text);
+                candidates.into_iter().fold(problem, |problem, one| problem.field("workflow", one))
+            }
+            CatalogError::NameTaken { .. } => {
+                Self::conflict("name_taken", text.clone()).field("name", text)
+            }
             CatalogError::Forbidden { .. } => Self::forbidden("not_yours", text),
             CatalogError::NoUser(_) => Self::not_found("no_user", text),
             CatalogError::UserExists(_) => Self::conflict("user_exists", text),
@@ -205,6 +214,10 @@ impl From<RunError> for Problem {
         match error {
             RunError::Input { .. } => Self::invalid("input", text),
             RunError::KeyConflict { .. } => Self::conflict("idempotency_key_used", text),
+            RunError::InvalidKey { error, .. } => {
+                Self::invalid("idempotency_key", error.to_string())
+            }
+            RunError::NotActive { .. } => Self::conflict("not_active", text),
             RunError::Store { error, .. } => match &*error {
                 StoreError::Unavailable(error) => Self::unavailable(error),
                 _ => Self::internal(error),

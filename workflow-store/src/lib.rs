@@ -79,7 +79,7 @@ pub use accounts::{
 };
 pub use blob::MAX_INLINE;
 pub use catalog::{
-    AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary,
+    AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MatchedBy,
     MetadataChange, MoleculeUsage, NewWorkflow, Page, Pruner, RecentRun, Retention, RunDetails,
     RunQuery, RunSummary, Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan,
     Usage, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, merge_patch,
@@ -87,7 +87,7 @@ pub use catalog::{
 pub use open::{catalog, open};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresStore};
-pub use repeat::{Again, RepeatError, repeat};
+pub use repeat::{Again, RepeatError, RepeatRequest, repeat};
 pub use sight::Viewer;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};

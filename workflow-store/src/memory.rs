@@ -34,6 +34,8 @@ pub(crate) struct Memory {
 struct Known {
     /// By which number the workflow was asked for, if by one.
     asked: Option<i64>,
+    /// Whose run it was, where that decides which workflow it joined.
+    owner: Option<String>,
     graph: Arc<Json>,
     source: Option<Arc<Json>>,
     fingerprint: Arc<str>,
@@ -115,6 +117,7 @@ impl Memory {
                 _ => false,
             };
             known.asked == run.workflow_id
+                && known.owner.as_deref() == joining_owner(run)
                 && same_source
                 && Arc::ptr_eq(&known.graph, &of.graph)
                 && known.fingerprint == of.fingerprint
@@ -134,6 +137,7 @@ impl Memory {
         }
         known.push(Known {
             asked: run.workflow_id,
+            owner: joining_owner(run).map(str::to_owned),
             graph: of.graph.clone(),
             source: of.source.clone(),
             fingerprint: of.fingerprint.clone(),
@@ -202,6 +206,12 @@ impl Memory {
         self.runs.remove(&run);
         self.doubted.remove(&run);
     }
+}
+
+/// Whose workflow the run joins: that of a file, asked for by name, is its user's.
+fn joining_owner(run: &NewRun) -> Option<&str> {
+    let is_by_owner = run.workflow_id.is_none() && run.workflow.source.is_some();
+    run.user.as_deref().filter(|_| is_by_owner)
 }
 
 /// What a transaction adds up: counters that many operations change, in an order that is the same

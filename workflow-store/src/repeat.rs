@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use workflow_core::{
-    Begun, Event, EventKind, NewRun, Origin, RunId, Status, StoreError, StoredRun, Trigger,
-    Workflow,
+    Begun, Enqueued, Event, EventKind, NewRun, Origin, RunId, Status, StoreError, StoredRun,
+    Trigger, Workflow,
 };
 
 use crate::catalog::{Catalog, CatalogError};
@@ -19,6 +19,15 @@ pub enum Again<'a> {
     Failed,
     /// This one, too.
     From(&'a str),
+}
+
+/// Who asks for a run to be repeated, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepeatRequest {
+    /// The name of the user who asks. Default: nobody.
+    pub user: Option<String>,
+    /// The idempotency key: repeating with the same key returns the existing run. Default: none.
+    pub idempotency_key: Option<String>,
 }
 
 /// Why a run cannot be repeated with outcomes that it left.
@@ -83,21 +92,21 @@ impl From<StoreError> for RepeatError {
 /// Nobody drives it yet: an engine that serves the store takes it up.
 ///
 /// `workflow` is what is run, as the snapshot of the old run
-/// [gives it](workflow_core::WorkflowSnapshot::workflow). Under an idempotency key `key` that was
-/// used before, returns the id of the run that is there. On a [handle](Catalog::seen_by) of a user
-/// the run is the user's; else it is of the one who asked for the old run.
+/// [gives it](workflow_core::WorkflowSnapshot::workflow). Under an idempotency key that was used
+/// before, returns the run that is there. On a [handle](Catalog::seen_by) of a user the run is the
+/// user's, whoever is named.
 ///
 /// # Errors
 ///
-/// Fails when the old run has not ended, when the workflow has other jobs by now, and when the job
-/// that was named is not in the run or cannot be begun with.
+/// Fails when the old run has not ended, when the workflow has other jobs by now or is not active,
+/// and when the job that was named is not in the run or cannot be begun with.
 pub async fn repeat(
     store: &dyn Catalog,
     old: &StoredRun,
     workflow: &dyn Workflow,
     again: Again<'_>,
-    key: Option<String>,
-) -> Result<RunId, RepeatError> {
+    request: RepeatRequest,
+) -> Result<Enqueued, RepeatError> {
     if !old.status.is_final() {
         return Err(RepeatError::NotEnded { run: old.id, status: old.status });
     }
@@ -111,16 +120,16 @@ pub async fn repeat(
         workflow_id: Some(workflow_id),
         input: old.input.clone(),
         trigger: Trigger::Retry,
-        idempotency_key: key,
+        idempotency_key: request.idempotency_key,
         parent: None,
-        user: old.user.clone(),
+        user: request.user,
         created_at: SystemTime::now(),
         owner: None,
     };
     let id = new.id;
     match store.begin(new, kept.record(events)).await? {
-        Begun::New(_) => Ok(id),
-        Begun::Existing(run) => Ok(run.id),
+        Begun::New(_) => Ok(Enqueued::New(id)),
+        Begun::Existing(run) => Ok(Enqueued::Existing(run.id)),
     }
 }
 

@@ -10,9 +10,11 @@ use crate::value::{Value, clean};
 /// Who a handle on a store answers to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Viewer {
-    /// Somebody who may do everything.
+    /// Whoever may do everything, and is nobody in particular.
     #[default]
     All,
+    /// The user with this name, who may do everything. A name of a workflow means their own first.
+    Staff(String),
     /// The user with this name. They see and change the workflows that they own, see and run those
     /// that are registered and that nobody owns, and see the runs of their own workflows and the
     /// runs that they asked for.
@@ -23,25 +25,44 @@ pub enum Viewer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
     All,
+    /// All, for the user with this number; 0 for one who is unknown.
+    Staff(i64),
     /// The number of a user; 0 for one who is unknown or not active.
     User(i64),
 }
 
 impl Sight {
     pub(crate) fn of(sql: &mut dyn Sql, viewer: &Viewer) -> Answer<Self> {
-        let Viewer::User(name) = viewer else { return Ok(Self::All) };
+        let (name, of): (_, fn(i64) -> Self) = match viewer {
+            Viewer::All => return Ok(Self::All),
+            Viewer::Staff(name) => (name, Self::Staff),
+            Viewer::User(name) => (name, Self::User),
+        };
         let row = sql.first(
             "SELECT id FROM accounts_user WHERE username = $1 AND is_active",
             &[Value::Text(&clean(name))],
         )?;
-        Ok(Self::User(row.map_or(Ok(0), |row| row.int(0))?))
+        Ok(of(row.map_or(Ok(0), |row| row.int(0))?))
+    }
+
+    /// Whether nothing is hidden.
+    pub(crate) fn sees_all(self) -> bool {
+        matches!(self, Self::All | Self::Staff(_))
     }
 
     /// The user's number, unless all is seen.
     pub(crate) fn user(self) -> Option<i64> {
         match self {
-            Self::All => None,
+            Self::All | Self::Staff(_) => None,
             Self::User(user) => Some(user),
+        }
+    }
+
+    /// The number of whoever asks; none for nobody in particular.
+    pub(crate) fn caller(self) -> Option<i64> {
+        match self {
+            Self::All => None,
+            Self::Staff(user) | Self::User(user) => Some(user),
         }
     }
 
@@ -77,7 +98,7 @@ impl Viewer {
     /// Fails for a user, with what it is that only others may do.
     pub(crate) fn check_all(&self, what: &'static str) -> Result<(), CatalogError> {
         match self {
-            Self::All => Ok(()),
+            Self::All | Self::Staff(_) => Ok(()),
             Self::User(user) => Err(CatalogError::Forbidden {
                 user: user.clone(),
                 what: what.to_owned(),

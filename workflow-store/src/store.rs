@@ -13,7 +13,7 @@ use workflow_core::{
 use crate::crew::Crew;
 use crate::liveness::Liveness;
 use crate::operation::{Answer, Company, Cx};
-use crate::runs::{self, Appended, Beginning};
+use crate::runs::{self, Admission, Appended, Beginning};
 use crate::sight::{Sight, Viewer};
 use crate::sql::Sql;
 
@@ -89,7 +89,7 @@ impl<D: Database> SqlStore<D> {
     /// Sees to it that this is no handle of a user, which drives no runs.
     fn check_engine(&self) -> Result<(), StoreError> {
         match &self.viewer {
-            Viewer::All => Ok(()),
+            Viewer::All | Viewer::Staff(_) => Ok(()),
             Viewer::User(user) => Err(StoreError::Unusable(
                 format!(
                     "what user `{user}` sees of a store drives no runs; give the engine the store"
@@ -123,7 +123,11 @@ impl<D: Database> Store for SqlStore<D> {
             run.user = Some(user.clone());
         }
         let new = Arc::new(Beginning::new(run, &events)?);
-        Ok(self.change(Company::Shared, move |cx, sight| runs::begin(cx, sight, &new)).await?)
+        Ok(self
+            .change(Company::Shared, move |cx, sight| {
+                runs::begin(cx, sight, &new, Admission::Active)
+            })
+            .await?)
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {

@@ -6,9 +6,11 @@ mod cluster;
 
 use std::sync::Arc;
 
-use workflow_core::Store as _;
 use workflow_core::prelude::*;
-use workflow_store::{Again, Catalog, NewWorkflow, RepeatError, SqliteStore, Viewer, repeat};
+use workflow_core::{Enqueued, Store as _};
+use workflow_store::{
+    Again, Catalog, NewWorkflow, RepeatError, RepeatRequest, SqliteStore, Viewer, repeat,
+};
 
 #[job]
 async fn extract() -> Vec<u32> {
@@ -81,9 +83,13 @@ fn a_run_repeats_another_of_the_same_workflow() {
         let old = store.run(run).await.expect("readable").expect("kept");
         let hers = store.seen_by(Viewer::User("alice".to_owned()));
         let workflow = old.workflow.workflow().expect("registered");
-        let key = || Some("again".to_owned());
+        let key = || RepeatRequest { idempotency_key: Some("again".to_owned()), user: None };
         let again = repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.expect("begun");
-        assert_eq!(repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.ok(), Some(again));
+        let Enqueued::New(again) = again else { panic!("it was there: {again:?}") };
+        assert_eq!(
+            repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.ok(),
+            Some(Enqueued::Existing(again))
+        );
         let details = hers.run_details(again).await.expect("hers");
         let first = hers.run_summary(run).await.expect("hers");
         assert_eq!(details.run.user.as_deref(), Some("alice"));
@@ -91,17 +97,24 @@ fn a_run_repeats_another_of_the_same_workflow() {
         let jobs: Vec<_> = details.jobs.iter().map(|job| (&*job.name, job.status)).collect();
         assert_eq!(jobs, [("extract", Status::Completed), ("total", Status::Completed)]);
         let early = hers.run(again).await.expect("readable").expect("kept");
-        let error = repeat(&*hers, &early, &*workflow, Again::Failed, None).await;
+        let error =
+            repeat(&*hers, &early, &*workflow, Again::Failed, RepeatRequest::default()).await;
         assert!(matches!(error, Err(RepeatError::NotEnded { .. })), "{error:?}");
-        let error = repeat(&*hers, &old, &*workflow, Again::From("refuse"), None).await;
+        let error =
+            repeat(&*hers, &old, &*workflow, Again::From("refuse"), RepeatRequest::default()).await;
         assert!(error.is_ok(), "{error:?}");
-        let error = repeat(&*hers, &old, &*workflow, Again::From("load"), None).await;
+        let error =
+            repeat(&*hers, &old, &*workflow, Again::From("load"), RepeatRequest::default()).await;
         assert!(matches!(error, Err(RepeatError::NoJob { .. })), "{error:?}");
         let other = registry::get("prices").expect("registered").workflow();
-        let error = repeat(&*hers, &old, &*other, Again::Failed, None).await;
+        let error = repeat(&*hers, &old, &*other, Again::Failed, RepeatRequest::default()).await;
         assert!(matches!(error, Err(RepeatError::Changed { .. })), "{error:?}");
         let theirs = store.seen_by(Viewer::User("bob".to_owned()));
-        assert!(repeat(&*theirs, &old, &*workflow, Again::Failed, None).await.is_err());
+        assert!(
+            repeat(&*theirs, &old, &*workflow, Again::Failed, RepeatRequest::default())
+                .await
+                .is_err()
+        );
         // An engine finishes what was begun.
         engine.recover().await.expect("readable");
         assert!(engine.follow(again).await.is_err());

@@ -14,7 +14,7 @@ use crate::store::StoreArguments;
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportArguments {
-    /// Only this workflow and its runs: its id, slug or name
+    /// Only this workflow and its runs: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
     /// Where to [default: standard output]

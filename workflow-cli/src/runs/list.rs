@@ -17,7 +17,7 @@ use crate::store::{Format, PageArguments, StoreArguments, moment, print_page};
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub(super) struct ListArguments {
-    /// Only runs of this workflow: its id, slug or name
+    /// Only runs of this workflow: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
     /// Only runs that stand there: pending, running, completed, failed or cancelled

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, RunId, StoredRun, Trigger, Workflow};
-use workflow_store::{Again, Catalog, RepeatError, repeat};
+use workflow_core::{Engine, Enqueued, RunId, StoredRun, Trigger, Workflow};
+use workflow_store::{Again, Catalog, RepeatError, RepeatRequest, repeat};
 
-use crate::conduct::{Conduct, ShowArguments};
+use crate::conduct::{Conduct, ShowArguments, tell_existing};
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments, file_of, stored, workflow_of};
+use crate::store::user;
 use crate::{detach, interrupt, output, runtime, watch};
 
 /// Repeat a run that has ended, as a new run with the same input
@@ -71,8 +72,20 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
         (None, true) => Again::Failed,
         (None, false) => {
             let (file, input) = (file_of(&old.workflow)?, old.input);
-            let (trigger, store) = (Trigger::Retry, Some(store));
-            return Conduct { engine, workflow, file, input, trigger, keep, store, show }.conduct();
+            let workflow_id = pollster::block_on(store.run_summary(*run))?.workflow_id;
+            let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
+            return Conduct {
+                engine,
+                workflow,
+                workflow_id,
+                file,
+                input,
+                trigger,
+                keep,
+                store,
+                show,
+            }
+            .conduct();
         }
     };
     seeded(wanted, &store, &engine, &*workflow, &old, again)
@@ -88,8 +101,15 @@ fn seeded(
     again: Again<'_>,
 ) -> Result<Outcome, Failure> {
     let RetryArguments { keep, show, .. } = wanted;
-    let key = keep.idempotency_key.clone();
-    let new = pollster::block_on(repeat(&**store, old, workflow, again, key)).map_err(refused)?;
+    let request = RepeatRequest { user: user(), idempotency_key: keep.idempotency_key.clone() };
+    let begun = pollster::block_on(repeat(&**store, old, workflow, again, request));
+    let new = match begun.map_err(refused)? {
+        Enqueued::New(run) => run,
+        Enqueued::Existing(run) => {
+            tell_existing(&stored(&**store, run)?);
+            run
+        }
+    };
     if keep.detach {
         return detach::start(new, show.format);
     }

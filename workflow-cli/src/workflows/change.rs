@@ -15,7 +15,7 @@ use crate::store::{Format, StoreArguments};
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_EXAMPLES)]
 pub(super) struct UpdateArguments {
-    /// Its id, slug or name
+    /// Its id, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
     #[command(flatten)]
@@ -63,7 +63,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = DELETE_EXAMPLES)]
 pub(super) struct DeleteArguments {
-    /// Its id, slug or name
+    /// Its id, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
     /// Do not ask

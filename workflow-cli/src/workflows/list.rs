@@ -68,7 +68,7 @@ With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}";
 #[derive(Debug, Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub(super) struct GetArguments {
-    /// Its id, slug or name
+    /// Its id, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
     /// How to write it

@@ -29,9 +29,10 @@ impl From<Output> for Said {
     }
 }
 
-/// A process that knows nothing of the settings of whoever runs the tests.
+/// A process of the user ada that knows nothing of the settings of whoever runs the tests.
 pub(crate) fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
+    command.env("USER", "ada");
     for name in SETTINGS {
         command.env_remove(name);
     }

@@ -265,6 +265,13 @@ impl ActiveRun {
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
             }
+            Some(
+                error @ (StoreError::KeyConflict { .. }
+                | StoreError::InvalidKey(_)
+                | StoreError::NotActive { .. }),
+            ) => {
+                tracing::info!(parent: &self.span, %error, "the store refuses the run");
+            }
             Some(error) => {
                 // The text may be the host's.
                 let error = guard::call(|| error.to_string()).unwrap_or_else(|panic| panic);

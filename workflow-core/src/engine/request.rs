@@ -27,7 +27,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::JobContext;
 use crate::run::{InputError, Report, RunError};
-use crate::store::{Begun, Parent, Trigger};
+use crate::store::{Begun, KeyError, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -70,6 +70,15 @@ pub struct RunRequest {
     user: Option<Arc<str>>,
     /// The job that the run is inside of.
     outer: Option<Box<JobContext>>,
+}
+
+/// A run that was left to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It was not there before.
+    New(RunId),
+    /// It began before under the same idempotency key.
+    Existing(RunId),
 }
 
 /// What only a store asks for.
@@ -115,8 +124,8 @@ impl RunRequest {
         Self { engine, workflow, input: Input::None, terms: None, user: None, outer: None }
     }
 
-    /// Sets the idempotency key: requests of one user with the same key are one run of the engine's
-    /// store. Without a store it has no effect.
+    /// Sets the idempotency key, 1 to 255 characters: requests of one user with the same key are one
+    /// run of the engine's store. Without a store it has no effect.
     ///
     /// A request that repeats an earlier one is given that run: awaiting it, or its handle, waits
     /// for the report of the earlier run, whoever drives it. One with another workflow or another
@@ -139,8 +148,8 @@ impl RunRequest {
         self
     }
 
-    /// Sets the number by which the engine's store knows the workflow. Default: the store finds
-    /// the workflow by its name.
+    /// Sets the number by which the engine's store knows the workflow. Default: the run joins the
+    /// workflow of this name that has the same owner and source.
     pub fn workflow_id(mut self, id: i64) -> Self {
         self.terms().workflow_id = Some(id);
         self
@@ -191,12 +200,23 @@ impl RunRequest {
 
     /// Leaves the run to any engine that [serves](Engine::serve) the same store, and returns its
     /// id once the store has it. Under an idempotency key that was used before, returns the id of
-    /// the run that is there.
+    /// the run that is there: see [`enqueue_once`](Self::enqueue_once).
     ///
     /// # Errors
     ///
     /// Fails when the engine has no store, when the run cannot begin, and when it is not kept.
     pub async fn enqueue(self) -> Result<RunId, RunError> {
+        Ok(match self.enqueue_once().await? {
+            Enqueued::New(run) | Enqueued::Existing(run) => run,
+        })
+    }
+
+    /// Does the same, and tells whether the run began before under the same idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_once(self) -> Result<Enqueued, RunError> {
         let engine = self.engine.clone();
         let Some(store) = engine.store() else {
             let run = RunId::random();
@@ -208,8 +228,8 @@ impl RunRequest {
         let name = new.workflow.name.clone();
         let run = new.id;
         match store.begin(new, Vec::new()).await {
-            Ok(Begun::New(_)) => Ok(run),
-            Ok(Begun::Existing(existing)) => Ok(existing.id),
+            Ok(Begun::New(_)) => Ok(Enqueued::New(run)),
+            Ok(Begun::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
             Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
         }
     }
@@ -261,6 +281,12 @@ impl RunRequest {
     fn check(self, waits: Waits) -> Result<(Runnable, Option<Box<Terms>>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
+        if let Some(terms) = &self.terms
+            && let (Some(key), None) = (&terms.idempotency_key, &terms.parent)
+        {
+            let invalid = |error| RunError::InvalidKey { workflow: name(), error };
+            KeyError::check(key).map_err(invalid)?;
+        }
         let level = nesting::level_of(&name, self.outer.as_deref(), waits == Waits::Yes)?;
         let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
         let inherited = self.outer.as_deref().and_then(inherited);

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::{Draw, JobEntry, Location, RegistryError, WorkflowEntry};
 use crate::definition::Metadata;
-use crate::id::{WorkflowName, nearest};
+use crate::id::{WorkflowName, nearest, normalize_name};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
 /// A registered workflow: what is known of it without running anything. Cheap to clone.
@@ -99,7 +99,7 @@ impl fmt::Debug for Entry {
 }
 
 /// What was there when the program started.
-type Linked = HashMap<&'static str, Entry>;
+type Linked = HashMap<WorkflowName, Entry>;
 
 fn linked() -> Result<&'static Linked, RegistryError> {
     static LINKED: OnceLock<Result<Linked, RegistryError>> = OnceLock::new();
@@ -110,12 +110,13 @@ fn linked() -> Result<&'static Linked, RegistryError> {
 fn link(entries: impl Iterator<Item = &'static WorkflowEntry>) -> Result<Linked, RegistryError> {
     let mut linked: Linked = HashMap::new();
     for entry in entries {
-        if let Some(other) = linked.get(entry.name) {
-            return Err(duplicate("workflow", entry.name, other.location(), entry.location));
-        }
         let workflow = Arc::new(Declared::new(entry)?);
+        let name = workflow.name().clone();
+        if let Some(other) = linked.get(&name) {
+            return Err(duplicate("workflow", name.as_str(), other.location(), entry.location));
+        }
         let registered = Registered { workflow, location: entry.location };
-        linked.insert(entry.name, Entry(Arc::new(registered)));
+        linked.insert(name, Entry(Arc::new(registered)));
     }
     Ok(linked)
 }
@@ -182,6 +183,7 @@ fn added() -> std::sync::RwLockReadGuard<'static, HashMap<String, Entry>> {
 
 pub(super) fn get(name: &str) -> Result<Entry, RegistryError> {
     let linked = linked()?;
+    let name = &*normalize_name(name);
     if let Some(entry) = linked.get(name) {
         return Ok(entry.clone());
     }
@@ -191,7 +193,8 @@ pub(super) fn get(name: &str) -> Result<Entry, RegistryError> {
         return Ok(entry.clone());
     }
     let added = added();
-    let names = linked.keys().copied().chain(added.keys().map(String::as_str));
+    let names = linked.keys().map(WorkflowName::as_str);
+    let names = names.chain(added.keys().map(String::as_str));
     let nearest = nearest(name, names).map(str::to_owned);
     let known = linked.len() + added.len();
     Err(RegistryError::Unknown { what: "workflow", name: name.to_owned(), nearest, known })

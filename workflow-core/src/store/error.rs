@@ -2,6 +2,7 @@
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
+use crate::store::KeyError;
 use crate::value::ValueError;
 
 /// Why a store did not do as asked.
@@ -72,6 +73,19 @@ pub enum StoreError {
         run: RunId,
         /// How that run differs: `of workflow ..`, or `with another input`.
         difference: String,
+    },
+    /// The text that was given as an idempotency key cannot be one.
+    #[error("the idempotency key cannot be used: {0}")]
+    InvalidKey(KeyError),
+    /// The workflow was taken out of use: no run of it begins.
+    #[error(
+        "workflow `{workflow}` is not active, so no run of it begins; activate workflow {id} first"
+    )]
+    NotActive {
+        /// The workflow's name.
+        workflow: String,
+        /// Its number in the store.
+        id: i64,
     },
     /// The run is not blocked.
     #[error("run {run} is not blocked")]

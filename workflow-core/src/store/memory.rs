@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Begun, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError,
-    StoredRun,
+    Begun, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
+    StoreError, StoredRun,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -39,7 +39,7 @@ pub struct MemoryStore(Mutex<Kept>);
 struct Kept {
     runs: BTreeMap<RunId, Row>,
     /// By idempotency key.
-    keys: HashMap<String, Vec<RunId>>,
+    keys: HashMap<(KeyScope, String), RunId>,
     /// Until when each owner counts as alive.
     owners: HashMap<OwnerId, Instant>,
     messages: Vec<Message>,
@@ -73,17 +73,11 @@ impl Kept {
     /// The run that began under the same idempotency key.
     fn repeated(&self, new: &NewRun) -> Result<Option<&StoredRun>, StoreError> {
         let Some(key) = &new.idempotency_key else { return Ok(None) };
-        let runs = self.keys.get(key).into_iter().flatten();
-        let mut runs = runs.filter_map(|id| Some(&self.runs.get(id)?.run));
-        let same_workflow = |run: &&StoredRun| run.workflow.name == new.workflow.name;
-        if let Some(existing) = runs.clone().find(same_workflow) {
-            return new.check_repeats(existing).map(|()| Some(existing));
-        }
-        let same_user = |run: &&StoredRun| run.user == new.user && run.parent.is_none();
-        match runs.find(same_user).filter(|_| new.parent.is_none()) {
-            Some(other) => new.check_repeats(other).map(|()| None),
-            None => Ok(None),
-        }
+        let run = self.keys.get(&(new.key_scope(), key.clone()));
+        let Some(Row { run, .. }) = run.and_then(|run| self.runs.get(run)) else {
+            return Ok(None);
+        };
+        new.check_repeats(run).map(|()| Some(run))
     }
 
     fn is_alive(&self, owner: Option<OwnerId>) -> bool {
@@ -137,6 +131,7 @@ impl Row {
 #[async_trait]
 impl Store for MemoryStore {
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+        run.check_key()?;
         let mut kept = self.lock();
         let id = run.id;
         if let Some(existing) = kept.repeated(&run)? {
@@ -150,7 +145,7 @@ impl Store for MemoryStore {
         let mut row = Row { run, token: u64::from(owner.is_some()), events: Vec::new() };
         row.append(&events)?;
         if let Some(key) = row.run.idempotency_key.clone() {
-            kept.keys.entry(key).or_default().push(id);
+            kept.keys.insert((row.run.key_scope(), key), id);
         }
         kept.runs.insert(id, row);
         Ok(Begun::New(owner.map(|owner| {

@@ -19,14 +19,16 @@ pub struct NewRun {
     pub id: RunId,
     /// Which workflow it runs.
     pub workflow: WorkflowSnapshot,
-    /// The number by which the store knows the workflow, where several have its name. Without it
-    /// the store finds the workflow by its name. A store that knows no numbers passes it over.
+    /// The number by which the store knows the workflow. Without it the run joins the workflow of
+    /// this name that has the same owner and source: for a workflow that is data, the user's own,
+    /// and for code, the one that programs register. A store that knows no numbers passes it over.
     pub workflow_id: Option<i64>,
     /// The input; `None` for a workflow that takes none.
     pub input: Option<Json>,
     /// Why it begins.
     pub trigger: Trigger,
-    /// The idempotency key: one user's requests with the same key are one run.
+    /// The idempotency key: requests with the same key in the same [scope](Self::key_scope), as
+    /// one user's are, are one run.
     pub idempotency_key: Option<String>,
     /// The job of another run that this one belongs to.
     pub parent: Option<Parent>,
@@ -44,15 +46,19 @@ impl NewRun {
     ///
     /// # Errors
     ///
-    /// Fails with [`StoreError::KeyConflict`] when the other run is of another workflow, or has
-    /// another input.
+    /// Fails with [`StoreError::KeyConflict`] when the other run is of another workflow, has another
+    /// input, or is a retry where this one is none.
     pub fn check_repeats(&self, existing: &StoredRun) -> Result<(), StoreError> {
         let difference = if self.workflow.name != existing.workflow.name {
             format!("of workflow `{}`", existing.workflow.name)
         } else if !same_input(self.input.as_ref(), existing.input.as_ref()) {
             "with another input".to_owned()
         } else {
-            return Ok(());
+            match (self.trigger == Trigger::Retry, existing.trigger == Trigger::Retry) {
+                (true, false) => "which is no retry".to_owned(),
+                (false, true) => "which is a retry".to_owned(),
+                _ => return Ok(()),
+            }
         };
         let key = self.idempotency_key.clone().unwrap_or_default();
         Err(StoreError::KeyConflict { key, run: existing.id, difference })

@@ -193,7 +193,7 @@ async fn delete_user(
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"keep_for": "30d", "keep_last": 100}))]
 struct RetentionDraft {
-    /// Of this workflow only: its id, slug or name.
+    /// Of this workflow only: its id, name or slug.
     workflow: Option<String>,
     /// Those that ended within this time, such as `30d`.
     #[schema(pattern = "^[0-9]{1,4}(s|m|h|d)$")]
@@ -214,7 +214,7 @@ struct Pruned {
     responses((status = 200, body = Pruned), Problems))]
 async fn prune(
     State(app): State<Arc<App>>,
-    _caller: May<Admin>,
+    May(caller, _): May<Admin>,
     Body(draft): Body<RetentionDraft>,
 ) -> Result<Json<Pruned>, Problem> {
     if draft.keep_for.is_none() && draft.keep_last.is_none() {
@@ -223,5 +223,5 @@ async fn prune(
     }
     let keep_for = draft.keep_for.map(|text| span("keep_for", &text)).transpose()?;
     let retention = Retention { workflow: draft.workflow, keep_for, keep_last: draft.keep_last };
-    Ok(Json(Pruned { deleted: app.catalog.prune(retention).await? }))
+    Ok(Json(Pruned { deleted: caller.catalog(&app).prune(retention).await? }))
 }

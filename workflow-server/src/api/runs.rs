@@ -54,7 +54,7 @@ pub(super) fn streams() -> OpenApiRouter<Arc<App>> {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RunsAsked {
-    /// They are of the workflow with this id, slug or name.
+    /// They are of the workflow with this id, name or slug.
     workflow: Option<String>,
     /// They are of the workflow with this number.
     workflow_id: Option<i64>,
@@ -110,7 +110,7 @@ async fn list(
 
 /// Lists the runs of a workflow, newest first.
 #[utoipa::path(get, path = "/workflows/{workflow}/runs", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, slug or name"), RunsAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), RunsAsked),
     responses((status = 200, body = Listed<Run>), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,

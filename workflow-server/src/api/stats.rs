@@ -99,7 +99,7 @@ impl From<Statistics> for WorkflowStatistics {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StatsAsked {
-    /// Only of the workflow with this id, slug or name.
+    /// Only of the workflow with this id, name or slug.
     workflow: Option<String>,
 }
 
@@ -117,7 +117,7 @@ async fn all(
 
 /// Shows the figures of a workflow.
 #[utoipa::path(get, path = "/workflows/{workflow}/stats", tag = "statistics",
-    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    params(("workflow" = String, Path, description = "Its id, name or slug")),
     responses((status = 200, body = WorkflowStatistics), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,

@@ -61,9 +61,9 @@ pub(super) async fn document(
     app.parsing.run(move || WorkflowDocument::new(workflow, editable)).await
 }
 
-/// Shows a workflow, by its id, slug or name.
+/// Shows a workflow, by its id, name or slug.
 #[utoipa::path(get, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    params(("workflow" = String, Path, description = "Its id, name or slug")),
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn get(
     State(app): State<Arc<App>>,
@@ -116,7 +116,7 @@ fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::E
 
 /// Changes a workflow.
 #[utoipa::path(patch, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    params(("workflow" = String, Path, description = "Its id, name or slug")),
     request_body = WorkflowPatch,
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn change(
@@ -166,7 +166,7 @@ struct Deleted {
 
 /// Deletes a workflow with all of its runs.
 #[utoipa::path(delete, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    params(("workflow" = String, Path, description = "Its id, name or slug")),
     responses((status = 200, body = Deleted), Problems))]
 async fn delete(
     State(app): State<Arc<App>>,

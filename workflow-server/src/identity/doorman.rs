@@ -143,7 +143,7 @@ impl Doorman {
             user: Some(user.username),
             is_staff: user.is_staff,
             scope: token.scope,
-            known_by: KnownBy::Token,
+            known_by: KnownBy::Token { expires_at: token.expires_at },
         })
     }
 

@@ -228,4 +228,8 @@ pub(crate) struct Started {
     pub(crate) workflow_id: i64,
     /// What came of the request, for people.
     pub(crate) message: String,
+    /// Whether the run began before, under the same idempotency key. Only where a run was asked
+    /// for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) existing: Option<bool>,
 }

@@ -15,6 +15,7 @@ mod runs;
 mod sessions;
 mod slow;
 mod spelling;
+mod strangers;
 mod streams;
 mod support;
 mod users;

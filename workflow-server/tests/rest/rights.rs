@@ -33,7 +33,8 @@ type Row = (&'static str, &'static str, Json, Needs, Whose, u16);
 
 fn table() -> Vec<Row> {
     let none = || Json::Null;
-    let job = || json!({ "name": "sales", "dag_spec": { "nodes": [], "edges": [] } });
+    // Each gets a name of its own.
+    let job = || json!({ "name": "", "dag_spec": { "nodes": [], "edges": [] } });
     vec![
         ("get", "/health/live", none(), Nothing, All, 200),
         ("get", "/health/ready", none(), Nothing, All, 200),
@@ -91,34 +92,41 @@ enum Role {
     Ada(TokenScope),
     /// Bob, with a token that lets him write.
     Bob,
-    Staff,
+    /// Staff, with a token of this scope.
+    Staff(TokenScope),
     /// Anybody, where there are no accounts.
     Open,
 }
 
-const ROLES: [Role; 6] = [
+const ROLES: [Role; 10] = [
     Role::Nobody,
     Role::Ada(TokenScope::Read),
     Role::Ada(TokenScope::Run),
     Role::Ada(TokenScope::Write),
+    Role::Ada(TokenScope::Admin),
     Role::Bob,
-    Role::Staff,
+    Role::Staff(TokenScope::Read),
+    Role::Staff(TokenScope::Run),
+    Role::Staff(TokenScope::Write),
+    Role::Staff(TokenScope::Admin),
 ];
 
 fn wanted(row: &Row, role: Role) -> u16 {
     let (_, path, _, needs, whose, good) = row;
     let has = match role {
         Role::Nobody => Nothing,
-        Role::Ada(TokenScope::Read) => Read,
-        Role::Ada(TokenScope::Run) => Run,
-        Role::Ada(_) | Role::Bob => Write,
-        Role::Staff | Role::Open => Staff,
+        Role::Ada(TokenScope::Read) | Role::Staff(TokenScope::Read) => Read,
+        Role::Ada(TokenScope::Run) | Role::Staff(TokenScope::Run) => Run,
+        Role::Ada(_) | Role::Bob | Role::Staff(TokenScope::Write) => Write,
+        Role::Staff(TokenScope::Admin) | Role::Open => Staff,
     };
     match role {
         _ if *needs == Nothing => *good,
         Role::Nobody => 401,
         _ if has < *needs => 403,
         Role::Bob if *whose == Adas => 404,
+        // Staff see everybody's workflows and runs; the tokens of others need the scope `admin`.
+        Role::Staff(TokenScope::Write) if *path == "/tokens/{token}" => 404,
         // Tokens belong to somebody.
         Role::Open if *path == "/tokens" && *good == 201 => 409,
         _ => *good,
@@ -147,7 +155,7 @@ async fn everybody_may_do_what_is_theirs(kind: Kind) {
         let client = match role {
             Role::Ada(scope) => site.user("ada", scope).await,
             Role::Bob => site.user("bob", TokenScope::Write).await,
-            Role::Staff => site.user("root", TokenScope::Admin).await,
+            Role::Staff(scope) => site.user("root", scope).await,
             _ => site.nobody(),
         };
         try_all(&site, &ada, &client, role).await;
@@ -164,10 +172,14 @@ async fn whoever_asks_an_open_server_may_do_everything(kind: Kind) {
 /// Tries every route, each with things that are new.
 async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
     for (number, row) in table().iter().enumerate() {
-        let path = fill(row.1, site, ada, number).await;
+        let path = fill(row.1, site, ada, &format!("{number} {role:?}")).await;
         let method = Method::from_bytes(row.0.to_uppercase().as_bytes()).expect("a method");
         let request = client.request(method, &format!("/api/v1{path}"));
-        let answer = Answer::of(if row.2.is_null() { request } else { request.json(&row.2) }).await;
+        let mut body = row.2.clone();
+        if body["name"] == "" {
+            body["name"] = json!(format!("sales by {role:?}"));
+        }
+        let answer = Answer::of(if body.is_null() { request } else { request.json(&body) }).await;
         let status = answer.status.as_u16();
         let wanted = wanted(row, role);
         assert_eq!(status, wanted, "{} {} by {role:?}: {}", row.0, row.1, answer.text);
@@ -175,13 +187,12 @@ async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
 }
 
 /// Puts things of Ada's into a path.
-async fn fill(path: &str, site: &Site, ada: &Client, number: usize) -> String {
+async fn fill(path: &str, site: &Site, ada: &Client, which: &str) -> String {
     let path = path.replace("/jobs/{name}", "/jobs/tally").replace("{name}", "no-such");
     let path = path.replace("{job}", "load");
     if path.contains("{username}") {
-        let name = format!("somebody-{number}");
-        // It is there when the one before was not let delete it.
-        _ = site.store.add_user(NewUser::new(&name)).await;
+        let name = format!("somebody-{which}");
+        site.store.add_user(NewUser::new(&name)).await.expect("a name that is new");
         return path.replace("{username}", &name);
     }
     if path.contains("{token}") {
@@ -193,7 +204,8 @@ async fn fill(path: &str, site: &Site, ada: &Client, number: usize) -> String {
     if !path.contains('{') {
         return path;
     }
-    let draft = json!({ "name": "etl", "dag_spec": { "nodes": [{ "id": "load" }], "edges": [] } });
+    let graph = json!({ "nodes": [{ "id": "load" }], "edges": [] });
+    let draft = json!({ "name": format!("etl {which}"), "dag_spec": graph });
     let workflow = ada.post("workflows", draft).await.is(201)["id"].to_string();
     let run = ada.start(&workflow).await;
     path.replace("{workflow}", &workflow).replace("{run}", &run)

@@ -5,11 +5,7 @@ use workflow_store::TokenScope::{Admin, Write};
 
 use crate::support::{Kind, Site, with_both};
 
-with_both!(
-    nobody_of_the_staff_locks_themselves_out,
-    users_do_not_see_each_others,
-    a_key_of_another_tells_nothing
-);
+with_both!(nobody_of_the_staff_locks_themselves_out, users_do_not_see_each_others);
 
 async fn users_do_not_see_each_others(kind: Kind) {
     let site = Site::closed(kind).await;
@@ -38,17 +34,6 @@ async fn users_do_not_see_each_others(kind: Kind) {
     assert!(all.contains(run) && all.contains(own.as_str().expect("an id")), "{all}");
     // What is registered is nobody's to change.
     assert_ne!(bob.patch("workflows/greet", json!({ "project": "p" })).await.status, 200);
-}
-
-async fn a_key_of_another_tells_nothing(kind: Kind) {
-    let site = Site::closed(kind).await;
-    let (ada, bob) = (site.user("ada", Write).await, site.user("bob", Write).await);
-    let body = json!({ "input": "x", "idempotency_key": "day-1", "wait": "60s" });
-    let hers = ada.post("workflows/greet/run", body.clone()).await.is(200);
-    let answer = bob.post("workflows/greet/run", body).await;
-    let id = hers["run_id"].as_str().expect("an id");
-    assert!(!answer.text.contains(id), "{}", answer.text);
-    answer.is_problem(409, "key_taken");
 }
 
 async fn nobody_of_the_staff_locks_themselves_out(kind: Kind) {

@@ -14,7 +14,7 @@ pub use record::{
     ApiToken, NewSession, NewToken, NewUser, ScopeError, Session, TokenScope, User, UserChange,
     UserQuery,
 };
-pub(crate) use users::{named, number};
+pub(crate) use users::{known, named, number};
 
 use crate::catalog::{CatalogError, Page};
 

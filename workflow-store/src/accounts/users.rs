@@ -90,7 +90,7 @@ pub(super) fn find(sql: &mut dyn Sql, name: &str) -> Answer<Option<User>> {
 }
 
 /// The number of a user who must be there.
-pub(super) fn known(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
+pub(crate) fn known(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
     Ok(number(sql, name)?.ok_or_else(|| CatalogError::NoUser(name.to_owned()))?)
 }
 

@@ -3,16 +3,16 @@
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, WorkflowName};
+use workflow_core::{Metadata, WorkflowName, normalize_name};
 
 use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
-use super::resolve::{resolve, resolve_own};
-use super::{CatalogError, StoredWorkflow, metadata, workflow};
+use super::resolve::{self, resolve, resolve_own};
+use super::slug::{self, lock_names};
+use super::{CatalogError, Source, StoredWorkflow, metadata, workflow};
 use crate::accounts;
 use crate::label;
 use crate::operation::{Answer, Cx};
-use crate::runs::slug;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
@@ -20,72 +20,115 @@ use crate::value::{Value, clean, clean_json, to_micros};
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
-    check_name(&new.name)?;
     let metadata = &new.metadata;
-    let given = new.slug.as_deref().map(|slug| clean(slug).into_owned());
-    let slug = given.unwrap_or_else(|| slug(&new.name));
-    let or_said = |given: &Option<String>, said: Option<&str>| {
-        given.as_deref().or(said).map(|text| clean(text).into_owned())
+    let or_said =
+        |given: &Option<String>, said: Option<&str>| given.clone().or(said.map(str::to_owned));
+    let new = NewWorkflow {
+        description: or_said(&new.description, metadata.description()),
+        project: or_said(&new.project, metadata.project()),
+        domain: or_said(&new.domain, metadata.domain()),
+        ..new.clone()
     };
-    let description = or_said(&new.description, metadata.description());
-    let project = or_said(&new.project, metadata.project());
-    let domain = or_said(&new.domain, metadata.domain());
-    let project_name = or_said(&new.project_name, project.as_deref()).unwrap_or_default();
+    check(&new)?;
+    let owner = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
+    let id = insert(cx.sql, &new, Source::Stored, owner, Written::ByHand)?;
+    Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
+}
+
+/// Checks what is said of a workflow that is going to be added.
+pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
+    check_name(&new.name)?;
     for (field, text) in [
-        ("the slug", Some(&slug)),
-        ("the project", project.as_ref()),
-        ("the name of the project", Some(&project_name)),
-        ("the domain", domain.as_ref()),
+        ("the slug", new.slug.as_ref()),
+        ("the project", new.project.as_ref()),
+        ("the name of the project", new.project_name.as_ref()),
+        ("the domain", new.domain.as_ref()),
         ("the name of the application", new.app_name.as_ref()),
     ] {
         check_length(field, text)?;
     }
-    let user = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
-    let app_name = new.app_name.as_deref().map(clean);
+    Ok(())
+}
+
+/// Who wrote what a row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Somebody, whose words stay.
+    ByHand,
+    /// A run, or a program that registers the workflow; the next one brings it up to date.
+    ByProgram,
+}
+
+/// Adds the row of a workflow, under a name that its owner does not have yet.
+pub(crate) fn insert(
+    sql: &mut dyn Sql,
+    new: &NewWorkflow,
+    source: Source,
+    owner: Option<i64>,
+    written: Written,
+) -> Answer<i64> {
+    lock_names(sql)?;
+    let name = clean(&new.name);
+    let name = normalize_name(&name);
+    check_free(sql, source, owner, &name)?;
+    let slug = slug::make(sql, new.slug.as_deref().unwrap_or(&name))?;
+    let cleaned = |text: &Option<String>| text.as_deref().map(|text| clean(text).into_owned());
+    let [description, project, domain, app_name] =
+        [&new.description, &new.project, &new.domain, &new.app_name].map(cleaned);
+    let project_name = cleaned(&new.project_name).or_else(|| project.clone()).unwrap_or_default();
     let texts = [
         clean_json(&new.molecules_used.clone().into()),
         clean_json(&Json::Object(new.atoms_in_molecules.clone())),
         clean_json(&new.dag_spec),
-        clean_json(&Json::Object(metadata.as_object().clone())),
-        clean_json(&tags(metadata)),
+        clean_json(&Json::Object(new.metadata.as_object().clone())),
+        clean_json(&tags(&new.metadata)),
     ];
     let definition = new.definition.as_ref().map(clean_json);
-    let now = to_micros(SystemTime::now());
     let values = [
         Value::Int(new.project_id.into()),
         Value::Text(&project_name),
-        Value::Text(&new.name),
+        Value::Text(&name),
         Value::Text(&slug),
         description.as_deref().into(),
         app_name.as_deref().into(),
         Value::Text(&texts[0]),
         Value::Text(&texts[1]),
         Value::Text(&texts[2]),
-        user.into(),
-        Value::Time(now),
+        owner.into(),
+        Value::Time(to_micros(SystemTime::now())),
         project.as_deref().into(),
         domain.as_deref().into(),
         Value::Text(&texts[3]),
         Value::Text(&texts[4]),
         definition.as_deref().into(),
+        Value::Text(source.as_str()),
+        Value::Bool(written == Written::ByHand),
     ];
-    let row = cx.sql.first(INSERT, &values)?;
+    let row = sql.first(INSERT, &values)?;
     let id = row.ok_or_else(|| gone(&new.name))?.int(0)?;
-    label::write(cx.sql, id)?;
-    Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
+    label::write(sql, id)?;
+    Ok(id)
+}
+
+/// Sees to it that the owner has no workflow of this name.
+fn check_free(sql: &mut dyn Sql, source: Source, owner: Option<i64>, name: &str) -> Answer<()> {
+    match resolve::owned(sql, source, owner, name)? {
+        Some(id) => Err(CatalogError::NameTaken { name: name.to_owned(), id }.into()),
+        None => Ok(()),
+    }
 }
 
 const INSERT: &str = "INSERT INTO workflows_workflow (project_id, project_name, name, slug, \
     description, app_name, molecules_used, atoms_in_molecules, dag_spec, user_id, created_at, \
-    updated_at, project, domain, metadata, tags, definition, source) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, 'stored') \
+    updated_at, project, domain, metadata, tags, definition, source, edited) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17, $18) \
     RETURNING id";
 
 fn gone(name: &str) -> SqlError {
     SqlError::new(SqlKind::Conflict, format!("workflow `{name}` was deleted meanwhile"))
 }
 
-fn tags(metadata: &Metadata) -> Json {
+pub(crate) fn tags(metadata: &Metadata) -> Json {
     metadata.tags().collect::<Vec<_>>().into()
 }
 
@@ -118,9 +161,10 @@ pub(crate) fn update(
 ) -> Answer<StoredWorkflow> {
     let id = resolve_own(cx.sql, sight, which, "change")?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    if let Some(name) = &change.name {
-        check_name(name)?;
-    }
+    let renamed = match &change.name {
+        Some(name) => rename(cx.sql, &old, name)?,
+        None => None,
+    };
     check_length("the project", change.project.as_ref())?;
     check_length("the domain", change.domain.as_ref())?;
     let metadata = metadata::after(&old, change)?;
@@ -152,7 +196,7 @@ pub(crate) fn update(
         clean_json(drawing),
     ];
     let values = [
-        Value::Text(change.name.as_deref().unwrap_or(&old.name)),
+        Value::Text(renamed.as_deref().unwrap_or(&old.name)),
         description.as_deref().into(),
         project.as_deref().into(),
         domain.as_deref().into(),
@@ -170,11 +214,32 @@ pub(crate) fn update(
     cx.sql.execute(UPDATE, &values)?;
     label::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    if change.name.is_some() {
+    if renamed.is_some() {
         // Runs find their workflow by its name.
         cx.memory.clear();
     }
     Ok(new)
+}
+
+/// The name that a workflow is to have, unless it has it; the slug stays.
+fn rename(sql: &mut dyn Sql, old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
+    check_name(name)?;
+    let name = normalize_name(name);
+    if name == old.name {
+        return Ok(None);
+    }
+    if old.source == Source::Registered {
+        return Err(CatalogError::Invalid {
+            field: "the name of the workflow",
+            found: "set where a program registers it".to_owned(),
+            cure: "change it there",
+        }
+        .into());
+    }
+    lock_names(sql)?;
+    let owner = old.user.as_deref().map(|user| accounts::known(sql, user)).transpose()?;
+    check_free(sql, old.source, owner, &name)?;
+    Ok(Some(name.into_owned()))
 }
 
 const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2, project = $3, \

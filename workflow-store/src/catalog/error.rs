@@ -9,16 +9,38 @@ pub enum CatalogError {
     /// The store cannot be read or changed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No workflow has this id, slug or name.
+    /// No workflow has this id, name or slug.
     #[error("there is no workflow `{0}`; list the workflows to see which there are")]
     NoWorkflow(String),
-    /// Several workflows have this slug or name.
+    /// Several workflows have this name or slug, which only other applications can bring about.
     #[error("`{wanted}` is the name of several workflows; say which by its id: {}", candidates.join(", "))]
     Ambiguous {
         /// What was asked for.
         wanted: String,
         /// The ids, names and projects of the workflows.
         candidates: Vec<String>,
+    },
+    /// No workflow of whoever asks has this name, and others have one.
+    #[error(
+        "no workflow of yours is named `{wanted}`; say whose is meant by its id: {}",
+        candidates.join(", ")
+    )]
+    NotYours {
+        /// What was asked for.
+        wanted: String,
+        /// The ids, names, owners and projects of the workflows.
+        candidates: Vec<String>,
+    },
+    /// The owner has another workflow of this name.
+    #[error(
+        "the name `{name}` is taken by workflow {id} of the same owner; change that one, or take \
+         another name"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The number of the workflow that has it.
+        id: i64,
     },
     /// The user of this handle may not do this.
     #[error("user `{user}` may not {what}; {cure}")]

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
 
-use super::resolve::resolve;
+use super::change::{self, Written};
+use super::resolve::{owned, resolve};
 use super::workflow::{Source, StoredWorkflow};
-use super::{CatalogError, NewWorkflow, change};
+use super::{CatalogError, NewWorkflow};
+use crate::accounts;
 use crate::operation::{Answer, Cx};
-use crate::runs::{self, Beginning};
+use crate::runs::{self, Admission, Beginning};
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;
@@ -64,6 +66,12 @@ pub(crate) struct PortableWorkflow {
     is_active: bool,
 }
 
+impl PortableWorkflow {
+    fn source(&self) -> Source {
+        if self.source == "registered" { Source::Registered } else { Source::Stored }
+    }
+}
+
 impl From<StoredWorkflow> for PortableWorkflow {
     fn from(workflow: StoredWorkflow) -> Self {
         let text = |json: Json| match json {
@@ -73,10 +81,7 @@ impl From<StoredWorkflow> for PortableWorkflow {
         Self {
             name: workflow.name,
             slug: workflow.slug,
-            source: match workflow.source {
-                Source::Registered => "registered".to_owned(),
-                Source::Stored => "stored".to_owned(),
-            },
+            source: workflow.source.as_str().to_owned(),
             description: workflow.description,
             project: workflow.project,
             project_id: i32::try_from(workflow.project_id).unwrap_or(0),
@@ -133,6 +138,8 @@ pub(crate) fn runs_of(
 #[derive(Debug)]
 struct ReadRun {
     line: u64,
+    /// The place of its workflow among those that were read, if one came before it.
+    workflow: Option<usize>,
     run: StoredRun,
     events: Vec<Event>,
 }
@@ -161,7 +168,8 @@ impl Import {
                     if places.insert(run.id, import.runs.len()).is_some() {
                         return Err(wrong(format!("run {} is there twice", run.id)));
                     }
-                    import.runs.push(ReadRun { line, run: *run, events: Vec::new() });
+                    let workflow = import.workflows.len().checked_sub(1);
+                    import.runs.push(ReadRun { line, workflow, run: *run, events: Vec::new() });
                 }
                 Line::Event { run, event } => {
                     let place = places.get(&run).and_then(|place| import.runs.get_mut(*place));
@@ -181,7 +189,7 @@ impl Import {
     }
 
     fn check(&self) -> Result<(), CatalogError> {
-        for ReadRun { line, run, events } in &self.runs {
+        for ReadRun { line, run, events, .. } in &self.runs {
             let status = events.iter().rev().find_map(|event| event.kind.run_status());
             let found = (events.len() as u64, status.unwrap_or(Status::Pending));
             if found != (run.events, run.status) {
@@ -200,17 +208,21 @@ impl Import {
 /// Writes what was read.
 pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
     let mut imported = Imported::default();
+    let mut ids = Vec::with_capacity(import.workflows.len());
     for workflow in &import.workflows {
-        let found = cx.sql.first(
-            "SELECT id FROM workflows_workflow WHERE name = $1 AND slug = $2 LIMIT 1",
-            &[Value::Text(&workflow.name), Value::Text(&workflow.slug)],
-        )?;
-        if found.is_none() {
-            add(cx, workflow)?;
-            imported.workflows += 1;
-        }
+        let owner = workflow.user.as_deref();
+        let owner = owner.map(|name| accounts::named(cx.sql, name)).transpose()?;
+        let source = workflow.source();
+        let id = match owned(cx.sql, source, owner, &workflow.name)? {
+            Some(id) => id,
+            None => {
+                imported.workflows += 1;
+                add(cx, workflow, owner)?
+            }
+        };
+        ids.push(id);
     }
-    for ReadRun { run, events, .. } in &import.runs {
+    for ReadRun { run, workflow, events, .. } in &import.runs {
         if runs::run(cx.sql, Sight::All, run.id)?.is_some() {
             imported.skipped += 1;
             continue;
@@ -223,11 +235,12 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             idempotency_key: run.idempotency_key.clone(),
             parent: run.parent.clone(),
             user: run.user.clone(),
-            workflow_id: None,
+            workflow_id: workflow.and_then(|place| ids.get(place)).copied(),
             created_at: run.created_at,
             owner: None,
         };
-        match runs::begin(cx, Sight::All, &std::sync::Arc::new(Beginning::new(new, events)?))? {
+        let new = std::sync::Arc::new(Beginning::new(new, events)?);
+        match runs::begin(cx, Sight::All, &new, Admission::Any)? {
             workflow_core::Begun::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
@@ -238,7 +251,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
     Ok(imported)
 }
 
-fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow) -> Answer<()> {
+fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answer<i64> {
     let new = NewWorkflow {
         name: workflow.name.clone(),
         slug: Some(workflow.slug.clone()),
@@ -255,10 +268,13 @@ fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow) -> Answer<()> {
         definition: workflow.definition.clone(),
         user: workflow.user.clone(),
     };
-    let id = change::create(cx, &new)?.id;
-    let source = if workflow.source == "registered" { "registered" } else { "stored" };
-    let values = [Value::Text(source), Value::Bool(workflow.is_active), Value::Int(id)];
-    let sql = "UPDATE workflows_workflow SET source = $1, is_active = $2 WHERE id = $3";
-    cx.sql.execute(sql, &values)?;
-    Ok(())
+    change::check(&new)?;
+    let written = match workflow.source() {
+        Source::Stored => Written::ByHand,
+        Source::Registered => Written::ByProgram,
+    };
+    let id = change::insert(cx.sql, &new, workflow.source(), owner, written)?;
+    let values = [Value::Bool(workflow.is_active), Value::Int(id)];
+    cx.sql.execute("UPDATE workflows_workflow SET is_active = $1 WHERE id = $2", &values)?;
+    Ok(id)
 }

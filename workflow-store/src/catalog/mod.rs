@@ -18,6 +18,7 @@ mod resolve;
 mod run_filter;
 mod runs;
 mod scheduled;
+mod slug;
 mod stats;
 pub(crate) mod time;
 mod workflow;
@@ -34,6 +35,7 @@ use workflow_core::{RunId, Status, Store, WorkflowSnapshot};
 use crate::accounts::Accounts;
 use crate::sight::Viewer;
 
+pub(crate) use change::{Written, insert as insert_workflow, tags};
 pub use error::CatalogError;
 pub use export::Imported;
 pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
@@ -45,15 +47,20 @@ pub use prune::Retention;
 pub use pruner::Pruner;
 pub use recent::RecentRun;
 pub use request::{NewWorkflow, WorkflowChange};
+pub use resolve::MatchedBy;
+pub(crate) use resolve::owned;
 pub use run_filter::RunQuery;
 pub use runs::{JobSummary, RunDetails, RunSummary};
+pub(crate) use slug::lock_names;
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use workflow::{Source, StoredWorkflow};
 
 /// A store that answers questions about workflows and runs.
 ///
-/// Where a workflow is asked for by a text, the text is its id, else its slug, else its exact
-/// name; where several have that slug or name, the error lists them.
+/// Where a workflow is asked for by a text, the text is its id; else the exact name of a workflow
+/// of whoever the handle [answers to](Catalog::seen_by); else the exact name of one that programs
+/// register; else its slug. Of two spellings of a name that differ in their Unicode form only, each
+/// means the other.
 ///
 /// ```
 /// use workflow_store::{Catalog, NewWorkflow, SqliteStore, WorkflowQuery};
@@ -93,12 +100,22 @@ pub trait Catalog: Store + Accounts {
     /// has more than 20 words and conditions.
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError>;
 
-    /// A workflow by its id, slug or name.
+    /// A workflow by its id, name or slug.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several.
-    async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError>;
+    /// Fails when there is none.
+    async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError> {
+        Ok(self.find_workflow(which).await?.0)
+    }
+
+    /// A workflow by its id, name or slug, and which of these it was.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none.
+    async fn find_workflow(&self, which: &str)
+    -> Result<(StoredWorkflow, MatchedBy), CatalogError>;
 
     /// Makes rows for workflows that are code, so that they are there before they first run, and
     /// refreshes what rows say that nobody has edited. All or none.
@@ -124,11 +141,12 @@ pub trait Catalog: Store + Accounts {
     /// Fails when the store cannot be changed.
     async fn announce(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError>;
 
-    /// Adds a workflow. On a handle of a user it is the user's.
+    /// Adds a workflow. On a handle of a user it is the user's. Its slug is made from the one that
+    /// is asked for, or from the name, so that it is like no other workflow's name, slug or id.
     ///
     /// # Errors
     ///
-    /// Fails when its name or its metadata is not fit.
+    /// Fails when its name or its metadata is not fit, and when its owner has one of this name.
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError>;
 
     /// Changes a workflow, and returns it as it is then.

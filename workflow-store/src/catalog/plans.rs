@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use workflow_core::Status;
 
 use super::page::Cursor;
-use super::resolve::{self, Found};
+use super::resolve::{self, Found, MatchedBy};
 use super::run_filter::{self, RunQuery, Within};
-use super::{overview, prune, recent, runs, stats, workflows};
+use super::{overview, prune, recent, runs, slug, stats, workflows};
 use crate::crew::{Connect, Purpose};
 use crate::sight::Sight;
 use crate::sql::Dialect;
@@ -52,7 +52,7 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
     for (workflow, query) in queries {
         for after in [None, Some(&after)] {
             for (sight, is_own, user) in SIGHTS {
-                let found = workflow.map(|id| Found { id, is_own });
+                let found = workflow.map(|id| Found { id, is_own, by: MatchedBy::Id });
                 let within = Within { workflow: found, user };
                 let statement =
                     run_filter::select(&runs::listed(), &query, sight, within, after, 50)
@@ -69,7 +69,7 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
 fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
     let mut statements = Vec::new();
     for sight in [Sight::All, Sight::User(1)] {
-        let found = |is_own| Found { id: 1, is_own };
+        let found = |is_own| Found { id: 1, is_own, by: MatchedBy::Id };
         for of in [None, Some(found(true)), Some(found(false))] {
             statements.push((
                 format!("since {sight:?} {of:?}"),
@@ -99,6 +99,7 @@ fn built(dialect: Dialect) -> Vec<(String, Statement)> {
 fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
     let one = Value::Int(1);
     let catalog = [
+        (slug::TAKEN, vec![Value::Text("etl")]),
         (stats::ONE, vec![one]),
         (stats::BUCKETS_OF_ONE, vec![one]),
         (stats::OWN, vec![one]),

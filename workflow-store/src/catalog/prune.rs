@@ -20,7 +20,7 @@ use crate::value::{Row, Value, signed, to_micros};
 /// Which runs are kept. What has not ended is kept always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Of this workflow, by its id, slug or name. Default: of each.
+    /// Of this workflow, by its id, name or slug. Default: of each.
     pub workflow: Option<String>,
     /// Those that were asked for within this time. Default: all.
     pub keep_for: Option<Duration>,
@@ -53,7 +53,8 @@ pub(crate) fn plan(
         let Some(which) = &retention.workflow else { continue };
         match resolve_own(sql, sight, which, "delete runs of") {
             Ok(id) => drop(plan.insert(id, retention.clone())),
-            Err(Fault::Catalog(CatalogError::NoWorkflow(_))) => {}
+            // Somebody else's of this name is not meant, and keeps nobody from pruning.
+            Err(Fault::Catalog(CatalogError::NoWorkflow(_) | CatalogError::NotYours { .. })) => {}
             Err(error) => return Err(error),
         }
     }

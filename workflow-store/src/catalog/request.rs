@@ -1,7 +1,7 @@
 //! What is asked of a catalog: workflows to add, changes to make.
 
 use serde_json::{Map, Value as Json};
-use workflow_core::Metadata;
+use workflow_core::{Metadata, WorkflowSnapshot};
 
 use super::MetadataChange;
 
@@ -10,7 +10,7 @@ use super::MetadataChange;
 pub struct NewWorkflow {
     /// Its name.
     pub name: String,
-    /// Its name in addresses. Default: made from the name.
+    /// The text that its name in addresses is made from. Default: the name.
     pub slug: Option<String>,
     /// What it is for. Default: what the metadata says.
     pub description: Option<String>,
@@ -43,6 +43,34 @@ impl NewWorkflow {
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), dag_spec: Json::Object(Map::new()), ..Self::default() }
     }
+
+    /// A workflow as a program or a file defines it. What has a field of its own is not repeated in
+    /// the metadata of a file.
+    pub fn of(snapshot: &WorkflowSnapshot) -> Self {
+        let said = &snapshot.metadata;
+        Self {
+            description: said.description().map(str::to_owned),
+            project: said.project().map(str::to_owned),
+            domain: said.domain().map(str::to_owned),
+            metadata: match snapshot.source {
+                Some(_) => without_fields(said),
+                None => said.clone(),
+            },
+            dag_spec: (*snapshot.graph).clone(),
+            definition: snapshot.source.as_deref().cloned(),
+            ..Self::new(&snapshot.name)
+        }
+    }
+}
+
+/// The metadata without what has a field of its own.
+fn without_fields(metadata: &Metadata) -> Metadata {
+    let mut object = metadata.as_object().clone();
+    for field in ["description", "project", "domain"] {
+        object.remove(field);
+    }
+    // What is left of metadata that are fit is fit.
+    Metadata::new(Json::Object(object)).unwrap_or_default()
 }
 
 /// What is to become of a workflow; what is `None` stays as it is.

@@ -1,11 +1,26 @@
 //! Which workflow a text means.
 
-use super::CatalogError;
+use workflow_core::normalize_name;
+
+use super::{CatalogError, Source};
 use crate::operation::Answer;
 use crate::sight::Sight;
-use crate::sql::Sql;
+use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Row, clean};
+
+/// By what a text means a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchedBy {
+    /// The text is its id.
+    Id,
+    /// The text is the exact name of a workflow of whoever asks.
+    OwnName,
+    /// The text is the exact name of a workflow that programs register.
+    Registered,
+    /// The text is its slug, whoever's it is.
+    Slug,
+}
 
 /// A workflow that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,25 +28,37 @@ pub(crate) struct Found {
     pub(crate) id: i64,
     /// Whether who asked may change it, and sees all of its runs.
     pub(crate) is_own: bool,
+    pub(crate) by: MatchedBy,
 }
 
-/// The workflow that has this id, else this slug, else this name, among those that are seen.
+/// The workflow that a text means, among those that are seen: by its id, else by the caller's own
+/// exact name for it, else by the name under which programs register it, else by its slug.
 pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Found> {
-    if let Ok(id) = which.parse::<i64>()
+    if let Some(id) = id(which)
         && let Some(found) = numbered(sql, sight, id)?
     {
         return Ok(found);
     }
     let which = clean(which);
-    for column in ["w.slug = ", "w.name = "] {
-        let rows = by_text(sight, column, &which).query(sql)?;
+    let which = normalize_name(&which);
+    for by in [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug] {
+        let rows = by_text(sight, by, &which).query(sql)?;
         match rows.as_slice() {
             [] => {}
-            [row] => return found(row, sight),
-            rows => return Err(ambiguous(&which, rows)?.into()),
+            [row] => return found(row, sight, by),
+            // Other applications may have added several.
+            rows => {
+                let candidates = candidates(rows)?;
+                return Err(CatalogError::Ambiguous { wanted: which.into(), candidates }.into());
+            }
         }
     }
-    Err(CatalogError::NoWorkflow(which.into_owned()).into())
+    Err(unknown(sql, sight, &which)?.into())
+}
+
+/// The number that a text is, as numbers are written.
+fn id(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
 /// The workflow with this number, if it is seen.
@@ -44,7 +71,7 @@ fn numbered(sql: &mut dyn Sql, sight: Sight, id: i64) -> Answer<Option<Found>> {
     let mut statement = Statement::default();
     statement.add(SELECT).add("w.id = ").number(id);
     sight.workflow(&mut statement);
-    statement.first(sql)?.map(|row| found(&row, sight)).transpose()
+    statement.first(sql)?.map(|row| found(&row, sight, MatchedBy::Id)).transpose()
 }
 
 /// The same, of those that who asks may change.
@@ -58,6 +85,38 @@ pub(crate) fn resolve_own(sql: &mut dyn Sql, sight: Sight, which: &str, what: &s
     Err(CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into())
 }
 
+/// The workflow of this name that belongs to this user, or to nobody: what is code is nobody's,
+/// and of what is data, an owner has one of each name.
+///
+/// It is the workflow that a run joins, and the one that keeps its owner from taking the name for
+/// another.
+pub(crate) fn owned(
+    sql: &mut dyn Sql,
+    source: Source,
+    owner: Option<i64>,
+    name: &str,
+) -> Result<Option<i64>, SqlError> {
+    let name = clean(name);
+    let name = normalize_name(&name);
+    let mut statement = Statement::default();
+    statement.add(SELECT).add("w.name = ").text(&name);
+    match source {
+        Source::Registered => statement.add(" AND w.source = 'registered'"),
+        Source::Stored => own_by_name(&mut statement, owner),
+    };
+    let row = statement.add(" ORDER BY w.id LIMIT 1").first(sql)?;
+    row.map(|row| row.int(0)).transpose()
+}
+
+/// Adds that the workflow `w` is data, and this user's, or nobody's.
+fn own_by_name(statement: &mut Statement, owner: Option<i64>) -> &mut Statement {
+    statement.add(" AND w.source <> 'registered'");
+    match owner {
+        Some(owner) => statement.add(" AND w.user_id = ").number(owner),
+        None => statement.add(" AND w.user_id IS NULL"),
+    }
+}
+
 fn user_name(sql: &mut dyn Sql, sight: Sight) -> Answer<String> {
     let mut statement = Statement::default();
     statement.add("SELECT username FROM accounts_user WHERE id = ");
@@ -65,39 +124,68 @@ fn user_name(sql: &mut dyn Sql, sight: Sight) -> Answer<String> {
     Ok(statement.first(sql)?.map(|row| row.text(0)).transpose()?.unwrap_or_default())
 }
 
-fn by_text(sight: Sight, column: &str, which: &str) -> Statement {
+fn by_text(sight: Sight, by: MatchedBy, which: &str) -> Statement {
     let mut statement = Statement::default();
-    statement.add(SELECT).add(column).text(which);
+    statement.add(SELECT);
+    match by {
+        MatchedBy::Slug => statement.add("w.slug = ").text(which),
+        MatchedBy::Registered => {
+            statement.add("w.name = ").text(which).add(" AND w.source = 'registered'")
+        }
+        MatchedBy::OwnName | MatchedBy::Id => {
+            own_by_name(statement.add("w.name = ").text(which), sight.caller())
+        }
+    };
     sight.workflow(&mut statement);
     statement.add(" ORDER BY w.id LIMIT 10");
     statement
 }
 
-fn found(row: &Row, sight: Sight) -> Answer<Found> {
-    let is_own = sight == Sight::All || row.maybe_int(3)? == sight.user();
-    Ok(Found { id: row.int(0)?, is_own })
+fn found(row: &Row, sight: Sight, by: MatchedBy) -> Answer<Found> {
+    let is_own = sight.sees_all() || row.maybe_int(3)? == sight.user();
+    Ok(Found { id: row.int(0)?, is_own, by })
 }
 
-fn ambiguous(wanted: &str, rows: &[Row]) -> Answer<CatalogError> {
+/// Says that there is no such workflow, and to whoever sees all, who else has one of this name.
+fn unknown(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<CatalogError> {
+    if sight.sees_all() {
+        let candidates = candidates(&by_name(which).query(sql)?)?;
+        if !candidates.is_empty() {
+            return Ok(CatalogError::NotYours { wanted: which.to_owned(), candidates });
+        }
+    }
+    Ok(CatalogError::NoWorkflow(which.to_owned()))
+}
+
+fn by_name(which: &str) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(SELECT).add("w.name = ").text(which).add(" ORDER BY w.id LIMIT 10");
+    statement
+}
+
+fn candidates(rows: &[Row]) -> Answer<Vec<String>> {
     let mut candidates = Vec::with_capacity(rows.len());
     for row in rows {
-        let project = match row.maybe_text(2)? {
-            Some(project) => format!(" in {project}"),
+        let part = |word: &str, text: Option<String>| match text {
+            Some(text) => format!(" {word} {text}"),
             None => String::new(),
         };
-        candidates.push(format!("{} ({}{project})", row.int(0)?, row.text(1)?));
+        let (of, within) = (part("of", row.maybe_text(4)?), part("in", row.maybe_text(2)?));
+        candidates.push(format!("{} ({}{of}{within})", row.int(0)?, row.text(1)?));
     }
-    Ok(CatalogError::Ambiguous { wanted: wanted.to_owned(), candidates })
+    Ok(candidates)
 }
 
-const SELECT: &str = "SELECT w.id, w.name, w.project, w.user_id FROM workflows_workflow w WHERE ";
+const SELECT: &str = "SELECT w.id, w.name, w.project, w.user_id, \
+    (SELECT username FROM accounts_user u WHERE u.id = w.user_id) FROM workflows_workflow w WHERE ";
 
 /// The statements of this file, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Statement)> {
-    let sights = [Sight::All, Sight::User(1)];
-    let columns = ["w.slug = ", "w.name = "];
-    let of =
-        |sight| columns.map(|column| (format!("{column}{sight:?}"), by_text(sight, column, "a")));
-    sights.into_iter().flat_map(of).collect()
+    let sights = [Sight::All, Sight::Staff(1), Sight::User(1)];
+    let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug];
+    let of = |sight| ways.map(|by| (format!("{by:?} {sight:?}"), by_text(sight, by, "a")));
+    let mut statements: Vec<_> = sights.into_iter().flat_map(of).collect();
+    statements.push(("by name".to_owned(), by_name("a")));
+    statements
 }

@@ -17,7 +17,7 @@ use crate::value::to_micros;
 /// Which runs are asked for: those to which all of this applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {
-    /// They are of this workflow: its id, slug or name.
+    /// They are of this workflow: its id, name or slug.
     pub workflow: Option<String>,
     /// They are of the workflow with this number.
     pub workflow_id: Option<i64>,

@@ -143,7 +143,9 @@ pub(crate) fn statistics(
             let id = [Value::Int(found.id)];
             (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?)
         }
-        (None, Sight::All) => (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?),
+        (None, Sight::All | Sight::Staff(_)) => {
+            (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?)
+        }
         (None, Sight::User(user)) => {
             let user = [Value::Int(user)];
             (sql.query(OWN, &user)?, sql.query(BUCKETS_OF_OWN, &user)?)

@@ -12,11 +12,12 @@ use super::encode::{self, EncodedEvent};
 use super::key;
 use super::late::Late;
 use super::lease::keep_alive;
+use super::read;
 use crate::accounts;
 use crate::memory::{DefinitionIds, RunMemo};
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::SqlError;
+use crate::sql::{SqlError, SqlKind};
 use crate::value::{Value, signed, to_micros};
 
 /// A run that is to begin, with its rows prepared.
@@ -35,35 +36,52 @@ impl Beginning {
     }
 }
 
+/// Whether a run may be of a workflow that is not active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It may not: it is asked for now.
+    Active,
+    /// It may: it is a record of what was.
+    Any,
+}
+
 /// Begins a run, or finds the one with its idempotency key.
-pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answer<Begun> {
+pub(crate) fn begin(
+    cx: &mut Cx<'_>,
+    sight: Sight,
+    new: &Arc<Beginning>,
+    admission: Admission,
+) -> Answer<Begun> {
     let id = new.run.id;
     cx.memory.touch(id);
+    new.run.check_key()?;
     let outcome = check(id, 0, Status::Pending, &new.events)?;
     key::lock(cx, &new.run)?;
-    let known = match sight {
-        Sight::All => cx.memory.definition(&new.run),
-        Sight::User(_) => None,
-    };
+    let known = if sight.sees_all() { cx.memory.definition(&new.run) } else { None };
+    let user = new.run.user.as_deref();
+    let is_asked = known.is_none() || new.run.idempotency_key.is_some();
+    let owner = user.filter(|user| is_asked || !cx.memory.knows_user(user));
+    let owner = owner.map(|user| accounts::named(cx.sql, user)).transpose()?;
+    let scope = key::scope(&new.run, owner);
+    if let Some(begun) = key::repeated(cx, &new.run, scope.as_deref(), owner)? {
+        return Ok(begun);
+    }
     let ids = match known {
         Some(ids) => ids,
-        None => definition(cx, sight, &new.run)?,
+        None => definition(cx, sight, &new.run, owner)?,
     };
-    let user = new.run.user.as_deref();
-    if let Some(user) = user.filter(|user| !cx.memory.knows_user(user)) {
-        accounts::named(cx.sql, user)?;
-    }
-    key::check(cx.sql, &new.run, ids)?;
     let waits = cx.tally.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none());
+    let opening = |row| Opening { ids, outcome: &outcome, row, scope: scope.as_deref(), admission };
     let row = if waits {
         cx.memory.run_number(cx.sql)?
     } else {
-        let opening = Opening { ids, outcome: &outcome, row: None };
+        let opening = opening(None);
         let (text, values) = new.statement(&opening);
         let Some(row) = cx.sql.first(text, &values)? else {
-            return key::existing(cx, sight, &new.run, ids);
+            let repeated = key::repeated(cx, &new.run, scope.as_deref(), owner)?;
+            return repeated.map_or_else(|| refused(cx, new, ids), Ok);
         };
         let row = row.int(0)?;
         encode::insert(cx.sql, row, &new.events)?;
@@ -72,7 +90,7 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
     let spoken = new.run.owner.map(|owner| speak(cx, owner)).transpose()?;
     // From here on, nothing fails.
-    if sight == Sight::All && known.is_none() {
+    if sight.sees_all() && known.is_none() {
         cx.memory.know_definition(&new.run, ids);
     }
     if let Some(user) = user {
@@ -84,9 +102,33 @@ pub(crate) fn begin(cx: &mut Cx<'_>, sight: Sight, new: &Arc<Beginning>) -> Answ
     cx.tally.begin(ids.workflow, to_micros(new.run.created_at));
     remember(cx, new, ids, row, &outcome);
     if waits {
-        cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome });
+        cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome, admission });
     }
     Ok(Begun::New(lease))
+}
+
+/// What to answer when no row was added, and not because of the key.
+fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
+    let run = new.run.id;
+    if read::run(cx.sql, Sight::All, run)?.is_some() {
+        return match cx.memory.is_doubted(run) {
+            true => Ok(key::resumed(&new.run)),
+            false => Err(StoreError::Exists { run }.into()),
+        };
+    }
+    let workflow = cx.sql.first(
+        "SELECT name, coalesce(is_active, TRUE) FROM workflows_workflow WHERE id = $1",
+        &[Value::Int(ids.workflow)],
+    )?;
+    match workflow {
+        Some(row) if !row.bool(1)? => {
+            Err(StoreError::NotActive { workflow: row.text(0)?, id: ids.workflow }.into())
+        }
+        _ => {
+            let text = "a run could not begin beside something else; try again";
+            Err(SqlError::new(SqlKind::Conflict, text).into())
+        }
+    }
 }
 
 /// Says that the owner is alive, unless that is known; returns when it was said.
@@ -128,16 +170,19 @@ pub(crate) struct Opening<'a> {
     pub(crate) outcome: &'a Outcome,
     /// Its number, when that was taken beforehand.
     pub(crate) row: Option<i64>,
+    /// Among which keys its key is.
+    pub(crate) scope: Option<&'a str>,
+    pub(crate) admission: Admission,
 }
 
 impl Beginning {
-    /// The statement that adds the row, or none when there is such a run.
+    /// The statement that adds the row, or none when there is such a run, or one with its key, or
+    /// when its workflow is not active.
     pub(crate) fn statement<'a>(&'a self, of: &Opening<'a>) -> (&'static str, Vec<Value<'a>>) {
         let (run, outcome) = (&self.run, of.outcome);
         let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         let mut values = vec![
-            Value::Int(of.ids.workflow),
             Value::Time(to_micros(run.created_at)),
             outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
             Value::Text(outcome.status.as_str()),
@@ -156,26 +201,33 @@ impl Beginning {
             Value::Int(i64::from(run.owner.is_some())),
             Value::Int(signed(self.events.len() as u64)),
             run.user.as_deref().into(),
+            of.scope.into(),
+            Value::Int(of.ids.workflow),
+            Value::Bool(of.admission == Admission::Any),
         ];
         values.extend(of.row.map(Value::Int));
         (if of.row.is_some() { INSERT_NUMBERED } else { INSERT }, values)
     }
 }
 
-const INSERT: &str = "INSERT INTO workflows_workflowrun \
-    (workflow_id, started_at, completed_at, status, error_message, result_data, run_id, \
-    definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, parent_job, \
-    owner_id, token, events, user_id, workflow_user_id) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-    (SELECT id FROM accounts_user WHERE username = $19), \
-    (SELECT user_id FROM workflows_workflow WHERE id = $1)) \
-    ON CONFLICT DO NOTHING RETURNING id";
+macro_rules! insert {
+    ($id:literal, $number:literal, $end:literal) => {
+        concat!(
+            "INSERT INTO workflows_workflowrun \
+             (started_at, completed_at, status, error_message, result_data, run_id, \
+             definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
+             parent_job, owner_id, token, events, user_id, key_scope, workflow_id, \
+             workflow_user_id",
+            $id,
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             (SELECT id FROM accounts_user WHERE username = $18), $19, w.id, w.user_id",
+            $number,
+            " FROM workflows_workflow w WHERE w.id = $20 \
+             AND (coalesce(w.is_active, TRUE) OR $21) ON CONFLICT DO NOTHING",
+            $end
+        )
+    };
+}
 
-const INSERT_NUMBERED: &str = "INSERT INTO workflows_workflowrun \
-    (workflow_id, started_at, completed_at, status, error_message, result_data, run_id, \
-    definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, parent_job, \
-    owner_id, token, events, user_id, workflow_user_id, id) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-    (SELECT id FROM accounts_user WHERE username = $19), \
-    (SELECT user_id FROM workflows_workflow WHERE id = $1), $20) \
-    ON CONFLICT DO NOTHING";
+const INSERT: &str = insert!("", "", " RETURNING id");
+const INSERT_NUMBERED: &str = insert!(", id", ", $22", "");

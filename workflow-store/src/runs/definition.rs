@@ -1,33 +1,94 @@
 //! The workflow of a run: its row, and the definition that it had, each written once.
 
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use workflow_core::{NewRun, StoreError, WorkflowSnapshot};
 
+use crate::catalog::{NewWorkflow, Source, Written, insert_workflow, lock_names, owned, tags};
 use crate::label;
 use crate::memory::DefinitionIds;
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::{Fault, SqlError, SqlKind};
+use crate::sql::{Fault, Sql, SqlError, SqlKind};
 use crate::statement::Statement;
-use crate::value::{Value, clean, clean_json};
+use crate::value::{Value, clean_json};
 
 /// Finds the workflow and the definition of a run, or makes them.
-pub(crate) fn definition(cx: &mut Cx<'_>, sight: Sight, run: &NewRun) -> Answer<DefinitionIds> {
+pub(crate) fn definition(
+    cx: &mut Cx<'_>,
+    sight: Sight,
+    run: &NewRun,
+    user: Option<i64>,
+) -> Answer<DefinitionIds> {
     let of = &run.workflow;
-    let workflow = match (run.workflow_id, sight) {
-        (Some(id), _) => with_number(cx, sight, id)?,
-        (None, Sight::All) => workflow(cx, of)?,
-        (None, Sight::User(_)) => {
-            let named = || StoreError::NoWorkflow { workflow: format!("`{}`", of.name) };
-            find(cx, sight, &of.name)?.ok_or_else(named)?
-        }
+    let workflow = match run.workflow_id {
+        Some(id) => with_number(cx, sight, id)?,
+        None => joined(cx, sight, of, user)?,
     };
     let texts = Texts::new(of)?;
     let definition = match known(cx, workflow, &texts)? {
-        Some(id) => id,
+        Some(id) => {
+            revert(cx, workflow, id, of)?;
+            id
+        }
         None => add(cx, workflow, of, &texts)?,
     };
     Ok(DefinitionIds { workflow, definition })
+}
+
+/// Shows a definition of a file again that was followed by others.
+fn revert(
+    cx: &mut Cx<'_>,
+    workflow: i64,
+    definition: i64,
+    of: &WorkflowSnapshot,
+) -> Result<(), SqlError> {
+    if of.source.is_none() {
+        return Ok(());
+    }
+    let newest = "SELECT max(id) FROM workflows_definition WHERE workflow_id = $1";
+    let newest = cx.sql.first(newest, &[Value::Int(workflow)])?;
+    if newest.is_some_and(|row| row.maybe_int(0).ok().flatten() == Some(definition)) {
+        return Ok(());
+    }
+    draw(cx, workflow, of, Grows::No)?;
+    describe(cx, workflow, of)
+}
+
+/// The workflow that a run of this one joins, if it is there: the one of its name that has the
+/// same source and owner.
+pub(crate) fn find(
+    sql: &mut dyn Sql,
+    of: &WorkflowSnapshot,
+    user: Option<i64>,
+) -> Result<Option<i64>, SqlError> {
+    let (source, owner) = provenance(of, user);
+    owned(sql, source, owner, &of.name)
+}
+
+/// Where a workflow comes from, and whose it is when this user runs it: code is nobody's.
+fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (Source, Option<i64>) {
+    match of.source {
+        Some(_) => (Source::Stored, user),
+        None => (Source::Registered, None),
+    }
+}
+
+/// The same, added where it is not there.
+fn joined(cx: &mut Cx<'_>, sight: Sight, of: &WorkflowSnapshot, user: Option<i64>) -> Answer<i64> {
+    if let Some(id) = find(cx.sql, of, user)? {
+        return with_number(cx, sight, id);
+    }
+    if !sight.sees_all() {
+        return Err(StoreError::NoWorkflow { workflow: format!("`{}`", of.name) }.into());
+    }
+    lock_names(cx.sql)?;
+    // Another process may have been faster.
+    if let Some(id) = find(cx.sql, of, user)? {
+        return Ok(id);
+    }
+    let (source, owner) = provenance(of, user);
+    insert_workflow(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)
 }
 
 /// A definition as its row has it.
@@ -91,7 +152,7 @@ fn add(
     row.int(0)
 }
 
-/// Shows the newest definition of a workflow that is code, unless somebody has edited the row.
+/// Shows the newest definition of a workflow that nobody has written by hand.
 fn refresh(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), SqlError> {
     let values = [Value::Int(workflow)];
     let count = "SELECT count(*) FROM workflows_definition WHERE workflow_id = $1";
@@ -111,6 +172,9 @@ enum Grows {
     No,
 }
 
+/// Which rows follow what is run: those of code, and of files that nobody wrote by hand.
+const FOLLOWS: &str = "source = 'registered' OR (definition IS NOT NULL AND NOT edited)";
+
 fn draw(
     cx: &mut Cx<'_>,
     workflow: i64,
@@ -118,31 +182,35 @@ fn draw(
     version: Grows,
 ) -> Result<(), SqlError> {
     let graph = clean_json(&of.graph);
+    let source = of.source.as_deref().map(clean_json);
     let more = i64::from(version == Grows::Yes);
-    let values = [Value::Text(&graph), Value::Int(more), Value::Int(workflow)];
-    cx.sql.execute(
-        "UPDATE workflows_workflow SET dag_spec = $1, version = version + $2 \
-         WHERE id = $3 AND source = 'registered'",
-        &values,
-    )?;
+    let values =
+        [Value::Text(&graph), Value::Int(more), source.as_deref().into(), Value::Int(workflow)];
+    let update = format!(
+        "UPDATE workflows_workflow SET dag_spec = $1, version = version + $2, definition = $3 \
+         WHERE id = $4 AND ({FOLLOWS})"
+    );
+    cx.sql.execute(&update, &values)?;
     Ok(())
 }
 
 fn describe(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), SqlError> {
-    let new = New::of(of);
+    let new = NewWorkflow::of(of);
+    let metadata = clean_json(&Json::Object(new.metadata.as_object().clone()));
+    let tags = clean_json(&tags(&new.metadata));
     let values = [
-        Value::Text(&new.metadata),
-        Value::Text(&new.tags),
-        of.metadata.description().into(),
-        of.metadata.project().into(),
-        of.metadata.domain().into(),
+        Value::Text(&metadata),
+        Value::Text(&tags),
+        new.description.as_deref().into(),
+        new.project.as_deref().into(),
+        new.domain.as_deref().into(),
         Value::Int(workflow),
     ];
-    let changed = cx.sql.execute(
+    let update = format!(
         "UPDATE workflows_workflow SET metadata = $1, tags = $2, description = $3, project = $4, \
-         domain = $5 WHERE id = $6 AND source = 'registered' AND NOT edited",
-        &values,
-    )?;
+         domain = $5 WHERE id = $6 AND NOT edited AND ({FOLLOWS})"
+    );
+    let changed = cx.sql.execute(&update, &values)?;
     if changed > 0 { label::write_some(cx.sql, workflow) } else { Ok(()) }
 }
 
@@ -156,134 +224,30 @@ fn with_number(cx: &mut Cx<'_>, sight: Sight, id: i64) -> Answer<i64> {
     Ok(row.int(0)?)
 }
 
-/// The row of the workflow with this name.
-fn workflow(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<i64, SqlError> {
-    if let Some(id) = find(cx, Sight::All, &of.name)? {
-        return Ok(id);
-    }
-    match add_row(cx, of)? {
-        Some(id) => Ok(id),
-        None => find(cx, Sight::All, &of.name)?.ok_or_else(|| gone(&of.name)),
-    }
-}
-
-/// Adds a row for a workflow that is code, unless there is one.
-fn add_row(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<Option<i64>, SqlError> {
-    let new = New::of(of);
-    let project = of.metadata.project().unwrap_or_default();
-    let values = [
-        Value::Int(0),
-        Value::Text(project),
-        Value::Text(&of.name),
-        Value::Text(&new.slug),
-        new.description.as_deref().into(),
-        Value::Text(&new.graph),
-        of.metadata.project().into(),
-        of.metadata.domain().into(),
-        Value::Text(&new.metadata),
-        Value::Text(&new.tags),
-    ];
-    let row = cx.sql.first(
-        "INSERT INTO workflows_workflow (project_id, project_name, name, slug, description, \
-         dag_spec, project, domain, metadata, tags, source) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'registered') \
-         ON CONFLICT DO NOTHING RETURNING id",
-        &values,
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    let id = row.int(0)?;
-    label::write_some(cx.sql, id)?;
-    Ok(Some(id))
-}
-
 /// Adds a row for a workflow that is code, or brings up to date what it says, unless somebody has
 /// edited it.
-pub(crate) fn announce(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Result<(), SqlError> {
+pub(crate) fn announce(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Answer<()> {
+    let id = joined(cx, Sight::All, &WorkflowSnapshot { source: None, ..of.clone() }, None)?;
     let row = cx.sql.first(
-        "SELECT id, metadata, dag_spec, edited FROM workflows_workflow \
-         WHERE name = $1 AND source = 'registered'",
-        &[Value::Text(&of.name)],
+        "SELECT metadata, dag_spec, description, project, domain, edited FROM workflows_workflow \
+         WHERE id = $1",
+        &[Value::Int(id)],
     )?;
-    let Some(row) = row else {
-        if add_row(cx, of)?.is_none() {
-            return Err(gone(&of.name));
-        }
-        // Runs find their workflow by its name: from now on this one.
-        cx.memory.clear();
-        return Ok(());
-    };
-    let id = row.int(0)?;
+    let row = row.ok_or_else(|| gone(&of.name))?;
     let is_drawn = !of.fingerprint.is_empty();
-    if is_drawn && row.maybe_json(2)?.as_ref() != Some(&*of.graph) {
+    if is_drawn && row.maybe_json(1)?.as_ref() != Some(&*of.graph) {
         draw(cx, id, of, Grows::No)?;
     }
-    let said = serde_json::Value::Object(of.metadata.as_object().clone());
-    if !row.bool(3)? && row.json(1)? != said {
+    let new = NewWorkflow::of(of);
+    let says = (row.json(0)?, row.maybe_text(2)?, row.maybe_text(3)?, row.maybe_text(4)?);
+    let metadata = Json::Object(new.metadata.as_object().clone());
+    if !row.bool(5)? && says != (metadata, new.description, new.project, new.domain) {
         describe(cx, id, of)?;
     }
     Ok(())
 }
 
-/// What is registered under the name comes before what was stored under it.
-fn find(cx: &mut Cx<'_>, sight: Sight, name: &str) -> Result<Option<i64>, SqlError> {
-    let mut statement = Statement::default();
-    statement.add("SELECT w.id FROM workflows_workflow w WHERE w.name = ").text(name);
-    sight.workflow(&mut statement);
-    statement.add(" ORDER BY CASE WHEN w.source = 'registered' THEN 0 ELSE 1 END, w.id LIMIT 1");
-    let row = statement.first(cx.sql)?;
-    row.map(|row| row.int(0)).transpose()
-}
-
 fn gone(name: &str) -> SqlError {
     let text = format!("workflow `{name}` was deleted while a run of it began; try again");
     SqlError::new(SqlKind::Conflict, text)
-}
-
-/// What a new row says of a workflow.
-struct New {
-    slug: String,
-    description: Option<String>,
-    graph: String,
-    metadata: String,
-    tags: String,
-}
-
-impl New {
-    fn of(of: &WorkflowSnapshot) -> Self {
-        let tags: Vec<&str> = of.metadata.tags().collect();
-        Self {
-            slug: slug(&of.name),
-            description: of.metadata.description().map(|text| clean(text).into_owned()),
-            graph: clean_json(&of.graph),
-            metadata: clean_json(&serde_json::Value::Object(of.metadata.as_object().clone())),
-            tags: clean_json(&tags.into()),
-        }
-    }
-}
-
-/// A name as it stands in addresses: lower case, dashes between words.
-pub(crate) fn slug(name: &str) -> String {
-    let mut slug = String::with_capacity(name.len());
-    for character in name.chars().flat_map(char::to_lowercase) {
-        if character.is_alphanumeric() || character == '_' {
-            slug.push(character);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    slug.trim_end_matches('-').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::slug;
-
-    #[test]
-    fn a_slug_is_fit_for_addresses() {
-        assert_eq!(slug("Q4 Sales  Analysis!"), "q4-sales-analysis");
-        assert_eq!(
-            slug("Data Analysis - Q4 Report - 10/13/2025, 3:45:00 PM"),
-            "data-analysis-q4-report-10-13-2025-3-45-00-pm"
-        );
-    }
 }

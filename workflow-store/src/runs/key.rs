@@ -1,13 +1,12 @@
 //! Idempotency keys: of all runs that are asked for under one key, one begins.
 
 use sha2::{Digest, Sha256};
-use workflow_core::{Begun, Lease, NewRun, Owner, StoreError};
+use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError};
 
+use super::definition::find;
 use super::read;
-use crate::memory::DefinitionIds;
 use crate::operation::{Answer, Cx};
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
+use crate::sql::{SqlError, SqlKind};
 use crate::value::Value;
 
 /// Keeps every other transaction from beginning a run under the key of this one until the
@@ -32,44 +31,47 @@ pub(super) fn lock(cx: &mut Cx<'_>, run: &NewRun) -> Result<(), SqlError> {
     }
 }
 
-/// Sees to it that the key has not begun a run of another workflow.
-pub(super) fn check(sql: &mut dyn Sql, run: &NewRun, ids: DefinitionIds) -> Answer<()> {
-    let Some(key) = of(run) else { return Ok(()) };
-    match read::run_of_other_workflow(sql, ids.workflow, run.user.as_deref(), key)? {
-        Some(other) => Ok(run.check_repeats(&other)?),
-        None => Ok(()),
-    }
+/// Among which keys the key of a run is, as its row says it; none for a run without a key.
+pub(super) fn scope(run: &NewRun, user: Option<i64>) -> Option<String> {
+    run.idempotency_key.as_ref()?;
+    Some(match run.key_scope() {
+        KeyScope::User(_) => format!("user {}", user.unwrap_or(0)),
+        KeyScope::Schedule => "schedule".to_owned(),
+        KeyScope::Nested => "nested".to_owned(),
+    })
 }
 
-/// What to answer when there is such a run.
-pub(super) fn existing(
+/// The run that began under the idempotency key of this one.
+pub(super) fn repeated(
     cx: &mut Cx<'_>,
-    sight: Sight,
     new: &NewRun,
-    ids: DefinitionIds,
-) -> Answer<Begun> {
-    let id = new.id;
-    let exists = StoreError::Exists { run: id };
-    let same = match &new.idempotency_key {
-        Some(key) => read::run_by_key(cx.sql, ids.workflow, key)?,
-        None => None,
-    };
-    let found = match same {
-        Some(run) => run,
-        None => read::run(cx.sql, Sight::All, id)?.ok_or(exists)?,
-    };
-    let is_ours = found.id == id && cx.memory.is_doubted(id);
-    if is_ours {
-        // It did begin, when the answer to the first request was lost.
-        let lease = |owner: Owner| Lease { run: id, owner: owner.id, token: 1 };
-        return Ok(Begun::New(new.owner.map(lease)));
+    scope: Option<&str>,
+    user: Option<i64>,
+) -> Answer<Option<Begun>> {
+    let (Some(scope), Some(key)) = (scope, &new.idempotency_key) else { return Ok(None) };
+    let Some((found, workflow)) = read::run_by_key(cx.sql, scope, key)? else { return Ok(None) };
+    if found.id == new.id && cx.memory.is_doubted(found.id) {
+        return Ok(Some(resumed(new)));
     }
-    let is_seen = read::run(cx.sql, sight, found.id)?.is_some();
-    if is_seen && new.idempotency_key.is_some() && found.idempotency_key == new.idempotency_key {
-        new.check_repeats(&found)?;
-        return Ok(Begun::Existing(Box::new(found)));
+    new.check_repeats(&found)?;
+    if !matches!(new.key_scope(), KeyScope::User(_)) {
+        return Ok(Some(Begun::Existing(Box::new(found))));
     }
-    Err(StoreError::Exists { run: id }.into())
+    let wanted = match new.workflow_id {
+        Some(id) => Some(id),
+        None => find(cx.sql, &new.workflow, user)?,
+    };
+    if wanted != Some(workflow) {
+        let difference = format!("of workflow {workflow} of the same name");
+        return Err(StoreError::KeyConflict { key: key.clone(), run: found.id, difference }.into());
+    }
+    Ok(Some(Begun::Existing(Box::new(found))))
+}
+
+/// It did begin, when the answer to the first request was lost.
+pub(super) fn resumed(new: &NewRun) -> Begun {
+    let lease = |owner: Owner| Lease { run: new.id, owner: owner.id, token: 1 };
+    Begun::New(new.owner.map(lease))
 }
 
 /// The key that somebody gave. Those of runs inside of others are the engine's.

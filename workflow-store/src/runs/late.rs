@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::append::{Appended, Outcome, Step};
-use super::begin::{Beginning, Opening};
+use super::begin::{Admission, Beginning, Opening};
 use super::encode::{Columns, INSERT_MANY};
 use super::steps::Steps;
 use crate::memory::DefinitionIds;
@@ -15,7 +15,13 @@ use crate::value::Value;
 /// Something that is written at the end.
 #[derive(Debug)]
 pub(crate) enum Late {
-    Begin { new: Arc<Beginning>, ids: DefinitionIds, row: i64, outcome: Outcome },
+    Begin {
+        new: Arc<Beginning>,
+        ids: DefinitionIds,
+        row: i64,
+        outcome: Outcome,
+        admission: Admission,
+    },
     Append(Arc<Appended>, Step),
 }
 
@@ -30,9 +36,13 @@ pub(crate) fn write(
     }
     let Rows { alone, together } = Rows::of(late);
     let rows = alone.iter().map(|late| match late {
-        Late::Begin { new, ids, row, outcome } => {
-            new.statement(&Opening { ids: *ids, outcome, row: Some(*row) })
-        }
+        Late::Begin { new, ids, row, outcome, admission } => new.statement(&Opening {
+            ids: *ids,
+            outcome,
+            row: Some(*row),
+            scope: None,
+            admission: *admission,
+        }),
         Late::Append(_, step) => step.statement(),
     });
     // Those that begin are first: what follows may be of the same runs.

@@ -13,8 +13,8 @@ mod report;
 mod steps;
 
 pub(crate) use append::{Appended, append};
-pub(crate) use begin::{Beginning, begin};
-pub(crate) use definition::{announce, slug};
+pub(crate) use begin::{Admission, Beginning, begin};
+pub(crate) use definition::announce;
 pub(crate) use encode::write as write_json;
 pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
@@ -26,7 +26,7 @@ pub(crate) use report::{Said, report};
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
-    use crate::value::Value::{Int, Uuid};
+    use crate::value::Value::{Int, Text, Uuid};
 
     let orphans = |protected| format!("{} {}", read::COLUMNS, lease::orphans_but(protected));
     vec![
@@ -35,6 +35,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
+        (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
     ]

@@ -55,7 +55,7 @@ pub(crate) fn run(
     let rest = "WHERE r.run_id = $1";
     let id = Value::Uuid(run.to_u128());
     let found = match sight {
-        Sight::All => runs(sql, rest, &[id])?,
+        Sight::All | Sight::Staff(_) => runs(sql, rest, &[id])?,
         Sight::User(user) => {
             let seen = format!("{rest} AND (r.user_id = $2 OR r.workflow_user_id = $2)");
             runs(sql, &seen, &[id, Value::Int(user)])?
@@ -64,39 +64,21 @@ pub(crate) fn run(
     Ok(found.into_iter().next())
 }
 
-/// The run of a workflow with this idempotency key.
+/// The run with this idempotency key in this scope, and the number of its workflow.
 pub(crate) fn run_by_key(
     sql: &mut dyn Sql,
-    workflow: i64,
+    scope: &str,
     key: &str,
-) -> Result<Option<StoredRun>, SqlError> {
-    let rest = "WHERE r.workflow_id = $1 AND r.idempotency_key = $2";
-    let found = runs(sql, rest, &[Value::Int(workflow), Value::Text(key)])?;
-    Ok(found.into_iter().next())
+) -> Result<Option<(StoredRun, i64)>, SqlError> {
+    let values = [Value::Text(key), Value::Text(scope)];
+    let Some(row) = sql.first(BY_KEY, &values)? else { return Ok(None) };
+    let found = run(sql, Sight::All, RunId::from_u128(row.uuid(0)?))?;
+    let workflow = row.int(1)?;
+    Ok(found.map(|found| (found, workflow)))
 }
 
-/// A run of another workflow that the same user, or nobody in particular, began under this
-/// idempotency key.
-pub(crate) fn run_of_other_workflow(
-    sql: &mut dyn Sql,
-    workflow: i64,
-    user: Option<&str>,
-    key: &str,
-) -> Result<Option<StoredRun>, SqlError> {
-    let of_key = "WHERE r.idempotency_key = $1 AND r.workflow_id <> $2 AND r.parent_run IS NULL";
-    let values = [Value::Text(key), Value::Int(workflow)];
-    let found = match user {
-        None => runs(sql, &format!("{of_key} AND r.user_id IS NULL LIMIT 1"), &values)?,
-        Some(user) => {
-            let of_user = format!(
-                "{of_key} AND r.user_id = (SELECT id FROM accounts_user WHERE username = $3) LIMIT 1"
-            );
-            let [key, workflow] = values;
-            runs(sql, &of_user, &[key, workflow, Value::Text(user)])?
-        }
-    };
-    Ok(found.into_iter().next())
-}
+pub(crate) const BY_KEY: &str = "SELECT run_id, workflow_id FROM workflows_workflowrun \
+    WHERE idempotency_key = $1 AND key_scope = $2";
 
 /// The runs inside of this one that have not ended.
 pub(crate) fn children(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<RunId>> {

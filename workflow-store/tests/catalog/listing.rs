@@ -1,7 +1,7 @@
 //! Workflows, listed.
 
 use serde_json::json;
-use workflow_core::Metadata;
+use workflow_core::{Metadata, NewRun};
 use workflow_store::{NewWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort};
 
 use crate::support::*;
@@ -66,7 +66,10 @@ pub(crate) async fn every_filter_finds(place: Place) {
     assert_eq!(names(&place, all()).await, ["daily etl", "weekly report"]);
     let newest = WorkflowQuery { sort: WorkflowSort::Created, ..all() };
     assert_eq!(names(&place, newest).await, ["weekly report", "daily etl"]);
-    place.store.begin(new_run("weekly report"), Vec::new()).await.expect("begun");
+    let active = WorkflowChange { active: Some(true), ..Default::default() };
+    let weekly = place.store.update_workflow("weekly-report", active).await.expect("changed");
+    let run = NewRun { workflow_id: Some(weekly.id), ..new_run("weekly report") };
+    place.store.begin(run, Vec::new()).await.expect("begun");
     let popular = WorkflowQuery { sort: WorkflowSort::MostExecuted, ..all() };
     assert_eq!(names(&place, popular).await, ["weekly report", "daily etl"]);
 }

@@ -7,6 +7,7 @@ mod figures;
 mod keeping;
 mod listing;
 mod managing;
+mod naming;
 mod pages;
 mod schema;
 mod seeing;
@@ -35,11 +36,23 @@ macro_rules! on_both {
 }
 
 on_both! {
-    managing::a_workflow_is_found_by_id_slug_and_name,
-    managing::an_ambiguous_name_lists_its_candidates,
+    managing::a_workflow_is_found_by_id_name_and_slug,
+    managing::what_others_added_twice_is_ambiguous,
     managing::metadata_is_replaced_or_merged,
     managing::bad_values_are_refused,
     managing::deleting_takes_the_runs_along,
+    naming::every_spelling_opens_what_it_names,
+    naming::a_name_means_the_callers_own_first,
+    naming::a_name_is_unique_for_its_owner,
+    naming::two_unicode_forms_are_one_name,
+    naming::a_slug_is_like_nothing_else,
+    naming::a_slug_is_made_under_contention,
+    naming::a_run_joins_what_has_its_owner_and_source,
+    naming::a_row_follows_its_file_until_somebody_writes_it,
+    naming::the_owner_of_a_deleted_account_keeps_nothing_from_others,
+    naming::nobody_elses_workflow_is_pruned_by_its_name,
+    naming::what_is_not_active_begins_no_run,
+    naming::a_workflow_that_is_code_keeps_its_name,
     listing::every_filter_finds,
     listing::pages_are_stable_under_inserts,
     listing::what_others_added_is_found,
@@ -73,6 +86,7 @@ on_both! {
     pages::runs_of_other_applications_are_reported,
     pages::an_engine_has_its_catalog_behind_it,
     schema::every_column_of_the_document_is_there,
+    schema::what_was_before_gets_owners_and_scopes,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
 }

@@ -1,8 +1,10 @@
 //! Workflows are added, changed, found and deleted.
 
 use serde_json::json;
-use workflow_core::Metadata;
-use workflow_store::{CatalogError, MetadataChange, NewWorkflow, Source, WorkflowChange};
+use workflow_core::{Metadata, NewRun};
+use workflow_store::{
+    CatalogError, MatchedBy, MetadataChange, NewWorkflow, Source, Viewer, WorkflowChange,
+};
 
 use crate::support::*;
 
@@ -10,7 +12,7 @@ fn in_project(name: &str, project: &str) -> NewWorkflow {
     NewWorkflow { project: Some(project.to_owned()), ..NewWorkflow::new(name) }
 }
 
-pub(crate) async fn a_workflow_is_found_by_id_slug_and_name(place: Place) {
+pub(crate) async fn a_workflow_is_found_by_id_name_and_slug(place: Place) {
     let mut new = in_project("Q4 Sales Analysis", "sales");
     new.project_id = 123;
     new.project_name = Some("Sales Dashboard".to_owned());
@@ -23,24 +25,30 @@ pub(crate) async fn a_workflow_is_found_by_id_slug_and_name(place: Place) {
     assert_eq!((made.slug.as_str(), made.project_id), ("q4-sales-analysis", 123));
     assert_eq!((made.user.as_deref(), made.source), (Some("alice"), Source::Stored));
     assert_eq!((made.tags.clone(), made.version), (vec!["b".to_owned(), "a".to_owned()], 1));
-    for which in [made.id.to_string().as_str(), "q4-sales-analysis", "Q4 Sales Analysis"] {
-        assert_eq!(place.other.workflow(which).await.expect("found"), made);
+    let alice = place.other.seen_by(Viewer::Staff("alice".to_owned()));
+    let id = made.id.to_string();
+    for (which, by) in [
+        (id.as_str(), MatchedBy::Id),
+        ("Q4 Sales Analysis", MatchedBy::OwnName),
+        ("q4-sales-analysis", MatchedBy::Slug),
+    ] {
+        assert_eq!(alice.find_workflow(which).await.expect("found"), (made.clone(), by));
     }
-    // A run is of the workflow with its name.
-    place.store.begin(new_run("Q4 Sales Analysis"), Vec::new()).await.expect("begun");
-    let ran = place.other.workflow("q4-sales-analysis").await.expect("found");
-    assert_eq!((ran.id, ran.execution_count), (made.id, 1));
     let error = place.store.workflow("nothing").await.expect_err("none");
     assert!(matches!(&error, CatalogError::NoWorkflow(which) if which == "nothing"), "{error}");
 }
 
-pub(crate) async fn an_ambiguous_name_lists_its_candidates(place: Place) {
+pub(crate) async fn what_others_added_twice_is_ambiguous(place: Place) {
     let one = place.store.create_workflow(in_project("etl", "sales")).await.expect("made");
-    let two = place.store.create_workflow(in_project("etl", "ops")).await.expect("made");
+    place.raw.execute(
+        "INSERT INTO workflows_workflow (project_id, project_name, project, name, slug) \
+         VALUES (7, 'ops', 'ops', 'etl', 'etl')",
+    );
     let error = place.store.workflow("etl").await.expect_err("ambiguous").to_string();
-    let list = format!("{} (etl in sales), {} (etl in ops)", one.id, two.id);
+    let list = format!("{} (etl in sales), {} (etl in ops)", one.id, one.id + 1);
     assert!(error.ends_with(&list), "{error}");
-    assert_eq!(place.store.workflow(&two.id.to_string()).await.expect("found").id, two.id);
+    let two = (one.id + 1).to_string();
+    assert_eq!(place.store.workflow(&two).await.expect("found").id, one.id + 1);
 }
 
 pub(crate) async fn metadata_is_replaced_or_merged(place: Place) {
@@ -58,8 +66,9 @@ pub(crate) async fn metadata_is_replaced_or_merged(place: Place) {
     let project = WorkflowChange { project: Some("ops".to_owned()), ..Default::default() };
     let moved = place.store.update_workflow("etl", project).await.expect("changed");
     assert_eq!((moved.project.as_deref(), moved.metadata.project()), (Some("ops"), Some("ops")));
-    // A program that runs it does not undo what people have written.
-    place.store.begin(new_run("etl"), Vec::new()).await.expect("begun");
+    // A run of it does not undo what people have written.
+    let run = NewRun { workflow_id: Some(moved.id), ..new_run("etl") };
+    place.store.begin(run, Vec::new()).await.expect("begun");
     let after = place.other.workflow("etl").await.expect("found");
     assert_eq!(after.project.as_deref(), Some("ops"));
     let empty =

@@ -23,7 +23,7 @@ fn asked_for(name: &str, ago: Duration, user: Option<&str>) -> NewRun {
 /// Runs of three workflows: of `mine`, which is alice's, of `code` and of `quiet`.
 async fn fill(place: &Place) -> Vec<RunId> {
     let mine = NewWorkflow { user: Some("alice".to_owned()), ..NewWorkflow::new("mine") };
-    place.store.create_workflow(mine).await.expect("made");
+    let mine = place.store.create_workflow(mine).await.expect("made");
     let runs = [
         (asked_for("mine", MINUTE * 50, Some("alice")), whole_run(10, true)),
         (asked_for("mine", MINUTE * 40, None), whole_run(20, true)),
@@ -33,8 +33,9 @@ async fn fill(place: &Place) -> Vec<RunId> {
         (asked_for("quiet", MINUTE * 600, None), whole_run(5, true)[..2].to_vec()),
     ];
     let mut ids = Vec::new();
-    for (run, events) in runs {
+    for (mut run, events) in runs {
         ids.push(run.id);
+        run.workflow_id = (run.workflow.name == "mine").then_some(mine.id);
         place.store.begin(run, events).await.expect("begun");
     }
     ids
@@ -47,8 +48,8 @@ fn alice(place: &Place) -> Arc<dyn Catalog> {
 pub(crate) async fn the_last_runs_of_many_workflows(place: Place) {
     let ids = fill(&place).await;
     let mut numbers = Vec::new();
-    for name in ["mine", "code", "quiet"] {
-        numbers.push(place.store.workflow(name).await.expect("there").id);
+    for slug in ["mine", "code", "quiet"] {
+        numbers.push(place.store.workflow(slug).await.expect("there").id);
     }
     let found = place.other.recent(&numbers, 2).await.expect("read");
     let short: Vec<_> = found.iter().map(|run| (run.workflow_id, run.id, run.status)).collect();
@@ -158,8 +159,10 @@ pub(crate) async fn molecules_and_atoms_are_counted(place: Place) {
         new.atoms_in_molecules = atoms.as_object().cloned().expect("an object");
         place.store.create_workflow(new).await.expect("made");
     }
+    let one = place.store.workflow("one").await.expect("there").id;
     for _ in 0..3 {
-        place.store.begin(new_run("one"), Vec::new()).await.expect("begun");
+        let run = NewRun { workflow_id: Some(one), ..new_run("one") };
+        place.store.begin(run, Vec::new()).await.expect("begun");
     }
     let usage = place.other.usage().await.expect("read");
     let molecules: Vec<_> =

@@ -1,7 +1,10 @@
 //! The tables, as the document that asks for them has them.
 
+use std::sync::Arc;
+
 use serde_json::json;
-use workflow_store::NewWorkflow;
+use workflow_core::{Begun, NewRun, RunId};
+use workflow_store::{MatchedBy, NewWorkflow, Source};
 
 use crate::support::*;
 
@@ -107,6 +110,52 @@ pub(crate) async fn every_column_of_the_document_is_there(place: Place) {
             .query("SELECT count(*) FROM pg_indexes WHERE tablename LIKE 'workflows_%run'");
         assert_eq!(found, fresh);
     }
+}
+
+/// Names and keys as they were before they had owners and scopes.
+pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
+    let mut file = new_run("etl");
+    file.workflow.source = Some(Arc::new(json!({ "text": "a" })));
+    for (name, key) in [("code", "k"), ("other", "l"), ("other", "m")] {
+        let mut run = new_run(name);
+        run.idempotency_key = Some(key.to_owned());
+        place.store.begin(run, whole_run(5, true)).await.expect("begun");
+    }
+    place.store.begin(file.clone(), whole_run(5, true)).await.expect("begun");
+    // As the version before has it: what ran is code, and keys are those of a workflow.
+    place.raw.execute(
+        "DROP INDEX workflows_workflowrun_key_scope_idx;
+         UPDATE workflows_workflow SET source = 'registered', definition = NULL;
+         UPDATE workflows_workflowrun SET idempotency_key = 'k' WHERE idempotency_key = 'l';
+         UPDATE workflows_workflowrun SET trigger = 'schedule' WHERE idempotency_key = 'm';
+         ALTER TABLE workflows_workflowrun DROP COLUMN key_scope;
+         CREATE UNIQUE INDEX workflows_workflowrun_idempotency_key_idx
+             ON workflows_workflowrun (workflow_id, idempotency_key);
+         CREATE INDEX workflows_workflowrun_key_idx ON workflows_workflowrun (idempotency_key);
+         DELETE FROM refinery_schema_history WHERE version >= 7;",
+    );
+    let store = place.raw.open().await;
+    let found = store.find_workflow("etl").await.expect("there");
+    assert_eq!((found.0.source, found.1), (Source::Stored, MatchedBy::OwnName));
+    assert_eq!(found.0.definition, Some(json!({ "text": "a" })));
+    assert_eq!(store.workflow("code").await.expect("there").source, Source::Registered);
+    let again = store.begin(new_run_like(&file), Vec::new()).await.expect("begun");
+    assert!(matches!(again, Begun::New(_)));
+    assert_eq!(store.count_runs("etl").await.expect("counted"), 2);
+    let scopes = place.raw.query(
+        "SELECT key_scope FROM workflows_workflowrun WHERE key_scope IS NOT NULL ORDER BY id",
+    );
+    assert_eq!(scopes[0], "user 0");
+    // The second run of the same key keeps it, where nobody looks it up.
+    assert!(scopes[1].starts_with("run ") && scopes[2] == "schedule", "{scopes:?}");
+    let mut run = new_run("code");
+    run.idempotency_key = Some("k".to_owned());
+    let begun = store.begin(run, Vec::new()).await.expect("it is found");
+    assert!(matches!(begun, Begun::Existing(_)), "{begun:?}");
+}
+
+fn new_run_like(run: &NewRun) -> NewRun {
+    NewRun { id: RunId::random(), ..run.clone() }
 }
 
 /// What the document's queries come to as SQL.

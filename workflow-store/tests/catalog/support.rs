@@ -37,6 +37,15 @@ impl Raw {
         }
     }
 
+    /// Opens a store on it, which brings its schema up to date.
+    pub(crate) async fn open(&self) -> Arc<dyn Catalog> {
+        let address = match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(database) => database.url().to_owned(),
+        };
+        workflow_store::open(&address).await.expect("a store")
+    }
+
     /// The first column of what is found, as text.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         match self {

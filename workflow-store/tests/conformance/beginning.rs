@@ -74,6 +74,59 @@ pub(crate) async fn a_key_is_for_one_request(stores: Stores) {
     }
 }
 
+pub(crate) async fn a_key_is_looked_up_within_its_scope(stores: Stores) {
+    let mut first = new_run("etl", None);
+    first.idempotency_key = Some("schedule:7:2026-01-02T00:00:00Z".to_owned());
+    let by = |user: Option<&str>, trigger: Trigger, parent: Option<Parent>| NewRun {
+        id: RunId::random(),
+        user: user.map(str::to_owned),
+        trigger,
+        parent,
+        ..first.clone()
+    };
+    let parent = || Some(Parent { run: first.id, job: "outer".to_owned() });
+    // Whoever was first, the same text is another key to everybody else.
+    let runs = [
+        by(Some("mallory"), Trigger::Api, None),
+        by(Some("alice"), Trigger::Api, None),
+        by(None, Trigger::Api, None),
+        by(Some("alice"), Trigger::Schedule, None),
+        by(Some("alice"), Trigger::Workflow, parent()),
+    ];
+    for run in &runs {
+        let begun = stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
+        assert_eq!(begun, Begun::New(None), "{:?}", run.key_scope());
+    }
+    for run in &runs {
+        let again = NewRun { id: RunId::random(), ..run.clone() };
+        let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
+        assert!(matches!(&begun, Begun::Existing(found) if found.id == run.id), "{begun:?}");
+    }
+    // A schedule and an engine begin a run once, for whomever.
+    for run in [by(None, Trigger::Schedule, None), by(Some("bob"), Trigger::Workflow, parent())] {
+        let begun = stores.other.begin(run, Vec::new()).await.expect("it is found");
+        assert!(matches!(begun, Begun::Existing(_)), "{begun:?}");
+    }
+    // A retry is no first request.
+    let retry = by(Some("alice"), Trigger::Retry, None);
+    let refused = stores.one.begin(retry, Vec::new()).await;
+    assert!(
+        matches!(&refused, Err(StoreError::KeyConflict { run, difference, .. })
+            if *run == runs[1].id && difference == "which is no retry"),
+        "{refused:?}"
+    );
+}
+
+pub(crate) async fn a_text_that_is_no_key_is_refused(stores: Stores) {
+    for key in [String::new(), "k".repeat(256), "a\0b".to_owned()] {
+        let mut run = new_run("etl", None);
+        run.idempotency_key = Some(key.clone());
+        let refused = stores.one.begin(run.clone(), Vec::new()).await;
+        assert!(matches!(refused, Err(StoreError::InvalidKey(_))), "{key:?}: {refused:?}");
+        assert_eq!(stores.other.run(run.id).await.expect("readable"), None);
+    }
+}
+
 pub(crate) async fn a_repeated_input_may_be_spelled_otherwise(stores: Stores) {
     let mut first = new_run("etl", None);
     first.idempotency_key = Some("k".to_owned());

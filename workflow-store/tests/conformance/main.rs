@@ -41,6 +41,8 @@ conformance! {
     beginning::a_run_is_kept_as_it_began,
     beginning::an_idempotency_key_has_one_run,
     beginning::a_key_is_for_one_request,
+    beginning::a_key_is_looked_up_within_its_scope,
+    beginning::a_text_that_is_no_key_is_refused,
     beginning::a_repeated_input_may_be_spelled_otherwise,
     beginning::an_id_is_taken_once,
     beginning::a_refused_beginning_leaves_nothing,

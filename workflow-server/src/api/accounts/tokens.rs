@@ -65,11 +65,11 @@ impl From<ApiToken> for Token {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TokensAsked {
-    /// Only this user's. Others than staff are only shown their own.
+    /// Only this user's. Without the scope `admin` and staff rights, there are only one's own.
     user: Option<String>,
 }
 
-/// Lists API tokens.
+/// Lists API tokens: one's own, and for staff with the scope `admin` everybody's.
 #[utoipa::path(get, path = "/tokens", tag = "accounts", params(TokensAsked),
     responses((status = 200, body = Listed<Token>), Problems))]
 pub(super) async fn tokens(
@@ -77,7 +77,15 @@ pub(super) async fn tokens(
     May(caller, _): May<Read>,
     Asked(asked): Asked<TokensAsked>,
 ) -> Result<Json<Listed<Token>>, Problem> {
-    let whose = if caller.is_staff { asked.user } else { caller.user };
+    let whose = match asked.user {
+        user if caller.may_administrate() => user,
+        Some(user) if caller.user.as_ref() != Some(&user) => {
+            let detail = "the tokens of others are for staff, with a session or a token of the \
+                          scope `admin`";
+            return Err(Problem::forbidden("staff_only", detail));
+        }
+        _ => caller.user,
+    };
     let tokens = app.catalog.tokens(whose.as_deref()).await?;
     Ok(Json(Listed::all(tokens.into_iter().map(Token::from).collect())))
 }
@@ -93,12 +101,14 @@ pub(super) struct TokenDraft {
     /// The most that it allows: `read`, `run`, `write` or `admin`.
     #[schema(value_type = String, pattern = "^(read|run|write|admin)$")]
     scope: TokenScope,
-    /// For how long it is good, such as `30d`. Default: 90 days.
+    /// For how long it is good, such as `30d`. Default: 90 days, or as long as the token that
+    /// makes it.
     #[schema(pattern = "^[1-9][0-9]{0,2}(m|h|d)$")]
     expires_in: Option<String>,
 }
 
-/// Makes an API token for oneself. It is shown this once.
+/// Makes an API token for oneself. It is shown this once. A token makes none that allows more than
+/// it does itself, or is good for longer.
 #[utoipa::path(post, path = "/tokens", tag = "accounts", request_body = TokenDraft,
     responses((status = 201, body = Token), Problems))]
 pub(super) async fn add_token(
@@ -106,16 +116,15 @@ pub(super) async fn add_token(
     May(caller, _): May<Write>,
     Body(draft): Body<TokenDraft>,
 ) -> Result<Response, Problem> {
-    let Caller { user: Some(user), scope, .. } = caller else {
+    let Some(user) = caller.user.clone() else {
         let detail = "tokens belong to accounts; add one with `workflow user add`";
         return Err(Problem::conflict("no_account", detail));
     };
-    if draft.scope > scope {
+    if draft.scope > caller.scope {
         let detail = "a token cannot make another that allows more than it does itself";
         return Err(Problem::forbidden("scope", detail));
     }
-    let time = span("expires_in", draft.expires_in.as_deref().unwrap_or("90d"))?;
-    let expires_at = SystemTime::now().checked_add(time);
+    let expires_at = Some(expiry(&caller, draft.expires_in.as_deref())?);
     let (new, token) = NewToken { user, name: draft.name, scope: draft.scope, expires_at }
         .make()
         .map_err(Problem::internal)?;
@@ -124,16 +133,39 @@ pub(super) async fn add_token(
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
 
-/// Makes an API token of no use from now on.
+/// When a token that this caller makes expires.
+///
+/// # Errors
+///
+/// Fails when it was asked for longer than the token lives that asks for it.
+fn expiry(caller: &Caller, asked: Option<&str>) -> Result<SystemTime, Problem> {
+    let time = span("expires_in", asked.unwrap_or("90d"))?;
+    let at = SystemTime::now().checked_add(time);
+    let at = at.ok_or_else(|| Problem::invalid("expires_in", "is too long; use 999d at most"))?;
+    match caller.rights_end_at().filter(|end| *end < at) {
+        None => Ok(at),
+        Some(end) if asked.is_none() => Ok(end),
+        Some(end) => {
+            let detail = format!(
+                "this token is good until {}, and cannot make one that is good for longer; ask \
+                 for less, or sign in",
+                text(end)
+            );
+            Err(Problem::forbidden("outlives", detail))
+        }
+    }
+}
+
+/// Revokes an API token: one's own, and for staff with the scope `admin` anybody's.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "accounts",
     params(("token" = i64, Path, description = "Its number")),
-    responses((status = 204, description = "It is of no use any more"), Problems))]
+    responses((status = 204, description = "It is revoked"), Problems))]
 pub(super) async fn revoke_token(
     State(app): State<Arc<App>>,
     May(caller, _): May<Write>,
     Path(token): Path<i64>,
 ) -> Result<StatusCode, Problem> {
-    let whose = if caller.is_staff { None } else { caller.user.as_deref() };
+    let whose = if caller.may_administrate() { None } else { caller.user.as_deref() };
     match app.catalog.revoke_token(token, whose).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("no_token", format!("there is no token {token}"))),

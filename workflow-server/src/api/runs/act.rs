@@ -9,13 +9,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{Cancellation, Engine, MessageKind, RunError, RunId, Trigger, Workflow};
-use workflow_store::{Again, Catalog, repeat};
+use workflow_core::{
+    Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, Trigger, Workflow,
+};
+use workflow_store::{Again, Catalog, RepeatRequest, repeat};
 
 use super::super::problems::Problems;
 use super::{find, stored};
 use crate::app::App;
-use crate::begin;
+use crate::begin::{self, Begun};
 use crate::extract::{Body, Path, check_key};
 use crate::identity::{May, Run};
 use crate::model::Started;
@@ -37,7 +39,7 @@ pub(super) async fn cancel(
         Cancellation::Ended => "Run cancelled",
         _ => "Run asked to stop",
     };
-    Ok(accepted(run, workflow_id, message))
+    Ok(accepted(run, workflow_id, message, None))
 }
 
 /// Lets engines take up a blocked run again. Deaths of its process before now no longer count.
@@ -52,7 +54,7 @@ pub(super) async fn unblock(
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     app.engine().unblock(run).await?;
-    Ok(accepted(run, workflow_id, "Run unblocked"))
+    Ok(accepted(run, workflow_id, "Run unblocked", None))
 }
 
 /// A run, and the number of its workflow.
@@ -61,8 +63,9 @@ async fn find_with_workflow(catalog: &dyn Catalog, which: &str) -> Result<(RunId
     Ok((run, catalog.run_summary(run).await?.workflow_id))
 }
 
-fn accepted(run: RunId, workflow_id: i64, message: &str) -> Response {
-    let started = Started { run_id: run.to_string(), workflow_id, message: message.to_owned() };
+fn accepted(run: RunId, workflow_id: i64, message: &str, existing: Option<bool>) -> Response {
+    let (run_id, message) = (run.to_string(), message.to_owned());
+    let started = Started { run_id, workflow_id, message, existing };
     (StatusCode::ACCEPTED, Json(started)).into_response()
 }
 
@@ -97,7 +100,7 @@ pub(super) async fn signal(
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     catalog.send(run, MessageKind::Signal { name, payload }).await?;
-    Ok(accepted(run, workflow_id, "Signal sent"))
+    Ok(accepted(run, workflow_id, "Signal sent", None))
 }
 
 /// How a run is to be repeated.
@@ -109,8 +112,9 @@ pub(super) struct RetryDraft {
     failed_only: bool,
     /// This job runs again with all that wait for it, and what did not complete.
     from: Option<String>,
-    /// One run begins for this text.
-    #[schema(max_length = 255)]
+    /// Idempotency key: retrying again with the same key returns the existing run. Every user has
+    /// keys of their own.
+    #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
 }
 
@@ -153,7 +157,7 @@ pub(super) async fn retry(
         None => begin::code(&old.workflow.name)?,
     };
     let engine = app.engine();
-    let run = match again {
+    let begun = match again {
         None => {
             let asked = begin::Asked {
                 user: caller.user.clone(),
@@ -161,15 +165,20 @@ pub(super) async fn retry(
                 idempotency_key: key,
                 input: old.input,
             };
-            begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?.run
+            begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?
         }
         Some(again) => {
-            let run = repeat(&*catalog, &old, &*workflow, again, key).await?;
-            drive(engine.clone(), run, workflow);
-            run
+            let request = RepeatRequest { user: caller.user.clone(), idempotency_key: key };
+            match repeat(&*catalog, &old, &*workflow, again, request).await? {
+                Enqueued::New(run) => {
+                    drive(engine.clone(), run, workflow);
+                    Begun::now(run, None)
+                }
+                Enqueued::Existing(run) => Begun::before(run),
+            }
         }
     };
-    Ok(accepted(run, workflow_id, begin::STARTED))
+    Ok(accepted(begun.run, workflow_id, begun.message, Some(begun.existing)))
 }
 
 /// Drives a run on record in the background.

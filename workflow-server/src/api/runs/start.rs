@@ -32,8 +32,9 @@ pub(super) struct RunDraft {
     /// The line of work that it is put into. This server serves `default` alone.
     #[schema(pattern = "^default$")]
     task_queue: Option<String>,
-    /// One run begins for this text: who says it again is told of the run that is there.
-    #[schema(max_length = 255)]
+    /// Idempotency key: starting again with the same key returns the existing run. Every user has
+    /// keys of their own.
+    #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
     /// Waits for the end of the run, at most so long, such as `30s`.
     #[schema(pattern = "^[0-9]{1,3}(ms|s|m)$")]
@@ -57,6 +58,8 @@ pub(super) struct Ended {
     run_id: String,
     /// What came of the request, for people.
     message: String,
+    /// Whether the run began before, under the same idempotency key.
+    existing: bool,
     #[serde(flatten)]
     run: RunDocument,
 }
@@ -64,7 +67,7 @@ pub(super) struct Ended {
 /// Runs a workflow. Answers once the run is on record; with `wait`, once it has ended, if it does
 /// in time.
 #[utoipa::path(post, path = "/workflows/{workflow}/run", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, slug or name"), WaitAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), WaitAsked),
     request_body = RunDraft,
     responses((status = 200, description = "It has ended", body = Ended),
         (status = 202, description = "It is on record", body = Started), Problems))]
@@ -82,10 +85,6 @@ pub(super) async fn start(
     }
     check_key(draft.idempotency_key.as_deref())?;
     let workflow = caller.catalog(&app).workflow(&which).await?;
-    if !workflow.is_active {
-        let detail = format!("`{}` is not in use; set `is_active` to true first", workflow.name);
-        return Err(Problem::conflict("not_active", detail));
-    }
     let asked = begin::Asked {
         user: caller.user.clone(),
         trigger: Trigger::Api,
@@ -93,14 +92,11 @@ pub(super) async fn start(
         input: draft.input,
     };
     let begun = begin::begin(&app, &workflow, asked).await?;
-    if begun.handle.is_none() && caller.catalog(&app).run(begun.run).await?.is_none() {
-        let detail = "a run of somebody else began under this idempotency key; take another key";
-        return Err(Problem::conflict("key_taken", detail));
-    }
     let started = Started {
         run_id: begun.run.to_string(),
         workflow_id: workflow.id,
         message: begun.message.to_owned(),
+        existing: Some(begun.existing),
     };
     answer(&app, &caller, begun, started, wait).await
 }
@@ -134,7 +130,7 @@ async fn answer(
     }
     let run = document(app, caller, begun.run).await?;
     let Started { run_id, message, .. } = started;
-    Ok(Json(Ended { run_id, message, run }).into_response())
+    Ok(Json(Ended { run_id, message, existing: begun.existing, run }).into_response())
 }
 
 async fn until_end(app: &App, begun: &Begun) {

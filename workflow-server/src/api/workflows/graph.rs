@@ -38,7 +38,7 @@ enum Format {
 
 /// Shows the jobs of a workflow and the order between them.
 #[utoipa::path(get, path = "/workflows/{workflow}/graph", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, slug or name"), GraphAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), GraphAsked),
     responses((status = 200, description = "The graph", content(
         (Object = "application/json"), (String = "text/plain"))), Problems))]
 pub(super) async fn graph(
@@ -81,7 +81,7 @@ fn written(workflow: &StoredWorkflow, format: Format) -> Option<String> {
 
 /// Shows the file that a workflow is, as it was written.
 #[utoipa::path(get, path = "/workflows/{workflow}/source", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, slug or name")),
+    params(("workflow" = String, Path, description = "Its id, name or slug")),
     responses((status = 200, description = "The file", body = String,
         content_type = "application/yaml"), Problems))]
 pub(super) async fn source(
