@@ -257,6 +257,10 @@ fn what_is_not_active_does_not_run() {
     says(&folder, &run("etl.yaml"));
     let list = says(&folder, &["runs", "list", "--db", "w.db", "-f", "json"]).json();
     let id = list["items"][0]["id"].as_str().expect("an id").to_owned();
+    // What ran is created in its place, once.
+    let create = ["workflows", "create", "etl.yaml", "--db", "w.db", "-f", "json"];
+    assert_eq!(says(&folder, &create).json()["id"], 1);
+    assert!(refuses(&folder, &create).contains("is taken by workflow 1"));
     says(&folder, &["workflows", "update", "daily-etl", "--active", "false", "--db", "w.db"]);
     let retry = ["runs", "retry", &id];
     let wanted = "error: workflow `daily etl` is not active, so no run of it begins; activate it with \

@@ -318,3 +318,16 @@ fn the_engine_is_set_before_its_first_use() {
     assert!(format!("{back:?}").contains("db"), "{back:?}");
     assert_eq!(format!("{:?}", registry::engine()), used);
 }
+
+#[test]
+fn two_unicode_forms_are_one_name() -> Result<(), Failed> {
+    let (composed, decomposed) = ("late/caf\u{e9}", "late/cafe\u{301}");
+    let entry = registry::register(late(decomposed))?;
+    assert_eq!(entry.name(), composed);
+    for form in [composed, decomposed] {
+        assert_eq!(registry::get(form)?.name(), composed);
+        let again = registry::register(late(form));
+        assert!(matches!(again, Err(RegistryError::Duplicate { .. })), "{again:?}");
+    }
+    Ok(())
+}

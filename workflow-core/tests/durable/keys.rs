@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt as _;
 use tokio::runtime::Builder;
-use workflow_core::{EventKind, Run as _, RunHandle, RunRequest, Status};
+use workflow_core::{Enqueued, EventKind, Run as _, RunHandle, RunRequest, Status};
 
 use super::*;
 
@@ -146,6 +146,36 @@ fn another_input_or_workflow_is_an_error() {
     of_user.wait().expect("it completes");
     first.cancel();
     assert!(first.join().is_err());
+}
+
+#[test]
+fn a_text_that_is_no_key_begins_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    for (key, wanted) in [
+        (String::new(), "it is empty; give 1 to 255 characters, or no key"),
+        ("k".repeat(256), "it has 256 characters; the limit is 255"),
+        ("a\0b".to_owned(), "it holds a NUL character; use printable text"),
+    ] {
+        let ask = || engine(&store).run("keys: other").input(1).idempotency_key(key.as_str());
+        let wanted =
+            format!("workflow `keys: other`: the idempotency key cannot be used: {wanted}");
+        assert_eq!(ask().start().err().map(|error| error.to_string()), Some(wanted.clone()));
+        assert_eq!(ask().wait().err().map(|error| error.to_string()), Some(wanted.clone()));
+        assert_eq!(block_on(ask().enqueue()).err().map(|error| error.to_string()), Some(wanted));
+    }
+    assert_eq!(store.runs(), []);
+}
+
+#[test]
+fn what_is_left_to_others_says_whether_it_was_there() {
+    let store = Arc::new(MemoryStore::new());
+    let ask = |user: &'static str| {
+        let request = engine(&store).run("keys: other").input(1).user(user);
+        block_on(request.idempotency_key("k").enqueue_once()).expect("it is kept")
+    };
+    let Enqueued::New(run) = ask("ada") else { panic!("nothing was there") };
+    assert_eq!(ask("ada"), Enqueued::Existing(run));
+    assert!(matches!(ask("bob"), Enqueued::New(other) if other != run));
 }
 
 static PAID: AtomicU32 = AtomicU32::new(0);

@@ -9,7 +9,7 @@ use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
 use super::resolve::{self, resolve, resolve_own};
 use super::slug::{self, lock_names};
-use super::{CatalogError, Source, StoredWorkflow, metadata, workflow};
+use super::{CatalogError, MetadataChange, Source, StoredWorkflow, metadata, workflow};
 use crate::accounts;
 use crate::label;
 use crate::operation::{Answer, Cx};
@@ -31,8 +31,49 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
     };
     check(&new)?;
     let owner = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
+    if let Some(id) = left_by_a_run(cx.sql, &new, owner)? {
+        return update(cx, Sight::All, &id.to_string(), &rewritten(new));
+    }
     let id = insert(cx.sql, &new, Source::Stored, owner, Written::ByHand)?;
     Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
+}
+
+/// The workflow of this name that a run of the owner's file has added, and that nobody has written
+/// since: creating the file means that one. What a file does not say makes it another.
+fn left_by_a_run(
+    sql: &mut dyn Sql,
+    new: &NewWorkflow,
+    owner: Option<i64>,
+) -> Result<Option<i64>, SqlError> {
+    let is_file_alone = new.definition.is_some()
+        && new.slug.is_none()
+        && new.project_id == 0
+        && new.project_name.is_none()
+        && new.app_name.is_none();
+    let found = match is_file_alone {
+        true => resolve::owned(sql, Source::Stored, owner, &new.name)?,
+        false => None,
+    };
+    let Some(id) = found else { return Ok(None) };
+    Ok(sql.first(UNWRITTEN, &[Value::Int(id)])?.map(|_| id))
+}
+
+const UNWRITTEN: &str = "SELECT id FROM workflows_workflow \
+    WHERE id = $1 AND definition IS NOT NULL AND NOT edited";
+
+/// Everything that is said of a new workflow, as a change of one that is there.
+fn rewritten(new: NewWorkflow) -> WorkflowChange {
+    WorkflowChange {
+        description: Some(new.description.unwrap_or_default()),
+        project: Some(new.project.unwrap_or_default()),
+        domain: Some(new.domain.unwrap_or_default()),
+        metadata: Some(MetadataChange::Replace(Json::Object(new.metadata.as_object().clone()))),
+        dag_spec: Some(new.dag_spec),
+        molecules_used: Some(new.molecules_used),
+        atoms_in_molecules: Some(new.atoms_in_molecules),
+        definition: new.definition,
+        ..WorkflowChange::default()
+    }
 }
 
 /// Checks what is said of a workflow that is going to be added.

@@ -144,6 +144,9 @@ pub trait Catalog: Store + Accounts {
     /// Adds a workflow. On a handle of a user it is the user's. Its slug is made from the one that
     /// is asked for, or from the name, so that it is like no other workflow's name, slug or id.
     ///
+    /// A file that its owner has run is in the store by its name already: then that workflow becomes
+    /// the one that is created, and runs of the file change it no more.
+    ///
     /// # Errors
     ///
     /// Fails when its name or its metadata is not fit, and when its owner has one of this name.

@@ -49,6 +49,7 @@ on_both! {
     naming::a_slug_is_made_under_contention,
     naming::a_run_joins_what_has_its_owner_and_source,
     naming::a_row_follows_its_file_until_somebody_writes_it,
+    naming::a_file_that_ran_is_created_in_its_place,
     naming::the_owner_of_a_deleted_account_keeps_nothing_from_others,
     naming::nobody_elses_workflow_is_pruned_by_its_name,
     naming::what_is_not_active_begins_no_run,

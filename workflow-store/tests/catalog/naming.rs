@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, NewRun, StoreError};
+use workflow_core::{Begun, NewRun, Parent, StoreError};
 use workflow_store::{
     Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, Source, StoredWorkflow, Viewer,
     WorkflowChange, WorkflowQuery,
@@ -249,6 +249,31 @@ pub(crate) async fn a_row_follows_its_file_until_somebody_writes_it(place: Place
     assert_eq!(written.execution_count, 4);
 }
 
+pub(crate) async fn a_file_that_ran_is_created_in_its_place(place: Place) {
+    let begin = async |text: &str| {
+        place.store.begin(file_run(Some("ada"), "etl", text), Vec::new()).await.expect("begun");
+        staff(&place, "ada").workflow("etl").await.expect("there")
+    };
+    let ran = begin("one").await;
+    let file = |text: &str| NewWorkflow {
+        definition: Some(json!({ "text": text })),
+        description: Some(text.to_owned()),
+        ..of("ada", "etl")
+    };
+    // Of an application, it would be another, for which the name is taken.
+    let theirs = NewWorkflow { project_id: 7, ..file("two") };
+    let taken = place.store.create_workflow(theirs).await;
+    assert!(matches!(taken, Err(CatalogError::NameTaken { .. })), "{taken:?}");
+    let created = made(&place, file("two")).await;
+    assert_eq!((created.id, created.slug), (ran.id, ran.slug));
+    assert_eq!(created.definition, Some(json!({ "text": "two" })));
+    assert_eq!((created.description.as_deref(), created.execution_count), (Some("two"), 1));
+    let after = begin("three").await;
+    assert_eq!((after.definition, after.execution_count), (created.definition, 2));
+    let again = place.store.create_workflow(file("four")).await;
+    assert!(matches!(again, Err(CatalogError::NameTaken { .. })), "{again:?}");
+}
+
 pub(crate) async fn the_owner_of_a_deleted_account_keeps_nothing_from_others(place: Place) {
     for owner in ["ada", "bob"] {
         let mut run = file_run(Some(owner), "etl", "a");
@@ -307,7 +332,10 @@ pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
         for (run, workflow) in [(file_run(Some("ada"), "etl", "a"), &etl), (new_run("code"), &code)]
         {
             let by_number = NewRun { workflow_id: Some(workflow.id), ..run.clone() };
-            for run in [run, by_number] {
+            // Also as a job of another run.
+            let parent = Some(Parent { run: first.id, job: "load".to_owned() });
+            let inside = NewRun { parent, ..run.clone() };
+            for run in [run, by_number, inside] {
                 let refused = store.begin(run.clone(), Vec::new()).await;
                 assert!(
                     matches!(&refused, Err(StoreError::NotActive { workflow: name, id })
