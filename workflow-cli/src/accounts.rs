@@ -1,6 +1,6 @@
 //! Accounts and API tokens of the server.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -117,8 +117,7 @@ fn password() -> Result<NewPassword, Failure> {
         |error: io::Error| Failure::Usage(format!("the password cannot be read: {error}"));
     let password = if io::stdin().is_terminal() {
         let ask = |what: &str| {
-            let mut out = anstream::stderr().lock();
-            write!(out, "{what}").and_then(|()| out.flush()).map_err(unreadable)?;
+            output::ask(what).map_err(unreadable)?;
             console::Term::stderr().read_secure_line().map_err(unreadable)
         };
         let password = ask("password: ")?;

@@ -158,7 +158,7 @@ fn tell_log(log: &Path) {
 /// Shows the run until its end, and then the report.
 fn follow(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outcome, Failure> {
     if show.format == Format::Jsonl {
-        let mut lines = JsonLines::new(anstream::stdout(), show.quiet);
+        let mut lines = JsonLines::new(output::stdout(), show.quiet);
         let failed = pollster::block_on(watch(run, &mut lines));
         let report = report(run)?;
         let written = failed.map_or_else(|| lines.report(&report), Err);

@@ -1,5 +1,6 @@
 //! `config`: the configurations of workflows.
 
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -134,18 +135,17 @@ fn document(found: &Found) -> Json {
 fn show(loader: &Loader, wanted: &ShowArguments) -> Result<Outcome, Failure> {
     if wanted.raw {
         let files = loader.raw(&wanted.name)?;
-        output::print(|out| {
-            for file in &files {
-                if files.len() > 1 {
-                    writeln!(out, "# {}", file.path.display())?;
-                }
-                write!(out, "{}", file.text)?;
-                if !file.text.ends_with('\n') {
-                    writeln!(out)?;
-                }
+        let mut out = BufWriter::new(output::raw_stdout());
+        for file in &files {
+            if files.len() > 1 {
+                writeln!(out, "# {}", file.path.display())?;
             }
-            Ok(())
-        })?;
+            write!(out, "{}", file.text)?;
+            if !file.text.ends_with('\n') {
+                writeln!(out)?;
+            }
+        }
+        out.flush()?;
         return Ok(Outcome::Good);
     }
     let config = loader.open(&wanted.name)?;

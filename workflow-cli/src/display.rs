@@ -15,6 +15,7 @@ use futures::future::{Either, select};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use workflow_core::{Event, Run as _, RunHandle};
 
+use crate::output;
 use crate::progress::Progress;
 
 pub(crate) use json::JsonLines;
@@ -80,7 +81,7 @@ impl Screen {
     pub(crate) fn display(&self, name: &str, progress: Progress) -> Box<dyn Display> {
         match self {
             Self::Quiet => Box::new(Nothing),
-            Self::Plain => Box::new(Plain::new(name, progress, anstream::stderr())),
+            Self::Plain => Box::new(Plain::new(name, progress, output::stderr())),
             Self::Live(bars) => {
                 let rows = || usize::from(console::Term::stderr().size().0);
                 Box::new(Live::new(name, progress, bars.clone(), rows))

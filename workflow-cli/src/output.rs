@@ -1,25 +1,31 @@
-//! The two ways out: what is meant for programs, and what is meant for people.
+//! The two ways out: what is meant for programs, and what is meant for people. Nothing else of this
+//! crate writes to the standard streams: text of others is cleaned here.
+
+mod clean;
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use crate::failure::Failure;
 
+#[cfg(test)]
+pub(crate) use clean::plain_text;
+pub(crate) use clean::{Clean, Style, clean};
+
 /// What went well.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const GOOD: Style = Style::Good;
 /// What went wrong.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const BAD: Style = Style::Bad;
 /// What deserves a look.
-pub(crate) const DUBIOUS: Style = AnsiColor::Yellow.on_default();
+pub(crate) const DUBIOUS: Style = Style::Dubious;
 /// What gives order to a text.
-pub(crate) const TITLE: Style = Style::new().bold();
+pub(crate) const TITLE: Style = Style::Title;
 /// What may be overlooked.
-pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const FAINT: Style = Style::Faint;
 
 /// Decides about colours for the whole process.
 pub(crate) fn set_color(choice: clap::ColorChoice) {
@@ -36,13 +42,32 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Standard output, which cleans what is written.
+pub(crate) fn stdout() -> impl Write {
+    Clean(anstream::stdout())
+}
+
+/// Standard error, which cleans what is written.
+pub(crate) fn stderr() -> impl Write {
+    Clean(anstream::stderr())
+}
+
+/// Standard output for files and logs as they are: cleaned on a terminal, and byte for byte in a
+/// file or a pipe.
+pub(crate) fn raw_stdout() -> Box<dyn Write + Send> {
+    match io::stdout().is_terminal() {
+        true => Box::new(Clean(anstream::stdout())),
+        false => Box::new(io::stdout()),
+    }
+}
+
 /// Writes to standard output.
 ///
 /// # Errors
 ///
 /// Fails when that does, also because nobody reads any more.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut out = BufWriter::new(Clean(anstream::stdout().lock()));
     write(&mut out)?;
     Ok(out.flush()?)
 }
@@ -62,7 +87,18 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// Says something on standard error. Where that is closed, there is nobody to tell.
 pub(crate) fn say(text: impl fmt::Display) {
     let text = format!("{text}\n");
-    let _nobody_listens = anstream::stderr().lock().write_all(text.as_bytes());
+    let _nobody_listens = Clean(anstream::stderr().lock()).write_all(text.as_bytes());
+}
+
+/// Asks for something on standard error, on whose line the answer is typed.
+///
+/// # Errors
+///
+/// Fails when nobody can see it.
+pub(crate) fn ask(question: impl fmt::Display) -> io::Result<()> {
+    let mut out = stderr();
+    out.write_all(question.to_string().as_bytes())?;
+    out.flush()
 }
 
 /// Says on standard error what is wrong.
@@ -73,7 +109,9 @@ pub(crate) fn error(error: &dyn fmt::Display) {
 /// Says on standard error what there is to say about a file, with the lines it is about.
 pub(crate) fn diagnostics(diagnostics: &workflow_core::Diagnostics) {
     if !diagnostics.is_empty() {
-        say(format_args!("{}\n", diagnostics.styled()));
+        // Its control codes are its own: what it quotes of the file has been cleaned.
+        let text = format!("{}\n\n", diagnostics.styled());
+        let _nobody_listens = anstream::stderr().lock().write_all(text.as_bytes());
     }
 }
 

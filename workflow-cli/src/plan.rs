@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     fn described(wave: &[&str]) -> Vec<String> {
-        let plain = |set: &Vec<&str>| anstream::adapter::strip_str(&describe(set)).to_string();
+        let plain = |set: &Vec<&str>| crate::output::plain_text(&describe(set));
         sets(wave).iter().map(plain).collect()
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn follow_from(
     from: u64,
 ) -> Result<Outcome, Failure> {
     if show.format == Format::Jsonl {
-        let mut lines = JsonLines::new(anstream::stdout(), show.quiet);
+        let mut lines = JsonLines::new(output::stdout(), show.quiet);
         until_end(store, run.id, &mut lines, engine, from)?;
         let details = pollster::block_on(store.run_details(run.id))?;
         unless_gone(lines.run(&details).map_err(Failure::Output))?;

@@ -8,7 +8,7 @@ use workflow_core::{Event, EventKind};
 
 use super::Display;
 use super::line::{Weight, line};
-use crate::output::{BAD, DUBIOUS, FAINT, brief, styled};
+use crate::output::{BAD, DUBIOUS, FAINT, brief, clean, styled};
 use crate::progress::{Active, Counts, Progress};
 
 /// Shows a run on a terminal, at the bottom of the screen; what deserves to be kept is printed
@@ -57,12 +57,12 @@ impl Live {
             self.jobs.push(self.screen.insert_before(&self.whole, bar));
         }
         for (bar, line) in self.jobs.iter().zip(lines) {
-            bar.set_message(line);
+            bar.set_message(clean(&line));
             bar.tick();
         }
         self.whole.set_length(self.progress.total() as u64);
         self.whole.set_position(self.progress.done() as u64);
-        self.whole.set_message(self.summary(now));
+        self.whole.set_message(clean(&self.summary(now)));
         self.whole.tick();
     }
 
@@ -99,7 +99,7 @@ impl Display for Live {
         }
         let took = self.progress.note(event);
         match line(&self.workflow, event, took, &self.progress) {
-            Some((Weight::Kept, line)) => self.screen.println(line),
+            Some((Weight::Kept, line)) => self.screen.println(clean(&line)),
             _ => Ok(()),
         }
     }

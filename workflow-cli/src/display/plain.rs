@@ -39,6 +39,7 @@ impl<W: Write> Display for Plain<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Clean;
     use crate::progress::tests::{completed, failed, retried, skipped, started, story};
     use workflow_core::EventKind;
 
@@ -58,7 +59,8 @@ mod tests {
         ];
         let (progress, events) = story(&["a", "b", "c"], kinds);
         let mut text = Vec::new();
-        let mut plain = Plain::new("etl", progress, anstream::StripStream::new(&mut text));
+        let mut plain =
+            Plain::new("etl", progress, Clean::of(anstream::StripStream::new(&mut text)));
         events.iter().for_each(|event| plain.event(event).expect("memory takes it"));
         plain.draw().expect("memory takes it");
         drop(plain);

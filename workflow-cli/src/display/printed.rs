@@ -20,9 +20,10 @@ fn harmless(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::plain_text;
 
     fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(&lines("a", text).expect("it is shown")).to_string()
+        plain_text(&lines("a", text).expect("it is shown"))
     }
 
     #[test]

@@ -44,7 +44,7 @@ Examples:
 pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open()?;
     let mut out: Box<dyn Write + Send> = match &wanted.output {
-        None => Box::new(BufWriter::new(io::stdout())),
+        None => Box::new(BufWriter::new(output::raw_stdout())),
         Some(path) => {
             let file = File::create(path).map_err(|error| Failure::Machine {
                 what: format!("`{}` cannot be written", path.display()),

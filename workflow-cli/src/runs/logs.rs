@@ -1,6 +1,6 @@
 //! What the commands of a run printed.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +12,14 @@ use workflow_store::Catalog;
 use crate::display::lines;
 use crate::failure::{Failure, Outcome};
 use crate::keep::{file_of, stored};
+use crate::output;
 use crate::store::StoreArguments;
 
 /// Show what the commands of a run printed
 ///
-/// Of runs of files, whose log is in the folder of the run on the machine that drove it.
+/// Of runs of files, whose log is in the folder of the run on the machine that drove it. On a
+/// terminal, control codes in it are shown instead of obeyed, and colours left out; with --job, a
+/// file or a pipe is given every byte.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct LogsArguments {
@@ -109,12 +112,15 @@ impl Log<'_> {
             return Ok(());
         }
         let segment = self.segment()?;
-        let mut out = anstream::stdout().lock();
+        let mut out: Box<dyn Write> = match self.wanted.job {
+            Some(_) => Box::new(BufWriter::new(output::raw_stdout())),
+            None => Box::new(BufWriter::new(output::stdout())),
+        };
         for record in RunLog::read_from(&self.path, self.end)? {
             let record = record?;
             self.end = record.place.end();
             if self.is_wanted(&record) && segment.is_none_or(|of| of == record.place.segment) {
-                self.write(&mut out, &record)?;
+                self.write(&mut *out, &record)?;
             }
         }
         Ok(out.flush()?)

@@ -1,6 +1,6 @@
 //! Workflows are changed and deleted.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::Value as Json;
@@ -127,8 +127,7 @@ fn asked(question: &str) -> Result<bool, Failure> {
         )));
     }
     let failed = |error| Failure::Machine { what: "nobody can be asked".to_owned(), error };
-    let mut out = anstream::stderr().lock();
-    write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(failed)?;
+    output::ask(format_args!("{question} [y/N] ")).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -97,8 +97,19 @@ pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Said {
     reads(assert_cmd::cargo::cargo_bin!("workflow"), args, input)
 }
 
+/// The same, in this folder.
+pub(crate) fn workflow_reads_in(folder: &Path, args: &[&str], input: &str) -> Said {
+    let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
+    command.current_dir(folder);
+    told(command, args, input)
+}
+
 fn reads(binary: &Path, args: &[&str], input: &str) -> Said {
-    let (piped, mut command) = (Stdio::piped, command(binary));
+    told(command(binary), args, input)
+}
+
+fn told(mut command: Command, args: &[&str], input: &str) -> Said {
+    let piped = Stdio::piped;
     command.args(args).stdin(piped()).stdout(piped()).stderr(piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");

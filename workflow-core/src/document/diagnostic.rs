@@ -268,3 +268,39 @@ impl Said<'_> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_code_of_a_file_is_shown() {
+        let codes = "\u{1b}[2J\u{1b}]0;x\u{7}\u{8}\u{7f}\u{9b}2J\u{202e}\r";
+        let source = Source::new(format!("a{codes}.yaml"), format!("key: {codes}x\nother: y\n"));
+        let mut findings = Findings::new(&source);
+        findings
+            .error(Span::new(5, 6), format!("wrong: {codes}"))
+            .label(codes)
+            .help(codes)
+            .path(codes)
+            .also(Span::new(6, 7), codes);
+        let found = findings.finish();
+        for letter in found.to_string().chars() {
+            assert!(letter == '\n' || !letter.is_control() && letter != '\u{202e}', "{letter:?}");
+        }
+        let styled = found.styled();
+        let own = without_colors(&styled);
+        assert!(own.chars().all(|letter| letter == '\n' || !letter.is_control()), "{own:?}");
+    }
+
+    /// The text without colours.
+    fn without_colors(text: &str) -> String {
+        let mut parts = text.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| {
+            let (codes, rest) = part.split_once('m').expect("a colour");
+            assert!(codes.chars().all(|c| c.is_ascii_digit() || c == ';'), "{codes:?}");
+            text + rest
+        })
+    }
+}

@@ -11,24 +11,27 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
         };
         let title = match &self.path {
-            Some(path) => format!("`{path}`: {}", self.message),
-            None => self.message.clone(),
+            Some(path) => shown(&format!("`{path}`: {}", self.message)),
+            None => shown(&self.message),
         };
+        let help = self.help.as_deref().map(shown);
         let mut group = Group::with_title(level.primary_title(title));
         if let Some(source) =
             self.source.as_ref().filter(|source| self.concealed || !source.is_file)
         {
             group = group.element(self.whereabouts(source));
             if !self.label.is_empty() {
-                group = group.element(Level::NOTE.message(self.label.as_str()));
+                group = group.element(Level::NOTE.message(shown(&self.label)));
             }
         } else if let Some(source) = &self.source {
             group = self.excerpts(source, group);
         }
-        if let Some(help) = &self.help {
+        if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group])
+        // The renderer shows the control codes of ASCII in the lines of the file, and no others.
+        let rendered = renderer.render(&[group]);
+        rendered.chars().map(|letter| if is_odd(letter) { UNSEEN } else { letter }).collect()
     }
 
     /// Adds the lines that it is about.
@@ -63,7 +66,7 @@ impl Diagnostic {
 
     /// Where it is, without what is written there.
     fn whereabouts<'a>(&self, source: &'a Source) -> Origin<'a> {
-        let origin = Origin::path(source.name());
+        let origin = Origin::path(shown(source.name()));
         if !source.is_file {
             return origin;
         }
@@ -77,6 +80,21 @@ impl Diagnostic {
         line.abs_diff(other) <= NEAR
     }
 }
+
+/// A text without control codes, which a terminal would obey.
+fn shown(text: &str) -> String {
+    let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    text.chars().map(|letter| if is_control(letter) { UNSEEN } else { letter }).collect()
+}
+
+/// Whether it is a control code beyond those of ASCII, or reorders what stands beside it.
+fn is_odd(letter: char) -> bool {
+    let reorders = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    matches!(letter, '\u{80}'..='\u{9f}') || reorders
+}
+
+/// What stands in place of a control code.
+const UNSEEN: char = '\u{fffd}';
 
 /// Places so many lines apart are shown in one snippet.
 const NEAR: usize = 6;
@@ -93,7 +111,7 @@ struct Shown<'a> {
 fn snippet(source: &Source, span: Span) -> Shown<'_> {
     let (line, part) = source.lines_around(span);
     let text = source.slice(part).trim_end_matches(['\n', '\r']);
-    let snippet = Snippet::source(text).path(source.name()).line_start(line).fold(true);
+    let snippet = Snippet::source(text).path(shown(source.name())).line_start(line).fold(true);
     let part = Span { end: part.start + text.len() as u32, ..part };
     Shown { part, snippet }
 }
@@ -102,7 +120,7 @@ impl<'a> Shown<'a> {
     fn annotate(&mut self, kind: AnnotationKind, span: Span, label: &'a str) {
         let within =
             |at: u32| (at.clamp(self.part.start, self.part.end) - self.part.start) as usize;
-        let label = (!label.is_empty()).then_some(label);
+        let label = (!label.is_empty()).then(|| shown(label));
         let annotation = kind.span(within(span.start)..within(span.end)).label(label);
         let empty = Snippet::source("");
         let snippet = std::mem::replace(&mut self.snippet, empty);

@@ -1,0 +1,189 @@
+//! Text of others on its way to a terminal: names, descriptions, errors and logs may hold sequences
+//! that move the cursor, set the title, or make a line look like another. Everything that the command
+//! line writes passes through here; only its own styles reach the terminal as sequences.
+
+use std::collections::hash_map::RandomState;
+use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::{self, Write};
+use std::sync::LazyLock;
+
+use anstyle::AnsiColor;
+
+/// How a piece of the command line's own text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Good,
+    Bad,
+    Dubious,
+    Title,
+    Faint,
+}
+
+/// Tells the command line's own styles from sequences in the text of others, who cannot guess it.
+static MARK: LazyLock<String> =
+    LazyLock::new(|| format!("\u{1b}{:016x}", RandomState::new().build_hasher().finish()));
+
+/// The letter after a mark that ends a style.
+const END: char = '.';
+
+impl Style {
+    const ALL: [(Self, char); 5] = [
+        (Self::Good, 'g'),
+        (Self::Bad, 'b'),
+        (Self::Dubious, 'd'),
+        (Self::Title, 't'),
+        (Self::Faint, 'f'),
+    ];
+
+    fn sequence(self) -> anstyle::Style {
+        match self {
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Dubious => AnsiColor::Yellow.on_default(),
+            Self::Title => anstyle::Style::new().bold(),
+            Self::Faint => anstyle::Style::new().dimmed(),
+        }
+    }
+}
+
+/// Begins the style, and with `#` ends it, as styles of `anstyle` do.
+impl fmt::Display for Style {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = Self::ALL.iter().find(|(style, _)| style == self).map_or(END, |(_, c)| *c);
+        let letter = if f.alternate() { END } else { letter };
+        // In one piece, which no buffer parts.
+        f.write_str(&format!("{}{letter}", *MARK))
+    }
+}
+
+/// The text with its own styles as sequences, and without any control code of others: colours are
+/// left out, and everything else is shown, as `\u001b`.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_control) {
+        cleaned.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = match own_style(rest).or_else(|| color(rest)) {
+            Some((sequence, rest)) => {
+                cleaned.push_str(&sequence);
+                rest
+            }
+            None => show(rest, &mut cleaned),
+        };
+    }
+    cleaned.push_str(rest);
+    cleaned
+}
+
+/// Whether a terminal may do something else than to show it. Line ends and tabs stay; so do marks of
+/// writing from right to left, but not those that reorder what stands beside them.
+fn is_control(letter: char) -> bool {
+    let reorders = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (letter.is_control() && !matches!(letter, '\n' | '\t')) || reorders
+}
+
+/// The sequence of the style that the text begins with, and what follows.
+fn own_style(text: &str) -> Option<(String, &str)> {
+    let rest = text.strip_prefix(MARK.as_str())?;
+    let letter = rest.chars().next()?;
+    let style = Style::ALL.iter().find(|(_, of)| *of == letter);
+    let sequence = match style {
+        Some((style, _)) => style.sequence().to_string(),
+        None => anstyle::Reset.to_string(),
+    };
+    Some((sequence, &rest[letter.len_utf8()..]))
+}
+
+/// Nothing for the colour that the text begins with, and what follows.
+fn color(text: &str) -> Option<(String, &str)> {
+    let rest = text.strip_prefix("\u{1b}[").or_else(|| text.strip_prefix('\u{9b}'))?;
+    let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':'))?;
+    Some((String::new(), rest[end..].strip_prefix('m')?))
+}
+
+/// Shows the control code that the text begins with, and returns what follows. A line may end as on
+/// Windows.
+fn show<'t>(text: &'t str, cleaned: &mut String) -> &'t str {
+    let mut letters = text.chars();
+    let letter = letters.next().unwrap_or_default();
+    let rest = letters.as_str();
+    if letter != '\r' || !rest.starts_with('\n') {
+        // Valid JSON inside of a string, too. Writing to a string does not fail.
+        let _ = write!(cleaned, "\\u{:04x}", u32::from(letter));
+    }
+    rest
+}
+
+/// Cleans what is written to a stream. Each write is a whole text.
+pub(crate) struct Clean<W>(pub(super) W);
+
+#[cfg(test)]
+impl<W> Clean<W> {
+    pub(crate) fn of(stream: W) -> Self {
+        Self(stream)
+    }
+}
+
+/// The text without any style.
+#[cfg(test)]
+pub(crate) fn plain_text(text: &str) -> String {
+    anstream::adapter::strip_str(&clean(text)).to_string()
+}
+
+impl<W: Write> Write for Clean<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        match text.contains(is_control) {
+            true => self.0.write_all(clean(&text).as_bytes())?,
+            false => self.0.write_all(text.as_bytes())?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_moves_nothing() {
+        for (text, shown) in [
+            ("plain\ttext\nand é漢", "plain\ttext\nand é漢"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{9b}1;31mred", "red"),
+            ("\u{1b}[2J", "\\u001b[2J"),
+            ("\u{1b}]0;title\u{7}", "\\u001b]0;title\\u0007"),
+            ("\u{1b}]8;;http://x\u{1b}\\link", "\\u001b]8;;http://x\\u001b\\link"),
+            ("a\rb\r\nc", "a\\u000db\nc"),
+            ("a\u{8}b\u{7f}\u{0}", "a\\u0008b\\u007f\\u0000"),
+            ("\u{9b}2J\u{85}", "\\u009b2J\\u0085"),
+            ("exe\u{202e}txt", "exe\\u202etxt"),
+            ("\u{1b}", "\\u001b"),
+            ("\u{1b}[3", "\\u001b[3"),
+            ("שלום", "שלום"),
+        ] {
+            assert_eq!(clean(text), shown);
+            assert!(!clean(text).contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn own_styles_are_sequences() {
+        let text = format!("{}error{:#}: \u{1b}[1mbold", Style::Bad, Style::Bad);
+        assert_eq!(clean(&text), "\u{1b}[1m\u{1b}[31merror\u{1b}[0m: bold");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{85}\u{202e}" });
+        let text = clean(&value.to_string());
+        assert!(!text.contains(is_control), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
+    }
+}
