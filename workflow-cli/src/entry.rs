@@ -16,8 +16,13 @@ use crate::{
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
 ///
-/// Workflows are those registered in the program, and files.
+/// Workflows are those registered in the program, and files. To be called first in `main`: as
+/// process 1 of a container it starts the program once more, and waits for it.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Some(code) = crate::init::as_init() {
+        return code;
+    }
     main_with(std::env::args_os())
 }
 

@@ -26,6 +26,11 @@
 //! With the feature `tokio` (default), jobs find a tokio runtime: the one that the host calls
 //! [`main`] in, if it has several threads, and else one that is made for them.
 //!
+//! # In a container
+//!
+//! Started as process 1, [`main`] starts the program once more, passes signals on to it, and waits
+//! for processes whose parent has ended.
+//!
 //! # Features
 //!
 //! - `tokio` (default): offers jobs a tokio runtime.
@@ -42,6 +47,8 @@ mod detach;
 mod display;
 mod entry;
 mod failure;
+#[cfg(unix)]
+mod init;
 mod input;
 mod interrupt;
 mod keep;

@@ -12,7 +12,7 @@ use crate::detach;
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
 use crate::keep::KeepArguments;
-use crate::target::{Target, absolute};
+use crate::target::{Target, absolute, hint_at_folder};
 
 /// Run a workflow and report what came of it
 ///
@@ -38,6 +38,10 @@ pub(crate) struct RunArguments {
     /// How many jobs may run at once [default: no limit but the workflow's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// Run the commands of a file in this folder, where its relative paths begin; torc runs them in
+    /// the current folder: `--cwd .` [default: the folder of the file]
+    #[arg(long, value_name = "FOLDER")]
+    cwd: Option<PathBuf>,
     /// Where a run of a file keeps what its commands print [default: .workflow/runs]
     #[arg(long, value_name = "FOLDER")]
     runs_dir: Option<PathBuf>,
@@ -51,6 +55,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow run etl
   workflow run etl.yaml --max-parallel 4
+  workflow run examples/etl.yaml --cwd .
   workflow run etl --input '{\"day\": \"2026-01-02\", \"dry\": true}'
   workflow run etl --param day=2026-01-02 --param dry=true
   workflow run etl --input @day.json
@@ -105,6 +110,13 @@ impl Ready {
         }
         Ok(match target {
             Target::Registered(entry) => {
+                if wanted.cwd.is_some() {
+                    let name = entry.workflow().name().to_string();
+                    return Err(Failure::Usage(format!(
+                        "--cwd is for files, and `{name}` is registered in this program; leave it \
+                         away"
+                    )));
+                }
                 if let Some(jobs) = max_parallel {
                     engine = engine.max_parallel(jobs);
                 }
@@ -124,6 +136,11 @@ impl Ready {
         wanted: &RunArguments,
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
+        match &wanted.cwd {
+            // The folder is to be found again from elsewhere.
+            Some(folder) => file = file.folder(absolute(folder)?),
+            None => hint_at_folder(&file),
+        }
         if let Some(jobs) = wanted.max_parallel {
             file = file.max_parallel(jobs as usize);
         }

@@ -119,6 +119,21 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Tells with which `--cwd` the commands of the file would find a path that they name.
+pub(crate) fn hint_at_folder(file: &WorkflowFile) {
+    let Some((path, folder)) = file.found_elsewhere() else { return };
+    let current = std::env::current_dir().unwrap_or_default();
+    let folder = match current == folder {
+        true => Path::new("."),
+        false => &folder,
+    };
+    output::say(format_args!(
+        "hint: `{path}` is not in the folder of the file, where commands run; with `--cwd {}` they \
+         run where it is",
+        folder.display()
+    ));
+}
+
 /// Where runs of files keep their folders, unless told otherwise.
 const RUNS_DIR: &str = ".workflow/runs";
 

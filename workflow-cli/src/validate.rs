@@ -2,11 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
-use workflow_core::{Diagnostic, Diagnostics, Severity, WorkflowFile};
+use workflow_core::{Diagnostic, Diagnostics, Severity, Workflow as _, WorkflowFile};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, BAD, GOOD, count, styled};
-use crate::target::load;
+use crate::target::{hint_at_folder, load};
 
 /// Show everything that is wrong with workflow files
 ///
@@ -56,7 +56,10 @@ pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
     let mut valid = true;
     for path in &wanted.files {
         let (diagnostics, jobs) = match load(path) {
-            Ok(file) => (file.warnings().clone(), file.graph().len()),
+            Ok(file) => {
+                surroundings(&file);
+                (file.warnings().clone(), file.graph().len())
+            }
             Err(Failure::File(diagnostics)) => (diagnostics, 0),
             Err(failure) => return Err(failure),
         };
@@ -71,6 +74,14 @@ pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
         output::print_json(&found)?;
     }
     Ok(if valid { Outcome::Good } else { Outcome::Bad })
+}
+
+/// Tells what a run of the file would lack on this machine, which is no fault of the file.
+fn surroundings(file: &WorkflowFile) {
+    if let Err(missing) = file.ready() {
+        output::say(format_args!("hint: {missing}"));
+    }
+    hint_at_folder(file);
 }
 
 fn tell(path: &str, diagnostics: &Diagnostics, jobs: usize) {

@@ -303,3 +303,36 @@ fn a_configuration_is_checked() {
     assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
     assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
 }
+
+#[test]
+fn commands_run_where_they_are_told() {
+    let file = "\
+name: torc
+files: [{ name: raw, path: raw.csv }]
+jobs:
+  - { name: work, command: 'cat tools/words.txt ${files.input.raw}' }
+";
+    let files =
+        [("examples/torc.yaml", file), ("tools/words.txt", "found\n"), ("raw.csv", "raw\n")];
+    let folder = folder("cwd", &files);
+    let refused = workflow_in(&folder, &["run", "examples/torc.yaml"]);
+    assert_eq!((refused.code, &*refused.out), (Some(2), ""));
+    assert_eq!(
+        refused.err,
+        "hint: `tools/words.txt` is not in the folder of the file, where commands run; with \
+         `--cwd .` they run where it is\n\
+         error: workflow `torc`: no job writes the file `raw`, and `examples/raw.csv` is not there; \
+         create what is missing, or let a job write it\n"
+    );
+    let hinted = workflow_in(&folder, &["validate", "examples/torc.yaml"]);
+    assert_eq!(hinted.code, Some(0));
+    assert!(hinted.err.contains("hint: no job writes the file `raw`"), "{}", hinted.err);
+    assert!(hinted.err.contains("with `--cwd .` they run"), "{}", hinted.err);
+    for kept in [&[][..], &["--db", "runs.db"]] {
+        let arguments = [&["run", "examples/torc.yaml", "--cwd", "."], kept].concat();
+        let run = workflow_in(&folder, &arguments);
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        assert!(run.err.contains("found") && run.err.contains("raw"), "{}", run.err);
+        assert!(!run.err.contains("hint"), "{}", run.err);
+    }
+}

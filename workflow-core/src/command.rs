@@ -21,8 +21,11 @@
 //! # Life of a command
 //!
 //! - It runs as `<shell> -c <script>`, with `bash` if the host's `PATH` has one and `/bin/sh`
-//!   otherwise, in a process group of its own. Environment: the host's, then the [`Shell`]'s, then
+//!   otherwise, in a process group of its own. A script whose first line names an interpreter, such
+//!   as `#!/usr/bin/env python3`, is given to that as a file instead. Environment: the host's, then the [`Shell`]'s, then
 //!   the command's own; then `WORKFLOW_OUTPUT` and `WORKFLOW_HOST`, which this room sets.
+//! - One that cannot be started because the process has too many files open, or the system too many
+//!   processes, waits until another command has ended; the only one waits for 10 s.
 //! - A command that is asked to stop gets `SIGTERM`, as does all of its group; after
 //!   [`Command::grace`] the group gets `SIGKILL`.
 //! - When the shell has ended, whoever still holds its stdout or stderr has a second to end too
@@ -58,10 +61,12 @@ mod error;
 mod finished;
 mod group;
 mod guardian;
+mod interpreter;
 mod lines;
 mod log;
 mod memory;
 mod outputs;
+mod scarcity;
 mod scratch;
 mod shell;
 mod spec;
@@ -72,6 +77,7 @@ mod watch;
 
 pub use error::CommandError;
 pub use finished::{Exit, Finished, Usage};
+pub(crate) use interpreter::Interpreter;
 pub use log::{AttemptLog, LogChunk, LogEntry, LogError, LogRecord, LogRecords, RunLog};
 pub use outputs::OutputsError;
 pub use shell::Shell;

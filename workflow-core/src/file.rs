@@ -7,10 +7,12 @@
 mod actions;
 mod body;
 mod draw;
+mod elsewhere;
 mod fill;
 mod handler;
 mod interpolate;
 mod invocation;
+mod presence;
 mod registered;
 
 use std::any::Any;
@@ -23,7 +25,7 @@ use crate::definition::Metadata;
 use crate::document::{Diagnostics, Findings, Format, Read, Source};
 use crate::graph::Graph;
 use crate::id::{RunId, WorkflowName};
-use crate::spec::{self, Expanded, WorkflowSpec};
+use crate::spec::{self, Expanded, FileUses, WorkflowSpec};
 use crate::store::FILE;
 use crate::value::Type;
 use crate::workflow::{Plan, PlanError, Workflow};
@@ -94,6 +96,15 @@ struct Shared {
     folder: PathBuf,
     /// Where runs keep their folders.
     runs_dir: PathBuf,
+    /// The files that jobs have to find and to leave; found with the order between the jobs.
+    uses: OnceLock<FileUses>,
+}
+
+impl Shared {
+    /// The files that jobs have to find and to leave.
+    fn uses(&self) -> &FileUses {
+        self.uses.get().expect("they are found before a job can begin")
+    }
 }
 
 impl WorkflowFile {
@@ -283,8 +294,8 @@ fn check(
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
-    let source = Arc::clone(source);
-    let shared = Arc::new(Shared { source, spec, expanded, folder, runs_dir });
+    let (source, uses) = (Arc::clone(source), OnceLock::new());
+    let shared = Arc::new(Shared { source, spec, expanded, folder, runs_dir, uses });
     let plan = draw::checked(&shared, findings)?;
     Some(WorkflowFile {
         name: WorkflowName::new(shared.spec.name.value.to_string()).ok()?,
@@ -321,6 +332,12 @@ impl Workflow for WorkflowFile {
             }}))
         });
         Some(Arc::clone(record))
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        // The files that jobs use are found with the plan.
+        self.drawn();
+        self.shared.missing_inputs().map_or(Ok(()), Err)
     }
 
     fn plan(&self, _: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {

@@ -39,6 +39,14 @@ pub enum RunError {
         /// What is wrong with it.
         error: crate::workflow::PlanError,
     },
+    /// The surroundings lack what a run of the workflow needs.
+    #[error("workflow `{workflow}`: {reason}")]
+    NotReady {
+        /// The workflow's name.
+        workflow: String,
+        /// What is missing, and the cure.
+        reason: String,
+    },
     /// The input does not fit the workflow.
     #[error("workflow `{workflow}`: {error}")]
     Input {

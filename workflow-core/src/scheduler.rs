@@ -108,8 +108,10 @@ pub(crate) struct Scheduler {
     clockwork: Clockwork,
     /// Skipped jobs whose successors have not heard of it.
     skipped: Vec<u32>,
-    /// Of jobs that have heard of a bad end, the job that it began with.
-    culprits: Rare<u32, u32>,
+    /// Of jobs that wait for one that did not complete, that job and what became of it.
+    blockers: Rare<u32, (u32, u8)>,
+    /// The job that decided that another was skipped.
+    deciders: Rare<u32, u32>,
     /// Groups of which a member has ended.
     groups: Rare<u32, GroupCell>,
 }
@@ -133,7 +135,8 @@ impl Scheduler {
             undoable: Vec::new(),
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
-            culprits: Rare::new(),
+            blockers: Rare::new(),
+            deciders: Rare::new(),
             groups: Rare::new(),
             graph,
         };

@@ -19,6 +19,7 @@ mod resources;
 mod schedule;
 mod template;
 mod timezone;
+mod unsupported;
 mod weight;
 mod workflow;
 
@@ -33,12 +34,13 @@ pub(crate) use expression::{Expression, is_true};
 pub(crate) use failure::{HandlerSpec, RetrySpec, RuleSpec};
 pub(crate) use files::{FileSpec, UserDataSpec};
 pub(crate) use job::{JobEntry, JobSpec, Jobs};
-pub(crate) use order::{Order, no_pattern, order, scripts_that_read, texts_of};
+pub(crate) use order::{FileUses, Order, no_pattern, order, scripts_that_read, texts_of};
 pub(crate) use parameters::ParameterMode;
 pub(crate) use quantity::{Memory, Time};
 pub(crate) use resources::ResourceSpec;
 pub(crate) use schedule::Schedule;
 pub(crate) use template::{NamedKind, Part, Template};
+pub(crate) use unsupported::{DynamicJobs, ParametersFile};
 pub(crate) use weight::weigh;
 pub(crate) use workflow::WorkflowSpec;
 

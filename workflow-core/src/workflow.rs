@@ -46,6 +46,16 @@ pub trait Workflow: Send + Sync + 'static {
         None
     }
 
+    /// Whether a run can begin now, as far as the surroundings decide: files that have to be there,
+    /// for one. Asked before a run begins, and not when one is recovered.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is missing, and the cure.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The jobs and their order, for a run with this input. Called once for every run; a workflow
     /// whose graph does not depend on the input returns the same plan each time.
     ///

@@ -222,9 +222,10 @@ impl From<RunError> for Problem {
                 StoreError::Unavailable(error) => Self::unavailable(error),
                 _ => Self::internal(error),
             },
-            RunError::Registry(_) | RunError::Plan { .. } | RunError::UnknownLimit { .. } => {
-                Self::conflict("cannot_run", text)
-            }
+            RunError::Registry(_)
+            | RunError::Plan { .. }
+            | RunError::NotReady { .. }
+            | RunError::UnknownLimit { .. } => Self::conflict("cannot_run", text),
             RunError::Unkeepable { .. } => Self::conflict("cannot_run", text),
             other => Self::internal(other),
         }

@@ -1,6 +1,6 @@
 //! Why a command failed, and whether another attempt may help.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use super::finished::{Exit, Usage};
@@ -53,11 +53,33 @@ pub enum CommandError {
         /// What the system says.
         source: io::Error,
     },
+    /// The folder for temporary files is not there, or cannot be written to.
+    #[error(
+        "the folder for temporary files, `{}`, cannot be used; create it, or set TMPDIR to another",
+        folder.display()
+    )]
+    Temporary {
+        /// The folder: `TMPDIR`, or `/tmp`.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The shell is not there, or may not be run.
     #[error("the shell `{}` cannot be run; install it, or name another", path.display())]
     Shell {
         /// The shell.
         path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The program that the first line of the script names cannot be started.
+    #[error(
+        "the first line of the script names `{}`, which cannot be started; install it, or correct the line",
+        program.display()
+    )]
+    Interpreter {
+        /// The program.
+        program: PathBuf,
         /// What the system says.
         source: io::Error,
     },
@@ -101,10 +123,16 @@ impl CommandError {
     pub fn into_job_error(self) -> JobError {
         let kind = match self {
             Self::Exit { .. } | Self::Log(_) | Self::System { .. } => JobErrorKind::Retryable,
+            // A disk that is full may have room again.
+            Self::Temporary { ref source, .. } if source.kind() == ErrorKind::StorageFull => {
+                JobErrorKind::Retryable
+            }
             Self::Cancelled { .. } => JobErrorKind::Cancelled,
             Self::Outputs(_)
             | Self::Cwd { .. }
+            | Self::Temporary { .. }
             | Self::Shell { .. }
+            | Self::Interpreter { .. }
             | Self::VariableName { .. }
             | Self::Nul { .. }
             | Self::TooLong { .. } => JobErrorKind::Terminal,

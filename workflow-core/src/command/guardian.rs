@@ -25,7 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Pid;
 
-use super::scratch::{host_token, nameless, own_folder};
+use super::error::{CommandError, while_trying};
+use super::scratch::{host_token, in_temporary, nameless, own_folder};
 
 /// The guard of this host.
 pub(super) struct Guardian {
@@ -51,19 +52,25 @@ pub(super) struct Entry {
 static GUARDIAN: Mutex<Option<(Arc<Register>, Guardian)>> = Mutex::new(None);
 
 /// The register, with a guard who watches over it.
-pub(super) fn guarded() -> io::Result<Arc<Register>> {
+///
+/// # Errors
+///
+/// Fails when there is no room for the register, or the guard cannot be started.
+pub(super) fn guarded() -> Result<Arc<Register>, CommandError> {
     let mut place = GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner);
     let register = match &mut *place {
         Some((register, guardian)) => {
             let register = Arc::clone(register);
-            if guardian.process.try_wait()?.is_none() {
+            let ended = guardian.process.try_wait();
+            if ended.map_err(while_trying("look after the guard of commands"))?.is_none() {
                 return Ok(register);
             }
             register
         }
-        None => Arc::new(Register::new()?),
+        None => Arc::new(Register::new().map_err(in_temporary)?),
     };
-    let guardian = Guardian::start(&register)?;
+    let started = Guardian::start(&register);
+    let guardian = started.map_err(while_trying("start `/bin/sh` as the guard of commands"))?;
     *place = Some((Arc::clone(&register), guardian));
     Ok(register)
 }

@@ -18,9 +18,22 @@ pub(super) fn host_token() -> &'static str {
 
 /// The folder for commands that were not given one. The guard removes it when the host ends.
 pub(super) fn own_folder() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> =
-        LazyLock::new(|| std::env::temp_dir().join(format!("workflow-{}", host_token())));
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        // Commands and the guard run in other folders than the host.
+        let folder = std::path::absolute(temporary()).unwrap_or_else(|_| temporary());
+        folder.join(format!("workflow-{}", host_token()))
+    });
     &FOLDER
+}
+
+/// The folder for temporary files: `TMPDIR`, or `/tmp`.
+fn temporary() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// For `map_err`, where the folder for temporary files cannot be used.
+pub(super) fn in_temporary(source: io::Error) -> CommandError {
+    CommandError::Temporary { folder: temporary(), source }
 }
 
 /// The files of one command.
@@ -34,11 +47,13 @@ impl Scratch {
     pub(super) fn new(given: Option<&Path>) -> Result<Self, CommandError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let folder = given.unwrap_or(own_folder());
-        let made = match given {
-            Some(folder) => private().recursive(true).create(folder),
-            None => make_own(folder),
-        };
-        made.map_err(while_trying(format!("make the scratch folder `{}`", folder.display())))?;
+        match given {
+            Some(folder) => private()
+                .recursive(true)
+                .create(folder)
+                .map_err(while_trying(format!("make the scratch folder `{}`", folder.display()))),
+            None => make_own(folder).map_err(in_temporary),
+        }?;
         // Commands run in other folders than the host.
         let folder = std::path::absolute(folder)
             .map_err(while_trying(format!("find the scratch folder `{}`", folder.display())))?;
@@ -50,11 +65,38 @@ impl Scratch {
         OutputFile::new(self.stem.with_extension("output"))
     }
 
+    /// A file that holds the script, for an interpreter to read; gone once it is dropped.
+    pub(super) fn script(&self, text: &str) -> Result<ScriptFile, CommandError> {
+        let path = self.stem.with_extension("script");
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600).open(&path)?.write_all(text.as_bytes())
+        };
+        write().map_err(while_trying(format!("write the script to `{}`", path.display())))?;
+        Ok(ScriptFile(path))
+    }
+
     /// A file that holds the text and has no name. Unlike a pipe it needs no one to feed it.
     pub(super) fn stdin(&self, text: &str) -> Result<File, CommandError> {
         let path = self.stem.with_extension("stdin");
         nameless(&path, text.as_bytes())
             .map_err(while_trying(format!("write the command's stdin to `{}`", path.display())))
+    }
+}
+
+/// A script on its way to an interpreter.
+pub(super) struct ScriptFile(PathBuf);
+
+impl ScriptFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for ScriptFile {
+    fn drop(&mut self) {
+        // What cannot be removed goes with the folder.
+        let _ = fs::remove_file(&self.0);
     }
 }
 

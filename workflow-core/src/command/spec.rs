@@ -11,7 +11,8 @@ use super::error::CommandError;
 /// they hold, the shell does not read it as code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// What the shell is given after `-c`. A first line `#!...` is a comment to it.
+    /// What the shell is given after `-c`. A script whose first line names an interpreter, such as
+    /// `#!/usr/bin/env python3`, is run by that instead.
     pub script: String,
     /// Environment variables, on top of the host's; of two with one name the later counts.
     pub env: Vec<(String, String)>,

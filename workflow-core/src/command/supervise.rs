@@ -16,9 +16,11 @@ use super::error::{CommandError, while_trying};
 use super::finished::{Exit, Finished, Usage};
 use super::group::{Group, Wish};
 use super::guardian::{Register, guarded};
+use super::interpreter::Interpreter;
 use super::memory::Peak;
 use super::outputs::OutputFile;
-use super::scratch::{Scratch, host_token};
+use super::scarcity::{Place, until_there_is_enough};
+use super::scratch::{Scratch, ScriptFile, host_token};
 use super::spec::{Command, check_env};
 use super::watch::Watch;
 
@@ -40,21 +42,30 @@ impl Attempt {
         if self.group.wish() != Wish::Run {
             return Err(CommandError::Cancelled { exit: None });
         }
-        let register =
-            guarded().map_err(while_trying("start `/bin/sh` as the guard of commands"))?;
+        let _place = Place::take(&self.group)?;
+        let register = until_there_is_enough(&self.group, guarded)?;
         let scratch = Scratch::new(self.scratch.as_deref())?;
         let outputs = scratch.output_file();
         self.console.begin()?;
-        let child = self.start(&scratch, &outputs)?;
+        let script = until_there_is_enough(&self.group, || {
+            let interpreter = Interpreter::of(&self.command.script);
+            interpreter.map(|_| scratch.script(&self.command.script)).transpose()
+        })?;
+        let start = || self.start(&scratch, script.as_ref(), &outputs);
+        let child = until_there_is_enough(&self.group, start)?;
         let (exit, usage) = self.look_after(child, &register, buffer)?;
         self.judge(exit, usage, &outputs)
     }
 
-    fn start(&self, scratch: &Scratch, outputs: &OutputFile) -> Result<Child, CommandError> {
+    fn start(
+        &self,
+        scratch: &Scratch,
+        script: Option<&ScriptFile>,
+        outputs: &OutputFile,
+    ) -> Result<Child, CommandError> {
         use std::os::unix::process::CommandExt;
 
-        let mut process = Process::new(&self.shell);
-        process.arg("-c").arg(&self.command.script);
+        let mut process = self.process(script);
         let variables = self.env.iter().chain(&self.command.env);
         process.envs(variables.map(|(name, value)| (name, value)));
         process.env("WORKFLOW_OUTPUT", outputs.path()).env("WORKFLOW_HOST", host_token());
@@ -67,6 +78,22 @@ impl Attempt {
         };
         process.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         process.spawn().map_err(|error| self.explain(error))
+    }
+
+    /// The program and its arguments.
+    fn process(&self, script: Option<&ScriptFile>) -> Process {
+        match (Interpreter::of(&self.command.script), script) {
+            (Some(interpreter), Some(script)) => {
+                let mut process = Process::new(interpreter.program);
+                process.args(interpreter.argument).arg(script.path());
+                process
+            }
+            _ => {
+                let mut process = Process::new(&self.shell);
+                process.arg("-c").arg(&self.command.script);
+                process
+            }
+        }
     }
 
     /// Reads until the command ends, leaves nobody of its group behind, and waits for it.
@@ -118,7 +145,8 @@ impl Attempt {
         if !exit.is_success() {
             return Err(CommandError::Exit { exit, stderr: self.console.last_words.text(), usage });
         }
-        let outputs = outputs.read().map_err(CommandError::Outputs)?;
+        let read = || outputs.read().map_err(CommandError::Outputs);
+        let outputs = until_there_is_enough(&self.group, read)?;
         Ok(Finished { exit, outputs, usage })
     }
 
@@ -131,6 +159,10 @@ impl Attempt {
             && let Err(reason) = access(cwd.join("."), Access::EXEC_OK)
         {
             return CommandError::Cwd { path: cwd.clone(), source: reason.into() };
+        }
+        if let Some(interpreter) = Interpreter::of(&self.command.script) {
+            let program = PathBuf::from(interpreter.program);
+            return CommandError::Interpreter { program, source };
         }
         let path = self.shell.clone();
         if !is_runnable(&path) {

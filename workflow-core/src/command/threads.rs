@@ -22,16 +22,29 @@ struct State {
     tasks: VecDeque<Task>,
     /// Threads that wait, those included that have been woken for a task and not come to it yet.
     idle: usize,
+    /// All threads.
+    count: usize,
 }
 
-static THREADS: Threads =
-    Threads { state: Mutex::new(State { tasks: VecDeque::new(), idle: 0 }), more: Condvar::new() };
+static THREADS: Threads = Threads {
+    state: Mutex::new(State { tasks: VecDeque::new(), idle: 0, count: 0 }),
+    more: Condvar::new(),
+};
 
-/// Hands a task to a thread that has nothing else to do.
+/// Hands a task to a thread that has nothing else to do; where the system has no more threads to
+/// give, to the next that comes to the end of its task.
+///
+/// # Errors
+///
+/// Fails when there is no thread, and none to be had.
 pub(super) fn hand_over(task: Task) -> io::Result<()> {
     let mut state = THREADS.lock();
     if state.tasks.len() >= state.idle {
-        thread::Builder::new().name("workflow-command".to_owned()).spawn(serve)?;
+        match thread::Builder::new().name("workflow-command".to_owned()).spawn(serve) {
+            Ok(_) => state.count += 1,
+            Err(error) if state.count == 0 => return Err(error),
+            Err(_) => {}
+        }
     }
     state.tasks.push_back(task);
     drop(state);
@@ -55,7 +68,10 @@ impl Threads {
         let waited = self.more.wait_timeout_while(state, PATIENCE, none);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
-        state.tasks.pop_front()
+        let task = state.tasks.pop_front();
+        // Under the lock: who hands over a task counts on the threads that there are.
+        state.count -= usize::from(task.is_none());
+        task
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

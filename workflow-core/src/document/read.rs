@@ -57,11 +57,45 @@ impl<T> Default for Table<T> {
 
 /// Reports a value of another type than the one that is wanted.
 pub(crate) fn wrong_type(node: &Node, wanted: &str, findings: &mut Findings) {
+    let written = findings.source().slice(node.span).trim_start();
+    let is_bracketed = written.starts_with(['[', '{']);
+    let help = match (&node.value, wanted) {
+        (Value::Number(_) | Value::Bool(_), "a string") => Some("put it in quotes".to_owned()),
+        (Value::List(_) | Value::Map(_), "a string") if is_bracketed => {
+            Some("put it in quotes, or write it below `|`".to_owned())
+        }
+        (Value::List(_), "a string") => {
+            Some("write one text: its lines, without `-`, below `|`".to_owned())
+        }
+        (Value::Map(_), "a string") => Some("put the text in quotes".to_owned()),
+        (Value::List(items), "a map") => {
+            items.first().and_then(entry_in).map(|entry| format!("write `{entry}`, without `-`"))
+        }
+        (Value::Text(text), "a map") => pair(text).map(|entry| format!("write `{entry}` below it")),
+        _ => None,
+    };
     let said = findings.error(node.span, format!("expected {wanted}, found {}", node.kind()));
-    let is_scalar = matches!(node.value, Value::Number(_) | Value::Bool(_));
-    if wanted == "a string" && is_scalar {
-        said.help("put it in quotes");
+    if let Some(help) = help {
+        said.help(help);
     }
+}
+
+/// The entry of a map that an item of a list most likely stands for: `FOO: bar` for `FOO=bar`.
+fn entry_in(item: &Node) -> Option<String> {
+    match &item.value {
+        Value::Text(text) => pair(text),
+        Value::Map(entries) => match entries.as_slice() {
+            [(key, _)] => Some(format!("{}: ..", key.text)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn pair(text: &str) -> Option<String> {
+    let (name, value) = text.split_once('=')?;
+    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
+    is_name.then(|| format!("{name}: {value}"))
 }
 
 impl<T: Read> Read for Spanned<T> {

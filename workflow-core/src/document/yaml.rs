@@ -1,5 +1,7 @@
 //! YAML 1.2 with the core schema, and merge keys: from the parser's events to a tree.
 
+mod cure;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -30,14 +32,9 @@ pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Nod
                 let at = error.marker().byte_offset().unwrap_or(0);
                 // The parser's text has the place too, which is shown beside it.
                 let reason = error.kind().to_string();
-                let said = tree
-                    .findings
-                    .error(Span::new(at, at + 1), format!("this is no YAML: {reason}"));
-                if reason.contains("tab") {
-                    said.help("indent with spaces");
-                } else if reason.contains("flow") {
-                    said.help("put texts that hold braces, brackets or commas in quotes");
-                }
+                tree.findings
+                    .error(Span::new(at, at + 1), format!("this is no YAML: {reason}"))
+                    .help(cure::cure(&reason, source, at));
                 return None;
             }
         };

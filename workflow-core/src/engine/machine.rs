@@ -1,5 +1,8 @@
 //! What this machine has, as limits that jobs are packed into.
 
+#[cfg(target_os = "linux")]
+mod cgroup;
+
 use std::sync::LazyLock;
 
 /// The limit of processors.
@@ -21,19 +24,30 @@ pub(super) fn is_of(limit: &str) -> bool {
     limit.starts_with("machine.")
 }
 
-/// How many processors the process may use.
+/// How many processors the process may use: those that it is bound to, and no more than a control
+/// group leaves to it.
 pub(super) fn processors() -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
     *PROCESSORS
 }
 
-/// All memory of the machine, as the kernel tells it (proc(5), `MemTotal`).
+/// The memory that the process may use: all of the machine, as the kernel tells it (proc(5),
+/// `MemTotal`), and no more than a control group leaves to it.
+#[cfg(target_os = "linux")]
 fn memory_mib() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some((kib / 1024).max(1))
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let limit =
+        cgroup::memory_limit(std::path::Path::new("/")).map_or(u64::MAX, |bytes| bytes / 1024);
+    usize::try_from((kib.min(limit) / 1024).max(1)).ok()
+}
+
+/// Nothing is known of it elsewhere.
+#[cfg(not(target_os = "linux"))]
+fn memory_mib() -> Option<usize> {
+    None
 }
 
 /// The devices of NVIDIA's driver, `/dev/nvidia0` and so on.

@@ -319,6 +319,7 @@ fn plan(input: Input, workflow: &dyn Workflow) -> Result<(Option<Boxed>, Arc<Pla
     let name = || workflow.name().to_string();
     let input =
         fit(input, workflow).map_err(|error| RunError::Input { workflow: name(), error })?;
+    workflow.ready().map_err(|reason| RunError::NotReady { workflow: name(), reason })?;
     let plan = workflow
         .plan(input.as_deref())
         .map_err(|error| RunError::Plan { workflow: name(), error })?;

@@ -57,9 +57,15 @@ pub(super) fn call(
         let options = registered.options(rest, options);
         let is_container = registered.is_container();
         let shared = Arc::clone(shared);
-        let body = registered.body(move |scope, registered| {
-            registered::frame(&Running::new(&shared, job, scope, &read)?, registered)
-        });
+        let work = (shared, read);
+        let end = work.clone();
+        let begin = move |scope: &Scope, registered: &Registered| {
+            let running = Running::new(&work.0, job, scope, &work.1)?;
+            running.check_inputs()?;
+            registered::frame(&running, registered)
+        };
+        let end = move |scope: &Scope| Running::new(&end.0, job, scope, &end.1)?.check_outputs();
+        let body = registered.body(begin, end);
         let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
         return if is_container { call.container() } else { call };
     }
@@ -147,10 +153,13 @@ impl<'s> Running<'s> {
     }
 
     async fn run(&self) -> Result<Outcome, JobError> {
-        match self.shared.command(self.job) {
-            Some(command) => self.run_command(command).await,
-            None => registered::run(self).await,
-        }
+        self.check_inputs()?;
+        let outcome = match self.shared.command(self.job) {
+            Some(command) => self.run_command(command).await?,
+            None => registered::run(self).await?,
+        };
+        self.check_outputs()?;
+        Ok(outcome)
     }
 
     async fn run_command(&self, text: &Text) -> Result<Outcome, JobError> {

@@ -77,6 +77,7 @@ fn draw_ordered(
     if let Some(limit) = &spec.timeout {
         flow.timeout(limit.value.0);
     }
+    shared.uses.get_or_init(|| order.files.clone());
     let jobs = shared.expanded.jobs.len() as u32;
     let group = |flow: &mut Flow, members: &[u32]| {
         let handles: Vec<_> = members.iter().map(|job| flow.output_of::<Outcome>(*job)).collect();

@@ -61,7 +61,8 @@ impl Running<'_> {
         Ok(command)
     }
 
-    fn folder(&self, known: &Json) -> Result<PathBuf, JobError> {
+    /// Where the job runs.
+    pub(super) fn folder(&self, known: &Json) -> Result<PathBuf, JobError> {
         let cwd = self.rest().and_then(|rest| rest.cwd.as_ref());
         let cwd = cwd.map(|cwd| self.text(&cwd.value, known)).transpose()?;
         Ok(cwd.map_or_else(|| self.shared.folder.clone(), |cwd| self.shared.folder.join(cwd)))

@@ -199,28 +199,31 @@ impl Registered {
     }
 
     /// The body of a job of a file that runs this one in its place: it has the name, the context
-    /// and the attempts of that job.
+    /// and the attempts of that job. `prepare` comes before it, and `finish` after it has ended well.
     pub(super) fn body(
         self,
         prepare: impl Fn(&Scope, &Self) -> Result<ChildFrame, JobError> + Send + Sync + 'static,
+        finish: impl Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
     ) -> Body {
-        let work = Arc::new((self, prepare));
+        let work = Arc::new((self, prepare, finish));
         if work.0.0.call.body.kind == BodyKind::OnThread {
             return Body::blocking(move |scope| {
-                let (registered, prepare) = &*work;
+                let (registered, prepare, finish) = &*work;
                 let frame = Arc::new(prepare(scope, registered)?);
                 let inner = Scope::child(Arc::clone(&frame), scope.job, scope.attempt);
                 registered.0.call.body.call(inner)?;
+                finish(scope)?;
                 scope.put(left(registered.0.call.output, &frame)?)
             });
         }
         Body::future(move |scope| {
             let work = Arc::clone(&work);
             async move {
-                let (registered, prepare) = &*work;
+                let (registered, prepare, finish) = &*work;
                 let frame = Arc::new(prepare(&scope, registered)?);
                 let inner = Scope::child(Arc::clone(&frame), scope.job, scope.attempt);
                 registered.0.call.body.run(inner).await?;
+                finish(&scope)?;
                 scope.put(left(registered.0.call.output, &frame)?)
             }
         })

@@ -165,6 +165,10 @@ impl Workflow for Declared {
         self.0.output()
     }
 
+    fn ready(&self) -> Result<(), String> {
+        self.0.ready()
+    }
+
     fn plan(
         &self,
         input: Option<&(dyn Any + Send + Sync)>,

@@ -72,8 +72,8 @@ pub(crate) enum Cause {
 /// Why a job will not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipReason {
-    /// What it waits for did not end as its rule asks: the first job in whose wake it did not
-    /// complete, or none, when the rule asks for a failure.
+    /// What it waits for did not end as its rule asks: the job that decided this, or none, when
+    /// the rule asks for a failure.
     Upstream(Option<u32>),
     /// Its condition did not hold.
     Condition,

@@ -70,8 +70,7 @@ impl Scheduler {
         cell.seen |= mark;
         if cell.seen != SUCCESS || cell.traits.rule() != TriggerRule::AllSuccess {
             if mark != SUCCESS {
-                let root = self.culprits.get(&from).copied().unwrap_or(from);
-                self.culprits.entry(job).or_insert(root);
+                self.note_blocker(job, from, mark);
             }
             self.apply_rule(job);
         } else if cell.pending == 0 && cell.phase() == Phase::Waiting {
@@ -102,8 +101,26 @@ impl Scheduler {
         match self.refusal(cell.traits) {
             Some(reason) if all => self.skip(job, reason),
             None if start => self.make_ready(job),
-            None if all => self.skip(job, SkipReason::Upstream(self.culprits.get(&job).copied())),
+            None if all => self.skip(job, SkipReason::Upstream(self.blocker(job))),
             Some(_) | None => {}
+        }
+    }
+
+    /// Notes that `from` did not complete. The first such job counts, and a failure more than a
+    /// condition that did not hold. A job that was skipped stands for the one that decided that.
+    fn note_blocker(&mut self, job: u32, from: u32, mark: u8) {
+        let root = self.deciders.get(&from).copied().unwrap_or(from);
+        let noted = self.blockers.entry(job).or_insert((root, mark));
+        if noted.1 == SKIP && mark == FAILURE {
+            *noted = (root, mark);
+        }
+    }
+
+    /// The job for which `job` is skipped; none when its rule asks for a failure.
+    fn blocker(&self, job: u32) -> Option<u32> {
+        match self.cells[job as usize].traits.rule() {
+            TriggerRule::OneFailed => None,
+            _ => self.blockers.get(&job).map(|(root, _)| *root),
         }
     }
 
@@ -122,6 +139,9 @@ impl Scheduler {
     /// Marks a job as skipped; [`Self::tell_skipped`] tells the others.
     pub(super) fn skip(&mut self, job: u32, reason: SkipReason) {
         self.cells[job as usize].set_phase(Phase::Skipped);
+        if let SkipReason::Upstream(Some(root)) = reason {
+            self.deciders.entry(job).or_insert(root);
+        }
         self.effects.push_back(Effect::Skip { job, reason });
         self.skipped.push(job);
     }

@@ -109,6 +109,53 @@ fn under_rule(rule: TriggerRule, ends: [End; 2]) -> bool {
     after.contains(&launch(2))
 }
 
+/// Why `j2`, which waits for `j0` and then `j1`, is skipped under a rule.
+fn skipped_for(rule: TriggerRule, ends: [End; 2]) -> Effect {
+    let waits = [vec![], vec![], vec![0, 1]];
+    let graph = graph(&waits, OnFailure::Continue, |sketch| {
+        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(rule);
+        for job in 0..2 {
+            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::CONDITIONAL);
+        }
+    });
+    let mut run = Scheduler::new(graph, 0);
+    effects(&mut run);
+    run.ended(0, 1, ends[0]);
+    run.ended(1, 1, ends[1]);
+    let skipped = |effect: &Effect| matches!(effect, Effect::Skip { job: 2, .. });
+    effects(&mut run).into_iter().find(skipped).expect("it is skipped")
+}
+
+#[test]
+fn a_job_is_skipped_for_the_dependency_that_decided() {
+    let [declined, failed, good] = [End::Declined, End::FailedTerminally, End::Completed];
+    assert_eq!(skipped_for(TriggerRule::NoneFailed, [declined, failed]), skip(2, 1));
+    assert_eq!(skipped_for(TriggerRule::AllSuccess, [declined, failed]), skip(2, 1));
+    assert_eq!(skipped_for(TriggerRule::AllSuccess, [failed, declined]), skip(2, 0));
+    assert_eq!(skipped_for(TriggerRule::OneSuccess, [failed, failed]), skip(2, 0));
+    let no_failure = Effect::Skip { job: 2, reason: SkipReason::Upstream(None) };
+    assert_eq!(skipped_for(TriggerRule::OneFailed, [declined, good]), no_failure);
+}
+
+/// `j0` fails, `j1` runs all the same, and `j2` waits for `j1` alone.
+#[test]
+fn a_job_that_ran_after_a_failure_decides_by_its_own_end() {
+    for (end, because) in [(End::FailedTerminally, 1), (End::Declined, 1)] {
+        let graph = graph(&[vec![], vec![0], vec![1], vec![2]], OnFailure::Continue, |sketch| {
+            let traits = sketch.cells[1].traits.with_rule(TriggerRule::AllDone);
+            sketch.cells[1].traits = traits.and(Traits::CONDITIONAL);
+        });
+        let mut run = Scheduler::new(graph, 0);
+        effects(&mut run);
+        run.ended(0, 1, End::FailedTerminally);
+        effects(&mut run);
+        run.ended(1, 1, end);
+        let skipped = |effect: &Effect| matches!(effect, Effect::Skip { job: 2.., .. });
+        let skipped: Vec<_> = effects(&mut run).into_iter().filter(skipped).collect();
+        assert_eq!(skipped, [skip(2, because), skip(3, because)], "after {end:?}");
+    }
+}
+
 #[test]
 fn each_trigger_rule_decides_by_the_ends_of_its_dependencies() {
     use End::{Completed, Declined, FailedTerminally as Failed};

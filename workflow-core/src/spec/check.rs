@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Text, Time, WorkflowSpec, timezone};
+use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec, timezone};
+use crate::command::Interpreter;
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::WorkflowName;
@@ -114,6 +115,10 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     for job in &spec.jobs.0 {
         check_job(&known, job, findings);
     }
+    let rules = spec.failure_handlers.iter().flat_map(|handler| &handler.rules);
+    for script in rules.filter_map(|rule| rule.recovery_script.as_ref()) {
+        check_interpreter(script, findings);
+    }
     check_actions(spec, findings);
     warn_of_idle(spec, findings);
 }
@@ -185,8 +190,40 @@ fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
                 .help("make two jobs of it");
         }
     }
+    if let Some(command) = &job.command {
+        check_interpreter(command, findings);
+        let setup = rest.and_then(|rest| rest.invocation_script.as_ref());
+        if let (Some(setup), Some(interpreter)) = (setup, foreign(&command.value)) {
+            let name = interpreter.name();
+            findings
+                .error(setup.span, format!("this runs in the shell, and the command in `{name}`"))
+                .also(command.span, "its first line names the interpreter")
+                .help(format!("let the command call it: `{name} - <<'END'`, the script, `END`"));
+        }
+    }
     if let Some(rest) = rest {
         check_rest(known, job, rest, findings);
+    }
+}
+
+/// The interpreter that the first line of a script names, if it is no shell, and no parameter.
+fn foreign(script: &str) -> Option<Interpreter<'_>> {
+    let is_foreign = |one: &Interpreter<'_>| !one.is_shell() && !one.name().contains('{');
+    Interpreter::of(script).filter(is_foreign)
+}
+
+/// Checks that a script which no shell runs holds nothing that only a shell could be handed.
+fn check_interpreter(script: &Text, findings: &mut Findings) {
+    let Some(interpreter) = foreign(&script.value) else { return };
+    let Ok(template) = Template::parse(&script.value) else { return };
+    if let Some(expression) = template.expressions().next() {
+        let span = findings.source().find(script.span, expression.source());
+        findings
+            .error(span, format!("a value cannot be put into a script of `{}`", interpreter.name()))
+            .help(
+                "hand it over with `env`, and read the environment in the script, as \
+                   `os.environ[\"NAME\"]` does in Python",
+            );
     }
 }
 
@@ -248,6 +285,14 @@ fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
             findings
                 .error(span, "the commands of an action take no `${{ .. }}`")
                 .help("make a job of it, which waits for the jobs that it reads");
+        }
+        for command in &action.commands {
+            if let Some(interpreter) = foreign(&command.value) {
+                let name = interpreter.name();
+                findings
+                    .error(command.span, "the commands of an action run in the shell")
+                    .help(format!("call the interpreter: `{name} - <<'END'`, the script, `END`"));
+            }
         }
         if runs && action.commands.is_empty() {
             findings

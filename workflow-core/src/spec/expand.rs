@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::parameters::Written;
+use super::parameters::{Written, names_in_braces};
 use super::{Axes, HandlerSpec, JobEntry, ResourceSpec, Text, WorkflowSpec, fill, near_misses};
 use crate::document::{Findings, Span};
 use crate::id::JobName;
@@ -221,7 +221,7 @@ impl Expanded {
     ) {
         let job = &entries[entry as usize];
         let first = self.jobs.len() as u32;
-        let mut sharing = false;
+        let mut sharing = Vec::new();
         for copy in 0..axes.count() {
             let name = text(&job.name.value, axes, copy, constants).into_boxed_str();
             if copy == 0
@@ -234,8 +234,9 @@ impl Expanded {
             let name = match self.job_of.get(&name).copied() {
                 None => name,
                 Some(other) if other >= first => {
-                    sharing = true;
-                    self.share(&name, other, number)
+                    let free = self.share(&name, other, number);
+                    sharing.push(name);
+                    free
                 }
                 Some(other) => {
                     let earlier = self.jobs[other as usize].entry as usize;
@@ -246,19 +247,46 @@ impl Expanded {
             self.job_of.insert(name.clone(), number);
             self.jobs.push(ExpandedJob { entry, copy: copy as u32, name });
         }
-        if sharing {
-            let help = "put each parameter into the name; or, if one job is to wait for all of \
-                        the others, leave `parameters` away and use `depends_on_regexes`";
-            findings
-                .warning(job.name.span, format!("{} jobs share this name", axes.count()))
-                .label("they are told apart by `_2`, `_3`, and so on")
-                .help(help);
+        if !sharing.is_empty() {
+            self.warn_of_sharing(job, sharing, axes, findings);
         }
         for (name, near) in near_misses(&job.name.value, axes) {
             let span = findings.source().find(job.name.span, name);
             let message = format!("`{{{name}}}` is not a parameter of this job");
             findings.warning(span, message).help(format!("did you mean `{{{near}}}`?"));
         }
+    }
+
+    /// Warns of copies that share a name; `repeated` holds the names of all but the first of each.
+    fn warn_of_sharing(
+        &self,
+        job: &JobEntry,
+        mut repeated: Vec<Box<str>>,
+        axes: &Axes,
+        findings: &mut Findings,
+    ) {
+        let name = repeated[0].clone();
+        repeated.sort_unstable();
+        repeated.dedup();
+        let jobs: usize = repeated.iter().map(|name| self.shared[name].len()).sum();
+        let message = match repeated.len() {
+            1 => format!("{jobs} jobs share the name `{name}`"),
+            names => format!("{jobs} jobs share {names} names, such as `{name}`"),
+        };
+        let written: Vec<&str> = names_in_braces(&job.name.value).collect();
+        let help = match axes.names().find(|parameter| !written.contains(parameter)) {
+            Some(parameter) => format!(
+                "put `{{{parameter}}}` into the name; or, if one job is to wait for all of the \
+                 others, leave `parameters` away and use `depends_on_regexes`"
+            ),
+            None => "different values make the same text here: remove one, or write it \
+                     differently"
+                .to_owned(),
+        };
+        findings
+            .warning(job.name.span, message)
+            .label("they are told apart by `_2`, `_3`, and so on")
+            .help(help);
     }
 
     fn share(&mut self, name: &str, first: u32, number: u32) -> Box<str> {

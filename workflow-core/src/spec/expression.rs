@@ -1,6 +1,8 @@
 //! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
+mod names;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{ParameterMode, Text};
+use super::{ParameterMode, ParametersFile, Text};
 use crate::document::{Idle, Spanned, Table, record};
 
 record! {
@@ -10,7 +10,8 @@ record! {
     pub(crate) struct FileSpec, "a file" {
         /// The name by which jobs speak of the file.
         name: Text,
-        /// Where the file is; relative to the directory of the job.
+        /// Where the file is; relative to the directory of the job. Must be there before a run
+        /// when no job writes it, and after each job that does.
         path: Text,
         /// Makes a file for each value, or combination of values.
         parameters: Table<Spanned<Json>>,
@@ -18,6 +19,8 @@ record! {
         parameter_mode: Option<ParameterMode>,
         /// Parameters of the workflow that the file takes over.
         use_parameters: Vec<Text>,
+        /// Not supported: a file whose rows are copies.
+        parameters_file: Option<ParametersFile>,
         /// Kept, not used: the file's name in provenance records.
         identifier: Option<Idle<false>>,
     }

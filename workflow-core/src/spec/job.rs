@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{ParameterMode, RetrySpec, Text, Time};
+use super::{DynamicJobs, ParameterMode, ParametersFile, RetrySpec, Text, Time};
 use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, Value, record};
 use crate::job::{OnFailure, TriggerRule};
 
@@ -83,7 +83,11 @@ record! {
         /// Slurm: kept, not used.
         scheduler: Option<Idle<true>>,
         /// Kept, not used: where another engine runs the job.
-        labels: Option<Idle<false>>,
+        label: Option<Idle<false>>,
+        /// Not supported: a file whose rows are copies.
+        parameters_file: Option<ParametersFile>,
+        /// Not supported: jobs that are added while the workflow runs.
+        dynamic_jobs: Option<DynamicJobs>,
         /// Kept, not used: output is always in the run's log.
         stdio: Option<Idle<false>>,
     }

@@ -11,13 +11,13 @@ use std::collections::HashMap;
 
 use regex::Regex;
 
-use super::template::Use;
 use super::{Expanded, HandlerSpec, WorkflowSpec};
 use crate::bounds::Patterns;
 use crate::bounds::file::DEPENDENCIES;
 use crate::document::{Findings, Span};
 use crate::id::nearest;
 
+pub(crate) use files::FileUses;
 pub(crate) use patterns::no_pattern;
 pub(crate) use texts::{scripts_that_read, texts_of};
 
@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) groups: Vec<Vec<u32>>,
     pub(crate) after_groups: Vec<u32>,
     pub(crate) group_ends: Vec<u32>,
+    /// The files that jobs have to find and to leave.
+    pub(crate) files: FileUses,
 }
 
 impl Order {
@@ -138,9 +140,7 @@ impl<'a> Finder<'a> {
             self.wait_for(job, &wanted, name.span);
         }
         self.wait_for_read_jobs(job);
-        for (kind, number) in self.used(job, Use::Input) {
-            self.wait_for_writers(job, kind, number);
-        }
+        self.wait_for_inputs(job);
         if let Some(rest) = written.rest.as_deref() {
             for pattern in &rest.depends_on_regexes {
                 self.wait_for_pattern(job, entry, pattern);

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::{
-    ActionSpec, FileSpec, HandlerSpec, Jobs, ResourceSpec, Schedule, Text, Time, UserDataSpec,
+    ActionSpec, DynamicJobs, FileSpec, HandlerSpec, Jobs, ParametersFile, ResourceSpec, Schedule,
+    Text, Time, UserDataSpec,
 };
 use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, record};
 use crate::job::OnFailure;
@@ -51,6 +52,10 @@ record! {
         timeout: Option<Spanned<Time>>,
         /// Named limits that jobs share, such as `db: 4`.
         limits: Table<Spanned<u32>>,
+        /// Not supported: jobs that are added while the workflow runs.
+        dynamic_jobs: Option<DynamicJobs>,
+        /// Not supported: a file whose rows are copies.
+        parameters_file: Option<ParametersFile>,
         /// Slurm: kept, not used.
         slurm_schedulers: Option<Idle<true>>,
         /// Slurm: kept, not used.

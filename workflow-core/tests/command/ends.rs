@@ -130,9 +130,20 @@ fn a_shell_that_is_not_there_is_named() {
     let wanted = "the shell `/no/shell` cannot be run; install it, or name another: \
                   No such file or directory (os error 2)";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
-    let sh = Shell::new().program("/bin/sh");
-    block_on(sh.run(&Command::new("#!/usr/bin/env fish\ntrue"), &JobContext::detached()))
-        .expect("the first line is a comment");
+}
+
+#[test]
+fn the_first_line_of_a_script_may_name_what_runs_it() {
+    let bash_only = "[[ -n $BASH_VERSION ]] && echo \"$(basename \"$0\" | cut -d. -f2)\"";
+    let mut command = Command::new(format!("#!/usr/bin/env bash\n{bash_only}\ncat"));
+    command.stdin = Some("from stdin".to_owned());
+    assert_eq!(printed(&command), "script\nfrom stdin");
+    let error = run(&Command::new("#!/bin/sh -e\nfalse\ntrue")).expect_err("it stops at once");
+    assert_eq!(exit(&error), Exit::Code(1));
+    let error = run(&Command::new("#!/no/python -u\nprint()")).expect_err("it cannot run");
+    let wanted = "the first line of the script names `/no/python`, which cannot be started; install \
+                  it, or correct the line: No such file or directory (os error 2)";
+    assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
 
 #[test]

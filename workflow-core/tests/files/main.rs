@@ -3,8 +3,10 @@
 
 mod formats;
 mod hostile;
+mod interpreters;
 mod jobs;
 mod mistakes;
+mod presence;
 mod registered;
 mod schema;
 mod values;

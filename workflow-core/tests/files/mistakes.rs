@@ -2,8 +2,10 @@
 //! and the cure.
 
 mod amounts;
+mod cures;
 mod expressions;
 mod jobs;
+mod names;
 mod order;
 mod parameters;
 mod shapes;

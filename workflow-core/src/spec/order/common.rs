@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Finder;
-use super::texts::{MAX_SCRIPTS, report, scripts_that_read};
+use super::texts::{MAX_SCRIPTS, report, report_unknown, scripts_that_read};
 use crate::document::Span;
 use crate::spec::expression::{Expression, JobRead};
 use crate::spec::parameters::names_in_braces;
@@ -112,6 +112,7 @@ impl<'a> Finder<'a> {
                         self.no_such_file(kind, name, within);
                     }
                 }
+                report_unknown(template.expressions(), within, self.findings);
                 Some(template)
             }
             Err(error) => {

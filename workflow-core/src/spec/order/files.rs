@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Finder;
-use super::texts::report;
+use super::texts::{report, report_unknown};
 use crate::document::Span;
 use crate::id::nearest;
 use crate::spec::Text;
@@ -19,20 +19,79 @@ pub(super) struct Uses {
 
 pub(super) type Kind = u8;
 
+/// The files that jobs have to find and to leave.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileUses {
+    /// What a job reads and no other writes.
+    pub(crate) unwritten: Numbers,
+    /// What a job writes.
+    pub(crate) written: Numbers,
+}
+
+/// Numbers of files for each job, flat.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Numbers {
+    list: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl Numbers {
+    pub(crate) fn of(&self, job: u32) -> &[u32] {
+        super::part(&self.list, &self.ends, job as usize)
+    }
+
+    /// Adds those of the next job.
+    fn push(&mut self, files: impl Iterator<Item = u32>) {
+        let start = self.list.len();
+        self.list.extend(files);
+        self.list[start..].sort_unstable();
+        let mut last = None;
+        let mut kept = start;
+        for at in start..self.list.len() {
+            let file = self.list[at];
+            if last.replace(file) != Some(file) {
+                self.list[kept] = file;
+                kept += 1;
+            }
+        }
+        self.list.truncate(kept);
+        self.ends.push(kept as u32);
+    }
+}
+
+const FILE: Kind = NamedKind::File as Kind;
+
 impl Finder<'_> {
     pub(super) fn find_writers(&mut self) {
         for job in 0..self.expanded.jobs.len() as u32 {
             if self.is_too_large {
                 return;
             }
-            for (kind, number) in self.used(job, Use::Output) {
+            let used = self.used(job, Use::Output);
+            let files = used.iter().filter(|(kind, _)| *kind == FILE);
+            self.order.files.written.push(files.map(|(_, number)| *number));
+            for (kind, number) in used {
                 self.uses.writers.entry((kind, number)).or_default().push(job);
             }
         }
     }
 
+    /// Waits for those who write what the job reads, and notes which files nobody writes.
+    pub(super) fn wait_for_inputs(&mut self, job: u32) {
+        let used = self.used(job, Use::Input);
+        let writers = &self.uses.writers;
+        let by_others = |used: &(Kind, u32)| {
+            writers.get(used).is_some_and(|writers| writers.iter().any(|writer| *writer != job))
+        };
+        let unwritten = used.iter().filter(|used| used.0 == FILE && !by_others(used));
+        self.order.files.unwritten.push(unwritten.map(|(_, number)| *number));
+        for (kind, number) in used {
+            self.wait_for_writers(job, kind, number);
+        }
+    }
+
     /// The files and data that a job reads or writes, by number.
-    pub(super) fn used(&mut self, job: u32, use_as: Use) -> Vec<(Kind, u32)> {
+    fn used(&mut self, job: u32, use_as: Use) -> Vec<(Kind, u32)> {
         let mut used = self.used_in_texts(job, use_as);
         let entry = self.expanded.jobs[job as usize].entry as usize;
         let spec = self.spec;
@@ -69,6 +128,9 @@ impl Finder<'_> {
                         if use_as == wanted {
                             used.extend(self.number(job, kind, name, within));
                         }
+                    }
+                    if wanted == Use::Output && self.is_first(job) {
+                        report_unknown(template.expressions(), within, self.findings);
                     }
                 }
                 Err(error) if wanted == Use::Output && self.is_first(job) => {
@@ -123,7 +185,7 @@ impl Finder<'_> {
         self.findings.error(span, format!("there is no {what} `{name}`")).help(help);
     }
 
-    pub(super) fn wait_for_writers(&mut self, job: u32, kind: Kind, number: u32) {
+    fn wait_for_writers(&mut self, job: u32, kind: Kind, number: u32) {
         let Some(writers) = self.uses.writers.get(&(kind, number)) else { return };
         // They are in the order of their numbers.
         if writers.len() < 2 || writers.binary_search(&job).is_ok() {

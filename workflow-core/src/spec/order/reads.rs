@@ -76,7 +76,12 @@ impl<'a> Finder<'a> {
         let entry = self.expanded.jobs[job as usize].entry as usize;
         let when = spec.jobs.0[entry].rest.as_deref()?.when.as_ref()?;
         match Expression::condition(&self.filled(job, &when.value)) {
-            Ok(expression) => Some((expression, when.span)),
+            Ok(expression) => {
+                if self.is_first(job) {
+                    texts::report_unknown([&expression], when.span, self.findings);
+                }
+                Some((expression, when.span))
+            }
             Err(reason) => {
                 if self.is_first(job) {
                     self.findings.error(when.span, reason).help(EXAMPLE);

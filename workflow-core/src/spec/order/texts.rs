@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::document::{Findings, Span, Spanned};
 use crate::spec::template::TemplateError;
-use crate::spec::{HandlerSpec, JobEntry, JobSpec, Text};
+use crate::spec::{Expression, HandlerSpec, JobEntry, JobSpec, Text};
 
 /// The texts of an entry in which places may be filled in; `when` is an expression itself.
 pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
@@ -54,4 +54,21 @@ fn texts_in(value: &Spanned<Json>) -> Vec<(&str, Span)> {
 pub(super) fn report(error: &TemplateError, within: Span, findings: &mut Findings) {
     let span = findings.source().find(within, &error.part);
     findings.error(span, error.message.clone()).help(error.help);
+}
+
+/// Reports the names in expressions that stand for nothing, each once.
+pub(super) fn report_unknown<'e>(
+    expressions: impl IntoIterator<Item = &'e Expression>,
+    within: Span,
+    findings: &mut Findings,
+) {
+    for expression in expressions {
+        for unknown in expression.unknown_names() {
+            let source = expression.source();
+            let span = findings.source().find_range(within, source, unknown.place);
+            if !findings.has_errors_in(span) {
+                findings.error(span, unknown.message).help(unknown.help);
+            }
+        }
+    }
 }

@@ -196,13 +196,13 @@ fn parameters() {
       = help: did you mean `cups`?
     ");
     assert_snapshot!(odd("name: tea\njobs:\n  - name: boil\n    command: kettle {i}\n    parameters: { i: '1:3' }\n"), @"
-    warning: 3 jobs share this name
+    warning: 3 jobs share the name `boil`
      --> tea.yaml:3:11
       |
     3 |   - name: boil
       |           ^^^^ they are told apart by `_2`, `_3`, and so on
       |
-      = help: put each parameter into the name; or, if one job is to wait for all of the others, leave `parameters` away and use `depends_on_regexes`
+      = help: put `{i}` into the name; or, if one job is to wait for all of the others, leave `parameters` away and use `depends_on_regexes`
     ");
     assert_snapshot!(odd("name: tea\njobs:\n  - name: boil_{cups}_{cup}\n    command: kettle\n    parameters: { cups: '1:3' }\n"), @"
     warning: `{cup}` is not a parameter of this job

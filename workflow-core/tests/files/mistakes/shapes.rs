@@ -50,6 +50,8 @@ fn shapes() {
       |
     4 |     command: [kettle]
       |              ^^^^^^^^
+      |
+      = help: put it in quotes, or write it below `|`
 
     error: expected a list, each item a string, found a string
      --> tea.yaml:5:17

@@ -22,6 +22,8 @@ fn texts_that_are_no_yaml() {
       |
     1 | name: 'tea
       |       ^
+      |
+      = help: close the quotes; a text that holds quotes goes below `name: |`
     ");
     assert_snapshot!(wrong("name: tea\njobs: &all\n  - name: boil\n    command: *none\n"), @"
     error: no `&none` comes before this alias

@@ -1,0 +1,63 @@
+//! What to do about a text that is no YAML, told from what the parser says and from the line at
+//! which it says it.
+
+use crate::document::{Source, Span};
+
+/// The cure for what the parser met at this place.
+pub(super) fn cure(reason: &str, source: &Source, at: usize) -> String {
+    let (_, line) = source.lines_around(Span::new(at, at + 1));
+    let line = source.slice(line).trim();
+    let said = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if said(&["tab"]) {
+        return "indent with spaces".to_owned();
+    }
+    if said(&["escape"]) {
+        return format!(
+            "in double quotes `\\` begins an escape: use single quotes, or {}",
+            below(line)
+        );
+    }
+    if said(&["unclosed", "block scalar"]) {
+        return match line.contains('|') || line.contains('>') {
+            true => format!("put the text into the lines below, or in quotes: {}", below(line)),
+            false => {
+                format!("close the quotes; a text that holds quotes goes below `{}`", bar(line))
+            }
+        };
+    }
+    if entry(line).is_some_and(|(_, value)| needs_quotes(value)) {
+        return format!("put the text in quotes, or {}", below(line));
+    }
+    if said(&["flow", "':' indicator", "',' or"]) {
+        return "close the bracket further up, or put texts that hold braces, brackets or commas in \
+                quotes"
+            .to_owned();
+    }
+    match entry(line) {
+        None if said(&["simple key"]) => "write `key: value`, with `: ` between them".to_owned(),
+        _ => "begin the entries of a list, and of a map, in one column".to_owned(),
+    }
+}
+
+/// The key and the value of a line such as `- command: echo`.
+fn entry(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("- ").unwrap_or(line).trim_start();
+    let (key, value) = line.split_once(": ")?;
+    let is_name = !key.is_empty() && !key.contains([' ', '"', '\'']);
+    is_name.then_some((key, value.trim()))
+}
+
+/// Whether YAML reads something else out of the value than a text.
+fn needs_quotes(value: &str) -> bool {
+    const SPECIAL: [char; 12] = ['@', '`', '%', '[', '{', '"', '\'', '*', '&', '!', '>', '|'];
+    value.starts_with(SPECIAL) || value.starts_with("- ") || value.contains(": ")
+}
+
+/// Where any text can stand as it is.
+fn below(line: &str) -> String {
+    format!("write it below `{}`", bar(line))
+}
+
+fn bar(line: &str) -> String {
+    format!("{}: |", entry(line).map_or("key", |(key, _)| key))
+}
