@@ -48,8 +48,8 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// Fails when there is none of them, and when a slug is of somebody else's file, whose commands
-    /// nobody runs by mistake.
+    /// Fails when there is none of them, and, where there are accounts, when it is somebody else's
+    /// and was not asked for by its id: nobody runs the commands of others by mistake.
     pub(crate) fn find_for_good(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
         let registered = registry::get(wanted);
         if registered.is_err() && is_file(wanted) {
@@ -62,11 +62,13 @@ impl Target {
             (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => Self::of(found, wanted),
             (_, Ok(entry)) => Ok(Self::Registered(entry)),
             (Ok((found, by)), Err(_)) => {
-                if by == MatchedBy::Slug && found.user != store::user() {
+                let is_strangers = by != MatchedBy::Registered && found.user != store::user();
+                // Without accounts, there are no strangers.
+                if is_strangers && pollster::block_on(store.has_accounts())? {
                     let owner = found.user.as_deref().unwrap_or("nobody");
                     return Err(Failure::Usage(format!(
-                        "`{wanted}` is the slug of workflow {id}, which belongs to {owner}; its \
-                         commands would run as you, so say `run {id}` if that is meant",
+                        "`{wanted}` means workflow {id}, which belongs to {owner}; its commands \
+                         would run as you, so say `run {id}` if that is meant",
                         id = found.id
                     )));
                 }

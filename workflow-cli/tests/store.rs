@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -207,7 +209,12 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
         ],
     );
     let ran = |file: &str| folder.join(format!("paid-by-{file}")).exists();
-    // A stranger's, whose slug is the name of the operator's file.
+    // On a server with accounts, a stranger's, whose slug is the name of the operator's file.
+    let mut account = process_in(&folder, &["user", "add", "root", "--staff", "--db", "w.db"]);
+    let mut account =
+        account.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let password = account.stdin.take().expect("it is piped").write_all(b"correct horse\n");
+    assert!(password.is_ok() && account.wait().expect("it ends").success());
     let create = ["workflows", "create", "theirs.yaml", "--db", "w.db"];
     assert_eq!(says_to(&folder, Some("mallory"), &create).code, Some(0));
     let run = |user: Option<&str>, which: &str| {
@@ -215,7 +222,7 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
     };
     let refused = run(Some("ada"), "payroll");
     assert_eq!(refused.code, Some(2));
-    assert_snapshot!(refused.err, @"error: `payroll` is the slug of workflow 1, which belongs to mallory; its commands would run as you, so say `run 1` if that is meant");
+    assert_snapshot!(refused.err, @"error: `payroll` means workflow 1, which belongs to mallory; its commands would run as you, so say `run 1` if that is meant");
     assert!(!ran("mallory"));
     assert_eq!(run(Some("ada"), "payroll.yaml").code, Some(0));
     assert!(ran("ada"));

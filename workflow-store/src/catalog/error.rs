@@ -12,7 +12,8 @@ pub enum CatalogError {
     /// No workflow has this id, name or slug.
     #[error("there is no workflow `{0}`; list the workflows to see which there are")]
     NoWorkflow(String),
-    /// Several workflows have this name or slug, which only other applications can bring about.
+    /// Several workflows have this name or slug: other applications added them, their owners are
+    /// gone, or whoever asks is nobody in particular.
     #[error("`{wanted}` is the name of several workflows; say which by its id: {}", candidates.join(", "))]
     Ambiguous {
         /// What was asked for.

@@ -59,7 +59,8 @@ pub use workflow::{Source, StoredWorkflow};
 ///
 /// Where a workflow is asked for by a text, the text is its id; else the exact name of a workflow
 /// of whoever the handle [answers to](Catalog::seen_by); else the exact name of one that programs
-/// register; else its slug. Of two spellings of a name that differ in their Unicode form only, each
+/// register; else its slug; and for who may do everything, else the exact name of one that is
+/// nobody's, or anybody's where the handle answers to nobody in particular. Of two spellings of a name that differ in their Unicode form only, each
 /// means the other.
 ///
 /// ```

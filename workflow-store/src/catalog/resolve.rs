@@ -20,6 +20,9 @@ pub enum MatchedBy {
     Registered,
     /// The text is its slug, whoever's it is.
     Slug,
+    /// The text is its exact name, and whoever asks may do everything: it is nobody's, or they are
+    /// nobody in particular.
+    Name,
 }
 
 /// A workflow that was found.
@@ -32,7 +35,9 @@ pub(crate) struct Found {
 }
 
 /// The workflow that a text means, among those that are seen: by its id, else by the caller's own
-/// exact name for it, else by the name under which programs register it, else by its slug.
+/// exact name for it, else by the name under which programs register it, else by its slug. Whoever
+/// sees all finds what is nobody's by its name, too; and on a server without accounts, where everybody
+/// is nobody, anybody's.
 pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Found> {
     if let Some(id) = id(which)
         && let Some(found) = numbered(sql, sight, id)?
@@ -41,12 +46,13 @@ pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Fo
     }
     let which = clean(which);
     let which = normalize_name(&which);
-    for by in [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug] {
+    let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug, MatchedBy::Name];
+    for by in ways.into_iter().filter(|by| *by != MatchedBy::Name || sight.sees_all()) {
         let rows = by_text(sight, by, &which).query(sql)?;
         match rows.as_slice() {
             [] => {}
             [row] => return found(row, sight, by),
-            // Other applications may have added several.
+            // Other applications may have added several, and owners be gone.
             rows => {
                 let candidates = candidates(rows)?;
                 return Err(CatalogError::Ambiguous { wanted: which.into(), candidates }.into());
@@ -132,6 +138,13 @@ fn by_text(sight: Sight, by: MatchedBy, which: &str) -> Statement {
         MatchedBy::Registered => {
             statement.add("w.name = ").text(which).add(" AND w.source = 'registered'")
         }
+        MatchedBy::Name => {
+            statement.add("w.name = ").text(which);
+            match sight.caller() {
+                Some(_) => own_by_name(&mut statement, None),
+                None => &mut statement,
+            }
+        }
         MatchedBy::OwnName | MatchedBy::Id => {
             own_by_name(statement.add("w.name = ").text(which), sight.caller())
         }
@@ -183,7 +196,7 @@ const SELECT: &str = "SELECT w.id, w.name, w.project, w.user_id, \
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Statement)> {
     let sights = [Sight::All, Sight::Staff(1), Sight::User(1)];
-    let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug];
+    let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug, MatchedBy::Name];
     let of = |sight| ways.map(|by| (format!("{by:?} {sight:?}"), by_text(sight, by, "a")));
     let mut statements: Vec<_> = sights.into_iter().flat_map(of).collect();
     statements.push(("by name".to_owned(), by_name("a")));

@@ -43,6 +43,7 @@ on_both! {
     managing::deleting_takes_the_runs_along,
     naming::every_spelling_opens_what_it_names,
     naming::a_name_means_the_callers_own_first,
+    naming::whoever_is_nobody_finds_everybodys,
     naming::a_name_is_unique_for_its_owner,
     naming::two_unicode_forms_are_one_name,
     naming::a_slug_is_like_nothing_else,

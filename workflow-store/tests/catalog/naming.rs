@@ -95,6 +95,30 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Place) {
     assert_eq!(id_of(&*mallory, "her-own").await, None);
 }
 
+pub(crate) async fn whoever_is_nobody_finds_everybodys(place: Place) {
+    let hers = made(&place, of("ada", "Daily Etl")).await;
+    let (found, by) = place.store.find_workflow("Daily Etl").await.expect("found");
+    assert_eq!((found.id, by), (hers.id, MatchedBy::Name));
+    // What is nobody's is there for whoever sees all, and theirs comes first.
+    let nobodys = made(&place, NewWorkflow::new("Daily Etl")).await;
+    let (root, ada) = (staff(&place, "root"), staff(&place, "ada"));
+    for (store, id, by) in [
+        (&place.store, nobodys.id, MatchedBy::OwnName),
+        (&root, nobodys.id, MatchedBy::Name),
+        (&ada, hers.id, MatchedBy::OwnName),
+    ] {
+        let (found, found_by) = store.find_workflow("Daily Etl").await.expect("found");
+        assert_eq!((found.id, found_by), (id, by));
+    }
+    assert_eq!(id_of(&*user(&place, "bob"), "Daily Etl").await, None);
+    made(&place, of("bob", "Weekly Etl")).await;
+    made(&place, of("ada", "Weekly Etl")).await;
+    let error = place.store.workflow("Weekly Etl").await.expect_err("of two");
+    assert!(matches!(&error, CatalogError::Ambiguous { candidates, .. } if candidates.len() == 2));
+    let error = root.workflow("Weekly Etl").await.expect_err("not root's");
+    assert!(matches!(&error, CatalogError::NotYours { candidates, .. } if candidates.len() == 2));
+}
+
 pub(crate) async fn a_name_is_unique_for_its_owner(place: Place) {
     let first = made(&place, of("ada", "etl")).await;
     made(&place, of("bob", "etl")).await;
