@@ -643,3 +643,21 @@ fn help_teaches() {
       2 wrong usage or input
     ");
 }
+
+#[test]
+fn a_schedule_that_never_runs_is_refused() {
+    let folder = with_workflow("bad_schedule");
+    for (schedule, cure) in [
+        ("every monday", "write minute, hour, day of month"),
+        ("*/90 * * * *", "write `0` for once an hour"),
+        ("0 0 31 2 *", "there is no such date"),
+    ] {
+        let metadata = json!({ "schedule": schedule }).to_string();
+        for option in ["--merge-metadata", "--metadata"] {
+            let said = refuses(&folder, &["workflows", "update", "daily-etl", option, &metadata]);
+            assert!(said.contains("schedule:") && said.contains(cure), "{said}");
+        }
+    }
+    let metadata = json!({ "schedule": "0 9 * * FRI-SUN" }).to_string();
+    says(&folder, &["workflows", "update", "daily-etl", "--merge-metadata", &metadata]);
+}

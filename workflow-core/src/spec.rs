@@ -18,7 +18,6 @@ mod quantity;
 mod resources;
 mod schedule;
 mod template;
-mod timezone;
 mod unsupported;
 mod weight;
 mod workflow;

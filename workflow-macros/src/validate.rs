@@ -2,7 +2,6 @@
 
 pub(crate) mod function;
 pub(crate) mod metadata;
-mod schedule;
 
 use std::time::Duration;
 

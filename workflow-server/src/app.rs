@@ -12,6 +12,7 @@ use crate::feed::Feeds;
 use crate::identity::Doorman;
 use crate::options::Options;
 use crate::problem::Problem;
+use crate::schedule::Schedules;
 use crate::sse::Streams;
 
 /// How many workflow files are parsed at once.
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) options: Options,
+    pub(crate) schedules: Schedules,
     /// Parses workflow files, and makes graphs of them.
     pub(crate) parsing: Blocking,
     /// How many requests have come.
@@ -50,6 +52,7 @@ impl App {
             feeds,
             streams,
             options,
+            schedules: Schedules::default(),
             parsing: Blocking::new(PARSED_AT_ONCE),
             requests: AtomicU64::new(0),
             announced: OnceCell::new(),

@@ -74,6 +74,19 @@ pub(crate) async fn begin(
     kept(app.engine().run(found).workflow_id(workflow.id), asked).await
 }
 
+/// Checks that this server can run a workflow by itself, without an input.
+///
+/// # Errors
+///
+/// Fails with the reason when it cannot.
+pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Problem> {
+    if workflow.source == Source::Registered {
+        return code(&workflow.name).map(drop);
+    }
+    // A run without a file is put on record for another program.
+    file(app, workflow.definition.clone()).await.map(drop)
+}
+
 /// A workflow that this program registers.
 ///
 /// # Errors

@@ -53,5 +53,6 @@ mod sse;
 
 pub use api::openapi;
 pub use identity::{Authenticator, Identity, NewPassword, NewToken, PasswordError};
+pub use schedule::Scheduler;
 pub use serve::ServeError;
 pub use server::{Server, router};

@@ -176,6 +176,9 @@ impl From<CatalogError> for Problem {
                 candidates.into_iter().fold(problem, |problem, one| problem.field("workflow", one))
             }
             CatalogError::Metadata(_) => Self::invalid("metadata", text),
+            CatalogError::Schedule { key, reason } => {
+                Self::invalid(format!("metadata.{key}"), reason)
+            }
             CatalogError::Invalid { field, found, cure } => {
                 Self::invalid(field_of(field), format!("is {found}; {cure}"))
             }

@@ -5,18 +5,18 @@
 //! clock jumped over only the last counts. When the clock is set back, times that were begun come
 //! again, and their keys are known.
 
-use std::str::FromStr as _;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use croner::Cron;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use workflow_core::{Metadata, Trigger};
-use workflow_store::{CatalogError, StoredWorkflow};
+use workflow_store::StoredWorkflow;
 
 use crate::app::App;
 use crate::begin;
+use crate::problem::Problem;
 
 /// How often schedules are looked at: a workflow begins so late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -28,30 +28,30 @@ const REFRESH_EVERY: Duration = Duration::from_secs(15);
 const PAGE: usize = 200;
 
 /// When a workflow runs.
-pub(crate) struct Times {
-    cron: Cron,
-    zone: TimeZone,
-}
+pub(crate) struct Times(workflow_cron::Times);
 
 impl Times {
-    /// The schedule that metadata name; `None` when they name none, or one that is not sound.
-    pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
-        let cron = Cron::from_str(metadata.schedule()?).ok()?;
+    /// The schedule that metadata name; `None` when they name none.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason when they name one that is not sound, as another program may have
+    /// written it.
+    pub(crate) fn of(metadata: &Metadata) -> Option<Result<Self, String>> {
+        let cron = metadata.schedule()?;
         let zone = metadata.as_object().get("timezone").and_then(|zone| zone.as_str());
-        let zone = zone.map_or(Some(TimeZone::UTC), |zone| TimeZone::get(zone).ok())?;
-        Some(Self { cron, zone })
+        let times = workflow_cron::Times::new(cron, zone);
+        Some(times.map(Self).map_err(|error| error.to_string()))
     }
 
     /// The first time after this one.
     pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let after: Zoned = after.to_zoned(self.zone.clone());
-        Some(self.cron.find_next_occurrence(&after, false).ok()?.timestamp())
+        self.0.next(after)
     }
 
     /// The last time up to this one.
     fn last(&self, until: Timestamp) -> Option<Timestamp> {
-        let until: Zoned = until.to_zoned(self.zone.clone());
-        Some(self.cron.find_previous_occurrence(&until, true).ok()?.timestamp())
+        self.0.last(until)
     }
 
     /// The last time in this span, if there is one. Takes no longer for a long span.
@@ -80,20 +80,98 @@ impl Watched {
     }
 }
 
+/// What is known of schedules: whether this program begins runs by them, and which it cannot.
+#[derive(Default)]
+pub(crate) struct Schedules {
+    is_running: AtomicBool,
+    /// Of workflows by number, why their schedules come to nothing.
+    blocked: Mutex<HashMap<i64, String>>,
+}
+
+impl Schedules {
+    /// Why the schedule of a workflow comes to nothing here; `None` when it runs, or there is none.
+    pub(crate) fn blocked(&self, workflow: &StoredWorkflow) -> Option<String> {
+        if let Err(reason) = Times::of(&workflow.metadata)? {
+            return Some(reason);
+        }
+        if !workflow.is_active {
+            return Some("the workflow is not in use; set `is_active` to run it".to_owned());
+        }
+        if !self.is_running.load(Ordering::Relaxed) {
+            return Some(NOT_HERE.to_owned());
+        }
+        self.reasons().get(&workflow.id).cloned()
+    }
+
+    /// Notes why a schedule comes to nothing, or that it runs; logs what is new.
+    fn note(&self, workflow: &StoredWorkflow, reason: Option<String>) {
+        let mut reasons = self.reasons();
+        let Some(reason) = reason else {
+            reasons.remove(&workflow.id);
+            return;
+        };
+        if reasons.get(&workflow.id) != Some(&reason) {
+            tracing::warn!(workflow = %workflow.name, id = workflow.id, %reason, "its schedule does not run");
+            reasons.insert(workflow.id, reason);
+        }
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, HashMap<i64, String>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const NOT_HERE: &str = "this program does not run schedules: it mounts the router alone; spawn the \
+    `Scheduler` of `Server::router_and_scheduler`, or run `workflow serve` on the same store";
+
+/// Begins runs by the schedules of their workflows, each time once, whichever program on the store
+/// is first. For hosts that mount the router, from
+/// [`Server::router_and_scheduler`](crate::Server::router_and_scheduler).
+#[must_use = "a scheduler does nothing until it runs"]
+pub struct Scheduler(pub(crate) Arc<App>);
+
+impl Scheduler {
+    /// Runs until the future is dropped, in a runtime of tokio.
+    pub async fn run(self) {
+        keep(self.0).await;
+    }
+}
+
+/// Says that no schedules are run any more, when it is dropped.
+struct Running(Arc<App>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.schedules.is_running.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A workflow that is begun by its schedule.
+struct Scheduled {
+    workflow: StoredWorkflow,
+    times: Times,
+}
+
 /// Begins what is due, for ever.
 pub(crate) async fn keep(app: Arc<App>) {
+    app.schedules.is_running.store(true, Ordering::Relaxed);
+    let _running = Running(app.clone());
     let (mut known, mut watched) = (Vec::new(), Watched(Timestamp::now()));
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
-            match all(&app).await {
+            match all(&app, known).await {
                 Ok(all) => known = all,
-                Err(error) => tracing::warn!(%error, "schedules cannot be read; trying again"),
+                Err((known_before, problem)) => {
+                    known = known_before;
+                    let problem = problem.detail();
+                    tracing::warn!(problem, "schedules cannot be read; trying again");
+                }
             }
             refreshed = Some(tokio::time::Instant::now());
         }
         if let Some(span) = watched.advance(Timestamp::now()) {
-            for (workflow, times) in &known {
+            for Scheduled { workflow, times } in &known {
                 if let Some(at) = times.due(span) {
                     start(&app, workflow, at).await;
                 }
@@ -103,17 +181,43 @@ pub(crate) async fn keep(app: Arc<App>) {
     }
 }
 
-/// The workflows with a schedule.
-async fn all(app: &App) -> Result<Vec<(StoredWorkflow, Times)>, CatalogError> {
+/// The workflows whose schedules run, those that the program registers among them; on an error,
+/// those that were known before.
+async fn all(
+    app: &Arc<App>,
+    before: Vec<Scheduled>,
+) -> Result<Vec<Scheduled>, (Vec<Scheduled>, Problem)> {
+    match read_all(app, &before).await {
+        Ok(all) => Ok(all),
+        Err(problem) => Err((before, problem)),
+    }
+}
+
+async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
+    // Nobody may have asked for workflows yet.
+    app.announce().await?;
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
         let page = app.catalog.scheduled(after, PAGE).await?;
         let full = page.len() == PAGE;
         after = page.last().map_or(after, |last| last.id);
-        found.extend(page.into_iter().filter_map(|workflow| {
-            let times = Times::of(&workflow.metadata)?;
-            Some((workflow, times))
-        }));
+        for workflow in page {
+            let times = match Times::of(&workflow.metadata) {
+                None => continue,
+                Some(Ok(times)) => times,
+                Some(Err(reason)) => {
+                    app.schedules.note(&workflow, Some(reason));
+                    continue;
+                }
+            };
+            let is_known = before.iter().any(|known| known.workflow == workflow);
+            if !is_known {
+                // What is found out when it is due is noted then.
+                let refused = begin::check(app, &workflow).await.err();
+                app.schedules.note(&workflow, refused.map(|problem| problem.detail().to_owned()));
+            }
+            found.push(Scheduled { workflow, times });
+        }
         if !full {
             return Ok(found);
         }
@@ -139,11 +243,13 @@ async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
     };
     match begun.await {
         Ok(Some(begun)) => {
+            app.schedules.note(workflow, None);
             tracing::info!(run = %begun.run, workflow = %name, %at, "begun by schedule")
         }
         Ok(None) => {}
         Err(problem) => {
             tracing::warn!(workflow = %name, %at, problem = problem.detail(), "not begun by schedule");
+            app.schedules.note(workflow, Some(problem.detail().to_owned()));
         }
     }
 }
@@ -156,7 +262,7 @@ mod tests {
 
     fn times(cron: &str, zone: &str) -> Times {
         let metadata = Metadata::new(json!({ "schedule": cron, "timezone": zone }));
-        Times::of(&metadata.expect("metadata")).expect("a schedule")
+        Times::of(&metadata.expect("metadata")).expect("a schedule").expect("a sound one")
     }
 
     fn at(text: &str) -> Timestamp {

@@ -11,6 +11,7 @@ use workflow_store::{Catalog, SqliteStore};
 use crate::app::App;
 use crate::identity::{Authenticator, Doorman};
 use crate::options::Options;
+use crate::schedule::Scheduler;
 use crate::{api, layers, page};
 
 /// The API and the page of an engine, to be mounted into an application of axum.
@@ -122,9 +123,27 @@ impl Server {
 
     /// The server as a router, to be mounted or served. Whether the engine also takes up runs that
     /// others left behind is the host's affair: [`Engine::serve`].
-    /// So is beginning runs by their schedules, which only [`Server::serve`] does.
+    /// So is beginning runs by their schedules: [`Server::serve`] does that, and
+    /// [`Server::router_and_scheduler`] gives what does it.
     pub fn router(self) -> Router {
         around(&self.app())
+    }
+
+    /// The server as a [`router`](Self::router), and what begins runs by the schedules of their
+    /// workflows, for hosts that serve by themselves.
+    ///
+    /// ```no_run
+    /// # use workflow_core::Engine;
+    /// # use workflow_server::Server;
+    /// # async fn host() {
+    /// let (router, scheduler) = Server::new(Engine::default()).router_and_scheduler();
+    /// tokio::spawn(scheduler.run());
+    /// # drop(router);
+    /// # }
+    /// ```
+    pub fn router_and_scheduler(self) -> (Router, Scheduler) {
+        let app = self.app();
+        (around(&app), Scheduler(app))
     }
 
     pub(crate) fn app(self) -> Arc<App> {

@@ -1,16 +1,14 @@
 //! What must hold in a file beyond the shape of its fields.
 
 use serde_json::{Map, Value as Json};
+use workflow_cron::{Cron, zone};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec, timezone};
+use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec};
 use crate::command::Interpreter;
 use crate::definition::Metadata;
 use crate::document::{Findings, Span, Spanned};
 use crate::id::WorkflowName;
-
-#[path = "../../../workflow-macros/src/validate/schedule.rs"]
-mod schedule;
 
 /// What is said about the workflow: its metadata with the fields that stand beside it.
 pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
@@ -63,25 +61,25 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
     let said = |key: &str| metadata.get(key).and_then(Json::as_str);
     let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
     if let Some(schedule) = own
-        && let Err(reason) = schedule::check(&schedule.cron.value)
+        && let Err(error) = Cron::parse(&schedule.cron.value)
     {
-        findings.error(schedule.cron.span, reason);
+        findings.error(schedule.cron.span, error.to_string());
     }
     if let Some(zone) = own_zone
-        && let Err(cure) = timezone::check(&zone.value)
+        && let Err(cure) = zone::check(&zone.value)
     {
         findings.error(zone.span, no_timezone(&zone.value)).help(cure);
     }
     if let Some(text) = said("schedule").filter(|_| own.is_none())
-        && let Err(reason) = schedule::check(text)
+        && let Err(error) = Cron::parse(text)
     {
         let span = findings.source().find(within, text);
         findings
-            .warning(span, reason)
+            .warning(span, error.to_string())
             .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
     }
     if let Some(text) = said("timezone").filter(|_| own_zone.is_none())
-        && let Err(cure) = timezone::check(text)
+        && let Err(cure) = zone::check(text)
     {
         let span = findings.source().find(within, text);
         findings.warning(span, no_timezone(text)).help(cure);

@@ -1,6 +1,8 @@
 //! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
+#[cfg(test)]
+mod hostile;
 mod names;
 
 use std::borrow::Cow;
@@ -231,9 +233,6 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
     }
     None
 }
-
-#[cfg(test)]
-mod bounded;
 
 #[cfg(test)]
 mod tests {

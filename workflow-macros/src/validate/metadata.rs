@@ -6,7 +6,8 @@ use crate::metadata::{Entry, Json};
 pub(crate) fn entry(entry: &Entry) -> syn::Result<()> {
     match entry.key.as_str() {
         "description" | "owner" | "project" | "domain" | "version" => text(entry).map(drop),
-        "schedule" => super::schedule::check(text(entry)?)
+        "schedule" => workflow_cron::Cron::parse(text(entry)?)
+            .map(drop)
             .map_err(|why| syn::Error::new(entry.value.span, why)),
         "tags" => tags(entry),
         _ => Ok(()),

@@ -47,18 +47,19 @@ async fn list(
 ) -> Result<Json<Listed<Workflow>>, Problem> {
     let catalog = caller.catalog(&app);
     let page = catalog.workflows(asked.query()?).await?;
-    Ok(Json(Listed::of(page, Workflow::new)))
+    Ok(Json(Listed::of(page, |workflow| Workflow::new(workflow, &app.schedules))))
 }
 
 /// A workflow with all that is known of it.
 pub(super) async fn document(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     mut workflow: StoredWorkflow,
 ) -> Result<WorkflowDocument, Problem> {
     workflow.recent = caller.catalog(app).recent(&[workflow.id], RECENT).await?;
     let editable = caller.may_write() && (caller.is_staff || workflow.source != Source::Registered);
-    app.parsing.run(move || WorkflowDocument::new(workflow, editable)).await
+    let at = app.clone();
+    app.parsing.run(move || WorkflowDocument::new(workflow, editable, &at.schedules)).await
 }
 
 /// Shows a workflow, by its id, name or slug.

@@ -8,7 +8,7 @@ use workflow_core::{Metadata, Status, WorkflowFile, registry};
 use workflow_store::{RecentRun, Source, StoredWorkflow};
 
 use super::time::text;
-use crate::schedule::Times;
+use crate::schedule::{Schedules, Times};
 
 /// A workflow: one that is registered in the program, or one that was stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -67,7 +67,7 @@ pub(crate) struct Workflow {
     pub(crate) last_executed_at: Option<String>,
     /// When it runs by itself.
     pub(crate) schedule: Option<Schedule>,
-    /// When it runs next by its schedule.
+    /// When it runs next by its schedule; null when it does not.
     #[schema(format = DateTime)]
     pub(crate) next_run_at: Option<String>,
     /// Its last runs, newest last; at most 20.
@@ -83,6 +83,8 @@ pub(crate) struct Schedule {
     pub(crate) cron: String,
     /// The time zone; UTC without one.
     pub(crate) timezone: Option<String>,
+    /// Why nothing runs by it here; null when it runs.
+    pub(crate) blocked: Option<String>,
 }
 
 /// How a run went, in short.
@@ -111,7 +113,9 @@ impl Recent {
 }
 
 impl Workflow {
-    pub(crate) fn new(of: StoredWorkflow) -> Self {
+    pub(crate) fn new(of: StoredWorkflow, schedules: &Schedules) -> Self {
+        let schedule = schedule(&of, schedules);
+        let runs = schedule.as_ref().is_some_and(|schedule| schedule.blocked.is_none());
         // The catalog has the newest first.
         let recent: Vec<Recent> = of.recent.iter().rev().map(Recent::new).collect();
         let ended = recent.iter().filter(|run| run.status != "pending" && run.status != "running");
@@ -119,8 +123,8 @@ impl Workflow {
         let ended = ended.count();
         let made = text(of.created_at);
         Self {
-            schedule: schedule(&of.metadata),
-            next_run_at: next(&of),
+            schedule,
+            next_run_at: next(&of).filter(|_| runs),
             success_rate: (ended > 0).then(|| good as f64 / ended as f64),
             recent,
             id: of.id,
@@ -154,15 +158,16 @@ impl Workflow {
 
 /// When it runs next.
 fn next(of: &StoredWorkflow) -> Option<String> {
-    let times = Times::of(&of.metadata).filter(|_| of.is_active)?;
+    let times = Times::of(&of.metadata)?.ok()?;
     Some(times.next(Timestamp::now())?.to_string())
 }
 
 /// The schedule that the metadata names.
-fn schedule(metadata: &Metadata) -> Option<Schedule> {
-    let timezone = metadata.as_object().get("timezone").and_then(Json::as_str);
-    let cron = metadata.schedule()?.to_owned();
-    Some(Schedule { cron, timezone: timezone.map(str::to_owned) })
+fn schedule(of: &StoredWorkflow, schedules: &Schedules) -> Option<Schedule> {
+    let timezone = of.metadata.as_object().get("timezone").and_then(Json::as_str);
+    let cron = of.metadata.schedule()?.to_owned();
+    let blocked = schedules.blocked(of);
+    Some(Schedule { cron, timezone: timezone.map(str::to_owned), blocked })
 }
 
 /// A workflow with all that is known of it.
@@ -207,7 +212,7 @@ struct Location {
 }
 
 impl WorkflowDocument {
-    pub(crate) fn new(of: StoredWorkflow, editable: bool) -> Self {
+    pub(crate) fn new(of: StoredWorkflow, editable: bool, schedules: &Schedules) -> Self {
         let is_code = of.source == Source::Registered;
         let entry = registry::get(&of.name).ok().filter(|_| is_code);
         let (dag_spec, definition) = (of.dag_spec.clone(), of.definition.clone());
@@ -221,7 +226,7 @@ impl WorkflowDocument {
             location: location.map(|at| Location { file: at.file.to_owned(), line: at.line }),
             definition: definition.as_ref().and_then(file),
             editable,
-            workflow: Workflow::new(of),
+            workflow: Workflow::new(of, schedules),
         }
     }
 }

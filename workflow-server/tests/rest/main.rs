@@ -12,6 +12,7 @@ mod mounted;
 mod outage;
 mod rights;
 mod runs;
+mod schedules;
 mod sessions;
 mod slow;
 mod spelling;

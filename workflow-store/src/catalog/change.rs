@@ -9,7 +9,7 @@ use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
 use super::resolve::{self, resolve, resolve_own};
 use super::slug::{self, lock_names};
-use super::{CatalogError, MetadataChange, Source, StoredWorkflow, metadata, workflow};
+use super::{CatalogError, MetadataChange, Source, StoredWorkflow, metadata, schedule, workflow};
 use crate::accounts;
 use crate::label;
 use crate::operation::{Answer, Cx};
@@ -21,6 +21,7 @@ use crate::value::{Value, clean, clean_json, to_micros};
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
     let metadata = &new.metadata;
+    schedule::check(metadata, None)?;
     let or_said =
         |given: &Option<String>, said: Option<&str>| given.clone().or(said.map(str::to_owned));
     let new = NewWorkflow {
@@ -209,6 +210,7 @@ pub(crate) fn update(
     check_length("the project", change.project.as_ref())?;
     check_length("the domain", change.domain.as_ref())?;
     let metadata = metadata::after(&old, change)?;
+    schedule::check(&metadata, Some(&old.metadata))?;
     let said = change.metadata.is_some();
     let text = |given: &Option<String>, said_now: Option<&str>, old: &Option<String>| {
         let new = match (given, said_now) {

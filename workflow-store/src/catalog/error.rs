@@ -68,6 +68,14 @@ pub enum CatalogError {
     /// The metadata is not fit.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// The schedule in the metadata never comes, or not as it is written.
+    #[error("{key}: {reason}")]
+    Schedule {
+        /// The key of the metadata: `schedule` or `timezone`.
+        key: &'static str,
+        /// What is wrong with it, and what to write.
+        reason: String,
+    },
     /// Something else that was given is not fit.
     #[error("{field} is {found}; {cure}")]
     Invalid {

@@ -17,6 +17,7 @@ mod request;
 mod resolve;
 mod run_filter;
 mod runs;
+mod schedule;
 mod scheduled;
 mod slug;
 mod stats;

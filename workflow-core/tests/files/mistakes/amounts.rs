@@ -280,3 +280,20 @@ fn metadata() {
       = help: in `metadata` any text is kept, but only a cron expression makes a schedule
     "#);
 }
+
+#[test]
+fn schedules_that_are_not_what_they_seem() {
+    let with = |cron: &str| {
+        format!("name: tea\nschedule: '{cron}'\njobs:\n  - name: boil\n    command: kettle\n")
+    };
+    assert_snapshot!(wrong(&with("*/90 * * * *")), @r#"
+    error: "*/90 * * * *" is no cron expression: the step in `*/90` is larger than its range of the minute, so that it comes once; write `0` for once an hour; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+     --> tea.yaml:2:11
+      |
+    2 | schedule: '*/90 * * * *'
+      |           ^^^^^^^^^^^^^^
+    "#);
+    for fine in ["*,30 * * * * *", "0 0 * * FRI-SUN"] {
+        crate::sound("tea.yaml", &with(fine));
+    }
+}

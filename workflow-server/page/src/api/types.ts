@@ -46,7 +46,7 @@ export interface WorkflowItem {
   version: number | string | null;
   execution_count: number;
   last_executed_at: string | null;
-  schedule: { cron: string; timezone?: string | null } | null;
+  schedule: { cron: string; timezone?: string | null; blocked?: string | null } | null;
   next_run_at: string | null;
   recent: RecentRun[] | null;
   success_rate: number | null;

@@ -76,6 +76,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
       <span><strong>{percent(workflow.success_rate)}</strong> success</span>
       <span>{plural(workflow.execution_count, "run")}</span>
       {schedule && <span><code>{schedule.cron}</code> {schedule.timezone}{workflow.next_run_at && <>, next <Ago at={workflow.next_run_at} /></>}</span>}
+      {schedule?.blocked && <span class="warning" role="note">does not run by its schedule: {schedule.blocked}</span>}
     </div>
   );
 }

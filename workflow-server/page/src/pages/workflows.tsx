@@ -101,6 +101,7 @@ function Row({ workflow }: { workflow: WorkflowItem }) {
           <>
             <code title={schedule.timezone ?? undefined}>{schedule.cron}</code>
             {workflow.next_run_at && <span class="muted">next <Ago at={workflow.next_run_at} /></span>}
+            {schedule.blocked && <span class="chip" title={schedule.blocked}>does not run</span>}
           </>
         ) : <span class="muted">–</span>}
       </td>

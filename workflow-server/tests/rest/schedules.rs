@@ -1,0 +1,117 @@
+//! Schedules: what is taken runs, and what does not run says why.
+
+use serde_json::{Value as Json, json};
+use workflow_core::{Engine, Store};
+use workflow_server::Server;
+
+use crate::support::{Client, Kind, Site, until, with_both};
+
+with_both!(
+    bad_schedules,
+    runs_before_anybody_asks,
+    commands_that_are_not_allowed,
+    without_scheduler
+);
+
+const FILE: &str =
+    "name: hourly\nschedule: '0 * * * *'\njobs: [{name: a, workflow: greet, with: ada}]\n";
+
+async fn bad_schedules(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let made = client.post("workflows", json!({ "name": "plain" })).await.is(201);
+    let path = format!("workflows/{}", made["id"]);
+    for (change, field, said) in [
+        (json!({ "schedule": "every monday" }), "metadata.schedule", "write minute, hour"),
+        (json!({ "schedule": "*/90 * * * *" }), "metadata.schedule", "write `0` for once an hour"),
+        (json!({ "schedule": "0 0 31 2 *" }), "metadata.schedule", "never comes"),
+        (
+            json!({ "schedule": "0 3 * * *", "timezone": "Berlin" }),
+            "metadata.timezone",
+            "did you mean `Europe/Berlin`",
+        ),
+        (json!({ "schedule": "0 3 * * *", "timezone": 2 }), "metadata.timezone", "Europe/Berlin"),
+    ] {
+        for answer in [
+            client.patch(&path, json!({ "merge_metadata": change })).await,
+            client.patch(&path, json!({ "metadata": change })).await,
+            client.post("workflows", json!({ "name": "other", "metadata": change })).await,
+        ] {
+            let problem = answer.is_problem(422, "invalid");
+            assert_eq!(problem["errors"][0]["field"], field);
+            let message = problem["errors"][0]["message"].as_str().unwrap_or_default();
+            assert!(message.contains(said), "{problem}");
+        }
+    }
+    assert_eq!(client.get(&path).await.is(200)["metadata"], json!({}));
+    for cron in ["*,30 * * * * *", "0 0 * * FRI-SUN"] {
+        let changed = client.patch(&path, json!({ "merge_metadata": { "schedule": cron } })).await;
+        assert!(changed.is(200)["next_run_at"].is_string(), "{cron}");
+    }
+}
+
+async fn runs_before_anybody_asks(kind: Kind) {
+    let site = Site::open(kind).await;
+    // The store is looked at, and no request is sent: its row is what a schedule is read from.
+    let is_known = async || site.store.workflow("greet").await.is_ok();
+    until("the store has what the program registers", is_known).await;
+}
+
+/// What the list and the workflow itself say of its schedule.
+async fn schedule(client: &Client, path: &str) -> Json {
+    let one = client.get(path).await.is(200);
+    let list = client.get("workflows").await.is(200);
+    let items = list["items"].as_array().expect("items");
+    let same = items.iter().find(|item| item["id"] == one["id"]).expect("the workflow");
+    assert_eq!(
+        (&same["schedule"], &same["next_run_at"].is_null()),
+        (&one["schedule"], &one["next_run_at"].is_null())
+    );
+    assert_eq!(one["schedule"]["blocked"].is_null(), one["next_run_at"].is_string(), "{one}");
+    one["schedule"]["blocked"].clone()
+}
+
+async fn commands_that_are_not_allowed(kind: Kind) {
+    let allowed = Site::with(kind, |server| server.allow_commands(true)).await;
+    let file = FILE.replace("workflow: greet, with: ada", "command: 'true'");
+    let id = allowed.nobody().create(&file).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::serve(allowed.store.clone(), folder, |server| server).await;
+    let client = site.nobody();
+    let path = format!("workflows/{id}");
+    let said = async || {
+        let one = client.get(&path).await.is(200);
+        one["schedule"]["blocked"].as_str().is_some_and(|said| said.contains("--allow-commands"))
+    };
+    until("the reason is known", said).await;
+    assert!(schedule(&client, &path).await.is_string());
+    // The other server on the same store runs it.
+    assert_eq!(schedule(&allowed.nobody(), &path).await, Json::Null);
+    client.patch(&path, json!({ "is_active": false })).await.is(200);
+    let blocked = schedule(&client, &path).await;
+    assert!(blocked.as_str().is_some_and(|said| said.contains("not in use")), "{blocked}");
+}
+
+async fn without_scheduler(kind: Kind) {
+    let site = Site::open(kind).await;
+    let id = site.nobody().create(FILE).await;
+    let path = format!("workflows/{id}");
+    assert_eq!(schedule(&site.nobody(), &path).await, Json::Null);
+
+    let engine = || Engine::builder().shared_store(site.store.clone() as std::sync::Arc<dyn Store>);
+    let (router, scheduler) = Server::new(engine().build()).router_and_scheduler();
+    let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = Client { base, ..site.nobody() };
+    let blocked = schedule(&client, &path).await;
+    assert!(
+        blocked.as_str().is_some_and(|said| said.contains("does not run schedules")),
+        "{blocked}"
+    );
+    let running = tokio::spawn(scheduler.run());
+    let runs = async || client.get(&path).await.is(200)["schedule"]["blocked"].is_null();
+    until("the scheduler runs", runs).await;
+    running.abort();
+    until("it does not run", async || !runs().await).await;
+}
