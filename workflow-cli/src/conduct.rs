@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 use workflow_core::{
-    Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunRequest, StoredRun, Trigger,
+    Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunId, RunRequest, StoredRun, Trigger,
     Workflow, WorkflowFile,
 };
 use workflow_store::Catalog;
@@ -63,6 +63,8 @@ pub(crate) struct Conduct<'a> {
     pub(crate) file: Option<WorkflowFile>,
     pub(crate) input: Option<Json>,
     pub(crate) trigger: Trigger,
+    /// The run that this one repeats.
+    pub(crate) repeats: Option<RunId>,
     pub(crate) keep: &'a KeepArguments,
     /// Where the run is kept, if it is.
     pub(crate) store: Option<Arc<dyn Catalog>>,
@@ -95,6 +97,9 @@ impl Conduct<'_> {
     /// The run as it is asked for, by the user of this terminal.
     fn request(&self) -> RunRequest {
         let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
+        if let Some(run) = self.repeats {
+            request = request.repeats(run);
+        }
         if let Some(key) = &self.keep.idempotency_key {
             request = request.idempotency_key(key);
         }

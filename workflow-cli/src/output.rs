@@ -131,6 +131,15 @@ pub(crate) fn table() -> Table {
     table
 }
 
+/// How many columns there are for what is written to standard output: those of the terminal, or as
+/// `COLUMNS` says, or else 80.
+pub(crate) fn width() -> usize {
+    let terminal = console::Term::stdout();
+    let of_terminal = terminal.is_term().then(|| terminal.size_checked()).flatten();
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    of_terminal.map(|(_, width)| width.into()).or_else(said).unwrap_or(80)
+}
+
 /// Writes a table, without blanks around it.
 ///
 /// # Errors

@@ -1,125 +1,74 @@
-//! How far a run is: a fold over its events. Draws nothing.
+//! How far a run is, for displays that follow it: its view, and the jobs under way in the order in
+//! which they began. Draws nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use workflow_core::{Event, EventKind};
+use workflow_core::{Event, JobCounts, JobView, RunView};
 
 /// Where a run stands.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The jobs of the graph; others are started by jobs as the run goes.
-    planned: HashSet<String>,
-    total: usize,
-    counts: Counts,
-    active: BTreeMap<u64, Active>,
-    /// The places of jobs in `active`.
+    view: RunView,
+    /// The names of jobs that have begun and not ended, by the event that began them.
+    active: BTreeMap<u64, String>,
     places: HashMap<String, u64>,
-}
-
-/// How many jobs have ended, by how.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) completed: usize,
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
-    pub(crate) cancelled: usize,
-}
-
-/// A job that has begun and not ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Active {
-    pub(crate) job: String,
-    pub(crate) attempt: u32,
-    /// When the first attempt began.
-    pub(crate) since: SystemTime,
-    /// When the next attempt begins, while the job waits for it.
-    pub(crate) again: Option<SystemTime>,
 }
 
 impl Progress {
     /// A run of these jobs that has not begun.
     pub(crate) fn new<'a>(jobs: impl IntoIterator<Item = &'a str>) -> Self {
-        let planned: HashSet<_> = jobs.into_iter().map(str::to_owned).collect();
-        Self { total: planned.len(), planned, ..Self::default() }
+        Self { view: RunView::new(jobs), ..Self::default() }
     }
 
     /// How many jobs there are, as far as is known.
     pub(crate) fn total(&self) -> usize {
-        self.total
+        self.view.counts().total()
     }
 
     /// How many jobs have ended.
     pub(crate) fn done(&self) -> usize {
-        let Counts { completed, failed, skipped, cancelled } = self.counts;
-        completed + failed + skipped + cancelled
+        self.view.counts().ended()
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        self.counts
+    pub(crate) fn counts(&self) -> JobCounts {
+        self.view.counts()
     }
 
     /// The jobs under way, the longest first.
-    pub(crate) fn active(&self) -> impl ExactSizeIterator<Item = &Active> {
-        self.active.values()
+    pub(crate) fn active(&self) -> impl Iterator<Item = &JobView> {
+        self.active.values().filter_map(|job| self.view.job(job))
+    }
+
+    /// How many jobs are under way.
+    pub(crate) fn active_count(&self) -> usize {
+        self.active.len()
     }
 
     /// Takes in what happened. When a job ended that had begun, returns how long it took.
     pub(crate) fn note(&mut self, event: &Event) -> Option<Duration> {
-        let count: fn(&mut Counts) -> &mut usize = match &event.kind {
-            EventKind::JobStarted { job, attempt, .. } => {
-                self.begin(event, job, *attempt);
-                return None;
+        self.view.apply(event);
+        let name = event.kind.job()?;
+        let job = self.view.job(name)?;
+        if !job.status.is_final() {
+            if job.started_at().is_some() && !self.places.contains_key(name) {
+                self.places.insert(name.to_owned(), event.sequence);
+                self.active.insert(event.sequence, name.to_owned());
             }
-            EventKind::AttemptFailed { job, retry_in, .. } => {
-                if let Some(active) = self.active_mut(job) {
-                    active.again = event.at.checked_add(*retry_in);
-                }
-                return None;
-            }
-            EventKind::JobCompleted { .. } => |counts| &mut counts.completed,
-            EventKind::JobFailed { .. } => |counts| &mut counts.failed,
-            EventKind::JobSkipped { .. } => |counts| &mut counts.skipped,
-            EventKind::JobCancelled { .. } => |counts| &mut counts.cancelled,
-            _ => return None,
-        };
-        *count(&mut self.counts) += 1;
-        let job = event.kind.job()?;
-        match self.places.remove(job).and_then(|place| self.active.remove(&place)) {
-            Some(active) => event.at.duration_since(active.since).ok(),
-            None => {
-                self.count_in(job);
-                None
-            }
+            return None;
         }
-    }
-
-    fn begin(&mut self, event: &Event, job: &str, attempt: u32) {
-        if let Some(active) = self.active_mut(job) {
-            (active.attempt, active.again) = (attempt, None);
-            return;
-        }
-        self.count_in(job);
-        self.places.insert(job.to_owned(), event.sequence);
-        let active = Active { job: job.to_owned(), attempt, since: event.at, again: None };
-        self.active.insert(event.sequence, active);
-    }
-
-    /// Adds a job to the total, unless it is one of the graph.
-    fn count_in(&mut self, job: &str) {
-        self.total += usize::from(!self.planned.contains(job));
-    }
-
-    fn active_mut(&mut self, job: &str) -> Option<&mut Active> {
-        self.active.get_mut(self.places.get(job)?)
+        self.places.remove(name).and_then(|place| self.active.remove(&place))?;
+        job.duration()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use workflow_core::prelude::*;
-    use workflow_core::{Failure, FunctionWorkflow};
+    use workflow_core::{EventKind, Failure, FunctionWorkflow};
 
     /// A run of these jobs, and what happens in it, a second apart.
     pub(crate) fn story(jobs: &[&str], kinds: Vec<EventKind>) -> (Progress, Vec<Event>) {
@@ -180,9 +129,9 @@ pub(crate) mod tests {
         let spans: Vec<_> = events.iter().map(|event| progress.note(event)).collect();
         let second = Some(Duration::from_secs(1));
         assert_eq!(spans, [None, second, None, second, None]);
-        let counts = Counts { completed: 1, failed: 1, skipped: 1, cancelled: 0 };
-        assert_eq!((progress.counts(), progress.done(), progress.total()), (counts, 3, 3));
-        assert_eq!(progress.active().len(), 0);
+        let counts = progress.counts();
+        assert_eq!((counts.completed, counts.failed, counts.skipped), (1, 1, 1));
+        assert_eq!((progress.done(), progress.total(), progress.active_count()), (3, 3, 0));
     }
 
     #[test]
@@ -200,12 +149,12 @@ pub(crate) mod tests {
         let (mut progress, events) = story(&["a", "b"], kinds);
         progress.note(&events[0]);
         progress.note(&events[1]);
-        let again = progress.active().next().and_then(|active| active.again);
+        let again = progress.active().next().and_then(|active| active.retry_at);
         assert_eq!(again, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(6)));
         progress.note(&events[2]);
         progress.note(&events[3]);
         let active: Vec<_> =
-            progress.active().map(|active| (&*active.job, active.attempt)).collect();
+            progress.active().map(|active| (&*active.name, active.attempt_count())).collect();
         assert_eq!(active, [("a", 2), ("b", 1)]);
         assert_eq!(progress.note(&events[4]), Some(Duration::from_secs(4)));
     }

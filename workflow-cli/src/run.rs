@@ -82,7 +82,9 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
     let input = wanted.input.json()?;
     input::check(&*workflow, input.as_ref())?;
     let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
-    Conduct { engine, workflow, workflow_id, file, input, trigger, keep, store, show }.conduct()
+    let repeats = None;
+    Conduct { engine, workflow, workflow_id, file, input, trigger, repeats, keep, store, show }
+        .conduct()
 }
 
 /// How much of what jobs print may wait to be shown, in bytes: this process has one run.

@@ -7,6 +7,7 @@ mod retry;
 mod send;
 pub(crate) mod shown;
 mod watch;
+mod which;
 
 use clap::{Args, Subcommand};
 
@@ -33,9 +34,9 @@ pub(crate) struct RunsArguments {
 const EXAMPLES: &str = "\
 Examples:
   workflow runs list --status failed --since 2h
-  workflow runs watch 01980000-0000-7000-8000-000000000000
-  workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F
-  workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{\"by\": \"ada\"}'
+  workflow runs watch 472
+  workflow runs logs 472 --job extract -F
+  workflow runs signal 472 approved '{\"by\": \"ada\"}'
   workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
 
 Exit codes:

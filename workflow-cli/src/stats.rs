@@ -101,7 +101,7 @@ fn row(of: &Durations) -> [String; 7] {
         of.cancelled.to_string(),
         rate.unwrap_or_else(|| "-".to_owned()),
         took(of.p50),
-        took(of.p95),
+        of.p95.map_or_else(|| "-".to_owned(), brief),
         took(of.max),
     ]
 }
@@ -128,7 +128,7 @@ fn figures(of: &Durations) -> Map<String, Json> {
         "success_rate": of.success_rate,
         "mean_seconds": of.mean.as_secs_f64(),
         "p50_seconds": of.p50.as_secs_f64(),
-        "p95_seconds": of.p95.as_secs_f64(),
+        "p95_seconds": of.p95.map(|span| span.as_secs_f64()),
         "max_seconds": of.max.as_secs_f64(),
     });
     match figures {

@@ -1,6 +1,7 @@
 //! Where workflows and runs are kept.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -146,16 +147,26 @@ impl PageArguments {
     }
 }
 
-/// Prints a page for people, and how to go on after it; `none` when there is nothing on it.
+/// Prints a page for people as a table, and how to go on after it; `none` when there is nothing on
+/// it.
 pub(crate) fn print_page<T>(
     page: &Page<T>,
     none: fmt::Arguments<'_>,
     table: impl FnOnce(&[T]) -> Table,
 ) -> Result<(), Failure> {
+    print_page_with(page, none, |out, items| output::write_table(out, table(items)))
+}
+
+/// The same, written in any way.
+pub(crate) fn print_page_with<T>(
+    page: &Page<T>,
+    none: fmt::Arguments<'_>,
+    write: impl FnOnce(&mut dyn Write, &[T]) -> io::Result<()>,
+) -> Result<(), Failure> {
     if page.items.is_empty() {
         output::say(none);
     } else {
-        output::print(|out| output::write_table(out, table(&page.items)))?;
+        output::print(|out| write(out, &page.items))?;
     }
     if let Some(cursor) = &page.next {
         output::say(format_args!("there are more: --cursor '{cursor}'"));
@@ -173,10 +184,26 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A time as tables have it: to the second, in UTC.
+/// A time as tables have it: to the second, in the time zone of this machine.
 pub(crate) fn time(at: Option<SystemTime>) -> String {
-    let at = at.and_then(|at| Timestamp::try_from(at).ok());
+    let at = at.and_then(local);
     at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// A time where there is little room: the time of day for one of today, and else the day, too.
+pub(crate) fn short_time(at: SystemTime) -> String {
+    let Some(at) = local(at) else { return "-".to_owned() };
+    let now = local(SystemTime::now());
+    let format = match now {
+        Some(now) if now.date() == at.date() => "%H:%M:%S",
+        Some(now) if now.year() == at.year() => "%d %b %H:%M",
+        _ => "%Y-%m-%d",
+    };
+    at.strftime(format).to_string()
+}
+
+fn local(at: SystemTime) -> Option<jiff::Zoned> {
+    Some(Timestamp::try_from(at).ok()?.to_zoned(jiff::tz::TimeZone::system()))
 }
 
 /// A time as JSON has it.

@@ -197,7 +197,6 @@ fn a_run_that_fails() {
           connect  completed         2 <time>
           send     failed            1 <time>  no paper in the printer
           archive  skipped           0          -  `send` did not complete
-          job `send` failed: no paper in the printer
         ");
         assert_snapshot!(err, @"
         orders/print: 3 jobs
@@ -208,7 +207,7 @@ fn a_run_that_fails() {
           send started
           send failed in <time> (2 of 3): no paper in the printer
           archive skipped (3 of 3): `send` did not complete
-        orders/print failed: job `send` failed: no paper in the printer
+        orders/print failed
         ");
     });
 }

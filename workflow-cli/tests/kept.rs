@@ -84,8 +84,8 @@ fn a_run_is_kept_where_it_is_asked_for() {
     assert!(kept.err.starts_with("run: "), "{}", kept.err);
     tables().bind(|| {
         assert_snapshot!(workflow_in(&folder, &["runs", "list", "--db", "runs.db"]).out, @"
-        RUN  WORKFLOW  STATUS  TRIGGER  ASKED FOR  TOOK  ERROR
-        <id>  steps  completed  manual  <when> <time>  -
+        RUN  STATUS  WORKFLOW  STARTED  TOOK
+          1  completed  steps  <clock> <time>
         ");
     });
 }
@@ -109,10 +109,10 @@ fn a_key_begins_one_run() {
           third started
           third failed in <time> (3 of 4): the command exited with code 1; it wrote nothing to stderr
           fourth skipped (4 of 4): `third` did not complete
-        steps failed: job `third` failed: the command exited with code 1; it wrote nothing to stderr
+        steps failed
         ");
         assert_snapshot!(again.out, @"
-        steps failed
+        steps #1 failed
           run  <id>
           trigger  manual
           key  monday
@@ -121,6 +121,7 @@ fn a_key_begins_one_run() {
           ended  <when>
           took <time>
           error  job `third` failed: the command exited with code 1; it wrote nothing to stderr
+          jobs  2 of 4 completed, 1 failed, 1 skipped
 
         JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
         first  completed  1  <when> <time>  -
@@ -168,13 +169,14 @@ fn a_detached_run_is_watched() {
         steps completed
         ");
         assert_snapshot!(watched.out, @"
-        steps completed
+        steps #1 completed
           run  <id>
           trigger  manual
           asked for  <when>
           began  <when>
           ended  <when>
           took <time>
+          jobs  4 of 4 completed
 
         JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
         first  completed  1  <when> <time>  -

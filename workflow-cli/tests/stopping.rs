@@ -154,6 +154,12 @@ fn a_run_that_no_program_knows_is_blocked_and_can_be_cancelled() {
     let waits = get(&folder, &run);
     assert_eq!(waits["stall"]["state"], "waiting", "{waits}");
     assert_eq!(waits["stall"]["reason"], "signal", "{waits}");
+    let list = workflow_in(&folder, &["runs", "list"]).out;
+    let line = list.lines().nth(1).expect("a line");
+    assert!(line.contains("waiting") && line.contains("for `approved`, "), "{list}");
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    let shown = workflow_in(&folder, &["runs", "get", "1"]).out;
+    assert!(shown.contains("waiting: job `approve` waits for signal `approved`"), "{shown}");
     kill_process(Pid::from_raw(process).expect("an id"), Signal::TERM).expect("it is there");
     until(&folder, |run| run["owner"].is_null());
     let recovered = workflow_in(&folder, &["recover"]);

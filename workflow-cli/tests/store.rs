@@ -147,8 +147,9 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which no page of this list has given; use the `next` of a page that was asked for in the same order");
     assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: there is no database at `none.db`; say which with --db or WORKFLOW_DB, keep a run with `run --db`, or make an empty one with `migrate`");
     assert!(!folder.join("none.db").exists());
-    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"
-    error: invalid value '17' for '<RUN>': `17` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000
+    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: there is no run 17; `workflow runs list` shows those there are");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"
+    error: invalid value 'etl' for '<RUN>': `etl` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000
 
     For more information, try '--help'.
     ");
@@ -361,11 +362,11 @@ fn runs_are_counted_moved_and_pruned() {
     tables().bind(|| {
         assert_snapshot!(says(&folder, &["stats", "--db", "runs.db", "--workflow", "1"]).out, @"
         WORKFLOW  BEGUN  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
-        daily etl  3  3  0  0  100.0% <time> <time> <time>
+        daily etl  3  3  0  0  100.0% <time>  - <time>
 
         JOB  ENDED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
-        extract  3  3  0  0  100.0% <time> <time> <time>
-        load  3  3  0  0  100.0% <time> <time> <time>
+        extract  3  3  0  0  100.0% <time>  - <time>
+        load  3  3  0  0  100.0% <time>  - <time>
         ");
     });
     let stats = says(&folder, &["stats", "--db", "runs.db", "-f", "json"]).json();
@@ -496,9 +497,9 @@ fn help_teaches() {
 
     Examples:
       workflow runs list --status failed --since 2h
-      workflow runs watch 01980000-0000-7000-8000-000000000000
-      workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F
-      workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
+      workflow runs watch 472
+      workflow runs logs 472 --job extract -F
+      workflow runs signal 472 approved '{"by": "ada"}'
       workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
 
     Exit codes:
@@ -511,7 +512,7 @@ fn help_teaches() {
     Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
 
     Arguments:
-      <RUN>   The id of the run
+      <RUN>   The number or id of the run
       <NAME>  The name of the signal
       [JSON]  What comes with it
 
@@ -537,7 +538,7 @@ fn help_teaches() {
 
     Arguments:
       <RUN>
-              The id of the run
+              The number or id of the run
 
     Options:
           --failed-only

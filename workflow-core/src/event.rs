@@ -4,6 +4,7 @@
 //! gets to see of one. What jobs print passes by: it is an event to those who watch, and is not
 //! recorded.
 
+mod decisive;
 mod failure;
 mod in_flight;
 mod log;
@@ -11,6 +12,7 @@ mod origin;
 mod stall;
 mod status;
 mod time;
+mod view;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,15 +20,18 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::id::RunId;
 use crate::job::{LogPlace, OutputStream};
 
+pub use decisive::decisive_line;
 pub use failure::Failure;
 pub(crate) use in_flight::InFlight;
 pub(crate) use log::{AFTER_CRASH, Detail, Entry, Legend, Log, What};
 pub use origin::Origin;
-pub use stall::{Blocked, Death, Stall, StallTracker, Waiting};
+pub use stall::{Blocked, Death, Stall, Waiting};
 pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
+pub use view::{AttemptView, JobCounts, JobView, RunView};
 
 /// Something that happened in a run.
 ///
@@ -53,7 +58,11 @@ pub struct Event {
 #[non_exhaustive]
 pub enum EventKind {
     /// The run began.
-    RunStarted,
+    RunStarted {
+        /// The run that this one repeats.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeats: Option<RunId>,
+    },
     /// The run was taken up again from its record: by another process, or after a crash.
     RunResumed {
         /// The engine that drove the run had not given it back: its process died, or was
@@ -260,7 +269,7 @@ impl EventKind {
     /// Where the run stands from this event on, if the event says so.
     pub fn run_status(&self) -> Option<Status> {
         match self {
-            Self::RunStarted | Self::RunResumed { .. } => Some(Status::Running),
+            Self::RunStarted { .. } | Self::RunResumed { .. } => Some(Status::Running),
             Self::RunCompleted { .. } => Some(Status::Completed),
             Self::RunFailed { .. } => Some(Status::Failed),
             Self::RunCancelled => Some(Status::Cancelled),
@@ -272,7 +281,10 @@ impl EventKind {
 impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::RunStarted => f.write_str("run started"),
+            Self::RunStarted { repeats: None } => f.write_str("run started"),
+            Self::RunStarted { repeats: Some(run) } => {
+                write!(f, "run started, which repeats run {run}")
+            }
             Self::RunResumed { after_crash: false } => f.write_str("run resumed"),
             Self::RunResumed { after_crash: true } => f.write_str("run resumed after a crash"),
             Self::RunBlocked { blocked } => write!(f, "run blocked: {blocked}"),

@@ -31,6 +31,7 @@ pub(crate) use call::RawCall;
 pub use call::{Call, JobFn, call_job, closure, map};
 pub use context::{AttemptContext, JobContext};
 pub use dispatch::{Arg, Both, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
+pub(crate) use error::STDERR_FOLLOWS;
 pub use error::{JobError, JobErrorKind};
 pub use group::Group;
 pub(crate) use options::{Condition, Grace, zero_timeout};

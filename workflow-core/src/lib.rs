@@ -88,8 +88,8 @@ pub use engine::{
     SystemClock, Timings,
 };
 pub use event::{
-    Blocked, Death, Event, EventKind, Failure, Origin, Stall, StallTracker, Status,
-    TransitionError, Waiting,
+    AttemptView, Blocked, Death, Event, EventKind, Failure, JobCounts, JobView, Origin, RunView,
+    Stall, Status, TransitionError, Waiting, decisive_line,
 };
 #[cfg(all(unix, feature = "yaml"))]
 pub use file::WorkflowFile;

@@ -376,7 +376,6 @@ fn a_report_is_a_table() {
       failed    failed            1    250.0ms  attempt 1: no route to host
       unlikely  skipped           0          -  its condition does not hold
       never     skipped           0          -  `failed` did not complete
-      job `failed` failed: attempt 1: no route to host
     ");
 }
 
@@ -421,7 +420,6 @@ fn a_report_of_a_run_that_stopped() {
       job    status     attempts       time
       flaky  failed            1    250.0ms  attempt 1: no route to host
       later  skipped           0          -  the run stopped at a failure
-      job `flaky` failed: attempt 1: no route to host
     ");
 }
 

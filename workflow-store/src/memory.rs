@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status};
+use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status, Waiting};
 
 use crate::buckets::bucket;
 use crate::runs::{self, Late};
@@ -61,17 +61,28 @@ pub(crate) struct RunMemo {
     pub(crate) status: Status,
     /// When it began to run, in microseconds.
     pub(crate) begun_at: Option<i64>,
-    /// The jobs that are under way.
+    /// The jobs that have begun and not ended.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
+    /// How many of them wait for something.
+    pub(crate) waits: usize,
+    /// Whether the database says that the run waits.
+    pub(crate) is_told_waiting: bool,
 }
 
-/// A job that is under way.
+/// A job that has begun and not ended.
 #[derive(Debug, Clone)]
 pub(crate) struct JobMemo {
     /// When its attempt began, in microseconds.
     pub(crate) started_at: i64,
     /// Under which name it counts, if not its own.
     pub(crate) counts_as: Option<Box<str>>,
+    /// The job that waits for this one.
+    pub(crate) parent: Option<Box<str>>,
+    /// What it waits for.
+    pub(crate) waits: Option<Box<Waiting>>,
+    /// Whether an attempt is under way, as far as is known: not before the next attempt, nor since
+    /// the run was taken up again.
+    pub(crate) is_under_way: bool,
 }
 
 /// How many runs, names and definitions of a name are remembered at most.
@@ -222,6 +233,8 @@ pub(crate) struct Tally {
     pub(crate) waits: bool,
     pub(crate) late: Vec<Late>,
     begun: BTreeMap<i64, (i64, i64)>,
+    /// By run: what it waits for from now on, or that it waits no more.
+    waiting: BTreeMap<i64, Option<String>>,
     durations: BTreeMap<(i64, Box<str>, &'static str, i32), Durations>,
 }
 
@@ -250,6 +263,11 @@ impl Tally {
         durations.longest = durations.longest.max(micros);
     }
 
+    /// A run waits for this, or waits no more.
+    pub(crate) fn wait(&mut self, run: i64, body: Option<String>) {
+        self.waiting.insert(run, body);
+    }
+
     /// Writes it all.
     pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
         let begun: Vec<_> = self
@@ -275,8 +293,17 @@ impl Tally {
             })
             .collect();
         let begun = begun.iter().map(|values| (BEGUN, values.as_slice()));
-        let statements: Vec<_> =
-            begun.chain(took.iter().map(|values| (TOOK, values.as_slice()))).collect();
+        let waiting: Vec<_> = self
+            .waiting
+            .iter()
+            .map(|(run, body)| match body {
+                Some(body) => (runs::WAIT, vec![Value::Int(*run), Value::Text(body)]),
+                None => (runs::WAIT_NO_MORE, vec![Value::Int(*run)]),
+            })
+            .collect();
+        let waiting = waiting.iter().map(|(text, values)| (*text, values.as_slice()));
+        let took = took.iter().map(|values| (TOOK, values.as_slice()));
+        let statements: Vec<_> = begun.chain(took).chain(waiting).collect();
         runs::write_late(sql, &self.late, &statements)
     }
 }

@@ -127,7 +127,7 @@ pub async fn repeat(
         owner: None,
     };
     let id = new.id;
-    match store.begin(new, kept.record(events)).await? {
+    match store.begin(new, kept.record(old.id, events)).await? {
         Begun::New(_) => Ok(Enqueued::New(id)),
         Begun::Existing(run) => Ok(Enqueued::Existing(run.id)),
     }
@@ -205,19 +205,18 @@ impl Kept {
         Ok(Self { jobs, attempts })
     }
 
-    /// The first events of the new run.
-    fn record(&self, events: Vec<Event>) -> Vec<Event> {
-        let now = SystemTime::now();
+    /// The first events of the new run: its beginning, and what stays, with the times at which it
+    /// happened.
+    fn record(&self, old: RunId, events: Vec<Event>) -> Vec<Event> {
+        let repeats = Some(old);
+        let begins = Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats });
         let stays = events.into_iter().filter(|event| self.stays(&event.kind));
-        let renew = |(sequence, mut event): (u64, Event)| {
-            (event.sequence, event.at) = (sequence, now);
-            event
-        };
-        (0..).zip(stays).map(renew).collect()
+        let renumber = |(sequence, event): (u64, Event)| Event::new(sequence, event.at, event.kind);
+        [begins].into_iter().chain((1..).zip(stays).map(renumber)).collect()
     }
 
     fn stays(&self, kind: &EventKind) -> bool {
-        let Some(job) = kind.job() else { return matches!(kind, EventKind::RunStarted) };
+        let Some(job) = kind.job() else { return false };
         self.jobs.contains(job)
             && match kind {
                 EventKind::JobStarted { attempt, .. } => {

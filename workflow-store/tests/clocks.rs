@@ -145,7 +145,8 @@ fn left_behind(store: &dyn Store) -> RunId {
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: LEASE }),
     };
-    let (id, started) = (run.id, Event::new(0, SystemTime::now(), EventKind::RunStarted));
+    let (id, started) =
+        (run.id, Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats: None }));
     block_on(store.begin(run, vec![started])).expect("it begins");
     id
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use workflow_core::{Event, EventKind};
+use workflow_core::{Event, EventKind, Failure};
 
 use super::printed::lines;
 use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
@@ -27,7 +27,7 @@ pub(super) fn line(
     let so_far = || styled(FAINT, format_args!("({} of {})", progress.done(), progress.total()));
     let took = || took.map(|took| format!(" in {}", brief(took))).unwrap_or_default();
     let line = match &event.kind {
-        EventKind::RunStarted => format!("{workflow}: {}", count(progress.total(), "job")),
+        EventKind::RunStarted { .. } => format!("{workflow}: {}", count(progress.total(), "job")),
         EventKind::JobStarted { job, attempt: 1, .. } => format!("  {job} started"),
         EventKind::JobStarted { job, attempt, .. } => format!("  {job} started, attempt {attempt}"),
         EventKind::JobCompleted { job, .. } => {
@@ -35,10 +35,11 @@ pub(super) fn line(
         }
         EventKind::AttemptFailed { job, attempt, error, retry_in } => {
             let failed = styled(DUBIOUS, format_args!("failed in attempt {attempt}"));
-            format!("  {job} {failed}, again in {}: {error:#}", brief(*retry_in))
+            format!("  {job} {failed}, again in {}: {}", brief(*retry_in), told(error))
         }
         EventKind::JobFailed { job, error, .. } => {
-            format!("  {job} {}{} {}: {error:#}", styled(BAD, "failed"), took(), so_far())
+            let failed = styled(BAD, "failed");
+            format!("  {job} {failed}{} {}: {}", took(), so_far(), told(error))
         }
         EventKind::JobSkipped { job, reason } => {
             format!("  {job} {} {}: {reason}", styled(DUBIOUS, "skipped"), so_far())
@@ -54,6 +55,10 @@ pub(super) fn line(
         }
         EventKind::CancelRequested => CANCELLING.to_owned(),
         EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(GOOD, "completed")),
+        // The line of the job that failed, and the report, say why.
+        EventKind::RunFailed { .. } if progress.counts().failed > 0 => {
+            format!("{workflow} {}", styled(BAD, "failed"))
+        }
         EventKind::RunFailed { reason } => {
             format!("{workflow} {}: {reason}", styled(BAD, "failed"))
         }
@@ -61,6 +66,14 @@ pub(super) fn line(
         _ => return None,
     };
     Some((weight(&event.kind), line))
+}
+
+/// An error in a line. What a command wrote to its stderr stands above, as its output.
+fn told(error: &Failure) -> String {
+    match error.message.split_once("; the end of its stderr:") {
+        Some((how, _)) => how.to_owned(),
+        None => format!("{error:#}"),
+    }
 }
 
 /// What is said while a run stops.

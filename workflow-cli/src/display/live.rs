@@ -4,12 +4,12 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use workflow_core::{Event, EventKind};
+use workflow_core::{Event, EventKind, JobView};
 
 use super::Display;
 use super::line::{Weight, line};
 use crate::output::{BAD, DUBIOUS, FAINT, brief, clean, styled};
-use crate::progress::{Active, Counts, Progress};
+use crate::progress::Progress;
 
 /// Shows a run on a terminal, at the bottom of the screen; what deserves to be kept is printed
 /// above.
@@ -69,8 +69,7 @@ impl Live {
     /// What is said of the jobs under way: as much as the terminal has lines for.
     fn lines(&self, now: SystemTime) -> Vec<String> {
         let room = (self.rows)().saturating_sub(RESERVED).max(1);
-        let active = self.progress.active();
-        let count = active.len();
+        let (active, count) = (self.progress.active(), self.progress.active_count());
         if count <= room {
             return active.map(|job| describe(job, now)).collect();
         }
@@ -80,10 +79,13 @@ impl Live {
     }
 
     fn summary(&self, now: SystemTime) -> String {
-        let Counts { failed, skipped, cancelled, .. } = self.progress.counts();
-        let counts = [("failed", BAD, failed), ("skipped", DUBIOUS, skipped)];
-        let counts = counts.into_iter().chain([("cancelled", DUBIOUS, cancelled)]);
-        let counts = counts.filter(|(_, _, count)| *count > 0);
+        let counts = self.progress.counts();
+        let counts = [
+            ("failed", BAD, counts.failed),
+            ("skipped", DUBIOUS, counts.skipped),
+            ("cancelled", DUBIOUS, counts.cancelled),
+        ];
+        let counts = counts.into_iter().filter(|(_, _, count)| *count > 0);
         let mut parts: Vec<_> = counts
             .map(|(what, style, count)| styled(style, format_args!("{count} {what}")))
             .collect();
@@ -94,7 +96,7 @@ impl Live {
 
 impl Display for Live {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        if event.kind == EventKind::RunStarted {
+        if matches!(event.kind, EventKind::RunStarted { .. }) {
             self.began = Some(event.at);
         }
         let took = self.progress.note(event);
@@ -140,17 +142,16 @@ fn style(template: &str) -> ProgressStyle {
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
 }
 
-fn describe(active: &Active, now: SystemTime) -> String {
-    let Active { job, attempt, since: began, again } = active;
-    let state = match (again, attempt) {
+fn describe(active: &JobView, now: SystemTime) -> String {
+    let (job, attempt) = (&active.name, active.attempt_count());
+    let began = active.started_at().unwrap_or(now);
+    let state = match (active.retry_at, attempt) {
         (Some(again), _) => {
             let wait = again.duration_since(now).map(|wait| format!(" in {}", brief(wait)));
             styled(DUBIOUS, format_args!("attempt {}{}", attempt + 1, wait.unwrap_or_default()))
         }
-        (None, 1) => styled(FAINT, brief(since(*began, now))),
-        (None, _) => {
-            styled(FAINT, format_args!("{}, attempt {attempt}", brief(since(*began, now))))
-        }
+        (None, 1) => styled(FAINT, brief(since(began, now))),
+        (None, _) => styled(FAINT, format_args!("{}, attempt {attempt}", brief(since(began, now)))),
     };
     format!("{job} {state}")
 }
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn a_line_for_each_job_under_way() {
         let kinds = vec![
-            EventKind::RunStarted,
+            EventKind::RunStarted { repeats: None },
             started("extract", 1),
             started("clean", 1),
             started("load", 1),

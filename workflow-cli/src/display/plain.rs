@@ -47,7 +47,7 @@ mod tests {
     fn a_story_in_lines() {
         let reason = "job `b` failed: no route".to_owned();
         let kinds = vec![
-            EventKind::RunStarted,
+            EventKind::RunStarted { repeats: None },
             started("a", 1),
             completed("a"),
             started("b", 1),
@@ -73,7 +73,7 @@ mod tests {
           b started, attempt 2
           b failed in 3.0s (2 of 3): no route ...
           c skipped (3 of 3): `b` did not complete
-        etl failed: job `b` failed: no route
+        etl failed
         ");
     }
 }

@@ -3,13 +3,14 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use workflow_core::{RunId, Status};
+use workflow_core::Status;
 use workflow_store::RunQuery;
 
 use super::shown;
+use super::which::WhichRun;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::store::{Format, PageArguments, StoreArguments, moment, print_page};
+use crate::store::{Format, PageArguments, StoreArguments, moment, print_page_with};
 
 /// List runs, newest first
 ///
@@ -45,15 +46,16 @@ Examples:
   workflow runs list --since 2h -f json | jq -r '.items[].id'
   workflow runs list --since 2026-01-01 --until 2026-02-01
 
-With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}. Times are in UTC.";
+With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}. Times there are in
+UTC; in the table they are those of this machine.";
 
 /// Show one run with its jobs
 #[derive(Debug, Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub(super) struct GetArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
     /// How to write it
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -61,7 +63,7 @@ pub(super) struct GetArguments {
 
 const GET_EXAMPLES: &str = "\
 Examples:
-  workflow runs get 01980000-0000-7000-8000-000000000000
+  workflow runs get 472
   workflow runs get 01980000-0000-7000-8000-000000000000 -f json | jq '.jobs[] | .name'";
 
 pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
@@ -80,12 +82,16 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         output::print_json(&page)?;
         return Ok(Outcome::Good);
     }
-    print_page(&page, format_args!("no run of `{}` fits", store.shown()), shown::table)?;
+    let none = format_args!("no run of `{}` fits", store.shown());
+    print_page_with(&page, none, |out, runs| {
+        shown::lines(runs, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))
+    })?;
     Ok(Outcome::Good)
 }
 
 pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let details = pollster::block_on(store.open()?.run_details(wanted.run))?;
+    let store = store.open()?;
+    let details = pollster::block_on(store.run_details(wanted.run.find(&*store)?))?;
     match wanted.format {
         Format::Json => output::print_json(&details)?,
         Format::Table => shown::write(&details)?,

@@ -9,6 +9,7 @@ use workflow_core::command::{LogRecord, RunLog};
 use workflow_core::{LogPosition, RunId, Status, StoredRun};
 use workflow_store::Catalog;
 
+use super::which::WhichRun;
 use crate::display::lines;
 use crate::failure::{Failure, Outcome};
 use crate::keep::{file_of, stored};
@@ -23,9 +24,9 @@ use crate::store::StoreArguments;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct LogsArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
     /// Only of this job, without its name before each line
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
@@ -44,7 +45,7 @@ Examples:
 
 pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open()?;
-    let run = stored(&*store, wanted.run)?;
+    let run = stored(&*store, wanted.run.find(&*store)?)?;
     check_job(wanted, &run)?;
     let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), wanted };
     if !wanted.follow && !log.path.exists() {
@@ -52,7 +53,7 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
     }
     loop {
         // Asked before reading: what comes after is not missed.
-        let over = !wanted.follow || has_ended(&*store, wanted.run)?;
+        let over = !wanted.follow || has_ended(&*store, run.id)?;
         log.print()?;
         if over {
             return Ok(Outcome::Good);

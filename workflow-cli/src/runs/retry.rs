@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, Enqueued, RunId, StoredRun, Trigger, Workflow};
+use workflow_core::{Engine, Enqueued, StoredRun, Trigger, Workflow};
 use workflow_store::{Again, Catalog, RepeatError, RepeatRequest, repeat};
 
+use super::which::WhichRun;
 use crate::conduct::{Conduct, ShowArguments, tell_existing};
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments, file_of, stored, workflow_of};
@@ -20,9 +21,9 @@ use crate::{detach, interrupt, output, runtime, watch};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RetryArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
     /// Run again only the jobs that did not complete, and those that wait for them
     #[arg(long)]
     failed_only: bool,
@@ -50,7 +51,8 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
         return detach::drive(run, keep, None);
     }
     let store = keep.store()?;
-    let old = stored(&*store, *run)?;
+    let run = run.find(&*store)?;
+    let old = stored(&*store, run)?;
     if let Some(blocked) = &old.blocked {
         return Err(Failure::Usage(format!(
             "run {run} is blocked: {blocked}; cancel it with `runs cancel {run}`, then retry it \
@@ -72,8 +74,9 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
         (None, true) => Again::Failed,
         (None, false) => {
             let (file, input) = (file_of(&old.workflow)?, old.input);
-            let workflow_id = pollster::block_on(store.run_summary(*run))?.workflow_id;
+            let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
             let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
+            let repeats = Some(old.id);
             return Conduct {
                 engine,
                 workflow,
@@ -81,6 +84,7 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
                 file,
                 input,
                 trigger,
+                repeats,
                 keep,
                 store,
                 show,

@@ -1,9 +1,13 @@
 //! A run is sent something, whoever drives it.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::Value as Json;
-use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, RunId, registry};
+use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, registry};
+use workflow_store::Catalog;
 
+use super::which::WhichRun;
 use crate::failure::{Failure, Outcome};
 use crate::store::StoreArguments;
 use crate::{keep, output, runtime};
@@ -15,9 +19,9 @@ use crate::{keep, output, runtime};
 #[derive(Debug, Args)]
 #[command(after_help = CANCEL_EXAMPLES)]
 pub(super) struct CancelArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
 }
 
 const CANCEL_EXAMPLES: &str = "\
@@ -32,9 +36,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = UNBLOCK_EXAMPLES)]
 pub(super) struct UnblockArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
 }
 
 const UNBLOCK_EXAMPLES: &str = "\
@@ -45,9 +49,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SIGNAL_EXAMPLES)]
 pub(super) struct SignalArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
     /// The name of the signal
     #[arg(value_name = "NAME")]
     name: String,
@@ -62,10 +66,11 @@ Examples:
   workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{\"by\": \"ada\"}'";
 
 pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let CancelArguments { run } = wanted;
-    let engine = engine(store)?;
+    let store = store.open()?;
+    let run = wanted.run.find(&*store)?;
+    let engine = engine(store);
     runtime::inside(|| {
-        match pollster::block_on(engine.cancel(*run))? {
+        match pollster::block_on(engine.cancel(run))? {
             Cancellation::Ended => output::say(format_args!("run {run} cancelled")),
             Cancellation::Ending(run) => match run.join() {
                 Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {
@@ -86,34 +91,27 @@ pub(super) fn unblock(
     wanted: &UnblockArguments,
     store: &StoreArguments,
 ) -> Result<Outcome, Failure> {
-    let UnblockArguments { run } = wanted;
-    pollster::block_on(engine(store)?.unblock(*run))?;
+    let store = store.open()?;
+    let run = wanted.run.find(&*store)?;
+    pollster::block_on(engine(store).unblock(run))?;
     output::say(format_args!("run {run} unblocked; `recover` takes it up"));
     Ok(Outcome::Good)
 }
 
-fn engine(store: &StoreArguments) -> Result<Engine, Failure> {
-    Ok(registry::engine().to_builder().shared_store(store.open()?).build())
+fn engine(store: Arc<dyn Catalog>) -> Engine {
+    registry::engine().to_builder().shared_store(store).build()
 }
 
 pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let SignalArguments { run, name, payload } = wanted;
     let payload = payload.clone().unwrap_or_default();
     let signal = MessageKind::Signal { name: name.clone(), payload };
-    send(store, *run, signal, &format!("`{name}` was sent to run {run}"))
-}
-
-fn send(
-    store: &StoreArguments,
-    run: RunId,
-    message: MessageKind,
-    done: &str,
-) -> Result<Outcome, Failure> {
     let store = store.open()?;
-    pollster::block_on(store.send(run, message))?;
+    let run = run.find(&*store)?;
+    pollster::block_on(store.send(run, signal))?;
     let waits = pollster::block_on(keep::is_orphan(&*store, run))?;
     let until = if waits { ", which nobody drives; `recover` takes it up" } else { "" };
-    output::say(format_args!("{done}{until}"));
+    output::say(format_args!("`{name}` was sent to run {run}{until}"));
     Ok(Outcome::Good)
 }
 

@@ -1,8 +1,8 @@
 //! A run is watched.
 
 use clap::Args;
-use workflow_core::RunId;
 
+use super::which::WhichRun;
 use crate::conduct::ShowArguments;
 use crate::failure::{Failure, Outcome};
 use crate::keep::stored;
@@ -16,9 +16,9 @@ use crate::watch::follow_from;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct WatchArguments {
-    /// The id of the run
+    /// The number or id of the run
     #[arg(value_name = "RUN")]
-    run: RunId,
+    run: WhichRun,
     /// Begin with the event of this number, such as the one after the last that was seen
     #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
     from: u64,
@@ -38,6 +38,6 @@ Exit codes:
 
 pub(super) fn watch(wanted: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open()?;
-    let run = stored(&*store, wanted.run)?;
+    let run = stored(&*store, wanted.run.find(&*store)?)?;
     follow_from(&store, &run, &wanted.show, None, wanted.from)
 }

@@ -122,6 +122,7 @@ fn told(mut command: Command, args: &[&str], input: &str) -> Said {
 pub(crate) fn same() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?", "<when>");
+    settings.add_filter(r"\b\d\d:\d\d:\d\d\b", "<clock>");
     settings.add_filter(r"process \d+", "process <n>");
     settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>");
     settings.add_filter(r" *(<1|\d+(\.\d+)?)(ms|s)\b", " <time>");

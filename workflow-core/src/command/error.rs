@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::finished::{Exit, Usage};
 use super::log::LogError;
 use super::outputs::OutputsError;
-use crate::job::{JobError, JobErrorKind};
+use crate::job::{JobError, JobErrorKind, STDERR_FOLLOWS};
 
 /// Why a command failed.
 ///
@@ -152,5 +152,5 @@ fn last_words(stderr: &str) -> String {
     if stderr.is_empty() {
         return "it wrote nothing to stderr".to_owned();
     }
-    format!("the end of its stderr:\n{stderr}")
+    format!("{STDERR_FOLLOWS}{stderr}")
 }

@@ -43,7 +43,7 @@ pub(super) struct ActiveRun {
     /// The engine's time when the run began, or was taken up again.
     began: Duration,
     /// Nanoseconds that the run had taken before that.
-    already: u64,
+    already: i64,
     pub(super) span: tracing::Span,
     /// The job that the run is inside of.
     pub(super) outer: Option<Box<JobContext>>,
@@ -65,12 +65,17 @@ impl ActiveRun {
         runtime: Runtime,
         what: Runnable,
         new_run: Option<NewRun>,
+        repeats: Option<RunId>,
     ) -> Arc<Self> {
         let shared = &engine.0;
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
-        log.push(Entry::new(What::RunStarted, u32::MAX, 0, 0));
+        let began = Entry::new(What::RunStarted, u32::MAX, 0, 0);
+        match repeats {
+            Some(run) => log.push_with(began, Detail::Repeats(run)),
+            None => log.push(began),
+        }
         let recorder = new_run.and_then(|run| {
             let keeper = shared.keeper.as_ref()?;
             Some(Recorder::new(keeper.store().clone(), run))
@@ -92,7 +97,7 @@ impl ActiveRun {
         runtime: Runtime,
         what: Runnable,
         id: RunId,
-        already: u64,
+        already: i64,
         state: impl FnOnce() -> State,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
@@ -171,9 +176,9 @@ impl ActiveRun {
 
     /// Nanoseconds since the run began.
     #[inline]
-    pub(super) fn read_clock(&self) -> u64 {
+    pub(super) fn read_clock(&self) -> i64 {
         let since = self.now().saturating_sub(self.began);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).saturating_add(self.already)
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX).saturating_add(self.already)
     }
 
     /// How much is under way, for a clock that waits for the run.

@@ -23,7 +23,7 @@ pub(super) struct Piece {
     pub(super) job: u32,
     pub(super) attempt: u32,
     /// Nanoseconds since the run began.
-    pub(super) at: u64,
+    pub(super) at: i64,
     /// How many recorded events came before it.
     pub(super) after: usize,
     pub(super) printed: Printed,
@@ -34,7 +34,7 @@ pub(super) struct Piece {
 struct Gone {
     read: Cursor,
     /// When the last of it was printed, and after how many recorded events.
-    at: u64,
+    at: i64,
     after: usize,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Next<'a> {
     Piece(&'a Piece),
     /// So much text was pushed out before it was read.
     Skipped {
-        at: u64,
+        at: i64,
         bytes: u64,
     },
 }

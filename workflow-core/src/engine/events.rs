@@ -4,7 +4,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::Stream;
 
@@ -73,6 +72,6 @@ fn passing(next: Next<'_>, seen: usize, log: &Log, legend: &dyn Legend) -> Event
             (piece.at, kind)
         }
     };
-    let at = log.began + Duration::from_nanos(at);
+    let at = log.time_at(at);
     Event { sequence: seen.saturating_sub(1) as u64, at, kind }
 }

@@ -23,6 +23,7 @@ use super::permits::{Inherited, KnownLimits};
 use super::resume::ResumeError;
 use super::runtime::{Caller, Runtime, Unconstrained, unconstrained};
 use super::state::Role;
+use crate::event::{Event, EventKind};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::JobContext;
@@ -88,6 +89,8 @@ pub(super) struct Terms {
     pub(super) idempotency_key: Option<String>,
     pub(super) parent: Option<Parent>,
     pub(super) workflow_id: Option<i64>,
+    /// The run that this one repeats.
+    pub(super) repeats: Option<RunId>,
 }
 
 /// A workflow with its plan for an input that fits.
@@ -152,6 +155,12 @@ impl RunRequest {
     /// workflow of this name that has the same owner and source.
     pub fn workflow_id(mut self, id: i64) -> Self {
         self.terms().workflow_id = Some(id);
+        self
+    }
+
+    /// Sets the run that this one repeats, which its first event names.
+    pub fn repeats(mut self, run: RunId) -> Self {
+        self.terms().repeats = Some(run);
         self
     }
 
@@ -223,11 +232,18 @@ impl RunRequest {
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
         let (what, terms) = self.check(Waits::No)?;
+        let repeats = terms.as_ref().and_then(|terms| terms.repeats);
         let mut new = of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?;
         new.owner = None;
         let name = new.workflow.name.clone();
         let run = new.id;
-        match store.begin(new, Vec::new()).await {
+        // Only an event says which run it repeats, and that is its first.
+        let begins = |run| {
+            let kind = EventKind::RunStarted { repeats: Some(run) };
+            Event::new(0, new.created_at, kind)
+        };
+        let events = repeats.map(begins).into_iter().collect();
+        match store.begin(new, events).await {
             Ok(Begun::New(_)) => Ok(Enqueued::New(run)),
             Ok(Begun::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
             Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
@@ -270,11 +286,12 @@ impl RunRequest {
             let workflow = what.workflow.name().to_string();
             return Err(RunError::ShutDown { workflow, run: None });
         }
+        let repeats = terms.as_ref().and_then(|terms| terms.repeats);
         let new_run = match engine.0.keeper {
             Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
             None => None,
         };
-        Ok(ActiveRun::new(&engine, runtime, what, new_run))
+        Ok(ActiveRun::new(&engine, runtime, what, new_run, repeats))
     }
 
     /// Checks that the run can begin.

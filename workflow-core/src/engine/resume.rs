@@ -160,7 +160,8 @@ impl Engine {
         let recorder = Recorder::resumed(store.clone(), lease, events.len(), after_crash);
         let active = self.restore(what, lease.run, &events, Some(recorder), after_crash)?;
         tracing::info!(parent: &active.span, events = events.len(), "run taken up");
-        let has_started = events.iter().any(|event| matches!(event.kind, EventKind::RunStarted));
+        let has_started =
+            events.iter().any(|event| matches!(event.kind, EventKind::RunStarted { .. }));
         let (again, how) = match (has_started, after_crash) {
             (false, _) => (What::RunStarted, 0),
             (true, false) => (What::RunResumed, 0),
@@ -207,7 +208,7 @@ impl Engine {
         (state.names, state.facts) = (names, facts);
         (state.mail, state.recall) = (Some(Box::new(mail)), Some(Box::new(recall)));
         let already = now.duration_since(began).unwrap_or_default().as_nanos();
-        let already = u64::try_from(already).unwrap_or(u64::MAX);
+        let already = i64::try_from(already).unwrap_or(i64::MAX);
         let run = ActiveRun::with(self, Runtime::current(), what, id, already, || state);
         for (job, output) in outputs {
             run.slots.restore(job, (*output).clone()).map_err(|error| {

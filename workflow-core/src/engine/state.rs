@@ -110,7 +110,7 @@ pub(super) struct State {
     /// How often in turn the driver has found nothing to do, on a clock that waits for that.
     pub(super) turns_at_rest: u8,
     /// The latest reading of the clock, in nanoseconds since the run began.
-    pub(super) read_at: u64,
+    pub(super) read_at: i64,
 }
 
 /// A job that was started by another.

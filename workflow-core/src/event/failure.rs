@@ -26,16 +26,23 @@ impl From<&JobError> for Failure {
     }
 }
 
-/// The whole message; its first line only with `{:#}`, where a table has one line for it.
+impl Failure {
+    /// The [decisive line](super::decisive_line) of the error.
+    pub fn decisive_line(&self) -> String {
+        super::decisive_line(&self.to_string())
+    }
+}
+
+/// The whole message; its decisive line with `{:#}`, where a table has one line for it.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.kind == JobErrorKind::Panicked {
             f.write_str("panicked: ")?;
         }
-        match self.message.split_once('\n') {
-            Some((first, _)) if f.alternate() => write!(f, "{first} ..."),
-            _ => f.write_str(&self.message),
+        if f.alternate() && self.message.contains('\n') {
+            return write!(f, "{} ...", super::decisive_line(&self.message));
         }
+        f.write_str(&self.message)
     }
 }
 

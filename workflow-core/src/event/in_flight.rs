@@ -14,10 +14,10 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// The job that started this one.
     parent: Option<String>,
-    /// The signal that it waits for.
-    signal: Option<String>,
-    /// When its latest sleep ends.
-    wakes_at: Option<SystemTime>,
+    /// The signal that it waits for, and since when.
+    signal: Option<(String, SystemTime)>,
+    /// When its latest sleep began, and ends.
+    sleep: Option<(SystemTime, SystemTime)>,
 }
 
 impl InFlight {
@@ -25,7 +25,7 @@ impl InFlight {
         match &event.kind {
             EventKind::JobStarted { job, attempt, origin } => {
                 let parent = origin.as_deref().and_then(Origin::starter).map(str::to_owned);
-                let attempt = Attempt { number: *attempt, parent, signal: None, wakes_at: None };
+                let attempt = Attempt { number: *attempt, parent, signal: None, sleep: None };
                 self.0.insert(job.clone(), attempt);
             }
             EventKind::AttemptFailed { job, .. }
@@ -34,13 +34,13 @@ impl InFlight {
             | EventKind::JobSkipped { job, .. }
             | EventKind::JobCancelled { job, .. } => drop(self.0.remove(job)),
             EventKind::SignalAwaited { job, signal, .. } => {
-                self.change(job, |attempt| attempt.signal = Some(signal.clone()));
+                self.change(job, |attempt| attempt.signal = Some((signal.clone(), event.at)));
             }
             EventKind::SignalReceived { job, .. } => {
                 self.change(job, |attempt| attempt.signal = None);
             }
             EventKind::SleepStarted { job, until, .. } => {
-                self.change(job, |attempt| attempt.wakes_at = Some(*until));
+                self.change(job, |attempt| attempt.sleep = Some((event.at, *until)));
             }
             kind if kind.is_last() => self.0.clear(),
             EventKind::RunResumed { .. } => self.0.clear(),
@@ -88,18 +88,23 @@ impl InFlight {
         if self.working(at).next().is_some() {
             return None;
         }
-        self.leaves().find_map(|(job, attempt)| attempt.waiting(job, at))
+        self.all_waiting(at).next()
+    }
+
+    /// The jobs that wait at this time, and for what.
+    pub(crate) fn all_waiting(&self, at: SystemTime) -> impl Iterator<Item = Waiting> {
+        self.leaves().filter_map(move |(job, attempt)| attempt.waiting(job, at))
     }
 }
 
 impl Attempt {
     fn waiting(&self, job: &str, at: SystemTime) -> Option<Waiting> {
         let job = job.to_owned();
-        if let Some(signal) = self.signal.clone() {
-            return Some(Waiting::Signal { job, signal });
+        if let Some((signal, since)) = self.signal.clone() {
+            return Some(Waiting::Signal { job, signal, since });
         }
-        let until = self.wakes_at.filter(|until| *until > at)?;
-        Some(Waiting::Time { job, until })
+        let (since, until) = self.sleep.filter(|(_, until)| *until > at)?;
+        Some(Waiting::Time { job, until, since })
     }
 }
 

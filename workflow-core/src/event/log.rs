@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value as Json};
 
 use super::{Blocked, Event, EventKind, Failure, Origin};
+use crate::id::RunId;
 use crate::rare::Rare;
 use crate::scheduler::SkipReason;
 
@@ -36,8 +37,8 @@ pub(crate) enum What {
 /// One happening.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
-    /// Nanoseconds since the run began.
-    pub(crate) at: u64,
+    /// Nanoseconds since the run began; less than 0 for what another run left, which this repeats.
+    pub(crate) at: i64,
     pub(crate) job: u32,
     /// The attempt in the low 24 bits, saturating; what happened in the high 8.
     packed: u32,
@@ -68,7 +69,7 @@ const WHATS: [What; 18] = [
 
 impl Entry {
     #[inline]
-    pub(crate) fn new(what: What, job: u32, attempt: u32, at: u64) -> Self {
+    pub(crate) fn new(what: What, job: u32, attempt: u32, at: i64) -> Self {
         Self { at, job, packed: attempt.min(ATTEMPT) | (what as u32) << 24 }
     }
 
@@ -111,6 +112,7 @@ pub(crate) enum Detail {
     },
     Blocked(Blocked),
     Awaited(String),
+    Repeats(RunId),
 }
 
 /// What the log's numbers of jobs stand for.
@@ -166,7 +168,15 @@ impl Log {
 
     /// When the entry was made.
     pub(crate) fn time(&self, entry: &Entry) -> SystemTime {
-        self.began + Duration::from_nanos(entry.at)
+        self.time_at(entry.at)
+    }
+
+    /// The time so many nanoseconds after the run began.
+    pub(crate) fn time_at(&self, nanos: i64) -> SystemTime {
+        let span = Duration::from_nanos(nanos.unsigned_abs());
+        let time =
+            if nanos < 0 { self.began.checked_sub(span) } else { self.began.checked_add(span) };
+        time.unwrap_or(self.began)
     }
 
     /// The entry as an event.
@@ -175,7 +185,12 @@ impl Log {
         let (number, attempt) = (entry.job, entry.attempt());
         let job = || legend.name(number);
         let kind = match entry.what() {
-            What::RunStarted => EventKind::RunStarted,
+            What::RunStarted => EventKind::RunStarted {
+                repeats: match self.detail(index) {
+                    Some(Detail::Repeats(run)) => Some(*run),
+                    _ => None,
+                },
+            },
             What::RunResumed => EventKind::RunResumed { after_crash: attempt == AFTER_CRASH },
             What::RunUnblocked => EventKind::RunUnblocked,
             What::RunBlocked => match self.detail(index)? {

@@ -33,3 +33,13 @@ pub enum Origin {
         of: String,
     },
 }
+
+impl Origin {
+    /// The job that started the other, or whose work the other takes back.
+    pub fn parent(&self) -> &str {
+        match self {
+            Self::Called { by, .. } => by,
+            Self::Element { of, .. } | Self::Undo { of } => of,
+        }
+    }
+}

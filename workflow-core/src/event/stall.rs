@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::EventKind;
 use super::time::{format_time, rfc3339};
-use super::{Event, EventKind, InFlight};
 
 /// Why a run that has not ended makes no progress; shown beside its [`Status`](super::Status).
 ///
@@ -32,30 +32,6 @@ pub enum Stall {
     Blocked(Blocked),
 }
 
-/// Finds out what stalls a run: a fold over its events, in order.
-#[derive(Debug, Default)]
-pub struct StallTracker {
-    in_flight: InFlight,
-    blocked: Option<Blocked>,
-}
-
-impl StallTracker {
-    /// Takes in the next event.
-    pub fn apply(&mut self, event: &Event) {
-        self.in_flight.apply(event);
-        self.blocked = Blocked::after(self.blocked.take(), &event.kind);
-    }
-
-    /// What stalls the run at the time `now`; `None` when it goes on, or has ended. The backoff
-    /// before a retry does not count as waiting.
-    pub fn stall(&self, now: SystemTime) -> Option<Stall> {
-        match &self.blocked {
-            Some(blocked) => Some(Stall::Blocked(blocked.clone())),
-            None => self.in_flight.waiting(now).map(Stall::Waiting),
-        }
-    }
-}
-
 /// What a run waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -67,6 +43,9 @@ pub enum Waiting {
         job: String,
         /// The signal's name.
         signal: String,
+        /// Since when.
+        #[serde(with = "rfc3339")]
+        since: SystemTime,
     },
     /// A job sleeps.
     Time {
@@ -75,6 +54,9 @@ pub enum Waiting {
         /// When it wakes.
         #[serde(with = "rfc3339")]
         until: SystemTime,
+        /// Since when.
+        #[serde(with = "rfc3339")]
+        since: SystemTime,
     },
 }
 
@@ -149,6 +131,20 @@ impl Stall {
 }
 
 impl Waiting {
+    /// The name of the job that waits.
+    pub fn job(&self) -> &str {
+        match self {
+            Self::Signal { job, .. } | Self::Time { job, .. } => job,
+        }
+    }
+
+    /// Since when it waits.
+    pub fn since(&self) -> SystemTime {
+        match self {
+            Self::Signal { since, .. } | Self::Time { since, .. } => *since,
+        }
+    }
+
     /// What ends it.
     pub fn cure(&self) -> String {
         match self {
@@ -200,8 +196,10 @@ impl fmt::Display for Stall {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Signal { job, signal } => write!(f, "job `{job}` waits for signal `{signal}`"),
-            Self::Time { job, until } => {
+            Self::Signal { job, signal, .. } => {
+                write!(f, "job `{job}` waits for signal `{signal}`")
+            }
+            Self::Time { job, until, .. } => {
                 write!(f, "job `{job}` sleeps until {}", format_time(*until))
             }
         }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::Status;
-use crate::event::{Failure, Legend, Origin, rfc3339, seconds};
+use crate::event::{Failure, JobView, Legend, Origin, rfc3339, seconds};
 use crate::graph::{Graph, is_made};
 use crate::rare::Rare;
 
@@ -38,6 +38,19 @@ pub struct JobReport {
 }
 
 impl JobReport {
+    pub(super) fn new(job: &JobView, facts: Map<String, Json>) -> Self {
+        Self {
+            name: job.name.clone(),
+            status: job.status,
+            attempts: job.attempt_count(),
+            started_at: job.started_at(),
+            duration: job.duration(),
+            error: job.error.clone(),
+            skipped_because: job.skipped_because.clone(),
+            facts,
+        }
+    }
+
     /// The time on processors that a command noted.
     pub(super) fn cpu(&self) -> String {
         let seconds = self.facts.get("cpu_seconds").and_then(Json::as_f64);

@@ -12,10 +12,10 @@ use serde_json::Value as Json;
 
 use super::job::brief;
 use super::{Facts, JobLegend, JobNames, JobReport, OutputError, Status};
-use crate::event::{Detail, Entry, Event, Failure, Log, What, format_time};
+use crate::event::{Detail, Entry, Event, Failure, Log, RunView, What, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
-use crate::job::Slots;
+use crate::job::{STDERR_FOLLOWS, Slots};
 use crate::value::ValueError;
 use crate::workflow::{Plan, Workflow};
 
@@ -76,7 +76,8 @@ impl Report {
 
     /// How long the run took.
     pub fn duration(&self) -> Duration {
-        self.0.log.entries.last().map_or(Duration::ZERO, |last| Duration::from_nanos(last.at))
+        let last = self.0.log.entries.last().map_or(0, |last| last.at);
+        Duration::from_nanos(last.try_into().unwrap_or(0))
     }
 
     /// Why the run failed, in words; or why it was cancelled, when nobody asked for that.
@@ -122,21 +123,18 @@ impl Report {
     /// those that were started by jobs.
     pub fn jobs(&self) -> Vec<JobReport> {
         let count = self.0.plan.graph.len() + self.0.names.children.len();
-        let mut jobs: Vec<JobReport> = (0..count as u32)
-            .map(|job| JobReport {
-                name: self.name(job).into_owned(),
-                status: Status::Pending,
-                attempts: 0,
-                started_at: None,
-                duration: None,
-                error: None,
-                skipped_because: None,
-                facts: self.0.facts.get(&job).cloned().unwrap_or_default(),
-            })
-            .collect();
-        for (index, entry) in self.0.log.entries.iter().enumerate() {
+        let mut view = RunView::new((0..count as u32).map(|job| self.name(job)));
+        self.events().for_each(|event| view.apply(&event));
+        let facts = |job| self.0.facts.get(&job).cloned().unwrap_or_default();
+        let jobs = view.jobs().iter().zip(0..);
+        let mut jobs: Vec<_> =
+            jobs.map(|(job, number)| JobReport::new(job, facts(number))).collect();
+        // What a job said when it was stopped is in the log, and no part of the event.
+        let log = &self.0.log;
+        let entries = log.entries.iter().enumerate();
+        for (index, entry) in entries.filter(|(_, entry)| entry.what() == What::JobCancelled) {
             if let Some(job) = jobs.get_mut(entry.job as usize) {
-                self.note(job, index);
+                job.error = log.failure(index).cloned();
             }
         }
         jobs
@@ -145,35 +143,6 @@ impl Report {
     /// What became of one job.
     pub fn job(&self, name: &str) -> Option<JobReport> {
         self.jobs().into_iter().find(|job| job.name == name)
-    }
-
-    /// Adds what one entry of the log says about the job.
-    fn note(&self, job: &mut JobReport, index: usize) {
-        let log = &self.0.log;
-        let entry = &log.entries[index];
-        let at = log.time(entry);
-        job.status = match entry.what() {
-            What::JobStarted => Status::Running,
-            What::AttemptFailed => Status::Pending,
-            What::JobCompleted => Status::Completed,
-            What::JobFailed => Status::Failed,
-            What::JobSkipped => Status::Skipped,
-            What::JobCancelled => Status::Cancelled,
-            _ => return,
-        };
-        match entry.what() {
-            What::JobStarted => {
-                job.attempts = entry.attempt();
-                job.started_at.get_or_insert(at);
-            }
-            What::JobSkipped => {
-                job.skipped_because = Some(log.skip_reason(index, &self.0.legend()));
-            }
-            _ => {
-                job.duration = job.started_at.and_then(|start| at.duration_since(start).ok());
-                job.error = log.failure(index).cloned();
-            }
-        }
     }
 
     /// The output, read in place.
@@ -305,17 +274,46 @@ impl fmt::Display for Report {
                 write!(f, "  {:>8}  {:>9}", job.cpu(), job.memory())?;
             }
             match (&job.error, &job.skipped_because) {
-                (Some(error), _) => writeln!(f, "  {error:#}")?,
+                (Some(error), _) => writeln!(f, "  {}", error.decisive_line())?,
                 (None, Some(reason)) => writeln!(f, "  {reason}")?,
                 (None, None) => writeln!(f)?,
             }
         }
-        if let Some(reason) = self.reason() {
-            writeln!(f, "  {}", reason.replace('\n', "\n  "))?;
+        // What the lines of jobs say already is not said again.
+        match self.reason().filter(|reason| !is_of_job(reason, &jobs)) {
+            Some(reason) => writeln!(f, "  {}", reason.replace('\n', "\n  ")),
+            None => write_context(f, &jobs),
         }
-        Ok(())
     }
 }
+
+/// Whether the run failed because one of these jobs did.
+fn is_of_job(reason: &str, jobs: &[JobReport]) -> bool {
+    let of = reason.strip_prefix("job `").and_then(|rest| rest.split_once("` failed"));
+    of.is_some_and(|(name, _)| {
+        jobs.iter().any(|job| job.name == name && job.status == Status::Failed)
+    })
+}
+
+/// Writes what the errors of jobs that failed say besides their decisive lines.
+fn write_context(f: &mut fmt::Formatter<'_>, jobs: &[JobReport]) -> fmt::Result {
+    let failed = jobs.iter().filter(|job| job.status == Status::Failed);
+    let told = failed.filter_map(|job| Some((job, job.error.as_ref()?)));
+    for (job, error) in told.filter(|(_, error)| error.message.contains('\n')).take(MOST_CONTEXT) {
+        let (text, decisive) = (error.to_string(), error.decisive_line());
+        let (how, rest) = match text.split_once(&format!("; {STDERR_FOLLOWS}")) {
+            Some((how, stderr)) => (format!(" {how}"), stderr),
+            None => (String::new(), text.as_str()),
+        };
+        writeln!(f, "  {}:{how}", job.name)?;
+        let rest = rest.lines().filter(|line| !line.trim().is_empty() && line.trim() != decisive);
+        rest.into_iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+    }
+    Ok(())
+}
+
+/// So many failed jobs are told about at length.
+const MOST_CONTEXT: usize = 5;
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,8 +1,8 @@
 //! Runs that no program can go on with: they say why, and can be ended.
 
 use workflow_core::{
-    Blocked, Cancellation, EventKind, LookupError, MessageKind, ResumeError, Run as _, Stall,
-    StallTracker, Status, StoredRun, Waiting, Workflow, WorkflowSnapshot,
+    Blocked, Cancellation, EventKind, LookupError, MessageKind, ResumeError, Run as _, RunView,
+    Stall, Status, StoredRun, Waiting, Workflow, WorkflowSnapshot,
 };
 
 use super::*;
@@ -288,17 +288,18 @@ fn a_run_that_waits_for_a_signal_says_so() {
         }
         seen
     };
-    let mut stall = StallTracker::default();
-    seen.iter().for_each(|event| stall.apply(event));
+    let mut view = RunView::new([run.workflow()]);
+    seen.iter().for_each(|event| view.apply(event));
     let now = std::time::SystemTime::now();
     let (job, signal) = ("stranded: waits".to_owned(), "go".to_owned());
-    assert_eq!(stall.stall(now), Some(Stall::Waiting(Waiting::Signal { job, signal })));
+    let since = seen.last().expect("it waits").at;
+    assert_eq!(view.stall(now), Some(Stall::Waiting(Waiting::Signal { job, signal, since })));
     block_on(run.signal("go", 7)).expect("it is sent");
     run.join().expect("it completes");
     for event in events(&store, run.id()).iter().skip(seen.len()) {
-        stall.apply(event);
+        view.apply(event);
     }
-    assert_eq!(stall.stall(now), None);
+    assert_eq!(view.stall(now), None);
 }
 
 #[test]

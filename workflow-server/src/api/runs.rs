@@ -58,6 +58,9 @@ struct RunsAsked {
     workflow: Option<String>,
     /// They are of the workflow with this number.
     workflow_id: Option<i64>,
+    /// The names of their workflows contain this text, whatever the case; at most 255 characters.
+    #[param(max_length = 255)]
+    q: Option<String>,
     /// Where they stand: `pending`, `running`, `completed`, `failed` or `cancelled`.
     #[param(value_type = Option<String>,
         pattern = "^(pending|running|completed|success|failed|failure|cancelled|canceled)$")]
@@ -85,6 +88,7 @@ impl RunsAsked {
         Ok(RunQuery {
             workflow: self.workflow,
             workflow_id: self.workflow_id,
+            name_contains: self.q.map(|text| short("q", text)).transpose()?,
             status: self.status,
             since: time("since", self.since)?,
             until: time("until", self.until)?,
@@ -94,6 +98,14 @@ impl RunsAsked {
             limit: self.limit.map(|limit| limit.0),
         })
     }
+}
+
+/// A text to search for, unless it is longer than any name.
+fn short(field: &str, text: String) -> Result<String, Problem> {
+    if text.chars().count() <= 255 {
+        return Ok(text);
+    }
+    Err(Problem::invalid(field, "is longer than 255 characters, which no name is"))
 }
 
 /// Lists runs, newest first.

@@ -1,8 +1,11 @@
 //! What is answered: documents, made from what the catalog has.
 
+#[cfg(test)]
+mod fixtures;
 mod page;
 mod record;
 mod run;
+mod stall;
 pub(crate) mod time;
 mod workflow;
 

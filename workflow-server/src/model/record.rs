@@ -1,53 +1,43 @@
 //! What the events of a run say of its jobs, attempt by attempt.
 
-use std::collections::HashMap;
-use std::time::SystemTime;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
-use workflow_core::{Event, EventKind, RunId, Status, StoreError};
+use workflow_core::{AttemptView, Event, EventKind, JobView, RunView, StoreError, StoredRun};
 use workflow_store::Catalog;
 
 use super::time::{seconds, text};
 
-/// The jobs of a run.
-#[derive(Default)]
+/// The jobs of a run, and what some of them left.
 pub(crate) struct Record {
-    jobs: Vec<JobRecord>,
-    places: HashMap<String, usize>,
-}
-
-/// A job of a run.
-pub(crate) struct JobRecord {
-    pub(crate) name: String,
-    pub(crate) status: Status,
-    pub(crate) attempts: Vec<AttemptRecord>,
-    pub(crate) output: Option<Json>,
-    /// Why it will not run.
-    pub(crate) reason: Option<String>,
-    pub(crate) values: Map<String, Json>,
-}
-
-/// One try of a job.
-pub(crate) struct AttemptRecord {
-    attempt: u32,
-    status: Status,
-    started_at: SystemTime,
-    ended_at: Option<SystemTime>,
-    error: Option<Json>,
-    facts: Map<String, Json>,
+    pub(crate) view: RunView,
+    /// The jobs whose values are wanted.
+    wanted: HashSet<String>,
+    outputs: HashMap<String, Json>,
+    values: HashMap<String, Map<String, Json>>,
 }
 
 /// How many events are read at once.
 const PAGE: usize = 1000;
 
 impl Record {
-    /// Reads the events of a run.
-    pub(crate) async fn read(catalog: &dyn Catalog, run: RunId) -> Result<Self, StoreError> {
-        let (mut record, mut from) = (Self::default(), 0);
+    /// Reads the events of a run, and what these jobs left.
+    pub(crate) async fn read(
+        catalog: &dyn Catalog,
+        run: &StoredRun,
+        wanted: impl IntoIterator<Item = String>,
+    ) -> Result<Self, StoreError> {
+        let mut record = Self {
+            view: RunView::of_graph(&run.workflow.graph),
+            wanted: wanted.into_iter().collect(),
+            outputs: HashMap::new(),
+            values: HashMap::new(),
+        };
+        let mut from = 0;
         loop {
-            let events = catalog.events(run, from, PAGE).await?;
+            let events = catalog.events(run.id, from, PAGE).await?;
             from += events.len() as u64;
             let last = events.len() < PAGE;
             events.into_iter().for_each(|event| record.add(event));
@@ -57,96 +47,30 @@ impl Record {
         }
     }
 
-    pub(crate) fn job(&self, name: &str) -> Option<&JobRecord> {
-        self.jobs.get(*self.places.get(name)?)
-    }
-
-    pub(crate) fn jobs(&self) -> &[JobRecord] {
-        &self.jobs
-    }
-
     fn add(&mut self, event: Event) {
-        let Some(name) = event.kind.job() else { return };
-        let place = match self.places.get(name) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(name.to_owned(), self.jobs.len());
-                self.jobs.push(JobRecord::new(name));
-                self.jobs.len() - 1
-            }
-        };
-        if let Some(job) = self.jobs.get_mut(place) {
-            job.add(event);
+        self.view.apply(&event);
+        if event.kind.job().is_none_or(|job| !self.wanted.contains(job)) {
+            return;
         }
-    }
-}
-
-impl JobRecord {
-    fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            status: Status::Pending,
-            attempts: Vec::new(),
-            output: None,
-            reason: None,
-            values: Map::new(),
-        }
-    }
-
-    fn add(&mut self, event: Event) {
-        let at = event.at;
-        let json = |error| serde_json::to_value(error).ok();
         match event.kind {
-            EventKind::JobStarted { attempt, .. } => {
-                // After a crash, an attempt begins again.
-                self.attempts.retain(|of| of.attempt != attempt);
-                self.attempts.push(AttemptRecord::new(attempt, at));
-                self.status = Status::Running;
+            EventKind::JobCompleted { job, output: Some(output), .. } => {
+                self.outputs.insert(job, (*output).clone());
             }
-            EventKind::AttemptFailed { attempt, error, .. } => {
-                self.end(attempt, at, Status::Failed, json(error), Map::new());
-                self.status = Status::Running;
-            }
-            EventKind::JobCompleted { attempt, output, facts, .. } => {
-                self.output = output.map(|output| (*output).clone());
-                self.end(attempt, at, Status::Completed, None, facts);
-            }
-            EventKind::JobFailed { attempt, error, facts, .. } => {
-                self.end(attempt, at, Status::Failed, json(error), facts);
-            }
-            EventKind::JobCancelled { attempt, .. } => {
-                self.end(attempt, at, Status::Cancelled, None, Map::new());
-            }
-            EventKind::JobSkipped { reason, .. } => {
-                (self.status, self.reason) = (Status::Skipped, Some(reason));
-            }
-            EventKind::ValueKept { key, value, .. } => {
-                self.values.insert(key, value);
+            EventKind::ValueKept { job, key, value } => {
+                self.values.entry(job).or_default().insert(key, value);
             }
             _ => {}
         }
     }
 
-    fn end(
-        &mut self,
-        attempt: u32,
-        at: SystemTime,
-        status: Status,
-        error: Option<Json>,
-        facts: Map<String, Json>,
-    ) {
-        self.status = status;
-        let of = self.attempts.iter_mut().find(|of| of.attempt == attempt);
-        if let Some(of) = of {
-            (of.status, of.ended_at, of.error, of.facts) = (status, Some(at), error, facts);
-        }
+    /// What a job left, if that was wanted.
+    pub(crate) fn output(&self, job: &str) -> Option<&Json> {
+        self.outputs.get(job)
     }
-}
 
-impl AttemptRecord {
-    fn new(attempt: u32, started_at: SystemTime) -> Self {
-        let (status, facts) = (Status::Running, Map::new());
-        Self { attempt, status, started_at, ended_at: None, error: None, facts }
+    /// The values that a job kept, if those were wanted.
+    pub(crate) fn values(&self, job: &str) -> Map<String, Json> {
+        self.values.get(job).cloned().unwrap_or_default()
     }
 }
 
@@ -167,22 +91,53 @@ pub(crate) struct Attempt {
     /// How long it took.
     duration_seconds: Option<f64>,
     /// What it failed with.
-    #[schema(value_type = Option<Object>)]
-    error: Option<Json>,
+    error: Option<Failure>,
     /// What it noted: exit code, memory, processor time and the like.
     #[schema(value_type = Object)]
     facts: Map<String, Json>,
 }
 
-impl From<&AttemptRecord> for Attempt {
-    fn from(of: &AttemptRecord) -> Self {
+/// What an attempt failed with.
+#[derive(Debug, Serialize, ToSchema)]
+struct Failure {
+    /// In which way: `retryable`, `terminal`, `panicked` or `cancelled`; of a timeout the time
+    /// that was exceeded: `start_to_close`, `schedule_to_close` or `heartbeat`.
+    #[schema(value_type = String, examples("retryable"))]
+    kind: Json,
+    /// The error and its causes.
+    message: String,
+    /// Its decisive line.
+    line: String,
+    /// The error's type in the program, where it says more than `String`.
+    error_type: Option<String>,
+}
+
+impl From<&workflow_core::Failure> for Failure {
+    fn from(of: &workflow_core::Failure) -> Self {
+        // A timeout is written as an object of one key, whose value says which.
+        let kind = match serde_json::to_value(of.kind).unwrap_or_default() {
+            Json::Object(kind) => kind.into_iter().next().map(|(_, which)| which),
+            kind => Some(kind),
+        };
+        let is_plain = matches!(of.error_type.as_str(), "" | "&str" | "alloc::string::String");
         Self {
-            attempt: of.attempt,
+            kind: kind.unwrap_or_default(),
+            message: of.message.clone(),
+            line: of.decisive_line(),
+            error_type: (!is_plain).then(|| of.error_type.clone()),
+        }
+    }
+}
+
+impl From<&AttemptView> for Attempt {
+    fn from(of: &AttemptView) -> Self {
+        Self {
+            attempt: of.number,
             status: of.status.as_str(),
             started_at: text(of.started_at),
             ended_at: of.ended_at.map(text),
             duration_seconds: seconds(Some(of.started_at), of.ended_at),
-            error: of.error.clone(),
+            error: of.error.as_ref().map(Failure::from),
             facts: of.facts.clone(),
         }
     }
@@ -207,11 +162,11 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn all(record: &Record) -> Vec<Self> {
-        let bars = record.jobs().iter().flat_map(|job| {
+    pub(crate) fn all(jobs: &[JobView]) -> Vec<Self> {
+        let bars = jobs.iter().flat_map(|job| {
             job.attempts.iter().map(|of| Self {
                 job: job.name.clone(),
-                attempt: of.attempt,
+                attempt: of.number,
                 started_at: text(of.started_at),
                 ended_at: of.ended_at.map(text),
                 status: of.status.as_str(),

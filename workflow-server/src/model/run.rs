@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
-use workflow_core::{Blocked, Status, StoredRun};
+use workflow_core::{Status, StoredRun};
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
+use super::stall::{Stall, Wait};
 use super::time::{seconds, text};
 
 /// A run of a workflow.
@@ -46,65 +47,14 @@ pub(crate) struct Run {
     duration_seconds: Option<f64>,
     /// Why it failed.
     error: Option<String>,
+    /// The decisive line of why it failed.
+    error_line: Option<String>,
     /// How many events it has.
     events: u64,
     /// The process that drives it, or drove it last.
     owner: Option<String>,
-    /// Why it makes no progress, if it has not ended and makes none. Lists show `blocked` only.
+    /// Why it makes no progress, if it has not ended and makes none.
     stall: Option<Stall>,
-}
-
-/// Why a run makes no progress.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-struct Stall {
-    /// `waiting`, when the run goes on by itself once something happens, or `blocked`.
-    #[schema(value_type = String, examples("blocked"))]
-    state: &'static str,
-    /// Why, in one word: `signal` or `time`; `definition_changed`, `workflow_missing`,
-    /// `record_damaged` or `poisoned`.
-    #[schema(value_type = String, examples("definition_changed"))]
-    reason: &'static str,
-    /// Why, for people.
-    #[schema(examples("definition changed: job `audit` is new"))]
-    detail: String,
-    /// What ends it.
-    cure: String,
-    /// Of a poisoned run: the deaths of its process in a row, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    deaths: Vec<Death>,
-}
-
-/// A process that died while a job was in flight.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-struct Death {
-    /// The attempt that was in flight, from 1.
-    attempt: u32,
-    /// When an engine found the process dead.
-    #[schema(format = DateTime)]
-    found_at: String,
-}
-
-impl From<&workflow_core::Stall> for Stall {
-    fn from(of: &workflow_core::Stall) -> Self {
-        let detail = match of {
-            workflow_core::Stall::Waiting(waiting) => waiting.to_string(),
-            workflow_core::Stall::Blocked(blocked) => blocked.to_string(),
-            other => other.to_string(),
-        };
-        let deaths = match of {
-            workflow_core::Stall::Blocked(Blocked::Poisoned { deaths, .. }) => deaths.as_slice(),
-            _ => &[],
-        };
-        let death =
-            |of: &workflow_core::Death| Death { attempt: of.attempt, found_at: text(of.found_at) };
-        Self {
-            state: of.as_str(),
-            reason: of.reason(),
-            detail,
-            cure: of.cure(),
-            deaths: deaths.iter().map(death).collect(),
-        }
-    }
 }
 
 /// A job of another run.
@@ -136,10 +86,11 @@ impl From<RunSummary> for Run {
             begun_at: of.begun_at.map(text),
             completed_at: of.completed_at.map(text),
             duration_seconds: seconds(of.begun_at, until),
+            error_line: of.error.as_deref().map(workflow_core::decisive_line),
             error: of.error,
             events: of.events,
             owner: of.owner.map(|owner| owner.to_string()),
-            stall: of.blocked.map(|blocked| (&workflow_core::Stall::Blocked(blocked)).into()),
+            stall: of.stall.as_ref().map(Stall::from),
         }
     }
 }
@@ -155,8 +106,15 @@ pub(crate) struct RunDocument {
     /// What came of it.
     #[schema(value_type = Option<Object>, nullable)]
     result: Json,
-    /// Its jobs that have begun or will not run, in the order in which they did.
+    /// Its jobs: those of the graph, whether they have begun or not, then those that were started
+    /// by jobs.
     jobs: Vec<Job>,
+    /// The jobs that wait, and for what. Others may be at work meanwhile.
+    waiting: Vec<Wait>,
+    /// Whether it was asked to stop, and has not ended.
+    is_cancelling: bool,
+    /// The id of the run that it repeats.
+    repeats: Option<String>,
     /// All of its jobs as `nodes`, and the order between them as `edges`.
     #[schema(value_type = Object)]
     graph: Json,
@@ -174,16 +132,28 @@ pub(crate) struct Job {
     pub(crate) status: &'static str,
     /// How often it was tried.
     attempts: u32,
-    /// When its last attempt began.
+    /// When its first attempt began.
     #[schema(format = DateTime)]
     started_at: Option<String>,
+    /// When its latest attempt began.
+    #[schema(format = DateTime)]
+    attempt_started_at: Option<String>,
     /// When it ended.
     #[schema(format = DateTime)]
     completed_at: Option<String>,
-    /// How long its last attempt took.
+    /// From the beginning of its first attempt to its end.
     duration_seconds: Option<f64>,
     /// Why it failed, or will not run.
     error: Option<String>,
+    /// The decisive line of why it failed.
+    error_line: Option<String>,
+    /// When its next attempt begins, while it waits for it.
+    #[schema(format = DateTime)]
+    retry_at: Option<String>,
+    /// The job that started it, when the graph does not have it.
+    started_by: Option<String>,
+    /// Whether its outcome is that of the run which this one repeats.
+    is_reused: bool,
 }
 
 impl From<JobSummary> for Job {
@@ -194,20 +164,27 @@ impl From<JobSummary> for Job {
             attempts: of.attempts,
             duration_seconds: seconds(of.started_at, of.completed_at),
             started_at: of.started_at.map(text),
+            attempt_started_at: of.attempt_started_at.map(text),
             completed_at: of.completed_at.map(text),
             error: of.error,
+            error_line: of.error_line,
+            retry_at: of.retry_at.map(text),
+            started_by: of.started_by,
+            is_reused: of.is_reused,
         }
     }
 }
 
 impl RunDocument {
     pub(crate) fn new(of: RunDetails, stored: &StoredRun, editable: bool) -> Self {
-        let stall = of.stall.as_ref().map(Stall::from);
         Self {
-            run: Run { stall, ..of.run.into() },
+            run: of.run.into(),
             input: of.input.unwrap_or_default(),
             result: of.result,
             jobs: of.jobs.into_iter().map(Job::from).collect(),
+            waiting: of.waiting.iter().map(Wait::from).collect(),
+            is_cancelling: of.is_cancelling,
+            repeats: of.repeats.map(|run| run.to_string()),
             graph: (*stored.workflow.graph).clone(),
             editable,
         }

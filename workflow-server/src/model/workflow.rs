@@ -72,7 +72,7 @@ pub(crate) struct Workflow {
     pub(crate) next_run_at: Option<String>,
     /// Its last runs, newest last; at most 20.
     pub(crate) recent: Vec<Recent>,
-    /// Which part of its last runs that ended has completed, from 0 to 1.
+    /// Which part of its last runs that completed or failed has completed, from 0 to 1.
     pub(crate) success_rate: Option<f64>,
 }
 
@@ -118,14 +118,14 @@ impl Workflow {
         let runs = schedule.as_ref().is_some_and(|schedule| schedule.blocked.is_none());
         // The catalog has the newest first.
         let recent: Vec<Recent> = of.recent.iter().rev().map(Recent::new).collect();
-        let ended = recent.iter().filter(|run| run.status != "pending" && run.status != "running");
-        let good = ended.clone().filter(|run| run.status == Status::Completed.as_str()).count();
-        let ended = ended.count();
+        let ended = |how: Status| recent.iter().filter(|run| run.status == how.as_str()).count();
+        let good = ended(Status::Completed);
+        let judged = good + ended(Status::Failed);
         let made = text(of.created_at);
         Self {
             schedule,
             next_run_at: next(&of).filter(|_| runs),
-            success_rate: (ended > 0).then(|| good as f64 / ended as f64),
+            success_rate: (judged > 0).then(|| good as f64 / judged as f64),
             recent,
             id: of.id,
             name: of.name,

@@ -16,6 +16,7 @@ mod schedules;
 mod sessions;
 mod slow;
 mod spelling;
+mod states;
 mod strangers;
 mod streams;
 mod support;

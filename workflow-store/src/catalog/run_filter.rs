@@ -21,6 +21,8 @@ pub struct RunQuery {
     pub workflow: Option<String>,
     /// They are of the workflow with this number.
     pub workflow_id: Option<i64>,
+    /// The names of their workflows contain this text, whatever the case of ASCII letters.
+    pub name_contains: Option<String>,
     /// This user asked for them.
     pub user: Option<String>,
     /// They stand there.
@@ -102,6 +104,18 @@ pub(crate) fn select(
 
 const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
 
+/// A pattern for what contains this text.
+fn contains(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern + "%"
+}
+
 /// What applies to a run `r`.
 struct Filter<'a> {
     query: &'a RunQuery,
@@ -115,6 +129,11 @@ impl Filter<'_> {
         let query = self.query;
         if let Some(workflow) = self.within.workflow {
             statement.add("r.workflow_id = ").number(workflow.id).add(" AND ");
+        }
+        if let Some(text) = &query.name_contains {
+            statement
+                .add("r.workflow_id IN (SELECT id FROM workflows_workflow WHERE lower(name) LIKE ");
+            statement.text(&contains(text)).add(" ESCAPE '!') AND ");
         }
         if let Some(user) = self.within.user {
             statement.add("r.user_id = ").number(user).add(" AND ");

@@ -1,13 +1,11 @@
 //! Runs, listed and in detail.
 
-use std::collections::HashMap;
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value as Json;
 use workflow_core::{
-    Blocked, Event, EventKind, Failure, OwnerId, Parent, RunId, Stall, StallTracker, Status,
-    Trigger,
+    Failure, JobView, OwnerId, Parent, RunId, RunView, Stall, Status, Trigger, Waiting,
 };
 
 use super::page::{Cursor, Page, cut, size};
@@ -57,9 +55,9 @@ pub struct RunSummary {
     pub events: u64,
     /// Who drives it, or drove it last; `None` once it was given back.
     pub owner: Option<OwnerId>,
-    /// Why no engine takes it up.
+    /// Why it makes no progress, if it has not ended and makes none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub blocked: Option<Blocked>,
+    pub stall: Option<Stall>,
 }
 
 /// A run with its jobs.
@@ -74,11 +72,16 @@ pub struct RunDetails {
     /// The workflow's output, `{}` until there is one. In place of one that is larger than
     /// [`MAX_INLINE`](crate::MAX_INLINE) stand its SHA-256 and its size.
     pub result: Json,
-    /// The jobs, in the order in which they were first heard of.
+    /// The jobs: those of the graph, whether they have begun or not, then those that were started
+    /// by jobs.
     pub jobs: Vec<JobSummary>,
-    /// Why it makes no progress, if it has not ended and makes none.
+    /// The jobs that wait, and for what. Others may be at work meanwhile.
+    pub waiting: Vec<Waiting>,
+    /// Whether it was asked to stop, and has not ended.
+    pub is_cancelling: bool,
+    /// The run that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stall: Option<Stall>,
+    pub repeats: Option<RunId>,
 }
 
 /// A job of a run.
@@ -91,21 +94,56 @@ pub struct JobSummary {
     pub status: Status,
     /// How many attempts there were.
     pub attempts: u32,
-    /// When the last attempt began.
+    /// When the first attempt began.
     #[serde(serialize_with = "time::option::serialize")]
     pub started_at: Option<SystemTime>,
+    /// When the latest attempt began.
+    #[serde(serialize_with = "time::option::serialize")]
+    pub attempt_started_at: Option<SystemTime>,
     /// When it ended.
     #[serde(serialize_with = "time::option::serialize")]
     pub completed_at: Option<SystemTime>,
     /// What the last attempt failed with, or why there was none.
     pub error: Option<String>,
+    /// The decisive line of the error, for places that have room for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_line: Option<String>,
+    /// When the next attempt begins, while the job waits for it.
+    #[serde(serialize_with = "time::option::serialize", skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<SystemTime>,
+    /// The job that started it, when the graph does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
+    /// Whether its outcome is that of the run which this one repeats.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_reused: bool,
+}
+
+impl JobSummary {
+    fn new(job: &JobView, begun_at: Option<SystemTime>) -> Self {
+        let error = job.error.as_ref();
+        Self {
+            name: job.name.clone(),
+            status: job.status,
+            attempts: job.attempt_count(),
+            started_at: job.started_at(),
+            attempt_started_at: job.attempts.last().map(|attempt| attempt.started_at),
+            completed_at: job.ended_at,
+            error: error.map(ToString::to_string).or_else(|| job.skipped_because.clone()),
+            error_line: error.map(Failure::decisive_line),
+            retry_at: job.retry_at,
+            started_by: job.started_by.clone(),
+            is_reused: job.started_at().is_some_and(|at| begun_at.is_some_and(|begun| at < begun)),
+        }
+    }
 }
 
 const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.started_at, r.begun_at, r.completed_at, \
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
-    (SELECT body FROM workflows_blocked b WHERE b.run = r.id)";
+    (SELECT body FROM workflows_blocked b WHERE b.run = r.id), \
+    (SELECT body FROM workflows_waiting v WHERE v.run = r.id)";
 
 fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
@@ -113,6 +151,10 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         _ => None,
     };
     let status = runs::status(row, 4)?;
+    let stall = match runs::blocked(row, 16, status)? {
+        Some(blocked) => Some(Stall::Blocked(blocked)),
+        None => runs::waits(row, 17, status)?,
+    };
     Ok(RunSummary {
         number: row.int(0)?,
         id: RunId::from_u128(row.uuid(1)?),
@@ -129,7 +171,7 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         error: row.maybe_text(12)?,
         events: row.count(13)?,
         owner: row.maybe_uuid(14)?.map(OwnerId::from_u128),
-        blocked: runs::blocked(row, 16, status)?,
+        stall,
     })
 }
 
@@ -165,8 +207,9 @@ pub(crate) fn one(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSumma
 fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
     let mut query = Statement::default();
     query.add(&format!(
-        "SELECT {COLUMNS}, r.input, r.result_data FROM workflows_workflowrun r \
-         JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id = "
+        "SELECT {COLUMNS}, r.input, r.result_data, d.graph FROM workflows_workflowrun r \
+         JOIN workflows_workflow w ON w.id = r.workflow_id \
+         LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = "
     ));
     query.uuid(id.to_u128());
     sight.run(&mut query);
@@ -185,78 +228,29 @@ pub(crate) fn by_number(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<
 /// A run with its jobs.
 pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
     let row = row_of(sql, sight, id)?;
-    let mut jobs = Jobs::default();
-    let mut stall = StallTracker::default();
+    let mut view = match row.maybe_json(20)? {
+        Some(graph) => RunView::of_graph(&graph),
+        None => RunView::default(),
+    };
     let mut from = 0;
     loop {
         let events = runs::events(sql, sight, id, from, PAGE)?;
-        for event in &events {
-            jobs.add(event);
-            stall.apply(event);
-        }
+        events.iter().for_each(|event| view.apply(event));
         from += events.len() as u64;
         if events.len() < PAGE {
             break;
         }
     }
+    let now = SystemTime::now();
     Ok(RunDetails {
-        run: summary(&row)?,
-        input: row.maybe_json(17)?,
-        result: row.maybe_json(18)?.unwrap_or_default(),
-        jobs: jobs.list,
-        stall: stall.stall(SystemTime::now()),
+        run: RunSummary { stall: view.stall(now), ..summary(&row)? },
+        input: row.maybe_json(18)?,
+        result: row.maybe_json(19)?.unwrap_or_default(),
+        jobs: view.jobs().iter().map(|job| JobSummary::new(job, view.begun_at())).collect(),
+        waiting: view.waiting(now),
+        is_cancelling: view.is_cancelling(),
+        repeats: view.repeats(),
     })
 }
 
 const PAGE: usize = 1000;
-
-/// The jobs of a run, from its events.
-#[derive(Default)]
-struct Jobs {
-    list: Vec<JobSummary>,
-    places: HashMap<String, usize>,
-}
-
-impl Jobs {
-    fn job(&mut self, name: &str) -> Option<&mut JobSummary> {
-        let place = match self.places.get(name) {
-            Some(place) => *place,
-            None => {
-                self.list.push(JobSummary {
-                    name: name.to_owned(),
-                    status: Status::Pending,
-                    attempts: 0,
-                    started_at: None,
-                    completed_at: None,
-                    error: None,
-                });
-                self.places.insert(name.to_owned(), self.list.len() - 1);
-                self.list.len() - 1
-            }
-        };
-        self.list.get_mut(place)
-    }
-
-    fn add(&mut self, event: &Event) {
-        let Some(job) = event.kind.job().and_then(|name| self.job(name)) else { return };
-        let mut end = |status, error: Option<String>| {
-            job.status = status;
-            job.completed_at = Some(event.at);
-            job.error = error;
-        };
-        let text = |error: &Failure| Some(error.to_string());
-        match &event.kind {
-            EventKind::JobStarted { attempt, .. } => {
-                job.status = Status::Running;
-                job.attempts = job.attempts.max(*attempt);
-                job.started_at = Some(event.at);
-            }
-            EventKind::AttemptFailed { error, .. } => job.error = text(error),
-            EventKind::JobCompleted { .. } => end(Status::Completed, None),
-            EventKind::JobFailed { error, .. } => end(Status::Failed, text(error)),
-            EventKind::JobSkipped { reason, .. } => end(Status::Skipped, Some(reason.clone())),
-            EventKind::JobCancelled { .. } => end(Status::Cancelled, None),
-            _ => {}
-        }
-    }
-}

@@ -58,11 +58,14 @@ pub struct Durations {
     pub mean: Duration,
     /// Half took no longer.
     pub p50: Duration,
-    /// 95 of 100 took no longer.
-    pub p95: Duration,
+    /// 95 of 100 took no longer; none of fewer than 20, whose longest it would be.
+    pub p95: Option<Duration>,
     /// The longest.
     pub max: Duration,
 }
+
+/// Of fewer, the 95th percentile is the longest.
+const LEAST_FOR_P95: u64 = 20;
 
 /// Adds up buckets.
 #[derive(Debug, Default)]
@@ -81,9 +84,20 @@ impl Sum {
         self.longest = self.longest.max(micros);
     }
 
-    /// The duration that this share took no longer than, if there are any.
-    pub(crate) fn maybe_percentile(&self, share: f64) -> Option<Duration> {
-        (!self.buckets.is_empty()).then(|| self.percentile(share))
+    /// Half took no longer, if there are any.
+    pub(crate) fn p50(&self) -> Option<Duration> {
+        (!self.buckets.is_empty()).then(|| self.percentile(0.5))
+    }
+
+    /// 95 of 100 took no longer, if there are enough for that to mean something.
+    pub(crate) fn p95(&self) -> Option<Duration> {
+        let count: u64 = self.buckets.values().sum();
+        (count >= LEAST_FOR_P95).then(|| self.percentile(0.95))
+    }
+
+    /// The longest, if there are any.
+    pub(crate) fn max(&self) -> Option<Duration> {
+        (!self.buckets.is_empty()).then(|| Duration::from_micros(self.longest))
     }
 
     fn add(&mut self, row: &Row) -> Answer<()> {
@@ -122,7 +136,7 @@ impl Sum {
             success_rate: (judged > 0).then(|| completed as f64 / judged as f64),
             mean: Duration::from_micros(self.total.checked_div(count).unwrap_or(0)),
             p50: self.percentile(0.5),
-            p95: self.percentile(0.95),
+            p95: self.p95(),
             max: Duration::from_micros(self.longest),
         }
     }

@@ -93,6 +93,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
         write(cx.sql, run, &step, new)?;
         follow(&mut memo, cx.tally, &new.events, &step.outcome);
     }
+    memo.tell_waiting(cx.tally)?;
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
         block(cx.sql, memo.row, blocked.as_deref())?;
     }
@@ -234,18 +235,49 @@ pub(crate) fn follow(
 /// Follows the jobs that are under way.
 fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally>) {
     match subject {
-        Subject::JobStarted { job, counts_as } => {
-            let started = JobMemo { started_at: at, counts_as: counts_as.clone() };
+        Subject::JobStarted { job, counts_as, parent } => {
+            wait_no_more(memo, job);
+            let started = JobMemo {
+                started_at: at,
+                counts_as: counts_as.clone(),
+                parent: parent.clone(),
+                waits: None,
+                is_under_way: true,
+            };
             memo.jobs.insert(job.clone(), started);
         }
         Subject::JobEnded { job, status } => {
+            wait_no_more(memo, job);
             if let (Some(started), Some(tally)) = (memo.jobs.remove(job), tally) {
                 let name = started.counts_as.as_deref().unwrap_or(job);
                 tally.took(memo.workflow, name, *status, at - started.started_at);
             }
         }
+        Subject::AttemptEnded { job } => {
+            wait_no_more(memo, job);
+            if let Some(job) = memo.jobs.get_mut(job) {
+                job.is_under_way = false;
+            }
+        }
+        Subject::Waits { job, waiting } => {
+            if let Some(job) = memo.jobs.get_mut(job) {
+                memo.waits += usize::from(job.waits.replace(waiting.clone()).is_none());
+            }
+        }
+        Subject::WaitsNoMore { job } => wait_no_more(memo, job),
+        Subject::Resumed => {
+            for job in memo.jobs.values_mut() {
+                (job.waits, job.is_under_way) = (None, false);
+            }
+            memo.waits = 0;
+        }
         _ => {}
     }
+}
+
+fn wait_no_more(memo: &mut RunMemo, job: &str) {
+    let waited = memo.jobs.get_mut(job).and_then(|job| job.waits.take());
+    memo.waits -= usize::from(waited.is_some());
 }
 
 /// Reads what there is to know of a run that this process has not begun.
@@ -265,29 +297,32 @@ fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
         status: super::read::status(&row, 5)?,
         begun_at: row.maybe_time(6)?.map(crate::value::to_micros),
         jobs: HashMap::new(),
+        waits: 0,
+        is_told_waiting: false,
     };
-    let rows = sql.query(
-        "SELECT at, kind, job, body FROM workflows_event WHERE run = $1 \
-         AND kind IN ('job_started', 'job_completed', 'job_failed', 'job_cancelled') \
-         ORDER BY sequence",
-        &[Value::Int(memo.row)],
-    )?;
+    memo.is_told_waiting = super::waiting::is_told(sql, memo.row)?;
+    let rows = sql.query(FOLLOWED, &[Value::Int(memo.row)])?;
     for row in rows {
-        let job: Box<str> = row.text(2)?.into();
-        if row.text(1)? == "job_started" {
-            let counts_as = match encode::decode(&row.text(3)?, None)?.kind {
-                workflow_core::EventKind::JobStarted { origin: Some(origin), .. } => {
-                    encode::counts_as(&origin)
-                }
-                _ => None,
-            };
-            memo.jobs.insert(job, JobMemo { started_at: row.int(0)?, counts_as });
-        } else {
-            memo.jobs.remove(&job);
-        }
+        let (at, kind, job) = (row.int(0)?, row.text(1)?, row.maybe_text(2)?);
+        let subject = match (kind.as_str(), job) {
+            // What it left need not be read.
+            ("job_completed" | "job_failed" | "job_cancelled", Some(job)) => {
+                Subject::JobEnded { job: job.into(), status: Status::Completed }
+            }
+            ("attempt_failed", Some(job)) => Subject::AttemptEnded { job: job.into() },
+            ("signal_received", Some(job)) => Subject::WaitsNoMore { job: job.into() },
+            _ => encode::subject(&encode::decode(&row.text(3)?, None)?, None),
+        };
+        note(&mut memo, at, &subject, None);
     }
     Ok(Some(memo))
 }
+
+/// The events that tell which jobs are under way, and which of them wait.
+const FOLLOWED: &str = "SELECT at, kind, job, body FROM workflows_event WHERE run = $1 \
+    AND kind IN ('job_started', 'attempt_failed', 'job_completed', 'job_failed', \
+    'job_cancelled', 'signal_awaited', 'signal_received', 'sleep_started', 'run_resumed') \
+    ORDER BY sequence";
 
 const GROW: &str = "UPDATE workflows_workflowrun SET events = $1 \
     WHERE id = $2 AND owner_id = $3 AND token = $4 AND events = $5";

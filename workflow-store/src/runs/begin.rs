@@ -150,6 +150,8 @@ fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outc
         status: Status::Pending,
         begun_at: None,
         jobs: HashMap::new(),
+        waits: 0,
+        is_told_waiting: false,
     };
     if let Some(owner) = new.run.owner {
         (memo.owner, memo.token) = (owner.id, 1);

@@ -1,10 +1,11 @@
 //! Events as rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use workflow_core::{Event, EventKind, Origin, Status, StoreError};
+use workflow_core::{Event, EventKind, Origin, Status, StoreError, Waiting};
 
 use crate::blob::{Blob, MAX_INLINE};
 use crate::sql::{Sql, SqlError, SqlKind};
@@ -29,10 +30,14 @@ pub(crate) struct EncodedEvent {
 #[derive(Debug)]
 pub(crate) enum Subject {
     Run,
+    Resumed,
     Completed { result: String },
     Failed { error: String },
     Job { job: Box<str> },
-    JobStarted { job: Box<str>, counts_as: Option<Box<str>> },
+    JobStarted { job: Box<str>, counts_as: Option<Box<str>>, parent: Option<Box<str>> },
+    AttemptEnded { job: Box<str> },
+    Waits { job: Box<str>, waiting: Box<Waiting> },
+    WaitsNoMore { job: Box<str> },
     JobEnded { job: Box<str>, status: Status },
 }
 
@@ -56,7 +61,7 @@ impl EncodedEvent {
             sequence: event.sequence,
             at: to_micros(event.at),
             status: event.kind.run_status(),
-            subject: subject(&event.kind, blob.as_ref()),
+            subject: subject(event, blob.as_ref()),
             blocked: blocked(&event.kind)?,
             attempt: attempt(&event.kind),
             body,
@@ -81,6 +86,9 @@ impl EncodedEvent {
         match &self.subject {
             Subject::Job { job }
             | Subject::JobStarted { job, .. }
+            | Subject::AttemptEnded { job }
+            | Subject::Waits { job, .. }
+            | Subject::WaitsNoMore { job }
             | Subject::JobEnded { job, .. } => Some(job),
             _ => None,
         }
@@ -181,9 +189,13 @@ fn put_heavy(kind: &mut EventKind, heavy: Json) {
     }
 }
 
-fn subject(kind: &EventKind, blob: Option<&Blob>) -> Subject {
+pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
+    let since = event.at;
+    let waits =
+        |waiting: Waiting| Subject::Waits { job: waiting.job().into(), waiting: Box::new(waiting) };
     let ended = |job: &String, status| Subject::JobEnded { job: job.as_str().into(), status };
-    match kind {
+    match &event.kind {
+        EventKind::RunResumed { .. } => Subject::Resumed,
         EventKind::RunCompleted { output } => Subject::Completed {
             result: match (blob, output) {
                 (Some(blob), _) => blob.reference(),
@@ -195,7 +207,16 @@ fn subject(kind: &EventKind, blob: Option<&Blob>) -> Subject {
         EventKind::JobStarted { job, origin, .. } => Subject::JobStarted {
             job: job.as_str().into(),
             counts_as: origin.as_deref().and_then(counts_as),
+            parent: origin.as_deref().and_then(parent),
         },
+        EventKind::AttemptFailed { job, .. } => Subject::AttemptEnded { job: job.as_str().into() },
+        EventKind::SignalAwaited { job, signal, .. } => {
+            waits(Waiting::Signal { job: job.clone(), signal: signal.clone(), since })
+        }
+        EventKind::SleepStarted { job, until, duration, .. } if *duration >= SHORTEST_TOLD => {
+            waits(Waiting::Time { job: job.clone(), until: *until, since })
+        }
+        EventKind::SignalReceived { job, .. } => Subject::WaitsNoMore { job: job.as_str().into() },
         EventKind::JobCompleted { job, .. } => ended(job, Status::Completed),
         EventKind::JobFailed { job, .. } => ended(job, Status::Failed),
         EventKind::JobCancelled { job, .. } => ended(job, Status::Cancelled),
@@ -210,6 +231,18 @@ fn subject(kind: &EventKind, blob: Option<&Blob>) -> Subject {
 pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
     match origin {
         Origin::Called { job, .. } => Some(job.as_str().into()),
+        Origin::Element { of, .. } => Some(of.as_str().into()),
+        _ => None,
+    }
+}
+
+/// A shorter sleep is not written where lists look: it would be over before anybody has read of it.
+const SHORTEST_TOLD: Duration = Duration::from_secs(5);
+
+/// The job that waits for one of this origin.
+fn parent(origin: &Origin) -> Option<Box<str>> {
+    match origin {
+        Origin::Called { by, .. } => Some(by.as_str().into()),
         Origin::Element { of, .. } => Some(of.as_str().into()),
         _ => None,
     }

@@ -11,6 +11,7 @@ mod message;
 mod read;
 mod report;
 mod steps;
+mod waiting;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Admission, Beginning, begin};
@@ -22,6 +23,7 @@ pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::definition as definition_of_run;
 pub(crate) use read::{blocked, children, events, run, status, trigger};
 pub(crate) use report::{Said, report};
+pub(crate) use waiting::{WAIT, WAIT_NO_MORE, waits};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]

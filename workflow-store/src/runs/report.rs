@@ -55,7 +55,7 @@ impl Said {
                 EventKind::RunFailed { reason }
             }
             Status::Cancelled => EventKind::RunCancelled,
-            _ => EventKind::RunStarted,
+            _ => EventKind::RunStarted { repeats: None },
         }
     }
 }

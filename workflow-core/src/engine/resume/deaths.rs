@@ -184,7 +184,8 @@ mod tests {
     fn before_starts_are_recorded_what_could_begin_is_suspected() {
         let mut deaths = Deaths::default();
         let at = UNIX_EPOCH;
-        deaths.apply(&Event::new(0, at, EventKind::RunStarted), std::iter::empty());
+        deaths
+            .apply(&Event::new(0, at, EventKind::RunStarted { repeats: None }), std::iter::empty());
         deaths.died(at, ["a", "b"].into_iter());
         deaths.apply(&Event::new(1, at, started("a")), std::iter::empty());
         deaths.died(at, ["b"].into_iter());

@@ -183,8 +183,7 @@ impl Fold<'_> {
     }
 
     fn note(&mut self, event: &Event, job: u32) {
-        let at = event.at.duration_since(self.state.log.began).unwrap_or_default();
-        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let at = since(self.state.log.began, event.at);
         let Some(told) = Told::of(&event.kind) else { return };
         if let Some(facts) = told.facts.filter(|facts| !facts.is_empty()) {
             self.state.facts.insert(job, facts);
@@ -237,6 +236,12 @@ impl Fold<'_> {
     }
 }
 
+/// Nanoseconds from one time to another.
+fn since(from: SystemTime, to: SystemTime) -> i64 {
+    let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+    to.duration_since(from).map_or_else(|before| -nanos(before.duration()), nanos)
+}
+
 fn is_mail(detail: &Detail) -> bool {
     matches!(detail, Detail::Sleep { .. } | Detail::Signal { .. } | Detail::Kept { .. })
 }
@@ -258,7 +263,10 @@ impl Told {
             Some(Detail::Error { error: error.clone(), retry_in })
         };
         Some(match kind {
-            EventKind::RunStarted => told(What::RunStarted, 0),
+            EventKind::RunStarted { repeats } => {
+                let detail = repeats.map(Detail::Repeats);
+                Self { detail, ..told(What::RunStarted, 0) }
+            }
             EventKind::RunResumed { after_crash } => {
                 told(What::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
             }

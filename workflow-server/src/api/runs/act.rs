@@ -165,7 +165,8 @@ pub(super) async fn retry(
                 idempotency_key: key,
                 input: old.input,
             };
-            begin::kept(engine.run(workflow).workflow_id(workflow_id), asked).await?
+            let request = engine.run(workflow).workflow_id(workflow_id).repeats(old.id);
+            begin::kept(request, asked).await?
         }
         Some(again) => {
             let request = RepeatRequest { user: caller.user.clone(), idempotency_key: key };

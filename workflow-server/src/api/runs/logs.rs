@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::command::{LogError, LogRecord, RunLog};
 use workflow_core::{OutputStream, RunId, StoredRun, WorkflowFile};
@@ -38,9 +39,22 @@ pub(super) struct LogsAsked {
     attempt: Option<u32>,
     /// From this place on: the `next` of the part before. Default: the beginning.
     from: Option<u64>,
-    /// How many pieces, 1 to 1,000. Default: 1,000. Of no meaning for streams.
+    /// `text` downloads the log as one text, up to what has been printed by now. Each line has the
+    /// name of its job before it, unless one job is asked for. Default: `json`.
+    #[param(value_type = Option<String>, pattern = "^(json|text)$")]
+    format: LogFormat,
+    /// How many pieces, 1 to 1,000. Default: 1,000. Of no meaning for streams and texts.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    #[default]
+    Json,
+    Text,
 }
 
 /// A part of a log.
@@ -84,7 +98,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
     params(("run" = String, Path, description = "Its id or number"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsAsked),
     responses((status = 200, description = "The log", content(
-        (LogPage = "application/json"), (String = "text/event-stream"))), Problems))]
+        (LogPage = "application/json"), (String = "text/event-stream"),
+        (String = "text/plain"))), Problems))]
 pub(super) async fn logs(
     State(app): State<Arc<App>>,
     May(caller, _): May<Read>,
@@ -97,6 +112,10 @@ pub(super) async fn logs(
     let from = sse::last_id(&headers)?.or(asked.from).unwrap_or(0);
     let limit = asked.limit.map_or(1000, |limit| limit.0);
     let log = Log { path: log_of(&run), asked, limit };
+    if log.asked.format == LogFormat::Text {
+        let permit = app.streams.enter()?;
+        return Ok(download(permit, run.id, whole(log, from)));
+    }
     if !sse::is_wanted(&headers) {
         let over = run.status.is_final();
         return Ok(Json(log.read(from, over).await?).into_response());
@@ -161,6 +180,17 @@ impl Log {
     }
 }
 
+impl LogPiece {
+    /// What was printed, with the name of the job before each line where jobs are mixed.
+    fn to_text(&self, named: bool) -> String {
+        if !named {
+            return self.text.clone();
+        }
+        let lines = self.text.lines();
+        lines.map(|line| format!("{} | {line}\n", self.job)).collect()
+    }
+}
+
 impl From<LogRecord> for LogPiece {
     fn from(of: LogRecord) -> Self {
         Self {
@@ -199,6 +229,41 @@ fn follow(
             tokio::time::sleep(LOOK_EVERY).await;
         }
     })
+}
+
+/// A log as a text, up to its end by now.
+fn whole(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold((log, from), |(log, from)| async move {
+        let page = log.read(from, true).await.map_err(|problem| {
+            tracing::warn!(?problem, "a log cannot be read to its end");
+            io::Error::other("the log cannot be read to its end")
+        })?;
+        if page.items.is_empty() && page.ended {
+            return Ok(None);
+        }
+        let named = log.asked.job.is_none();
+        let text: String = page.items.iter().map(|piece| piece.to_text(named)).collect();
+        Ok(Some((Bytes::from(text), (log, page.next))))
+    })
+}
+
+/// Answers with a text that browsers save as a file.
+fn download(
+    permit: OwnedSemaphorePermit,
+    run: RunId,
+    text: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Response {
+    let text = text.map(move |part| {
+        let _held = &permit;
+        part
+    });
+    let name = format!("attachment; filename=\"run-{run}.log\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (headers, axum::body::Body::from_stream(text)).into_response()
 }
 
 fn frames(page: &LogPage) -> io::Result<Bytes> {

@@ -1,0 +1,6 @@
+-- What runs wait for, whose jobs all wait.
+
+CREATE TABLE workflows_waiting (
+    run BIGINT PRIMARY KEY REFERENCES workflows_workflowrun(id) ON DELETE CASCADE,
+    body TEXT NOT NULL
+);

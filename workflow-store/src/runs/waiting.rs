@@ -1,0 +1,74 @@
+//! What runs wait for, as lists show it: a projection of their events, written when it changes.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use workflow_core::{Stall, Status, StoreError, Waiting};
+
+use super::encode::write;
+use crate::memory::{RunMemo, Tally};
+use crate::sql::{Sql, SqlError, SqlKind};
+use crate::value::{Row, Value};
+
+impl RunMemo {
+    /// What each job under way waits for, when all of them wait. Jobs that wait for jobs of their
+    /// own do not count.
+    fn waiting(&self) -> Vec<&Waiting> {
+        if self.waits == 0 || self.status.is_final() {
+            return Vec::new();
+        }
+        let under_way = || self.jobs.iter().filter(|(_, job)| job.is_under_way);
+        let parents: HashSet<&str> =
+            under_way().filter_map(|(_, job)| job.parent.as_deref()).collect();
+        let leaves = under_way().filter(|(name, _)| !parents.contains(&***name));
+        let all: Option<Vec<_>> = leaves.map(|(_, job)| job.waits.as_deref()).collect();
+        let mut all = all.unwrap_or_default();
+        all.sort_by(|one, other| one.job().cmp(other.job()));
+        all
+    }
+
+    /// Has the change of what the run waits for written, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it has no JSON form, which the events that it comes from have.
+    pub(crate) fn tell_waiting(&mut self, tally: &mut Tally) -> Result<(), StoreError> {
+        let waiting = self.waiting();
+        if waiting.is_empty() && !self.is_told_waiting {
+            return Ok(());
+        }
+        let body = if waiting.is_empty() { None } else { Some(write(&waiting)?) };
+        let told = body.is_some();
+        tally.wait(self.row, body);
+        self.is_told_waiting = told;
+        Ok(())
+    }
+}
+
+/// Whether the row of the run says that it waits.
+pub(crate) fn is_told(sql: &mut dyn Sql, row: i64) -> Result<bool, SqlError> {
+    let said = sql.first("SELECT run FROM workflows_waiting WHERE run = $1", &[Value::Int(row)])?;
+    Ok(said.is_some())
+}
+
+/// What a run waits for now, as a column has it.
+pub(crate) fn waits(row: &Row, column: usize, status: Status) -> Result<Option<Stall>, SqlError> {
+    let Some(body) = row.maybe_text(column)?.filter(|_| status == Status::Running) else {
+        return Ok(None);
+    };
+    let waiting: Vec<Waiting> = serde_json::from_str(&body).map_err(|error| {
+        SqlError::new(SqlKind::Unusable, format!("a run waits, unreadably for what: {error}"))
+    })?;
+    let now = SystemTime::now();
+    // One that has slept enough is at work, and no event says so.
+    let is_awake = |of: &Waiting| matches!(of, Waiting::Time { until, .. } if *until <= now);
+    if waiting.iter().any(is_awake) {
+        return Ok(None);
+    }
+    Ok(waiting.into_iter().next().map(Stall::Waiting))
+}
+
+pub(crate) const WAIT: &str = "INSERT INTO workflows_waiting (run, body) VALUES ($1, $2) \
+    ON CONFLICT (run) DO UPDATE SET body = excluded.body";
+
+pub(crate) const WAIT_NO_MORE: &str = "DELETE FROM workflows_waiting WHERE run = $1";
