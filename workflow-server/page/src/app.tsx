@@ -10,7 +10,7 @@ import { RunsPage } from "./pages/runs.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { WorkflowPage } from "./pages/workflow.tsx";
 import { WorkflowsPage } from "./pages/workflows.tsx";
-import { route, type Route } from "./route.ts";
+import { route, settle, type Route } from "./route.ts";
 import { attempt, ConnectionBanner, Notices } from "./ui/notice.tsx";
 import { ProblemBox, Waiting } from "./ui/problem.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
@@ -29,7 +29,7 @@ export function App() {
   useEffect(() => {
     // Another page: who reads by ear begins at its title. The first page is left as it is.
     if (before.current !== path) main.current?.focus({ preventScroll: true });
-    if (before.current !== path) window.scrollTo(0, 0);
+    if (before.current !== path) settle();
     before.current = path;
   }, [path]);
   const inside = now !== null && (now.open || now.user !== null);

@@ -16,7 +16,7 @@ export async function launch() {
   return chromium.launch({ executablePath, args });
 }
 
-/** A page that notes what goes wrong in it. */
+/** A page that notes what goes wrong in it: closing its context fails if a script has complained. */
 export async function open(browser, { theme = "light", phone = false, motion = "reduce" } = {}) {
   const viewport = phone ? { width: 390, height: 844 } : { width: 1360, height: 860 };
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: motion, hasTouch: phone });
@@ -27,6 +27,11 @@ export async function open(browser, { theme = "light", phone = false, motion = "
     // What the network refuses, tests ask for; scripts must not.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) faults.push(message.text());
   });
+  const close = context.close.bind(context);
+  context.close = async () => {
+    await close();
+    if (faults.length > 0) throw new Error(`a script has complained:\n${faults.join("\n")}`);
+  };
   return { context, page, faults };
 }
 

@@ -12,15 +12,14 @@ const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".txt": "text/plain" };
 const POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
 
-export async function start({ port = 0, prefix = "/", open = false } = {}) {
-  const world = new World({ open });
+export async function start({ port = 0, prefix = "/", open = false, contract = null } = {}) {
+  const world = new World({ open, contract });
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://localhost");
     if (!url.pathname.startsWith(prefix)) return void response.writeHead(404).end();
     const path = url.pathname.slice(prefix.length);
     const answer = path.startsWith("api/v1/") ? api(world, request, response, url, path.slice("api/v1/".length)) : file(response, path);
     answer.catch((error) => {
-      console.error(error);
       response.headersSent ? response.destroy() : response.writeHead(500).end(String(error));
     });
   });

@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { axeFaults, launch, open, OUTPUT, signIn } from "./browser.mjs";
+import { contract } from "./contract.mjs";
 import { start } from "./mock.mjs";
 
 const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let browser;
 let mock;
 before(async () => {
-  mock = await start({ prefix: "/below/here/" });
+  mock = await start({ prefix: "/below/here/", contract: await contract() });
   browser = await launch();
 });
 after(async () => {
@@ -65,6 +66,6 @@ for (const look of LOOKS) {
       await page.getByRole("dialog").waitFor({ state: "hidden" });
     }
     await context.close();
-    assert.deepEqual([...wrong, ...faults], []);
+    assert.deepEqual([...wrong, ...faults, ...mock.world.faults], []);
   });
 }

@@ -2,18 +2,12 @@
 // WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 takes the page from dist/ and not from the binary.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { axeFaults, launch, open, OUTPUT, signIn } from "./browser.mjs";
+import { serve } from "./server.mjs";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
-if (!binary) throw new Error("there is no server to test before: `cargo build -p workflow-cli`, or name one in WORKFLOW_BIN");
 const PASSWORD = "correct horse battery";
 
 let folder;
@@ -23,31 +17,15 @@ let url;
 let view;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
-  const db = `sqlite://${join(folder, "test.db")}`;
-  for (const [name, ...more] of [["alice", "--staff"], ["bob"], ["carol"]]) {
-    execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${PASSWORD}\n` });
-  }
-  server = spawn(binary, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
-  url = await new Promise((resolve, reject) => {
-    let text = "";
-    const hear = (part) => {
-      text += part;
-      const found = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(text);
-      if (found) resolve(`${found[0]}/`);
-    };
-    server.stdout.on("data", hear);
-    server.stderr.on("data", hear);
-    server.on("exit", () => reject(new Error(text)));
-  });
+  server = await serve([["alice", "--staff"], ["bob"], ["carol"]], PASSWORD);
+  ({ url, folder } = server);
   browser = await launch();
   view = await visitor("bob");
 });
 
 after(async () => {
   await browser?.close();
-  server?.removeAllListeners("exit").kill();
-  if (folder) await rm(folder, { recursive: true, force: true });
+  await server?.stop();
 });
 
 async function visitor(name, look) {
@@ -87,6 +65,7 @@ test("mistakes in a file are shown with their place", async () => {
   await page.getByLabel("Workflow file").fill('name: "wrong"\njobs:\n  - name: "a"\n    comand: "true"\n');
   await page.getByRole("button", { name: "Create" }).click();
   await page.getByRole("button", { name: "Go to line 4" }).click();
+  page.once("dialog", (dialog) => dialog.accept());
   await page.keyboard.press("Escape");
 });
 
@@ -101,6 +80,26 @@ test("a file becomes a workflow, and its run is watched until it ends", async ()
   await ended(page, "completed");
   await page.getByRole("button", { name: /^transform_and_load, completed/ }).click();
   await page.getByRole("log").getByText("transform_and_load").waitFor();
+});
+
+test("a log of 50,000 lines is read to its end, and downloaded", async () => {
+  const { page } = view;
+  await create(page, 'name: "chatty"\njobs:\n  - name: "count"\n    command: "seq 1 50000"\n');
+  await run(page);
+  await ended(page, "completed");
+  await page.getByRole("link", { name: "Log" }).click();
+  const log = page.getByRole("log");
+  await log.getByText("50000", { exact: true }).waitFor();
+  await page.getByText("50,000 lines").waitFor();
+  await log.getByRole("button", { name: "From the beginning" }).click();
+  await log.getByText("1", { exact: true }).waitFor();
+  await log.getByRole("button", { name: "Later lines" }).click();
+  await log.getByText("2001", { exact: true }).waitFor();
+  await log.getByRole("button", { name: "To the end" }).click();
+  await log.getByText("50000", { exact: true }).waitFor();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  const text = await readFile(await download.path(), "utf8");
+  assert.deepEqual([text.split("\n").length, text.slice(0, 20), text.slice(-14)], [50_001, "count | 1\ncount | 2\n", "count | 50000\n"]);
 });
 
 test("a run is cancelled", async () => {
@@ -126,6 +125,9 @@ test("a failed run is retried", async () => {
   await page.getByRole("button", { name: "Retry failed" }).click();
   await page.waitForFunction((before) => location.href.split("?")[0] !== before.split("?")[0], failed);
   await ended(page, "completed");
+  await page.getByRole("button", { name: /^first, completed, .*reused/ }).waitFor();
+  await page.getByRole("link", { name: "an earlier run" }).click();
+  await page.waitForFunction((before) => location.href.split("?")[0] === before.split("?")[0], failed);
 });
 
 test("two users do not see each other's workflows; staff sees both", async () => {

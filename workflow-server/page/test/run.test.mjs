@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, open, signIn } from "./browser.mjs";
+import { contract } from "./contract.mjs";
 import { start } from "./mock.mjs";
 
 let browser;
 let mock;
 let view;
 before(async () => {
-  mock = await start();
+  mock = await start({ contract: await contract() });
   browser = await launch();
   view = await open(browser);
   await signIn(view.page, mock.url);
@@ -79,10 +80,12 @@ test("a signal is sent to a run that waits for one", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[2], {}, { tick: 100, trouble: 0 });
   await show(run);
+  await page.getByText(/^Waits for signature, \d/).waitFor();
+  assert.equal(await status().textContent(), "waiting");
   await page.getByLabel(/^With it, as JSON/).fill('{"by": "me"}');
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("button", { name: /^pay, completed/ }).waitFor({ timeout: 10_000 });
-  assert.deepEqual(run.events.find((event) => event.kind === "signal_received").payload, { by: "me" });
+  assert.deepEqual(run.events.find((event) => event.event === "signal_received").payload, { by: "me" });
 });
 
 test("2,000 jobs are painted, open as cells, and go live", async () => {
@@ -114,4 +117,4 @@ test("2,000 jobs are painted, open as cells, and go live", async () => {
   await page.waitForFunction(() => document.querySelectorAll("[data-stop]").length === 2000);
 });
 
-test("no script has complained", () => assert.deepEqual(view.faults, []));
+test("no script has complained, and the mock answered as the server does", () => assert.deepEqual([...view.faults, ...mock.world.faults], []));

@@ -1,6 +1,7 @@
 // Hooks that load what a page shows, and load it again.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { kept } from "../route.ts";
 import { get, type Query } from "./client.ts";
 import { Problem } from "./problem.ts";
 import type { Page } from "./types.ts";
@@ -14,10 +15,15 @@ export interface Load<T> {
 
 /** Loads when a key changes, and every so many seconds while the page can be seen. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: unknown[], every?: number): Load<T> {
-  const [state, set] = useState<Omit<Load<T>, "reload">>({ data: null, problem: null, loading: true });
+  return useLoadFrom(null, load, keys, every);
+}
+
+/** The same, beginning with what was loaded before. */
+function useLoadFrom<T>(before: T | null, load: (signal: AbortSignal) => Promise<T>, keys: unknown[], every?: number): Load<T> {
+  const [state, set] = useState<Omit<Load<T>, "reload">>({ data: before, problem: null, loading: true });
   const [turn, again] = useState(0);
   const key = JSON.stringify(keys);
-  const loaded = useRef<string | null>(null);
+  const loaded = useRef<string | null>(before === null ? null : key);
   useEffect(() => {
     const abort = new AbortController();
     const fresh = loaded.current !== key;
@@ -47,20 +53,23 @@ export interface Paged<T> extends Load<T[]> {
   more: (() => void) | null;
 }
 
-/** A list that goes on behind a cursor. Loading it again keeps as many items as were seen. */
+/** A list that goes on behind a cursor. Loading it again keeps as many items as were seen, and so does coming back. */
 export function usePaged<T>(path: string, query: Query, every?: number, limit = 50): Paged<T> {
-  const [count, setCount] = useState(limit);
   const key = JSON.stringify([path, query]);
+  const place = useRef(kept().lists);
+  const before = useRef(place.current.get(key) as Page<T> | undefined);
+  const [count, setCount] = useState(Math.max(limit, before.current?.items.length ?? 0));
   const last = useRef(key);
   if (last.current !== key) {
     last.current = key;
     if (count !== limit) setCount(limit);
   }
-  const loaded = useLoad((signal) => pages<T>(path, query, count, limit, signal), [path, query], every);
-  const before = useRef(count);
+  const loaded = useLoadFrom(before.current ?? null, (signal) => pages<T>(path, query, count, limit, signal), [path, query], every);
+  if (loaded.data) place.current.set(key, loaded.data);
+  const counted = useRef(count);
   useEffect(() => {
-    if (before.current !== count) {
-      before.current = count;
+    if (counted.current !== count) {
+      counted.current = count;
       loaded.reload();
     }
   }, [count]);

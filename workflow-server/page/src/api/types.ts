@@ -84,7 +84,8 @@ export interface RunItem {
   begun_at: string | null;
   completed_at: string | null;
   duration_seconds: number | null;
-  error: Failure | string | null;
+  error: string | null;
+  error_line: string | null;
   events: number;
   owner: string | null;
   stall: Stall | null;
@@ -96,13 +97,23 @@ export interface Stall {
   reason: string;
   detail: string;
   cure: string;
+  waiting?: Wait;
+  deaths?: { attempt: number; found_at: string }[];
 }
 
+/** A job that waits: for a signal, or until a time. */
+export interface Wait {
+  job: string;
+  signal: string | null;
+  until: string | null;
+  since: string;
+}
+
+/** What an attempt failed with, in an event. */
 export interface Failure {
+  kind: Json;
   message: string;
-  kind?: Json;
-  error_type?: string;
-  [key: string]: Json | undefined;
+  error_type: string;
 }
 
 export interface JobItem {
@@ -110,9 +121,14 @@ export interface JobItem {
   status: JobStatus;
   attempts: number;
   started_at: string | null;
+  attempt_started_at: string | null;
   completed_at: string | null;
   duration_seconds: number | null;
-  error: Failure | string | null;
+  error: string | null;
+  error_line: string | null;
+  retry_at: string | null;
+  started_by: string | null;
+  is_reused: boolean;
 }
 
 export interface RunDetail extends RunItem {
@@ -120,7 +136,9 @@ export interface RunDetail extends RunItem {
   result: Json;
   jobs: JobItem[];
   graph: GraphSpec | null;
-  awaiting: string[] | null;
+  waiting: Wait[];
+  is_cancelling: boolean;
+  repeats: string | null;
   editable: boolean;
 }
 
@@ -130,10 +148,16 @@ export interface Attempt {
   started_at: string | null;
   ended_at: string | null;
   duration_seconds: number | null;
-  error: Failure | string | null;
-  facts?: JsonObject | null;
-  /** Whether anything was printed; it may be, when nothing is said. */
-  log?: boolean;
+  error: AttemptFailure | null;
+  facts: JsonObject;
+}
+
+/** What an attempt failed with, as answers have it. */
+export interface AttemptFailure {
+  kind: string;
+  message: string;
+  line: string;
+  error_type: string | null;
 }
 
 export interface JobDetail {
@@ -141,8 +165,7 @@ export interface JobDetail {
   status: JobStatus;
   attempts: Attempt[];
   output: Json;
-  error: Failure | string | null;
-  reason?: string | null;
+  reason: string | null;
   waits_for: string[] | null;
   inputs: JsonObject | null;
   values: JsonObject | null;
@@ -180,6 +203,7 @@ export interface TimelinePoint {
   cancelled: number;
   p50_seconds: number | null;
   p95_seconds: number | null;
+  max_seconds: number | null;
 }
 
 export interface Usage {
@@ -192,7 +216,7 @@ export interface Account {
   is_staff: boolean;
   is_active: boolean;
   created_at?: string | null;
-  last_login?: string | null;
+  has_password: boolean;
 }
 
 export interface Token {

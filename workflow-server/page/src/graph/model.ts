@@ -26,12 +26,12 @@ export function readGraph(spec: GraphSpec | null, jobs: Iterable<string> = []): 
 }
 
 /** Adds jobs that a run started itself, below those that started them. */
-export function extend(graph: Graph, jobs: Iterable<{ name: string; origin: string | null }>): Graph {
+export function extend(graph: Graph, jobs: Iterable<{ name: string; startedBy: string | null }>): Graph {
   const wider: Graph = { ...graph, nodes: [...graph.nodes], edges: [...graph.edges], index: new Map(graph.index) };
   const added = [...jobs].filter((job) => !graph.index.has(job.name));
   for (const { name } of added) addNode(wider, name);
-  for (const { name, origin } of added) {
-    const from = origin ?? mapOf(name);
+  for (const { name, startedBy } of added) {
+    const from = startedBy ?? mapOf(name);
     if (from !== null) addEdge(wider, wider.index.get(from), wider.index.get(name));
   }
   wider.layers = layersOf(wider.nodes.length, wider.edges);

@@ -5,10 +5,10 @@ import type { Failure, Json, JsonObject } from "../api/types.ts";
 export interface RunEvent {
   sequence: number;
   at: string;
-  kind: string;
+  event: string;
   job?: string;
   attempt?: number;
-  error?: Failure | string;
+  error?: Failure;
   retry_in?: number;
   reason?: string;
   until?: string;
@@ -22,12 +22,10 @@ export interface RunEvent {
 }
 
 /** Reads one event; null for what is none. */
-export function readEvent(name: string, data: string): RunEvent | null {
+export function readEvent(data: string): RunEvent | null {
   try {
-    const value = JSON.parse(data) as Record<string, unknown>;
-    const kind = value.kind ?? value.event ?? name;
-    if (typeof kind !== "string" || typeof value.sequence !== "number") return null;
-    return { ...value, kind } as RunEvent;
+    const value = JSON.parse(data) as RunEvent;
+    return typeof value.event === "string" && typeof value.sequence === "number" ? value : null;
   } catch {
     return null;
   }

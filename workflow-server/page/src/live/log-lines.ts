@@ -1,4 +1,4 @@
-// Records of a log as lines. Pure. Of a long log the last lines are kept.
+// Records of a log as lines. Pure. Of a very long log the last lines are kept.
 
 import type { LogRecord } from "../api/types.ts";
 import { plain } from "../ui/format.ts";
@@ -11,7 +11,7 @@ export interface LogLine {
   text: string;
 }
 
-const MOST = 5000;
+const MOST = 200_000;
 
 export class LogLines {
   lines: LogLine[] = [];

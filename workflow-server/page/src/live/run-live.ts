@@ -18,7 +18,6 @@ export class RunLive {
   #frame = 0;
   #stop: (() => void) | null = null;
   #abort = new AbortController();
-  #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly id: string) {
     void this.#begin();
@@ -27,7 +26,6 @@ export class RunLive {
   close(): void {
     this.#abort.abort();
     this.#stop?.();
-    clearTimeout(this.#again);
     cancelAnimationFrame(this.#frame);
   }
 
@@ -57,7 +55,7 @@ export class RunLive {
     const last = this.state && this.state.last >= 0 ? String(this.state.last) : null;
     this.#stop = follow(`runs/${encodeURIComponent(this.id)}/events`, {}, last, {
       message: ({ event, data }) => {
-        const happened = event === "end" ? null : readEvent(event, data);
+        const happened = event === "end" ? null : readEvent(data);
         if (happened) this.#take(happened);
         if (event === "end") void this.#reload();
       },
@@ -68,9 +66,8 @@ export class RunLive {
   #take(event: RunEvent): void {
     this.#queue.push(event);
     this.#frame ||= requestAnimationFrame(() => this.#flush());
-    if (event.kind === "sleep_started" || event.kind === "signal_received") this.#reloadSoon();
-    // A job that runs on with nothing happening may wait for a signal: only the server knows.
-    if (event.kind === "job_started") this.#reloadSoon();
+    // What ends it, and which processes died, only the server says.
+    if (event.event === "run_blocked") void this.#reload();
   }
 
   #flush(): void {
@@ -82,34 +79,19 @@ export class RunLive {
     if (changed) this.version.value += 1;
   }
 
-  #reloadSoon(): void {
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => void this.#reload(), 1500);
-  }
-
-  /** What only the server knows: results, and the signals that are waited for. */
+  /** Takes the record for the truth, unless events have come meanwhile that it does not have. */
   async #reload(): Promise<void> {
     try {
       const run = await this.#load();
       this.#flush();
-      if (isFinal(run.status)) this.#settle(run);
       this.detail.value = run;
+      if (this.state && run.events - 1 < this.state.last) return;
+      const state = new RunState(run);
+      for (const [key, bar] of this.state?.bars ?? []) if (!state.bars.has(key)) state.bars.set(key, bar);
+      this.state = state;
+      this.version.value += 1;
     } catch {
       // What is shown stays; the stream says when the connection is lost.
     }
-  }
-
-  /** The run has ended: its record is the truth. */
-  #settle(run: RunDetail): void {
-    const bars = this.state?.bars;
-    const state = new RunState(run);
-    for (const [key, bar] of bars ?? []) state.bars.set(key, bar);
-    for (const [name, job] of this.state?.jobs ?? []) {
-      const known = state.job(name);
-      known.note ??= job.note;
-      known.origin = job.origin;
-    }
-    this.state = state;
-    this.version.value += 1;
   }
 }

@@ -1,6 +1,8 @@
-// What a run looks like now: a snapshot, and the events after it folded in. Pure.
+// What a run looks like now: what the server answered, and the events after it folded in, as `RunView`
+// of workflow-core folds them. Pure. `test/unit/run-state.test.mjs` holds the two together.
 
-import type { Bar, Failure, JobItem, JobStatus, RunDetail, RunStatus, Stall } from "../api/types.ts";
+import type { Bar, Failure, JobItem, JobStatus, RunDetail, RunStatus, Stall, Wait } from "../api/types.ts";
+import { decisiveLine } from "./decisive.ts";
 import { startedBy, type RunEvent } from "./event.ts";
 
 export interface JobState {
@@ -9,11 +11,20 @@ export interface JobState {
   attempts: number;
   startedAt: number | null;
   endedAt: number | null;
-  error: Failure | string | null;
-  /** Why it was skipped, or what it waits for. */
-  note: string | null;
+  /** What the latest attempt failed with. */
+  error: string | null;
+  /** The line of it that decides. */
+  errorLine: string | null;
+  /** Why it will not run. */
+  skippedBecause: string | null;
+  /** When its next attempt begins, while it waits for it. */
+  retryAt: number | null;
+  /** What it waits for. */
+  waits: Wait | null;
   /** The job that started it, when the graph does not have it. */
-  origin: string | null;
+  startedBy: string | null;
+  /** Its outcome is that of the run which this one repeats. */
+  isReused: boolean;
 }
 
 export interface BarState {
@@ -29,8 +40,8 @@ export class RunState {
   startedAt: number | null;
   endedAt: number | null;
   reason: string | null;
-  cancelling = false;
-  stall: Stall | null;
+  cancelling: boolean;
+  blocked: Stall | null;
   readonly jobs = new Map<string, JobState>();
   readonly bars = new Map<string, BarState>();
   /** The sequence of the last event that is in here; -1 for none. */
@@ -38,20 +49,21 @@ export class RunState {
 
   constructor(run: RunDetail) {
     this.status = run.status;
-    this.startedAt = time(run.begun_at ?? run.started_at);
+    this.startedAt = time(run.begun_at);
     this.endedAt = time(run.completed_at);
-    this.reason = typeof run.error === "string" ? run.error : (run.error?.message ?? null);
-    this.stall = run.stall ?? null;
+    this.reason = run.error;
+    this.cancelling = run.is_cancelling;
+    this.blocked = run.stall?.state === "blocked" ? run.stall : null;
     this.last = run.events - 1;
     for (const job of run.jobs) this.#takeJob(job);
+    for (const wait of run.waiting) this.job(wait.job).waits = wait;
   }
 
-  /** Bars from the server; those that events have drawn already are newer. */
+  /** Bars from the server; one that an event has ended meanwhile is newer. */
   takeBars(bars: Bar[]): void {
     for (const bar of bars) {
       const key = `${bar.job}\n${bar.attempt}`;
-      const known = this.bars.get(key);
-      if (known && known.to !== null) continue;
+      if (bar.ended_at === null && this.bars.get(key)?.to != null) continue;
       const from = time(bar.started_at) ?? 0;
       this.bars.set(key, { job: bar.job, attempt: bar.attempt, from, to: time(bar.ended_at), status: bar.status });
     }
@@ -62,10 +74,8 @@ export class RunState {
     if (event.sequence <= this.last) return false;
     this.last = event.sequence;
     const at = time(event.at) ?? 0;
-    // A run that goes on does not wait; what blocks it is told by events of its own.
-    if (this.stall?.state === "waiting") this.stall = null;
     // What blocks a run may name the job at fault.
-    if (event.job !== undefined && !event.kind.startsWith("run_")) this.#applyToJob(event, event.job, at);
+    if (event.job !== undefined && !event.event.startsWith("run_")) this.#applyToJob(event, event.job, at);
     else this.#applyToRun(event, at);
     return true;
   }
@@ -77,82 +87,120 @@ export class RunState {
     return counts;
   }
 
+  /** The jobs that wait at this time, and for what. Others may be at work meanwhile. */
+  waiting(now: number): Wait[] {
+    return this.#leaves().flatMap((job) => waitsOf(job, now) ?? []);
+  }
+
+  /** Why the run makes no progress at this time: something blocks it, or all of its jobs wait. */
+  stall(now: number): Stall | null {
+    if (this.blocked) return this.blocked;
+    const leaves = this.#leaves();
+    const waiting = leaves.flatMap((job) => waitsOf(job, now) ?? []);
+    const first = waiting[0];
+    return first && waiting.length === leaves.length ? stalledBy(first) : null;
+  }
+
   job(name: string): JobState {
     let job = this.jobs.get(name);
     if (!job) {
-      job = { name, status: "pending", attempts: 0, startedAt: null, endedAt: null, error: null, note: null, origin: null };
+      job = {
+        name, status: "pending", attempts: 0, startedAt: null, endedAt: null, error: null, errorLine: null,
+        skippedBecause: null, retryAt: null, waits: null, startedBy: null, isReused: false,
+      };
       this.jobs.set(name, job);
     }
     return job;
   }
 
+  /** The jobs under way that wait for no job of their own; none, when nothing waits. */
+  #leaves(): JobState[] {
+    if (isFinal(this.status) || ![...this.jobs.values()].some((job) => job.waits)) return [];
+    const underWay = [...this.jobs.values()].filter((job) => job.status === "running" && job.retryAt === null);
+    const parents = new Set(underWay.map((job) => job.startedBy));
+    return underWay.filter((job) => !parents.has(job.name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   #takeJob(item: JobItem): void {
     const job = this.job(item.name);
-    job.status = item.status;
-    job.attempts = item.attempts;
-    job.startedAt = time(item.started_at);
-    job.endedAt = time(item.completed_at);
-    job.error = item.status === "skipped" ? null : item.error;
-    if (item.status === "skipped" && typeof item.error === "string") job.note = item.error;
+    const isSkipped = item.status === "skipped";
+    Object.assign(job, {
+      status: item.status, attempts: item.attempts, startedAt: time(item.started_at), endedAt: time(item.completed_at),
+      error: isSkipped ? null : item.error, errorLine: item.error_line, skippedBecause: isSkipped ? item.error : null,
+      retryAt: time(item.retry_at), startedBy: item.started_by, isReused: item.is_reused,
+    });
+    const from = time(item.attempt_started_at);
+    // When an attempt ended that another will follow, only bars of the server say.
+    if (from === null || job.retryAt !== null) return;
+    this.bars.set(`${job.name}\n${job.attempts}`, { job: job.name, attempt: job.attempts, from, to: job.endedAt, status: job.status });
   }
 
   #applyToJob(event: RunEvent, name: string, at: number): void {
     const job = this.job(name);
     const attempt = event.attempt ?? Math.max(1, job.attempts);
-    switch (event.kind) {
+    switch (event.event) {
       case "job_started":
-        Object.assign(job, { status: "running", endedAt: null, note: null, attempts: Math.max(job.attempts, attempt) });
+        // An attempt that begins again after a crash takes the place of the one that was lost.
+        if (attempt === 1) job.startedAt = at;
+        Object.assign(job, { status: "running", endedAt: null, retryAt: null, waits: null, attempts: attempt });
         job.startedAt ??= at;
-        job.origin ??= startedBy(event.origin);
+        job.startedBy ??= startedBy(event.origin);
+        job.isReused = this.startedAt !== null && job.startedAt < this.startedAt;
         this.bars.set(`${name}\n${attempt}`, { job: name, attempt, from: at, to: null, status: "running" });
         return;
       case "attempt_failed":
-        Object.assign(job, { status: "running", error: event.error ?? null, note: retryNote(event.retry_in) });
+        Object.assign(job, { status: "running", waits: null, retryAt: at + (event.retry_in ?? 0) * 1000, ...failed(event.error) });
         return this.#endBar(name, attempt, at, "failed");
       case "job_completed":
-        Object.assign(job, { status: "completed", endedAt: at, error: null, note: null });
-        return this.#endBar(name, attempt, at, "completed");
+        return this.#endJob(job, attempt, at, "completed");
       case "job_failed":
-        Object.assign(job, { status: "failed", endedAt: at, error: event.error ?? null, note: null });
-        return this.#endBar(name, attempt, at, "failed");
-      case "job_skipped":
-        Object.assign(job, { status: "skipped", note: event.reason ?? null });
+        this.#endJob(job, attempt, at, "failed");
+        Object.assign(job, failed(event.error));
         return;
       case "job_cancelled":
-        Object.assign(job, { status: "cancelled", endedAt: at, note: null });
-        return this.#endBar(name, attempt, at, "cancelled");
+        return this.#endJob(job, attempt, at, "cancelled");
+      case "job_skipped":
+        Object.assign(job, { status: "skipped", waits: null, skippedBecause: event.reason ?? null });
+        return;
       case "sleep_started":
-        job.note = event.until ? `sleeps until ${event.until}` : "sleeps";
+        job.waits ??= { job: name, signal: null, until: event.until ?? null, since: event.at };
         return;
       case "signal_awaited":
-        job.note = `waits for signal ${event.signal ?? ""}`;
+        job.waits = { job: name, signal: event.signal ?? "", until: null, since: event.at };
         return;
       case "signal_received":
-        job.note = null;
+        job.waits = null;
         return;
     }
   }
 
+  #endJob(job: JobState, attempt: number, at: number, status: JobStatus): void {
+    const endedAt = job.attempts > 0 ? at : null;
+    Object.assign(job, { status, endedAt, error: null, errorLine: null, retryAt: null, waits: null });
+    this.#endBar(job.name, attempt, at, status);
+  }
+
   #endBar(job: string, attempt: number, to: number, status: JobStatus): void {
     const bar = this.bars.get(`${job}\n${attempt}`);
-    this.bars.set(`${job}\n${attempt}`, { job, attempt, from: bar?.from ?? to, to, status });
+    if (bar && bar.to === null) this.bars.set(`${job}\n${attempt}`, { ...bar, to, status });
   }
 
   #applyToRun(event: RunEvent, at: number): void {
-    switch (event.kind) {
+    switch (event.event) {
       case "run_started":
         this.status = "running";
         this.startedAt ??= at;
         return;
       case "run_resumed":
         this.status = "running";
-        this.stall = null;
+        this.blocked = null;
+        for (const job of this.jobs.values()) this.#interrupt(job);
         return;
       case "run_blocked":
-        this.stall = blockedBy(event);
+        this.blocked = blockedBy(event);
         return;
       case "run_unblocked":
-        this.stall = null;
+        this.blocked = null;
         return;
       case "cancel_requested":
         this.cancelling = true;
@@ -166,16 +214,44 @@ export class RunState {
     }
   }
 
+  /** The run was taken up again: what was under way begins again. */
+  #interrupt(job: JobState): void {
+    if (job.status !== "running" || job.retryAt !== null) return;
+    this.bars.delete(`${job.name}\n${job.attempts}`);
+    Object.assign(job, { status: "pending", waits: null, attempts: job.attempts - 1 });
+    if (job.attempts === 0) job.startedAt = null;
+  }
+
   #end(status: RunStatus, at: number, reason: string | null): void {
     this.status = status;
     this.endedAt = at;
     this.reason = reason;
     this.cancelling = false;
-    this.stall = null;
+    this.blocked = null;
   }
 }
 
-/** What blocks a run, from the event that tells of it; a snapshot says more. */
+/** What is left of an error in the state of a job. */
+function failed(error: Failure | undefined): { error: string | null; errorLine: string | null } {
+  if (!error) return { error: null, errorLine: null };
+  const text = error.kind === "panicked" ? `panicked: ${error.message}` : error.message;
+  return { error: text, errorLine: decisiveLine(text) };
+}
+
+function waitsOf(job: JobState, now: number): Wait | null {
+  const { waits } = job;
+  const isOver = waits?.until != null && (time(waits.until) ?? 0) <= now;
+  return isOver ? null : waits;
+}
+
+function stalledBy(waiting: Wait): Stall {
+  const { job, signal, until } = waiting;
+  return signal !== null
+    ? { state: "waiting", reason: "signal", detail: `job \`${job}\` waits for signal \`${signal}\``, cure: `send the run the signal \`${signal}\``, waiting }
+    : { state: "waiting", reason: "time", detail: `job \`${job}\` sleeps until ${until}`, cure: `nothing to do: the run goes on at ${until}`, waiting };
+}
+
+/** What blocks a run, from the event that tells of it; an answer of the server says more. */
 function blockedBy(event: RunEvent): Stall {
   const reason = event.reason ?? "blocked";
   const what = event.difference ?? event.problem ?? (event.job && `job \`${event.job}\``);
@@ -190,8 +266,4 @@ export function isFinal(status: JobStatus): boolean {
 export function time(text: string | null | undefined): number | null {
   const at = text ? Date.parse(text) : NaN;
   return Number.isNaN(at) ? null : at;
-}
-
-function retryNote(seconds: number | undefined): string {
-  return seconds === undefined ? "waits for another attempt" : `tries again after ${seconds} s`;
 }

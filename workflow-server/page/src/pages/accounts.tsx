@@ -15,11 +15,15 @@ export function Accounts() {
   const list = useLoad((signal) => get<{ items: Account[] }>("users", {}, signal), []);
   const [open, setOpen] = useState<Open>(null);
   const close = () => setOpen(null);
-  const change = (account: Account, what: Partial<Account>) =>
-    void attempt(async () => {
-      await patch(`users/${encodeURIComponent(account.username)}`, what);
+  const change = async (account: Account, key: "is_staff" | "is_active", box: HTMLInputElement) => {
+    const done = await attempt(async () => {
+      await patch(`users/${encodeURIComponent(account.username)}`, { [key]: box.checked });
       list.reload();
+      return true;
     });
+    // What was refused is as it was.
+    if (!done) box.checked = account[key];
+  };
   const erase = async (account: Account) => {
     await remove(`users/${encodeURIComponent(account.username)}`);
     notify(`${account.username} was deleted`);
@@ -47,10 +51,10 @@ export function Accounts() {
               <tr role="row" key={account.username}>
                 <td role="cell" class="name">{account.username}</td>
                 <td role="cell" data-label="Staff">
-                  <input type="checkbox" aria-label={`${account.username} is staff`} checked={account.is_staff} onChange={(event) => change(account, { is_staff: event.currentTarget.checked })} />
+                  <input type="checkbox" aria-label={`${account.username} is staff`} checked={account.is_staff} onChange={(event) => void change(account, "is_staff", event.currentTarget)} />
                 </td>
                 <td role="cell" data-label="Active">
-                  <input type="checkbox" aria-label={`${account.username} is active`} checked={account.is_active} onChange={(event) => change(account, { is_active: event.currentTarget.checked })} />
+                  <input type="checkbox" aria-label={`${account.username} is active`} checked={account.is_active} onChange={(event) => void change(account, "is_active", event.currentTarget)} />
                 </td>
                 <td role="cell" class="end">
                   <button type="button" aria-label={`New password for ${account.username}`} onClick={() => setOpen({ what: "password", account })}>Password</button>{" "}

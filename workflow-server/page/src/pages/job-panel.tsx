@@ -3,12 +3,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
-import type { Attempt, Failure, JobDetail, Json, JsonObject, RunDetail } from "../api/types.ts";
+import type { Attempt, AttemptFailure, JobDetail, Json, JsonObject, RunDetail } from "../api/types.ts";
+import { decisiveLine } from "../live/decisive.ts";
 import { isFinal, time, type RunState } from "../live/run-state.ts";
+import { noteOf } from "../live/words.ts";
 import { attempt } from "../ui/notice.tsx";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
 import { Status } from "../ui/status.tsx";
-import { Took } from "../ui/time.tsx";
+import { now, Took } from "../ui/time.tsx";
 import { Tree } from "../ui/tree.tsx";
 import { Log } from "./log.tsx";
 import { retry } from "./run-head.tsx";
@@ -28,7 +30,8 @@ export function JobPanel({ run, state, job, close }: Props) {
   useEffect(() => load.reload(), [stage]);
   const { data } = load;
   const status = live?.status ?? data?.status ?? "pending";
-  const error = data?.error ?? data?.attempts.at(-1)?.error ?? live?.error ?? null;
+  const failure = data?.attempts.findLast((entry) => entry.error !== null)?.error ?? null;
+  const note = live && noteOf(live, now.value);
   const again = () => void attempt(() => retry(run, { from: job }));
   return (
     <section class="card panel" aria-label={`Job ${job}`}>
@@ -41,22 +44,16 @@ export function JobPanel({ run, state, job, close }: Props) {
         {live?.startedAt != null && <span class="muted">took <Took from={live.startedAt} to={live.endedAt} /></span>}
         {isFinal(state.status) && <button type="button" onClick={again}>Retry from here</button>}
       </p>
-      {(live?.note ?? data?.reason) && <p class="muted">{live?.note ?? data?.reason}</p>}
-      {error && status !== "completed" && status !== "skipped" && <FailureBox error={error} />}
-      {!data && (load.problem ? <MaybeProblem problem={load.problem} status={status} /> : <Waiting what="the job" />)}
+      {(note ?? data?.reason) && <p class="muted">{note ?? data?.reason}</p>}
+      {live?.error != null && status !== "completed" && status !== "skipped" && <FailureBox text={live.error} failure={failure} />}
+      {!data && (load.problem ? <ProblemBox problem={load.problem} /> : <Waiting what="the job" />)}
       {data && <Details run={run} job={data} />}
     </section>
   );
 }
 
-/** A job that has not begun may have no page of its own yet. */
-function MaybeProblem({ problem, status }: { problem: NonNullable<ReturnType<typeof useLoad>["problem"]>; status: string }) {
-  if (problem.status === 404 && status === "pending") return <p class="muted">It has not begun.</p>;
-  return <ProblemBox problem={problem} />;
-}
-
 function Details({ run, job }: { run: RunDetail; job: JobDetail }) {
-  const logged = job.attempts.filter((entry) => entry.log !== false);
+  const logged = job.attempts;
   const [chosen, setChosen] = useState<number | null>(null);
   const last = logged[logged.length - 1]?.attempt;
   const shown = chosen ?? last;
@@ -100,8 +97,8 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
             <span class="number">{entry.attempt}</span>
             <Status status={entry.status} />
             <Took from={time(entry.started_at)} to={time(entry.ended_at)} seconds={entry.duration_seconds} />
-            <span class="attempt-error">{(typeof entry.error === "string" ? entry.error : entry.error?.message)?.split("\n")[0]}</span>
-            {filled(entry.facts) && <span class="facts-of">{Object.entries(entry.facts!).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
+            <span class="attempt-error">{entry.error?.line}</span>
+            {filled(entry.facts) && <span class="facts-of">{Object.entries(entry.facts).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
           </li>
         ))}
       </ol>
@@ -113,22 +110,23 @@ function short(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function FailureBox({ error }: { error: Failure | string }) {
-  if (typeof error === "string") return <div class="problem"><pre>{error}</pre></div>;
-  const { message, kind, error_type: type } = error;
-  const place = placeOf(error);
+function FailureBox({ text, failure }: { text: string; failure: AttemptFailure | null }) {
+  const line = decisiveLine(text);
+  const way = failure ? WAYS[failure.kind] : undefined;
   return (
     <div class="problem">
-      <p class="problem-title">{typeof kind === "string" ? kind.replace(/_/g, " ") : kind ? short(kind) : "failed"}{type && <> · <code>{type}</code></>}</p>
-      <pre>{message}</pre>
-      {place && <p>at <code>{place}</code></p>}
+      <p class="problem-title">{way && <>{way}: </>}{line}</p>
+      {text.trim() !== line && <pre>{text}</pre>}
+      {failure?.error_type && <p class="muted"><code>{failure.error_type}</code></p>}
     </div>
   );
 }
 
-function placeOf(error: Failure): string | null {
-  const found = error.location ?? error.place ?? null;
-  if (typeof found === "string") return found;
-  if (typeof found !== "object" || found === null || Array.isArray(found)) return null;
-  return [found.file, found.line, found.column].filter((part) => part !== undefined && part !== null).join(":") || null;
-}
+/** How an attempt ended, where that says more than that it failed. */
+const WAYS: Record<string, string> = {
+  panicked: "Panicked",
+  cancelled: "Cancelled",
+  start_to_close: "The attempt took too long",
+  schedule_to_close: "All attempts together took too long",
+  heartbeat: "No heartbeat came in time",
+};

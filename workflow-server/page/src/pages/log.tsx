@@ -1,11 +1,13 @@
-// What jobs have printed, and print: it follows until one scrolls up.
+// What jobs have printed, and print: it follows until one scrolls up. All of it can be read and downloaded.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { address } from "../api/client.ts";
 import { follow } from "../api/stream.ts";
 import { Problem } from "../api/problem.ts";
 import type { LogRecord } from "../api/types.ts";
 import { LogLines, type LogLine } from "../live/log-lines.ts";
 import { CopyButton } from "../ui/copy.tsx";
+import { plural } from "../ui/format.ts";
 import { ProblemBox } from "../ui/problem.tsx";
 
 interface Props {
@@ -16,17 +18,23 @@ interface Props {
   height: number;
 }
 
+/** So many lines are shown at once; more of a long log come as one asks. */
+const WINDOW = 2000;
+
 export function Log({ run, job, attempt, label, height }: Props) {
   const lines = useRef(new LogLines());
   const [, paint] = useState(0);
   const [ended, setEnded] = useState(false);
   const [following, setFollowing] = useState(true);
   const [wrap, setWrap] = useState(true);
+  /** The first line that is shown; null for the last lines there are. */
+  const [first, setFirst] = useState<number | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const box = useRef<HTMLDivElement>(null);
+  const path = `runs/${encodeURIComponent(run)}/logs`;
   useEffect(() => {
     let frame = 0;
-    const stop = follow(`runs/${encodeURIComponent(run)}/logs`, { job, attempt }, null, {
+    const stop = follow(path, { job, attempt }, null, {
       message: ({ event, data }) => {
         if (event === "end") return setEnded(true);
         const record = read(data);
@@ -42,27 +50,54 @@ export function Log({ run, job, attempt, label, height }: Props) {
       cancelAnimationFrame(frame);
       stop();
     };
-  }, [run, job, attempt]);
+  }, [path, job, attempt]);
   useLayoutEffect(() => {
-    if (following && box.current) box.current.scrollTop = box.current.scrollHeight;
+    if (following && first === null && box.current) box.current.scrollTop = box.current.scrollHeight;
   });
-  const shown = lines.current.lines;
+  const all = lines.current.lines;
+  const from = first ?? Math.max(0, all.length - WINDOW);
+  const shown = all.slice(from, from + WINDOW);
+  const after = all.length - from - shown.length;
+  const show = (line: number | null) => {
+    setFollowing(line === null);
+    setFirst(line);
+    requestAnimationFrame(() => line !== null && box.current?.scrollTo(0, 0));
+  };
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
-    setFollowing(scrollHeight - scrollTop - clientHeight < 30);
+    const atEnd = scrollHeight - scrollTop - clientHeight < 30;
+    setFollowing(atEnd && after === 0);
+    // What is shown stays where it is while more is printed.
+    if (!atEnd && first === null && all.length > WINDOW) setFirst(from);
   };
   return (
     <div class="log">
       <div class="log-tools">
-        <label><input type="checkbox" checked={following} onChange={(event) => setFollowing(event.currentTarget.checked)} /> Follow</label>
+        <label><input type="checkbox" checked={following} onChange={(event) => show(event.currentTarget.checked ? null : from)} /> Follow</label>
         <label><input type="checkbox" checked={wrap} onChange={(event) => setWrap(event.currentTarget.checked)} /> Wrap</label>
-        <CopyButton text={() => shown.map((line) => line.text).join("\n")} label="Copy the log" />
+        {all.length > 0 && <span>{plural(all.length, "line")}</span>}
+        <span class="log-ends">
+          <CopyButton text={() => all.map((line) => line.text).join("\n")} label="Copy the log" />
+          <a class="button copy" download href={address(path, { job, attempt, format: "text" }).href}>Download</a>
+        </span>
       </div>
       <ProblemBox problem={problem} />
       <div ref={box} class={`log-box ${wrap ? "wrap" : ""}`} style={{ maxHeight: `${height}px` }} tabIndex={0} role="log" aria-label={label} aria-live="off" onScroll={onScroll}>
-        {lines.current.dropped > 0 && <p class="muted">{lines.current.dropped.toLocaleString("en")} earlier lines are not shown.</p>}
+        {lines.current.dropped > 0 && <p class="muted">{lines.current.dropped.toLocaleString("en")} earlier lines are in the download.</p>}
+        {from > 0 && (
+          <p>
+            <button type="button" onClick={() => show(Math.max(0, from - WINDOW))}>Earlier lines</button>{" "}
+            <button type="button" onClick={() => show(0)}>From the beginning</button>
+          </p>
+        )}
         {shown.length === 0 && <p class="muted">{ended ? "Nothing was printed." : "Nothing printed yet."}</p>}
         {shown.map((line) => <Line key={line.key} line={line} named={job === undefined} />)}
+        {after > 0 && (
+          <p>
+            <button type="button" onClick={() => show(from + WINDOW)}>Later lines</button>{" "}
+            <button type="button" onClick={() => show(null)}>To the end</button>
+          </p>
+        )}
       </div>
     </div>
   );

@@ -4,6 +4,7 @@ import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
 import type { Overview, RunStatus, TimelinePoint, Usage } from "../api/types.ts";
 import { Chart } from "../ui/chart.tsx";
+import { duration } from "../ui/format.ts";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
 import { RunTable } from "../ui/run-table.tsx";
 import { Status } from "../ui/status.tsx";
@@ -68,7 +69,7 @@ function Throughput({ timeline }: { timeline: TimelinePoint[] }) {
   const total = timeline.reduce((all, point) => all + point.completed + point.failed + point.cancelled, 0);
   return (
     <section class="card">
-      <h2>Runs that ended</h2>
+      <h2>Finished runs</h2>
       <Chart label={`${total} runs ended in the last day, over time`} times={seconds(timeline)}
         lines={[
           { label: "cancelled", colour: "cancelled", kind: "bars", values: sum((point) => point.completed + point.failed + point.cancelled) },
@@ -86,12 +87,16 @@ function Throughput({ timeline }: { timeline: TimelinePoint[] }) {
 function Durations({ timeline }: { timeline: TimelinePoint[] }) {
   return (
     <section class="card">
-      <h2>How long they took</h2>
-      <Chart label="Durations of runs over the last day: half of them, and 95 of 100, took less" times={seconds(timeline)} unit="seconds"
+      <h2>Duration</h2>
+      <Chart label="Durations of runs over the last day: the longest, and what half of them stayed below" times={seconds(timeline)} unit="seconds"
         lines={[
-          { label: "95 % below", colour: "chart-2", values: timeline.map((point) => point.p95_seconds) },
-          { label: "half below", colour: "chart-1", values: timeline.map((point) => point.p50_seconds) },
-        ]} />
+          { label: "longest", colour: "chart-2", values: timeline.map((point) => point.max_seconds) },
+          { label: "p50", colour: "chart-1", values: timeline.map((point) => point.p50_seconds) },
+        ]}
+        rows={(index) => {
+          const { p50_seconds: p50, p95_seconds: p95, max_seconds: max } = timeline[index]!;
+          return max === null ? ["no run ended"] : [`p50: ${duration(p50)}`, `p95: ${p95 === null ? "needs 20 runs" : duration(p95)}`, `longest: ${duration(max)}`];
+        }} />
     </section>
   );
 }

@@ -22,9 +22,11 @@ export function RunGraph({ run, state, selected, select }: Shown) {
 }
 
 function detailOf(job: JobState): string {
-  if (job.note) return job.note;
+  if (job.waits?.signal != null) return `waits for ${job.waits.signal}`;
+  if (job.skippedBecause !== null) return job.skippedBecause;
+  if (job.retryAt !== null) return `attempt ${job.attempts} failed, tries again`;
   const tries = job.attempts > 1 ? `, attempt ${job.attempts}` : "";
   if (job.status === "running") return `running${tries}`;
   if (job.startedAt === null || job.endedAt === null) return job.status;
-  return `${duration((job.endedAt - job.startedAt) / 1000)}${tries}`;
+  return `${duration((job.endedAt - job.startedAt) / 1000)}${tries}${job.isReused ? ", reused" : ""}`;
 }

@@ -2,15 +2,17 @@
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
-import type { RunDetail, Stall } from "../api/types.ts";
+import type { RunDetail, Stall, Wait } from "../api/types.ts";
+import { decisiveLine } from "../live/decisive.ts";
 import { isFinal, type RunState } from "../live/run-state.ts";
+import { waitingFor } from "../live/words.ts";
 import { go } from "../route.ts";
 import { Confirm } from "../ui/dialog.tsx";
 import { attempt, notify } from "../ui/notice.tsx";
 import { Status, StatusCounts } from "../ui/status.tsx";
-import { Ago, Took } from "../ui/time.tsx";
+import { Ago, now, Took } from "../ui/time.tsx";
 import { Title } from "../ui/title.tsx";
-import { SignalDialog } from "./signal-form.tsx";
+import { SignalDialog, SignalForm } from "./signal-form.tsx";
 
 export async function retry(run: RunDetail, body: { failed_only?: boolean; from?: string }): Promise<void> {
   const begun = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
@@ -21,6 +23,7 @@ export async function retry(run: RunDetail, body: { failed_only?: boolean; from?
 
 export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
   const counts = state.counts();
+  const stall = state.stall(now.value);
   const workflow = `#/workflows/${encodeURIComponent(run.workflow_id ?? run.workflow)}`;
   return (
     <>
@@ -28,29 +31,52 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
         <Actions run={run} state={state} />
       </Title>
       <div class="facts">
-        <span role="status"><Status status={state.status} note={state.cancelling ? "cancelling …" : state.stall?.state} /></span>
+        <span role="status"><Status status={state.status} note={state.cancelling ? "cancelling …" : stall?.state} /></span>
+        {stall?.waiting && <span class="muted">{waitingFor(stall.waiting, now.value)}</span>}
         <span class="muted">took <Took from={state.startedAt} to={state.endedAt} /></span>
         <span class="muted">started <Ago at={run.started_at} /></span>
         {run.user && <span class="muted">by {run.user}</span>}
         {run.trigger && <span class="muted">{run.trigger}</span>}
+        {run.repeats && <span class="muted">repeats <a href={`#/runs/${encodeURIComponent(run.repeats)}`}>an earlier run</a></span>}
         {run.parent && <span class="muted">child of <a href={`#/runs/${encodeURIComponent(run.parent.run)}`}>{run.parent.job}</a></span>}
         <StatusCounts counts={counts} />
       </div>
-      {state.stall && <Stalled run={run} stall={state.stall} />}
+      {stall?.state === "blocked" && <Blocked run={run} stall={stall} />}
+      {!isFinal(state.status) && <Waits run={run} waiting={state.waiting(now.value)} />}
       {state.reason && <RunError id={run.id} reason={state.reason} state={state} />}
     </>
   );
 }
 
-/** Why the run makes no progress, and what ends that. */
-function Stalled({ run, stall }: { run: RunDetail; stall: Stall }) {
+/** What the run waits for, with a form to answer. Other jobs of it may go on meanwhile. */
+function Waits({ run, waiting }: { run: RunDetail; waiting: Wait[] }) {
+  if (waiting.length === 0) return null;
+  const signals = waiting.filter((wait) => wait.signal !== null);
+  return (
+    <section class="stalled" aria-label="Waiting">
+      <ul class="waits">
+        {waiting.slice(0, 5).map((wait) => (
+          <li key={wait.job}>
+            <strong>{wait.signal === null ? "Sleeps" : "Waits"} {waitingFor(wait, now.value)}</strong>{" "}
+            <span class="muted">job {wait.job}</span>
+          </li>
+        ))}
+      </ul>
+      {waiting.length > 5 && <p class="muted">and {waiting.length - 5} more</p>}
+      {signals.length > 0 && <SignalForm run={run} names={[...new Set(signals.map((wait) => wait.signal!))]} />}
+    </section>
+  );
+}
+
+/** Why no engine takes the run up, and what ends that. */
+function Blocked({ run, stall }: { run: RunDetail; stall: Stall }) {
   const unblock = async () => {
     await post(`runs/${encodeURIComponent(run.id)}/unblock`);
     notify("The run was unblocked");
   };
   return (
-    <div class={stall.state === "blocked" ? "problem" : "stalled"}>
-      <p class="problem-title">{stall.state === "blocked" ? "Blocked" : "Waiting"}: {stall.detail}</p>
+    <div class="problem">
+      <p class="problem-title">Blocked: {stall.detail}</p>
       {stall.cure && <p>{stall.cure}</p>}
       {stall.reason === "poisoned" && <button type="button" onClick={() => void attempt(unblock)}>Unblock</button>}
     </div>
@@ -61,8 +87,8 @@ function RunError({ id, reason, state }: { id: string; reason: string; state: Ru
   const failed = [...state.jobs.values()].filter((job) => job.status === "failed").slice(0, 5);
   return (
     <div class="problem">
-      <p class="problem-title">{reason.split("\n")[0]}</p>
-      {reason.includes("\n") && <pre>{reason.slice(reason.indexOf("\n") + 1)}</pre>}
+      <p class="problem-title">{decisiveLine(reason)}</p>
+      {reason.includes("\n") && <details><summary>The whole error</summary><pre>{reason}</pre></details>}
       {failed.length > 0 && (
         <p>
           {failed.map((job) => <a key={job.name} class="link" href={`#/runs/${encodeURIComponent(id)}?job=${encodeURIComponent(job.name)}`}>See {job.name}</a>)}

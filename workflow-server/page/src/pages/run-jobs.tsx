@@ -3,8 +3,10 @@
 import { useState } from "preact/hooks";
 import type { JobStatus } from "../api/types.ts";
 import type { JobState } from "../live/run-state.ts";
+import { noteOf } from "../live/words.ts";
 import { duration } from "../ui/format.ts";
 import { Status } from "../ui/status.tsx";
+import { now } from "../ui/time.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
 import type { Shown } from "./run.tsx";
 
@@ -46,13 +48,12 @@ interface RowProps {
 }
 
 function Row({ job, index, current, selected, select }: RowProps) {
-  const error = typeof job.error === "string" ? job.error : job.error?.message;
   const took = job.startedAt !== null && job.endedAt !== null ? duration((job.endedAt - job.startedAt) / 1000) : "";
   return (
     <button type="button" class="line job-line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={job.name === selected} onClick={() => select(job.name)}>
       <Status status={job.status} />
       <span class="job-name">{job.name}</span>
-      <span class="job-note">{error?.split("\n")[0] ?? job.note}</span>
+      <span class="job-note">{job.errorLine ?? noteOf(job, now.value)}</span>
       {job.attempts > 1 && <span class="muted">{job.attempts} attempts</span>}
       <span class="number">{took}</span>
     </button>

@@ -1,7 +1,7 @@
 // When each job ran: a line for each, a bar for each attempt.
 
 import { useEffect } from "preact/hooks";
-import { isFinal, type BarState } from "../live/run-state.ts";
+import { isFinal, type BarState, type RunState } from "../live/run-state.ts";
 import { duration, plural } from "../ui/format.ts";
 import { now } from "../ui/time.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
@@ -10,15 +10,18 @@ import type { Shown } from "./run.tsx";
 
 interface Line {
   job: string;
+  /** It ran in the run that this one repeats, before this one began. */
+  isReused: boolean;
   bars: BarState[];
 }
 
 export function RunTimeline({ live, state, selected, select }: Shown) {
   useEffect(() => void live.loadBars().catch(() => undefined), [live]);
-  const lines = linesOf(state.bars.values());
-  if (lines.length === 0) return <p class="empty">No job has begun yet.</p>;
-  const from = Math.min(state.startedAt ?? Infinity, lines[0]!.bars[0]!.from);
-  const ends = lines.flatMap((line) => line.bars.map((bar) => bar.to ?? 0));
+  const lines = linesOf(state);
+  const drawn = lines.find((line) => !line.isReused && line.bars.length > 0);
+  if (lines.every((line) => line.bars.length === 0)) return <p class="empty">No job has begun yet.</p>;
+  const from = Math.min(state.startedAt ?? Infinity, drawn?.bars[0]!.from ?? Infinity);
+  const ends = lines.flatMap((line) => (line.isReused ? [] : line.bars.map((bar) => bar.to ?? 0)));
   const to = isFinal(state.status) ? Math.max(state.endedAt ?? 0, ...ends) : Math.max(now.value, ...ends);
   const span = Math.max(1, to - from);
   return (
@@ -28,16 +31,17 @@ export function RunTimeline({ live, state, selected, select }: Shown) {
         row={(index, current) => {
           const line = lines[index]!;
           const status = state.jobs.get(line.job)?.status ?? "pending";
-          const last = line.bars[line.bars.length - 1]!;
-          const began = duration((line.bars[0]!.from - from) / 1000);
-          const took = duration(((last.to ?? to) - last.from) / 1000);
+          const [first, last] = [line.bars[0], line.bars[line.bars.length - 1]];
+          const took = first && last ? duration(((last.to ?? to) - first.from) / 1000) : "";
+          const began = !first ? "has not begun" : line.isReused ? "reused" : `began after ${duration((first.from - from) / 1000)}`;
           const tries = line.bars.length > 1 ? `, ${line.bars.length} attempts` : "";
           return (
             <button type="button" class="line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={line.job === selected} onClick={() => select(line.job)}>
               <span class="line-name"><StatusIcon status={status} size={14} /><span>{line.job}</span></span>
-              <span class="visually-hidden">{`, ${status}, began after ${began}${tries}, took`}</span>
+              <span class="visually-hidden">{`, ${status}, ${began}${tries}${first ? ", took" : ""}`}</span>
               <span class="line-track">
-                {line.bars.map((bar) => {
+                {line.isReused && <span class="line-reused" aria-hidden="true">reused</span>}
+                {!line.isReused && line.bars.map((bar) => {
                   const left = ((bar.from - from) / span) * 100;
                   const width = (((bar.to ?? to) - bar.from) / span) * 100;
                   return <span key={bar.attempt} class={`line-bar s-${bar.status}`} style={{ left: `${left}%`, width: `${width}%` }} />;
@@ -51,15 +55,16 @@ export function RunTimeline({ live, state, selected, select }: Shown) {
   );
 }
 
-function linesOf(bars: Iterable<BarState>): Line[] {
+/** The jobs in the order in which they began; those that have not, after them. */
+function linesOf(state: RunState): Line[] {
   const lines = new Map<string, Line>();
-  for (const bar of bars) {
-    const line = lines.get(bar.job);
-    if (line) line.bars.push(bar);
-    else lines.set(bar.job, { job: bar.job, bars: [bar] });
-  }
+  for (const { name, isReused } of state.jobs.values()) lines.set(name, { job: name, isReused, bars: [] });
+  for (const bar of state.bars.values()) lines.get(bar.job)?.bars.push(bar);
   for (const line of lines.values()) line.bars.sort((a, b) => a.from - b.from);
-  return [...lines.values()].sort((a, b) => a.bars[0]!.from - b.bars[0]!.from || a.job.localeCompare(b.job, "en", { numeric: true }));
+  const begun = (line: Line) => line.bars[0]?.from ?? Infinity;
+  // Those that have not begun stay in the order of the graph.
+  const order = (a: Line, b: Line) => (begun(a) === begun(b) ? 0 : begun(a) - begun(b));
+  return [...lines.values()].sort(order);
 }
 
 function Scale({ span }: { span: number }) {

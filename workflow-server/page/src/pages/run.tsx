@@ -2,8 +2,9 @@
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { RunLive } from "../live/run-live.ts";
-import { setParams, type Route } from "../route.ts";
+import type { Route } from "../route.ts";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { useSelection } from "../ui/selection.ts";
 import { Tabs, type Tab } from "../ui/tabs.tsx";
 import { Title } from "../ui/title.tsx";
 import { JobPanel } from "./job-panel.tsx";
@@ -13,7 +14,6 @@ import { RunHead } from "./run-head.tsx";
 import { RunJobs } from "./run-jobs.tsx";
 import { RunTimeline } from "./run-timeline.tsx";
 import { RunValues } from "./run-values.tsx";
-import { SignalForm } from "./signal-form.tsx";
 
 const TABS: Tab[] = [
   { id: "graph", label: "Graph" },
@@ -30,9 +30,10 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
   const { state } = live;
   void live.version.value;
   const panel = useRef<HTMLDivElement>(null);
-  const job = route.params.job ?? null;
+  const selection = useSelection(route);
+  const { job } = selection;
   const select = (name: string) => {
-    setParams({ job: name });
+    selection.select(name);
     // On a narrow screen the panel lies below what was touched.
     if (window.innerWidth < 1100) requestAnimationFrame(() => panel.current?.scrollIntoView({ block: "nearest" }));
   };
@@ -50,7 +51,6 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
     <>
       <RunHead run={run} state={state} />
       <ProblemBox problem={live.problem.value} />
-      <SignalForm run={run} />
       <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Parts of the run" />
       <div class={`run-parts ${job ? "with-panel" : ""}`}>
         <div class="run-part">
@@ -62,7 +62,7 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
         </div>
         {job && (
           <div ref={panel} class="run-panel">
-            <JobPanel key={job} run={run} state={state} job={job} close={() => setParams({ job: null })} />
+            <JobPanel key={job} run={run} state={state} job={job} close={selection.close} />
           </div>
         )}
       </div>

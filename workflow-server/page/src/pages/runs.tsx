@@ -2,7 +2,7 @@
 
 import { usePaged } from "../api/load.ts";
 import type { RunItem } from "../api/types.ts";
-import type { Route } from "../route.ts";
+import { setParams, type Route } from "../route.ts";
 import { ChoiceFilter, STATUSES, TextFilter } from "../ui/filters.tsx";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
 import { RunTable } from "../ui/run-table.tsx";
@@ -11,13 +11,14 @@ import { Title } from "../ui/title.tsx";
 const SINCE: [string, string][] = [["1h", "the last hour"], ["24h", "the last day"], ["7d", "the last week"], ["30d", "the last 30 days"]];
 
 export function RunsPage({ route }: { route: Route }) {
-  const { workflow, status, since } = route.params;
-  const list = usePaged<RunItem>("runs", { workflow, status, since }, 5);
+  const { q, workflow, status, since } = route.params;
+  const list = usePaged<RunItem>("runs", { q, workflow, status, since }, 5);
   return (
     <>
       <Title text="Runs" />
       <form class="filters" role="search" aria-label="Runs" onSubmit={(event) => event.preventDefault()}>
-        <TextFilter label="Workflow" name="workflow" value={workflow} />
+        <TextFilter label="Workflow" name="q" value={q} search />
+        {workflow && <span class="chip">workflow {workflow} <button type="button" class="link" onClick={() => setParams({ workflow: null })}>all</button></span>}
         <ChoiceFilter label="Status" name="status" value={status} options={STATUSES} />
         <ChoiceFilter label="Started in" name="since" value={since} options={SINCE} any="any time" />
       </form>

@@ -9,17 +9,9 @@ import { Dialog } from "../ui/dialog.tsx";
 import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
 
-/** Shown while the run waits for signals that the server names. */
-export function SignalForm({ run }: { run: RunDetail }) {
-  const [sent, setSent] = useState<string[]>([]);
-  const open = (run.awaiting ?? []).filter((entry) => !sent.includes(entry));
-  if (open.length === 0) return null;
-  return (
-    <div class="card" role="region" aria-label="Signal">
-      <p><strong>Waits for a signal.</strong></p>
-      <Form run={run} names={open} done={(name) => setSent([...sent, name])} />
-    </div>
-  );
+/** Answers one of the signals that the run waits for. */
+export function SignalForm({ run, names }: { run: RunDetail; names: string[] }) {
+  return <Form run={run} names={names} done={() => undefined} />;
 }
 
 /** Any signal: a run may wait for one before the server has told. */

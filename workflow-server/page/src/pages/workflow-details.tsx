@@ -14,6 +14,7 @@ import { ProblemBox } from "../ui/problem.tsx";
 import { TextEditor } from "../ui/editor.tsx";
 import { Ago } from "../ui/time.tsx";
 import { Tree } from "../ui/tree.tsx";
+import { useUnsaved } from "../ui/unsaved.ts";
 
 interface Props {
   path: string;
@@ -39,6 +40,9 @@ function EditForm({ path, workflow, changed }: Props) {
   const [metadata, setMetadata] = useState(() => JSON.stringify(workflow.metadata ?? {}, null, 2));
   const [problem, setProblem] = useState<Problem | null>(null);
   const parsed = readMetadata(metadata);
+  const [typed, setTyped] = useState(false);
+  const [saved, setSaved] = useState(metadata);
+  useUnsaved(typed || metadata !== saved);
   const save = async (event: SubmitEvent) => {
     event.preventDefault();
     if ("problem" in parsed) return;
@@ -48,6 +52,8 @@ function EditForm({ path, workflow, changed }: Props) {
     try {
       const change = { project: text("project"), domain: text("domain"), description: text("description"), metadata: parsed.value };
       await patch(path, change);
+      setTyped(false);
+      setSaved(metadata);
       notify("Saved");
       changed();
     } catch (error) {
@@ -55,7 +61,7 @@ function EditForm({ path, workflow, changed }: Props) {
     }
   };
   return (
-    <form class="card" onSubmit={(event) => void save(event)}>
+    <form class="card" onSubmit={(event) => void save(event)} onInput={(event) => event.target instanceof HTMLInputElement && setTyped(true)}>
       <h2>Edit</h2>
       {(["project", "domain", "description"] as const).map((key) => (
         <div class="field" key={key}>

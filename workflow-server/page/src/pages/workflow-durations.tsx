@@ -45,7 +45,7 @@ function FigureTable({ rows }: { rows: [string, Figures][] }) {
         <thead>
           <tr>
             <th scope="col">Job</th><th scope="col">Completed</th><th scope="col">Failed</th><th scope="col">Success</th>
-            <th scope="col">Mean</th><th scope="col">Half below</th><th scope="col">95 % below</th><th scope="col">Longest</th>
+            <th scope="col">Mean</th><th scope="col">p50</th><th scope="col" title="Of 20 or more">p95</th><th scope="col">Longest</th>
           </tr>
         </thead>
         <tbody>

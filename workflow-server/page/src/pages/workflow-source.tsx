@@ -8,7 +8,9 @@ import type { WorkflowDetail } from "../api/types.ts";
 import { CopyButton } from "../ui/copy.tsx";
 import { TextEditor, type EditorHandle } from "../ui/editor.tsx";
 import { notify } from "../ui/notice.tsx";
+import { mayLeave } from "../route.ts";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { useUnsaved } from "../ui/unsaved.ts";
 import { Tree } from "../ui/tree.tsx";
 
 interface Props {
@@ -36,6 +38,7 @@ function Text({ path, text, editable, changed }: { path: string; text: string; e
   const [draft, setDraft] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const editor = useRef<EditorHandle | null>(null);
+  useUnsaved(draft !== null && draft !== text);
   const save = async () => {
     setProblem(null);
     try {
@@ -64,7 +67,7 @@ function Text({ path, text, editable, changed }: { path: string; text: string; e
       <ProblemBox problem={problem} goTo={(line, column) => editor.current?.goTo(line, column)} />
       <div class="actions">
         <button type="button" class="primary" disabled={draft === text} onClick={() => void save()}>Save</button>
-        <button type="button" onClick={() => setDraft(null)}>Leave it as it was</button>
+        <button type="button" onClick={() => mayLeave() && setDraft(null)}>Cancel</button>
       </div>
     </>
   );

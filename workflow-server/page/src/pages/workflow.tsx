@@ -11,6 +11,7 @@ import { go, type Route } from "../route.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { percent, plural } from "../ui/format.ts";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { useSelection } from "../ui/selection.ts";
 import { Strip } from "../ui/strip.tsx";
 import { Tabs, type Tab } from "../ui/tabs.tsx";
 import { Ago } from "../ui/time.tsx";
@@ -46,11 +47,13 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
   // What is done here is done to this workflow, whatever its name comes to mean.
   const path = `workflows/${data.id}`;
   const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
+  const whyNot = whyNotRun(data);
   return (
     <>
       <Title text={data.name} above={<a href="#/workflows">Workflows</a>}>
-        <button type="button" class="primary" disabled={!data.runnable} onClick={() => setRunning(true)}>Run</button>
+        <button type="button" class="primary" disabled={whyNot !== null} aria-describedby={whyNot ? "why-not" : undefined} onClick={() => setRunning(true)}>Run</button>
       </Title>
+      {whyNot && <p id="why-not" class="muted">{whyNot}</p>}
       {data.description && <p class="lead">{data.description}</p>}
       <Facts workflow={data} />
       <ProblemBox problem={problem} retry={reload} />
@@ -64,6 +67,15 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
       {running && <RunDialog path={path} workflow={data} close={() => setRunning(false)} />}
     </>
   );
+}
+
+/** Why this server does not run the workflow; null when it does. */
+function whyNotRun(workflow: WorkflowDetail): string | null {
+  if (!workflow.is_active) return "It cannot be run: it is not active. Activate it under Details.";
+  if (workflow.runnable) return null;
+  return workflow.source === "registered"
+    ? "It cannot be run here: the program behind this server does not register it. Start a server of the program that does."
+    : "It cannot be run here: no workflow file is kept of it. A program that drives its runs reports on them.";
 }
 
 function Facts({ workflow }: { workflow: WorkflowDetail }) {
@@ -84,11 +96,11 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
 function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: Route }) {
   const spec = JSON.stringify(workflow.dag_spec);
   const graph = useMemo(() => readGraph(workflow.dag_spec), [spec]);
-  const [job, setJob] = useState<string | null>(route.params.job ?? null);
+  const { job, select } = useSelection(route);
   if (graph.nodes.length === 0) return <p class="empty">A function: which jobs it runs is seen in its runs.</p>;
   return (
     <section aria-label="Graph">
-      <GraphView graph={graph} label={`Graph of ${workflow.name}`} selected={job} select={setJob} />
+      <GraphView graph={graph} label={`Graph of ${workflow.name}`} selected={job} select={select} />
       {job && <JobDefinition workflow={workflow} graph={graph} job={job} />}
     </section>
   );

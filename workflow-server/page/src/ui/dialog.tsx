@@ -6,11 +6,13 @@ import { useEffect, useId, useRef } from "preact/hooks";
 interface Props {
   title: string;
   close: () => void;
+  /** Asked before it closes by Esc or by its button. */
+  mayClose?: () => boolean;
   wide?: boolean;
   children: ComponentChildren;
 }
 
-export function Dialog({ title, close, wide, children }: Props) {
+export function Dialog({ title, close, mayClose, wide, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -19,10 +21,10 @@ export function Dialog({ title, close, wide, children }: Props) {
     return () => before instanceof HTMLElement && before.focus();
   }, []);
   return (
-    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close}>
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onCancel={(event) => mayClose && !mayClose() && event.preventDefault()}>
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
-        <button type="button" class="quiet" aria-label="Close" onClick={() => element.current?.close()}>✕</button>
+        <button type="button" class="quiet" aria-label="Close" onClick={() => (!mayClose || mayClose()) && element.current?.close()}>✕</button>
       </div>
       {children}
     </dialog>

@@ -35,7 +35,7 @@ function series(line: Line, stroke: string, bars: uPlot.Series.PathBuilder): uPl
   const common = { label: line.label, stroke, width: 1.5, spanGaps: true };
   if (line.kind === "bars") return { ...common, fill: stroke, paths: bars, points: { show: false }, width: 0 };
   if (line.kind === "points") return { ...common, paths: () => null, points: { show: true, size: 6, fill: stroke } };
-  return { ...common, points: { show: line.values.length < 40, size: 4, fill: stroke } };
+  return { ...common, points: { show: line.values.filter((value) => value !== null).length < 40, size: 4, fill: stroke } };
 }
 
 /** The time of day; at midnight the day. */

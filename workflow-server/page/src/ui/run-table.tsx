@@ -2,8 +2,9 @@
 
 import type { RunItem } from "../api/types.ts";
 import { time } from "../live/run-state.ts";
+import { briefReason, waitingFor } from "../live/words.ts";
 import { Status } from "./status.tsx";
-import { Ago, Took } from "./time.tsx";
+import { Ago, now, Took } from "./time.tsx";
 
 interface Props {
   runs: RunItem[];
@@ -25,7 +26,7 @@ export function RunTable({ runs, label, workflow = true, empty }: Props) {
           <th role="columnheader" scope="col">Started</th>
           <th role="columnheader" scope="col" class="end">Took</th>
           <th role="columnheader" scope="col">By</th>
-          <th role="columnheader" scope="col">Error</th>
+          <th role="columnheader" scope="col">Error, or what it waits for</th>
         </tr>
       </thead>
       <tbody>{runs.map((run) => <Row key={run.id} run={run} workflow={workflow} />)}</tbody>
@@ -34,7 +35,8 @@ export function RunTable({ runs, label, workflow = true, empty }: Props) {
 }
 
 function Row({ run, workflow }: { run: RunItem; workflow: boolean }) {
-  const error = (typeof run.error === "string" ? run.error : run.error?.message) ?? run.stall?.detail;
+  const waiting = run.stall?.waiting && waitingFor(run.stall.waiting, now.value);
+  const note = (run.error_line && briefReason(run.error_line)) ?? waiting ?? run.stall?.detail;
   return (
     <tr role="row">
       <td role="cell"><a class="main-link" href={`#/runs/${encodeURIComponent(run.id)}`}>#{run.number}</a></td>
@@ -50,7 +52,7 @@ function Row({ run, workflow }: { run: RunItem; workflow: boolean }) {
           : <Took seconds={run.duration_seconds} from={time(run.begun_at ?? run.started_at)} to={time(run.completed_at)} />}
       </td>
       <td role="cell" class="wide-only">{run.user ?? run.trigger ?? <span class="muted">–</span>}</td>
-      <td role="cell" class="error-cell" title={error ?? undefined}>{error?.split("\n")[0]}</td>
+      <td role="cell" class={run.error ? "error-cell" : "error-cell note"} title={run.error ?? run.stall?.detail}>{note}</td>
     </tr>
   );
 }

@@ -17,10 +17,14 @@ export async function api(world, request, response, url, path) {
     const answer = await route(call);
     if (answer === STREAMING) return;
     const [status, value] = Array.isArray(answer) ? answer : [200, answer];
+    world.contract?.check(request.method, path, status, typeof value === "string" ? undefined : value);
     if (typeof value === "string") return response.writeHead(status, { "content-type": "text/yaml" }).end(value);
     response.writeHead(status, { "content-type": "application/json" }).end(status === 204 ? undefined : JSON.stringify(value));
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof Refused)) {
+      world.faults.push(error.message);
+      throw error;
+    }
     response.writeHead(error.status, { "content-type": "application/problem+json" }).end(JSON.stringify(error.body));
   }
 }
@@ -59,7 +63,7 @@ function route(call) {
   if (key === "GET overview") return overview(seenRuns(call), seenWorkflows(call));
   if (key === "GET usage") return usage;
   if (key === "GET stats") return stats(world.find(call.query.get("workflow")) ?? world.workflows[0]);
-  if (key === "GET configs") return parts[1] ? { name: parts[1], values: { queue: "critical", limits: { jobs: 8 }, password: "********" } } : { items: [{ name: "daily_etl" }], next: null };
+  if (key === "GET configs") return parts[1] ? { name: parts[1], files: ["config/daily_etl.yaml"], config: { queue: "critical", limits: { jobs: 8 }, password: "********" } } : { items: [{ name: "daily_etl", file: "config/daily_etl.yaml", profiles: [] }], next: null };
   throw new Refused(404, "No such route");
 }
 
@@ -90,7 +94,7 @@ function workflowRoutes(call, [, key, part]) {
   if (part === "run") {
     if (body.input === "refuse") throw new Refused(422, "The input does not fit", { errors: [{ field: "input.day", message: "is no date" }] });
     const run = world.begin(workflow, { input: body.input ?? null, user: call.session?.username ?? null });
-    return [202, { run_id: run.id, workflow_id: workflow.id, message: "begun" }];
+    return begun(run);
   }
   if (part === "runs") {
     const runs = world.runs.filter((run) => run.workflow === workflow && (!query.get("status") || run.status === query.get("status")));
@@ -133,21 +137,23 @@ function create({ world, body, session }) {
   return [201, workflowDetail(made, world.runs)];
 }
 
+const begun = (run, message = "Workflow execution started") => [202, { run_id: run.id, workflow_id: run.workflow.id, message }];
+
 function runRoutes(call, [, key, part, job]) {
   const { request, query, world, body } = call;
   if (!key) {
-    const runs = seenRuns(call).filter((run) => (!query.get("status") || run.status === query.get("status")) && (!query.get("workflow") || run.workflow.name.includes(query.get("workflow"))));
+    const runs = seenRuns(call).filter((run) => (!query.get("status") || run.status === query.get("status")) && (!query.get("workflow") || run.workflow.name === query.get("workflow")) && run.workflow.name.includes(query.get("q") ?? ""));
     return page(runs.sort((a, b) => b.at - a.at), call, runItem);
   }
   const run = seenRuns(call).includes(world.run(key)) ? world.run(key) : null;
   if (!run) throw new Refused(404, `No run \`${key}\``);
-  if (part === "cancel") return run.cancel(), [202, {}];
-  if (part === "retry") return [202, { run_id: world.begin(run.workflow, { input: run.input, user: run.user }, { trouble: 0 }).id, workflow_id: run.workflow.id, message: "begun" }];
+  if (part === "cancel") return run.cancel(), begun(run, "Run asked to stop");
+  if (part === "retry") return begun(world.begin(run.workflow, { input: run.input, user: run.user, repeats: run.id }, { trouble: 0 }));
   if (part === "signal") {
     run.emitEvent("signal_received", { job: "wait_for_signature", attempt: 1, signal: body.name, payload: body.payload });
-    run.awaiting = [];
+    run.awaiting = null;
     run.complete("wait_for_signature");
-    return [202, {}];
+    return begun(run, "Signal sent");
   }
   if (part === "gantt") return gantt(run);
   if (part === "jobs") {
@@ -165,7 +171,7 @@ function stream({ world, request, response, query }, run, part) {
   const wanted = (record) => (!query.get("job") || record.job === query.get("job")) && (!query.get("attempt") || String(record.attempt) === query.get("attempt"));
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   world.streams.add(response);
-  const event = (e) => response.write(`id: ${e.sequence}\nevent: ${e.kind}\ndata: ${JSON.stringify(e)}\n\n`);
+  const event = (e) => response.write(`id: ${e.sequence}\nevent: ${e.event}\ndata: ${JSON.stringify(e)}\n\n`);
   const log = (record) => wanted(record) && response.write(`id: ${record.end}\ndata: ${JSON.stringify(record)}\n\n`);
   const end = () => response.end(`event: end\ndata: {"status":"${run.status}"}\n\n`);
   if (part === "events") run.events.filter((e) => e.sequence > after).forEach(event);
@@ -186,19 +192,20 @@ function adminRoutes(call, [what, id]) {
   if (what === "retention") return { deleted: 12 };
   if (what === "tokens") {
     if (method === "POST") {
-      const token = { id: world.tokens.length + 1, name: body.name, scope: body.scope, user: call.session?.username ?? null, created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 30 * 864e5).toISOString() };
+      const token = { id: world.tokens.length + 1, name: body.name, scope: body.scope, user: call.session?.username ?? "somebody", created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 30 * 864e5).toISOString() };
       world.tokens.push(token);
       return [201, { ...token, token: `wf_${randomUUID().replace(/-/g, "")}` }];
     }
     if (method === "DELETE") return (world.tokens = world.tokens.filter((token) => String(token.id) !== id)), [204];
     return { items: world.tokens, next: null };
   }
-  const bare = ({ password, ...user }) => user;
+  const bare = ({ password, ...user }) => ({ ...user, has_password: true });
   const user = world.users.find((entry) => entry.username === id);
   if (method === "POST") {
     if ((body.password ?? "").length < 8) throw new Refused(422, "The password is too short", { errors: [{ field: "password", message: "needs 8 characters or more" }] });
-    world.users.push({ is_active: true, ...body });
-    return [201, bare(body)];
+    const made = { is_active: true, ...body };
+    world.users.push(made);
+    return [201, bare(made)];
   }
   if (method === "PATCH") return bare(Object.assign(user, body));
   if (method === "DELETE") return (world.users = world.users.filter((entry) => entry !== user)), [204];

@@ -60,7 +60,7 @@ jobs:
 function workflow(id, name, more = {}) {
   const count = more.execution_count ?? Math.floor(random() * 400);
   return {
-    id, name, slug: name.replace(/_/g, "-"), project: null, project_id: null, project_name: null, app_name: null, domain: null, metadata: {}, tags: [],
+    id, name, slug: name.replace(/_/g, "-"), project: null, project_id: 0, project_name: "", app_name: null, domain: null, metadata: {}, tags: [],
     molecules_used: [], atoms_in_molecules: {}, description: null, user: "alice", timestamp: iso(NOW - 9e8), created_at: iso(NOW - id * 864e5), updated_at: iso(NOW - id * 36e5),
     source: "stored", is_active: true, version: 1, execution_count: count, last_executed_at: count ? iso(NOW - random() * 2e7) : null, schedule: null, next_run_at: null,
     dag_spec: { nodes: ["prepare", "run", "report"].map(node), edges: chain(["prepare", "run", "report"]) }, definition: null, location: null,

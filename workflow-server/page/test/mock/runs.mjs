@@ -6,11 +6,11 @@ import { iso, random, uuid } from "./data.mjs";
 let number = 0;
 
 export class Run extends EventEmitter {
-  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual" } = {}) {
+  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual", repeats = null, contract = null } = {}) {
     super();
     this.setMaxListeners(0);
     number += 1;
-    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: [], keys: null });
+    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: null, repeats, contract });
     const graph = workflow.dag_spec ?? { nodes: [{ id: "book" }], edges: [] };
     this.graph = graph;
     this.before = new Map(graph.nodes.map(({ id }) => [id, []]));
@@ -24,13 +24,14 @@ export class Run extends EventEmitter {
   }
 
   emitEvent(kind, more = {}, at = Date.now()) {
-    const event = { sequence: this.events.length, at: iso(at), kind, ...more };
+    const event = { sequence: this.events.length, at: iso(at), event: kind, ...more };
+    this.contract?.checkEvent(event);
     this.events.push(event);
     this.fold(event, at);
     this.emit("event", event);
   }
 
-  fold({ kind, job: name, attempt, error, output, reason }, at) {
+  fold({ event: kind, job: name, attempt, error, output, reason }, at) {
     const job = name && this.job(name);
     const last = job?.attempts.at(-1);
     if (kind === "run_started") Object.assign(this, { status: "running", begun: at });
@@ -41,7 +42,7 @@ export class Run extends EventEmitter {
     if (kind === "job_skipped") Object.assign(job, { status: "skipped", reason });
     if (kind === "job_cancelled") Object.assign(last, { status: "cancelled", to: at }), (job.status = "cancelled");
     const end = { run_completed: "completed", run_failed: "failed", run_cancelled: "cancelled" }[kind];
-    if (end) Object.assign(this, { status: end, endedAt: at, error: reason ? { message: reason } : null, result: output ?? null });
+    if (end) Object.assign(this, { status: end, endedAt: at, error: reason ?? null, result: output ?? null });
   }
 
   job(name) {
@@ -75,9 +76,10 @@ export class Run extends EventEmitter {
 
   fail(name, at = Date.now(), final = true) {
     const attempt = this.job(name).attempts.length;
-    const error = { kind: "retryable", message: `the command failed with exit code 1: python ${name}.py\nTraceback (most recent call last):\n  File "${name}.py", line 12, in <module>\nConnectionError: warehouse:5432 refused the connection`, error_type: "workflow_core::command::CommandFailed", location: { file: `${name}.py`, line: 12 } };
+    const error = { kind: "retryable", message: `the command exited with code 1; the end of its stderr:\nTraceback (most recent call last):\n  File "${name}.py", line 12, in <module>\nConnectionError: warehouse:5432 refused the connection`, error_type: "workflow_core::command::CommandError" };
     this.print(name, attempt, `Traceback (most recent call last):\n  File "${name}.py", line 12, in <module>\nConnectionError: warehouse:5432 refused the connection\n`, "stderr");
     this.emitEvent(final ? "job_failed" : "attempt_failed", { job: name, attempt, error, ...(final ? {} : { retry_in: 1 }) }, at);
+    if (final) this.failure = error;
   }
 
   finish(at = Date.now()) {
@@ -130,7 +132,10 @@ export function play(run, { tick = 400, each = 2, trouble = 0 } = {}) {
     const busy = [...run.jobs.values()].filter((job) => job.status === "running");
     for (const job of busy.slice(0, each)) {
       if (job.name.startsWith("wait_for")) {
-        if (run.awaiting.length === 0) run.awaiting = ["signature"];
+        if (!run.awaiting) {
+          run.awaiting = [job.name, "signature", Date.now()];
+          run.emitEvent("signal_awaited", { job: job.name, attempt: 1, signal: "signature" });
+        }
         continue;
       }
       if (random() < trouble && job.attempts.length < 2) {

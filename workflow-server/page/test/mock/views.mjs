@@ -4,30 +4,51 @@ import { iso } from "./data.mjs";
 
 const seconds = (from, to) => (from && to ? (to - from) / 1000 : null);
 
+/** The line of an error that decides, which the server finds. */
+const line = (text) => text?.split("\n").at(-1) ?? null;
+const wait = (run) => {
+  const [job, signal, since] = run.awaiting ?? [];
+  return job && !run.over ? { job, signal, until: null, since: iso(since) } : null;
+};
+
+function stall(run) {
+  const waiting = wait(run);
+  const working = [...run.jobs.values()].some((job) => job.status === "running" && job.name !== waiting?.job);
+  if (!waiting || working) return null;
+  return { state: "waiting", reason: "signal", detail: `job \`${waiting.job}\` waits for signal \`${waiting.signal}\``, cure: `send the run the signal \`${waiting.signal}\``, waiting };
+}
+
 export function runItem(run) {
   return {
     id: run.id, number: run.number, workflow_id: run.workflow.id, workflow: run.workflow.name, status: run.status, trigger: run.trigger, idempotency_key: null, parent: null, user: run.user,
     started_at: iso(run.at), begun_at: run.begun ? iso(run.begun) : null, completed_at: run.endedAt ? iso(run.endedAt) : null, duration_seconds: seconds(run.begun, run.endedAt),
-    error: run.error, events: run.events.length, owner: "worker-1",
+    error: run.error, error_line: line(run.error), events: run.events.length, owner: "worker-1", stall: stall(run),
   };
 }
 
 export function runDetail(run) {
-  const jobs = [...run.jobs.values()].map((job) => ({
-    name: job.name, status: job.status, attempts: job.attempts.length, started_at: job.attempts[0] ? iso(job.attempts[0].from) : null,
-    completed_at: job.attempts.at(-1)?.to ? iso(job.attempts.at(-1).to) : null, duration_seconds: seconds(job.attempts[0]?.from, job.attempts.at(-1)?.to), error: job.error,
-  }));
-  return { ...runItem(run), input: run.input, result: run.result, jobs, graph: run.graph, awaiting: run.over ? [] : run.awaiting, editable: true };
+  const jobs = [...run.jobs.values()].map((job) => {
+    const [first, last] = [job.attempts[0], job.attempts.at(-1)];
+    const ended = !["pending", "running"].includes(job.status);
+    return {
+      name: job.name, status: job.status, attempts: job.attempts.length, started_at: first ? iso(first.from) : null, attempt_started_at: last ? iso(last.from) : null,
+      completed_at: ended && last?.to ? iso(last.to) : null, duration_seconds: ended ? seconds(first?.from, last?.to) : null,
+      error: job.error?.message ?? job.reason ?? null, error_line: line(job.error?.message), retry_at: null, started_by: null, is_reused: false,
+    };
+  });
+  return { ...runItem(run), input: run.input, result: run.result ?? {}, jobs, waiting: [wait(run)].filter(Boolean), is_cancelling: false, repeats: run.repeats, graph: run.graph, editable: true };
 }
+
+const failure = (error) => error && { kind: error.kind, message: error.message, line: line(error.message), error_type: error.error_type };
 
 export function jobDetail(run, name) {
   const job = run.jobs.get(name);
   if (!job) return null;
   const before = run.before.get(name) ?? [];
   return {
-    name, status: job.status, output: job.output, error: job.error, reason: job.reason ?? null, waits_for: before.slice(0, 20), values: {},
+    name, status: job.status, output: job.output, reason: job.reason ?? null, waits_for: before.slice(0, 20), values: {},
     inputs: Object.fromEntries(before.slice(0, 20).map((other) => [other, run.jobs.get(other).output])),
-    attempts: job.attempts.map((a) => ({ attempt: a.attempt, status: a.status, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, duration_seconds: seconds(a.from, a.to), error: a.error, facts: a.to ? { exit_code: a.error ? 1 : 0 } : null, log: true })),
+    attempts: job.attempts.map((a) => ({ attempt: a.attempt, status: a.status, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, duration_seconds: seconds(a.from, a.to), error: failure(a.error), facts: a.to ? { exit_code: a.error ? 1 : 0 } : {} })),
   };
 }
 
@@ -57,7 +78,7 @@ export function overview(runs, workflows, now = Date.now()) {
     const here = recent.filter((run) => run.over && run.endedAt >= from && run.endedAt < from + 36e5);
     const of = (status) => here.filter((run) => run.status === status).length;
     const took = here.map((run) => seconds(run.begun, run.endedAt)).sort((a, b) => a - b);
-    return { at: iso(from), completed: of("completed"), failed: of("failed"), cancelled: of("cancelled"), p50_seconds: took[Math.floor(took.length / 2)] ?? null, p95_seconds: took[Math.floor(took.length * 0.95)] ?? null };
+    return { at: iso(from), completed: of("completed"), failed: of("failed"), cancelled: of("cancelled"), p50_seconds: took[Math.floor(took.length / 2)] ?? null, p95_seconds: took.length < 20 ? null : took[Math.floor(took.length * 0.95)], max_seconds: took.at(-1) ?? null };
   });
   const newest = (list) => list.sort((a, b) => b.at - a.at).slice(0, 20).map(runItem);
   const most = [...workflows].sort((a, b) => b.execution_count - a.execution_count).slice(0, 8);

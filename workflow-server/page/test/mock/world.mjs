@@ -4,8 +4,12 @@ import { NOW, random, workflows } from "./data.mjs";
 import { pastRun, play, Run } from "./runs.mjs";
 
 export class World {
-  constructor({ open }) {
+  constructor({ open, contract }) {
     this.open = open;
+    /** What the server answers, if the mock is to be held to it. */
+    this.contract = contract;
+    /** Answers that the server would not give. */
+    this.faults = [];
     this.sessions = new Map();
     this.users = [
       { username: "alice", password: "alice", is_staff: true, is_active: true },
@@ -28,7 +32,7 @@ export class World {
 
   /** Begins a run that goes on by itself. */
   begin(workflow, options = {}, pace = {}) {
-    const run = play(new Run(workflow, options), workflow.id === 2 ? { tick: 100, each: 40, trouble: 0.01, ...pace } : { trouble: 0.05, ...pace });
+    const run = play(new Run(workflow, { ...options, contract: this.contract }), workflow.id === 2 ? { tick: 100, each: 40, trouble: 0.01, ...pace } : { trouble: 0.05, ...pace });
     this.runs.push(run);
     workflow.execution_count += 1;
     workflow.last_executed_at = new Date().toISOString();

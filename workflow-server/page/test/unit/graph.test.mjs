@@ -52,7 +52,7 @@ test("a chain of 2,000 jobs becomes bands", () => {
 
 test("elements of a map come together with their job", () => {
   const graph = extend(readGraph({ nodes: [{ id: "list" }, { id: "load" }, { id: "end" }], edges: [{ source: "list", target: "load" }, { source: "load", target: "end" }] }),
-    Array.from({ length: 20 }, (_, i) => ({ name: `load[${i}]`, origin: "load" })));
+    Array.from({ length: 20 }, (_, i) => ({ name: `load[${i}]`, startedBy: "load" })));
   const drawing = fold(graph);
   assert.deepEqual(drawing.items.map((item) => [item.label, item.members.length]), [["list", 1], ["load[]", 21], ["end", 1]]);
   assert.ok(acyclic(drawing));

@@ -1,77 +1,92 @@
+// The page folds events as the server does: `fixtures/runs.json` has runs, and what the server answers after each event.
+
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const { RunState } = await load("live/run-state.ts");
+const { decisiveLine } = await load("live/decisive.ts");
 const { readEvent, startedBy } = await load("live/event.ts");
+const { briefReason, noteOf, waitingFor } = await load("live/words.ts");
+const runs = JSON.parse(await readFile(new URL("../fixtures/runs.json", import.meta.url), "utf8"));
+const NOW = Date.UTC(2026, 0, 1, 0, 1);
 
-const at = (second) => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
-const job = (name, status = "pending") => ({ name, status, attempts: 0, started_at: null, completed_at: null, duration_seconds: null, error: null });
-const fresh = (jobs, events = 0) => new RunState({ status: "pending", begun_at: null, started_at: null, completed_at: null, error: null, events, jobs });
+/** What a reader is shown of a run. */
+function shown(state) {
+  const { status, startedAt, endedAt, reason, cancelling, last } = state;
+  const stall = state.stall(NOW);
+  // What ends a blockade, and how it is told at length, only the server says.
+  if (stall?.state === "blocked") delete stall.cure;
+  const jobs = Object.fromEntries(state.jobs);
+  return { status, startedAt, endedAt, reason, cancelling, last, stall, waiting: state.waiting(NOW), counts: [...state.counts()].sort(), jobs };
+}
 
-test("events make a run", () => {
-  const state = fresh([job("a"), job("b")]);
-  const error = { message: "no" };
-  const events = [
-    { kind: "run_started" },
-    { kind: "job_started", job: "a", attempt: 1 },
-    { kind: "attempt_failed", job: "a", attempt: 1, error, retry_in: 1 },
-    { kind: "job_started", job: "a", attempt: 2 },
-    { kind: "job_failed", job: "a", attempt: 2, error },
-    { kind: "job_skipped", job: "b", reason: "`a` failed" },
-    { kind: "run_failed", reason: "job `a` failed" },
-  ];
-  events.forEach((event, sequence) => assert.ok(state.apply({ ...event, sequence, at: at(sequence) })));
-  assert.equal(state.status, "failed");
-  assert.equal(state.reason, "job `a` failed");
-  assert.equal(state.jobs.get("a").attempts, 2);
-  assert.equal(state.jobs.get("b").note, "`a` failed");
-  assert.deepEqual([...state.bars.values()].map(({ attempt, from, to, status }) => [attempt, (to - from) / 1000, status]), [[1, 1, "failed"], [2, 1, "failed"]]);
+for (const { name, events, documents } of runs) {
+  test(`events lead from one answer to the next: ${name}`, () => {
+    const state = new RunState(documents[0]);
+    events.forEach((event, index) => {
+      assert.ok(state.apply(event));
+      const answered = new RunState(documents[index + 1]);
+      assert.deepEqual(shown(state), shown(answered), `after event ${index}, ${event.event}`);
+      for (const [key, bar] of answered.bars) assert.deepEqual(state.bars.get(key), bar, `bar ${key} after event ${index}`);
+    });
+  });
+
+  test(`whenever the page is opened, it comes to the same: ${name}`, () => {
+    documents.forEach((document, from) => {
+      const state = new RunState(document);
+      events.forEach((event) => state.apply(event));
+      const wanted = shown(new RunState(documents.at(-1)));
+      assert.deepEqual(shown(state), wanted, `opened after ${from} events`);
+    });
+  });
+}
+
+test("the decisive line is the one that the server finds", () => {
+  const jobs = runs.flatMap(({ documents }) => documents.flatMap((document) => document.jobs));
+  const failed = jobs.filter((job) => job.error_line !== null);
+  assert.ok(failed.length > 0);
+  for (const { error, error_line } of failed) assert.equal(decisiveLine(error), error_line);
+  const reasons = runs.map(({ documents }) => documents.at(-1)).filter((document) => document.error !== null);
+  for (const { error, error_line } of reasons) assert.equal(decisiveLine(error), error_line);
 });
+
+const fixture = (name) => runs.find((run) => run.name.includes(name));
 
 test("an event that was there before changes nothing", () => {
-  const state = fresh([job("a")]);
-  const started = { sequence: 0, at: at(0), kind: "job_started", job: "a", attempt: 1 };
-  const completed = { sequence: 1, at: at(1), kind: "job_completed", job: "a", attempt: 1 };
-  assert.ok(state.apply(started) && state.apply(completed));
-  assert.ok(!state.apply(started) && !state.apply(completed));
-  assert.equal(state.jobs.get("a").status, "completed");
+  const { events, documents } = fixture("fails twice");
+  const state = new RunState(documents.at(-1));
+  const before = structuredClone(shown(state));
+  for (const event of events) assert.ok(!state.apply(event));
+  assert.deepEqual(shown(state), before);
 });
 
-test("what a snapshot has in it is not folded in again", () => {
-  const state = fresh([job("a", "completed")], 3);
-  assert.ok(!state.apply({ sequence: 2, at: at(2), kind: "job_started", job: "a", attempt: 1 }));
-  assert.equal(state.jobs.get("a").status, "completed");
+test("bars of the server and of events go together, whichever come first", () => {
+  const { events, documents } = fixture("fails twice");
+  const bars = (state) => [...state.bars.values()].filter(({ job }) => job === "load").map(({ attempt, from, to, status }) => [attempt, (to - from) / 1000, status]);
+  const state = new RunState(documents[4]);
+  events.slice(4).forEach((event) => state.apply(event));
+  assert.deepEqual(bars(state), [[1, 1, "failed"], [2, 1, "failed"]]);
+  const at = (second) => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
+  state.takeBars([{ job: "load", attempt: 2, started_at: at(5), ended_at: null, status: "running" }]);
+  assert.deepEqual(bars(state), [[1, 1, "failed"], [2, 1, "failed"]], "an answer that is older than the events");
 });
 
-test("bars of the server do not undo those of newer events", () => {
-  const state = fresh([job("a")]);
-  state.apply({ sequence: 0, at: at(0), kind: "job_started", job: "a", attempt: 1 });
-  state.apply({ sequence: 1, at: at(5), kind: "job_completed", job: "a", attempt: 1 });
-  state.takeBars([{ job: "a", attempt: 1, started_at: at(0), ended_at: null, status: "running" }]);
-  assert.equal(state.bars.get("a\n1").status, "completed");
+test("what a run waits for is told with how long it has", () => {
+  const { documents } = fixture("waits for a signal");
+  const [wait] = documents[3].waiting;
+  assert.equal(waitingFor(wait, Date.parse(wait.since) + 252_000), "for approved, 4 m 12 s");
+  const state = new RunState(documents[3]);
+  assert.match(noteOf(state.job("approval"), NOW), /^waits for approved, /);
+  assert.equal(state.stall(NOW).state, "waiting");
+  assert.equal(briefReason("job `load` failed: no route"), "load: no route");
+  assert.equal(briefReason("the run took too long"), "the run took too long");
 });
 
-test("a blocked run says why until it goes on", () => {
-  const state = fresh([job("a")]);
-  state.apply({ sequence: 0, at: at(0), kind: "run_started" });
-  state.apply({ sequence: 1, at: at(1), kind: "run_blocked", reason: "definition_changed", difference: "job `audit` is new" });
-  assert.deepEqual(state.stall, { state: "blocked", reason: "definition_changed", detail: "definition changed: job `audit` is new", cure: "" });
-  state.apply({ sequence: 2, at: at(2), kind: "run_resumed", after_crash: true });
-  assert.equal(state.stall, null);
-});
-
-test("a run that waits says so until something happens", () => {
-  const waiting = { state: "waiting", reason: "signal", detail: "job `a` waits for signal `go`", cure: "send it" };
-  const state = new RunState({ status: "running", begun_at: null, started_at: null, completed_at: null, error: null, events: 2, jobs: [], stall: waiting });
-  assert.deepEqual(state.stall, waiting);
-  state.apply({ sequence: 2, at: at(2), kind: "signal_received", job: "a", attempt: 1, signal: "go" });
-  assert.equal(state.stall, null);
-});
-
-test("events are read under either name of their kind", () => {
-  assert.equal(readEvent("message", '{"sequence":1,"at":"","event":"run_started"}').kind, "run_started");
-  assert.equal(readEvent("run_started", '{"sequence":1,"at":""}').kind, "run_started");
-  assert.equal(readEvent("x", "no json"), null);
+test("events are read, and what is none is passed over", () => {
+  assert.equal(readEvent('{"sequence":1,"at":"","event":"run_started"}').event, "run_started");
+  assert.equal(readEvent("no json"), null);
+  assert.equal(readEvent('{"sequence":1,"kind":"run_started"}'), null);
   assert.equal(startedBy({ called: { by: "saga", attempt: 1 } }), "saga");
 });

@@ -1,0 +1,34 @@
+// What jobs and runs wait for, in words. Pure.
+
+import type { Wait } from "../api/types.ts";
+import { clock, duration, moment } from "../ui/format.ts";
+import { time, type JobState } from "./run-state.ts";
+
+/** `for approved, 4 m 12 s`, or `until 20:15:00`. */
+export function waitingFor(wait: Wait, now: number): string {
+  if (wait.signal === null) return `until ${at(wait.until, now)}`;
+  const since = time(wait.since) ?? now;
+  return `for ${wait.signal}, ${duration(Math.max(0, Math.round((now - since) / 1000)))}`;
+}
+
+/** Why a job does not go on, or what it does next; null when there is nothing to say. */
+export function noteOf(job: JobState, now: number): string | null {
+  if (job.skippedBecause !== null) return job.skippedBecause;
+  if (job.waits?.signal != null) return `waits ${waitingFor(job.waits, now)}`;
+  if (job.waits && (time(job.waits.until) ?? 0) > now) return `sleeps ${waitingFor(job.waits, now)}`;
+  if (job.retryAt !== null) return job.retryAt > now ? `tries again in ${duration(Math.ceil((job.retryAt - now) / 1000))}` : "tries again";
+  if (job.isReused) return "reused from the run that this one repeats";
+  return null;
+}
+
+/** The reason of a run as a list has room for it: `load: no route` for a failed job `load`. */
+export function briefReason(reason: string): string {
+  const of = /^job `(.+?)` failed: (.*)$/.exec(reason);
+  return of ? `${of[1]}: ${of[2]}` : reason;
+}
+
+function at(text: string | null, now: number): string {
+  const until = time(text);
+  if (until === null) return "later";
+  return until - now < 12 * 3_600_000 ? clock(until) : moment(until);
+}

@@ -1,0 +1,39 @@
+// The real server, for tests. WORKFLOW_BIN names the binary.
+
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+export const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
+
+/** Starts a server with these users in a folder of its own. */
+export async function serve(users = [], password = "") {
+  if (!binary) throw new Error("there is no server to test with: `cargo build -p workflow-cli`, or name one in WORKFLOW_BIN");
+  const folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
+  const db = `sqlite://${join(folder, "test.db")}`;
+  for (const [name, ...more] of users) execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${password}\n` });
+  const server = spawn(binary, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
+  const url = await new Promise((resolve, reject) => {
+    let text = "";
+    const hear = (part) => {
+      text += part;
+      const found = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(text);
+      if (found) resolve(`${found[0]}/`);
+    };
+    server.stdout.on("data", hear);
+    server.stderr.on("data", hear);
+    server.on("exit", () => reject(new Error(text)));
+  });
+  const stop = async () => {
+    server.removeAllListeners("exit");
+    const gone = new Promise((resolve) => server.on("exit", resolve));
+    server.kill();
+    await gone;
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { url, folder, db, stop };
+}
