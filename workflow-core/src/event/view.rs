@@ -218,3 +218,74 @@ impl RunView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn at(second: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    /// A run of `a` and `b` in which this happens, a second apart.
+    fn view(kinds: impl IntoIterator<Item = EventKind>) -> RunView {
+        let mut view = RunView::new(["a", "b"]);
+        for (sequence, kind) in (0..).zip(kinds) {
+            view.apply(&Event::new(sequence, at(sequence), kind));
+        }
+        view
+    }
+
+    fn started(job: &str, attempt: u32) -> EventKind {
+        EventKind::JobStarted { job: job.to_owned(), attempt, origin: None }
+    }
+
+    fn completed(job: &str) -> EventKind {
+        let (job, attempt, facts) = (job.to_owned(), 1, serde_json::Map::new());
+        EventKind::JobCompleted { job, attempt, output: None, facts }
+    }
+
+    #[test]
+    fn jobs_are_counted_before_they_begin() {
+        let begins = EventKind::RunStarted { repeats: None };
+        let view = view([begins, started("a", 1), completed("a"), started("a[0]", 1)]);
+        let counts = view.counts();
+        assert_eq!((counts.pending, counts.running, counts.completed), (1, 1, 1));
+        assert_eq!((counts.total(), counts.ended()), (3, 1));
+        let names: Vec<_> = view.jobs().iter().map(|job| job.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "a[0]"], "what jobs start comes after the graph");
+    }
+
+    #[test]
+    fn what_was_under_way_at_a_crash_begins_again() {
+        let crash = EventKind::RunResumed { after_crash: true };
+        let crashed = view([started("a", 1), crash.clone()]);
+        let job = crashed.job("a").expect("it is there");
+        assert_eq!((job.status, job.attempt_count()), (Status::Pending, 0));
+        let again = view([started("a", 1), crash, started("a", 1), completed("a")]);
+        let job = again.job("a").expect("it is there");
+        assert_eq!((job.started_at(), job.duration()), (Some(at(2)), Some(Duration::from_secs(1))));
+        assert_eq!(again.counts().completed, 1);
+    }
+
+    #[test]
+    fn a_run_waits_when_all_its_jobs_do() {
+        let signal = || "go".to_owned();
+        let awaited =
+            EventKind::SignalAwaited { job: "a".to_owned(), attempt: 1, signal: signal() };
+        let both = view([started("a", 1), started("b", 1), awaited.clone()]);
+        assert_eq!((both.waiting(at(9)).len(), both.stall(at(9))), (1, None), "`b` is at work");
+        let one = view([started("a", 1), started("b", 1), awaited, completed("b")]);
+        let waiting = Waiting::Signal { job: "a".to_owned(), signal: signal(), since: at(2) };
+        assert_eq!(one.stall(at(9)), Some(Stall::Waiting(waiting)));
+    }
+
+    #[test]
+    fn a_job_that_is_stopped_before_it_begins_took_no_time() {
+        let view = view([EventKind::JobCancelled { job: "b".to_owned(), attempt: 1 }]);
+        let job = view.job("b").expect("it is there");
+        assert_eq!((job.status, job.ended_at, job.duration()), (Status::Cancelled, None, None));
+    }
+}
