@@ -11,6 +11,7 @@ use crate::accounts::{TokenArguments, UserArguments};
 use crate::completions::CompletionsArguments;
 use crate::config::ConfigArguments;
 use crate::list::ListArguments;
+use crate::logging::LogArguments;
 use crate::plan::PlanArguments;
 use crate::recover::RecoverArguments;
 use crate::run::RunArguments;
@@ -31,6 +32,8 @@ pub(crate) struct Arguments {
     /// When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, display_order = 900, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
 }
 
 const EXAMPLES: &str = "\

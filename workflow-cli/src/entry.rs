@@ -8,6 +8,7 @@ use clap::FromArgMatches as _;
 
 use crate::arguments::{Arguments, Command, command, program_name};
 use crate::failure::{Failure, Outcome};
+use crate::logging::Serves;
 #[cfg(feature = "serve")]
 use crate::{accounts, serve};
 use crate::{
@@ -44,6 +45,7 @@ pub fn main_with<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> E
 
 fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     output::set_color(arguments.color);
+    arguments.log.begin(serves(&arguments.command))?;
     match arguments.command {
         Command::Run(wanted) => run::run(&wanted),
         Command::Plan(wanted) => plan::plan(&wanted),
@@ -63,6 +65,17 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Migrate(wanted) => upkeep::migrate(&wanted),
         Command::Config(wanted) => config::config(&wanted),
         Command::Completions(wanted) => completions::completions(&wanted, program),
+    }
+}
+
+/// Whether the runs of this process are shown by something else than the command.
+fn serves(command: &Command) -> Serves {
+    match command {
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => Serves::Runs,
+        Command::Recover(wanted) if wanted.serves() => Serves::Runs,
+        Command::Run(wanted) if wanted.is_detached() => Serves::Runs,
+        _ => Serves::Itself,
     }
 }
 

@@ -19,6 +19,10 @@
 //! Then `host run greet --input '"Ada"'` runs it, `host list` shows what there is, and `host help`
 //! says the rest. What is meant for programs goes to standard output, all else to standard error.
 //!
+//! The log of the program itself goes to standard error: `RUST_LOG` says what is in it, and
+//! `--log-format json` makes it lines of JSON. A host that has set a subscriber of `tracing` keeps
+//! it.
+//!
 //! Exit codes: 0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled.
 //!
 //! # Runtimes
@@ -53,6 +57,7 @@ mod input;
 mod interrupt;
 mod keep;
 mod list;
+mod logging;
 mod output;
 mod plan;
 mod progress;

@@ -44,6 +44,13 @@ pub(crate) struct RecoverArguments {
     grace: Duration,
 }
 
+impl RecoverArguments {
+    /// Whether it goes on for ever.
+    pub(crate) fn serves(&self) -> bool {
+        self.serve
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   workflow recover

@@ -51,6 +51,13 @@ pub(crate) struct RunArguments {
     keep: KeepArguments,
 }
 
+impl RunArguments {
+    /// Whether this is the process that a detached run has of its own.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.keep.detached_run.is_some()
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   workflow run etl

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 
 fn workflow(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
-    command.current_dir(folder).env("WORKFLOW_DB", folder.join("w.db"));
+    command.current_dir(folder).env("WORKFLOW_DB", folder.join("w.db")).env_remove("RUST_LOG");
     command
 }
 
@@ -36,9 +36,15 @@ impl Server {
     }
 
     /// Starts it with a command that becomes the binary.
-    fn by(mut command: Command, open: bool) -> Self {
+    fn by(command: Command, open: bool) -> Self {
+        Self::with(command, &[], open)
+    }
+
+    /// The same, with more arguments.
+    fn with(mut command: Command, arguments: &[&str], open: bool) -> Self {
         let mut child = command
             .args(["serve", "--address", "127.0.0.1:0"])
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .expect("started");
@@ -170,4 +176,76 @@ fn a_full_disk_is_said_and_what_was_said_to_be_kept_is_kept() {
     let mut child = server.child;
     child.kill().expect("killed");
     child.wait().expect("ended");
+}
+
+/// The next event of a log of JSON lines with this message; fails at an error.
+fn logged(log: &mut impl std::io::BufRead, message: &str) -> serde_json::Value {
+    loop {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("the log goes on");
+        let event: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
+        assert_ne!(event["level"], "ERROR", "{line}");
+        if event["message"] == message {
+            return event;
+        }
+    }
+}
+
+#[test]
+fn the_log_says_how_runs_fail_and_blames_nobody_for_a_key_that_was_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["--log-format", "json", "--allow-commands"];
+    let mut server = Server::with(workflow(folder.path()), &arguments, true);
+    let retry = "retry: { maximum_attempts: 2, initial_interval: 0 }";
+    let file = format!("name: bad\njobs: [{{ name: boil, command: exit 3, {retry} }}]");
+    let file = serde_json::json!({ "yaml": file }).to_string();
+    let (status, body) = server.ask("POST /api/v1/workflows", "", &file);
+    assert_eq!(status, 201, "{body}");
+    let run = |server: &Server| {
+        server.ask("POST /api/v1/workflows/bad/run", "", r#"{"idempotency_key": "monday"}"#)
+    };
+    let (status, body) = run(&server);
+    assert_eq!(status, 202, "{body}");
+    let retried = logged(&mut server.rest, "attempt failed, retrying");
+    assert_eq!((&retried["job"], &retried["attempt"]), (&"boil".into(), &1.into()));
+    let failed = logged(&mut server.rest, "job failed");
+    assert_eq!((&failed["level"], &failed["attempt"]), (&"WARN".into(), &2.into()));
+    let failed = logged(&mut server.rest, "run failed");
+    assert_eq!((&failed["level"], &failed["workflow"]), (&"WARN".into(), &"bad".into()));
+    assert!(failed["reason"].to_string().contains("job `boil` failed"), "{failed}");
+    let (status, body) = run(&server);
+    assert!(status < 300 && body.contains("started before"), "{status} {body}");
+    let existing = logged(&mut server.rest, "idempotency key used before");
+    assert_eq!(existing["level"], "INFO");
+    kill_process(server.id(), Signal::TERM).expect("signalled");
+    assert_eq!(server.child.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn rust_log_says_what_is_in_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join("w.yaml"),
+        "name: bad\njobs: [{ name: a, command: exit 3 }]\n",
+    )
+    .expect("a file");
+    let run = |level: Option<&str>, more: &[&str]| {
+        let mut command = workflow(folder.path());
+        command.env_remove("WORKFLOW_DB").args(["run", "w.yaml", "-q"]).args(more);
+        level.map(|level| command.env("RUST_LOG", level));
+        told(command, "")
+    };
+    // The report has said it.
+    let (out, err, code) = run(None, &[]);
+    assert_eq!((&*err, code), ("", Some(1)), "{out}");
+    let (_, err, _) = run(Some("warn"), &[]);
+    assert!(err.contains(" WARN ") && err.contains("run failed"), "{err}");
+    assert!(!err.contains('\u{1b}'), "{err}");
+    let (_, err, _) = run(Some("workflow_core=debug"), &["--log-format", "json"]);
+    let events = err.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let events: Vec<serde_json::Value> = events.collect();
+    assert!(events.iter().any(|event| event["message"] == "attempt started"), "{err}");
+    let (_, err, code) = run(Some("=x="), &[]);
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with("error: RUST_LOG cannot be read: "), "{err}");
 }

@@ -106,6 +106,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// The server is about to end.
+    fn stopping(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail).retry_after(1)
+    }
+
     fn unavailable(error: impl std::fmt::Display) -> Self {
         tracing::warn!(%error, "the store is out of reach");
         let detail = format!("the store is out of reach or full, nothing was changed: {error}");
@@ -133,20 +138,26 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        let text = error.to_string();
         match error {
-            StoreError::NoWorkflow { .. } => Self::not_found("no_workflow", error.to_string()),
-            StoreError::NoRun { .. } => Self::not_found("no_run", error.to_string()),
-            StoreError::Ended { .. } => Self::conflict("run_ended", error.to_string()),
-            StoreError::Transition { .. } => Self::conflict("transition", error.to_string()),
-            StoreError::Exists { .. } => Self::conflict("run_exists", error.to_string()),
-            StoreError::KeyConflict { .. } => {
-                Self::conflict("idempotency_key_used", error.to_string())
-            }
+            StoreError::NoWorkflow { .. } => Self::not_found("no_workflow", text),
+            StoreError::NoRun { .. } => Self::not_found("no_run", text),
+            StoreError::Ended { .. } => Self::conflict("run_ended", text),
+            StoreError::Transition { .. } => Self::conflict("transition", text),
+            StoreError::Exists { .. } => Self::conflict("run_exists", text),
+            StoreError::KeyConflict { .. } => Self::conflict("idempotency_key_used", text),
             StoreError::InvalidKey(error) => Self::invalid("idempotency_key", error.to_string()),
-            StoreError::NotActive { .. } => Self::conflict("not_active", error.to_string()),
-            StoreError::NotBlocked { .. } => Self::conflict("not_blocked", error.to_string()),
-            StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", error.to_string()),
-            StoreError::Payload { .. } => Self::invalid("payload", error.to_string()),
+            StoreError::NotActive { .. } => Self::conflict("not_active", text),
+            StoreError::NotBlocked { .. } => Self::conflict("not_blocked", text),
+            StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", text),
+            StoreError::Payload { .. } => Self::invalid("payload", text),
+            StoreError::ShutDown { .. } | StoreError::Abandoned { .. } => Self::stopping(text),
             StoreError::Unavailable(error) => Self::unavailable(error),
             other => Self::internal(other),
         }
@@ -221,15 +232,17 @@ impl From<RunError> for Problem {
                 Self::invalid("idempotency_key", error.to_string())
             }
             RunError::NotActive { .. } => Self::conflict("not_active", text),
-            RunError::Store { error, .. } => match &*error {
-                StoreError::Unavailable(error) => Self::unavailable(error),
-                _ => Self::internal(error),
-            },
+            // What the store refuses is told as it is elsewhere: the workflow may have been deleted
+            // meanwhile.
+            RunError::Store { error, .. } => Self::from(&*error),
+            RunError::ShutDown { .. } | RunError::Abandoned { .. } => Self::stopping(text),
             RunError::Registry(_)
             | RunError::Plan { .. }
             | RunError::NotReady { .. }
             | RunError::UnknownLimit { .. } => Self::conflict("cannot_run", text),
-            RunError::Unkeepable { .. } => Self::conflict("cannot_run", text),
+            RunError::Unkeepable { .. }
+            | RunError::NestedTooDeep { .. }
+            | RunError::Resume { .. } => Self::conflict("cannot_run", text),
             other => Self::internal(other),
         }
     }
@@ -282,6 +295,24 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn what_a_store_refuses_is_no_fault_of_the_server() {
+        let run = workflow_core::RunId::random();
+        let of_run =
+            |error| Problem::from(RunError::Store { run, error: std::sync::Arc::new(error) });
+        let code = |problem: Problem| (problem.status, problem.code);
+        assert_eq!(code(of_run(StoreError::Exists { run })), (409, "run_exists"));
+        let gone = StoreError::NoWorkflow { workflow: "etl".to_owned() };
+        assert_eq!(code(of_run(gone)), (404, "no_workflow"));
+        let broken = StoreError::Unavailable("the disk is full".into());
+        assert_eq!(code(of_run(broken)), (503, "store_unavailable"));
+        let (workflow, reason) = ("etl".to_owned(), "no job writes the file `raw`".to_owned());
+        let missing = RunError::NotReady { workflow: workflow.clone(), reason };
+        assert_eq!(code(missing.into()), (409, "cannot_run"));
+        let ending = RunError::ShutDown { workflow, run: None };
+        assert_eq!(code(ending.into()), (503, "stopping"));
     }
 
     #[test]

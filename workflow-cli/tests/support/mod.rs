@@ -40,7 +40,8 @@ pub(crate) fn command(binary: &Path) -> Command {
 }
 
 /// What would change what is said.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
+    "RUST_LOG",
     "WORKFLOW_DB",
     "NO_COLOR",
     "CLICOLOR",

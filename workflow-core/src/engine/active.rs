@@ -232,6 +232,10 @@ impl ActiveRun {
             Some(What::RunCancelled) => Status::Cancelled,
             _ => Status::Failed,
         };
+        let reason = match state.log.entries.last().map(Entry::what) {
+            Some(What::RunFailed) => Some(state.log.reason(state.log.entries.len() - 1)),
+            _ => None,
+        };
         let record = Record {
             id: self.id,
             workflow: Arc::clone(&self.workflow),
@@ -265,8 +269,16 @@ impl ActiveRun {
         if let Some(keeper) = &self.engine.keeper {
             keeper.let_go(self.id, &self.me);
         }
-        match failed.as_deref() {
-            None | Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {}
+        self.log_end(status, reason, failed.as_deref());
+    }
+
+    /// Tells the log of this program how the run ended.
+    fn log_end(&self, status: Status, reason: Option<String>, failed: Option<&StoreError>) {
+        let (workflow, run) = (self.workflow.name(), self.id);
+        match failed {
+            Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {
+                tracing::info!(parent: &self.span, "the run is left for others to take up");
+            }
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
             }
@@ -280,10 +292,18 @@ impl ActiveRun {
             Some(error) => {
                 // The text may be the host's.
                 let error = guard::call(|| error.to_string()).unwrap_or_else(|panic| panic);
-                tracing::error!(parent: &self.span, error, "the store does not keep the run");
+                tracing::error!(
+                    parent: None, %workflow, %run, error, "the store does not keep the run"
+                );
             }
+            None if status == Status::Failed => {
+                let reason = reason.unwrap_or_default();
+                tracing::warn!(
+                    target: LOG_TARGET, parent: None, %workflow, %run, reason, "run failed"
+                );
+            }
+            None => tracing::info!(parent: &self.span, %status, "run ended"),
         }
-        tracing::info!(parent: &self.span, %status, "run ended");
     }
 
     /// Starts a thread that works for the run as long as there is something to do.
@@ -541,6 +561,9 @@ impl State {
         }
     }
 }
+
+/// What becomes of runs and their jobs, in the log of this program: one name to filter by.
+pub(super) const LOG_TARGET: &str = "workflow_core::run";
 
 /// Puts a waker among others, unless it is there.
 pub(super) fn keep_waker(wakers: &mut Vec<Waker>, waker: &Waker) {

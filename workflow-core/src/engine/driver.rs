@@ -246,6 +246,9 @@ impl Hands {
         body: impl Fn(&mut Context<'_>) -> Option<Started>,
     ) {
         let span = run.attempt_span(job, attempt);
+        if !span.is_disabled() {
+            tracing::debug!(parent: &span, "attempt started");
+        }
         let (task, waker) = self.spare.get_or_insert_with(|| {
             let task = Task::polling(run.me.clone());
             let waker = Waker::from(Arc::clone(&task));
@@ -273,6 +276,7 @@ impl Hands {
         if traits.has(Traits::BLOCKING) {
             run.enter_blocking(-1);
         }
+        log_completed(&span, &result);
         // With this task and its waker alone there is nobody who could still wake it.
         if Arc::strong_count(task) > 2 {
             self.spare = None;
@@ -313,6 +317,7 @@ impl Hands {
                     (Err(panicked), _) => Err(panicked),
                 };
                 discard(future);
+                log_completed(&span, &result);
                 self.end(run, job, attempt, result);
             }
             Work::Alarm(mut sleep) => {
@@ -350,6 +355,15 @@ impl Hands {
 fn keep(run: &Arc<ActiveRun>, task: Arc<Task>, work: Work, errands: &mut Errands) {
     let unwanted = run.lock().keep(run, task, work, errands);
     discard(unwanted);
+}
+
+/// Tells the log of this program that an attempt completed. Of one that failed it is told with what
+/// follows.
+#[inline]
+fn log_completed(span: &tracing::Span, result: &Result<(), JobError>) {
+    if !span.is_disabled() && result.is_ok() {
+        tracing::debug!(parent: span, "attempt completed");
+    }
 }
 
 /// Runs code of users inside its span; a panic becomes an error.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
 use super::recall::restore;
 use super::{ActiveRun, Child, Task, Token};
+use crate::engine::active::LOG_TARGET;
 use crate::engine::permits::{self, Grant};
 use crate::guard::{self, discard};
 use crate::job::JobError;
@@ -22,6 +24,8 @@ pub(super) enum HostsOwn {
     Error(JobError),
     /// A job that is asked for again, and what is on record of its output.
     Recorded(Child, Option<Arc<Json>>),
+    /// What the host's subscriber is to be told of an attempt.
+    Notice(Box<Notice>),
 }
 
 #[derive(Default)]
@@ -47,6 +51,41 @@ pub(in crate::engine) struct Errands {
     pub(in crate::engine) ring: bool,
     /// The run has ended.
     pub(in crate::engine) finished: bool,
+}
+
+/// How an attempt failed, for the log of this program. The subscriber is the host's, and so is not
+/// called under the lock.
+pub(super) struct Notice {
+    pub(super) job: String,
+    pub(super) attempt: u32,
+    pub(super) error: String,
+    pub(super) then: Then,
+}
+
+/// What becomes of a job whose attempt failed.
+pub(super) enum Then {
+    RetryIn(Duration),
+    Failed,
+    Cancelled,
+}
+
+impl Notice {
+    fn log(self, run: &ActiveRun) {
+        let Self { job, attempt, error, then } = self;
+        let (workflow, run) = (run.workflow.name(), run.id);
+        match then {
+            Then::RetryIn(delay) => tracing::warn!(
+                target: LOG_TARGET, parent: None, %workflow, %run, job, attempt, ?delay, error,
+                "attempt failed, retrying"
+            ),
+            Then::Failed => tracing::warn!(
+                target: LOG_TARGET, parent: None, %workflow, %run, job, attempt, error, "job failed"
+            ),
+            Then::Cancelled => tracing::info!(
+                target: LOG_TARGET, parent: None, %workflow, %run, job, attempt, error, "job cancelled"
+            ),
+        }
+    }
 }
 
 impl Errands {
@@ -83,6 +122,7 @@ impl Errands {
         drain(&mut self.hosts, |own| match own {
             HostsOwn::Child(child) => discard(child),
             HostsOwn::Error(error) => discard(error),
+            HostsOwn::Notice(notice) => discard_after(|| notice.log(run)),
             HostsOwn::Recorded(mut child, output) => {
                 let result = restore(&child, output);
                 self.tell.extend(child.end.take().map(|end| (end, result)));

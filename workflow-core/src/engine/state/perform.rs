@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use tracing::level_filters::LevelFilter;
 
+use super::errands::{Notice, Then};
 use super::{
     ActiveRun, Alert, Cause, Child, ChildFrame, ChildName, Claim, Detail, Effect, Entry, Errands,
     Failure, Held, HostsOwn, JobError, JobErrorKind, Outcome, Scope, State, TimeoutKind, Traits,
@@ -25,6 +27,7 @@ impl State {
                 if let Some(error) = self.errors.remove(&job) {
                     let failure = Failure::from(&error);
                     errands.hosts.push(HostsOwn::Error(error));
+                    self.notice(run, job, attempt, &failure, Then::RetryIn(delay), errands);
                     let detail = Detail::Error { error: failure, retry_in: Some(delay) };
                     self.note_with(What::AttemptFailed, job, attempt, detail);
                 }
@@ -35,10 +38,10 @@ impl State {
                 self.failed_with(job, error, errands);
             }
             Effect::Fail { job, attempt } => {
-                self.note_bad_end(What::JobFailed, job, attempt, errands);
+                self.note_bad_end(run, What::JobFailed, job, attempt, errands);
             }
             Effect::Cancel { job, attempt } => {
-                self.note_bad_end(What::JobCancelled, job, attempt, errands);
+                self.note_bad_end(run, What::JobCancelled, job, attempt, errands);
             }
             Effect::Arm { timer, after } => self.arm(run, Alert::Scheduler(timer), after, errands),
             Effect::Interrupt { job, attempt, cause } => {
@@ -52,15 +55,44 @@ impl State {
         }
     }
 
-    fn note_bad_end(&mut self, what: What, job: u32, attempt: u32, errands: &mut Errands) {
+    fn note_bad_end(
+        &mut self,
+        run: &ActiveRun,
+        what: What,
+        job: u32,
+        attempt: u32,
+        errands: &mut Errands,
+    ) {
         // It may have stood in line.
         self.give_back(job);
         let error = self.errors.remove(&job).unwrap_or_else(|| {
             JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
         });
-        let detail = Detail::Error { error: Failure::from(&error), retry_in: None };
-        self.note_with(what, job, attempt, detail);
+        let failure = Failure::from(&error);
+        let then = if what == What::JobFailed { Then::Failed } else { Then::Cancelled };
+        self.notice(run, job, attempt, &failure, then, errands);
+        self.note_with(what, job, attempt, Detail::Error { error: failure, retry_in: None });
         self.tell(job, Err(error), errands);
+    }
+
+    /// Has the log of this program told of an attempt that failed, if anybody listens.
+    fn notice(
+        &self,
+        run: &ActiveRun,
+        job: u32,
+        attempt: u32,
+        failure: &Failure,
+        then: Then,
+        errands: &mut Errands,
+    ) {
+        // A run that its store does not keep ends with that.
+        let is_lost = self.recorder.as_ref().is_some_and(|recorder| recorder.failed.is_some());
+        if is_lost || LevelFilter::current() < LevelFilter::WARN {
+            return;
+        }
+        let job = self.names.get(&run.plan.graph, job).into_owned();
+        let notice = Notice { job, attempt, error: failure.to_string(), then };
+        errands.hosts.push(HostsOwn::Notice(Box::new(notice)));
     }
 
     pub(super) fn tell(&mut self, job: u32, result: Result<(), JobError>, errands: &mut Errands) {
