@@ -25,10 +25,8 @@ pub(crate) struct LogArguments {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// A line for each event, for people
     #[default]
     Text,
-    /// A JSON object for each event, for programs
     Json,
 }
 

@@ -456,6 +456,13 @@ fn help_teaches() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -492,6 +499,13 @@ fn help_teaches() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -517,11 +531,14 @@ fn help_teaches() {
       [JSON]  What comes with it
 
     Options:
-          --db <URL>      The database: a file of SQLite, or postgres://user@host/database [default:
-                          WORKFLOW_DB, or sqlite://.workflow/workflows.db]
-          --color <WHEN>  When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default: auto]
-                          [possible values: auto, always, never]
-      -h, --help          Print help
+          --db <URL>             The database: a file of SQLite, or postgres://user@host/database
+                                 [default: WORKFLOW_DB, or sqlite://.workflow/workflows.db]
+          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
+                                 auto] [possible values: auto, always, never]
+          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
+                                 such as `info,workflow_core=debug` [default level: info for servers,
+                                 warn else] [default: text] [possible values: text, json]
+      -h, --help                 Print help
 
     Examples:
       workflow runs signal 01980000-0000-7000-8000-000000000000 approved
@@ -579,6 +596,13 @@ fn help_teaches() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -630,6 +654,13 @@ fn help_teaches() {
               
               [default: auto]
               [possible values: auto, always, never]
+
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
 
       -h, --help
               Print help (see a summary with '-h')

@@ -35,10 +35,13 @@ fn help_of_everything() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-          --color <WHEN>  When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default: auto]
-                          [possible values: auto, always, never]
-      -h, --help          Print help
-      -V, --version       Print version
+          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
+                                 auto] [possible values: auto, always, never]
+          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
+                                 such as `info,workflow_core=debug` [default level: info for servers,
+                                 warn else] [default: text] [possible values: text, json]
+      -h, --help                 Print help
+      -V, --version              Print version
 
     Examples:
       workflow list                            what is registered in this program
@@ -86,6 +89,10 @@ fn help_of_everything() {
           --max-parallel <N>
               How many jobs may run at once [default: no limit but the workflow's]
 
+          --cwd <FOLDER>
+              Run the commands of a file in this folder, where its relative paths begin; torc runs them
+              in the current folder: `--cwd .` [default: the folder of the file]
+
           --runs-dir <FOLDER>
               Where a run of a file keeps what its commands print [default: .workflow/runs]
 
@@ -121,12 +128,20 @@ fn help_of_everything() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
     Examples:
       workflow run etl
       workflow run etl.yaml --max-parallel 4
+      workflow run examples/etl.yaml --cwd .
       workflow run etl --input '{"day": "2026-01-02", "dry": true}'
       workflow run etl --param day=2026-01-02 --param dry=true
       workflow run etl --input @day.json
@@ -182,6 +197,13 @@ fn help_of_everything() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -234,6 +256,13 @@ fn help_of_everything() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -276,6 +305,13 @@ fn help_of_everything() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -315,6 +351,13 @@ fn help_of_everything() {
               
               [default: auto]
               [possible values: auto, always, never]
+
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
 
       -h, --help
               Print help (see a summary with '-h')
@@ -359,6 +402,13 @@ fn help_of_everything() {
               [default: auto]
               [possible values: auto, always, never]
 
+          --log-format <FORMAT>
+              How to write the log on standard error. RUST_LOG says what is in it, such as
+              `info,workflow_core=debug` [default level: info for servers, warn else]
+              
+              [default: text]
+              [possible values: text, json]
+
       -h, --help
               Print help (see a summary with '-h')
     ");
@@ -371,9 +421,12 @@ fn help_of_everything() {
       <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:
-          --color <WHEN>  When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default: auto]
-                          [possible values: auto, always, never]
-      -h, --help          Print help
+          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
+                                 auto] [possible values: auto, always, never]
+          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
+                                 such as `info,workflow_core=debug` [default level: info for servers,
+                                 warn else] [default: text] [possible values: text, json]
+      -h, --help                 Print help
 
     Examples:
       workflow completions bash > ~/.local/share/bash-completion/completions/workflow
