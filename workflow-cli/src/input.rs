@@ -8,7 +8,7 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde_json::{Map, Value as Json};
-use workflow_core::{Workflow, bounds};
+use workflow_core::{Type, Workflow, bounds};
 
 use crate::failure::Failure;
 use crate::output::{self, DUBIOUS};
@@ -21,33 +21,38 @@ pub(crate) struct InputArguments {
     /// The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
     #[arg(short, long, value_name = "JSON|@FILE")]
     input: Option<String>,
-    /// Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the key
-    /// `b` of the object `a`, and `a\.b` one key that holds a dot
+    /// Sets a key of an input that is an object; a value that is no JSON is text, and so is a number
+    /// that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a number. `a.b` is
+    /// the key `b` of the object `a`, and `a\.b` one key that holds a dot
     #[arg(short, long, value_name = "KEY=VALUE")]
     param: Vec<Parameter>,
 }
 
 impl InputArguments {
-    /// The input, if there is one.
+    /// The input for a workflow that wants this type, if there is one.
     ///
     /// # Errors
     ///
     /// Fails when it is no JSON, when its file cannot be read, and when a parameter is for something
     /// that is no object, or for what another one has set.
-    pub(crate) fn json(&self) -> Result<Option<Json>, Failure> {
+    pub(crate) fn json(&self, wanted: Option<Type>) -> Result<Option<Json>, Failure> {
         let given = self.input.as_deref().map(read).transpose()?;
-        let json = self.with_parameters(given)?;
+        let json = self.with_parameters(given, wanted)?;
         json.as_ref()
             .map_or(Ok(()), bounds::value)
             .map_err(|error| Failure::Usage(format!("the input is not taken: {error}")))?;
         Ok(json)
     }
 
-    fn with_parameters(&self, given: Option<Json>) -> Result<Option<Json>, Failure> {
+    fn with_parameters(
+        &self,
+        given: Option<Json>,
+        wanted: Option<Type>,
+    ) -> Result<Option<Json>, Failure> {
         if self.param.is_empty() {
             return Ok(given);
         }
-        let mut object = match given {
+        let object = match given {
             None => Map::new(),
             Some(Json::Object(object)) => object,
             Some(_) => {
@@ -57,8 +62,8 @@ impl InputArguments {
                 ));
             }
         };
-        parameter::set_all(&self.param, &mut object).map_err(Failure::Usage)?;
-        Ok(Some(Json::Object(object)))
+        let fits = |input: &Json| wanted.is_none_or(|kind| kind.read(input.clone()).is_ok());
+        parameter::set_to_fit(&self.param, &object, &fits).map_err(Failure::Usage).map(Some)
     }
 }
 
@@ -135,7 +140,38 @@ mod tests {
     fn given(input: Option<&str>, params: &[&str]) -> Result<Option<Json>, String> {
         let param = params.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         let arguments = InputArguments { input: input.map(str::to_owned), param };
-        arguments.json().map_err(|failure| failure.to_string())
+        arguments.json(None).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn parameters_keep_their_text() {
+        for text in ["3.10", "007", "1234e8", "1e400", "18446744073709551616", "-0", "1.0e2"] {
+            assert_eq!(given(None, &[&format!("x={text}")]), Ok(Some(json!({ "x": text }))));
+        }
+        for (text, value) in [
+            ("18446744073709551615", json!(u64::MAX)),
+            ("9007199254740993", json!(9_007_199_254_740_993_u64)),
+            ("3.1", json!(3.1)),
+            ("true", json!(true)),
+            ("\"7\"", json!("7")),
+        ] {
+            assert_eq!(given(None, &[&format!("x={text}")]), Ok(Some(json!({ "x": value }))));
+        }
+    }
+
+    #[test]
+    fn a_workflow_that_wants_a_number_is_given_one() {
+        #[derive(serde::Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Wanted {
+            rate: f64,
+            version: String,
+        }
+        let kind = Type::opaque::<Wanted>().with_deserialize::<Wanted>();
+        let param = ["rate=1.50", "version=3.10"].map(|text| text.parse().expect("a parameter"));
+        let arguments = InputArguments { input: None, param: param.to_vec() };
+        let input = arguments.json(Some(kind)).map_err(|failure| failure.to_string());
+        assert_eq!(input, Ok(Some(json!({ "rate": 1.5, "version": "3.10" }))));
     }
 
     #[test]

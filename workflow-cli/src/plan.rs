@@ -68,7 +68,7 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
             (Arc::from(file as Box<dyn Workflow>), Some(entries))
         }
     };
-    let plan = planned(&*workflow, wanted.input.json()?)?;
+    let plan = planned(&*workflow, wanted.input.json(workflow.input())?)?;
     let graph = plan.graph();
     match (wanted.graph, wanted.format) {
         (Some(drawing), _) => {

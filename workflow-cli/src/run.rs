@@ -86,7 +86,7 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         Some(store) => Target::find_for_good(&wanted.workflow, &**store)?,
     };
     let Ready { workflow, engine, file, workflow_id } = Ready::new(target, wanted, store.as_ref())?;
-    let input = wanted.input.json()?;
+    let input = wanted.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
     let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
     let repeats = None;

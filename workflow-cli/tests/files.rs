@@ -104,6 +104,42 @@ fn parameters_reach_into_the_input() {
 }
 
 #[test]
+fn parameters_and_outputs_keep_their_text() {
+    let text = r#"
+name: text
+jobs:
+  - name: count
+    command: printf 'rows=0\npy=3.10\n' > "$WORKFLOW_OUTPUT"
+  - { name: load, command: 'true', when: '${{ jobs.count.outputs.rows > 0 }}' }
+  - name: told_{v}
+    command: echo "<{v}> <${{ input.v }}> <${{ input.n }}> <${{ jobs.count.outputs.py }}>" >&2
+    parameters: { v: [3.10] }
+"#;
+    let folder = folder("text", &[("text.yaml", text)]);
+    let n = "n=18446744073709551615";
+    let Said { code, out, err } =
+        workflow_in(&folder, &["run", "text.yaml", "-p", "v=007", "-p", n]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(err.contains("<3.10> <007> <18446744073709551615> <3.10>"), "{err}");
+    assert!(out.contains("load       skipped"), "{out}");
+}
+
+#[test]
+fn a_value_that_a_shell_would_run_fails_its_job_with_place_and_cure() {
+    let text = "name: inj\njobs:\n  - name: check\n    command: if [[ ${{ input.n }} -gt 5 ]]; then echo many; fi\n";
+    let folder = folder("injection", &[("inj.yaml", text)]);
+    let args = ["run", "inj.yaml", "-q", "-i", r#"{"n": "a[$(touch PWNED)]"}"#];
+    let Said { code, out, .. } = workflow_in(&folder, &args);
+    assert_eq!(code, Some(1), "{out}");
+    let told = "inj.yaml:4:20: `${{ input.n }}` is compared as a number, which the shell evaluates, \
+                and is no integer; use `| int`, or pass it by `env:`";
+    assert!(out.contains(told), "{out}");
+    assert!(!folder.join("PWNED").exists());
+    let Said { code, .. } = workflow_in(&folder, &["run", "inj.yaml", "-q", "-p", "n=7"]);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
 fn a_run_keeps_its_log_where_it_is_told() {
     let folder =
         folder("runs_dir", &[("one.yaml", "name: one\njobs: [{ name: a, command: echo hi }]")]);

@@ -83,8 +83,9 @@ fn help_of_everything() {
               The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the
-              key `b` of the object `a`, and `a\.b` one key that holds a dot
+              Sets a key of an input that is an object; a value that is no JSON is text, and so is a
+              number that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a
+              number. `a.b` is the key `b` of the object `a`, and `a\.b` one key that holds a dot
 
           --max-parallel <N>
               How many jobs may run at once [default: no limit but the workflow's]
@@ -171,8 +172,9 @@ fn help_of_everything() {
               The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text. `a.b` is the
-              key `b` of the object `a`, and `a\.b` one key that holds a dot
+              Sets a key of an input that is an object; a value that is no JSON is text, and so is a
+              number that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a
+              number. `a.b` is the key `b` of the object `a`, and `a\.b` one key that holds a dot
 
           --graph <KIND>
               Draw the graph instead

@@ -9,10 +9,10 @@
 //!
 //! # fn main() -> Result<(), workflow_core::JobError> {
 //! # futures::executor::block_on(async {
-//! let mut command = Command::new(r#"echo "rows=$(wc -l)" >> "$WORKFLOW_OUTPUT""#);
+//! let mut command = Command::new(r#"echo "rows=$(grep -c '')" >> "$WORKFLOW_OUTPUT""#);
 //! command.stdin = Some("one\ntwo\n".to_owned());
 //! let finished = Shell::new().run(&command, &JobContext::detached()).await?;
-//! assert_eq!(finished.outputs["rows"].as_str().map(str::trim), Some("2"));
+//! assert_eq!(finished.outputs["rows"], 2);
 //! # Ok(())
 //! # })
 //! # }
@@ -48,8 +48,9 @@
 //!
 //! `$WORKFLOW_OUTPUT` names a file that does not exist yet, in a private folder. What the command
 //! writes there, at most 1 MiB, becomes [`Finished::outputs`]: one JSON object, or lines of
-//! `name=value`, or for longer values `name<<END`, lines, `END`. Values of lines are text. The last
-//! of several values of one name wins.
+//! `name=value`, or for longer values `name<<END`, lines, `END`. The value of a line is a number or
+//! a boolean if JSON writes it in the same letters (`0`, `2.5`, `true`), and else text (`007`,
+//! `3.10`), as longer values always are. The last of several values of one name wins.
 //!
 //! # Neighbours
 //!

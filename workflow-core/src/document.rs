@@ -15,7 +15,7 @@ use serde_json::{Map, Number, Value as Json};
 pub(crate) use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use read::{
-    Field, Idle, Read, Scalar, Spanned, Table, choice, entries, field, name_of, record,
+    Field, Idle, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field, name_of, record,
     record_schema, word, wrong_type,
 };
 pub(crate) use source::Source;

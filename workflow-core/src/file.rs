@@ -292,7 +292,7 @@ fn check(
     let metadata = spec::metadata(&spec, findings);
     spec::weigh(&spec, findings)?;
     let expanded = spec::expand(&spec, findings);
-    registered::check(&spec, findings);
+    registered::check(&spec, &expanded, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
     let (source, uses) = (Arc::clone(source), OnceLock::new());
     let shared = Arc::new(Shared { source, spec, expanded, folder, runs_dir, uses });

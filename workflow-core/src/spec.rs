@@ -29,7 +29,7 @@ use crate::document::{Read, Spanned};
 pub(crate) use actions::{ActionKind, ActionSpec, ActionTrigger};
 pub(crate) use check::{check, metadata};
 pub(crate) use expand::{Expanded, expand};
-pub(crate) use expression::{Expression, is_true};
+pub(crate) use expression::{Expression, JobRead, holds};
 pub(crate) use failure::{HandlerSpec, RetrySpec, RuleSpec};
 pub(crate) use files::{FileSpec, UserDataSpec};
 pub(crate) use job::{JobEntry, JobSpec, Jobs};

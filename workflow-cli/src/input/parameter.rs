@@ -12,6 +12,9 @@ pub(super) struct Parameter {
     written: String,
     path: Vec<String>,
     value: Json,
+    /// The number that the value is for a workflow that wants one, where JSON would write that
+    /// number otherwise and `value` is the text: `3.10`.
+    number: Option<Json>,
 }
 
 impl FromStr for Parameter {
@@ -31,8 +34,16 @@ impl FromStr for Parameter {
         if path.len() > NESTING {
             return Err(format!("a place has at most {NESTING} keys; {ESCAPE}"));
         }
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
-        Ok(Self { written: written.to_owned(), path, value })
+        let (value, number) = match serde_json::from_str(value) {
+            Ok(Json::Number(number)) if number.to_string() != value => {
+                // No digit of an integer is lost.
+                let is_integer = value.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+                (Json::from(value), (!is_integer).then_some(Json::Number(number)))
+            }
+            Ok(value) => (value, None),
+            Err(_) => (Json::from(value), None),
+        };
+        Ok(Self { written: written.to_owned(), path, value, number })
     }
 }
 
@@ -61,15 +72,56 @@ fn place(keys: &[String]) -> String {
     written.collect::<Vec<_>>().join(".")
 }
 
+/// How many values are tried as texts and as numbers, in all combinations.
+const MAX_TRIED: usize = 6;
+
+/// Sets the values so that the input fits, if it can: values such as `3.10` are texts, and numbers
+/// where only numbers fit.
+///
+/// # Errors
+///
+/// As [`set_all`].
+pub(super) fn set_to_fit(
+    parameters: &[Parameter],
+    object: &Map<String, Json>,
+    fits: &dyn Fn(&Json) -> bool,
+) -> Result<Json, String> {
+    let set = |parameters: &[Parameter]| {
+        let mut object = object.clone();
+        set_all(parameters, &mut object).map(|()| Json::Object(object))
+    };
+    let as_texts = set(parameters)?;
+    let two_fold: Vec<usize> =
+        (0..parameters.len()).filter(|at| parameters[*at].number.is_some()).collect();
+    if two_fold.is_empty() || fits(&as_texts) {
+        return Ok(as_texts);
+    }
+    // Few values are tried in all combinations, many only as numbers.
+    let all = 1_usize << two_fold.len().min(MAX_TRIED);
+    let first = if two_fold.len() > MAX_TRIED { all - 1 } else { 1 };
+    for combination in first..all {
+        let mut tried = parameters.to_vec();
+        for (bit, at) in two_fold.iter().enumerate() {
+            if combination >> bit.min(MAX_TRIED - 1) & 1 == 1
+                && let Some(number) = tried[*at].number.take()
+            {
+                tried[*at].value = number;
+            }
+        }
+        let tried = set(&tried)?;
+        if fits(&tried) {
+            return Ok(tried);
+        }
+    }
+    Ok(as_texts)
+}
+
 /// Sets the values, one after another.
 ///
 /// # Errors
 ///
 /// Fails when one would undo another, and when what lies on the way is no object.
-pub(super) fn set_all(
-    parameters: &[Parameter],
-    object: &mut Map<String, Json>,
-) -> Result<(), String> {
+fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(), String> {
     for (at, parameter) in parameters.iter().enumerate() {
         let written = &parameter.written;
         let undone = parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));

@@ -43,6 +43,11 @@ pub enum OutputsError {
     /// Its JSON is nested too deeply.
     #[error("$WORKFLOW_OUTPUT is not read: {0}")]
     TooDeep(bounds::TooLarge),
+    /// A JSON object holds an integer that would lose digits.
+    #[error(
+        "$WORKFLOW_OUTPUT holds the integer {0}, which has more than 64 bits; write it as text, in quotes"
+    )]
+    Integer(String),
     /// It is not text.
     #[error(
         "line {line} of $WORKFLOW_OUTPUT is not UTF-8; encode what is binary, as base64 for one"
@@ -112,14 +117,18 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, OutputsError> {
     })?;
     if text.trim_start().starts_with('{') {
         bounds::json(text).map_err(OutputsError::TooDeep)?;
-        return serde_json::from_str(text).map_err(OutputsError::Json);
+        let outputs = serde_json::from_str(text).map_err(OutputsError::Json)?;
+        return match long_integer(text) {
+            Some(digits) => Err(OutputsError::Integer(digits.chars().take(40).collect())),
+            None => Ok(outputs),
+        };
     }
     let mut outputs = Map::new();
     let mut lines = NumberedLines { lines: text.lines(), last: 0 };
     while let Some(line) = lines.next() {
         if !line.trim().is_empty() {
             let (name, value) = lines.pair(line)?;
-            outputs.insert(name.to_owned(), Value::String(value));
+            outputs.insert(name.to_owned(), value);
         }
     }
     Ok(outputs)
@@ -138,14 +147,15 @@ impl<'a> NumberedLines<'a> {
     }
 
     /// The name and the value that begin in this line.
-    fn pair(&mut self, line: &'a str) -> Result<(&'a str, String), OutputsError> {
+    fn pair(&mut self, line: &'a str) -> Result<(&'a str, Value), OutputsError> {
         let wrong = OutputsError::Line { line: self.last, text: line.chars().take(40).collect() };
         let (name, value) = match (line.find('='), line.find("<<")) {
             (Some(equals), arrows) if arrows.is_none_or(|arrows| equals < arrows) => {
-                (&line[..equals], line[equals + 1..].to_owned())
+                (&line[..equals], scalar(&line[equals + 1..]))
             }
             (_, Some(arrows)) if !line[arrows + 2..].trim().is_empty() => {
-                (&line[..arrows], self.long_value(line[arrows + 2..].trim())?)
+                let value = self.long_value(line[arrows + 2..].trim())?;
+                (&line[..arrows], Value::String(value))
             }
             _ => return Err(wrong),
         };
@@ -166,6 +176,46 @@ impl<'a> NumberedLines<'a> {
     }
 }
 
+/// The first integer in a JSON text that 64 bits do not hold.
+fn long_integer(json: &str) -> Option<&str> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        at += 1;
+        match bytes[start] {
+            b'"' => {
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+                at += bytes[at..].iter().take_while(|byte| of_numbers(byte)).count();
+                let number = &json[start..at];
+                let is_integer = number.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+                if is_integer && number.parse::<u64>().is_err() && number.parse::<i64>().is_err() {
+                    return Some(number);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A number or a boolean that JSON would write in these very letters, and else a text: `007` and
+/// `3.10` stay what they are.
+fn scalar(text: &str) -> Value {
+    let value: Option<Value> = serde_json::from_str(text).ok();
+    let is_written_so = |value: &Value| {
+        let written = value.to_string();
+        (value.is_number() || value.is_boolean()) && written == text
+    };
+    value.filter(is_written_so).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
 const LIMIT: u64 = 1024 * 1024;
 
 #[cfg(test)]
@@ -183,17 +233,57 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_text_and_the_last_of_a_name_wins() {
+    fn lines_are_scalars_and_the_last_of_a_name_wins() {
         let text = "rows=1\n\nrows=42\nurl=http://x/?a=b<<c\r\n empty=\n";
-        assert_eq!(read(text), json!({"rows": "42", "url": "http://x/?a=b<<c", "empty": ""}));
+        assert_eq!(read(text), json!({"rows": 42, "url": "http://x/?a=b<<c", "empty": ""}));
         assert_eq!(read(" \n"), json!({}));
     }
 
     #[test]
     fn a_long_value_ends_at_its_delimiter() {
         let text = "before=1\nnotes<<END\na=b\n\n END\nEND\nafter=2";
-        assert_eq!(read(text), json!({"before": "1", "notes": "a=b\n\n END", "after": "2"}));
+        assert_eq!(read(text), json!({"before": 1, "notes": "a=b\n\n END", "after": 2}));
+        assert_eq!(read("one<<E\n1\nE\n"), json!({"one": "1"}));
         assert_eq!(read("none<<E\nE\n"), json!({"none": ""}));
+    }
+
+    #[test]
+    fn a_value_of_a_line_has_a_type_if_json_writes_it_so() {
+        for (text, value) in [
+            ("0", json!(0)),
+            ("-7", json!(-7)),
+            ("2.5", json!(2.5)),
+            ("2.0", json!(2.0)),
+            ("true", json!(true)),
+            ("false", json!(false)),
+            ("18446744073709551615", json!(u64::MAX)),
+        ] {
+            assert_eq!(read(&format!("x={text}\n")), json!({ "x": value }));
+            assert_eq!(value.to_string(), text);
+        }
+        let texts = [
+            "007",
+            "3.10",
+            "1e5",
+            "-0",
+            "+1",
+            ".5",
+            "1.",
+            "True",
+            "null",
+            "nan",
+            " 1",
+            "1 ",
+            "\"1\"",
+            "18446744073709551616",
+            "0x10",
+            "[1]",
+            "0.1000000000000000055511151231257827",
+            "1_000",
+        ];
+        for text in texts {
+            assert_eq!(read(&format!("x={text}\n")), json!({ "x": text }), "{text}");
+        }
     }
 
     #[test]
@@ -217,5 +307,12 @@ mod tests {
         );
         assert!(wrong(b"a=1\nb=\xff\n").starts_with("line 2 of $WORKFLOW_OUTPUT is not UTF-8"));
         assert!(wrong(b"{\"a\": 1} and more").contains("is no JSON object"));
+        assert_eq!(
+            wrong(b"{\"a\": [1, 18446744073709551616]}"),
+            "$WORKFLOW_OUTPUT holds the integer 18446744073709551616, which has more than 64 bits; \
+             write it as text, in quotes"
+        );
+        let fits = r#"{"a\\": "18446744073709551616", "b": [18446744073709551615, -9223372036854775808, 1e30]}"#;
+        assert!(parse(fits.as_bytes()).is_ok());
     }
 }

@@ -110,7 +110,9 @@ impl Tree<'_> {
 fn decimal(text: &str) -> Option<Number> {
     let integer = text.parse::<u64>().map(Number::from);
     let integer = integer.or_else(|_| text.parse::<i64>().map(Number::from));
-    integer.ok().or_else(|| Number::from_f64(text.parse().ok()?))
+    // No digit of an integer is lost.
+    let is_integer = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    integer.ok().or_else(|| Number::from_f64(text.parse().ok().filter(|_| !is_integer)?))
 }
 
 fn boxed(text: Cow<'_, str>) -> Box<str> {

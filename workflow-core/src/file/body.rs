@@ -13,7 +13,7 @@ use crate::command::{Command, CommandError, Exit, Usage};
 use crate::job::{
     Body, Call, Condition, Handle, Input, Inputs, JobContext, JobError, JobOptions, Scope,
 };
-use crate::spec::{Expression, JobSpec, Text, is_true};
+use crate::spec::{self, Expression, JobSpec, Text};
 use crate::value::Type;
 use crate::workflow::Flow;
 
@@ -137,7 +137,7 @@ fn holds(
             expression.as_ref().map_err(|reason| JobError::terminal(reason.clone()))?;
         let running = Running::new(&shared, job, scope, &read)?;
         let value = expression.evaluate(&running.known()).map_err(JobError::terminal)?;
-        Ok(is_true(&value))
+        spec::holds(expression, &value).map_err(JobError::terminal)
     }))
 }
 

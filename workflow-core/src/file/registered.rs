@@ -6,16 +6,16 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Shared;
 use super::body::{Outcome, Running};
-use crate::document::Findings;
+use crate::document::{Findings, Span};
 use crate::engine::run_nested;
 use crate::id::nearest;
 use crate::job::{Body, BodyKind, ChildFrame, Item, JobError, JobOptions, NewChild, Scope};
 use crate::registry::{self, JobEntry, RegisteredCall};
-use crate::spec::{JobSpec, Part, Template, WorkflowSpec};
+use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec, texts_of};
 use crate::value::{Type, short};
 
 /// Checks that what the jobs of a file name is registered, and that their inputs fit.
-pub(super) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
+pub(super) fn check(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings) {
     for rest in spec.jobs.0.iter().filter_map(|entry| entry.rest.as_deref()) {
         if let Some(name) = rest.job.as_ref().filter(|name| !name.value.contains('{')) {
             match registry::job(&name.value) {
@@ -29,6 +29,117 @@ pub(super) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
             && let Err(error) = registry::get(&name.value)
         {
             findings.error(name.span, error.to_string());
+        }
+    }
+    check_reads(spec, expanded, findings);
+}
+
+/// Checks that registered jobs leave what is read of them, as far as their types say.
+fn check_reads(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings) {
+    let registered = |job: u32| {
+        let entry = &spec.jobs.0[expanded.jobs[job as usize].entry as usize];
+        let name = entry.rest.as_ref()?.job.as_ref()?;
+        registry::job(&expanded.filled(job, &name.value)).ok()
+    };
+    for (number, job) in expanded.jobs.iter().enumerate().filter(|(_, job)| job.copy == 0) {
+        let entry = &spec.jobs.0[job.entry as usize];
+        let when = entry.rest.as_ref().and_then(|rest| rest.when.as_ref());
+        let filled = |text: &str| expanded.filled(number as u32, text);
+        let condition = when.and_then(|when| {
+            Some((vec![Expression::condition(&filled(&when.value)).ok()?], when.span))
+        });
+        let texts = texts_of(entry).filter(|(text, _)| text.contains("jobs"));
+        let texts = texts.filter_map(|(text, span)| {
+            let parts = Template::parse(&filled(text)).ok()?.parts;
+            let expressions = parts.into_iter().filter_map(|part| match part {
+                Part::Expression(expression) => Some(expression),
+                _ => None,
+            });
+            Some((expressions.collect(), span))
+        });
+        for (expressions, within) in texts.chain(condition).collect::<Vec<_>>() {
+            for expression in expressions {
+                // What asks whether a value is there may read what is not.
+                if ["default", "defined"].iter().any(|word| expression.source().contains(word)) {
+                    continue;
+                }
+                for read in expression.reads() {
+                    let job = expanded.job_of.get(&*read.job).copied();
+                    if let Some(entry) = job.and_then(registered) {
+                        check_read(entry, read, within, findings);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_read(entry: &JobEntry, read: &JobRead, within: Span, findings: &mut Findings) {
+    let [outputs, output] = &*read.steps else { return };
+    if outputs.name != "outputs" {
+        return;
+    }
+    let left = Left::by(&(entry.output)());
+    let (message, help) = match &left {
+        Left::Unknown => return,
+        Left::Value if output.name == "value" => return,
+        Left::Keys(keys) if keys.contains(&output.name) => return,
+        Left::Object if output.name != "value" => return,
+        Left::Value => (
+            format!("`{}` is one value, which has no `{}`", read.job, output.name),
+            "read `outputs.value`".to_owned(),
+        ),
+        Left::Object => (
+            format!("`{}` leaves an object, which has no `value`", read.job),
+            "read its keys: `outputs.name`".to_owned(),
+        ),
+        Left::Keys(keys) => (
+            format!("`{}` leaves an object, which has no `{}`", read.job, output.name),
+            match nearest(&output.name, keys.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has: {}", keys.join(", ")),
+            },
+        ),
+    };
+    let place = findings.source().find_range(within, &read.written, output.place.clone());
+    findings.error(place, message).help(help);
+}
+
+/// What a registered job leaves to be read.
+enum Left {
+    /// `outputs.value`.
+    Value,
+    /// These keys.
+    Keys(Vec<String>),
+    /// Keys, whatever they are.
+    Object,
+    Unknown,
+}
+
+impl Left {
+    /// What a job leaves whose output is of this type.
+    fn by(kind: &Type) -> Self {
+        if let Some(schema) = kind.schema() {
+            return match (schema.get("type").and_then(Json::as_str), schema.get("properties")) {
+                (Some("object"), Some(Json::Object(keys)))
+                    if schema.get("additionalProperties").is_none_or(|more| *more == false) =>
+                {
+                    Self::Keys(keys.keys().cloned().collect())
+                }
+                (Some("object"), _) => Self::Object,
+                (Some(_), _) => Self::Value,
+                (None, _) => Self::Unknown,
+            };
+        }
+        let empty = kind.read(json!({})).map(drop).map_err(|error| error.to_string());
+        match (empty, kind.read(Json::Null)) {
+            // Any value will do, as for a `serde_json::Value`.
+            (Ok(()), Ok(_)) => Self::Unknown,
+            (Ok(()), Err(_)) => Self::Object,
+            (Err(error), _) if error.contains("missing field `value`") => Self::Unknown,
+            (Err(error), _) if error.contains("missing field") => Self::Object,
+            (Err(error), _) if error.contains("invalid type: map") => Self::Value,
+            (Err(_), _) => Self::Unknown,
         }
     }
 }
@@ -280,4 +391,20 @@ pub(super) fn frame(
 fn left(kind: Type, frame: &ChildFrame) -> Result<Outcome, JobError> {
     let written = kind.write_from(&*frame.output, frame.row);
     Ok(outcome(written.unwrap_or(Ok(Json::Null)).map_err(JobError::terminal)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_says_what_a_job_leaves() {
+        let left = |schema: fn() -> Json| Left::by(&Type::opaque::<u8>().with_schema(schema));
+        let keys = left(|| json!({ "type": "object", "properties": { "cups": {} } }));
+        assert!(matches!(keys, Left::Keys(keys) if keys == ["cups"]));
+        let open = || json!({ "type": "object", "properties": {}, "additionalProperties": true });
+        assert!(matches!(left(open), Left::Object));
+        assert!(matches!(left(|| json!({ "type": "integer" })), Left::Value));
+        assert!(matches!(left(|| json!(true)), Left::Unknown));
+    }
 }

@@ -1,6 +1,7 @@
 //! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
+mod compare;
 #[cfg(test)]
 mod hostile;
 mod names;
@@ -24,6 +25,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    compare::add_to(&mut environment);
     environment
 });
 
@@ -37,21 +39,21 @@ pub(crate) struct Expression {
 
 /// A place in an expression that reads what a job leaves: `jobs.count.outputs.rows`.
 #[derive(Debug, Clone)]
-pub(super) struct JobRead {
+pub(crate) struct JobRead {
     /// The job's name.
-    pub(super) job: String,
+    pub(crate) job: String,
     /// What stands in the expression.
-    pub(super) written: String,
+    pub(crate) written: String,
     /// What is read of the job, two levels deep: `outputs`, `rows`.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// One level of what is read of a job.
 #[derive(Debug, Clone)]
-pub(super) struct Step {
-    pub(super) name: String,
+pub(crate) struct Step {
+    pub(crate) name: String,
     /// Where it is in what is written.
-    pub(super) place: Range<usize>,
+    pub(crate) place: Range<usize>,
 }
 
 impl Expression {
@@ -65,6 +67,10 @@ impl Expression {
         let (code, reads) = name_jobs(source)?;
         ENVIRONMENT.compile_expression(&code).map_err(|error| {
             format!("`{}` is no expression: {}", beginning(source), reason(&error))
+        })?;
+        let code = compare::as_calls(&code);
+        ENVIRONMENT.compile_expression(&code).map_err(|error| {
+            format!("`{}` is nested too deep: {}", beginning(source), reason(&error))
         })?;
         Ok(Self { source: source.to_owned(), code, reads })
     }
@@ -90,7 +96,7 @@ impl Expression {
     }
 
     /// What the expression reads of jobs.
-    pub(super) fn reads(&self) -> &[JobRead] {
+    pub(crate) fn reads(&self) -> &[JobRead] {
         &self.reads
     }
 
@@ -110,7 +116,29 @@ impl Expression {
 }
 
 /// Whether a value counts as true, as in Jinja: not null, false, 0, or empty.
-pub(crate) fn is_true(value: &Json) -> bool {
+///
+/// # Errors
+///
+/// Fails for a text that reads like something false, and is not empty: `False`, `no`, `0.00`.
+pub(crate) fn holds(expression: &Expression, value: &Json) -> Result<bool, String> {
+    if let Json::String(text) = value
+        && is_like_false(text)
+    {
+        let source = beginning(&expression.source);
+        return Err(format!(
+            "`{source}` is the text {text:?}, which would count as true; compare it: \
+             `{source} == \"true\"`"
+        ));
+    }
+    Ok(is_true(value))
+}
+
+fn is_like_false(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    matches!(&*text, "false" | "no" | "off" | "none" | "null") || text.parse() == Ok(0.0_f64)
+}
+
+fn is_true(value: &Json) -> bool {
     match value {
         Json::Null => false,
         Json::Bool(value) => *value,

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{ParameterMode, ParametersFile, Text};
-use crate::document::{Idle, Spanned, Table, record};
+use crate::document::{Idle, Spanned, Table, Verbatim, record};
 
 record! {
     /// A file that jobs read or write.
@@ -14,7 +14,7 @@ record! {
         /// when no job writes it, and after each job that does.
         path: Text,
         /// Makes a file for each value, or combination of values.
-        parameters: Table<Spanned<Json>>,
+        parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
         /// Parameters of the workflow that the file takes over.
@@ -36,7 +36,7 @@ record! {
         /// Whether the data is of no use after the run.
         is_ephemeral: bool,
         /// Makes an entry for each value, or combination of values.
-        parameters: Table<Spanned<Json>>,
+        parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
         /// Parameters of the workflow that the data takes over.

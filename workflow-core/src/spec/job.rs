@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{DynamicJobs, ParameterMode, ParametersFile, RetrySpec, Text, Time};
-use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, Value, record};
+use crate::document::{
+    Findings, Idle, Node, Read, Scalar, Spanned, Table, Value, Verbatim, record,
+};
 use crate::job::{OnFailure, TriggerRule};
 
 record! {
@@ -75,7 +77,7 @@ record! {
         /// Patterns for names of data that the job writes.
         output_user_data_regexes: Vec<Text>,
         /// Makes a job for each value, or combination of values.
-        parameters: Table<Spanned<Json>>,
+        parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
         /// Parameters of the workflow that the job takes over.

@@ -7,11 +7,9 @@ mod range;
 mod tests;
 mod values;
 
-use serde_json::Value as Json;
-
 use super::Text;
 use crate::bounds::file::{COPIES, FILLED_BYTES};
-use crate::document::{Findings, Scalar, Span, Spanned, Table, choice};
+use crate::document::{Findings, Scalar, Span, Spanned, Table, Verbatim, choice};
 use crate::id::nearest;
 
 use super::weight::filled;
@@ -25,12 +23,24 @@ const LONGEST_NUMBER: usize = 330;
 /// So many more places are shown where parameters cannot be combined.
 const MAX_PLACES: usize = 5;
 
-/// One value of a parameter.
+/// One value of a parameter: its text, and what kind of value that is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Argument {
-    Integer(i64),
-    Number(f64),
-    Text(Box<str>),
+pub(crate) struct Argument {
+    text: Box<str>,
+    kind: ArgumentKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ArgumentKind {
+    Integer,
+    Number,
+    Text,
+}
+
+impl Argument {
+    fn new(kind: ArgumentKind, text: impl Into<Box<str>>) -> Self {
+        Self { text: text.into(), kind }
+    }
 }
 
 choice! {
@@ -59,18 +69,17 @@ impl Axes {
 
     /// Constants, which make no copies.
     pub(crate) fn constants(table: &Table<Spanned<Scalar>>) -> Self {
-        let axes = table
-            .0
-            .iter()
-            .map(|(name, value)| (name.value.clone(), vec![Argument::Text(value.value.0.clone())]));
+        let axes = table.0.iter().map(|(name, value)| {
+            (name.value.clone(), vec![Argument::new(ArgumentKind::Text, value.value.0.clone())])
+        });
         Self { axes: axes.collect(), zipped: false, count: 1 }
     }
 
     /// Of each parameter, the longest text among its values, in bytes.
     pub(crate) fn longest(&self) -> Vec<(&str, usize)> {
-        let length = |value: &Argument| match value {
-            Argument::Text(text) => text.len(),
-            _ => LONGEST_NUMBER,
+        let length = |value: &Argument| match value.kind {
+            ArgumentKind::Text => value.text.len(),
+            _ => value.text.len().max(LONGEST_NUMBER),
         };
         let longest = |values: &Vec<Argument>| values.iter().map(length).max().unwrap_or(0);
         self.axes.iter().map(|(name, values)| (&**name, longest(values))).collect()
@@ -105,25 +114,34 @@ impl Axes {
 
 /// What makes copies of an entry, as it is written.
 pub(crate) struct Written<'a> {
-    pub(crate) parameters: &'a Table<Spanned<Json>>,
+    pub(crate) parameters: &'a Table<Spanned<Verbatim>>,
     pub(crate) used: &'a [Text],
     pub(crate) mode: Option<ParameterMode>,
     /// The parameters of the workflow.
-    pub(crate) shared: &'a Table<Spanned<Json>>,
+    pub(crate) shared: &'a Table<Spanned<Verbatim>>,
 }
 
 /// The longest text that the values of a parameter may put into a place, in bytes.
-fn longest(values: &Json, constants: &[(&str, usize)]) -> usize {
-    let length = |value: &Json| match value {
-        Json::String(text) => filled(text, constants),
-        Json::Number(number) if number.as_f64().is_some_and(|n| n.abs() > 1e15) => LONGEST_NUMBER,
-        Json::Number(number) => number.to_string().len(),
-        _ => "false".len(),
+fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
+    let length = |value: &Verbatim| match value {
+        Verbatim::Text(text) => filled(text, constants),
+        Verbatim::Number(text) => digits(text),
+        Verbatim::Integer(text) | Verbatim::Bool(text) => text.len(),
+        Verbatim::Null | Verbatim::Map | Verbatim::List(_) => 0,
     };
     match values {
-        Json::Array(items) => items.iter().map(length).max().unwrap_or(0),
-        // No value of a range is longer than the range.
+        Verbatim::List(items) => items.iter().map(length).max().unwrap_or(0),
+        // No value of a range is longer than the range. Any other text may be a number.
+        Verbatim::Text(text) => length(values).max(digits(text.trim())),
         other => length(other),
+    }
+}
+
+/// How long a number may become in a place with a format, which writes no exponent.
+fn digits(text: &str) -> usize {
+    match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Err(_), Ok(number)) if number.abs() > 1e15 => LONGEST_NUMBER.max(text.len()),
+        _ => text.len(),
     }
 }
 
@@ -219,7 +237,7 @@ impl<'a> Written<'a> {
 
 fn push(
     key: &Spanned<Box<str>>,
-    value: &Spanned<Json>,
+    value: &Spanned<Verbatim>,
     constants: &Axes,
     axes: &mut Vec<(Box<str>, Vec<Argument>)>,
     findings: &mut Findings,
@@ -242,7 +260,7 @@ fn push(
     true
 }
 
-fn unknown_parameter(name: &Text, shared: &Table<Spanned<Json>>, findings: &mut Findings) {
+fn unknown_parameter(name: &Text, shared: &Table<Spanned<Verbatim>>, findings: &mut Findings) {
     let known = shared.0.iter().map(|(key, _)| &*key.value);
     let help = match nearest(&name.value, known) {
         Some(near) => format!("did you mean `{near}`?"),

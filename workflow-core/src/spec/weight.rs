@@ -141,6 +141,10 @@ fn looked_at(job: &JobEntry, size: &Size<'_>) -> usize {
     texts.fold(0, |sum, text| sum.saturating_add(filled(text, &size.longest)))
 }
 
+/// The most characters that a format may add without being asked for them: `.000000e-300`, or the
+/// sixteen digits of a negative number.
+const LONGEST_FORM: usize = 16;
+
 /// How long a text may become when its places are filled in, each with the longest value of its
 /// name, at its width and precision.
 pub(super) fn filled(text: &str, longest: &[(&str, usize)]) -> usize {
@@ -152,7 +156,8 @@ pub(super) fn filled(text: &str, longest: &[(&str, usize)]) -> usize {
         let numbers = format.split(|letter: char| !letter.is_ascii_digit());
         let widths = numbers.filter_map(|number| number.parse::<usize>().ok());
         let width: usize = widths.take(2).map(|width| width.min(LONGEST_WIDTH)).sum();
-        length = length.saturating_add(*longest).saturating_add(width);
+        let written = if format.ends_with(['e', 'f', 'x']) { LONGEST_FORM } else { 0 };
+        length = length.saturating_add(*longest).saturating_add(width + written);
     }
     length
 }

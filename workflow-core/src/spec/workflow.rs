@@ -6,7 +6,7 @@ use super::{
     ActionSpec, DynamicJobs, FileSpec, HandlerSpec, Jobs, ParametersFile, ResourceSpec, Schedule,
     Text, Time, UserDataSpec,
 };
-use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, record};
+use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, Verbatim, record};
 use crate::job::OnFailure;
 
 record! {
@@ -33,7 +33,7 @@ record! {
         /// Constants that stand for `{name}` in every text of the file.
         variables: Table<Spanned<Scalar>>,
         /// Parameters that jobs and files take over by `use_parameters`.
-        parameters: Table<Spanned<Json>>,
+        parameters: Table<Spanned<Verbatim>>,
         /// Files that jobs read and write.
         files: Vec<FileSpec>,
         /// Named data that jobs read and write.

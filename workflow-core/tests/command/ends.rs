@@ -152,7 +152,7 @@ fn outputs_come_from_the_file_that_is_named() {
     assert!(published("true").is_empty());
     let script =
         "echo rows=42 >> $WORKFLOW_OUTPUT; printf 'text<<E\\na\\nb\\nE\\n' >> $WORKFLOW_OUTPUT";
-    assert_eq!(json!(published(script)), json!({"rows": "42", "text": "a\nb"}));
+    assert_eq!(json!(published(script)), json!({"rows": 42, "text": "a\nb"}));
     let script = r#"echo '{"rows": 42}' > $WORKFLOW_OUTPUT"#;
     assert_eq!(json!(published(script)), json!({"rows": 42}));
 }
@@ -179,7 +179,7 @@ fn scratch_files_are_private_and_leave_no_trace() {
     let mut command = Command::new(script);
     command.stdin = Some("secret".to_owned());
     let finished = block_on(shell.run(&command, &JobContext::detached())).expect("it succeeds");
-    assert_eq!(json!(finished.outputs), json!({"mode": "700"}));
+    assert_eq!(json!(finished.outputs), json!({"mode": 700}));
     assert_eq!(fs::read_dir(folder.path("scratch")).expect("it is there").count(), 0);
 }
 

@@ -42,6 +42,52 @@ async fn steps(ctx: WorkflowContext, cups: u32) -> Result<String, JobError> {
     ctx.run(brew, (cups, "black".to_owned())).await
 }
 
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Pot {
+    cups: u32,
+    #[serde(default)]
+    tea: String,
+}
+
+#[job]
+fn fill_pot() -> Pot {
+    Pot { cups: 4, tea: "green".to_owned() }
+}
+
+#[job]
+fn count_cups() -> u32 {
+    4
+}
+
+#[test]
+fn what_is_read_of_registered_jobs_is_judged_by_their_types() {
+    let read = |job: &str, written: &str| {
+        let text = format!(
+            "name: tea\njobs:\n  - {{ name: pot, job: {job} }}\n  - {{ name: told, command: 'echo ${{{{ jobs.pot.outputs.{written} }}}}' }}\n"
+        );
+        WorkflowFile::parse("tea.yaml", &text).map(drop).map_err(|told| told.to_string())
+    };
+    for (job, written) in [
+        ("fill_pot", "cups"),
+        ("fill_pot", "tea"),
+        ("count_cups", "value"),
+        ("key", "value"),
+        ("brew", "value"),
+        ("fill_pot", "value | default(1)"),
+    ] {
+        let with = if job == "brew" { "brew, with: { cups: 1, tea: x }" } else { job };
+        assert_eq!(read(with, written), Ok(()), "{job} {written}");
+    }
+    for (job, written, told) in [
+        ("fill_pot", "value", "`pot` leaves an object, which has no `value`"),
+        ("count_cups", "cups", "`pot` is one value, which has no `cups`"),
+        ("key", "run", "`pot` is one value, which has no `run`"),
+    ] {
+        let wrong = read(job, written).expect_err(written);
+        assert!(wrong.contains(told) && wrong.contains("tea.yaml:4:"), "{wrong}");
+    }
+}
+
 /// Answers each question, and returns the report.
 fn answered(run: &RunHandle, answer: &str) -> Report {
     block_on(run.signal("answer", answer)).expect("the run takes it");

@@ -205,12 +205,92 @@ fn conditions_decide_whether_a_job_runs() {
 }
 
 #[test]
+fn published_numbers_and_booleans_are_compared_as_such() {
+    let folder = Folder::new("typed");
+    let report = run(folder.jobs(
+        r#"
+  - name: count
+    command: printf 'rows=0\nshare=2.5\ndeploy=false\nzip=007\npy=3.10\n' > "$WORKFLOW_OUTPUT"
+  - { name: load, command: 'true', when: '${{ jobs.count.outputs.rows > 0 }}' }
+  - { name: equal, command: 'true', when: '${{ jobs.count.outputs.rows == 0 }}' }
+  - { name: deploy, command: 'true', when: '${{ jobs.count.outputs.deploy }}' }
+  - { name: share, command: 'true', when: '${{ jobs.count.outputs.share > 2 }}' }
+  - name: told
+    command: >
+      echo ${{ jobs.count.outputs.rows }} ${{ jobs.count.outputs.share }}
+      ${{ jobs.count.outputs.deploy }} ${{ jobs.count.outputs.zip }}
+      ${{ jobs.count.outputs.py }} $(( ${{ jobs.count.outputs.rows }} + 1 )) > told
+"#,
+    ));
+    for (job, status) in [
+        ("load", Status::Skipped),
+        ("equal", Status::Completed),
+        ("deploy", Status::Skipped),
+        ("share", Status::Completed),
+    ] {
+        assert_eq!(end(&report, job), status, "{job}");
+    }
+    assert_eq!(folder.read("told"), "0 2.5 false 007 3.10 1\n");
+}
+
+#[test]
+fn text_in_a_condition_is_not_taken_for_a_number_or_a_boolean() {
+    for (output, when, cure) in [
+        ("n=007", "jobs.told.outputs.n > 5", "`jobs.told.outputs.n | int`"),
+        ("n=many", "jobs.told.outputs.n > 5", "is the text \"many\", and 5 is a number"),
+        ("n=3.10", "jobs.told.outputs.n == 3.1", "`jobs.told.outputs.n | float`"),
+        ("n=5", "jobs.told.outputs.n == \"5\"", "\"5\" is a text; leave the quotes away"),
+        ("n=yes", "jobs.told.outputs.n == true", "compare texts with texts"),
+        ("n=false", "jobs.told.outputs.n == \"false\"", "leave the quotes away"),
+        ("n=False", "jobs.told.outputs.n", "`jobs.told.outputs.n == \"true\"`"),
+        ("n=0.00", "jobs.told.outputs.n", "which would count as true"),
+        ("n=no", "jobs.told.outputs.n", "which would count as true"),
+    ] {
+        let folder = Folder::new("untyped");
+        let report = failed(folder.jobs(&format!(
+            "\n  - {{ name: told, command: 'echo {output} > $WORKFLOW_OUTPUT' }}\n  - {{ name: next, command: 'true', when: '{when}' }}\n"
+        )));
+        let told = error(&report, "next");
+        assert!(told.contains(cure), "{output}, {when}: {told}");
+    }
+}
+
+#[test]
 fn a_condition_without_a_value_fails_its_job() {
     let folder = Folder::new("when_fails");
     let report = failed(folder.jobs(
         "\n  - { name: count, command: 'true' }\n  - { name: many, command: 'true', when: jobs.count.outputs.rows > 5 }\n",
     ));
     assert_eq!(ends(&report), ["count completed", "many failed"]);
+}
+
+#[test]
+fn parameters_stand_as_they_are_written() {
+    let folder = Folder::new("verbatim");
+    run(folder.file(
+        r#"
+name: versions
+variables: { v: 3.10, zip: 00501, sha: 1234e8 }
+jobs:
+  - name: list_{py}_{id}_{sha}_{u}
+    command: echo "{py} {id} {sha} {u}" > list
+    parameter_mode: zip
+    parameters: { py: [3.10], id: [007], sha: [1234e8], u: [18446744073709551615] }
+  - name: quoted
+    command: echo "{py} {id} {v} {zip} {sha}" > quoted
+    parameters: { py: "3.10", id: "007" }
+"#,
+    ));
+    assert_eq!(folder.read("list"), "3.10 007 1234e8 18446744073709551615\n");
+    assert_eq!(folder.read("quoted"), "3.10 007 3.10 00501 1234e8\n");
+    let json5 = r#"{ name: "v", jobs: [{ name: "job_{py}_{u}", command: "true",
+        parameters: { py: [3.10, "007"], u: [18446744073709551615, 184467440737095516160] } }] }"#;
+    let file = crate::sound("v.json5", json5.replace(", 184467440737095516160", "").as_str());
+    let mut names: Vec<_> = file.graph().job_names().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["job_007_18446744073709551615", "job_3.10_18446744073709551615"]);
+    let told = workflow_core::WorkflowFile::parse("v.json5", json5).expect_err("too many digits");
+    assert!(told.to_string().contains("put it in quotes"), "{told}");
 }
 
 #[test]

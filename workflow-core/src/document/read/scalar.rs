@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Read, wrong_type};
-use crate::document::{Findings, Node, Value};
+use crate::document::{Findings, Node, Source, Value};
 
 impl Read for Box<str> {
     const WANTED: &'static str = "a string";
@@ -122,6 +122,52 @@ impl Read for Json {
 
     fn read(node: &Node, _: &mut Findings) -> Option<Self> {
         Some(node.to_json())
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!(true)
+    }
+}
+
+/// A value of any shape, whose numbers and booleans are kept as they are written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verbatim {
+    Null,
+    Map,
+    /// A string: what it says.
+    Text(Box<str>),
+    /// Digits: `007`, `0x10`.
+    Integer(Box<str>),
+    /// Any other number: `3.10`, `1234e8`.
+    Number(Box<str>),
+    /// `true`, `False`.
+    Bool(Box<str>),
+    List(Vec<Verbatim>),
+}
+
+impl Verbatim {
+    /// The value of a node of this source.
+    pub(crate) fn of(node: &Node, source: &Source) -> Self {
+        let written = || Box::from(source.slice(node.span));
+        match &node.value {
+            Value::Null => Self::Null,
+            Value::Map(_) => Self::Map,
+            Value::Text(text) => Self::Text(text.clone()),
+            Value::Bool(_) => Self::Bool(written()),
+            Value::Number(number) if number.is_f64() => Self::Number(written()),
+            Value::Number(_) => Self::Integer(written()),
+            Value::List(items) => {
+                Self::List(items.iter().map(|item| Self::of(item, source)).collect())
+            }
+        }
+    }
+}
+
+impl Read for Verbatim {
+    const WANTED: &'static str = "any value";
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        Some(Self::of(node, findings.source()))
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {

@@ -46,6 +46,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
     }
     if !DATA.contains(&&*name) && !is_declaration(&name) && !is_evaluator(&name) {
         run_within(reader, arguments);
+        run_options(reader, &name, arguments);
     }
     Ok(())
 }
@@ -464,6 +465,21 @@ fn run_within(reader: &mut Reader<'_>, words: &[Word]) {
     }
 }
 
+/// Looks for options that are followed by a command: `tar --to-command=..`.
+fn run_options(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
+    const PARTS: [&str; 6] = ["command", "exec", "eval", "action", "rsh", "shell"];
+    let is_about =
+        |option: &str| option.starts_with("--") && PARTS.iter().any(|part| option.contains(part));
+    for (at, word) in words.iter().enumerate() {
+        let option = word.prefix.split('=').next().unwrap_or_default();
+        if is_about(option) {
+            let follows = usize::from(!word.prefix.contains('='));
+            let end = (at + 1 + follows).min(words.len());
+            runs(reader, name, &words[at..end]);
+        }
+    }
+}
+
 /// So many programs are looked at among the words of another one.
 const MAX_WITHIN: usize = 8;
 
@@ -484,11 +500,12 @@ fn is_evaluator(name: &str) -> bool {
 }
 
 /// Programs that may run any of their words, or what they read.
-const RUNS_ALL: [&str; 28] = [
+const RUNS_ALL: [&str; 29] = [
     "eval",
     "xargs",
     "parallel",
     "ssh",
+    "scp",
     "su",
     "runuser",
     "sshpass",

@@ -200,7 +200,7 @@ fn what_only_bash_knows_is_proven_for_bash_alone() {
 }
 
 /// Places in which only integers may stand.
-const REFUSED: [&str; 97] = [
+const REFUSED: [&str; 99] = [
     "echo $(( 1 + (¤) ))",
     "echo \"$(( ¤ ))\"",
     "echo $(( $(echo ¤) + 1 ))",
@@ -294,6 +294,8 @@ const REFUSED: [&str; 97] = [
     "cat <<END\n$(( ¤ ))\nEND",
     "case x in ¤) ;; esac",
     "set ¤",
+    "tar xf a.tar --to-command=¤",
+    "tar cf a.tar --checkpoint-action \"exec=¤\" .",
     "PATH=¤ ls",
     "PS4=¤; set -x; :",
     "SECONDS=¤",
@@ -437,7 +439,7 @@ fn other_interpreters_are_given_integers() {
 }
 
 #[test]
-fn deep_and_long_scripts_end_soon() {
+fn deep_and_long_scripts_are_judged() {
     let nested = |open: &str, close: &str| {
         format!("{}echo ¤{}", open.repeat(100_000), close.repeat(100_000))
     };
@@ -458,10 +460,8 @@ fn deep_and_long_scripts_end_soon() {
         nested("cat <<E\n", "\nE"),
         nested("declare -i ", ""),
     ] {
-        let begun = std::time::Instant::now();
-        let _ = judged(&text, "text", &Interpreter::Bash);
-        let took = begun.elapsed();
-        assert!(took.as_secs() < 20, "{}.. took {took:?}", &text[..20]);
+        // Nested too deep for a proof, or flat and understood: neither takes long.
+        assert!(judged(&text, "5", &Interpreter::Bash).is_ok(), "{}", &text[..20]);
     }
 }
 

@@ -6,7 +6,7 @@ use super::Expression;
 use crate::bounds::expression;
 
 /// What nests, and what it is repeated around.
-const NESTS: [(&str, &str, &str); 22] = [
+const NESTS: [(&str, &str, &str); 27] = [
     ("-", "1", ""),
     ("not ", "1", ""),
     ("-----..", "1", ""),
@@ -29,6 +29,11 @@ const NESTS: [(&str, &str, &str); 22] = [
     ("", "1", " or not 1"),
     ("", "1", " if 1"),
     ("", "1", " is not odd"),
+    ("", "1", " < 1"),
+    ("(1 == ", "1", ")"),
+    ("[1 in ", "[1]", "]"),
+    ("f(1 < ", "1", ")"),
+    ("1 == 1 if 1 < 1 else ", "1", ""),
 ];
 
 fn nested((open, inside, close): (&str, &str, &str), times: usize) -> String {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::{Argument, Axes, LONGEST_WIDTH};
+use super::{Argument, ArgumentKind, Axes, LONGEST_WIDTH};
 use crate::id::nearest;
 
 /// The text with the values of a copy in the places of its parameters: `{i}`, `{i:03d}`,
@@ -60,7 +60,8 @@ fn place(inside: &str, axes: &Axes, copy: usize) -> Option<String> {
     formatted(value, format)
 }
 
-/// `[0][width][.precision][kind]`, as Python writes it; `None` for anything else.
+/// `[0][width][.precision][kind]`, as Python writes it; `None` for anything else. Without a kind
+/// and a precision a value stands as it is written.
 fn formatted(value: &Argument, format: &str) -> Option<String> {
     let kind = format.chars().last().filter(char::is_ascii_alphabetic);
     let numbers = format.strip_suffix(|last| Some(last) == kind).unwrap_or(format);
@@ -71,22 +72,19 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
         "" => None,
         digits => Some(digits.parse::<usize>().ok()?.min(32)),
     };
-    let text = match (kind, value) {
-        (None | Some('d'), Argument::Integer(value)) if precision.is_none() => value.to_string(),
-        (Some('f'), Argument::Integer(value)) => {
-            format!("{:.*}", precision.unwrap_or(6), *value as f64)
+    let written = || value.text.to_string();
+    let text = match (kind, value.read()) {
+        (None, Read::Text) | (Some('s' | 'd' | 'f' | 'e'), Read::Text) => written(),
+        (None, _) if precision.is_none() => written(),
+        (Some('d'), Read::Integer(value)) if precision.is_none() => value.to_string(),
+        (Some('f'), Read::Integer(value)) => {
+            format!("{:.*}", precision.unwrap_or(6), value as f64)
         }
-        (Some('f'), Argument::Number(value)) => format!("{:.*}", precision.unwrap_or(6), value),
-        (None, Argument::Number(value)) => match precision {
-            Some(precision) => format!("{value:.precision$}"),
-            None => value.to_string(),
-        },
-        (Some('e'), Argument::Number(value)) => format!("{:.*e}", precision.unwrap_or(6), value),
-        (Some('d'), Argument::Number(value)) => format!("{value:.0}"),
-        (Some('x'), Argument::Integer(value)) => format!("{value:x}"),
-        (None | Some('s'), Argument::Text(text)) => text.to_string(),
-        // A text in a place for numbers, as a table of mixed values has it.
-        (Some('d' | 'f' | 'e'), Argument::Text(text)) => text.to_string(),
+        (Some('f'), Read::Number(value)) => format!("{:.*}", precision.unwrap_or(6), value),
+        (None, Read::Number(value)) => format!("{:.*}", precision.unwrap_or(6), value),
+        (Some('e'), Read::Number(value)) => format!("{:.*e}", precision.unwrap_or(6), value),
+        (Some('d'), Read::Number(value)) => format!("{value:.0}"),
+        (Some('x'), Read::Integer(value)) => format!("{value:x}"),
         _ => return None,
     };
     let missing = width.saturating_sub(text.chars().count());
@@ -95,10 +93,43 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
         None => ("", text.as_str()),
     };
     let padding: String = std::iter::repeat_n(fill, missing).collect();
-    Some(match value {
-        Argument::Text(_) => format!("{text}{}", padding.replace('0', " ")),
+    Some(match value.read() {
+        Read::Text => format!("{text}{}", padding.replace('0', " ")),
         _ => format!("{sign}{padding}{digits}"),
     })
+}
+
+/// A value as far as it can be counted with.
+enum Read {
+    Integer(i64),
+    Number(f64),
+    Text,
+}
+
+impl Argument {
+    fn read(&self) -> Read {
+        let number = match self.kind {
+            ArgumentKind::Text => None,
+            ArgumentKind::Integer => integer(&self.text).map(Read::Integer),
+            ArgumentKind::Number => self.text.parse().ok().map(Read::Number),
+        };
+        number.unwrap_or(Read::Text)
+    }
+}
+
+/// The integer that is written: `7`, `+7`, `0x1F`, `0o17`.
+fn integer(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (digits, radix) = match (lower.strip_prefix("0x"), lower.strip_prefix("0o")) {
+        (Some(digits), _) => (digits, 16),
+        (_, Some(digits)) => (digits, 8),
+        _ => (digits, 10),
+    };
+    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }
 
 /// Names in braces that look like parameters and are none of them, but near to one: likely typos.

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::Argument;
 use super::values::Unfit;
+use super::{Argument, ArgumentKind};
 use crate::bounds::file::COPIES;
 
 /// The values of a range, which holds a colon.
@@ -12,11 +12,13 @@ pub(super) fn values(text: &str) -> Result<Vec<Argument>, Unfit> {
     let Steps { first, step, count, decimals, is_whole } = Steps::of(text)?;
     let values = (0..count).map(|index| first + index * step);
     if is_whole {
-        // Of at most 18 digits, like the ends.
-        return Ok(values.map(|value| Argument::Integer(value as i64)).collect());
+        return Ok(values
+            .map(|value| Argument::new(ArgumentKind::Integer, value.to_string()))
+            .collect());
     }
     let unit = 10_f64.powi(decimals as i32);
-    Ok(values.map(|value| Argument::Number(value as f64 / unit)).collect())
+    let texts = values.map(|value| (value as f64 / unit).to_string());
+    Ok(texts.map(|text| Argument::new(ArgumentKind::Number, text)).collect())
 }
 
 /// How many values a range has; 0 when it is none.

@@ -1,11 +1,14 @@
 use super::values::values;
 use super::*;
-use serde_json::json;
+use crate::document::{Format, Source};
+use serde_json::{Value as Json, json};
 
 fn axes(parameters: &[(&str, Json)], zipped: bool) -> Axes {
     let axes: Vec<_> = parameters
         .iter()
-        .map(|(name, json)| ((*name).into(), values(json, &Axes::none()).expect("values")))
+        .map(|(name, json)| {
+            ((*name).into(), values(&verbatim(json), &Axes::none()).expect("values"))
+        })
         .collect();
     let count = if zipped {
         axes[0].1.len()
@@ -13,6 +16,15 @@ fn axes(parameters: &[(&str, Json)], zipped: bool) -> Axes {
         axes.iter().map(|axis: &(Box<str>, Vec<Argument>)| axis.1.len()).product()
     };
     Axes { axes, zipped, count }
+}
+
+/// JSON as it is written.
+fn verbatim(json: &Json) -> Verbatim {
+    let text = json.to_string();
+    let source = Source::new("", text);
+    let mut findings = Findings::new(&source);
+    let node = source.parse(Format::Json, &mut findings).expect("JSON");
+    Verbatim::of(&node, &source)
 }
 
 fn all(text: &str, axes: &Axes) -> Vec<String> {
@@ -49,7 +61,8 @@ fn lists_come_as_lists_or_as_texts() {
 
 #[test]
 fn what_is_no_range_is_said() {
-    let unfit = |text: &str| values(&json!(text), &Axes::none()).expect_err("is no range");
+    let unfit =
+        |text: &str| values(&verbatim(&json!(text)), &Axes::none()).expect_err("is no range");
     for (text, reason, help) in [
         ("0:9:0", "whose step is 0", "`0:9`"),
         ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or turn it round: `0:9`"),
@@ -78,9 +91,9 @@ fn what_is_no_range_is_said() {
 #[test]
 fn a_larger_step_that_is_told_is_large_enough() {
     for (text, cured) in [("0:99999999", "0:99999999:100"), ("0:1000000", "0:1000000:2")] {
-        let told = values(&json!(text), &Axes::none()).expect_err("too many");
+        let told = values(&verbatim(&json!(text)), &Axes::none()).expect_err("too many");
         assert!(told.help.contains(cured), "{}", told.help);
-        assert!(values(&json!(cured), &Axes::none()).is_ok(), "{cured}");
+        assert!(values(&verbatim(&json!(cured)), &Axes::none()).is_ok(), "{cured}");
     }
 }
 
@@ -102,6 +115,71 @@ fn places_have_formats() {
     let filled = |text: &str| fill(text, &axes, 0).into_owned();
     assert_eq!(filled("job_{i:03d}_{r:.4f}_{s}"), "job_007_0.0010_ab");
     assert_eq!(filled("{i:5}|{i:x}|{r:e}"), "    7|7|1.000000e-3");
+}
+
+#[test]
+fn values_stand_as_they_are_written() {
+    let read = |format: Format, text: &str| {
+        let source = Source::new("", text);
+        let mut findings = Findings::new(&source);
+        let node = source.parse(format, &mut findings).expect("a value");
+        values(&Verbatim::of(&node, &source), &Axes::none()).expect("values")
+    };
+    let texts = |values: Vec<Argument>| -> Vec<String> {
+        values.iter().map(|value| value.text.to_string()).collect()
+    };
+    let numbers = "3.10 007 1234e8 18446744073709551615 184467440737095516160 1.0 0x1F -0 +5 true";
+    for number in numbers.split(' ').chain(["False", "1e400", "00501", "0.10000000000000000001"]) {
+        for text in [number.to_owned(), format!("[{number}]"), format!("\"{number}\"")] {
+            assert_eq!(texts(read(Format::Yaml, &text)), [number], "{text}");
+        }
+        assert_eq!(texts(read(Format::Yaml, &format!("\"[{number}]\""))), [number]);
+        assert_eq!(texts(read(Format::Json, &format!("\"{number}\""))), [number]);
+        assert_eq!(texts(read(Format::Json, &format!("[\"{number}\"]"))), [number]);
+    }
+    for number in ["3.10", "1234e8", "18446744073709551615", "1.0", "0x1F", "-0", "+5", ".50"] {
+        assert_eq!(texts(read(Format::Json, &format!("[{number}]"))), [number]);
+    }
+    let axes = axes(&[("i", json!(["x"]))], false);
+    let shown = |value: &str, format: &str| {
+        let mut axes = axes.clone();
+        axes.axes[0].1 = read(Format::Yaml, value);
+        fill(&format!("{{i{format}}}"), &axes, 0).into_owned()
+    };
+    assert_eq!(shown("007", ""), "007");
+    assert_eq!(shown("007", ":d"), "7");
+    assert_eq!(shown("0x1F", ":d"), "31");
+    assert_eq!(shown("3.10", ":.1f"), "3.1");
+    assert_eq!(shown("3.10", ":6"), "  3.10");
+    assert_eq!(shown("18446744073709551615", ":d"), "18446744073709551615");
+}
+
+#[test]
+fn no_place_is_filled_with_more_than_its_size() {
+    let constants = Axes::none();
+    let numbers = ["3.10", "007", "1e300", "-1.5E+300", "0x7fffffffffffffff", "1e-300", "false"];
+    let mut written: Vec<String> =
+        numbers.iter().flat_map(|text| [(*text).to_owned(), format!("[7, {text}]")]).collect();
+    written.extend(numbers.map(|text| format!("\" {text} \"")));
+    written.extend(
+        ["\"0:2:0.001\"", "\"-3:3\"", "\"[1, 2000]\"", "[abc, \"1e300\"]"].map(String::from),
+    );
+    for text in written {
+        let source = Source::new("", text.clone());
+        let mut findings = Findings::new(&source);
+        let node = source.parse(Format::Yaml, &mut findings).expect("a value");
+        let read = Verbatim::of(&node, &source);
+        let most = longest(&read, &[]);
+        let made = values(&read, &constants).expect("values");
+        assert!(made.len() <= count(&read, &constants), "{text}");
+        let axes = Axes { count: made.len(), axes: vec![("i".into(), made)], zipped: false };
+        for place in ["{i}", "{i:d}", "{i:x}", "{i:.3f}", "{i:.2e}", "{i:08}", "{i:64.32f}"] {
+            let size = filled(place, &[("i", most)]);
+            for filled in all(place, &axes) {
+                assert!(filled.len() <= size, "{text} {place}: {filled}");
+            }
+        }
+    }
 }
 
 #[test]

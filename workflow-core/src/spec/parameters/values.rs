@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use serde_json::Value as Json;
-
 use super::range;
-use super::{Argument, Axes, fill};
-use crate::document::{Findings, Format, Source, Span};
+use super::{Argument, ArgumentKind, Axes, fill};
+use crate::document::{Findings, Format, Source, Span, Verbatim};
 
 /// Why something cannot be the values of a parameter.
 #[derive(Debug, PartialEq)]
@@ -38,13 +36,13 @@ impl Unfit {
 }
 
 /// The values of a parameter.
-pub(super) fn values(json: &Json, constants: &Axes) -> Result<Vec<Argument>, Unfit> {
-    let values = match json {
-        Json::Array(items) => listed(items)?,
-        Json::String(text) => from_text(fill(text, constants, 0).trim())?,
-        Json::Number(_) | Json::Bool(_) => vec![argument(json).map_err(|kind| other(&kind))?],
-        Json::Null => return Err(other("has no values")),
-        Json::Object(_) => return Err(other("is a map")),
+pub(super) fn values(written: &Verbatim, constants: &Axes) -> Result<Vec<Argument>, Unfit> {
+    let values = match written {
+        Verbatim::List(items) => listed(items)?,
+        Verbatim::Text(text) => from_text(fill(text, constants, 0).trim())?,
+        Verbatim::Null => return Err(other("has no values")),
+        Verbatim::Map => return Err(other("is a map")),
+        scalar => vec![argument(scalar).map_err(other)?],
     };
     if values.is_empty() {
         let help = "write at least one value: `[1]`, or leave the parameter away";
@@ -54,10 +52,10 @@ pub(super) fn values(json: &Json, constants: &Axes) -> Result<Vec<Argument>, Unf
 }
 
 /// How many values there are; of a range without making them, and 0 where something is wrong.
-pub(super) fn count(json: &Json, constants: &Axes) -> usize {
-    match json {
-        Json::Array(items) => items.len(),
-        Json::String(text) => match fill(text, constants, 0).trim() {
+pub(super) fn count(written: &Verbatim, constants: &Axes) -> usize {
+    match written {
+        Verbatim::List(items) => items.len(),
+        Verbatim::Text(text) => match fill(text, constants, 0).trim() {
             // Each value but the first follows a comma.
             text if text.starts_with('[') => 1 + text.matches(',').count(),
             text if text.contains(':') => range::count(text),
@@ -71,7 +69,7 @@ fn other(reason: &str) -> Unfit {
     Unfit::new(reason, "write a list: `[1, 2]`, or a range: `0:9`")
 }
 
-fn listed(items: &[Json]) -> Result<Vec<Argument>, Unfit> {
+fn listed(items: &[Verbatim]) -> Result<Vec<Argument>, Unfit> {
     let numbered = items.iter().enumerate();
     let values = numbered.map(|(index, item)| {
         argument(item).map_err(|kind| {
@@ -83,19 +81,16 @@ fn listed(items: &[Json]) -> Result<Vec<Argument>, Unfit> {
 }
 
 /// One value, or in words what it is instead.
-fn argument(json: &Json) -> Result<Argument, String> {
-    Ok(match json {
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Argument::Integer(integer),
-            (None, Some(number)) => Argument::Number(number),
-            (None, None) => return Err(format!("{number}, which is out of range,")),
-        },
-        Json::String(text) => Argument::Text(text.as_str().into()),
-        Json::Bool(value) => Argument::Text(value.to_string().into()),
-        Json::Null => return Err("null".to_owned()),
-        Json::Array(_) => return Err("a list".to_owned()),
-        Json::Object(_) => return Err("a map".to_owned()),
-    })
+fn argument(written: &Verbatim) -> Result<Argument, &'static str> {
+    let (kind, text) = match written {
+        Verbatim::Integer(text) => (ArgumentKind::Integer, text),
+        Verbatim::Number(text) => (ArgumentKind::Number, text),
+        Verbatim::Text(text) | Verbatim::Bool(text) => (ArgumentKind::Text, text),
+        Verbatim::Null => return Err("null"),
+        Verbatim::List(_) => return Err("a list"),
+        Verbatim::Map => return Err("a map"),
+    };
+    Ok(Argument::new(kind, text.clone()))
 }
 
 /// A range, a list in a text, or one value.
@@ -108,11 +103,12 @@ fn from_text(text: &str) -> Result<Vec<Argument>, Unfit> {
 }
 
 fn single(text: &str) -> Argument {
-    match (text.parse::<i64>(), text.parse::<f64>()) {
-        (Ok(integer), _) => Argument::Integer(integer),
-        (Err(_), Ok(number)) if number.is_finite() => Argument::Number(number),
-        _ => Argument::Text(text.into()),
-    }
+    let kind = match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Ok(_), _) => ArgumentKind::Integer,
+        (Err(_), Ok(number)) if number.is_finite() => ArgumentKind::Number,
+        _ => ArgumentKind::Text,
+    };
+    Argument::new(kind, text)
 }
 
 /// A list as text, the way in which torc writes it: `[1,2]`, `['a','b']`.
@@ -120,8 +116,8 @@ fn list_in(text: &str) -> Result<Vec<Argument>, Unfit> {
     let source = Source::new("", text);
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::Yaml, &mut findings).filter(|_| !findings.has_errors());
-    match node.map(|node| node.to_json()) {
-        Some(Json::Array(items)) => listed(&items),
+    match node.map(|node| Verbatim::of(&node, &source)) {
+        Some(Verbatim::List(items)) => listed(&items),
         _ if text.ends_with(']') => {
             let help = "write it as YAML: `[1, 2]`, `['a', 'b']`";
             Err(Unfit::new(format!("is `{text}`, which is no list"), help))
