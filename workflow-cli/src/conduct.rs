@@ -175,10 +175,27 @@ fn follow(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outc
     let report = report(run)?;
     let written = match show.format {
         Format::Json => output::print_json(&report),
-        _ => output::print(|out| write!(out, "{report}")),
+        _ => output::print(|out| {
+            write!(out, "{report}")?;
+            write_output(out, &report)
+        }),
     };
     conclude(&report, written)
 }
+
+/// Writes what the run gave back, if it gave anything that has a JSON form.
+fn write_output(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    let Ok(output) = report.output_json() else { return Ok(()) };
+    if output.is_null() {
+        return Ok(());
+    }
+    let compact = output.to_string();
+    let text = if compact.len() > LINE { serde_json::to_string_pretty(&output)? } else { compact };
+    writeln!(out, "output: {text}")
+}
+
+/// An output that is longer is written in several lines.
+const LINE: usize = 72;
 
 /// The report of a run, however it ended.
 fn report(run: &RunHandle) -> Result<Report, Failure> {

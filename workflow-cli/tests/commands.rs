@@ -169,7 +169,7 @@ fn a_run_that_completes() {
     let Said { code, out, err } = host(&["run", "orders/report", "--param", "day=2026-01-02"]);
     assert_eq!(code, Some(0));
     same().bind(|| {
-        assert_snapshot!(out, @"
+        assert_snapshot!(out, @r#"
     orders/report completed in <time> (run <id>)
       job       status     attempts       time
       fetch     completed         1 <time>
@@ -179,7 +179,8 @@ fn a_run_that_completes() {
       price[0]  completed         1 <time>
       price[1]  completed         1 <time>
       price[2]  completed         1 <time>
-    ")
+    output: "2026-01-02: 60"
+    "#)
     });
     let begin = "orders/report: 4 jobs\n  fetch started\n  fetch completed in ";
     assert!(err.starts_with(begin), "{err}");
