@@ -43,7 +43,8 @@ impl Running<'_> {
             let filled = |text: &str| self.shared.filled(self.job, text);
             script.hold_table(table, &filled, &known, &mut env)?;
         }
-        let interpreter = Interpreter::of(&text.value, shell.is_bash());
+        let written = self.shared.filled(self.job, &text.value);
+        let interpreter = Interpreter::of(&written, shell.is_bash());
         let (text, values) = script.finish(&interpreter)?;
         let mut command = Command::new(text);
         command.env = env;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::{Folder, error, failed, run, sound, wrong};
+use workflow_core::Engine;
+
+use crate::{Folder, ended, error, failed, run, sound, wrong};
 
 /// An interpreter of our own, which tells what it was given: tests need no other on the machine.
 fn teller(folder: &Folder) -> String {
@@ -92,11 +94,16 @@ fn values_are_no_part_of_scripts_that_no_shell_runs() {
 #[test]
 fn an_interpreter_from_a_parameter_is_judged_when_the_job_begins() {
     let folder = Folder::new("interpreter_parameter");
-    let report = failed(folder.jobs(
-        "  - { name: 'boil_{with}', command: \"#!/usr/bin/env {with}\\nprint(${{ 1 }})\", parameters: { with: [python3] } }\n",
-    ));
-    assert_eq!(
-        error(&report, "boil_python3"),
-        "a value cannot be put into a script of `python3`; hand it over with `env`"
-    );
+    let jobs = |with: &str| {
+        folder.jobs(&format!(
+            "  - {{ name: 'boil_{{with}}', command: \"#!/usr/bin/env {{with}}\\n\
+             echo '${{{{ input }}}}' > told\", parameters: {{ with: [{with}] }} }}\n"
+        ))
+    };
+    let failed = Engine::default().run(jobs("python3")).input("1'#").wait().expect_err("no shell");
+    let told = error(&failed.into_report().expect("the run began"), "boil_python3");
+    assert!(told.contains("`${{ input }}` stands in a script for `python3`"), "{told}");
+    assert!(told.contains("pass it by `env:`"), "{told}");
+    ended(Engine::default().run(jobs("sh")).input("1'#"));
+    assert_eq!(folder.read("told"), "1'#\n");
 }

@@ -111,7 +111,7 @@ fn a_value_that_the_shell_would_evaluate_is_an_integer_or_nothing_runs() {
         "    command: 'echo ${{ input.n }} | bash'\n",
         "    command: '[[ $N -gt 5 ]]; true'\n    env: { N: '${{ input.n }}' }\n",
         "    command: '(( N )); true'\n    invocation_script: 'N=${{ input.n }};'\n",
-        "    command: |\n      #!/usr/bin/env python3\n      print('${{ input.n }}')\n",
+        "    command: |\n      #!/bin/zsh\n      echo '${{ input.n }}'\n",
     ] {
         let told = told(&folder, job, json!({ "n": "a[$(touch broken)]" })).expect(job);
         assert!(told.contains("`${{ input.n }}`") && told.contains("`| int`"), "{told}");
