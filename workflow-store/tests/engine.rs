@@ -95,7 +95,14 @@ fn a_run_repeats_another_of_the_same_workflow() {
         assert_eq!(details.run.user.as_deref(), Some("alice"));
         assert_eq!(details.run.workflow_id, first.workflow_id);
         let jobs: Vec<_> = details.jobs.iter().map(|job| (&*job.name, job.status)).collect();
-        assert_eq!(jobs, [("extract", Status::Completed), ("total", Status::Completed)]);
+        assert_eq!(
+            jobs,
+            [
+                ("extract", Status::Completed),
+                ("total", Status::Completed),
+                ("refuse", Status::Pending)
+            ]
+        );
         let early = hers.run(again).await.expect("readable").expect("kept");
         let error =
             repeat(&*hers, &early, &*workflow, Again::Failed, RepeatRequest::default()).await;

@@ -31,6 +31,8 @@ fn files_that_are_no_configuration() {
       |
     2 | b: 2
       |  ^
+      |
+      = help: close the bracket further up, or put texts that hold braces, brackets or commas in quotes
     ");
     let folder = Folder::with("both", "a: 1\na: 2\n").file("etl/config.test.yaml", "- 1\n");
     let error = folder.loader().profile("test").open("etl").expect_err("two errors");

@@ -20,11 +20,15 @@ export function Dialog({ title, close, mayClose, wide, children }: Props) {
     element.current?.showModal();
     return () => before instanceof HTMLElement && before.focus();
   }, []);
+  const ask = () => (!mayClose || mayClose()) && element.current?.close();
+  // A browser closes a dialog by Esc without asking anybody where the user has done nothing since it
+  // last asked: so the key is handled here, and other ways to cancel below.
+  const onKey = (event: KeyboardEvent) => event.key === "Escape" && (event.preventDefault(), ask());
   return (
-    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onCancel={(event) => mayClose && !mayClose() && event.preventDefault()}>
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onKeyDown={onKey} onCancel={(event) => (event.preventDefault(), ask())}>
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
-        <button type="button" class="quiet" aria-label="Close" onClick={() => (!mayClose || mayClose()) && element.current?.close()}>✕</button>
+        <button type="button" class="quiet" aria-label="Close" onClick={ask}>✕</button>
       </div>
       {children}
     </dialog>

@@ -1,12 +1,13 @@
 // Text that is written and not saved: whoever leaves it is asked.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { markUnsaved } from "../route.ts";
 
 /** Gives a function that says it is saved: for who goes elsewhere at once. */
 export function useUnsaved(isUnsaved: boolean): () => void {
   const owner = useRef({});
-  useEffect(() => markUnsaved(owner.current, isUnsaved), [isUnsaved]);
-  useEffect(() => () => markUnsaved(owner.current, false), []);
+  // Before anybody can leave: other effects wait until the browser has painted.
+  useLayoutEffect(() => markUnsaved(owner.current, isUnsaved), [isUnsaved]);
+  useLayoutEffect(() => () => markUnsaved(owner.current, false), []);
   return () => markUnsaved(owner.current, false);
 }
