@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::future::{Either, select};
 use tokio_postgres::{Client, Error, NoTls};
@@ -10,6 +11,9 @@ use super::address::Encryption;
 use super::error::explain;
 use super::tls;
 use crate::deadline::Deadline;
+
+/// After this long, a query that has not ended is cancelled again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Cancels what runs on one connection once its deadline is over.
 pub(super) struct Canceller {
@@ -36,10 +40,15 @@ impl Canceller {
         let over = tokio::time::timeout_at(deadline.at.into(), deadline.abandoned());
         match select(pin!(work), pin!(over)).await {
             Either::Left((answer, _)) => answer,
-            Either::Right((_, work)) => {
+            Either::Right((_, mut work)) => {
                 self.has_cancelled = true;
-                cancel(client, &self.encryption, name).await;
-                work.await
+                loop {
+                    cancel(client, &self.encryption, name).await;
+                    // A request that overtakes the query ends nothing.
+                    if let Ok(answer) = tokio::time::timeout(AGAIN, work.as_mut()).await {
+                        return answer;
+                    }
+                }
             }
         }
     }
