@@ -274,7 +274,9 @@ impl ActiveRun {
 
     /// Tells the log of this program how the run ended.
     fn log_end(&self, status: Status, reason: Option<String>, failed: Option<&StoreError>) {
-        let (workflow, run) = (self.workflow.name(), self.id);
+        let run = self.id;
+        // The name may be the host's to tell.
+        let workflow = || guard::call(|| self.workflow.name().to_string()).unwrap_or_default();
         match failed {
             Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {
                 tracing::info!(parent: &self.span, "the run is left for others to take up");
@@ -293,13 +295,15 @@ impl ActiveRun {
                 // The text may be the host's.
                 let error = guard::call(|| error.to_string()).unwrap_or_else(|panic| panic);
                 tracing::error!(
-                    parent: None, %workflow, %run, error, "the store does not keep the run"
+                    parent: None, workflow = workflow(), %run, error,
+                    "the store does not keep the run"
                 );
             }
             None if status == Status::Failed => {
                 let reason = reason.unwrap_or_default();
                 tracing::warn!(
-                    target: LOG_TARGET, parent: None, %workflow, %run, reason, "run failed"
+                    target: LOG_TARGET, parent: None, workflow = workflow(), %run, reason,
+                    "run failed"
                 );
             }
             None => tracing::info!(parent: &self.span, %status, "run ended"),
