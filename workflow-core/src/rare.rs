@@ -1,4 +1,4 @@
-//! A map that most runs never put anything into.
+//! A map and a list that most runs never put anything into.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -14,6 +14,31 @@ pub(crate) struct Rare<K, V>(Option<Box<BTreeMap<K, V>>>);
 impl<K, V> Rare<K, V> {
     pub(crate) const fn new() -> Self {
         Self(None)
+    }
+}
+
+/// A [`Vec`] that costs a pointer until something is put into it.
+#[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
+pub(crate) struct RareList<T>(Option<Box<Vec<T>>>);
+
+impl<T> RareList<T> {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|list| list.is_empty())
+    }
+
+    /// The list, to put something into it.
+    pub(crate) fn filling(&mut self) -> &mut Vec<T> {
+        self.0.get_or_insert_default()
+    }
+
+    /// Takes out what is in it.
+    pub(crate) fn take(&mut self) -> Vec<T> {
+        self.0.take().map_or_else(Vec::new, |list| *list)
     }
 }
 

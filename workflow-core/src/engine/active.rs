@@ -252,7 +252,7 @@ impl ActiveRun {
         let mut listeners = std::mem::take(&mut state.listeners);
         listeners.append(&mut state.waiters);
         listeners.extend(state.driver.take());
-        listeners.append(&mut state.drain_waiters);
+        listeners.append(&mut state.drain_waiters.take());
         let (has_threads, entered) = (state.threads.count > 0, state.entered);
         let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
         drop(state);

@@ -183,7 +183,7 @@ impl ActiveRun {
             if state.published || state.is_drained() {
                 return Poll::Ready(());
             }
-            keep_waker(&mut state.drain_waiters, cx.waker());
+            keep_waker(state.drain_waiters.filling(), cx.waker());
             Poll::Pending
         })
         .await;
@@ -222,7 +222,7 @@ impl ActiveRun {
                     state.lost(StoreError::ShutDown { run });
                     state.release(errands);
                 } else {
-                    keep_waker(&mut state.drain_waiters, cx.waker());
+                    keep_waker(state.drain_waiters.filling(), cx.waker());
                 }
             });
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
@@ -309,7 +309,7 @@ impl State {
     #[cold]
     pub(super) fn tell_drained(&mut self, errands: &mut super::state::Errands) {
         if self.is_drained() || self.is_recorded() {
-            errands.wake.append(&mut self.drain_waiters);
+            errands.wake.append(&mut self.drain_waiters.take());
         }
     }
 

@@ -33,7 +33,7 @@ use crate::event::{Detail, Entry, Failure, Log, What};
 use crate::job::{
     ChildFrame, Delivery, Grace, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits,
 };
-use crate::rare::Rare;
+use crate::rare::{Rare, RareList};
 use crate::run::{ChildName, Facts, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 
@@ -71,7 +71,7 @@ pub(super) struct State {
     places: Rare<u32, Place>,
     /// Places were given back for which others wait. They are given away once the jobs that have
     /// become ready stand in line.
-    freed: Vec<LimitId>,
+    freed: RareList<LimitId>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
     pub(super) spans: Rare<u32, tracing::Span>,
     /// Present once a deadline was set.
@@ -98,7 +98,7 @@ pub(super) struct State {
     pub(super) watched: bool,
     pub(super) shutdown: ShutdownPhase,
     /// Who waits for the run to be drained.
-    pub(super) drain_waiters: Vec<Waker>,
+    pub(super) drain_waiters: RareList<Waker>,
     /// The engine knows of the run: it has waited for something.
     pub(super) entered: bool,
     /// The engine was shut down, and the store has the run back.
@@ -169,7 +169,7 @@ impl State {
             tokens: Rare::new(),
             graces: Rare::new(),
             places: Rare::new(),
-            freed: Vec::new(),
+            freed: RareList::new(),
             spans: Rare::new(),
             alarms: None,
             mail: None,
@@ -187,7 +187,7 @@ impl State {
             seen_steps: 0,
             watched: false,
             shutdown: ShutdownPhase::default(),
-            drain_waiters: Vec::new(),
+            drain_waiters: RareList::new(),
             entered: false,
             given_back: false,
             published: false,

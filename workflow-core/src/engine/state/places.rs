@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{ActiveRun, Effect, End, Errands, JobError, Role, State, Step, Traits};
+use super::{ActiveRun, Effect, End, Errands, JobError, LimitId, Role, State, Step, Traits};
 use crate::engine::permits::{self, Admitted, Inherited, Ticket};
 
 /// What a job holds, or waits for.
@@ -71,7 +71,13 @@ impl State {
         if !self.places.is_empty()
             && let Some(place) = self.places.remove(&job)
         {
-            self.freed.extend(permits::release(place.ticket));
+            self.free(permits::release(place.ticket));
+        }
+    }
+
+    fn free(&mut self, mut limits: Vec<LimitId>) {
+        if !limits.is_empty() {
+            self.freed.filling().append(&mut limits);
         }
     }
 
@@ -106,14 +112,14 @@ impl State {
     /// Gives places that were given back to those whose turn it is.
     #[cold]
     pub(super) fn give_places(&mut self, errands: &mut Errands) {
-        errands.grants.extend(permits::serve(std::mem::take(&mut self.freed)));
+        errands.grants.extend(permits::serve(self.freed.take()));
     }
 
     /// Gives back what all jobs hold, and takes them out of the line.
     pub(super) fn give_all_back(&mut self, errands: &mut Errands) {
         let places = std::mem::take(&mut self.places);
         for place in places.values() {
-            self.freed.extend(permits::release(place.ticket));
+            self.free(permits::release(place.ticket));
         }
         if !self.freed.is_empty() {
             self.give_places(errands);
