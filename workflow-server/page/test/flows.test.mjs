@@ -249,8 +249,10 @@ test("runs are found by a part of a name, and a workflow that cannot run says wh
   await page.goto(`${mock.url}#/runs`);
   await page.locator("tbody tr").first().waitFor();
   await page.getByRole("searchbox", { name: "Workflow" }).fill("invoice");
-  await page.waitForFunction(() => [...document.querySelectorAll("tbody .name")].every((cell) => cell.textContent === "approve_invoice"));
-  assert.ok((await page.locator("tbody tr").count()) > 0);
+  await page.waitForFunction(() => {
+    const names = [...document.querySelectorAll("tbody .name")];
+    return names.length > 0 && names.every((cell) => cell.textContent === "approve_invoice");
+  });
   await page.goto(`${mock.url}#/workflows/retired-report`);
   await page.getByText("It cannot be run: it is not active").waitFor();
   assert.ok(await page.getByRole("button", { name: "Run", exact: true }).isDisabled());
