@@ -89,23 +89,13 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
         expanded.axes.push(axes);
     }
     for file in &spec.files {
-        let written = Written {
-            parameters: &file.parameters,
-            used: &file.use_parameters,
-            mode: file.parameter_mode,
-            shared: &spec.parameters,
-        };
+        let written = Written::of_file(file, spec);
         let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
         let path = |copy| Box::from(text(&file.path.value, &axes, copy, &constants));
         add_named(&mut expanded.files, "file", &file.name, &axes, &constants, path, findings);
     }
     for (entry, data) in spec.user_data.iter().enumerate() {
-        let written = Written {
-            parameters: &data.parameters,
-            used: &data.use_parameters,
-            mode: data.parameter_mode,
-            shared: &spec.parameters,
-        };
+        let written = Written::of_data(data, spec);
         let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
         let shared = Arc::new(axes.clone());
         let place =
@@ -122,13 +112,7 @@ fn axes_of(
     findings: &mut Findings,
 ) -> Option<Axes> {
     let Some(rest) = &job.rest else { return Some(Axes::none()) };
-    let written = Written {
-        parameters: &rest.parameters,
-        used: &rest.use_parameters,
-        mode: rest.parameter_mode,
-        shared: &spec.parameters,
-    };
-    written.axes(constants, findings)
+    Written::of_job(rest, spec).axes(constants, findings)
 }
 
 /// The place of each name in a list; of two that are the same, the first.

@@ -7,7 +7,7 @@ mod range;
 mod tests;
 mod values;
 
-use super::Text;
+use super::{FileSpec, JobSpec, Text, UserDataSpec, WorkflowSpec};
 use crate::bounds::file::{COPIES, FILLED_BYTES};
 use crate::document::{Findings, Scalar, Span, Spanned, Table, Verbatim, choice};
 use crate::id::nearest;
@@ -114,11 +114,40 @@ impl Axes {
 
 /// What makes copies of an entry, as it is written.
 pub(crate) struct Written<'a> {
-    pub(crate) parameters: &'a Table<Spanned<Verbatim>>,
-    pub(crate) used: &'a [Text],
-    pub(crate) mode: Option<ParameterMode>,
+    parameters: &'a Table<Spanned<Verbatim>>,
+    used: &'a [Text],
+    mode: Option<ParameterMode>,
     /// The parameters of the workflow.
-    pub(crate) shared: &'a Table<Spanned<Verbatim>>,
+    shared: &'a Table<Spanned<Verbatim>>,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn of_job(job: &'a JobSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &job.parameters,
+            used: &job.use_parameters,
+            mode: job.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
+
+    pub(crate) fn of_file(file: &'a FileSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &file.parameters,
+            used: &file.use_parameters,
+            mode: file.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
+
+    pub(crate) fn of_data(data: &'a UserDataSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &data.parameters,
+            used: &data.use_parameters,
+            mode: data.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
 }
 
 /// The longest text that the values of a parameter may put into a place, in bytes.

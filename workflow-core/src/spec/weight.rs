@@ -19,12 +19,7 @@ pub(crate) fn weigh(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> 
     let scripts = scripts.max().unwrap_or(0);
     let mut jobs = Scale::new("jobs", &constants);
     for job in &spec.jobs.0 {
-        let written = job.rest.as_ref().map(|rest| Written {
-            parameters: &rest.parameters,
-            used: &rest.use_parameters,
-            mode: rest.parameter_mode,
-            shared: &spec.parameters,
-        });
+        let written = job.rest.as_ref().map(|rest| Written::of_job(rest, spec));
         let each = |size: &Size<'_>| {
             looked_at(job, size).saturating_add(job.rest.as_ref().map_or(0, |_| scripts))
         };
@@ -34,12 +29,7 @@ pub(crate) fn weigh(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> 
     }
     let mut files = Scale::new("files", &constants);
     for file in &spec.files {
-        let written = Written {
-            parameters: &file.parameters,
-            used: &file.use_parameters,
-            mode: file.parameter_mode,
-            shared: &spec.parameters,
-        };
+        let written = Written::of_file(file, spec);
         let each = |size: &Size<'_>| {
             filled(&file.name.value, &size.longest)
                 .saturating_add(filled(&file.path.value, &size.longest))
@@ -48,12 +38,7 @@ pub(crate) fn weigh(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> 
     }
     let mut entries = Scale::new("data entries", &constants);
     for data in &spec.user_data {
-        let written = Written {
-            parameters: &data.parameters,
-            used: &data.use_parameters,
-            mode: data.parameter_mode,
-            shared: &spec.parameters,
-        };
+        let written = Written::of_data(data, spec);
         let each = |size: &Size<'_>| filled(&data.name.value, &size.longest);
         entries.add(Some(written), data.name.span, each, findings)?;
     }
