@@ -18,32 +18,40 @@ const VALUE: usize = 16 << 20;
 /// Counts what nests in an expression: operators, brackets, words such as `not`.
 ///
 /// Every operator counts, since `a.b.c`, `a|f|g` and `a + b + c` nest as `(a)` does: what stands
-/// before an operator is inside of it.
+/// before an operator is inside of it. A level of brackets that compares counts twice, because a
+/// comparison is evaluated as a call, which has brackets of its own.
 pub(crate) fn expression(text: &str) -> Result<(), TooLarge> {
     if text.len() > BYTES {
         let message = format!("an expression has at most {BYTES} bytes");
         return Err(TooLarge::new(message, SHORTER, BYTES..text.len()));
     }
     let bytes = text.as_bytes();
-    let (mut operators, mut depth, mut prefixes) = (0, 0_usize, 0_usize);
+    let (mut operators, mut prefixes) = (0, 0_usize);
+    let mut levels = Levels::default();
     let mut at = 0;
     while at < bytes.len() {
         let token = Token::at(text, at);
         match token.kind {
             TokenKind::Space => {}
             TokenKind::Other => prefixes = 0,
-            TokenKind::Close => (depth, prefixes) = (depth.saturating_sub(1), 0),
-            TokenKind::Operator => {
+            TokenKind::Close => {
+                levels.close();
+                prefixes = 0;
+            }
+            TokenKind::Operator | TokenKind::Comparison => {
                 operators += 1;
                 prefixes += 1;
+                if matches!(token.kind, TokenKind::Comparison) {
+                    levels.last.compares = true;
+                }
             }
             TokenKind::Open => {
                 operators += 1;
-                depth += 1;
+                levels.open();
                 prefixes = 0;
             }
         }
-        if depth > DEPTH || prefixes > DEPTH {
+        if levels.depth() > DEPTH || prefixes > DEPTH {
             let message = format!("expressions nest at most {DEPTH} levels deep");
             return Err(TooLarge::new(message, SHORTER, at..token.end));
         }
@@ -58,6 +66,48 @@ pub(crate) fn expression(text: &str) -> Result<(), TooLarge> {
 
 const SHORTER: &str = "compute the value in a job, and read its output here";
 
+/// The brackets that are open.
+#[derive(Default)]
+struct Levels {
+    outer: Vec<Level>,
+    /// The innermost; at first what is in no brackets.
+    last: Level,
+}
+
+/// What is between two brackets.
+#[derive(Default)]
+struct Level {
+    compares: bool,
+    /// How deep the brackets inside of it are, as far as they were closed.
+    inner: usize,
+}
+
+impl Level {
+    /// How deep all that is inside of it is.
+    fn height(&self) -> usize {
+        self.inner + usize::from(self.compares)
+    }
+}
+
+impl Levels {
+    fn open(&mut self) {
+        self.outer.push(std::mem::take(&mut self.last));
+    }
+
+    fn close(&mut self) {
+        if let Some(outer) = self.outer.pop() {
+            let closed = std::mem::replace(&mut self.last, outer);
+            self.last.inner = self.last.inner.max(closed.height() + 1);
+        }
+    }
+
+    /// How deep the innermost is, with what is inside of it.
+    fn depth(&self) -> usize {
+        let around = self.outer.iter().map(|level| 1 + usize::from(level.compares));
+        around.sum::<usize>() + self.last.height()
+    }
+}
+
 /// A piece of an expression.
 struct Token {
     kind: TokenKind,
@@ -69,12 +119,13 @@ enum TokenKind {
     /// A name, a number, a string, a comma: nothing that nests.
     Other,
     Operator,
+    Comparison,
     Open,
     Close,
 }
 
-/// The words that nest what stands around them.
-const WORDS: [&str; 7] = ["and", "or", "not", "if", "else", "is", "in"];
+/// The words that nest what stands around them, besides `in`.
+const WORDS: [&str; 6] = ["and", "or", "not", "if", "else", "is"];
 
 impl Token {
     fn at(text: &str, at: usize) -> Self {
@@ -89,16 +140,22 @@ impl Token {
                 let of_word =
                     |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
                 let length = bytes[at..].iter().take_while(|byte| of_word(byte)).count();
-                let kind = match WORDS.contains(&&text[at..at + length]) {
-                    true => TokenKind::Operator,
-                    false => TokenKind::Other,
+                let kind = match &text[at..at + length] {
+                    "in" => TokenKind::Comparison,
+                    word if WORDS.contains(&word) => TokenKind::Operator,
+                    _ => TokenKind::Other,
                 };
                 (kind, at + length)
             }
             _ => {
                 let pairs: [&[u8]; 6] = [b"==", b"!=", b"<=", b">=", b"//", b"**"];
                 let pair = bytes.get(at..at + 2).is_some_and(|two| pairs.contains(&two));
-                (TokenKind::Operator, at + if pair { 2 } else { 1 })
+                let kind = match bytes[at] {
+                    b'<' | b'>' => TokenKind::Comparison,
+                    b'=' | b'!' if pair => TokenKind::Comparison,
+                    _ => TokenKind::Operator,
+                };
+                (kind, at + if pair { 2 } else { 1 })
             }
         };
         Self { kind, end }

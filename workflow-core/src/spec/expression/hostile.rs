@@ -87,7 +87,8 @@ fn the_deepest_that_is_taken_fits_a_small_stack() {
     }
     let unary = nested(("(------------ ", "1", ")"), 24);
     let chained = nested(("(1 if 0 else 1 if 0 else 1 if 0 else ", "1", ")"), 24);
-    for text in [unary, chained] {
+    let left = nested(("(", "1", " == 1)"), 12);
+    for text in [unary, chained, left] {
         assert_eq!(expression(&text), Ok(()));
         evaluate(text);
     }
