@@ -5,8 +5,6 @@
 //! cargo run --example durable_host
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
-
 use std::path::Path;
 use std::time::Duration;
 

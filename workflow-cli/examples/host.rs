@@ -119,7 +119,11 @@ struct Approval {
 
 #[job]
 async fn approve(ctx: &JobContext) -> Result<Approval, JobError> {
-    ctx.wait_signal("approved").await
+    println!("who approves?");
+    let approval: Approval = ctx.wait_signal("approved").await?;
+    ctx.note("approved_by", &approval.by);
+    eprintln!("thank you, {}", approval.by);
+    Ok(approval)
 }
 
 #[register_workflow(name = "orders/approve", description = "Waits for a signal", domain = "orders")]

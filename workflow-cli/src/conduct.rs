@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 use workflow_core::{
     Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunId, RunRequest, StoredRun, Trigger,
-    Workflow, WorkflowFile,
+    Workflow,
 };
 use workflow_store::Catalog;
 
@@ -59,8 +59,6 @@ pub(crate) struct Conduct<'a> {
     pub(crate) workflow: Arc<dyn Workflow>,
     /// The number of the workflow in the store, where it was found there.
     pub(crate) workflow_id: Option<i64>,
-    /// The workflow, where it is a file.
-    pub(crate) file: Option<WorkflowFile>,
     pub(crate) input: Option<Json>,
     pub(crate) trigger: Trigger,
     /// The run that this one repeats.
@@ -139,8 +137,8 @@ impl Conduct<'_> {
             interrupt::cancels(saved_by, move || cancelled.cancel());
             let outcome = follow(&run, self.show, &screen);
             interrupt::done();
-            if let Some(file) = self.file.filter(|_| !self.show.quiet) {
-                tell_log(&file.log_of(run.id()));
+            if let Some(log) = run.log().filter(|_| !self.show.quiet) {
+                tell_log(&log);
             }
             outcome
         })
@@ -153,10 +151,12 @@ pub(crate) fn tell_existing(stored: &StoredRun) {
     output::say(format_args!("run {id} began under this idempotency key before: {status}"));
 }
 
-/// Says where what the commands printed is kept.
+/// Says where what the jobs printed is kept.
 fn tell_log(log: &Path) {
     if log.exists() {
-        output::say(format_args!("{FAINT}log: {}{FAINT:#}", log.display()));
+        let current = std::env::current_dir().ok();
+        let near = current.as_deref().and_then(|current| log.strip_prefix(current).ok());
+        output::say(format_args!("{FAINT}log: {}{FAINT:#}", near.unwrap_or(log).display()));
     }
 }
 

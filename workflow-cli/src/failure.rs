@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use workflow_core::command::LogError;
+use workflow_core::LogError;
 use workflow_core::config::ConfigError;
 use workflow_core::registry::RegistryError;
 use workflow_core::{Diagnostics, RunError, StoreError};

@@ -1,16 +1,18 @@
 //! Whether a run is kept, where, and with which workflows it goes on.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use workflow_core::{
-    Engine, LookupError, RunId, Status, StoreError, StoredRun, Workflow, WorkflowFile,
-    WorkflowSnapshot, registry,
+    Engine, EngineBuilder, LookupError, RunId, Status, StoreError, StoredRun, Workflow,
+    WorkflowFile, WorkflowSnapshot, registry,
 };
 use workflow_store::{Catalog, Viewer};
 
 use crate::failure::{Failure, Outcome};
 use crate::store;
+use crate::target::RUNS_DIR;
 
 /// Whether a run is kept, and where.
 #[derive(Debug, Default, Args)]
@@ -65,16 +67,6 @@ pub(crate) fn stored(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failu
     Ok(stored.ok_or(StoreError::NoRun { run })?)
 }
 
-/// The file that a run began with, if it was one.
-///
-/// # Errors
-///
-/// Fails when this program does not read it any more.
-pub(crate) fn file_of(snapshot: &WorkflowSnapshot) -> Result<Option<WorkflowFile>, Failure> {
-    let source = snapshot.source.as_deref();
-    Ok(source.and_then(WorkflowFile::from_source).transpose()?)
-}
-
 /// The workflow of a run: the file that it began with, or what is registered under its name.
 ///
 /// # Errors
@@ -93,10 +85,21 @@ pub(crate) fn workflow_of(
 
 /// An engine for runs on record.
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
-    let engine = registry::engine().to_builder().shared_store(store.seen_by(Viewer::All));
+    let folder = Path::new(RUNS_DIR);
+    let engine = builder(folder).shared_store(store.seen_by(Viewer::All));
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),
+    }
+}
+
+/// What becomes an engine for runs that are kept: the host's, which keeps in this folder what jobs
+/// print, unless the host says where.
+pub(crate) fn builder(runs_dir: &Path) -> EngineBuilder {
+    let engine = registry::engine();
+    match engine.runs_dir() {
+        Some(_) => engine.to_builder(),
+        None => engine.to_builder().runs_dir(runs_dir),
     }
 }
 

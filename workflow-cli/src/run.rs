@@ -1,6 +1,6 @@
 //! `run`: runs a workflow, shows how it goes, and reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,8 +11,8 @@ use crate::conduct::{Conduct, ShowArguments};
 use crate::detach;
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
-use crate::keep::KeepArguments;
-use crate::target::{Target, absolute, hint_at_folder};
+use crate::keep::{self, KeepArguments};
+use crate::target::{RUNS_DIR, Target, absolute, hint_at_folder};
 
 /// Run a workflow and report what came of it
 ///
@@ -42,7 +42,8 @@ pub(crate) struct RunArguments {
     /// the current folder: `--cwd .` [default: the folder of the file]
     #[arg(long, value_name = "FOLDER")]
     cwd: Option<PathBuf>,
-    /// Where a run of a file keeps what its commands print [default: .workflow/runs]
+    /// Where the run keeps what its jobs print [default: .workflow/runs, for runs of files and with
+    /// a store]
     #[arg(long, value_name = "FOLDER")]
     runs_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -85,13 +86,12 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         None => Target::find(&wanted.workflow)?,
         Some(store) => Target::find_for_good(&wanted.workflow, &**store)?,
     };
-    let Ready { workflow, engine, file, workflow_id } = Ready::new(target, wanted, store.as_ref())?;
+    let Ready { workflow, engine, workflow_id } = Ready::new(target, wanted, store.as_ref())?;
     let input = wanted.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
     let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
     let repeats = None;
-    Conduct { engine, workflow, workflow_id, file, input, trigger, repeats, keep, store, show }
-        .conduct()
+    Conduct { engine, workflow, workflow_id, input, trigger, repeats, keep, store, show }.conduct()
 }
 
 /// How much of what jobs print may wait to be shown, in bytes: this process has one run.
@@ -101,7 +101,6 @@ const OUTPUT_BACKLOG: usize = 64 << 20;
 struct Ready {
     workflow: Arc<dyn Workflow>,
     engine: Engine,
-    file: Option<WorkflowFile>,
     /// The number of the workflow in the store, where it was found there.
     workflow_id: Option<i64>,
 }
@@ -113,7 +112,13 @@ impl Ready {
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
         let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
-        let mut engine = registry::engine().to_builder().output_backlog(OUTPUT_BACKLOG);
+        let mut engine = match (&wanted.runs_dir, store) {
+            (Some(folder), _) => registry::engine().to_builder().runs_dir(folder),
+            (None, Some(_)) => keep::builder(Path::new(RUNS_DIR)),
+            (None, None) => registry::engine().to_builder(),
+        };
+        // This process shows what jobs print.
+        engine = engine.output_backlog(OUTPUT_BACKLOG).capture_output(true);
         if let Some(store) = store {
             engine = engine.shared_store(store.seen_by(Viewer::All));
         }
@@ -130,7 +135,7 @@ impl Ready {
                     engine = engine.max_parallel(jobs);
                 }
                 let (workflow, engine) = (entry.workflow(), engine.build());
-                Self { workflow, engine, file: None, workflow_id: None }
+                Self { workflow, engine, workflow_id: None }
             }
             Target::Stored(file, id) => {
                 Self { workflow_id: Some(id), ..Self::of_file(*file, engine, wanted, store)? }
@@ -159,7 +164,6 @@ impl Ready {
             Some(folder) => file = file.runs_dir(folder),
             None => {}
         }
-        let workflow = Arc::new(file.clone());
-        Ok(Self { workflow, engine: engine.build(), file: Some(file), workflow_id: None })
+        Ok(Self { workflow: Arc::new(file), engine: engine.build(), workflow_id: None })
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::Args;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
-use workflow_core::registry;
 use workflow_server::Server;
 use workflow_store::Viewer;
 
 use crate::failure::{Failure, Outcome};
+use crate::keep;
 use crate::output::{self, DUBIOUS};
 use crate::store::{StoreArguments, span};
+use crate::target::RUNS_DIR;
 use crate::{interrupt, runtime};
 
 /// Serve workflows and runs over HTTP: a REST API, live events, and a web page
@@ -38,7 +39,8 @@ pub(crate) struct ServeArguments {
     /// Let pages of this origin use the API, such as https://example.com
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// Where commands of files that came over the API run [default: the current directory]
+    /// Where commands of files that came over the API run, and runs keep what their jobs print, in
+    /// .workflow/runs [default: the current directory]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
@@ -58,12 +60,12 @@ Exit codes:
 pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
     // Each request sees it as its caller does.
     let store = wanted.store.make()?.seen_by(Viewer::All);
-    let engine = registry::engine().to_builder().shared_store(store).build();
     let folder = match &wanted.folder {
         Some(folder) => folder.clone(),
         None => std::env::current_dir()
             .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
     };
+    let engine = keep::builder(&folder.join(RUNS_DIR)).shared_store(store).build();
     let server = Server::new(engine.clone()).allow_commands(wanted.allow_commands).folder(folder);
     let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
     interrupt::listen();

@@ -136,8 +136,8 @@ pub(crate) fn hint_at_folder(file: &WorkflowFile) {
     ));
 }
 
-/// Where runs of files keep their folders, unless told otherwise.
-const RUNS_DIR: &str = ".workflow/runs";
+/// Where runs have their folders, unless told otherwise.
+pub(crate) const RUNS_DIR: &str = ".workflow/runs";
 
 /// Reads a workflow file, or standard input for `-`.
 ///

@@ -483,7 +483,7 @@ fn help_teaches() {
       list     List runs, newest first
       get      Show one run with its jobs
       watch    Show a run from its beginning to its end, while it goes on or afterwards
-      logs     Show what the commands of a run printed
+      logs     Show what the jobs of a run printed
       cancel   Cancel a run
       unblock  Let engines take up a blocked run again
       retry    Repeat a run that has ended, as a new run with the same input

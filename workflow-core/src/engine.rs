@@ -25,6 +25,7 @@ mod kept;
 mod machine;
 mod monitor;
 mod nesting;
+mod output;
 mod permits;
 mod request;
 mod resume;
@@ -36,10 +37,12 @@ mod task;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::Store;
+use crate::workflow::Workflow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
@@ -91,6 +94,10 @@ pub(crate) struct Shared {
     timings: Timings,
     threads: usize,
     output_backlog: usize,
+    /// Whether what jobs print with `println!` is for those who watch alone.
+    capture_output: bool,
+    /// Where runs have their folders whose workflows do not say.
+    runs_dir: Option<Arc<Path>>,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -127,6 +134,8 @@ impl Engine {
             timings: Timings::default(),
             threads: machine::processors(),
             output_backlog: OUTPUT_BACKLOG,
+            capture_output: false,
+            runs_dir: None,
         }
     }
 
@@ -146,6 +155,8 @@ impl Engine {
             timings: self.0.timings,
             threads: self.0.threads,
             output_backlog: self.0.output_backlog,
+            capture_output: self.0.capture_output,
+            runs_dir: self.0.runs_dir.clone(),
         }
     }
 
@@ -170,6 +181,16 @@ impl Engine {
     /// ```
     pub fn limits(&self) -> Vec<LimitUsage> {
         self.0.limits.usage()
+    }
+
+    /// Where runs of a workflow have their folders.
+    fn runs_dir_of(&self, workflow: &dyn Workflow) -> Option<Arc<Path>> {
+        workflow.runs_dir().map(Arc::from).or_else(|| self.0.runs_dir.clone())
+    }
+
+    /// Where the engine keeps what jobs print; see [`EngineBuilder::runs_dir`].
+    pub fn runs_dir(&self) -> Option<&Path> {
+        self.0.runs_dir.as_deref()
     }
 
     /// The store that the engine was given.
@@ -201,6 +222,8 @@ pub struct EngineBuilder {
     timings: Timings,
     threads: usize,
     output_backlog: usize,
+    capture_output: bool,
+    runs_dir: Option<Arc<Path>>,
 }
 
 /// How long a dead engine keeps its runs, unless told otherwise.
@@ -307,6 +330,28 @@ impl EngineBuilder {
         self
     }
 
+    /// Keeps what jobs print: each run has a folder of its own in this one, named by its id, with
+    /// the log `output.log` in it ([`RunLog`](crate::RunLog) reads it). Files of workflows have such
+    /// a folder already, and keep it. Default: none, and what a job prints is seen only while
+    /// somebody watches.
+    ///
+    /// What a job prints is what it gives to [`JobContext::print`](crate::JobContext::print) and
+    /// [`note`](crate::JobContext::note), and to the macros of [`printing`](crate::printing), as which
+    /// `println!` and its kin in a job count. Of each attempt, 16 MiB are kept.
+    pub fn runs_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        self.runs_dir = Some(std::path::absolute(&folder).unwrap_or(folder).into());
+        self
+    }
+
+    /// Whether what jobs print with the macros of [`printing`](crate::printing) is left
+    /// to those who watch the run, and to its log. Default: no, it also goes to the standard output
+    /// of the process.
+    pub fn capture_output(mut self, capture: bool) -> Self {
+        self.capture_output = capture;
+        self
+    }
+
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::given(clock);
@@ -332,6 +377,8 @@ impl EngineBuilder {
             timings: self.timings,
             threads: self.threads,
             output_backlog: self.output_backlog,
+            capture_output: self.capture_output,
+            runs_dir: self.runs_dir,
         }))
     }
 }

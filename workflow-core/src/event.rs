@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::id::RunId;
-use crate::job::{LogPlace, OutputStream};
+use crate::run_log::{LogPlace, OutputStream};
 
 pub use decisive::decisive_line;
 pub use failure::Failure;

@@ -15,6 +15,7 @@ mod invocation;
 mod presence;
 mod registered;
 
+use crate::run_log::path_in;
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -30,7 +31,7 @@ use crate::store::FILE;
 use crate::value::Type;
 use crate::workflow::{Plan, PlanError, Workflow};
 
-use invocation::{Invocation, log_in};
+use invocation::Invocation;
 
 /// A workflow that was read from a file.
 ///
@@ -205,12 +206,12 @@ impl WorkflowFile {
         self
     }
 
-    /// Where a run keeps what its commands print, for
-    /// [`RunLog::read`](crate::command::RunLog::read); there once the first of them has begun. What
+    /// Where a run keeps what its jobs print, for
+    /// [`RunLog::read`](crate::RunLog::read); there once one of them has printed, or a command begun. What
     /// engines print that took the run over is in files beside it, which `RunLog` reads too. The
     /// run's [events](crate::Run::events) show it while they run.
     pub fn log_of(&self, run: RunId) -> PathBuf {
-        log_in(&self.shared.runs_dir.join(run.to_string()))
+        path_in(&self.shared.runs_dir.join(run.to_string()))
     }
 
     /// The file again, from what [`source`](Workflow::source) gave and a store has kept; `None`
@@ -226,13 +227,6 @@ impl WorkflowFile {
         let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder));
         let runs_dir = text("runs_dir")?;
         Some(file.map(|file| file.runs_dir(runs_dir)))
-    }
-
-    /// Where a run keeps what its commands print, from what [`source`](Workflow::source) gave;
-    /// `None` when that was something else. As [`log_of`](Self::log_of), without reading the file.
-    pub fn log_of_record(record: &Json, run: RunId) -> Option<PathBuf> {
-        let runs_dir = Path::new(record.get(FILE)?.get("runs_dir")?.as_str()?);
-        Some(log_in(&runs_dir.join(run.to_string())))
     }
 
     /// The text of a file, from what [`source`](Workflow::source) gave; `None` when that was
@@ -332,6 +326,10 @@ impl Workflow for WorkflowFile {
             }}))
         });
         Some(Arc::clone(record))
+    }
+
+    fn runs_dir(&self) -> Option<&Path> {
+        Some(&self.shared.runs_dir)
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -67,11 +67,13 @@ mod graph;
 mod guard;
 mod id;
 mod job;
+pub mod printing;
 mod rare;
 mod recover;
 pub mod registry;
 mod retry;
 mod run;
+mod run_log;
 mod scheduler;
 #[cfg(feature = "yaml")]
 mod spec;
@@ -97,11 +99,14 @@ pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
     Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
-    LogPlace, LogPosition, OnFailure, OutputStream, TimeoutKind, Timeouts, TriggerRule,
-    WorkflowContext, call_job, closure, map,
+    OnFailure, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
+pub use run_log::{
+    AttemptLog, LogChunk, LogEntry, LogError, LogPlace, LogPosition, LogRecord, LogRecords,
+    OutputStream, RunLog,
+};
 pub use store::{
     Begun, HeldLeases, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
     OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,

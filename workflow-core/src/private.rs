@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 pub use inventory;
 
+pub use crate::job::print;
 pub use crate::job::{
     Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, GraphReturn, Handle, Inputs, Invoke,
     JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now, NowArgs, Opt,
@@ -14,6 +15,7 @@ pub use crate::job::{
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;
+pub use crate::run_log::OutputStream;
 pub use crate::value::Type;
 pub use crate::workflow::{Flow, OutputOf};
 

@@ -5,6 +5,7 @@ mod function;
 mod plan;
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -43,6 +44,13 @@ pub trait Workflow: Send + Sync + 'static {
     /// The workflow as data, where it is data rather than code. A store keeps it, so that a run can
     /// be finished on the workflow that it began with.
     fn source(&self) -> Option<Arc<Json>> {
+        None
+    }
+
+    /// The folder in which each run has a folder of its own for what its jobs print, where the
+    /// workflow decides that. Default: the engine does, with
+    /// [`runs_dir`](crate::EngineBuilder::runs_dir).
+    fn runs_dir(&self) -> Option<&Path> {
         None
     }
 

@@ -28,6 +28,9 @@ pub(crate) struct Work {
     pub(crate) role: Role,
 }
 
+/// The macros with which a function prints.
+const PRINTING: [&str; 4] = ["print", "println", "eprint", "eprintln"];
+
 /// A parameter that is an input.
 struct Input<'a> {
     /// A name for generated code.
@@ -39,6 +42,18 @@ impl Work {
     fn private(&self) -> TokenStream {
         let krate = &self.krate;
         quote_spanned!(Span::mixed_site()=> #krate::__private)
+    }
+
+    /// The function, with what it prints printed where the job is seen. The names are the host's
+    /// own, as `println!` is.
+    fn printing(&self) -> Function {
+        let krate = &self.krate;
+        let names = PRINTING.map(|name| Ident::new(name, Span::call_site()));
+        let items = quote_spanned! {Span::mixed_site()=>
+            #[allow(unused_imports)]
+            use #krate::printing::{#(#names),*};
+        };
+        self.function.beginning_with(&items, &PRINTING)
     }
 
     fn context(&self) -> Option<&Context> {

@@ -153,6 +153,7 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
         workflow: snapshot,
         workflow_id: Some(workflow.id),
         user: asked.user,
+        runs_dir: None,
         input: asked.input,
         trigger: asked.trigger,
         idempotency_key: asked.idempotency_key,

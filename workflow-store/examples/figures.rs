@@ -55,6 +55,7 @@ impl Program {
             idempotency_key: None,
             parent: None,
             user: None,
+            runs_dir: None,
             workflow_id: None,
             created_at: SystemTime::now(),
             owner: Some(self.owner),

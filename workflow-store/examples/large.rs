@@ -47,6 +47,7 @@ fn run(at: usize, graph: &Arc<Json>) -> (NewRun, Vec<Event>) {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         workflow_id: None,
         created_at: SystemTime::now(),
         owner: None,

@@ -123,6 +123,7 @@ pub async fn repeat(
         idempotency_key: request.idempotency_key,
         parent: None,
         user: request.user,
+        runs_dir: old.runs_dir.clone(),
         created_at: SystemTime::now(),
         owner: None,
     };

@@ -142,6 +142,7 @@ fn left_behind(store: &dyn Store) -> RunId {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: LEASE }),
     };

@@ -1,25 +1,23 @@
-//! What the commands of a run printed.
+//! What the jobs of a run printed.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use workflow_core::command::{LogRecord, RunLog};
-use workflow_core::{LogPosition, RunId, Status, StoredRun};
+use workflow_core::{LogPosition, LogRecord, RunId, RunLog, Status, StoredRun};
 use workflow_store::Catalog;
 
 use super::which::WhichRun;
 use crate::display::lines;
 use crate::failure::{Failure, Outcome};
-use crate::keep::{file_of, stored};
+use crate::keep::stored;
 use crate::output;
 use crate::store::StoreArguments;
 
-/// Show what the commands of a run printed
+/// Show what the jobs of a run printed
 ///
-/// Of runs of files, whose log is in the folder of the run on the machine that drove it. On a
-/// terminal, control codes in it are shown instead of obeyed, and colours left out; with --job, a
+/// The log is in the folder of the run on the machine that drove it. On a terminal, control codes in it are shown instead of obeyed, and colours left out; with --job, a
 /// file or a pipe is given every byte.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -70,27 +68,32 @@ fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
     let nodes = run.workflow.graph["nodes"].as_array();
     let names: Vec<_> =
         nodes.into_iter().flatten().filter_map(|node| node["id"].as_str()).collect();
-    // Hooks of the file print under names that are not in the graph.
-    if names.contains(&job.as_str()) || file_of(&run.workflow)?.is_none() {
+    if names.contains(&job.as_str()) || has_printed(run, job)? {
         return Ok(());
     }
     Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
 }
 
+/// Whether the log has something of a job. Hooks of files print under names that are not in the
+/// graph, and so do jobs that a function calls.
+fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
+    let Some(log) = run.log().filter(|log| log.exists()) else { return Ok(false) };
+    Ok(RunLog::attempts(&log)?.iter().any(|attempt| attempt.job == job))
+}
+
 fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
-    match file_of(&run.workflow)? {
-        Some(file) => Ok(file.log_of(run.id)),
-        None => Err(Failure::Usage(format!(
-            "run {} of `{}` has no log: its workflow is code, not a file",
+    run.log().ok_or_else(|| {
+        Failure::Usage(format!(
+            "run {} of `{}` has no log: its engine was given no folder for it (`runs_dir`)",
             run.id, run.workflow.name
-        ))),
-    }
+        ))
+    })
 }
 
 fn no_log(run: &StoredRun, path: &Path) -> String {
     let why = match run.status {
         Status::Pending => "it has not begun",
-        _ => "no command of it has begun, or it ran on another machine, or its folder was removed",
+        _ => "nothing was printed yet, or it ran on another machine, or its folder was removed",
     };
     format!("run {} has no log at `{}`: {why}", run.id, path.display())
 }

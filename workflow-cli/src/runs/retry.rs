@@ -9,7 +9,7 @@ use workflow_store::{Again, Catalog, RepeatError, RepeatRequest, repeat};
 use super::which::WhichRun;
 use crate::conduct::{Conduct, ShowArguments, tell_existing};
 use crate::failure::{Failure, Outcome};
-use crate::keep::{self, KeepArguments, file_of, stored, workflow_of};
+use crate::keep::{self, KeepArguments, stored, workflow_of};
 use crate::store::user;
 use crate::{detach, interrupt, output, runtime, watch};
 
@@ -73,7 +73,7 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
         (Some(job), _) => Again::From(job),
         (None, true) => Again::Failed,
         (None, false) => {
-            let (file, input) = (file_of(&old.workflow)?, old.input);
+            let input = old.input;
             let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
             let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
             let repeats = Some(old.id);
@@ -81,7 +81,6 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
                 engine,
                 workflow,
                 workflow_id,
-                file,
                 input,
                 trigger,
                 repeats,

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::error::CommandError;
 use super::lines::Lines;
-use super::log::{Header, RunLog};
 use super::tail::Tail;
-use crate::job::{JobContext, LogPlace, OutputStream, Printed};
+use crate::job::{JobContext, Printed};
+use crate::run_log::{Header, LogPlace, OutputStream, RunLog};
 
 /// Takes the output of one attempt.
 pub(super) struct Console {
@@ -112,5 +112,27 @@ impl Sink {
             dropped,
         };
         log.append(&header, body).map(Some).map_err(CommandError::Log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::command::{Command, Shell};
+    use crate::run_log::tests::{TestFolder, swap_file};
+
+    #[test]
+    fn a_command_whose_output_cannot_be_kept_is_stopped() {
+        let folder = TestFolder::new();
+        let path = folder.path("run.log");
+        let log = RunLog::open(&path).expect("the log opens");
+        swap_file(&log, File::open(&path).expect("it is there"));
+        let shell = Shell::new().log(log);
+        let command = Command::new("echo words; sleep 1000");
+        let end = futures::executor::block_on(shell.run(&command, &JobContext::detached()));
+        let error = end.expect_err("the log cannot be written");
+        assert!(matches!(error.downcast_ref(), Some(CommandError::Log(_))), "{error}");
     }
 }

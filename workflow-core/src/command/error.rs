@@ -4,9 +4,9 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use super::finished::{Exit, Usage};
-use super::log::LogError;
 use super::outputs::OutputsError;
 use crate::job::{JobError, JobErrorKind, STDERR_FOLLOWS};
+use crate::run_log::LogError;
 
 /// Why a command failed.
 ///

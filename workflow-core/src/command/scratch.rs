@@ -128,27 +128,3 @@ pub(super) fn nameless(path: &Path, content: &[u8]) -> io::Result<File> {
     file.rewind()?;
     Ok(file)
 }
-
-/// The folder for the files of one test.
-#[cfg(test)]
-pub(super) struct TestFolder(PathBuf);
-
-#[cfg(test)]
-impl TestFolder {
-    pub(super) fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("workflow-test-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&folder).expect("the temporary folder can be written");
-        Self(folder)
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-#[cfg(test)]
-impl Drop for TestFolder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("the folder of a test can be removed");
-    }
-}

@@ -17,11 +17,11 @@ use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::finished::Finished;
 use super::group::{Group, Wish};
-use super::log::RunLog;
 use super::spec::Command;
 use super::supervise::{Attempt, is_runnable};
 use super::threads;
 use crate::job::{JobContext, JobError};
+use crate::run_log::RunLog;
 
 /// Runs commands; holds what those of one run share. Clones share it too.
 ///

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::CommandError;
+use crate::run_log::OUTPUT_LIMIT;
 
 /// A shell command: the script, and what it is given to work with.
 ///
@@ -37,7 +38,7 @@ impl Command {
             cwd: None,
             stdin: None,
             grace: DEFAULT_GRACE,
-            output_limit: DEFAULT_OUTPUT_LIMIT,
+            output_limit: OUTPUT_LIMIT,
         }
     }
 
@@ -68,4 +69,3 @@ pub(super) fn check_env(env: &[(String, String)]) -> Result<(), CommandError> {
 }
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-const DEFAULT_OUTPUT_LIMIT: u64 = 16 * 1024 * 1024;

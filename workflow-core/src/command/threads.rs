@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::lines::LONGEST;
-use super::log::MAX_BODY;
+use crate::run_log::MAX_BODY;
 
 /// What a thread is given to do, with a buffer to do it in.
 pub(super) type Task = Box<dyn FnOnce(&mut [u8]) + Send>;

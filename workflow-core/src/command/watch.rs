@@ -16,7 +16,7 @@ use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::group::{Group, Wish};
 use super::memory::Peak;
-use crate::job::OutputStream;
+use crate::run_log::OutputStream;
 
 pub(super) struct Watch<'a> {
     leader: Pid,

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::abandoned::Left;
 use super::clock::{Activity, ManualClock, RunTime, TURNS_AT_REST};
 use super::driver::{Background, Helper};
+use super::output::RunOutput;
 use super::permits::RunLimits;
 use super::request::Runnable;
 use super::runtime::Runtime;
@@ -20,7 +21,7 @@ use super::{Engine, Shared, Timings};
 use crate::event::{Detail, Entry, Log, What};
 use crate::guard;
 use crate::id::RunId;
-use crate::job::{Host, JobContext, JobError, Slots};
+use crate::job::{Attempt, Entered, Host, JobContext, JobError, Slots};
 use crate::run::{JobLegend, Record, Report, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError};
@@ -51,6 +52,8 @@ pub(super) struct ActiveRun {
     pub(super) user: Option<Arc<str>>,
     /// What its jobs count against.
     pub(super) limits: RunLimits,
+    /// Where it keeps what its jobs print.
+    pub(super) output: Option<Box<RunOutput>>,
     state: Mutex<State>,
     /// Rung for threads that wait for work.
     pub(super) bell: Condvar,
@@ -101,7 +104,8 @@ impl ActiveRun {
         state: impl FnOnce() -> State,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user, level, outer, inherited } = what;
+        let Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir } = what;
+        let output = runs_dir.map(|folder| Box::new(RunOutput::new(&folder, id)));
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
         let run = Arc::new_cyclic(|me: &Weak<Self>| {
@@ -123,6 +127,7 @@ impl ActiveRun {
                 outer,
                 user,
                 limits,
+                output,
                 state: Mutex::new(state()),
                 bell: Condvar::new(),
                 report: OnceLock::new(),
@@ -217,6 +222,17 @@ impl ActiveRun {
         errands.wake.extend(state.driver.take());
         drop(state);
         errands.run(self);
+    }
+
+    /// Notes that the calling thread works for an attempt, where anybody asks what it prints.
+    #[inline]
+    pub(super) fn enter_attempt(&self, job: u32, attempt: u32) -> Option<Entered> {
+        let is_captured = self.engine.capture_output;
+        if !is_captured && self.output.is_none() {
+            return None;
+        }
+        let host: Weak<dyn Host> = self.me.clone();
+        Some(Attempt { host, job, attempt, is_captured }.enter())
     }
 
     /// A task wants to be polled.

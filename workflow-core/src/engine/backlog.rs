@@ -106,7 +106,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::OutputStream;
+    use crate::run_log::OutputStream;
 
     fn piece(text: &str, after: usize) -> Piece {
         let printed = Printed { stream: OutputStream::Stdout, text: text.to_owned(), log: None };

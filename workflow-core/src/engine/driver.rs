@@ -260,7 +260,9 @@ impl Hands {
         });
         let mut cx = Context::from_waker(waker);
         let mut started = None;
+        let entered = run.enter_attempt(job, attempt);
         let guarded = guard(&span, || started = body(&mut cx));
+        drop(entered);
         drop(in_function);
         let result = match (guarded, started) {
             (Ok(()), Some(Started::Ended(result))) => result,
@@ -306,7 +308,9 @@ impl Hands {
         match work {
             Work::Attempt(Attempt { job, attempt, mut future, span }) => {
                 let mut polled = Poll::Pending;
+                let entered = run.enter_attempt(job, attempt);
                 let guarded = guard(&span, || polled = future.as_mut().poll(&mut cx));
+                drop(entered);
                 let result = match (guarded, polled) {
                     (Ok(()), Poll::Ready(result)) => result,
                     (Ok(()), Poll::Pending) => {

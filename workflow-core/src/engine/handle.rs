@@ -1,6 +1,7 @@
 //! The handle by which its owner holds a run under way.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use crate::event::Event;
 use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{OutputError, Report, Run, RunError, Status};
+use crate::run_log::path_in;
 use crate::store::{Message, MessageKind, StoreError};
 
 /// A run of this process that has begun.
@@ -76,6 +78,14 @@ impl RunHandle {
             }
         }
         Ok(())
+    }
+
+    /// The log of what the jobs of the run print, for [`RunLog`](crate::RunLog); there once one of
+    /// them has printed. `None` when nothing is kept: see
+    /// [`runs_dir`](crate::EngineBuilder::runs_dir). Of a request that turned out to repeat an
+    /// earlier one, [`StoredRun::log`](crate::StoredRun::log) tells.
+    pub fn log(&self) -> Option<PathBuf> {
+        Some(path_in(&self.0.output.as_deref()?.folder))
     }
 
     /// The jobs of the workflow and the order between them.

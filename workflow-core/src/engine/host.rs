@@ -2,6 +2,8 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+#[cfg(all(unix, feature = "yaml"))]
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,12 +13,16 @@ use serde_json::Value as Json;
 
 use super::active::ActiveRun;
 use super::backlog::Piece;
+use super::output::pieces;
 use super::state::{Child, Claim, Errands, State, wake_all};
 use crate::id::RunId;
 use crate::job::{
     ChildHandle, Delivery, Host, JobContext, JobError, NewChild, Printed, Token, Traits,
 };
 use crate::run::{CalledJob, ChildName};
+use crate::run_log::OutputStream;
+#[cfg(all(unix, feature = "yaml"))]
+use crate::run_log::{LogError, RunLog};
 
 impl Host for ActiveRun {
     fn engine(&self) -> Arc<dyn Any + Send + Sync> {
@@ -92,24 +98,43 @@ impl Host for ActiveRun {
         }
     }
 
-    fn print(&self, job: u32, attempt: u32, printed: Printed) {
-        let capacity = self.engine.output_backlog;
-        let mut state = self.lock();
-        if capacity == 0 || !state.scheduler.is_running(job, attempt) {
+    fn print(&self, job: u32, attempt: u32, stream: OutputStream, text: &str) {
+        if !self.lock().scheduler.is_running(job, attempt) {
             return;
         }
-        // The outer run has another log.
-        let outer =
-            self.outer.as_ref().map(|outer| (outer, Printed { log: None, ..printed.clone() }));
+        for piece in pieces(text) {
+            let log = self.keep_printed(job, attempt, stream, piece);
+            self.show(job, attempt, Printed { stream, text: piece.to_owned(), log });
+        }
+    }
+
+    #[cfg(all(unix, feature = "yaml"))]
+    fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
+        let output = self.output.as_deref()?;
+        Some((output.folder.clone(), output.log()))
+    }
+
+    fn show(&self, job: u32, attempt: u32, printed: Printed) {
+        let capacity = self.engine.output_backlog;
+        let mut state = self.lock();
+        if !state.scheduler.is_running(job, attempt) {
+            return;
+        }
+        if let Some(outer) = &self.outer {
+            drop(state);
+            // The outer run has another log.
+            outer.print(printed.stream, &printed.text);
+            state = self.lock();
+        }
+        if capacity == 0 {
+            return;
+        }
         let (at, after) = (self.read_clock(), state.log.entries.len());
         let piece = Piece { job, attempt, at, after, printed };
         state.backlog.get_or_insert_default().push(piece, capacity);
         let listeners = std::mem::take(&mut state.listeners);
         drop(state);
         wake_all(listeners);
-        if let Some((outer, printed)) = outer {
-            outer.show(printed);
-        }
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -1,5 +1,6 @@
 //! What a store is told of a run before it begins.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -87,6 +88,11 @@ pub(super) fn new_run(
         idempotency_key: terms.idempotency_key,
         parent: terms.parent,
         user: what.user.as_deref().map(str::to_owned),
+        runs_dir: match workflow.runs_dir() {
+            // The workflow has it on record.
+            Some(_) => None,
+            None => what.runs_dir.as_deref().map(Path::to_owned),
+        },
         created_at,
         owner: engine.keeper.as_ref().map(|keeper| keeper.owner()),
     })

@@ -4,6 +4,7 @@ use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -106,6 +107,8 @@ pub(super) struct Runnable {
     pub(super) outer: Option<Box<JobContext>>,
     /// What it has from that job.
     pub(super) inherited: Option<Arc<Inherited>>,
+    /// Where it has a folder.
+    pub(super) runs_dir: Option<Arc<Path>>,
 }
 
 /// Whether a job that begins the run waits for it.
@@ -308,7 +311,8 @@ impl RunRequest {
         let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
         let inherited = self.outer.as_deref().and_then(inherited);
         let Self { engine, user, terms, outer, .. } = self;
-        let what = Runnable { workflow, plan, input, user, level, outer, inherited };
+        let runs_dir = engine.runs_dir_of(&*workflow);
+        let what = Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir };
         engine.check_limits(&what)?;
         if let Some(keeper) = &engine.0.keeper
             && keeper.lease() > LONGEST_LEASE

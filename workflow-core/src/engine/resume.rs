@@ -252,7 +252,9 @@ fn find_and_plan(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeE
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
     let user = stored.user.as_deref().map(Arc::from);
-    Ok(Runnable { workflow, plan, input, user, level: 1, outer: None, inherited: None })
+    // What a file says, it says again.
+    let runs_dir = workflow.runs_dir().or(stored.runs_dir.as_deref()).map(Arc::from);
+    Ok(Runnable { workflow, plan, input, user, level: 1, outer: None, inherited: None, runs_dir })
 }
 
 /// All that is on record of a run.

@@ -105,7 +105,7 @@ pub(super) fn action(
             let known = json!({ "input": invocation.input, "jobs": {} });
             let (mut env, filled) = (Vec::new(), |text: &str| shared.expanded.constant(text));
             script.hold_table(&shared.spec.env, &filled, &known, &mut env)?;
-            let shell = invocation.shell(&shared, &context)?;
+            let shell = invocation.shell(&context)?;
             let (text, _) = script.finish(&Interpreter::of("", shell.is_bash()))?;
             let mut command = Command::new(text);
             command.cwd = Some(shared.folder.clone());
@@ -163,7 +163,7 @@ impl<'s> Running<'s> {
     }
 
     async fn run_command(&self, text: &Text) -> Result<Outcome, JobError> {
-        let shell = self.invocation.shell(self.shared, &self.context)?;
+        let shell = self.invocation.shell(&self.context)?;
         let command = self.command(text, shell)?;
         let finished = match shell.run(&command, &self.context).await {
             Ok(finished) => finished,
@@ -190,17 +190,17 @@ impl<'s> Running<'s> {
     /// Tells the report how a command ended, and what it took.
     fn note(&self, exit: Exit, usage: &Usage) {
         if let Some(code) = exit.code() {
-            self.context.note("exit_code", code);
+            self.context.keep_fact("exit_code", code);
         }
         if let Some(signal) = exit.signal() {
-            self.context.note("signal", signal);
+            self.context.keep_fact("signal", signal);
         }
         if let Some(peak) = usage.peak_memory_bytes {
-            self.context.note("peak_memory_bytes", peak);
+            self.context.keep_fact("peak_memory_bytes", peak);
         }
-        self.context.note("cpu_seconds", usage.cpu_time.as_secs_f64());
+        self.context.keep_fact("cpu_seconds", usage.cpu_time.as_secs_f64());
         if usage.dropped_output_bytes > 0 {
-            self.context.note("dropped_output_bytes", usage.dropped_output_bytes);
+            self.context.keep_fact("dropped_output_bytes", usage.dropped_output_bytes);
         }
     }
 

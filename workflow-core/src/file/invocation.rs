@@ -1,14 +1,12 @@
 //! What belongs to one run of a file: its input, its folder, its shell.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use super::Shared;
-use crate::command::{RunLog, Shell};
+use crate::command::Shell;
 use crate::job::{JobContext, JobError};
 use crate::value::Type;
 
@@ -16,7 +14,7 @@ use crate::value::Type;
 #[derive(Default)]
 pub(super) struct Invocation {
     pub(super) input: Json,
-    shell: OnceLock<Result<Shell, String>>,
+    shell: OnceLock<Shell>,
     /// How often each rule of a failure handler has let a job try again.
     retries: Mutex<BTreeMap<(u32, usize), u32>>,
 }
@@ -26,27 +24,28 @@ impl Invocation {
         Type::opaque::<Self>().with_serialize::<Self>().with_deserialize::<Self>()
     }
 
-    /// The shell of the run, made with the run's folder at the first use.
-    pub(super) fn shell(&self, shared: &Shared, context: &JobContext) -> Result<&Shell, JobError> {
-        let made = self.shell.get_or_init(|| {
-            let run = context.run_id().map_or_else(|| "detached".to_owned(), |id| id.to_string());
-            // Commands run elsewhere: to them a relative path would be another.
-            let folder = std::path::absolute(shared.runs_dir.join(&run))
-                .map_err(|error| format!("the folder of the run has no path: {error}"))?;
-            std::fs::create_dir_all(&folder).map_err(|error| {
-                format!("the folder `{}` of the run cannot be made: {error}", folder.display())
-            })?;
-            let log = RunLog::open(log_in(&folder)).map_err(|error| error.to_string())?;
-            Ok(Shell::new()
-                .env("WORKFLOW_NAME", context.workflow_name())
-                .env("WORKFLOW_RUN_ID", &run)
-                .env("WORKFLOW_RUN_DIR", folder.display().to_string())
-                .env("TORC_WORKFLOW_ID", context.workflow_name())
-                .env("TORC_RUN_ID", &run)
-                .env("TORC_OUTPUT_DIR", folder.display().to_string())
-                .log(log))
-        });
-        made.as_ref().map_err(|reason| JobError::terminal(reason.clone()))
+    /// The shell of the run, made at the first use.
+    pub(super) fn shell(&self, context: &JobContext) -> Result<&Shell, JobError> {
+        if let Some(shell) = self.shell.get() {
+            return Ok(shell);
+        }
+        let (run, (folder, log)) = context
+            .run_id()
+            .zip(context.log())
+            .ok_or_else(|| JobError::terminal("the commands of a file run in a run only"))?;
+        let log = log.map_err(JobError::terminal)?;
+        let (name, run, folder) =
+            (context.workflow_name(), run.to_string(), folder.display().to_string());
+        Ok(self.shell.get_or_init(|| {
+            Shell::new()
+                .env("WORKFLOW_NAME", &*name)
+                .env("WORKFLOW_RUN_ID", &*run)
+                .env("WORKFLOW_RUN_DIR", &*folder)
+                .env("TORC_WORKFLOW_ID", &*name)
+                .env("TORC_RUN_ID", &*run)
+                .env("TORC_OUTPUT_DIR", &*folder)
+                .log(log)
+        }))
     }
 
     /// Counts one more retry by a rule; false when it has let the job try again often enough.
@@ -57,11 +56,6 @@ impl Invocation {
         *count += u32::from(may);
         may
     }
-}
-
-/// The log in the folder of a run.
-pub(super) fn log_in(folder: &Path) -> PathBuf {
-    folder.join("output.log")
 }
 
 impl<'de> Deserialize<'de> for Invocation {

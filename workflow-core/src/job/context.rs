@@ -3,15 +3,22 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+#[cfg(all(unix, feature = "yaml"))]
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 
+#[cfg(all(unix, feature = "yaml"))]
+use super::Printed;
 use super::scope::Host;
-use super::{JobError, JobErrorKind, OutputStream, Printed, Scope, Token};
+use super::{JobError, JobErrorKind, Scope, Token};
 use crate::id::RunId;
+use crate::run_log::OutputStream;
+#[cfg(all(unix, feature = "yaml"))]
+use crate::run_log::{LogError, RunLog};
 use crate::value::{from_json, to_json};
 
 /// Where a job stands, and what it may ask: its names and numbers, whether it should stop, a
@@ -203,12 +210,24 @@ impl JobContext {
         self.host().map(|host| host.inherited(self.scope.job))
     }
 
-    /// Keeps a fact about this attempt, which the job's entry in the report then shows. The latest
-    /// of one name counts, and a retry begins without any. Facts that do not
-    /// serialise, and those of jobs outside of a run, are dropped.
+    /// Keeps a fact about this attempt, which the job's entry in the report shows. The latest
+    /// of one name counts, and a retry begins without any. While the attempt goes on, those who
+    /// watch read it among what it [prints](Self::print), as a line `name: value` of standard error.
+    /// Facts that do not serialise, and those of jobs outside of a run, are dropped.
     pub fn note(&self, name: impl Into<String>, value: impl serde::Serialize) {
+        let name = name.into();
         if let (Some(host), Ok(value)) = (self.host(), to_json(&value)) {
-            host.note(self.scope.job, self.scope.attempt, name.into(), value);
+            let line = format!("{name}: {value}\n");
+            host.note(self.scope.job, self.scope.attempt, name, value);
+            host.print(self.scope.job, self.scope.attempt, OutputStream::Stderr, &line);
+        }
+    }
+
+    /// Keeps a fact about this attempt that nobody needs to read before its end.
+    #[cfg(feature = "yaml")]
+    pub(crate) fn keep_fact(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
+        if let Some(host) = self.host() {
+            host.note(self.scope.job, self.scope.attempt, name.into(), value.into());
         }
     }
 
@@ -281,8 +300,9 @@ impl JobContext {
     /// Prints for those who watch the run: they find the text among its
     /// [events](crate::Run::events), between the beginning and the end of this attempt.
     ///
-    /// The text is neither kept in the run's report nor in a store. Nobody waits for those who
-    /// watch: of what is printed faster than they read, the run holds the latest
+    /// The log of the run keeps the text, where the run has one
+    /// ([`runs_dir`](crate::EngineBuilder::runs_dir)); neither the report nor a store does. Nobody
+    /// waits for those who watch: of what is printed faster than they read, the run holds the latest
     /// ([`output_backlog`](crate::EngineBuilder::output_backlog)). Outside of a run, and once the
     /// attempt has been given up, the text is dropped. What a run prints that is inside of a job is
     /// also what that job prints.
@@ -299,15 +319,24 @@ impl JobContext {
     ///     pages.len()
     /// }
     /// ```
-    pub fn print(&self, stream: OutputStream, text: impl Into<String>) {
-        self.show(Printed { stream, text: text.into(), log: None });
+    pub fn print(&self, stream: OutputStream, text: impl AsRef<str>) {
+        if let Some(host) = self.host() {
+            host.print(self.scope.job, self.scope.attempt, stream, text.as_ref());
+        }
     }
 
-    /// Shows what was printed to those who watch the run.
+    /// Shows what was printed, and the log has, to those who watch the run.
+    #[cfg(all(unix, feature = "yaml"))]
     pub(crate) fn show(&self, printed: Printed) {
         if let Some(host) = self.host() {
-            host.print(self.scope.job, self.scope.attempt, printed);
+            host.show(self.scope.job, self.scope.attempt, printed);
         }
+    }
+
+    /// The run's folder, and the log in it, where the run has one.
+    #[cfg(all(unix, feature = "yaml"))]
+    pub(crate) fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
+        self.host()?.log()
     }
 
     /// Waits on the engine's clock, which tests can move. Does not wait once the attempt has

@@ -1,6 +1,8 @@
 //! What a body sees of its run: the values that it reads, and the slot that it fills.
 
 use std::any::Any;
+#[cfg(all(unix, feature = "yaml"))]
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -13,6 +15,9 @@ use smallvec::SmallVec;
 use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Token};
 use crate::guard;
 use crate::id::RunId;
+use crate::run_log::OutputStream;
+#[cfg(all(unix, feature = "yaml"))]
+use crate::run_log::{LogError, RunLog};
 use crate::value::{Boxed, Column, Outbox, Type, ValueError};
 
 /// Where a value is kept: in a column, among the plan's constants, or as the run's input.
@@ -192,8 +197,14 @@ pub(crate) trait Host: Send + Sync {
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
     /// Keeps a fact about an attempt for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
-    /// Shows what an attempt printed to those who watch the run.
-    fn print(&self, job: u32, attempt: u32, printed: Printed);
+    /// Keeps what an attempt printed in the run's log, if it has one, and shows it to those who
+    /// watch.
+    fn print(&self, job: u32, attempt: u32, stream: OutputStream, text: &str);
+    /// Shows what an attempt printed, and the log has if there is one, to those who watch.
+    fn show(&self, job: u32, attempt: u32, printed: Printed);
+    /// The run's folder, and the log in it: where its jobs print.
+    #[cfg(all(unix, feature = "yaml"))]
+    fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)>;
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits until a time that a crash does not move.
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;

@@ -11,6 +11,7 @@ use super::{Lease, Owner, OwnerId, StoreError};
 use crate::definition::Metadata;
 use crate::event::{Blocked, Status, rfc3339};
 use crate::id::RunId;
+use crate::run_log::path_in;
 
 /// A run that is to begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,9 @@ pub struct NewRun {
     pub parent: Option<Parent>,
     /// Who asked for it: the name of the user who was signed in.
     pub user: Option<String>,
+    /// Where it has a folder, named by its id, for what its jobs print; `None` where the workflow
+    /// says that, or nobody.
+    pub runs_dir: Option<PathBuf>,
     /// When it was asked for.
     pub created_at: SystemTime,
     /// Who drives it. Without one, the run is pending until somebody claims it.
@@ -125,11 +129,14 @@ impl WorkflowSnapshot {
         }
     }
 
-    /// The folder that a run of the workflow has on the machine that it ran on: its log, and what
-    /// its commands leave there. `None` when the workflow is no file.
-    pub fn folder_of(&self, run: RunId) -> Option<PathBuf> {
-        let runs_dir = self.source.as_ref()?.get(FILE)?.get("runs_dir")?.as_str()?;
-        Some(Path::new(runs_dir).join(run.to_string()))
+    /// The folder that a run of the workflow has on the machine that it ran on: the log of what its
+    /// jobs printed, and what commands leave there. A file says in which folder that is; of code,
+    /// [`StoredRun::runs_dir`] does.
+    pub fn folder_of(&self, run: RunId, runs_dir: Option<&Path>) -> Option<PathBuf> {
+        let said =
+            self.source.as_ref().and_then(|source| source.get(FILE)?.get("runs_dir")?.as_str());
+        let runs_dir = said.map(Path::new).or(runs_dir)?;
+        Some(runs_dir.join(run.to_string()))
     }
 
     /// Whether a program outside reports on the workflow's runs, which engines do not take up.
@@ -208,6 +215,9 @@ pub struct StoredRun {
     /// Who asked for it: the name of the user who was signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Where it has a folder, named by its id; `None` where the workflow says that, or nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_dir: Option<PathBuf>,
     /// When it was asked for.
     #[serde(with = "rfc3339")]
     pub created_at: SystemTime,
@@ -232,11 +242,24 @@ impl StoredRun {
             idempotency_key: run.idempotency_key,
             parent: run.parent,
             user: run.user,
+            runs_dir: run.runs_dir,
             created_at: run.created_at,
             events,
             owner: run.owner.map(|owner| owner.id),
             blocked: None,
         }
+    }
+
+    /// The folder that the run has on the machine that it ran on: the log of what its jobs printed,
+    /// and what commands leave there. `None` when it has none.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.workflow.folder_of(self.id, self.runs_dir.as_deref())
+    }
+
+    /// The log of what its jobs printed, in its [folder](Self::folder); there once one of them has
+    /// printed.
+    pub fn log(&self) -> Option<PathBuf> {
+        Some(path_in(&self.folder()?))
     }
 }
 

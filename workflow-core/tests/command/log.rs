@@ -4,8 +4,10 @@ use std::io::Write as _;
 
 use futures::executor::block_on_stream;
 use futures::future::join_all;
-use workflow_core::command::{Command, LogRecord, RunLog, Shell};
-use workflow_core::{Engine, EventKind, JobContext, LogPosition, OutputStream, Run as _};
+use workflow_core::command::{Command, Shell};
+use workflow_core::{
+    Engine, EventKind, JobContext, LogPosition, LogRecord, OutputStream, Run as _, RunLog,
+};
 
 use super::{Folder, block_on, eventually, gate, workflow};
 

@@ -12,9 +12,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on_stream;
-use workflow_core::command::{Command, CommandError, Exit, Finished, RunLog, Shell};
+use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
 use workflow_core::{
-    EventKind, FunctionWorkflow, Job, JobContext, JobError, Run, RunHandle, RunId, call_job,
+    EventKind, FunctionWorkflow, Job, JobContext, JobError, Run, RunHandle, RunId, RunLog, call_job,
 };
 
 fn block_on<F: Future>(future: F) -> F::Output {

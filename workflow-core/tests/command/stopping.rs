@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::executor::block_on_stream;
-use workflow_core::command::{Command, CommandError, Exit, Finished, RunLog, Shell};
+use workflow_core::command::{Command, CommandError, Exit, Finished, Shell};
 use workflow_core::{
-    Engine, EventKind, FunctionWorkflow, Job, JobContext, JobError, JobErrorKind, Run as _,
+    Engine, EventKind, FunctionWorkflow, Job, JobContext, JobError, JobErrorKind, Run as _, RunLog,
     call_job, registry,
 };
 

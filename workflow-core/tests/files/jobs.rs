@@ -1,6 +1,6 @@
 //! What jobs ask for, and what becomes of them: attempts, order, limits, handlers, actions.
 
-use workflow_core::command::RunLog;
+use workflow_core::RunLog;
 use workflow_core::prelude::*;
 
 use crate::{Folder, end, ends, error, failed, run};

@@ -47,7 +47,7 @@ impl Job<'_> {
         );
         let site = Span::mixed_site();
         let fallible = self.work.fallible_item();
-        let call = function.renamed(
+        let call = self.work.printing().renamed(
             &function.attributes_but(&["doc", "cfg", "deprecated"]),
             &Ident::new("call", site),
         );

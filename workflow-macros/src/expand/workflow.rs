@@ -15,7 +15,7 @@ use crate::validate::metadata::project_hint;
 /// The function, and what makes a workflow of it.
 pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
     let function = &work.function;
-    let item = function.renamed(&function.attributes, &function.name);
+    let item = work.printing().renamed(&function.attributes, &function.name);
     let workflow = Workflow { work, args };
     let entry = work.submit(work.fallible_item(), &workflow.entry());
     let hints = args.metadata.iter().filter_map(hint);

@@ -28,6 +28,15 @@ pub(crate) struct Function {
     body: TokenTree,
 }
 
+/// Whether one of these words is among the tokens, at whatever depth.
+fn mentions(tokens: TokenStream, words: &[&str]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), words),
+        TokenTree::Ident(ident) => words.iter().any(|word| ident == word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 /// The parameters of a function.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
@@ -59,6 +68,25 @@ impl Function {
             #(#attributes)*
             #visibility #qualifiers fn #name #generics #parameters #arrow #output #where_clause #body
         }
+    }
+
+    /// The function with items at the beginning of its body, if that has one of these words in it.
+    pub(crate) fn beginning_with(&self, items: &TokenStream, words: &[&str]) -> Self {
+        let TokenTree::Group(body) = &self.body else { return self.clone() };
+        if !mentions(body.stream(), words) {
+            return self.clone();
+        }
+        let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
+        // Attributes inside of the body, `#![..]`, come before everything else.
+        let is_mark = |token: Option<&TokenTree>, mark| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == mark);
+        let mut begin = 0;
+        while is_mark(tokens.get(begin), '#') && is_mark(tokens.get(begin + 1), '!') {
+            begin += 3;
+        }
+        let (before, after) = tokens.split_at(begin.min(tokens.len()));
+        let mut group = Group::new(body.delimiter(), quote!(#(#before)* #items #(#after)*));
+        group.set_span(body.span());
+        Self { body: TokenTree::Group(group), ..self.clone() }
     }
 
     /// The attributes of this name.

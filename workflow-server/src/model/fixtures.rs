@@ -219,6 +219,7 @@ impl Story {
             idempotency_key: None,
             parent: None,
             user: None,
+            runs_dir: None,
             created_at: UNIX_EPOCH + Duration::from_secs(BEGAN),
             owner: Some(Owner { id: OwnerId::from_u128(1), lifetime: Duration::from_secs(60) }),
         };

@@ -4,8 +4,9 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use workflow_core::command::{Command, RunLog, Shell};
-use workflow_core::{JobContext, WorkflowFile};
+use workflow_core::command::{Command, Shell};
+use workflow_core::prelude::*;
+use workflow_core::{RunLog, WorkflowFile};
 
 use crate::support::{Client, Kind, Site, until, with_both};
 
@@ -14,6 +15,7 @@ with_both!(
     a_stream_goes_on_after_the_last_event,
     a_client_that_goes_away_leaves_no_stream,
     logs_are_followed,
+    what_rust_prints_is_followed,
 );
 
 /// A piece of a stream.
@@ -187,4 +189,33 @@ async fn logs_are_followed(kind: Kind) {
     assert_eq!(texts("?job=").await, ["three\n", "four\n"]);
     assert_eq!(texts("?job=&attempt=1").await, ["four\n"]);
     assert_eq!(texts("?job=say&attempt=1").await, ["one\n", "two\n"]);
+}
+
+#[job]
+async fn asks(ctx: &JobContext) -> Result<bool, JobError> {
+    println!("may I?");
+    let answer = ctx.wait_signal("answer").await?;
+    ctx.note("answer", answer);
+    Ok(answer)
+}
+
+#[register_workflow(name = "asking")]
+fn asking(flow: &mut Flow) -> Handle<bool> {
+    flow.job(asks())
+}
+
+async fn what_rust_prints_is_followed(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let run = client.start("asking").await;
+    let path = format!("runs/{run}/logs");
+    let one = listen(&client, &path, None, 1).await;
+    assert_eq!((&one[0].data["text"], &one[0].data["job"]), (&json!("may I?\n"), &json!("asks")));
+    let body = json!({ "name": "answer", "payload": true });
+    client.post(&format!("runs/{run}/signal"), body).await.is(202);
+    let rest = listen(&client, &path, one[0].id, usize::MAX).await;
+    assert_eq!(rest[0].data["text"], "answer: true\n", "{rest:?}");
+    assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
+    let job = client.get(&format!("runs/{run}/jobs/asks")).await.is(200);
+    assert_eq!(job["attempts"][0]["facts"], json!({ "answer": true }), "{job}");
 }

@@ -78,7 +78,11 @@ impl Site {
         folder: tempfile::TempDir,
         set: impl FnOnce(Server) -> Server,
     ) -> Self {
-        let engine = Engine::builder().shared_store(store.clone() as Arc<dyn Store>).build();
+        let engine = Engine::builder()
+            .shared_store(store.clone() as Arc<dyn Store>)
+            .runs_dir(folder.path().join(".workflow/runs"))
+            .capture_output(true)
+            .build();
         let server = set(Server::new(engine).folder(folder.path()));
         let (stop, stopped) = oneshot::channel();
         let (ready, at) = oneshot::channel();

@@ -235,6 +235,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             idempotency_key: run.idempotency_key.clone(),
             parent: run.parent.clone(),
             user: run.user.clone(),
+            runs_dir: run.runs_dir.clone(),
             workflow_id: workflow.and_then(|place| ids.get(place)).copied(),
             created_at: run.created_at,
             owner: None,

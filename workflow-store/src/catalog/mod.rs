@@ -285,7 +285,7 @@ pub trait Catalog: Store + Accounts {
 
     /// Deletes runs that ended long ago, or that many have followed; returns how many. Figures
     /// keep counting them. Of runs of workflow files, deletes the
-    /// [folder](workflow_core::WorkflowSnapshot::folder_of), too, if it is on this machine.
+    /// [folder](workflow_core::StoredRun::folder), too, if it is on this machine.
     ///
     /// # Errors
     ///

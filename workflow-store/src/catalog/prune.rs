@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use workflow_core::RunId;
@@ -105,7 +105,7 @@ pub(crate) fn outdated(
 
 /// All runs of a workflow.
 pub(crate) fn all_of(sql: &mut dyn Sql, workflow: i64) -> Answer<Vec<Doomed>> {
-    let all = "SELECT id, run_id, definition_id FROM workflows_workflowrun WHERE workflow_id = $1";
+    let all = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun WHERE workflow_id = $1";
     let rows = sql.query(all, &[Value::Int(workflow)])?;
     doomed(sql, &rows)
 }
@@ -129,7 +129,9 @@ fn doomed(sql: &mut dyn Sql, rows: &[Row]) -> Answer<Vec<Doomed>> {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(new) => new.insert(definition(sql, id)?),
                 };
-                workflow.folder_of(RunId::from_u128(row.uuid(1)?))
+                let runs_dir = row.maybe_text(3)?;
+                workflow
+                    .folder_of(RunId::from_u128(row.uuid(1)?), runs_dir.as_deref().map(Path::new))
             }
         };
         let row = row.int(0)?;
@@ -178,13 +180,13 @@ pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {
     sql.execute(dead, &[Value::Int(24 * 3600 * 1_000_000)]).map(|_| ())
 }
 
-pub(crate) const OLD: &str = "SELECT id, run_id, definition_id FROM workflows_workflowrun \
+pub(crate) const OLD: &str = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun \
     WHERE workflow_id = $1 AND started_at < $2 \
     AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $3";
 
 pub(crate) const FIRST_BEYOND: &str = "SELECT started_at, id FROM workflows_workflowrun \
     WHERE workflow_id = $1 ORDER BY started_at DESC, id DESC LIMIT 1 OFFSET $2";
 
-pub(crate) const BEYOND: &str = "SELECT id, run_id, definition_id FROM workflows_workflowrun \
+pub(crate) const BEYOND: &str = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun \
     WHERE workflow_id = $1 AND (started_at, id) <= ($2, $3) \
     AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $4";

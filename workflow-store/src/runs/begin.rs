@@ -25,6 +25,7 @@ use crate::value::{Value, signed, to_micros};
 pub(crate) struct Beginning {
     run: NewRun,
     input: Option<String>,
+    runs_dir: Option<String>,
     pub(crate) events: Vec<EncodedEvent>,
 }
 
@@ -32,7 +33,8 @@ impl Beginning {
     pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
         let events = EncodedEvent::all(events)?;
         let input = run.input.as_ref().map(encode::write).transpose()?;
-        Ok(Self { run, input, events })
+        let runs_dir = run.runs_dir.as_ref().map(|folder| folder.display().to_string());
+        Ok(Self { run, input, runs_dir, events })
     }
 }
 
@@ -204,6 +206,7 @@ impl Beginning {
             Value::Int(signed(self.events.len() as u64)),
             run.user.as_deref().into(),
             of.scope.into(),
+            self.runs_dir.as_deref().into(),
             Value::Int(of.ids.workflow),
             Value::Bool(of.admission == Admission::Any),
         ];
@@ -218,18 +221,18 @@ macro_rules! insert {
             "INSERT INTO workflows_workflowrun \
              (started_at, completed_at, status, error_message, result_data, run_id, \
              definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
-             parent_job, owner_id, token, events, user_id, key_scope, workflow_id, \
-             workflow_user_id",
+             parent_job, owner_id, token, events, user_id, key_scope, runs_dir, \
+             workflow_id, workflow_user_id",
             $id,
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             (SELECT id FROM accounts_user WHERE username = $18), $19, w.id, w.user_id",
+             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, w.id, w.user_id",
             $number,
-            " FROM workflows_workflow w WHERE w.id = $20 \
-             AND (coalesce(w.is_active, TRUE) OR $21) ON CONFLICT DO NOTHING",
+            " FROM workflows_workflow w WHERE w.id = $21 \
+             AND (coalesce(w.is_active, TRUE) OR $22) ON CONFLICT DO NOTHING",
             $end
         )
     };
 }
 
 const INSERT: &str = insert!("", "", " RETURNING id");
-const INSERT_NUMBERED: &str = insert!(", id", ", $22", "");
+const INSERT_NUMBERED: &str = insert!(", id", ", $23", "");

@@ -1,6 +1,7 @@
 //! Runs and events, read.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -105,7 +106,7 @@ pub(crate) fn runs(
 pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
-    (SELECT body FROM workflows_blocked b WHERE b.run = r.id) \
+    (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.runs_dir \
     FROM workflows_workflowrun r";
 
 fn stored(
@@ -134,6 +135,7 @@ fn stored(
         parent,
         user: row.maybe_text(11)?,
         workflow_id: None,
+        runs_dir: row.maybe_text(13)?.map(PathBuf::from),
         created_at: UNIX_EPOCH + Duration::from_nanos(row.count(8)?),
         owner: None,
     };

@@ -102,6 +102,7 @@ pub(crate) fn new_run(name: &str) -> NewRun {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         workflow_id: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),

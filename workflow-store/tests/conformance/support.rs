@@ -76,6 +76,7 @@ pub(crate) fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         workflow_id: None,
         created_at: SystemTime::now(),
         owner,

@@ -45,6 +45,7 @@ pub(crate) fn new_run() -> NewRun {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         workflow_id: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),

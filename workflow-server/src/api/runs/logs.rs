@@ -1,4 +1,4 @@
-//! What the commands of a run printed.
+//! What the jobs of a run printed.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,8 +14,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::command::{LogError, LogRecord, RunLog};
-use workflow_core::{OutputStream, RunId, StoredRun, WorkflowFile};
+use workflow_core::{LogError, LogRecord, OutputStream, RunId, RunLog};
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
@@ -68,7 +67,7 @@ pub(super) struct LogPage {
     ended: bool,
 }
 
-/// Something that a command printed.
+/// Something that a job printed.
 #[derive(Debug, Serialize, ToSchema)]
 struct LogPiece {
     /// The job.
@@ -92,7 +91,7 @@ const MOST: usize = 1024 * 1024;
 /// How often a log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Shows what the commands of a run printed, of runs that ran on this machine. With
+/// Shows what the jobs of a run printed, of runs that ran on this machine. With
 /// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end`.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
     params(("run" = String, Path, description = "Its id or number"),
@@ -111,7 +110,7 @@ pub(super) async fn logs(
     let run = stored(&*catalog, &which).await?;
     let from = sse::last_id(&headers)?.or(asked.from).unwrap_or(0);
     let limit = asked.limit.map_or(1000, |limit| limit.0);
-    let log = Log { path: log_of(&run), asked, limit };
+    let log = Log { path: run.log(), asked, limit };
     if log.asked.format == LogFormat::Text {
         let permit = app.streams.enter()?;
         return Ok(download(permit, run.id, whole(log, from)));
@@ -122,11 +121,6 @@ pub(super) async fn logs(
     }
     let permit = app.streams.enter()?;
     Ok(sse::answer(permit, follow(log, catalog, run.id, from)))
-}
-
-/// Where the log of a run is; none, when it runs no file.
-fn log_of(run: &StoredRun) -> Option<PathBuf> {
-    WorkflowFile::log_of_record(run.workflow.source.as_deref()?, run.id)
 }
 
 /// The log of a run, as far as it is asked for.

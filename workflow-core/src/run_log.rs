@@ -1,4 +1,4 @@
-//! The output of a run's commands, in files that only grow.
+//! What the jobs of a run print, in files that only grow.
 //!
 //! # Files
 //!
@@ -29,10 +29,11 @@
 //! beyond the limit was not kept so far; the last of an attempt counts. One with neither stream nor
 //! `dropped` notes the beginning of an attempt.
 //!
-//! Records are found by their lengths, so nothing that a command prints can pass for one, and
+//! Records are found by their lengths, so nothing that a job prints can pass for one, and
 //! reading one attempt skips the bytes of the others. There is no index to write or to lose:
 //! whatever a crash leaves of a segment is readable up to the record that it interrupted.
 
+mod place;
 mod read;
 mod record;
 mod segment;
@@ -42,12 +43,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use place::{LogPlace, LogPosition, OutputStream};
 use read::Records;
 pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
-pub(super) use record::{Header, MAX_BODY};
-
-use crate::job::{LogPlace, LogPosition};
+pub(crate) use record::{Header, MAX_BODY};
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum LogError {
         /// What the system says.
         source: io::Error,
     },
-    /// The file is not what this room writes.
+    /// The file is not what this library writes.
     #[error("the log `{}` is damaged at byte {offset}: {reason}; move it away to begin a new one", path.display())]
     Damaged {
         /// The log.
@@ -74,6 +74,14 @@ pub enum LogError {
         reason: String,
     },
 }
+
+/// The log in the folder of a run.
+pub(crate) fn path_in(folder: &Path) -> PathBuf {
+    folder.join("output.log")
+}
+
+/// How many bytes of an attempt's output are kept, unless it is told otherwise.
+pub(crate) const OUTPUT_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The log of one run, open for writing; clones write to the same segment.
 #[derive(Debug, Clone)]
@@ -116,6 +124,21 @@ impl RunLog {
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
+    /// Begins a new segment of the log in the folder of a run, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) fn open_in(folder: &Path) -> Result<Self, LogError> {
+        let path = path_in(folder);
+        std::fs::create_dir_all(folder).map_err(|source| LogError::System {
+            path: path.clone(),
+            doing: "opened",
+            source,
+        })?;
+        Self::open(path)
+    }
+
     /// What one attempt of a job printed, in the order in which it was read; empty when there is
     /// nothing of it. Of one that was begun again after another engine had taken the run over,
     /// only what it printed since. May be called while the log is written.
@@ -153,8 +176,7 @@ impl RunLog {
     /// the log is written; what comes later is not waited for.
     ///
     /// ```no_run
-    /// use workflow_core::LogPosition;
-    /// use workflow_core::command::{LogError, RunLog};
+    /// use workflow_core::{LogError, LogPosition, RunLog};
     ///
     /// /// Shows what is new; returns where to go on the next time.
     /// fn follow(path: &str, from: LogPosition) -> Result<LogPosition, LogError> {
@@ -188,7 +210,7 @@ impl RunLog {
     }
 
     /// Notes that an attempt begins: it may have begun in an earlier segment, too.
-    pub(super) fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
+    pub(crate) fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
         if self.lock().segment == segment::FIRST {
             return Ok(());
         }
@@ -198,7 +220,7 @@ impl RunLog {
     }
 
     /// Adds a record, and says where it is; the header's `bytes` is the length of the body.
-    pub(super) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
+    pub(crate) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
         let mut writer = self.lock();
         writer.record.clear();
         header.write(&mut writer.record);
@@ -237,4 +259,4 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,4 @@
-//! What jobs print for those who watch them.
+//! Streams, and places in a log.
 
 use serde::{Deserialize, Serialize};
 
@@ -91,15 +91,6 @@ impl From<LogPosition> for u64 {
     fn from(position: LogPosition) -> Self {
         position.0
     }
-}
-
-/// A piece of what a job printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Printed {
-    pub(crate) stream: OutputStream,
-    pub(crate) text: String,
-    /// Where it is kept, if it is.
-    pub(crate) log: Option<LogPlace>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::OutputStream;
+use super::place::OutputStream;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header<'a> {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::LogError;
+use super::place::{LogPlace, LogPosition, OutputStream};
 use super::record::{FIRST_LINE, Header, MAX_BODY, MAX_HEADER};
 use super::segment::{self, FIRST};
-use crate::job::{LogPlace, LogPosition, OutputStream};
 
 /// What one attempt of a job printed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

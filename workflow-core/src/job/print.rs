@@ -1,0 +1,103 @@
+//! What jobs print: for those who watch them, and with `println!` and its kin.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Weak;
+
+use super::scope::Host;
+use crate::run_log::{LogPlace, OutputStream};
+
+/// A piece of what a job printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Printed {
+    pub(crate) stream: OutputStream,
+    pub(crate) text: String,
+    /// Where it is kept, if it is.
+    pub(crate) log: Option<LogPlace>,
+}
+
+/// The attempt that a thread is working for.
+#[derive(Clone)]
+pub(crate) struct Attempt {
+    pub(crate) host: Weak<dyn Host>,
+    pub(crate) job: u32,
+    pub(crate) attempt: u32,
+    /// Whether what it prints is for those who watch alone.
+    pub(crate) is_captured: bool,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
+}
+
+impl Attempt {
+    /// Notes that the calling thread works for the attempt, until what is returned is dropped.
+    pub(crate) fn enter(self) -> Entered {
+        Entered { outer: CURRENT.replace(Some(self)) }
+    }
+}
+
+/// See [`Attempt::enter`].
+pub(crate) struct Entered {
+    outer: Option<Attempt>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer.take());
+    }
+}
+
+/// Prints where the job is seen that the calling thread works for; and to the process, unless the
+/// engine captures that. What the macros stand for.
+#[doc(hidden)]
+pub fn print(stream: OutputStream, text: fmt::Arguments<'_>) {
+    // A destructor of the thread may print when this is gone.
+    let current = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
+    let Some(attempt) = current else { return print_to_process(stream, text) };
+    let text = text.to_string();
+    if !attempt.is_captured {
+        print_to_process(stream, format_args!("{text}"));
+    }
+    if let Some(host) = attempt.host.upgrade() {
+        host.print(attempt.job, attempt.attempt, stream, &text);
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it stands for the macros")]
+fn print_to_process(stream: OutputStream, text: fmt::Arguments<'_>) {
+    match stream {
+        OutputStream::Stdout => std::print!("{text}"),
+        OutputStream::Stderr => std::eprint!("{text}"),
+    }
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __print {
+    ($($arg:tt)*) => {
+        $crate::__private::print($crate::__private::OutputStream::Stdout, ::core::format_args!($($arg)*))
+    };
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __println {
+    () => { $crate::__print!("\n") };
+    ($($arg:tt)*) => { $crate::__print!("{}\n", ::core::format_args!($($arg)*)) };
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __eprint {
+    ($($arg:tt)*) => {
+        $crate::__private::print($crate::__private::OutputStream::Stderr, ::core::format_args!($($arg)*))
+    };
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __eprintln {
+    () => { $crate::__eprint!("\n") };
+    ($($arg:tt)*) => { $crate::__eprint!("{}\n", ::core::format_args!($($arg)*)) };
+}
