@@ -39,7 +39,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(feature = "schedule")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+#[cfg(feature = "schedule")]
+use std::time::SystemTime;
 
 use crate::store::Store;
 use crate::workflow::Workflow;
@@ -60,6 +64,8 @@ pub(crate) use sub::run_nested;
 use clock::Time;
 use keeper::Keeper;
 use permits::EngineLimits;
+#[cfg(feature = "schedule")]
+use runtime::Runtime;
 use shutdown::Stopping;
 
 /// Runs workflows, with limits, a store and a clock of its own.
@@ -88,6 +94,9 @@ pub(crate) struct Shared {
     /// Present when there is a store.
     keeper: Option<Keeper>,
     stopping: Stopping,
+    /// How many are under way that run schedules.
+    #[cfg(feature = "schedule")]
+    scheduling: AtomicUsize,
     store_patience: Duration,
     /// After so many deaths of its process in a row, a run is blocked; `None` for never.
     poison_after: Option<usize>,
@@ -196,6 +205,35 @@ impl Engine {
     /// The store that the engine was given.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
         self.0.keeper.as_ref().map(Keeper::store)
+    }
+}
+
+#[cfg(feature = "schedule")]
+impl Engine {
+    /// Whether this engine [runs schedules](Self::run_schedules) at the moment.
+    pub fn runs_schedules(&self) -> bool {
+        self.0.scheduling.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that it does, until what is returned is dropped.
+    pub(crate) fn note_schedules(&self) -> impl Drop {
+        struct Scheduling(Arc<Shared>);
+        impl Drop for Scheduling {
+            fn drop(&mut self) {
+                self.0.scheduling.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.scheduling.fetch_add(1, Ordering::Relaxed);
+        Scheduling(self.0.clone())
+    }
+
+    pub(crate) fn time_of_day(&self) -> SystemTime {
+        self.0.time.time_of_day()
+    }
+
+    /// Waits on the engine's clock.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.0.time.sleep(&Runtime::current(), duration).await;
     }
 }
 
@@ -372,6 +410,8 @@ impl EngineBuilder {
             grace: self.grace,
             keeper: self.store.map(|store| Keeper::new(store, self.lease)),
             stopping: Stopping::default(),
+            #[cfg(feature = "schedule")]
+            scheduling: AtomicUsize::new(0),
             store_patience: self.store_patience,
             poison_after: self.poison_after,
             timings: self.timings,

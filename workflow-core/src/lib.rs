@@ -41,6 +41,7 @@
 //!
 //! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
 //!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
+//! - `schedule`: runs registered workflows by their schedules (`Engine::run_schedules`).
 //! - `yaml`: workflows in files (`WorkflowFile`), shell commands (`command`; Unix only), and
 //!   configuration (`config`).
 //! - `garde`: types that derive `garde::Validate` have rules for their configuration.
@@ -74,6 +75,8 @@ pub mod registry;
 mod retry;
 mod run;
 mod run_log;
+#[cfg(feature = "schedule")]
+mod schedule;
 mod scheduler;
 #[cfg(feature = "yaml")]
 mod spec;
@@ -107,6 +110,8 @@ pub use run_log::{
     AttemptLog, LogChunk, LogEntry, LogError, LogPlace, LogPosition, LogRecord, LogRecords,
     OutputStream, RunLog,
 };
+#[cfg(feature = "schedule")]
+pub use schedule::{schedule_key, times_of};
 pub use store::{
     Begun, HeldLeases, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
     OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,

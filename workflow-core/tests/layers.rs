@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 26] = [
     "guard",
     "bounds",
     "rare",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 25] = [
     "run",
     "engine",
     "registry",
+    "schedule",
     "config",
     "file",
     "recover",

@@ -61,10 +61,46 @@ impl Times {
         let until: Zoned = until.to_zoned(self.zone.clone());
         Some(self.cron.find_previous_occurrence(&until, true).ok()?.timestamp())
     }
+
+    /// The last time in this span, if there is one. Takes no longer for a long span.
+    pub fn due(&self, span: Span) -> Option<Timestamp> {
+        let first = self.next(span.after).filter(|first| *first <= span.until)?;
+        // Where the clocks of a zone go forward or back, the two directions may disagree.
+        Some(self.last(span.until).map_or(first, |last| last.max(first)))
+    }
+}
+
+/// Times after one, up to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The moment before its first.
+    pub after: Timestamp,
+    /// Its last moment.
+    pub until: Timestamp,
+}
+
+/// Looks at schedules now and then: tells what has passed since the last look. When the clock is
+/// set back, times that were due come again.
+#[derive(Debug)]
+pub struct Watch(Timestamp);
+
+impl Watch {
+    /// A watch that has looked for the first time now.
+    pub fn new(now: Timestamp) -> Self {
+        Self(now)
+    }
+
+    /// What has passed since the last look; nothing, when the clock was set back meanwhile.
+    pub fn advance(&mut self, now: Timestamp) -> Option<Span> {
+        let after = std::mem::replace(&mut self.0, now);
+        (after < now).then_some(Span { after, until: now })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     /// Draws numbers, the same for each seed.
@@ -143,5 +179,92 @@ mod tests {
         let error = |cron, zone| Times::new(cron, zone).err().map(|error| error.to_string());
         assert!(error("61 * * * *", None).is_some_and(|said| said.contains("is no minute")));
         assert!(error("* * * * *", Some("Mars/Base")).is_some_and(|said| said.contains("Mars")));
+    }
+
+    fn times(cron: &str, zone: &str) -> Times {
+        Times::new(cron, Some(zone)).expect("a sound schedule")
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let daily = times("30 6 * * *", "Europe/Berlin");
+        assert_eq!(daily.next(at("2026-07-01T00:00:00Z")), Some(at("2026-07-01T04:30:00Z")));
+        assert_eq!(daily.next(at("2026-12-01T05:30:00Z")), Some(at("2026-12-02T05:30:00Z")));
+    }
+
+    #[test]
+    fn of_several_times_that_passed_the_last_counts() {
+        let hourly = times("0 * * * *", "UTC");
+        let (after, until) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T03:00:00Z"));
+        assert_eq!(hourly.due(Span { after, until }), Some(until));
+        let until = at("2026-01-01T00:59:59Z");
+        assert_eq!(hourly.due(Span { after, until }), None);
+    }
+
+    /// The last time of a span, found by going through all of them.
+    fn walked(times: &Times, span: Span) -> Option<Timestamp> {
+        let found = std::iter::successors(times.next(span.after), |time| times.next(*time));
+        found.take_while(|time| *time <= span.until).last()
+    }
+
+    #[test]
+    fn the_last_time_is_the_one_that_a_walk_ends_with() {
+        let crons = [
+            "*/30 * * * *",
+            "*/7 * * * *",
+            "0 * * * *",
+            "30 2 * * *",
+            "15 1,2,3 * * *",
+            "0 2 * * 7",
+            "*/20 2 * * *",
+            "0 0 31 * *",
+            "0 0 29 2 *",
+            "59 23 L * *",
+        ];
+        for zone in ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"] {
+            for cron in crons {
+                let times = times(cron, zone);
+                // The clocks of each zone change in both of these.
+                for began in ["2026-03-01T00:17:23Z", "2026-09-25T00:17:23Z"] {
+                    let mut after = at(began);
+                    for step in 0..14 {
+                        let until = after + jiff::SignedDuration::from_mins(4391 - step);
+                        let span = Span { after, until };
+                        assert_eq!(times.due(span), walked(&times, span), "{cron} {zone} {span:?}");
+                        after = until;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_over_twenty_years_takes_no_time() {
+        let (after, until) = (at("2026-01-01T00:00:30Z"), at("2046-01-01T00:00:30Z"));
+        let began = Instant::now();
+        for cron in ["* * * * * *", "* * * * *", "0 6 * * *", "0 0 29 2 *"] {
+            let due = times(cron, "Europe/Berlin").due(Span { after, until });
+            assert!(due.is_some_and(|due| due <= until && due > after), "{cron}: {due:?}");
+        }
+        let last = times("* * * * *", "UTC").due(Span { after, until });
+        assert_eq!(last, Some(at("2046-01-01T00:00:00Z")));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_followed_at_once() {
+        let (noon, one) = (at("2026-01-01T12:00:00Z"), at("2026-01-01T13:00:00Z"));
+        let second = jiff::SignedDuration::from_secs(1);
+        let mut watched = Watch::new(noon);
+        assert_eq!(watched.advance(one), Some(Span { after: noon, until: one }));
+        assert_eq!(watched.advance(noon), None);
+        assert_eq!(watched.advance(noon), None);
+        let span = Span { after: noon, until: noon + second };
+        assert_eq!(watched.advance(noon + second), Some(span));
+        assert_eq!(times("* * * * * *", "UTC").due(span), Some(noon + second));
     }
 }

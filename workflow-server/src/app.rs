@@ -45,6 +45,7 @@ impl App {
     ) -> Self {
         let feeds = Feeds::new(catalog.clone());
         let streams = Streams::new(options.streams);
+        let schedules = Schedules::new(engine.clone());
         Self {
             engine,
             catalog,
@@ -52,7 +53,7 @@ impl App {
             feeds,
             streams,
             options,
-            schedules: Schedules::default(),
+            schedules,
             parsing: Blocking::new(PARSED_AT_ONCE),
             requests: AtomicU64::new(0),
             announced: OnceCell::new(),

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Status, WorkflowFile, registry};
+use workflow_core::{Metadata, Status, WorkflowFile, registry, times_of};
 use workflow_store::{RecentRun, Source, StoredWorkflow};
 
 use super::time::text;
-use crate::schedule::{Schedules, Times};
+use crate::schedule::Schedules;
 
 /// A workflow: one that is registered in the program, or one that was stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -158,7 +158,7 @@ impl Workflow {
 
 /// When it runs next.
 fn next(of: &StoredWorkflow) -> Option<String> {
-    let times = Times::of(&of.metadata)?.ok()?;
+    let times = times_of(&of.metadata)?.ok()?;
     Some(times.next(Timestamp::now())?.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! Schedules: what is taken runs, and what does not run says why.
 
 use serde_json::{Value as Json, json};
-use workflow_core::{Engine, Store};
+use workflow_core::{Engine, Store, register_workflow};
 use workflow_server::Server;
 
 use crate::support::{Client, Kind, Site, until, with_both};
@@ -10,7 +10,8 @@ with_both!(
     bad_schedules,
     runs_before_anybody_asks,
     commands_that_are_not_allowed,
-    without_scheduler
+    without_scheduler,
+    engines_scheduler,
 );
 
 const FILE: &str =
@@ -112,6 +113,30 @@ async fn without_scheduler(kind: Kind) {
     let running = tokio::spawn(scheduler.run());
     let runs = async || client.get(&path).await.is(200)["schedule"]["blocked"].is_null();
     until("the scheduler runs", runs).await;
+    running.abort();
+    until("it does not run", async || !runs().await).await;
+}
+
+#[register_workflow(name = "each January", schedule = "0 0 1 1 *")]
+fn each_january() {}
+
+async fn engines_scheduler(kind: Kind) {
+    let site = Site::open(kind).await;
+    let store = site.store.clone() as std::sync::Arc<dyn Store>;
+    let engine = Engine::builder().shared_store(store).build();
+    let router = Server::new(engine.clone()).router();
+    let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = Client { base, ..site.nobody() };
+    let file = format!("workflows/{}", client.create(FILE).await);
+    let code = "workflows/each%20January";
+    assert!(schedule(&client, code).await.is_string());
+    let running = tokio::spawn(async move { engine.run_schedules(std::future::pending()).await });
+    let runs = async || client.get(code).await.is(200)["schedule"]["blocked"].is_null();
+    until("the engine runs schedules of code", runs).await;
+    // Those of files need one that reads the store.
+    assert!(schedule(&client, &file).await.is_string());
     running.abort();
     until("it does not run", async || !runs().await).await;
 }
