@@ -234,6 +234,14 @@ impl Event {
     pub fn new(sequence: u64, at: SystemTime, kind: EventKind) -> Self {
         Self { sequence, at, kind }
     }
+
+    /// The run that a run repeats, where this is the event that it began with.
+    pub fn repeats(&self) -> Option<RunId> {
+        match self.kind {
+            EventKind::RunStarted { repeats } => repeats,
+            _ => None,
+        }
+    }
 }
 
 impl EventKind {

@@ -71,13 +71,13 @@ impl MemoryStore {
 
 impl Kept {
     /// The run that began under the same idempotency key.
-    fn repeated(&self, new: &NewRun) -> Result<Option<&StoredRun>, StoreError> {
+    fn repeated(&self, new: &NewRun, events: &[Event]) -> Result<Option<&StoredRun>, StoreError> {
         let Some(key) = &new.idempotency_key else { return Ok(None) };
         let run = self.keys.get(&(new.key_scope(), key.clone()));
-        let Some(Row { run, .. }) = run.and_then(|run| self.runs.get(run)) else {
+        let Some(Row { run, events: theirs, .. }) = run.and_then(|run| self.runs.get(run)) else {
             return Ok(None);
         };
-        new.check_repeats(run).map(|()| Some(run))
+        new.check_repeats(events.first(), run, theirs.first()).map(|()| Some(run))
     }
 
     fn is_alive(&self, owner: Option<OwnerId>) -> bool {
@@ -134,7 +134,7 @@ impl Store for MemoryStore {
         run.check_key()?;
         let mut kept = self.lock();
         let id = run.id;
-        if let Some(existing) = kept.repeated(&run)? {
+        if let Some(existing) = kept.repeated(&run, &events)? {
             return Ok(Begun::Existing(Box::new(existing.clone())));
         }
         if kept.runs.contains_key(&id) {

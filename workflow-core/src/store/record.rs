@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{Lease, Owner, OwnerId, StoreError};
 use crate::definition::Metadata;
-use crate::event::{Blocked, Status, rfc3339};
+use crate::event::{Blocked, Event, Status, rfc3339};
 use crate::id::RunId;
 use crate::run_log::path_in;
 
@@ -46,13 +46,20 @@ pub struct NewRun {
 
 impl NewRun {
     /// Checks that the request repeats the one that began this run: stores call it when both have
-    /// the same idempotency key.
+    /// the same idempotency key. `first` and `existing_first` are the first events of the two, if
+    /// there are any.
     ///
     /// # Errors
     ///
     /// Fails with [`StoreError::KeyConflict`] when the other run is of another workflow, has another
-    /// input, or is a retry where this one is none.
-    pub fn check_repeats(&self, existing: &StoredRun) -> Result<(), StoreError> {
+    /// input, is a retry where this one is none, or is one of another run.
+    pub fn check_repeats(
+        &self,
+        first: Option<&Event>,
+        existing: &StoredRun,
+        existing_first: Option<&Event>,
+    ) -> Result<(), StoreError> {
+        let repeats = |first: Option<&Event>| first.and_then(Event::repeats);
         let difference = if self.workflow.name != existing.workflow.name {
             format!("of workflow `{}`", existing.workflow.name)
         } else if !same_input(self.input.as_ref(), existing.input.as_ref()) {
@@ -61,7 +68,11 @@ impl NewRun {
             match (self.trigger == Trigger::Retry, existing.trigger == Trigger::Retry) {
                 (true, false) => "which is no retry".to_owned(),
                 (false, true) => "which is a retry".to_owned(),
-                _ => return Ok(()),
+                _ if repeats(first) == repeats(existing_first) => return Ok(()),
+                _ => match repeats(existing_first) {
+                    Some(run) => format!("which repeats run {run}"),
+                    None => "which repeats no run".to_owned(),
+                },
             }
         };
         let key = self.idempotency_key.clone().unwrap_or_default();

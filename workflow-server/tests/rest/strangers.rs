@@ -212,7 +212,13 @@ async fn a_retry_says_whether_it_was_there(kind: Kind) {
         assert_ne!(staff["run_id"], first["run_id"]);
         let run = format!("runs/{}", staff["run_id"].as_str().expect("an id"));
         assert_eq!(root.get(&run).await.is(200)["user"], "root");
-        bob.post(&path, body).await.is_problem(404, "no_run");
+        bob.post(&path, body.clone()).await.is_problem(404, "no_run");
+        // A key that was used for the retry of one run is none for the retry of another.
+        let other = ada.run("broken", Json::Null).await["run_id"].clone();
+        let other = format!("runs/{}/retry", other.as_str().expect("an id"));
+        let refused = ada.post(&other, body).await.is_problem(409, "idempotency_key_used");
+        let names_it = format!("repeats run {}", failed.as_str().expect("an id"));
+        assert!(refused["detail"].as_str().is_some_and(|said| said.contains(&names_it)), "{refused}");
     }
 }
 

@@ -26,15 +26,17 @@ pub(crate) struct Beginning {
     run: NewRun,
     input: Option<String>,
     runs_dir: Option<String>,
+    /// The first of its events.
+    first: Option<Event>,
     pub(crate) events: Vec<EncodedEvent>,
 }
 
 impl Beginning {
     pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
-        let events = EncodedEvent::all(events)?;
+        let (first, events) = (events.first().cloned(), EncodedEvent::all(events)?);
         let input = run.input.as_ref().map(encode::write).transpose()?;
         let runs_dir = run.runs_dir.as_ref().map(|folder| folder.display().to_string());
-        Ok(Self { run, input, runs_dir, events })
+        Ok(Self { run, input, runs_dir, first, events })
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn begin(
     let owner = user.filter(|user| is_asked || !cx.memory.knows_user(user));
     let owner = owner.map(|user| accounts::named(cx.sql, user)).transpose()?;
     let scope = key::scope(&new.run, owner);
-    if let Some(begun) = key::repeated(cx, &new.run, scope.as_deref(), owner)? {
+    if let Some(begun) = key::repeated(cx, &new.run, new.first.as_ref(), scope.as_deref(), owner)? {
         return Ok(begun);
     }
     let ids = match known {
@@ -82,7 +84,8 @@ pub(crate) fn begin(
         let opening = opening(None);
         let (text, values) = new.statement(&opening);
         let Some(row) = cx.sql.first(text, &values)? else {
-            let repeated = key::repeated(cx, &new.run, scope.as_deref(), owner)?;
+            let repeated =
+                key::repeated(cx, &new.run, new.first.as_ref(), scope.as_deref(), owner)?;
             return repeated.map_or_else(|| refused(cx, new, ids), Ok);
         };
         let row = row.int(0)?;

@@ -1,11 +1,12 @@
 //! Idempotency keys: of all runs that are asked for under one key, one begins.
 
 use sha2::{Digest, Sha256};
-use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError};
+use workflow_core::{Begun, Event, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
 use super::definition::find;
 use super::read;
 use crate::operation::{Answer, Cx};
+use crate::sight::Sight;
 use crate::sql::{SqlError, SqlKind};
 use crate::value::Value;
 
@@ -45,6 +46,7 @@ pub(super) fn scope(run: &NewRun, user: Option<i64>) -> Option<String> {
 pub(super) fn repeated(
     cx: &mut Cx<'_>,
     new: &NewRun,
+    first: Option<&Event>,
     scope: Option<&str>,
     user: Option<i64>,
 ) -> Answer<Option<Begun>> {
@@ -53,7 +55,12 @@ pub(super) fn repeated(
     if found.id == new.id && cx.memory.is_doubted(found.id) {
         return Ok(Some(resumed(new)));
     }
-    new.check_repeats(&found)?;
+    // Only retries say which run they repeat.
+    let theirs = match found.trigger {
+        Trigger::Retry => read::events(cx.sql, Sight::All, found.id, 0, 1)?,
+        _ => Vec::new(),
+    };
+    new.check_repeats(first, &found, theirs.first())?;
     if !matches!(new.key_scope(), KeyScope::User(_)) {
         return Ok(Some(Begun::Existing(Box::new(found))));
     }

@@ -1,8 +1,12 @@
 //! Runs begin.
 
+use std::time::SystemTime;
+
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger};
+use workflow_core::{
+    Begun, Event, EventKind, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger,
+};
 
 use crate::support::*;
 
@@ -113,6 +117,28 @@ pub(crate) async fn a_key_is_looked_up_within_its_scope(stores: Stores) {
     assert!(
         matches!(&refused, Err(StoreError::KeyConflict { run, difference, .. })
             if *run == runs[1].id && difference == "which is no retry"),
+        "{refused:?}"
+    );
+}
+
+pub(crate) async fn a_key_of_a_retry_is_for_the_run_that_it_repeats(stores: Stores) {
+    let (old, other) = (RunId::random(), RunId::random());
+    let retry = |of: RunId| {
+        let mut run = new_run("etl", None);
+        (run.trigger, run.idempotency_key) = (Trigger::Retry, Some("again".to_owned()));
+        let begins = EventKind::RunStarted { repeats: Some(of) };
+        (run, vec![Event::new(0, SystemTime::now(), begins)])
+    };
+    let (first, events) = retry(old);
+    stores.one.begin(first.clone(), events).await.expect("it begins");
+    let (same, events) = retry(old);
+    let found = stores.other.begin(same, events).await.expect("it is found");
+    assert!(matches!(&found, Begun::Existing(run) if run.id == first.id), "{found:?}");
+    let (another, events) = retry(other);
+    let refused = stores.other.begin(another, events).await;
+    assert!(
+        matches!(&refused, Err(StoreError::KeyConflict { run, difference, .. })
+            if *run == first.id && *difference == format!("which repeats run {old}")),
         "{refused:?}"
     );
 }

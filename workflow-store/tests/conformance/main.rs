@@ -42,6 +42,7 @@ conformance! {
     beginning::an_idempotency_key_has_one_run,
     beginning::a_key_is_for_one_request,
     beginning::a_key_is_looked_up_within_its_scope,
+    beginning::a_key_of_a_retry_is_for_the_run_that_it_repeats,
     beginning::a_text_that_is_no_key_is_refused,
     beginning::a_repeated_input_may_be_spelled_otherwise,
     beginning::an_id_is_taken_once,
