@@ -18,6 +18,7 @@ with_both!(
     what_is_not_active_runs_nowhere,
     a_token_makes_none_that_outlives_it,
     a_token_of_staff_that_is_no_admin_leaves_others_alone,
+    who_may_only_run_runs_no_code_of_their_own,
 );
 
 /// A user, another, and staff, each with a token of the scope `write`.
@@ -218,7 +219,10 @@ async fn a_retry_says_whether_it_was_there(kind: Kind) {
         let other = format!("runs/{}/retry", other.as_str().expect("an id"));
         let refused = ada.post(&other, body).await.is_problem(409, "idempotency_key_used");
         let names_it = format!("repeats run {}", failed.as_str().expect("an id"));
-        assert!(refused["detail"].as_str().is_some_and(|said| said.contains(&names_it)), "{refused}");
+        assert!(
+            refused["detail"].as_str().is_some_and(|said| said.contains(&names_it)),
+            "{refused}"
+        );
     }
 }
 
@@ -324,4 +328,41 @@ async fn a_token_of_staff_that_is_no_admin_leaves_others_alone(kind: Kind) {
     let own = site.user("ada", Admin).await;
     own.get("tokens?user=bob").await.is_problem(403, "staff_only");
     assert_eq!(users(own.get("tokens").await.is(200)), only("ada"));
+}
+
+/// Commands that put the input where shells evaluate it.
+const EVALUATED: [&str; 5] = [
+    "if [[ ${{ input.rows }} -gt 5 ]]; then echo many; fi",
+    "echo $(( ${{ input.rows }} + 1 ))",
+    "let rows=${{ input.rows }}",
+    "list=(1 2); echo ${list[${{ input.rows }}]}",
+    "bash -c 'echo ${{ input.rows }}'",
+];
+
+async fn who_may_only_run_runs_no_code_of_their_own(kind: Kind) {
+    let site = Site::closed_with(kind, |server| server.allow_commands(true)).await;
+    let (owner, ada) = (site.user("ada", Write).await, site.user("ada", Run).await);
+    let ladder = json!({ "name": "x", "jobs": [{ "name": "a", "command": "id" }] });
+    let body = json!({ "name": "x", "definition": ladder });
+    ada.post("workflows", body).await.is_problem(403, "scope");
+    for (number, command) in EVALUATED.iter().enumerate() {
+        let name = format!("count-{number}");
+        let job = json!({ "name": "check", "command": command });
+        let definition = json!({ "name": name, "jobs": [job] });
+        let made = json!({ "name": name, "definition": definition });
+        owner.post("workflows", made).await.is(201);
+        let run = async |rows: Json| {
+            let asked = json!({ "input": { "rows": rows }, "wait": "60s" });
+            ada.post(&format!("workflows/{name}/run"), asked).await.is(200)
+        };
+        for value in ["a[$(touch PWNED)]", "$(touch PWNED)", "'; touch PWNED; '", "`touch PWNED`"] {
+            let ended = run(json!(value)).await;
+            assert_eq!(ended["status"], "failed", "{command}: {ended}");
+            let said = ended["error"].as_str().unwrap_or_default();
+            assert!(said.contains("| int") || said.contains("env"), "{command}: {ended}");
+        }
+        let whole = run(json!(1)).await;
+        assert_eq!(whole["status"], "completed", "{command}: {whole}");
+    }
+    assert!(!site.folder.path().join("PWNED").exists());
 }

@@ -59,13 +59,17 @@ impl Site {
 
     /// One where `ada` and `bob` are users, and `root` is staff.
     pub(crate) async fn closed(kind: Kind) -> Self {
+        Self::closed_with(kind, |server| server).await
+    }
+
+    pub(crate) async fn closed_with(kind: Kind, set: impl FnOnce(Server) -> Server) -> Self {
         let (store, folder) = store(kind).await;
         for name in ["ada", "bob", "root"] {
             let password_hash = Some(hash().to_owned());
             let user = NewUser { password_hash, is_staff: name == "root", ..NewUser::new(name) };
             store.add_user(user).await.expect("an account");
         }
-        Self::serve(store, folder, |server| server).await
+        Self::serve(store, folder, set).await
     }
 
     pub(crate) async fn with(kind: Kind, set: impl FnOnce(Server) -> Server) -> Self {
