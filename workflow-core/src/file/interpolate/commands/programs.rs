@@ -1,0 +1,263 @@
+//! Programs that run what they are given: shells, interpreters, and what takes a program of its own
+//! as a word.
+
+use super::super::grammar::{Reader, Word};
+use super::{all, may_run, runs, runs_shell};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Shell,
+    Python,
+    /// Other languages.
+    Language,
+    /// Whatever a variable names.
+    Unknown,
+}
+
+pub(super) fn is_evaluator(name: &str) -> bool {
+    family(name).is_some() || program(name).is_some() || RUNS_ALL.contains(&name)
+}
+
+/// Programs that may run any of their words, or what they read.
+pub(super) const RUNS_ALL: [&str; 29] = [
+    "eval",
+    "xargs",
+    "parallel",
+    "ssh",
+    "scp",
+    "su",
+    "runuser",
+    "sshpass",
+    "psql",
+    "mysql",
+    "mariadb",
+    "sqlite3",
+    "duckdb",
+    "osascript",
+    "expect",
+    "gdb",
+    "crontab",
+    "tclsh",
+    "rsh",
+    "flock",
+    "chroot",
+    "nsenter",
+    "m4",
+    "ed",
+    "ex",
+    "vim",
+    "bc",
+    "dc",
+    "busybox",
+];
+
+/// As these, but only where they are the command itself: elsewhere they are likely plain words.
+pub(super) const RUNS_ALL_AS_COMMAND: [&str; 17] = [
+    "source", ".", "trap", "let", "watch", "at", "batch", "script", "make", "gmake", "vi", "wait",
+    "bind", "complete", "compgen", "compopt", "fc",
+];
+
+pub(super) fn family(name: &str) -> Option<Family> {
+    let plain = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    match plain {
+        "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh" | "mksh" | "fish" => Some(Family::Shell),
+        "python" | "pypy" => Some(Family::Python),
+        "perl" | "ruby" | "node" | "nodejs" | "php" | "lua" | "luajit" | "Rscript" | "julia"
+        | "deno" | "bun" | "groovy" | "pwsh" | "tcl" | "guile" => Some(Family::Language),
+        _ => None,
+    }
+}
+
+pub(super) fn evaluator(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
+    if let Some(family) = family(name) {
+        interpreter(reader, family, name, words);
+    } else if let Some(program) = program(name) {
+        run_program(reader, name, program, words);
+    } else if ["eval", "trap"].contains(&name) {
+        runs_shell(reader, name, words);
+    } else if ["let", "wait"].contains(&name) {
+        for word in words {
+            reader.evaluated(word.range.clone(), may_run(name));
+        }
+    } else if RUNS_ALL.contains(&name) || RUNS_ALL_AS_COMMAND.contains(&name) {
+        runs(reader, name, words);
+        reader.reads_code();
+    }
+}
+
+pub(super) enum Switch {
+    Flag,
+    /// A word follows.
+    Takes,
+    /// A word follows that names what is run; the rest are its arguments.
+    Module,
+    /// A word follows that is run.
+    Code,
+    Unknown,
+}
+
+impl Family {
+    fn switch(self, option: &str) -> Switch {
+        let letters = option.strip_prefix('-').unwrap_or_default();
+        let all_of = |known: &str| letters.chars().all(|letter| known.contains(letter));
+        match (self, option) {
+            (Self::Shell, "--norc" | "--noprofile" | "--posix") => Switch::Flag,
+            (Self::Shell, _) if all_of("euxvfaCn") => Switch::Flag,
+            (Self::Shell, _) if letters.ends_with('o') && all_of("euxvfaCno") => Switch::Takes,
+            (Self::Shell, _) if letters.ends_with('c') && all_of("euxvfaCnlc") => Switch::Code,
+            (Self::Python, "-m") => Switch::Module,
+            (Self::Python, "-W" | "-X") => Switch::Takes,
+            (Self::Python, _) if all_of("uBOEsSIqvbP") => Switch::Flag,
+            (Self::Python, _) if letters.ends_with('c') && all_of("uBOEsSIqvbPc") => Switch::Code,
+            (Self::Language, "-w" | "-T" | "--vanilla") => Switch::Flag,
+            (Self::Language, "-e" | "-E" | "--eval" | "-p" | "--print" | "-r") => Switch::Code,
+            _ => Switch::Unknown,
+        }
+    }
+}
+
+/// A program that runs a script: what follows the name of a script is data, all else may be code.
+pub(super) fn interpreter(reader: &mut Reader<'_>, family: Family, name: &str, words: &[Word]) {
+    let mut at = 0;
+    while let Some(word) = words.get(at).filter(|word| word.prefix.starts_with('-')) {
+        let option = word.literal.as_deref().unwrap_or_default();
+        at += 1;
+        match family.switch(option) {
+            _ if option == "--" => break,
+            Switch::Flag if option.len() > 1 => {}
+            Switch::Takes => {
+                if let Some(value) = words.get(at) {
+                    runs(reader, name, std::slice::from_ref(value));
+                }
+                at += 1;
+            }
+            Switch::Module => break,
+            Switch::Code => return run_code(reader, family, name, &words[at..]),
+            _ => {
+                runs(reader, name, words);
+                reader.reads_code();
+                return;
+            }
+        }
+    }
+    let Some(script) = words.get(at) else {
+        reader.reads_code();
+        return;
+    };
+    if script.literal.as_deref().is_some_and(|path| path == "-" || path.starts_with("/dev/")) {
+        reader.reads_code();
+    }
+    let is_named = !script.prefix.is_empty() || !script.suffix.is_empty();
+    if is_named {
+        runs(reader, name, std::slice::from_ref(script));
+    } else {
+        runs(reader, name, &words[at..]);
+    }
+}
+
+/// The words after `-c`: code, and what it is given.
+pub(super) fn run_code(reader: &mut Reader<'_>, family: Family, name: &str, words: &[Word]) {
+    match words {
+        [Word { literal: Some(_), .. }, ..] if family == Family::Python => {}
+        [code @ Word { literal: Some(_), .. }, rest @ ..] => {
+            if family == Family::Shell {
+                runs_shell(reader, name, std::slice::from_ref(code));
+            }
+            reader.refuse(all(rest), may_run(name));
+        }
+        _ => {
+            runs(reader, name, words);
+            reader.reads_code();
+        }
+    }
+}
+
+/// A program that takes a program of its own as its first word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    Awk,
+    Sed,
+    Jq,
+}
+
+pub(super) fn program(name: &str) -> Option<Program> {
+    match name {
+        "awk" | "gawk" | "mawk" | "nawk" => Some(Program::Awk),
+        "sed" | "gsed" => Some(Program::Sed),
+        "jq" | "yq" | "gojq" => Some(Program::Jq),
+        _ => None,
+    }
+}
+
+pub(super) enum ProgramSwitch {
+    Flag,
+    /// So many words follow that are data.
+    Data(usize),
+    /// The program follows, or the name of its file.
+    Program,
+    Unknown,
+}
+
+impl Program {
+    fn switch(self, option: &str) -> ProgramSwitch {
+        let letters = option.strip_prefix('-').unwrap_or_default();
+        let all_of = |known: &str| letters.chars().all(|letter| known.contains(letter));
+        match (self, option) {
+            (Self::Awk, "-F" | "-v") => ProgramSwitch::Data(1),
+            (Self::Awk, _) if letters.starts_with('F') => ProgramSwitch::Flag,
+            (Self::Awk | Self::Jq, "-f") | (Self::Sed, "-e" | "-f") => ProgramSwitch::Program,
+            (Self::Sed, "-i") => ProgramSwitch::Flag,
+            (Self::Sed, _) if all_of("nErsuz") => ProgramSwitch::Flag,
+            (Self::Jq, "--arg" | "--argjson" | "--slurpfile" | "--rawfile") => {
+                ProgramSwitch::Data(2)
+            }
+            (Self::Jq, "--indent") => ProgramSwitch::Data(1),
+            (Self::Jq, "--args" | "--jsonargs" | "--tab") => ProgramSwitch::Flag,
+            (Self::Jq, _) if all_of("rcensSjaCM") => ProgramSwitch::Flag,
+            _ => ProgramSwitch::Unknown,
+        }
+    }
+}
+
+pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program, words: &[Word]) {
+    let mut has_program = false;
+    let mut has_ended = false;
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        if !has_ended && word.prefix.starts_with('-') {
+            let option = word.literal.as_deref().unwrap_or_default();
+            match program.switch(option) {
+                _ if option == "--" => has_ended = true,
+                ProgramSwitch::Flag if option.len() > 1 => {}
+                ProgramSwitch::Data(count) => {
+                    let data = words.get(at..at + count).unwrap_or_default();
+                    // What it is to be called.
+                    let name_of = |word: &Word| word.prefix.contains('=') || program == Program::Jq;
+                    if count == 2 && data.iter().take(1).any(|word| word.literal.is_none())
+                        || option == "-v" && !data.iter().all(name_of)
+                    {
+                        runs(reader, name, data);
+                    }
+                    at += count;
+                }
+                ProgramSwitch::Program => {
+                    has_program = true;
+                    if let Some(code) = words.get(at) {
+                        runs(reader, name, std::slice::from_ref(code));
+                    }
+                    at += 1;
+                }
+                _ => return runs(reader, name, words),
+            }
+        } else if !has_program {
+            has_program = true;
+            // Only now is it known that options have ended.
+            has_ended |= program == Program::Awk;
+            runs(reader, name, std::slice::from_ref(word));
+        } else if program == Program::Sed && !has_ended && word.prefix.is_empty() {
+            let reason = "may be taken for an option of `sed`, unless `--` comes before";
+            reader.refuse(word.range.clone(), reason);
+        }
+    }
+}
