@@ -17,21 +17,23 @@ use crate::{
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
 ///
-/// Workflows are those registered in the program, and files. To be called first in `main`: as
-/// process 1 of a container it starts the program once more, and waits for it.
+/// Workflows are those registered in the program, and files. To be called first in `main`: see
+/// [`main_with`].
 pub fn main() -> ExitCode {
-    #[cfg(unix)]
-    if let Some(code) = crate::init::as_init() {
-        return code;
-    }
     main_with(std::env::args_os())
 }
 
 /// Runs the command line on these arguments, the first of which names the program, and gives the
 /// exit code.
 ///
-/// For hosts with arguments of their own, which give the rest to this.
+/// For hosts with arguments of their own, which give the rest to this. As process 1 of a container, it
+/// starts the program once more with the arguments of the process, and waits for it, while it collects
+/// the orphans that fall to process 1: what a host does before this call is done in both.
 pub fn main_with<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(code) = crate::init::as_init() {
+        return code;
+    }
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let program = program_name(arguments.first());
     let parsed = command(&program)
