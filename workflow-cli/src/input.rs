@@ -8,7 +8,8 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde_json::{Map, Value as Json};
-use workflow_core::{Type, Workflow, bounds};
+use workflow_core::json::{self, JsonError};
+use workflow_core::{Type, Workflow, bounds, read_yaml};
 
 use crate::failure::Failure;
 use crate::output::{self, DUBIOUS};
@@ -82,16 +83,21 @@ fn read(input: &str) -> Result<Json, Failure> {
             (text, place)
         }
     };
-    serde_json::from_str(&text).map_err(|error| {
-        let cure = "JSON text is written in quotes of its own, such as '\"Ada\"'";
-        Failure::Usage(format!("{place} is no JSON: {error}; {cure}"))
+    json::read(&text).map_err(|error| {
+        Failure::Usage(match error {
+            JsonError::Syntax(error) => {
+                let cure = "JSON text is written in quotes of its own, such as '\"Ada\"'";
+                format!("{place} is no JSON: {error}; {cure}")
+            }
+            error => format!("{place} is not taken: {error}"),
+        })
     })
 }
 
 /// The YAML as JSON.
 fn yaml(text: &str, place: &str) -> Result<Json, Failure> {
-    serde_yaml::from_str(text)
-        .map_err(|error| Failure::Usage(format!("{place} is no YAML that fits JSON: {error}")))
+    read_yaml(place, text)
+        .map_err(|found| Failure::Usage(format!("{place} is no YAML that fits JSON:\n{found}")))
 }
 
 fn standard_input() -> Result<String, Failure> {

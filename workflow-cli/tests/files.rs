@@ -103,6 +103,88 @@ fn parameters_reach_into_the_input() {
     assert_eq!(std::fs::read_to_string(folder.join("told")).expect("it is written"), "x 3\n");
 }
 
+/// How a number is shown that was given, or why it is not taken.
+const NUMBERS: [(&str, Result<&str, &str>); 14] = [
+    ("9007199254740993", Ok("9007199254740993")),
+    ("9223372036854775808", Ok("9223372036854775808")),
+    ("18446744073709551615", Ok("18446744073709551615")),
+    ("-9223372036854775808", Ok("-9223372036854775808")),
+    ("0.1", Ok("0.1")),
+    ("1.10", Ok("1.1")),
+    ("3.10", Ok("3.1")),
+    ("\"007\"", Ok("\"007\"")),
+    ("\"1e400\"", Ok("\"1e400\"")),
+    ("18446744073709551616", Err("has more than 64 bits")),
+    ("-9223372036854775809", Err("has more than 64 bits")),
+    ("1e400", Err("is too large for a 64-bit float")),
+    ("1e-400", Err("is too small for a 64-bit float")),
+    ("99999999999999999999.5", Err("has more digits than a 64-bit float keeps")),
+];
+
+#[test]
+fn numbers_keep_their_digits() {
+    let text = "name: numbers\njobs:\n- { name: tell, command: \"echo '<${{ input.n }}>'\" }\n";
+    let folder = folder("numbers", &[("numbers.yaml", text)]);
+    let run = |option: &str, value: &str| {
+        let args = ["run", "numbers.yaml", "--db", "runs.db", "--idempotency-key", value];
+        workflow_in(&folder, &[&args[..], &[option, value]].concat())
+    };
+    for (number, expected) in NUMBERS {
+        let json = format!("{{\"n\": {number}}}");
+        std::fs::write(folder.join(format!("{number}.json")), &json).expect("written");
+        std::fs::write(folder.join(format!("{number}.yaml")), format!("n: {number}\n"))
+            .expect("written");
+        let list = format!("n=[{number}]");
+        for (option, value) in [("-i", &json), ("-i", &format!("@{number}.json")), ("-p", &list)] {
+            let Said { code, out, err } = run(option, value);
+            let shown = match expected {
+                Ok(shown) => shown,
+                Err(reason) => {
+                    let told = format!("the number {number} {reason}; write it as text, in quotes");
+                    assert!(code == Some(2) && err.contains(&told), "{value}: {out}{err}");
+                    continue;
+                }
+            };
+            assert_eq!(code, Some(0), "{value}: {out}{err}");
+            let bare = shown.trim_matches('"');
+            assert!(
+                err.contains(&format!("<{bare}>")) || err.contains(&format!("<[{shown}]>")),
+                "{err}"
+            );
+            let listed = workflow_in(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]);
+            let id = listed.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+            let kept = workflow_in(&folder, &["runs", "get", &id, "--db", "runs.db", "-f", "json"]);
+            assert!(kept.out.contains(shown), "{value}: {}", kept.out);
+        }
+        // What 64 bits do not hold is text in YAML, as in workflow files, and in `-p`.
+        for (option, value) in [("-i", format!("@{number}.yaml")), ("-p", format!("n={number}"))] {
+            let Said { code, err, .. } = run(option, &value);
+            let bare = number.trim_matches('"');
+            let shown = if option == "-p" {
+                bare
+            } else {
+                expected.map_or(bare, |shown| shown.trim_matches('"'))
+            };
+            assert!(code == Some(0) && err.contains(&format!("<{shown}>")), "{value}: {err}");
+        }
+    }
+    let signal = [
+        "runs",
+        "signal",
+        "01980000-0000-7000-8000-000000000000",
+        "go",
+        "[1e400]",
+        "--db",
+        "runs.db",
+    ];
+    let refused = workflow_in(&folder, &signal).err;
+    assert!(refused.contains("`[0]`: the number 1e400 is too large"), "{refused}");
+    let update = ["workflows", "update", "numbers", "--db", "runs.db", "--metadata"];
+    let refused =
+        workflow_in(&folder, &[&update[..], &["{\"n\": 18446744073709551616}"]].concat()).err;
+    assert!(refused.contains("`n`: the number 18446744073709551616 has"), "{refused}");
+}
+
 #[test]
 fn parameters_and_outputs_keep_their_text() {
     let text = r#"

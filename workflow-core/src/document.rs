@@ -20,6 +20,24 @@ pub(crate) use read::{
 };
 pub(crate) use source::Source;
 
+/// Reads YAML whose meaning is left to the caller, such as the input of a run. As in workflow files,
+/// a number that no 64 bits hold is text.
+///
+/// # Errors
+///
+/// Fails when it is no YAML, and when it is nested too deeply or copies too much by aliases, with
+/// each place.
+pub fn read_yaml(name: &str, text: &str) -> Result<Json, Diagnostics> {
+    let source = Source::new(name, text);
+    let mut findings = Findings::new(&source);
+    let node = source.parse(Format::Yaml, &mut findings);
+    let diagnostics = findings.finish();
+    match node {
+        Some(node) if diagnostics.errors() == 0 => Ok(node.to_json()),
+        _ => Err(diagnostics),
+    }
+}
+
 /// A place in a text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {

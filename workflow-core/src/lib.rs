@@ -68,6 +68,7 @@ mod graph;
 mod guard;
 mod id;
 mod job;
+pub mod json;
 pub mod printing;
 mod rare;
 mod recover;
@@ -86,7 +87,7 @@ mod workflow;
 
 pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
 #[cfg(feature = "yaml")]
-pub use document::{Diagnostic, Diagnostics, Severity};
+pub use document::{Diagnostic, Diagnostics, Severity, read_yaml};
 pub use engine::{
     Cancellation, Clock, Engine, EngineBuilder, Enqueued, IntoWorkflow, LimitScope, LimitUsage,
     LookupError, ManualClock, Recovery, ResumeError, RunFuture, RunHandle, RunRequest, Shutdown,

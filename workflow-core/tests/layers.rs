@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 26] = [
+const ROOMS: [&str; 27] = [
     "guard",
     "bounds",
+    "json",
     "rare",
     "id",
     "document",

@@ -8,8 +8,7 @@ use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use workflow_core::KeyError;
-
-use workflow_core::bounds;
+use workflow_core::json::{self, JsonError, LostNumber};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -24,22 +23,28 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         let kind = content_type(request.headers());
         let bytes = read(request, app).await?;
         if bytes.is_empty() {
-            return json(b"{}").map(Self);
+            return body(b"{}").map(Self);
         }
         if !kind.as_deref().is_none_or(|kind| kind == "application/json" || kind.ends_with("+json"))
         {
             let detail = "the body is to be JSON; say `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
         }
-        json(&bytes).map(Self)
+        body(&bytes).map(Self)
     }
 }
 
-/// Reads JSON.
-pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Reads a body of JSON.
+pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "syntax", "the body is no UTF-8"))?;
-    bounds::json(text).map_err(|error| Problem::invalid("body", error.to_string()))?;
+    json::check(text).map_err(|error| match error {
+        JsonError::Number(lost) if !lost.path.is_empty() => {
+            let LostNumber { path, .. } = lost.clone();
+            Problem::invalid(path, LostNumber { path: String::new(), ..lost }.to_string())
+        }
+        error => Problem::invalid("body", error.to_string()),
+    })?;
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let (path, message) = (error.path().to_string(), error.inner().to_string());

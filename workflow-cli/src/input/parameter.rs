@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value as Json};
 use workflow_core::bounds::NESTING;
+use workflow_core::json::{self, JsonError};
 
 /// A value and its place: `source.retries=3`.
 #[derive(Debug, Clone)]
@@ -34,13 +35,12 @@ impl FromStr for Parameter {
         if path.len() > NESTING {
             return Err(format!("a place has at most {NESTING} keys; {ESCAPE}"));
         }
-        let (value, number) = match serde_json::from_str(value) {
+        let (value, number) = match json::read(value) {
             Ok(Json::Number(number)) if number.to_string() != value => {
-                // No digit of an integer is lost.
-                let is_integer = value.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
-                (Json::from(value), (!is_integer).then_some(Json::Number(number)))
+                (Json::from(value), Some(Json::Number(number)))
             }
             Ok(value) => (value, None),
+            Err(JsonError::Number(lost)) if !lost.path.is_empty() => return Err(lost.to_string()),
             Err(_) => (Json::from(value), None),
         };
         Ok(Self { written: written.to_owned(), path, value, number })

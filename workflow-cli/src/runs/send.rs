@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value as Json;
+use workflow_core::json::{self, JsonError};
 use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, registry};
 use workflow_store::Catalog;
 
@@ -116,7 +117,10 @@ pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result
 }
 
 fn payload(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|error| {
-        format!("it is no JSON: {error}; JSON text is written in quotes of its own, as '\"yes\"'")
+    json::read(text).map_err(|error| match error {
+        JsonError::Syntax(error) => format!(
+            "it is no JSON: {error}; JSON text is written in quotes of its own, as '\"yes\"'"
+        ),
+        error => error.to_string(),
     })
 }

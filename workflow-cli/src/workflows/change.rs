@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::Value as Json;
+use workflow_core::json::{self, JsonError};
 use workflow_store::{MetadataChange, WorkflowChange};
 
 use super::shown;
@@ -136,9 +137,10 @@ fn asked(question: &str) -> Result<bool, Failure> {
 /// An object, or null.
 fn object(text: &str) -> Result<Json, String> {
     let cure = "write an object, such as '{\"owner\": \"ada\"}'";
-    match serde_json::from_str(text) {
+    match json::read(text) {
         Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),
         Ok(_) => Err(format!("it is JSON, but no object; {cure}, or null for none")),
-        Err(error) => Err(format!("it is no JSON: {error}; {cure}")),
+        Err(JsonError::Syntax(error)) => Err(format!("it is no JSON: {error}; {cure}")),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
+use workflow_core::json;
 use workflow_store::{WorkflowQuery, WorkflowSort};
 
 use super::shown::{self, Document};
@@ -133,6 +134,6 @@ fn path_and_value(text: &str) -> Result<(String, Json), String> {
     let wrong = || format!("`{text}` is not PATH=VALUE, such as owner=ada");
     let (path, value) =
         text.split_once('=').filter(|(path, _)| !path.is_empty()).ok_or_else(wrong)?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    let value = json::read(value).unwrap_or_else(|_| value.into());
     Ok((path.to_owned(), value))
 }

@@ -9,7 +9,7 @@ use std::str::Lines;
 use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 
-use crate::bounds;
+use crate::json::{self, JsonError};
 
 /// What is wrong with the file in `$WORKFLOW_OUTPUT`.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +40,9 @@ pub enum OutputsError {
         "$WORKFLOW_OUTPUT begins with `{{` but is no JSON object; write one object and nothing else"
     )]
     Json(#[source] serde_json::Error),
-    /// Its JSON is nested too deeply.
+    /// Its JSON is nested too deeply, or holds a number that would lose digits.
     #[error("$WORKFLOW_OUTPUT is not read: {0}")]
-    TooDeep(bounds::TooLarge),
-    /// A JSON object holds an integer that would lose digits.
-    #[error(
-        "$WORKFLOW_OUTPUT holds the integer {0}, which has more than 64 bits; write it as text, in quotes"
-    )]
-    Integer(String),
+    Value(JsonError),
     /// It is not text.
     #[error(
         "line {line} of $WORKFLOW_OUTPUT is not UTF-8; encode what is binary, as base64 for one"
@@ -116,12 +111,10 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, OutputsError> {
         OutputsError::Encoding { line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
     })?;
     if text.trim_start().starts_with('{') {
-        bounds::json(text).map_err(OutputsError::TooDeep)?;
-        let outputs = serde_json::from_str(text).map_err(OutputsError::Json)?;
-        return match long_integer(text) {
-            Some(digits) => Err(OutputsError::Integer(digits.chars().take(40).collect())),
-            None => Ok(outputs),
-        };
+        return json::read(text).map_err(|error| match error {
+            JsonError::Syntax(error) => OutputsError::Json(error),
+            error => OutputsError::Value(error),
+        });
     }
     let mut outputs = Map::new();
     let mut lines = NumberedLines { lines: text.lines(), last: 0 };
@@ -174,35 +167,6 @@ impl<'a> NumberedLines<'a> {
             }
         }
     }
-}
-
-/// The first integer in a JSON text that 64 bits do not hold.
-fn long_integer(json: &str) -> Option<&str> {
-    let bytes = json.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        at += 1;
-        match bytes[start] {
-            b'"' => {
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-            }
-            b'-' | b'0'..=b'9' => {
-                let of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-                at += bytes[at..].iter().take_while(|byte| of_numbers(byte)).count();
-                let number = &json[start..at];
-                let is_integer = number.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
-                if is_integer && number.parse::<u64>().is_err() && number.parse::<i64>().is_err() {
-                    return Some(number);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 /// A number or a boolean that JSON would write in these very letters, and else a text: `007` and
@@ -309,8 +273,8 @@ mod tests {
         assert!(wrong(b"{\"a\": 1} and more").contains("is no JSON object"));
         assert_eq!(
             wrong(b"{\"a\": [1, 18446744073709551616]}"),
-            "$WORKFLOW_OUTPUT holds the integer 18446744073709551616, which has more than 64 bits; \
-             write it as text, in quotes"
+            "$WORKFLOW_OUTPUT is not read: `a[1]`: the number 18446744073709551616 has more than 64 \
+             bits; write it as text, in quotes"
         );
         let fits = r#"{"a\\": "18446744073709551616", "b": [18446744073709551615, -9223372036854775808, 1e30]}"#;
         assert!(parse(fits.as_bytes()).is_ok());

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::json;
+
 /// What is said about a workflow: one JSON object. The keys `description`, `owner`, `schedule`,
 /// `tags`, `project`, `domain` and `version` have a type; all others are free.
 ///
@@ -164,8 +166,7 @@ impl std::str::FromStr for Metadata {
     type Err = MetadataError;
 
     fn from_str(text: &str) -> Result<Self, MetadataError> {
-        let json =
-            serde_json::from_str(text).map_err(|error| MetadataError::Syntax(error.to_string()))?;
+        let json = json::read(text).map_err(|error| MetadataError::Syntax(error.to_string()))?;
         match json {
             // A string inside a string is no object: one level of quoting is read, not any number.
             Json::String(_) => Err(MetadataError::NotAnObject("a string")),

@@ -93,7 +93,7 @@ impl Tree<'_> {
             Some(digits) => {
                 i64::from_str_radix(&format!("{sign}{digits}"), 16).ok().map(Number::from)
             }
-            None => decimal(&format!("{sign}{digits}")),
+            None => crate::json::number(&format!("{sign}{digits}")).ok(),
         };
         number.map_or_else(
             || {
@@ -105,14 +105,6 @@ impl Tree<'_> {
             Value::Number,
         )
     }
-}
-
-fn decimal(text: &str) -> Option<Number> {
-    let integer = text.parse::<u64>().map(Number::from);
-    let integer = integer.or_else(|_| text.parse::<i64>().map(Number::from));
-    // No digit of an integer is lost.
-    let is_integer = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
-    integer.ok().or_else(|| Number::from_f64(text.parse().ok().filter(|_| !is_integer)?))
 }
 
 fn boxed(text: Cow<'_, str>) -> Box<str> {

@@ -11,6 +11,7 @@ use serde_json::Number;
 use super::{Findings, Key, Node, Source, Span, Value, drop_repeated_keys};
 use crate::bounds::file::{ALIASED_BYTES, ALIASED_VALUES, VALUES};
 use crate::bounds::{self, NESTING};
+use crate::json;
 
 /// The key of the entries that a map takes over from others.
 const MERGE: &str = "<<";
@@ -298,11 +299,8 @@ fn number(text: &str) -> Option<Number> {
         return u64::from_str_radix(hexadecimal, 16).ok().map(Number::from);
     }
     let digits = text.strip_prefix('+').unwrap_or(text);
-    if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-        let positive = digits.parse::<u64>().map(Number::from);
-        return positive.or_else(|_| digits.parse::<i64>().map(Number::from)).ok();
-    }
-    let of_float =
+    let of_numbers =
         |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-    digits.bytes().all(of_float).then(|| Number::from_f64(digits.parse().ok()?)).flatten()
+    // What no 64 bits hold stays text, too.
+    digits.bytes().all(of_numbers).then(|| json::number(digits).ok()).flatten()
 }

@@ -93,6 +93,25 @@ test("a workflow is made from a file, its mistakes shown with their place, and r
   await context.close();
 });
 
+test("a number of the form is sent in every digit", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, mock.url);
+  await page.goto(`${mock.url}#/workflows/daily-etl`);
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("day").fill("2026-01-02");
+  await dialog.getByLabel("rows").fill("many");
+  await dialog.getByRole("button", { name: "Edit as JSON" }).click();
+  await dialog.getByText("is no number").waitFor();
+  await dialog.getByLabel("rows").fill("9007199254740993");
+  await dialog.getByRole("button", { name: "Edit as JSON" }).click();
+  assert.match(await dialog.getByLabel(/^Input, as JSON/).inputValue(), /"rows": 9007199254740993,/);
+  await dialog.getByRole("button", { name: "Edit as a form" }).click();
+  const [sent] = await Promise.all([page.waitForRequest(/\/run$/), dialog.getByRole("button", { name: "Run", exact: true }).click()]);
+  assert.match(sent.postData(), /"rows":9007199254740993,/);
+  await context.close();
+});
+
 test("workflows are found by typing and by filters, page after page", async () => {
   const { page, context, faults } = await open(browser);
   await signIn(page, mock.url);

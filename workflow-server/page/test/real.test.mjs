@@ -1,63 +1,21 @@
 // The page in front of the real server: a file becomes a workflow, runs, fails, is retried, and stays its owner's.
-// WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 takes the page from dist/ and not from the binary.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { axeFaults, launch, open, OUTPUT, signIn } from "./browser.mjs";
-import { serve } from "./server.mjs";
+import { axeFaults, OUTPUT } from "./browser.mjs";
+import { ended, run, Site } from "./site.mjs";
 
-const PASSWORD = "correct horse battery";
-
-let folder;
-let server;
-let browser;
-let url;
+let site;
 let view;
 
 before(async () => {
-  server = await serve([["alice", "--staff"], ["bob"], ["carol"]], PASSWORD);
-  ({ url, folder } = server);
-  browser = await launch();
-  view = await visitor("bob");
+  site = await Site.start([["alice", "--staff"], ["bob"], ["carol"]]);
+  view = await site.visitor("bob");
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-async function visitor(name, look) {
-  const opened = await open(browser, look);
-  if (process.env.PAGE_FROM_DIST) await opened.context.route((at) => !at.pathname.startsWith("/api/"), fromDist);
-  await signIn(opened.page, url, name, PASSWORD);
-  return opened;
-}
-
-async function fromDist(route) {
-  const path = new URL(route.request().url()).pathname.slice(1) || "index.html";
-  const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
-  const headers = { "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'" };
-  await route.fulfill({ body: await readFile(new URL(`../dist/${path}`, import.meta.url)), contentType: types[extname(path)], headers });
-}
-
-async function create(page, yaml) {
-  await page.goto(`${url}#/workflows`);
-  await page.getByRole("button", { name: "New workflow" }).first().click();
-  await page.getByLabel("Workflow file").fill(yaml);
-  await page.getByRole("button", { name: "Create" }).click();
-  await page.getByRole("button", { name: "Run", exact: true }).waitFor();
-}
-
-async function run(page) {
-  await page.getByRole("button", { name: "Run", exact: true }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Run", exact: true }).click();
-  await page.waitForFunction(() => location.hash.startsWith("#/runs/"));
-}
-
-const ended = (page, status) =>
-  page.waitForFunction((wanted) => document.querySelector(".facts > [role=status]")?.textContent === wanted, status, { timeout: 20_000 });
+after(() => site?.stop());
 
 test("mistakes in a file are shown with their place", async () => {
   const { page } = view;
@@ -73,7 +31,7 @@ test("a file becomes a workflow, and its run is watched until it ends", async ()
   const { page } = view;
   const job = (name, needs) => `  - name: "${name}"\n    command: "echo ${name}; sleep 0.5"\n${needs ? `    depends_on: ${JSON.stringify(needs)}\n` : ""}`;
   const yaml = `name: "daily_etl_pipeline"\nproject: "data-warehouse"\nmetadata: |\n  {"schedule": "0 2 * * *", "owner": "data-engineering-team"}\ndescription: "Daily ETL process for customer analytics data"\njobs:\n${job("extract_salesforce")}${job("extract_zendesk")}${job("transform_and_load", ["extract_salesforce", "extract_zendesk"])}`;
-  await create(page, yaml);
+  await site.create(page, yaml);
   await page.getByText("data-warehouse").first().waitFor();
   await run(page);
   await page.getByRole("button", { name: /^extract_zendesk, running/ }).waitFor();
@@ -84,7 +42,7 @@ test("a file becomes a workflow, and its run is watched until it ends", async ()
 
 test("a log of 50,000 lines is read to its end, and downloaded", async () => {
   const { page } = view;
-  await create(page, 'name: "chatty"\njobs:\n  - name: "count"\n    command: "seq 1 50000"\n');
+  await site.create(page, 'name: "chatty"\njobs:\n  - name: "count"\n    command: "seq 1 50000"\n');
   await run(page);
   await ended(page, "completed");
   await page.getByRole("link", { name: "Log" }).click();
@@ -104,7 +62,7 @@ test("a log of 50,000 lines is read to its end, and downloaded", async () => {
 
 test("a run is cancelled", async () => {
   const { page } = view;
-  await create(page, 'name: "slow"\njobs:\n  - name: "wait"\n    command: "sleep 60"\n');
+  await site.create(page, 'name: "slow"\njobs:\n  - name: "wait"\n    command: "sleep 60"\n');
   await run(page);
   await page.getByRole("button", { name: /^wait, running/ }).waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
@@ -114,8 +72,8 @@ test("a run is cancelled", async () => {
 
 test("a failed run is retried", async () => {
   const { page } = view;
-  const flag = join(folder, "there");
-  await create(page, `name: "flaky"\njobs:\n  - name: "first"\n    command: "echo first"\n  - name: "second"\n    command: "cat ${flag}"\n    depends_on: ["first"]\n`);
+  const flag = join(site.folder, "there");
+  await site.create(page, `name: "flaky"\njobs:\n  - name: "first"\n    command: "echo first"\n  - name: "second"\n    command: "cat ${flag}"\n    depends_on: ["first"]\n`);
   await run(page);
   await ended(page, "failed");
   const failed = page.url();
@@ -131,15 +89,15 @@ test("a failed run is retried", async () => {
 });
 
 test("two users do not see each other's workflows; staff sees both", async () => {
-  const carol = await visitor("carol");
-  await create(carol.page, 'name: "of_carol"\njobs:\n  - name: "a"\n    command: "true"\n');
-  await carol.page.goto(`${url}#/workflows`);
+  const carol = await site.visitor("carol");
+  await site.create(carol.page, 'name: "of_carol"\njobs:\n  - name: "a"\n    command: "true"\n');
+  await carol.page.goto(`${site.url}#/workflows`);
   await carol.page.getByRole("link", { name: "of_carol" }).waitFor();
   assert.equal(await carol.page.getByRole("link", { name: "daily_etl_pipeline" }).count(), 0);
-  await view.page.goto(`${url}#/workflows`);
+  await view.page.goto(`${site.url}#/workflows`);
   await view.page.getByRole("link", { name: "daily_etl_pipeline" }).waitFor();
   assert.equal(await view.page.getByRole("link", { name: "of_carol" }).count(), 0);
-  const alice = await visitor("alice");
+  const alice = await site.visitor("alice");
   await alice.page.getByRole("link", { name: "of_carol" }).waitFor();
   await alice.page.getByRole("link", { name: "daily_etl_pipeline" }).waitFor();
   for (const { context, faults } of [carol, alice]) {
@@ -150,12 +108,12 @@ test("two users do not see each other's workflows; staff sees both", async () =>
 
 test("a run of 2,000 jobs is painted", async () => {
   const jobs = Array.from({ length: 2000 }, (_, at) => `  - name: job_${at}\n    command: "true"${at < 100 ? "" : `\n    depends_on: [job_${at % 100}]`}\n`);
-  await view.page.goto(url);
+  await view.page.goto(site.url);
   await view.page.evaluate(async (yaml) => {
     const { csrf } = await (await fetch("api/v1/session")).json();
     await fetch("api/v1/workflows", { method: "POST", body: yaml, headers: { "content-type": "application/yaml", "x-csrf-token": csrf } });
   }, `name: many\njobs:\n${jobs.join("")}`);
-  await view.page.goto(`${url}#/workflows/many`);
+  await view.page.goto(`${site.url}#/workflows/many`);
   await run(view.page);
   await view.page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "completed", null, { timeout: 120_000 });
   const at = view.page.url();
@@ -173,8 +131,8 @@ test("a run of 2,000 jobs is painted", async () => {
 for (const theme of ["light", "dark"]) {
   test(`every page is there, ${theme}`, async () => {
     const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-    const { page, context, faults } = await visitor("alice", { theme });
-    await page.goto(`${url}#/runs?workflow=flaky`);
+    const { page, context, faults } = await site.visitor("alice", { theme });
+    await page.goto(`${site.url}#/runs?workflow=flaky`);
     await page.locator("tbody .status", { hasText: "failed" }).waitFor();
     const failed = await page.locator("tbody tr", { hasText: "failed" }).locator("a").first().getAttribute("href");
     const pages = { workflows: "#/workflows", workflow: "#/workflows/daily_etl_pipeline", runs: "#/runs", run: failed, overview: "#/overview", admin: "#/admin" };
@@ -182,7 +140,7 @@ for (const theme of ["light", "dark"]) {
     for (const tab of ["timeline", "jobs", "log", "values"]) pages[`run-${tab}`] = `${failed}?tab=${tab}`;
     const wrong = [];
     for (const [name, hash] of Object.entries(pages)) {
-      await page.goto(`${url}${hash}`);
+      await page.goto(`${site.url}${hash}`);
       await page.locator("h1").waitFor();
       await page.waitForFunction(() => !document.querySelector(".waiting"));
       await page.waitForTimeout(150);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Status, WorkflowFile, registry, times_of};
+use workflow_core::{Metadata, Status, WorkflowFile, read_yaml, registry, times_of};
 use workflow_store::{RecentRun, Source, StoredWorkflow};
 
 use super::time::text;
@@ -199,7 +199,7 @@ pub(crate) struct WorkflowDocument {
 
 /// A file as JSON; nothing of where it is on the server.
 fn file(definition: &Json) -> Option<Json> {
-    serde_yaml::from_str(WorkflowFile::text_of(definition)?).ok()
+    read_yaml("the file", WorkflowFile::text_of(definition)?).ok()
 }
 
 /// A place in the source of the program.

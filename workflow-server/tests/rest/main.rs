@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod lists;
 mod mounted;
+mod numbers;
 mod outage;
 mod rights;
 mod runs;

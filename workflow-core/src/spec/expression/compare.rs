@@ -8,8 +8,10 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 
 use minijinja::value::{Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value, tests as jinja};
 use serde_json::Value as Json;
+
+use crate::bounds::NESTING;
 
 /// What a comparison calls.
 const FUNCTION: &str = "__compare";
@@ -17,6 +19,9 @@ const FUNCTION: &str = "__compare";
 /// Teaches an environment to compare.
 pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_function(FUNCTION, chain);
+    environment.add_test("in", |state: &State<'_, '_>, wanted: Value, held: Value| {
+        is_in(state, Shown::of(&wanted), &held)
+    });
     for (names, operator) in [
         (["eq", "equalto", "=="], "=="),
         (["ne", "ne", "!="], "!="),
@@ -73,11 +78,7 @@ impl<'v> Shown<'v> {
 
     /// "`jobs.count.outputs.rows` is the text "0"".
     fn told(&self) -> String {
-        let (kind, value) = match self.value.kind() {
-            ValueKind::String => ("text", format!("{:?}", beginning(&self.value.to_string()))),
-            ValueKind::Bool => ("boolean", self.value.to_string()),
-            _ => ("number", self.value.to_string()),
-        };
+        let (kind, value) = kind_and_text(self.value);
         if self.text.is_empty() || self.is_literal() || self.text == value {
             format!("{value} is a {kind}")
         } else {
@@ -113,20 +114,15 @@ fn compare(
         "not in" => Some(false),
         _ => None,
     } {
-        let is_in = state.perform_test("in", &[left.clone(), right.clone()])?;
-        if !is_in && right.kind() == ValueKind::Seq {
-            for item in right.try_iter()?.take(MAX_ITEMS) {
-                if differ(left, &item) {
-                    let [left, _] = shown;
-                    return Err(unlike(&left, &Shown::of(&item)));
-                }
-            }
-        }
-        return Ok(is_in == is_wanted);
+        let [left, _] = shown;
+        return is_in(state, left, right).map(|is_in| is_in == is_wanted);
     }
-    if differ(left, right) {
+    if let Some((one, other)) = different(left, right) {
         let [left, right] = shown;
-        return Err(unlike(&left, &right));
+        return Err(match differ(left.value, right.value) {
+            true => unlike(&left, &right),
+            false => unlike(&Shown::of(&one), &Shown::of(&other)),
+        });
     }
     let order = left.cmp(right);
     Ok(match operator {
@@ -139,8 +135,64 @@ fn compare(
     })
 }
 
-/// So many items of a list are looked at.
-const MAX_ITEMS: usize = 10_000;
+/// Whether a list, a text or the keys of a map hold a value.
+fn is_in(state: &State<'_, '_>, wanted: Shown<'_>, held: &Value) -> Result<bool, Error> {
+    // The library would look for the letters of a number.
+    if held.kind() == ValueKind::String && differ(wanted.value, held) {
+        return Err(unlike(&wanted, &Shown::of(held)));
+    }
+    if jinja::is_in(state, wanted.value, held)? {
+        return Ok(true);
+    }
+    let unlike_item = match held.kind() {
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
+            held.try_iter()?.find_map(|item| different(wanted.value, &item))
+        }
+        _ => None,
+    };
+    match unlike_item {
+        None => Ok(false),
+        Some((_, item)) if differ(wanted.value, &item) => Err(unlike(&wanted, &Shown::of(&item))),
+        Some((inner, item)) => Err(unlike(&Shown::of(&inner), &Shown::of(&item))),
+    }
+}
+
+/// The first text, and the number or boolean that it would be compared with, in two values.
+pub(super) fn different(left: &Value, right: &Value) -> Option<(Value, Value)> {
+    different_inside(left, right, NESTING)
+}
+
+fn different_inside(left: &Value, right: &Value, levels: usize) -> Option<(Value, Value)> {
+    if differ(left, right) {
+        return Some((left.clone(), right.clone()));
+    }
+    let levels = levels.checked_sub(1)?;
+    match (left.kind(), right.kind()) {
+        (ValueKind::Seq, ValueKind::Seq) => {
+            let mut pairs = left.try_iter().ok()?.zip(right.try_iter().ok()?);
+            pairs.find_map(|(left, right)| different_inside(&left, &right, levels))
+        }
+        (ValueKind::Map, ValueKind::Map) => left.try_iter().ok()?.find_map(|key| {
+            let (left, right) = (left.get_item(&key).ok()?, right.get_item(&key).ok()?);
+            different_inside(&left, &right, levels)
+        }),
+        _ => None,
+    }
+}
+
+/// "9, a number".
+pub(super) fn kind_of(value: &Value) -> String {
+    let (kind, value) = kind_and_text(value);
+    format!("{value}, a {kind}")
+}
+
+fn kind_and_text(value: &Value) -> (&'static str, String) {
+    match value.kind() {
+        ValueKind::String => ("text", format!("{:?}", beginning(&value.to_string()))),
+        ValueKind::Bool => ("boolean", value.to_string()),
+        _ => ("number", value.to_string()),
+    }
+}
 
 /// Whether one is text, and the other a number or a boolean.
 fn differ(left: &Value, right: &Value) -> bool {
@@ -366,6 +418,18 @@ mod tests {
             "input.yes == 'true'",
             "input.t in [3, 4]",
             "input.n not in ['3']",
+            "input.n is in ['3']",
+            "input.n is not in ['3']",
+            "input.t is in [3]",
+            "[3, 4] | select('in', ['3']) | list",
+            "input.n in {'3': 1}",
+            "input.n in '123'",
+            "input.n in (input.list | map('string'))",
+            "[1, 2] == ['1', 2]",
+            "input.list != ['1', '2']",
+            "{'a': [1]} == {'a': ['1']}",
+            "[input.n] in [['3']]",
+            "[input.n] < [input.t]",
             "1 < input.n < input.t",
             "not (input.t > 2)",
             "[input.t > 2]",

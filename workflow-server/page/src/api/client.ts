@@ -1,8 +1,9 @@
 // Requests to the server, below whatever path the page is mounted at.
 
 import { signal } from "@preact/signals";
+import { parseExact, writeJson } from "./json.ts";
 import { Problem } from "./problem.ts";
-import type { Session } from "./types.ts";
+import type { Json, Session } from "./types.ts";
 
 export const base = new URL("api/v1/", document.baseURI);
 
@@ -47,7 +48,8 @@ export async function call<T>(method: string, path: string, options: Options = {
   if (!response.ok) throw await refusal(response, method, path);
   if (response.status === 204) return undefined as T;
   const type = response.headers.get("content-type") ?? "";
-  return (type.includes("json") ? response.json() : response.text()) as Promise<T>;
+  const answer = await response.text();
+  return (type.includes("json") ? parseExact(answer) : answer) as T;
 }
 
 async function send(method: string, path: string, { query, body, text, signal }: Options): Promise<Response> {
@@ -56,7 +58,7 @@ async function send(method: string, path: string, { query, body, text, signal }:
   else if (body !== undefined) headers["Content-Type"] = "application/json";
   const csrf = session.peek()?.csrf;
   if (csrf && method !== "GET") headers["X-CSRF-Token"] = csrf;
-  const payload = text ? text.body : body === undefined ? undefined : JSON.stringify(body);
+  const payload = text ? text.body : body === undefined ? undefined : writeJson(body as Json);
   try {
     return await fetch(address(path, query), { method, headers, body: payload, signal, credentials: "same-origin" });
   } catch (error) {

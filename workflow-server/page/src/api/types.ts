@@ -1,6 +1,8 @@
 // What the server answers, as written in its API document.
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+import type { ExactNumber } from "./json.ts";
+
+export type Json = null | boolean | number | ExactNumber | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 
 export type RunStatus = "pending" | "running" | "completed" | "failed" | "cancelled";

@@ -1,5 +1,6 @@
 // What stands in a form before it is sent, and the value that it makes. Pure.
 
+import { ExactNumber, exactNumber, isWhole, parseTyped, writeJson } from "../api/json.ts";
 import type { Json, JsonObject } from "../api/types.ts";
 import { isObject, type Field } from "./schema.ts";
 
@@ -9,6 +10,8 @@ export type Draft = string | boolean | null | Draft[] | { [key: string]: Draft }
 export interface Mistake {
   path: string;
   message: string;
+  /** Nothing was written where something is needed. */
+  isMissing?: boolean;
 }
 
 /** The draft that shows a value, or what the schema says is there at first. */
@@ -17,11 +20,11 @@ export function draftOf(field: Field, value: Json | undefined = field.initial): 
     case "text":
       return typeof value === "string" ? value : "";
     case "number":
-      return typeof value === "number" ? String(value) : "";
+      return typeof value === "number" || value instanceof ExactNumber ? String(value) : "";
     case "flag":
       return value === true;
     case "choice": {
-      const index = field.options.findIndex((option) => JSON.stringify(option) === JSON.stringify(value));
+      const index = field.options.findIndex((option) => writeJson(option) === writeJson(value));
       return index >= 0 ? String(index) : field.options.length === 1 && !field.nullable ? "0" : "";
     }
     case "object": {
@@ -33,18 +36,19 @@ export function draftOf(field: Field, value: Json | undefined = field.initial): 
       return given.map((item) => draftOf(field.item, item));
     }
     case "json":
-      return value === undefined ? "" : JSON.stringify(value, null, 2);
+      return value === undefined ? "" : writeJson(value, 2);
   }
 }
 
 /** The value of a draft; `undefined` for a field that was left empty. */
 export function valueOf(field: Field, draft: Draft, required: boolean, mistakes: Mistake[], path = ""): Json | undefined {
   const wrong = (message: string): undefined => void mistakes.push({ path, message });
+  const missing = (): undefined => void mistakes.push({ path, message: "is needed", isMissing: true });
   switch (field.kind) {
     case "text": {
       const text = typeof draft === "string" ? draft : "";
       if (text === "" && !(required && field.least === 0 && !field.format && !field.pattern)) {
-        return !required ? undefined : field.nullable ? null : wrong("is needed");
+        return !required ? undefined : field.nullable ? null : missing();
       }
       if (text.length < field.least) return wrong(`needs ${field.least} characters or more`);
       if (field.most !== null && text.length > field.most) return wrong(`takes ${field.most} characters at most`);
@@ -53,18 +57,18 @@ export function valueOf(field: Field, draft: Draft, required: boolean, mistakes:
     }
     case "number": {
       const text = typeof draft === "string" ? draft.trim() : "";
-      if (text === "") return !required ? undefined : field.nullable ? null : wrong("is needed");
-      const value = Number(text);
-      if (!Number.isFinite(value)) return wrong("is no number");
-      if (field.whole && !Number.isInteger(value)) return wrong("is no whole number");
-      if (field.least !== null && value < field.least) return wrong(`must be ${field.least} or more`);
-      if (field.most !== null && value > field.most) return wrong(`must be ${field.most} or less`);
+      if (text === "") return !required ? undefined : field.nullable ? null : missing();
+      const value = exactNumber(text);
+      if (value === null) return wrong("is no number");
+      if (field.whole && !isWhole(value)) return wrong("is no whole number");
+      if (field.least !== null && Number(value) < field.least) return wrong(`must be ${field.least} or more`);
+      if (field.most !== null && Number(value) > field.most) return wrong(`must be ${field.most} or less`);
       return value;
     }
     case "flag":
       return draft === true;
     case "choice":
-      if (draft === "" || draft === null) return !required ? undefined : field.nullable ? null : wrong("is needed");
+      if (draft === "" || draft === null) return !required ? undefined : field.nullable ? null : missing();
       return field.options[Number(draft)];
     case "object":
       return objectValue(field, draft, mistakes, path);
@@ -77,7 +81,7 @@ export function valueOf(field: Field, draft: Draft, required: boolean, mistakes:
     }
     case "json": {
       const text = typeof draft === "string" ? draft : "";
-      if (text.trim() === "") return !required || path === "" ? undefined : field.nullable ? null : wrong("is needed");
+      if (text.trim() === "") return !required || path === "" ? undefined : field.nullable ? null : missing();
       const parsed = parseJson(text);
       return "problem" in parsed ? wrong(parsed.problem) : parsed.value;
     }
@@ -110,7 +114,7 @@ function matches(pattern: string, text: string): boolean {
 /** JSON, or what is wrong with it and where. */
 export function parseJson(text: string): { value: Json } | { problem: string } {
   try {
-    return { value: JSON.parse(text) as Json };
+    return { value: parseTyped(text) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const position = /position (\d+)/.exec(message)?.[1];

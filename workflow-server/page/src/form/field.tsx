@@ -1,6 +1,7 @@
 // One field of a form made from a JSON Schema.
 
 import { useId } from "preact/hooks";
+import { writeJson } from "../api/json.ts";
 import type { Draft, Mistake } from "./draft.ts";
 import { draftOf } from "./draft.ts";
 import type { Field } from "./schema.ts";
@@ -53,7 +54,7 @@ function Control({ field, text, change, common }: ControlProps) {
       <select {...common} value={text} onChange={(event) => change(event.currentTarget.value)}>
         <option value="">–</option>
         {field.options.map((option, index) => (
-          <option key={index} value={String(index)}>{typeof option === "string" ? option : JSON.stringify(option)}</option>
+          <option key={index} value={String(index)}>{typeof option === "string" ? option : writeJson(option)}</option>
         ))}
       </select>
     );

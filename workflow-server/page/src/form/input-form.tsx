@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { Problem } from "../api/problem.ts";
+import { writeJson } from "../api/json.ts";
 import type { Json } from "../api/types.ts";
 import { ProblemBox } from "../ui/problem.tsx";
 import { draftOf, parseJson, valueOf, type Draft, type Mistake } from "./draft.ts";
@@ -46,9 +47,10 @@ export function InputForm({ schema, type, action, run }: Props) {
   const swap = () => {
     const found: Mistake[] = [];
     const value = read(found);
-    if (asText && found.length > 0) return setMistakes(found);
+    // What is written and is no value would be lost.
+    if (found.some((mistake) => asText || !mistake.isMissing)) return setMistakes(found);
     if (asText) setDraft(draftOf(field, value));
-    else setText(value === undefined ? "" : JSON.stringify(value, null, 2));
+    else setText(value === undefined ? "" : writeJson(value, 2));
     setMistakes([]);
     setAsText(!asText);
   };

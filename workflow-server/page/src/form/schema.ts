@@ -1,5 +1,6 @@
 // A JSON Schema as the fields of a form. Pure. What no field can show becomes a text of JSON.
 
+import { ExactNumber } from "../api/json.ts";
 import type { Json, JsonObject } from "../api/types.ts";
 
 interface Common {
@@ -140,7 +141,7 @@ function constantsOf(schema: Schema): Json[] | null {
 }
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 }
 
 function text(value: Json | undefined): string | null {
@@ -148,5 +149,6 @@ function text(value: Json | undefined): string | null {
 }
 
 function number(value: Json | undefined): number | null {
+  if (value instanceof ExactNumber) return Number(value.text);
   return typeof value === "number" ? value : null;
 }

@@ -1,6 +1,8 @@
 // The events of a run, as the stream has them.
 
+import { parseExact } from "../api/json.ts";
 import type { Failure, Json, JsonObject } from "../api/types.ts";
+import { isObject } from "../form/schema.ts";
 
 export interface RunEvent {
   sequence: number;
@@ -24,7 +26,7 @@ export interface RunEvent {
 /** Reads one event; null for what is none. */
 export function readEvent(data: string): RunEvent | null {
   try {
-    const value = JSON.parse(data) as RunEvent;
+    const value = parseExact(data) as unknown as RunEvent;
     return typeof value.event === "string" && typeof value.sequence === "number" ? value : null;
   } catch {
     return null;
@@ -33,12 +35,10 @@ export function readEvent(data: string): RunEvent | null {
 
 /** The job that started another which is not in the workflow's graph. */
 export function startedBy(origin: Json | undefined): string | null {
-  if (typeof origin !== "object" || origin === null || Array.isArray(origin)) return null;
+  if (!isObject(origin)) return null;
   for (const [way, key] of [["called", "by"], ["element", "of"], ["undo", "of"]] as const) {
     const part = origin[way];
-    if (typeof part === "object" && part !== null && !Array.isArray(part) && typeof part[key] === "string") {
-      return part[key];
-    }
+    if (isObject(part) && typeof part[key] === "string") return part[key];
   }
   return null;
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client.ts";
+import { writeJson } from "../api/json.ts";
 import { useLoad } from "../api/load.ts";
 import type { Attempt, AttemptFailure, JobDetail, Json, JsonObject, RunDetail } from "../api/types.ts";
 import { decisiveLine } from "../live/decisive.ts";
@@ -107,7 +108,7 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
 }
 
 function short(value: Json): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : writeJson(value);
 }
 
 function FailureBox({ text, failure }: { text: string; failure: AttemptFailure | null }) {

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { patch, remove } from "../api/client.ts";
+import { writeJson } from "../api/json.ts";
 import { Problem } from "../api/problem.ts";
 import type { JsonObject, WorkflowDetail } from "../api/types.ts";
 import { parseJson } from "../form/draft.ts";
@@ -37,7 +38,7 @@ export function WorkflowDetails(props: Props) {
 }
 
 function EditForm({ path, workflow, changed }: Props) {
-  const [metadata, setMetadata] = useState(() => JSON.stringify(workflow.metadata ?? {}, null, 2));
+  const [metadata, setMetadata] = useState(() => writeJson(workflow.metadata ?? {}, 2));
   const [problem, setProblem] = useState<Problem | null>(null);
   const parsed = readMetadata(metadata);
   const [typed, setTyped] = useState(false);

@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { get, post } from "../api/client.ts";
+import { writeJson } from "../api/json.ts";
 import { useLoad } from "../api/load.ts";
 import type { Json, WorkflowDetail } from "../api/types.ts";
 import { InputForm } from "../form/input-form.tsx";
@@ -94,7 +95,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
 }
 
 function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: Route }) {
-  const spec = JSON.stringify(workflow.dag_spec);
+  const spec = writeJson(workflow.dag_spec as Json);
   const graph = useMemo(() => readGraph(workflow.dag_spec), [spec]);
   const { job, select } = useSelection(route);
   if (graph.nodes.length === 0) return <p class="empty">A function: which jobs it runs is seen in its runs.</p>;

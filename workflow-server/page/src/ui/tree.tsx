@@ -1,6 +1,7 @@
 // A value as a tree that opens step by step.
 
 import { useState } from "preact/hooks";
+import { ExactNumber, writeJson } from "../api/json.ts";
 import type { Json } from "../api/types.ts";
 import { plural } from "./format.ts";
 import { CopyButton } from "./copy.tsx";
@@ -12,14 +13,14 @@ export function Tree({ value, label, depth = 1 }: { value: Json | undefined; lab
   if (value === undefined) return <p class="muted">Nothing.</p>;
   return (
     <div class="tree" role="group" aria-label={label}>
-      <CopyButton text={() => JSON.stringify(value, null, 2)} label={`Copy ${label}`} />
+      <CopyButton text={() => writeJson(value, 2)} label={`Copy ${label}`} />
       <Value value={value} open={depth} />
     </div>
   );
 }
 
 function Value({ name, value, open }: { name?: string; value: Json; open: number }) {
-  const nested = typeof value === "object" && value !== null;
+  const nested = typeof value === "object" && value !== null && !(value instanceof ExactNumber);
   if (nested && Object.keys(value).length > 0) return <Branch name={name} value={value} open={open} />;
   return (
     <div class="leaf">
@@ -52,8 +53,9 @@ function Branch({ name, value, open }: { name?: string; value: Json[] | { [key: 
   );
 }
 
-function Leaf({ value }: { value: null | boolean | number | string }) {
+function Leaf({ value }: { value: null | boolean | number | ExactNumber | string }) {
   const [whole, setWhole] = useState(false);
+  if (value instanceof ExactNumber) return <span class="json-number">{value.text}</span>;
   if (typeof value !== "string") return <span class={`json-${value === null ? "null" : typeof value}`}>{String(value)}</span>;
   const cut = value.length > LONG && !whole;
   return (

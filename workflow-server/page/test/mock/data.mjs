@@ -34,7 +34,7 @@ const SCHEMA = {
   $schema: "https://json-schema.org/draft/2020-12/schema", title: "EtlInput", type: "object", required: ["day", "rows"],
   properties: {
     day: { type: "string", format: "date", description: "Which day to load." },
-    rows: { type: "integer", minimum: 1, maximum: 1000000, default: 5000 },
+    rows: { type: "integer", minimum: 1, format: "uint64", default: 5000 },
     mode: { oneOf: [{ const: "full", description: "Everything" }, { const: "delta", description: "What changed" }], default: "delta" },
     dry_run: { type: "boolean", default: false, description: "Writes nothing." },
     sources: { type: "array", items: { type: "string" }, default: ["salesforce"] },

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { fieldOf } = await load("form/schema.ts");
-const { draftOf, parseJson, valueOf } = await load("form/draft.ts");
+const { draftOf, fieldOf, parseExact, parseJson, valueOf, writeJson } = await load("api/json.ts", "form/schema.ts", "form/draft.ts");
 
 const read = (schema, draft) => {
   const mistakes = [];
@@ -28,7 +27,7 @@ test("every kind of field is found", () => {
 
 test("defaults make a value, and what is needed is asked for", () => {
   const { mistakes } = read(schema);
-  assert.deepEqual(mistakes, [{ path: "/day", message: "is needed" }]);
+  assert.deepEqual(mistakes, [{ path: "/day", message: "is needed", isMissing: true }]);
   const draft = { ...draftOf(fieldOf(schema)), day: "2026-01-01" };
   assert.deepEqual(read(schema, draft).value, { day: "2026-01-01", rows: 5, mode: "delta", dry: false, tags: ["x"], target: { table: "t" } });
 });
@@ -40,6 +39,19 @@ test("numbers are checked", () => {
   assert.equal(wrong("0"), "must be 1 or more");
   assert.equal(wrong("10"), "must be 9 or less");
   assert.equal(wrong("9"), undefined);
+});
+
+test("a number keeps its digits, from the default to what is sent", () => {
+  const number = (text, more = {}) => {
+    const { value, mistakes } = read({ type: "integer", ...more }, text);
+    return mistakes[0]?.message ?? writeJson(value);
+  };
+  for (const text of ["9007199254740993", "18446744073709551615", "-9223372036854775808", "1e400"]) assert.equal(number(text), text);
+  assert.equal(number("9007199254740993.5"), "is no whole number");
+  assert.equal(number("18446744073709551616", { maximum: 10 }), "must be 10 or less");
+  const field = fieldOf(parseExact('{"type": "object", "properties": {"n": {"type": "integer", "default": 9007199254740993}, "c": {"enum": [9007199254740993, 1]}}}'));
+  assert.equal(draftOf(field).n, "9007199254740993");
+  assert.equal(writeJson(valueOf(field, { n: draftOf(field).n, c: "0" }, true, [])), '{"n":9007199254740993,"c":9007199254740993}');
 });
 
 test("a value that a form showed is the value that it gives", () => {

@@ -1,12 +1,14 @@
-// A module of src/ as node can import it.
+// Modules of src/ as node can import them.
 
 import { build } from "esbuild";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const page = fileURLToPath(new URL("../../", import.meta.url));
 
-export async function load(path) {
-  const outfile = `${page}test/build/${path.replace(/\W+/g, "-")}.mjs`;
-  await build({ entryPoints: [`${page}src/${path}`], outfile, bundle: true, format: "esm", platform: "node", logLevel: "error" });
+/** What these modules export, all of it together. */
+export async function load(...paths) {
+  const outfile = `${page}test/build/${paths.join("-").replace(/\W+/g, "-")}.mjs`;
+  const contents = paths.map((path) => `export * from "./${path}";`).join("\n");
+  await build({ stdin: { contents, resolveDir: `${page}src` }, outfile, bundle: true, format: "esm", platform: "node", logLevel: "error" });
   return import(pathToFileURL(outfile).href);
 }

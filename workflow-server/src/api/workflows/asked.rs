@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 use utoipa::IntoParams;
-use workflow_core::Status;
+use workflow_core::{Status, json};
 use workflow_store::{Source, WorkflowDetail, WorkflowQuery, WorkflowSort};
 
 use super::RECENT;
@@ -112,6 +112,6 @@ fn pair(text: &str) -> Result<(String, Json), Problem> {
     if path.is_empty() {
         return Err(wrong());
     }
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Json::String(value.to_owned()));
+    let value = json::read(value).unwrap_or_else(|_| Json::String(value.to_owned()));
     Ok((path.to_owned(), value))
 }

@@ -13,7 +13,7 @@ use workflow_store::NewWorkflow;
 use super::super::problems::Problems;
 use super::{WorkflowDocument, created, document};
 use crate::app::App;
-use crate::extract::{content_type, json, read};
+use crate::extract::{body, content_type, read};
 use crate::identity::{May, Write};
 use crate::problem::Problem;
 
@@ -85,7 +85,7 @@ pub(super) async fn create(
     let kind = content_type(request.headers()).unwrap_or_else(|| "application/json".to_owned());
     let bytes = read(request, &app).await?;
     let draft = match kind.as_str() {
-        "application/json" => json(&bytes)?,
+        "application/json" => body(&bytes)?,
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain" => {
             let text = String::from_utf8(bytes.into())
                 .map_err(|_| Problem::invalid("body", "is no UTF-8"))?;

@@ -1,0 +1,257 @@
+//! JSON text from outside, read without losing a digit of it.
+//!
+//! `serde_json` reads an integer of more than 64 bits as the nearest float, and a float that is too
+//! small as 0. Both are errors here. Knows texts and numbers; refuses to know what they are for.
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Number;
+
+use crate::bounds::{self, TooLarge};
+
+/// Why a JSON text is not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// It is no JSON, or no JSON of the wanted type.
+    #[error("{0}")]
+    Syntax(serde_json::Error),
+    /// Its lists and maps are nested too deeply.
+    #[error("{0}")]
+    TooLarge(TooLarge),
+    /// It holds a number that would become another one.
+    #[error("{0}")]
+    Number(LostNumber),
+}
+
+/// A number that no 64 bits hold, and its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}the number {} {}; {CURE}", place(path), number.chars().take(40).collect::<String>(), reason)]
+pub struct LostNumber {
+    /// Its place, such as `input.rows[2]`; empty for a text that is only this number.
+    pub path: String,
+    /// The number as it is written.
+    pub number: String,
+    /// Why it is not kept: "has more than 64 bits".
+    pub reason: &'static str,
+}
+
+fn place(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("`{path}`: ") }
+}
+
+/// What to do about a number that would become another one.
+const CURE: &str = "write it as text, in quotes";
+
+/// Reads JSON whose numbers are all kept: integers of 64 bits, and floats.
+///
+/// ```
+/// use workflow_core::json;
+///
+/// let rows: u64 = json::read("18446744073709551615")?;
+/// assert_eq!(rows, u64::MAX);
+///
+/// let error = json::read::<serde_json::Value>(r#"{"n": [18446744073709551616]}"#).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "`n[0]`: the number 18446744073709551616 has more than 64 bits; write it as text, in quotes"
+/// );
+/// # Ok::<(), json::JsonError>(())
+/// ```
+///
+/// # Errors
+///
+/// Fails as [`check`] does, and when the text is no JSON of the wanted type.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+    check(text)?;
+    serde_json::from_str(text).map_err(JsonError::Syntax)
+}
+
+/// Checks a JSON text before it is read by other means. A text that is no JSON passes: whoever
+/// reads it finds that.
+///
+/// # Errors
+///
+/// Fails when lists and maps are nested more than [`bounds::NESTING`] levels deep, and for a number
+/// that would become another one: an integer of more than 64 bits, and a number that is too large,
+/// too small, or has too many digits before its point for a 64-bit float.
+pub fn check(text: &str) -> Result<(), JsonError> {
+    bounds::json(text).map_err(JsonError::TooLarge)?;
+    match lost_number(text) {
+        Some(lost) if serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+            Err(JsonError::Number(lost))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The decimal number that a text writes, or why no 64 bits hold it.
+pub(crate) fn number(text: &str) -> Result<Number, &'static str> {
+    let integer = text.parse::<u64>().map(Number::from);
+    if let Ok(integer) = integer.or_else(|_| text.parse::<i64>().map(Number::from)) {
+        return Ok(integer);
+    }
+    let digits = text.trim_start_matches(['-', '+']);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("has more than 64 bits");
+    }
+    let float: f64 = text.parse().map_err(|_| "is none")?;
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
+    let whole = mantissa.split('.').next().unwrap_or_default().trim_start_matches('0');
+    let keeps_whole = || format!("{:.0}", float.abs().trunc()) == whole;
+    if float == 0.0 && mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+        return Err("is too small for a 64-bit float");
+    }
+    if float.abs() >= EXACT_FLOATS && mantissa.len() == digits.len() && !keeps_whole() {
+        return Err("has more digits than a 64-bit float keeps");
+    }
+    Number::from_f64(float).ok_or("is too large for a 64-bit float")
+}
+
+/// A float holds every integer up to here: 2^53.
+const EXACT_FLOATS: f64 = 9_007_199_254_740_992.0;
+
+/// A list or an object that is open where a text is looked at.
+enum Open<'t> {
+    /// At the item of this index.
+    List(usize),
+    /// At the entry of this key, which is still in its quotes.
+    Object(&'t str),
+}
+
+/// The first number in a JSON text that would become another one. The text may be no JSON.
+fn lost_number(text: &str) -> Option<LostNumber> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut string = "";
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
+        match byte {
+            b'"' => {
+                at = end_of_string(bytes, at);
+                string = &text[start..at];
+            }
+            b':' => {
+                if let Some(Open::Object(key)) = open.last_mut() {
+                    *key = string;
+                }
+            }
+            b',' => {
+                if let Some(Open::List(index)) = open.last_mut() {
+                    *index += 1;
+                }
+            }
+            b'[' => open.push(Open::List(0)),
+            b'{' => open.push(Open::Object("")),
+            b']' | b'}' => drop(open.pop()),
+            b'-' | b'0'..=b'9' => {
+                let of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+                at += bytes[at..].iter().take_while(|byte| of_numbers(byte)).count();
+                let written = &text[start..at];
+                if let Err(reason) = number(written) {
+                    let (path, number) = (path(&open), written.to_owned());
+                    return Some(LostNumber { path, number, reason });
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where a string ends, past its quote.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn path(open: &[Open<'_>]) -> String {
+    let mut path = String::new();
+    for level in open {
+        match level {
+            Open::List(index) => path.push_str(&format!("[{index}]")),
+            Open::Object(key) => {
+                let dot = if path.is_empty() { "" } else { "." };
+                let name: String = serde_json::from_str(key).unwrap_or_default();
+                path.push_str(&format!("{dot}{name}"));
+            }
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        read::<Json>(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn numbers_that_64_bits_hold_are_read() {
+        for (text, value) in [
+            ("9007199254740993", json!(9_007_199_254_740_993_u64)),
+            ("9223372036854775808", json!(1_u64 << 63)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("-9223372036854775808", json!(i64::MIN)),
+            ("0.1", json!(0.1)),
+            ("1.10", json!(1.1)),
+            ("3.10", json!(3.1)),
+            ("\"007\"", json!("007")),
+            ("1e300", json!(1e300)),
+            ("0e-500", json!(0.0)),
+            ("-0.0", json!(-0.0)),
+            ("0.1000000000000000055511151231257827", json!(0.1)),
+            ("0.99999999999999999999", json!(1.0)),
+            ("100000000000000000000.0", json!(1e20)),
+            ("12345678901234567168.5", json!(12345678901234567168.0)),
+            ("5e-324", json!(5e-324)),
+        ] {
+            assert_eq!(read::<Json>(text).ok(), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_become_another_one_is_refused() {
+        for (number, reason) in [
+            ("18446744073709551616", "has more than 64 bits"),
+            ("-9223372036854775809", "has more than 64 bits"),
+            ("99999999999999999999", "has more than 64 bits"),
+            ("1e400", "is too large for a 64-bit float"),
+            ("-1.5E+400", "is too large for a 64-bit float"),
+            ("1e-400", "is too small for a 64-bit float"),
+            ("0.001e-400", "is too small for a 64-bit float"),
+            ("99999999999999999999.5", "has more digits than a 64-bit float keeps"),
+            ("-9007199254740993.25", "has more digits than a 64-bit float keeps"),
+        ] {
+            let cure = "write it as text, in quotes";
+            assert_eq!(wrong(number), format!("the number {number} {reason}; {cure}"));
+            let inside = format!(r#"{{"a": [1, {{"b\"c": [0, {number}]}}], "d": 1}}"#);
+            assert_eq!(
+                wrong(&inside),
+                format!("`a[1].b\"c[1]`: the number {number} {reason}; {cure}")
+            );
+            let text = format!(r#"["{number}", "\\", "\"{number}", {{"{number}": 1}}]"#);
+            assert!(read::<Json>(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_before_its_numbers() {
+        for text in ["[18446744073709551616", "{a: 1e400}", "1e400 x", "\"\\", "\"é", "-", "1-1"] {
+            assert!(matches!(read::<Json>(text), Err(JsonError::Syntax(_))), "{text}");
+        }
+        assert!(matches!(read::<Json>(&"[".repeat(65)), Err(JsonError::TooLarge(_))));
+    }
+}

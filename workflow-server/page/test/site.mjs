@@ -1,0 +1,60 @@
+// The real server with a browser in front of it, and what people do there.
+// WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 takes the page from dist/ and not from the binary.
+
+import { readFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { launch, open, signIn } from "./browser.mjs";
+import { serve } from "./server.mjs";
+
+const PASSWORD = "correct horse battery";
+
+export class Site {
+  /** Each user is a name, with further arguments of `workflow user add`. */
+  static async start(users) {
+    const site = new Site();
+    site.server = await serve(users, PASSWORD);
+    site.browser = await launch();
+    return Object.assign(site, { url: site.server.url, folder: site.server.folder });
+  }
+
+  async stop() {
+    await this.browser.close();
+    await this.server.stop();
+  }
+
+  async visitor(name, look) {
+    const opened = await open(this.browser, look);
+    if (process.env.PAGE_FROM_DIST) await opened.context.route((at) => !at.pathname.startsWith("/api/"), fromDist);
+    await signIn(opened.page, this.url, name, PASSWORD);
+    return opened;
+  }
+
+  /** Makes a workflow of a file, and leads to its page. */
+  async create(page, yaml) {
+    await page.goto(`${this.url}#/workflows`);
+    await page.getByRole("button", { name: "New workflow" }).first().click();
+    await page.getByLabel("Workflow file").fill(yaml);
+    await page.getByRole("button", { name: "Create" }).click();
+    await page.getByRole("button", { name: "Run", exact: true }).waitFor();
+  }
+}
+
+async function fromDist(route) {
+  const path = new URL(route.request().url()).pathname.slice(1) || "index.html";
+  const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+  const headers = { "content-security-policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'" };
+  await route.fulfill({ body: await readFile(new URL(`../dist/${path}`, import.meta.url)), contentType: types[extname(path)], headers });
+}
+
+/** Runs the workflow that the page shows, with its input as JSON. */
+export async function run(page, input = null) {
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  if (input !== null) await dialog.getByLabel(/^Input, as JSON/).fill(input);
+  await dialog.getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForFunction(() => location.hash.startsWith("#/runs/"));
+}
+
+/** Waits until the run that the page shows says this of itself. */
+export const ended = (page, status) =>
+  page.waitForFunction((wanted) => document.querySelector(".facts > [role=status]")?.textContent === wanted, status, { timeout: 20_000 });
