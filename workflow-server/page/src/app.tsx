@@ -10,7 +10,7 @@ import { RunsPage } from "./pages/runs.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { WorkflowPage } from "./pages/workflow.tsx";
 import { WorkflowsPage } from "./pages/workflows.tsx";
-import { route, settle, type Route } from "./route.ts";
+import { dropUnsaved, mayLeave, route, settle, type Route } from "./route.ts";
 import { attempt, ConnectionBanner, Notices } from "./ui/notice.tsx";
 import { ProblemBox, Waiting } from "./ui/problem.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
@@ -97,7 +97,9 @@ function Who() {
   if (now.open) return <span class="who" title="No accounts exist: everybody who can reach this page may do everything">open</span>;
   if (!now.user) return null;
   const signOut = async () => {
+    if (!mayLeave()) return;
     await remove("session");
+    dropUnsaved();
     await loadSession();
   };
   return (

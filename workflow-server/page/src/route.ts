@@ -85,7 +85,17 @@ export function markUnsaved(owner: object, isUnsaved: boolean): void {
 
 /** Asks whether to lose what is not saved, if there is anything. */
 export function mayLeave(): boolean {
-  return unsaved.size === 0 || confirm("What you have written is not saved. Leave it?");
+  return unsaved.size === 0 || mayLose();
+}
+
+/** Asks whether to lose what is not saved. */
+export function mayLose(): boolean {
+  return confirm("What you have written is not saved. Leave it?");
+}
+
+/** What is not saved is of no use any more. */
+export function dropUnsaved(): void {
+  unsaved.clear();
 }
 
 window.addEventListener("beforeunload", (event) => {

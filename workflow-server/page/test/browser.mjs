@@ -13,24 +13,38 @@ export async function launch() {
   const executablePath = PLACES.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error("no Chromium: install Debian's `chromium`, or name one in CHROMIUM");
   const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  return chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args });
+  const close = browser.close.bind(browser);
+  return Object.assign(browser, {
+    /** What has gone wrong in pages whose context nobody has closed. */
+    faults: [],
+    async close() {
+      await close();
+      complain(browser.faults);
+    },
+  });
 }
 
-/** A page that notes what goes wrong in it: closing its context fails if a script has complained. */
+function complain(faults) {
+  if (faults.length > 0) throw new Error(`a script has complained:\n${faults.join("\n")}`);
+}
+
+/** A page that notes what goes wrong in it: closing its context, or the browser, fails if a script has complained. */
 export async function open(browser, { theme = "light", phone = false, motion = "reduce" } = {}) {
   const viewport = phone ? { width: 390, height: 844 } : { width: 1360, height: 860 };
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: motion, hasTouch: phone });
   const page = await context.newPage();
   const faults = [];
-  page.on("pageerror", (error) => faults.push(String(error.stack ?? error)));
+  const note = (text) => (faults.push(text), browser.faults.push(text));
+  page.on("pageerror", (error) => note(String(error.stack ?? error)));
   page.on("console", (message) => {
     // What the network refuses, tests ask for; scripts must not.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) faults.push(message.text());
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) note(message.text());
   });
   const close = context.close.bind(context);
   context.close = async () => {
     await close();
-    if (faults.length > 0) throw new Error(`a script has complained:\n${faults.join("\n")}`);
+    complain(faults);
   };
   return { context, page, faults };
 }

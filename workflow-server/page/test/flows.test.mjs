@@ -262,6 +262,67 @@ test("who leaves a text that is not saved is asked", async () => {
   await context.close();
 });
 
+test("who leaves a dialog or a form with something typed is asked, and is asked once", async () => {
+  const { page, context } = await open(browser);
+  let asked = 0;
+  let answer = false;
+  page.on("dialog", (dialog) => ((asked += 1), answer ? dialog.accept() : dialog.dismiss()));
+  await signIn(page, mock.url);
+  const dialog = page.getByRole("dialog");
+  const waiting = mock.world.begin(mock.world.workflows[2], {}, { tick: 50 });
+  const dialogs = [
+    [`workflows/daily-etl`, "Run", "day", "2026-01-02"], ["admin", "New token", "Name", "ci 2"], ["admin", "New account", "Username", "carol"],
+    ["admin", "New password for bob", "Password", "secret"], ["workflows", "New workflow", "Workflow file", "name: x"], [`runs/${waiting.id}`, "Signal", "Signal", "go"],
+  ];
+  for (const [hash, button, label, text] of dialogs) {
+    await page.goto(`${mock.url}#/${hash}`);
+    const closes = async (how) => {
+      await how();
+      await dialog.waitFor({ state: "detached" });
+    };
+    // Without a word typed nobody is asked, and neither is who took it back.
+    [asked, answer] = [0, false];
+    await page.getByRole("button", { name: button, exact: true }).click();
+    const field = dialog.getByLabel(label, { exact: label !== "Workflow file" });
+    const before = await field.inputValue();
+    await field.fill(text);
+    await field.fill(before);
+    await closes(() => page.keyboard.press("Escape"));
+    assert.equal(asked, 0, button);
+    await page.getByRole("button", { name: button, exact: true }).click();
+    await field.fill(text);
+    await page.keyboard.press("Escape");
+    await dialog.getByRole("button", { name: "Close", exact: true }).click();
+    assert.equal(asked, 2, button);
+    assert.equal(await field.inputValue(), text);
+    await page.evaluate(() => (location.hash = "#/overview"));
+    await page.waitForFunction((at) => location.hash === at, `#/${hash}`);
+    assert.equal(await field.inputValue(), text, `${button}: the address leads elsewhere`);
+    assert.equal(asked, 3, button);
+    answer = true;
+    await closes(() => page.keyboard.press("Escape"));
+    assert.equal(asked, 4, button);
+  }
+  const forms = [["admin", "Workflow (all, if empty)", "etl"], [`runs/${waiting.id}`, /^With it, as JSON/, "{}"]];
+  for (const [hash, label, text] of forms) {
+    await page.goto(`${mock.url}#/${hash}`);
+    await page.getByLabel(label).fill(text);
+    [asked, answer] = [0, false];
+    await page.getByRole("link", { name: "Overview" }).click();
+    await page.waitForFunction((at) => location.hash === at, `#/${hash}`);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    assert.equal(await page.getByLabel(label).inputValue(), text);
+    assert.equal(asked, 2, hash);
+    await page.evaluate(() => setTimeout(() => location.reload(), 0));
+    await page.waitForEvent("dialog");
+    assert.equal(await page.getByLabel(label).inputValue(), text);
+    answer = true;
+    await page.getByRole("link", { name: "Overview" }).click();
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+  }
+  await context.close();
+});
+
 test("runs are found by a part of a name, and a workflow that cannot run says why", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);

@@ -4,12 +4,11 @@ import { useRef, useState } from "preact/hooks";
 import { call } from "../api/client.ts";
 import { Problem } from "../api/problem.ts";
 import type { WorkflowDetail } from "../api/types.ts";
-import { go, mayLeave } from "../route.ts";
+import { go } from "../route.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { TextEditor, type EditorHandle } from "../ui/editor.tsx";
 import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
-import { useUnsaved } from "../ui/unsaved.ts";
 
 const EXAMPLE = `name: "hello"
 project: "examples"
@@ -26,14 +25,13 @@ export function NewWorkflow({ close }: { close: () => void }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const editor = useRef<EditorHandle | null>(null);
-  const saved = useUnsaved(text.trim() !== "" && text !== EXAMPLE);
+  const isUnsaved = text.trim() !== "" && text !== EXAMPLE;
   const create = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
     setProblem(null);
     try {
       const made = await call<WorkflowDetail>("POST", "workflows", { text: { type: "application/yaml", body: text } });
-      saved();
       notify(`${made.name} was created`);
       close();
       go(["workflows", String(made.id)]);
@@ -46,7 +44,7 @@ export function NewWorkflow({ close }: { close: () => void }) {
     if (file) setText(await file.text());
   };
   return (
-    <Dialog title="New workflow" close={close} mayClose={mayLeave} wide>
+    <Dialog title="New workflow" close={close} unsaved={isUnsaved} wide>
       <form onSubmit={(event) => void create(event)}
         onDragOver={(event) => event.preventDefault()}
         onDrop={(event) => (event.preventDefault(), void take(event.dataTransfer?.files[0]))}>

@@ -7,19 +7,26 @@ import { Confirm } from "../ui/dialog.tsx";
 import { plural } from "../ui/format.ts";
 import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
+import { useUnsaved } from "../ui/unsaved.ts";
+
+const DAYS = "30";
 
 export function Retention() {
   const [workflow, setWorkflow] = useState("");
-  const [days, setDays] = useState("30");
+  const [days, setDays] = useState(DAYS);
   const [last, setLast] = useState("");
   const [asking, setAsking] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  useUnsaved(workflow !== "" || days !== DAYS || last !== "");
   const which = [days && `older than ${days} days`, last && `beyond the last ${last}`].filter(Boolean).join(" and ");
   const run = async () => {
     setProblem(null);
     const body = { ...(workflow && { workflow }), ...(days && { keep_for: `${days}d` }), ...(last && { keep_last: Number(last) }) };
     try {
       const { deleted } = await post<{ deleted: number }>("retention", body);
+      setWorkflow("");
+      setDays(DAYS);
+      setLast("");
       notify(`${plural(deleted, "run was", "runs were")} deleted`);
     } catch (error) {
       setProblem(Problem.of(error));

@@ -8,6 +8,7 @@ import { parseJson } from "../form/draft.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
+import { useUnsaved } from "../ui/unsaved.ts";
 
 /** Answers one of the signals that the run waits for. */
 export function SignalForm({ run, names }: { run: RunDetail; names: string[] }) {
@@ -28,6 +29,7 @@ function Form({ run, names, done }: { run: RunDetail; names: string[]; done: (na
   const [typed, setName] = useState("");
   const [text, setText] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
+  useUnsaved(text.trim() !== "" || (names.length === 0 && typed.trim() !== ""));
   const name = names.length > 0 && !names.includes(typed) ? names[0]! : typed.trim();
   const send = async (event: Event) => {
     event.preventDefault();

@@ -77,7 +77,7 @@ function NewToken({ close, made }: { close: () => void; made: () => void }) {
   };
   if (token) {
     return (
-      <Dialog title={`Token ${token.name}`} close={close}>
+      <Dialog key="made" title={`Token ${token.name}`} close={close}>
         <p>This is shown once. Keep it where it is safe.</p>
         <p class="secret"><code>{token.token}</code> <CopyButton text={() => token.token ?? ""} label="Copy the token" /></p>
         <div class="actions end"><button type="button" class="primary" onClick={close}>Done</button></div>

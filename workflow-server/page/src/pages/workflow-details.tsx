@@ -7,7 +7,7 @@ import { Problem } from "../api/problem.ts";
 import type { JsonObject, WorkflowDetail } from "../api/types.ts";
 import { parseJson } from "../form/draft.ts";
 import { isObject } from "../form/schema.ts";
-import { go } from "../route.ts";
+import { dropUnsaved, go } from "../route.ts";
 import { Confirm } from "../ui/dialog.tsx";
 import { plural } from "../ui/format.ts";
 import { attempt, notify } from "../ui/notice.tsx";
@@ -97,6 +97,7 @@ function Known({ path, workflow, changed }: Props) {
   const erase = async () => {
     const gone = await remove<{ deleted_runs?: number } | undefined>(path);
     notify(`${workflow.name} was deleted, with ${plural(gone?.deleted_runs ?? 0, "run")}`);
+    dropUnsaved();
     go(["workflows"]);
   };
   return (

@@ -1,31 +1,37 @@
 // A dialog of the browser's own: it keeps the focus, and Esc closes it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { mayLose } from "../route.ts";
+import { useUnsaved } from "./unsaved.ts";
 
 interface Props {
   title: string;
   close: () => void;
-  /** Asked before it closes by Esc or by its button. */
-  mayClose?: () => boolean;
+  /** It holds text that nobody typed into it, such as a file, and that is not saved. */
+  unsaved?: boolean;
   wide?: boolean;
   children: ComponentChildren;
 }
 
-export function Dialog({ title, close, mayClose, wide, children }: Props) {
+export function Dialog({ title, close, unsaved = false, wide, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const typed = useTyped();
+  const isUnsaved = unsaved || typed.isUnsaved;
+  useUnsaved(isUnsaved);
   useEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
     return () => before instanceof HTMLElement && before.focus();
   }, []);
-  const ask = () => (!mayClose || mayClose()) && element.current?.close();
+  const ask = () => (!isUnsaved || mayLose()) && element.current?.close();
   // A browser closes a dialog by Esc without asking anybody where the user has done nothing since it
   // last asked: so the key is handled here, and other ways to cancel below.
   const onKey = (event: KeyboardEvent) => event.key === "Escape" && (event.preventDefault(), ask());
   return (
-    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onKeyDown={onKey} onCancel={(event) => (event.preventDefault(), ask())}>
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onKeyDown={onKey} onCancel={(event) => (event.preventDefault(), ask())}
+      onFocusCapture={typed.onFocus} onInput={typed.onInput}>
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="quiet" aria-label="Close" onClick={ask}>✕</button>
@@ -33,6 +39,30 @@ export function Dialog({ title, close, mayClose, wide, children }: Props) {
       {children}
     </dialog>
   );
+}
+
+type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+/** Whether somebody has typed into what is inside. A field that is again as it was does not count. */
+function useTyped() {
+  const before = useRef(new WeakMap<Control, string>());
+  const changed = useRef(new Set<Control>());
+  const [isUnsaved, set] = useState(false);
+  const value = (control: Control) => (control.type === "checkbox" ? String((control as HTMLInputElement).checked) : control.value);
+  const onFocus = ({ target }: Event) => {
+    if (isControl(target) && !before.current.has(target)) before.current.set(target, value(target));
+  };
+  const onInput = ({ target }: Event) => {
+    if (!isControl(target)) return;
+    if (before.current.get(target) === value(target)) changed.current.delete(target);
+    else changed.current.add(target);
+    set(changed.current.size > 0);
+  };
+  return { isUnsaved, onFocus, onInput };
+}
+
+function isControl(target: EventTarget | null): target is Control {
+  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }
 
 interface ConfirmProps {

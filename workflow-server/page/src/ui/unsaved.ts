@@ -3,11 +3,9 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { markUnsaved } from "../route.ts";
 
-/** Gives a function that says it is saved: for who goes elsewhere at once. */
-export function useUnsaved(isUnsaved: boolean): () => void {
+export function useUnsaved(isUnsaved: boolean): void {
   const owner = useRef({});
   // Before anybody can leave: other effects wait until the browser has painted.
   useLayoutEffect(() => markUnsaved(owner.current, isUnsaved), [isUnsaved]);
   useLayoutEffect(() => () => markUnsaved(owner.current, false), []);
-  return () => markUnsaved(owner.current, false);
 }
