@@ -33,18 +33,25 @@ struct Terminal {
 
 impl Terminal {
     fn run(folder: &Path, args: &[&str]) -> Self {
+        Self::of(COLUMNS, folder, args)
+    }
+
+    /// One of so many columns, in Tokyo.
+    fn of(columns: u16, folder: &Path, args: &[&str]) -> Self {
         let (pty, user_side) = blocking::open().expect("a pseudo-terminal");
-        pty.resize(Size::new(ROWS, COLUMNS)).expect("it has a size");
+        pty.resize(Size::new(ROWS, columns)).expect("it has a size");
         let mut command = support::command(assert_cmd::cargo::cargo_bin!("workflow"));
         command.args(args).current_dir(folder).env("TERM", "xterm-256color");
+        command.env("TZ", "Asia/Tokyo");
         let child = blocking::Command::from(command).spawn(user_side).expect("it starts");
         let pty = Arc::new(pty);
         let output = reader(Arc::clone(&pty));
-        Self { pty, child, output, screen: vt100::Parser::new(ROWS, COLUMNS, 0) }
+        Self { pty, child, output, screen: vt100::Parser::new(ROWS, columns, 0) }
     }
 
     fn shown(&self) -> String {
-        let rows = self.screen.screen().rows(0, COLUMNS);
+        let screen = self.screen.screen();
+        let rows = screen.rows(0, screen.size().1);
         let rows: Vec<_> = rows.map(|row| row.trim_end().to_owned()).collect();
         rows.join("\n").trim_end().to_owned()
     }
@@ -100,6 +107,48 @@ fn line<'s>(screen: &'s str, begin: &str) -> Option<&'s str> {
     let text =
         |line: &'s str| line.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
     screen.lines().map(text).find(|line| line.starts_with(begin))
+}
+
+#[test]
+fn a_list_of_runs_fits_80_columns() {
+    let text = "\
+name: a_workflow_whose_name_is_longer_than_a_column_of_a_list
+jobs:
+  - { name: load, command: 'echo \"OSError: no route to the warehouse, tried five times\" >&2; exit 3' }
+";
+    let folder = folder(
+        "eighty",
+        &[
+            ("long.yaml", text),
+            ("short.yaml", "name: short\njobs: [{ name: a, command: 'true' }]\n"),
+        ],
+    );
+    for file in ["long.yaml", "short.yaml"] {
+        support::workflow_in(&folder, &["run", file, "-q", "--db", "runs.db"]);
+    }
+    let mut terminal = Terminal::of(80, &folder, &["runs", "list", "--db", "runs.db"]);
+    terminal.wait_for("the list", |shown| shown.lines().count() >= 3);
+    let list =
+        support::workflow_in(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]).json();
+    let hour = |run: &serde_json::Value| {
+        let at = run["started_at"].as_str().expect("a time");
+        let hour: u32 = at[11..13].parse().expect("an hour");
+        format!("{:02}{}", (hour + 9) % 24, &at[13..19])
+    };
+    let color = |row: u16| {
+        let screen = terminal.screen.screen();
+        screen.cell(row, 5).expect("a cell").fgcolor()
+    };
+    let (green, red) = (vt100::Color::Idx(2), vt100::Color::Idx(1));
+    assert_eq!([color(1), color(2)], [green, red]);
+    let (shown, code) = terminal.end();
+    let rows: Vec<_> = shown.lines().collect();
+    assert_eq!((rows.len(), code), (3, Some(0)), "one line a run: {shown}");
+    assert!(rows[1].contains("short") && rows[1].contains(&hour(&list["items"][0])), "{shown}");
+    assert!(
+        rows[2].contains("load: OSErr") && rows[2].contains(&hour(&list["items"][1])),
+        "{shown}"
+    );
 }
 
 const TEA: &str = "\

@@ -63,8 +63,8 @@ pub(crate) struct RunMemo {
     pub(crate) begun_at: Option<i64>,
     /// The jobs that have begun and not ended.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
-    /// How many of them wait for something.
-    pub(crate) waits: usize,
+    /// Whether one of them may wait for something.
+    pub(crate) may_wait: bool,
     /// Whether the database says that the run waits.
     pub(crate) is_told_waiting: bool,
 }
@@ -78,11 +78,20 @@ pub(crate) struct JobMemo {
     pub(crate) counts_as: Option<Box<str>>,
     /// The job that waits for this one.
     pub(crate) parent: Option<Box<str>>,
-    /// What it waits for.
-    pub(crate) waits: Option<Box<Waiting>>,
+    /// The signal that it waits for.
+    pub(crate) signal: Option<Box<Waiting>>,
+    /// Its latest sleep.
+    pub(crate) sleep: Option<Box<Waiting>>,
     /// Whether an attempt is under way, as far as is known: not before the next attempt, nor since
     /// the run was taken up again.
     pub(crate) is_under_way: bool,
+}
+
+impl JobMemo {
+    /// Its attempt is not under way any more.
+    pub(crate) fn interrupt(&mut self) {
+        (self.signal, self.sleep, self.is_under_way) = (None, None, false);
+    }
 }
 
 /// How many runs, names and definitions of a name are remembered at most.

@@ -56,10 +56,12 @@ impl InFlight {
 
     /// The jobs that wait for no job of their own.
     fn leaves(&self) -> impl Iterator<Item = (&str, &Attempt)> {
-        let is_parent =
-            |job: &str| self.0.values().any(|attempt| attempt.parent.as_deref() == Some(job));
         let jobs = self.0.iter().map(|(job, attempt)| (job.as_str(), attempt));
-        jobs.filter(move |(job, _)| !is_parent(job))
+        jobs.filter(move |(job, _)| !self.is_parent(job))
+    }
+
+    fn is_parent(&self, job: &str) -> bool {
+        self.0.values().any(|attempt| attempt.parent.as_deref() == Some(job))
     }
 
     /// The jobs that were doing something at this time, rather than wait.
@@ -91,20 +93,27 @@ impl InFlight {
         self.all_waiting(at).next()
     }
 
-    /// The jobs that wait at this time, and for what.
+    /// The jobs that wait at this time, and for what: a job that waits for jobs of its own may wait
+    /// for a signal besides.
     pub(crate) fn all_waiting(&self, at: SystemTime) -> impl Iterator<Item = Waiting> {
-        self.leaves().filter_map(move |(job, attempt)| attempt.waiting(job, at))
+        self.0.iter().filter_map(move |(job, attempt)| match self.is_parent(job) {
+            true => attempt.signal(job),
+            false => attempt.waiting(job, at),
+        })
     }
 }
 
 impl Attempt {
     fn waiting(&self, job: &str, at: SystemTime) -> Option<Waiting> {
-        let job = job.to_owned();
-        if let Some((signal, since)) = self.signal.clone() {
-            return Some(Waiting::Signal { job, signal, since });
-        }
-        let (since, until) = self.sleep.filter(|(_, until)| *until > at)?;
-        Some(Waiting::Time { job, until, since })
+        self.signal(job).or_else(|| {
+            let (since, until) = self.sleep.filter(|(_, until)| *until > at)?;
+            Some(Waiting::Time { job: job.to_owned(), until, since })
+        })
+    }
+
+    fn signal(&self, job: &str) -> Option<Waiting> {
+        let (signal, since) = self.signal.clone()?;
+        Some(Waiting::Signal { job: job.to_owned(), signal, since })
     }
 }
 

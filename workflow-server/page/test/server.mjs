@@ -4,19 +4,23 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
 
-/** Starts a server with these users in a folder of its own. */
-export async function serve(users = [], password = "") {
+/** The example `booking` of workflow-cli, which has a workflow that is a function. */
+export const booking = binary && join(dirname(binary), "examples/booking");
+
+/** Starts a server of a program with these users in a folder of its own. */
+export async function serve(users = [], password = "", program = binary) {
   if (!binary) throw new Error("there is no server to test with: `cargo build -p workflow-cli`, or name one in WORKFLOW_BIN");
   const folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
   const db = `sqlite://${join(folder, "test.db")}`;
   for (const [name, ...more] of users) execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${password}\n` });
-  const server = spawn(binary, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
+  if (!existsSync(program)) throw new Error(`there is no ${program}: \`cargo build -p workflow-cli --bins --examples\``);
+  const server = spawn(program, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
   const url = await new Promise((resolve, reject) => {
     let text = "";
     const hear = (part) => {

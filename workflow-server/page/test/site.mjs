@@ -10,11 +10,11 @@ const PASSWORD = "correct horse battery";
 
 export class Site {
   /** Each user is a name, with further arguments of `workflow user add`. */
-  static async start(users) {
+  static async start(users, program) {
     const site = new Site();
-    site.server = await serve(users, PASSWORD);
+    site.server = await serve(users, PASSWORD, program);
     site.browser = await launch();
-    return Object.assign(site, { url: site.server.url, folder: site.server.folder });
+    return Object.assign(site, { url: site.server.url, folder: site.server.folder, db: site.server.db });
   }
 
   async stop() {

@@ -48,7 +48,7 @@ fn failure() -> Failure {
 }
 
 fn stories() -> Vec<Story> {
-    vec![failing(), waiting(), function(), crashing(), repeating()]
+    vec![failing(), waiting(), function(), waiting_function(), crashing(), repeating()]
 }
 
 fn failing() -> Story {
@@ -144,6 +144,48 @@ fn function() -> Story {
             started_by("undo flight", undo),
             completed("undo flight", 1),
             EventKind::RunFailed { reason: "job `book` failed: no route to host".to_owned() },
+        ],
+        reused: 0,
+    }
+}
+
+fn waiting_function() -> Story {
+    let book = || "book".to_owned();
+    let (ask, attempt, message) = ("ask".to_owned(), 1, Some(1));
+    let awaited = |job: String, signal: &str| EventKind::SignalAwaited {
+        job,
+        attempt,
+        signal: signal.to_owned(),
+    };
+    let received = |job: String, signal: &str| {
+        let (signal, payload) = (signal.to_owned(), Json::Null);
+        EventKind::SignalReceived { job, attempt, signal, payload, message }
+    };
+    let sleeps_until = |second| {
+        let until = UNIX_EPOCH + Duration::from_secs(second);
+        EventKind::SleepStarted { job: book(), attempt, duration: Duration::from_secs(60), until }
+    };
+    let called = Origin::Called { by: book(), attempt, job: ask.clone(), input: Json::Null };
+    Story {
+        name: "a function waits by itself, beside its jobs and after them",
+        jobs: &["book"],
+        edges: &[],
+        kinds: vec![
+            EventKind::RunStarted { repeats: None },
+            started("book", 1),
+            sleeps_until(BEGAN + 3),
+            started_by("ask", called),
+            awaited(book(), "stop"),
+            awaited(ask.clone(), "answer"),
+            received(ask, "answer"),
+            completed("ask", 1),
+            received(book(), "stop"),
+            sleeps_until(4_000_000_000),
+            awaited(book(), "go"),
+            received(book(), "go"),
+            sleeps_until(5_000_000_000),
+            completed("book", 1),
+            EventKind::RunCompleted { output: None },
         ],
         reused: 0,
     }

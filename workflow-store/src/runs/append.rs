@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError};
+use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError, Waiting};
 
 use super::encode::{self, EncodedEvent, Subject};
 use super::late::Late;
@@ -236,48 +236,53 @@ pub(crate) fn follow(
 fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally>) {
     match subject {
         Subject::JobStarted { job, counts_as, parent } => {
-            wait_no_more(memo, job);
             let started = JobMemo {
                 started_at: at,
                 counts_as: counts_as.clone(),
                 parent: parent.clone(),
-                waits: None,
+                signal: None,
+                sleep: None,
                 is_under_way: true,
             };
             memo.jobs.insert(job.clone(), started);
         }
         Subject::JobEnded { job, status } => {
-            wait_no_more(memo, job);
             if let (Some(started), Some(tally)) = (memo.jobs.remove(job), tally) {
                 let name = started.counts_as.as_deref().unwrap_or(job);
                 tally.took(memo.workflow, name, *status, at - started.started_at);
             }
         }
         Subject::AttemptEnded { job } => {
-            wait_no_more(memo, job);
             if let Some(job) = memo.jobs.get_mut(job) {
-                job.is_under_way = false;
+                job.interrupt();
             }
         }
         Subject::Waits { job, waiting } => {
             if let Some(job) = memo.jobs.get_mut(job) {
-                memo.waits += usize::from(job.waits.replace(waiting.clone()).is_none());
+                let of_job = match &**waiting {
+                    Waiting::Signal { .. } => &mut job.signal,
+                    _ => &mut job.sleep,
+                };
+                *of_job = Some(waiting.clone());
+                memo.may_wait = true;
             }
         }
-        Subject::WaitsNoMore { job } => wait_no_more(memo, job),
-        Subject::Resumed => {
-            for job in memo.jobs.values_mut() {
-                (job.waits, job.is_under_way) = (None, false);
+        Subject::WaitsNoMore { job } => {
+            if let Some(job) = memo.jobs.get_mut(job) {
+                job.signal = None;
             }
-            memo.waits = 0;
+        }
+        Subject::SleepsBriefly { job } => {
+            if let Some(job) = memo.jobs.get_mut(job) {
+                job.sleep = None;
+            }
+        }
+        Subject::Resumed => {
+            memo.jobs.values_mut().for_each(JobMemo::interrupt);
+            memo.may_wait = false;
         }
         _ => {}
     }
-}
-
-fn wait_no_more(memo: &mut RunMemo, job: &str) {
-    let waited = memo.jobs.get_mut(job).and_then(|job| job.waits.take());
-    memo.waits -= usize::from(waited.is_some());
 }
 
 /// Reads what there is to know of a run that this process has not begun.
@@ -297,7 +302,7 @@ fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
         status: super::read::status(&row, 5)?,
         begun_at: row.maybe_time(6)?.map(crate::value::to_micros),
         jobs: HashMap::new(),
-        waits: 0,
+        may_wait: false,
         is_told_waiting: false,
     };
     memo.is_told_waiting = super::waiting::is_told(sql, memo.row)?;

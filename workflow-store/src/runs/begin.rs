@@ -155,7 +155,7 @@ fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outc
         status: Status::Pending,
         begun_at: None,
         jobs: HashMap::new(),
-        waits: 0,
+        may_wait: false,
         is_told_waiting: false,
     };
     if let Some(owner) = new.run.owner {

@@ -31,14 +31,38 @@ pub(crate) struct EncodedEvent {
 pub(crate) enum Subject {
     Run,
     Resumed,
-    Completed { result: String },
-    Failed { error: String },
-    Job { job: Box<str> },
-    JobStarted { job: Box<str>, counts_as: Option<Box<str>>, parent: Option<Box<str>> },
-    AttemptEnded { job: Box<str> },
-    Waits { job: Box<str>, waiting: Box<Waiting> },
-    WaitsNoMore { job: Box<str> },
-    JobEnded { job: Box<str>, status: Status },
+    Completed {
+        result: String,
+    },
+    Failed {
+        error: String,
+    },
+    Job {
+        job: Box<str>,
+    },
+    JobStarted {
+        job: Box<str>,
+        counts_as: Option<Box<str>>,
+        parent: Option<Box<str>>,
+    },
+    AttemptEnded {
+        job: Box<str>,
+    },
+    Waits {
+        job: Box<str>,
+        waiting: Box<Waiting>,
+    },
+    WaitsNoMore {
+        job: Box<str>,
+    },
+    /// It sleeps for a moment, so that an earlier sleep is over.
+    SleepsBriefly {
+        job: Box<str>,
+    },
+    JobEnded {
+        job: Box<str>,
+        status: Status,
+    },
 }
 
 impl EncodedEvent {
@@ -89,6 +113,7 @@ impl EncodedEvent {
             | Subject::AttemptEnded { job }
             | Subject::Waits { job, .. }
             | Subject::WaitsNoMore { job }
+            | Subject::SleepsBriefly { job }
             | Subject::JobEnded { job, .. } => Some(job),
             _ => None,
         }
@@ -216,6 +241,7 @@ pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
         EventKind::SleepStarted { job, until, duration, .. } if *duration >= SHORTEST_TOLD => {
             waits(Waiting::Time { job: job.clone(), until: *until, since })
         }
+        EventKind::SleepStarted { job, .. } => Subject::SleepsBriefly { job: job.as_str().into() },
         EventKind::SignalReceived { job, .. } => Subject::WaitsNoMore { job: job.as_str().into() },
         EventKind::JobCompleted { job, .. } => ended(job, Status::Completed),
         EventKind::JobFailed { job, .. } => ended(job, Status::Failed),

@@ -11,18 +11,25 @@ use crate::sql::{Sql, SqlError, SqlKind};
 use crate::value::{Row, Value};
 
 impl RunMemo {
-    /// What each job under way waits for, when all of them wait. Jobs that wait for jobs of their
-    /// own do not count.
+    /// What each job under way waits for, when all of them wait. A job that waits for jobs of its
+    /// own may wait for a signal besides.
     fn waiting(&self) -> Vec<&Waiting> {
-        if self.waits == 0 || self.status.is_final() {
+        if !self.may_wait || self.status.is_final() {
             return Vec::new();
         }
         let under_way = || self.jobs.iter().filter(|(_, job)| job.is_under_way);
         let parents: HashSet<&str> =
             under_way().filter_map(|(_, job)| job.parent.as_deref()).collect();
-        let leaves = under_way().filter(|(name, _)| !parents.contains(&***name));
-        let all: Option<Vec<_>> = leaves.map(|(_, job)| job.waits.as_deref()).collect();
-        let mut all = all.unwrap_or_default();
+        let mut all = Vec::new();
+        for (name, job) in under_way() {
+            let is_parent = parents.contains(&**name);
+            match (&job.signal, &job.sleep) {
+                (Some(signal), _) => all.push(&**signal),
+                (None, Some(sleep)) if !is_parent => all.push(&**sleep),
+                (None, None) if !is_parent => return Vec::new(),
+                _ => {}
+            }
+        }
         all.sort_by(|one, other| one.job().cmp(other.job()));
         all
     }

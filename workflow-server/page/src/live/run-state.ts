@@ -19,8 +19,10 @@ export interface JobState {
   skippedBecause: string | null;
   /** When its next attempt begins, while it waits for it. */
   retryAt: number | null;
-  /** What it waits for. */
-  waits: Wait | null;
+  /** The signal that it waits for. */
+  signal: Wait | null;
+  /** Its latest sleep, which may be over. */
+  sleep: Wait | null;
   /** The job that started it, when the graph does not have it. */
   startedBy: string | null;
   /** Its outcome is that of the run which this one repeats. */
@@ -56,7 +58,7 @@ export class RunState {
     this.blocked = run.stall?.state === "blocked" ? run.stall : null;
     this.last = run.events - 1;
     for (const job of run.jobs) this.#takeJob(job);
-    for (const wait of run.waiting) this.job(wait.job).waits = wait;
+    for (const wait of run.waiting) this.job(wait.job)[wait.signal !== null ? "signal" : "sleep"] = wait;
   }
 
   /** Bars from the server; one that an event has ended meanwhile is newer. */
@@ -89,16 +91,20 @@ export class RunState {
 
   /** The jobs that wait at this time, and for what. Others may be at work meanwhile. */
   waiting(now: number): Wait[] {
-    return this.#leaves().flatMap((job) => waitsOf(job, now) ?? []);
+    const underWay = this.#underWay();
+    const parents = new Set(underWay.map((job) => job.startedBy));
+    // A job that waits for jobs of its own may wait for a signal besides.
+    return underWay.flatMap((job) => (parents.has(job.name) ? job.signal : waitOf(job, now)) ?? []);
   }
 
   /** Why the run makes no progress at this time: something blocks it, or all of its jobs wait. */
   stall(now: number): Stall | null {
     if (this.blocked) return this.blocked;
-    const leaves = this.#leaves();
-    const waiting = leaves.flatMap((job) => waitsOf(job, now) ?? []);
-    const first = waiting[0];
-    return first && waiting.length === leaves.length ? stalledBy(first) : null;
+    const underWay = this.#underWay();
+    const parents = new Set(underWay.map((job) => job.startedBy));
+    const isAtWork = underWay.some((job) => !parents.has(job.name) && !waitOf(job, now));
+    const first = isAtWork ? undefined : this.waiting(now)[0];
+    return first ? stalledBy(first) : null;
   }
 
   job(name: string): JobState {
@@ -106,19 +112,17 @@ export class RunState {
     if (!job) {
       job = {
         name, status: "pending", attempts: 0, startedAt: null, endedAt: null, error: null, errorLine: null,
-        skippedBecause: null, retryAt: null, waits: null, startedBy: null, isReused: false,
+        skippedBecause: null, retryAt: null, signal: null, sleep: null, startedBy: null, isReused: false,
       };
       this.jobs.set(name, job);
     }
     return job;
   }
 
-  /** The jobs under way that wait for no job of their own; none, when nothing waits. */
-  #leaves(): JobState[] {
-    if (isFinal(this.status) || ![...this.jobs.values()].some((job) => job.waits)) return [];
-    const underWay = [...this.jobs.values()].filter((job) => job.status === "running" && job.retryAt === null);
-    const parents = new Set(underWay.map((job) => job.startedBy));
-    return underWay.filter((job) => !parents.has(job.name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** The jobs under way, by name; none, when nothing waits. */
+  #underWay(): JobState[] {
+    if (isFinal(this.status) || ![...this.jobs.values()].some((job) => job.signal ?? job.sleep)) return [];
+    return [...this.jobs.values()].filter((job) => job.status === "running" && job.retryAt === null).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   #takeJob(item: JobItem): void {
@@ -142,14 +146,14 @@ export class RunState {
       case "job_started":
         // An attempt that begins again after a crash takes the place of the one that was lost.
         if (attempt === 1) job.startedAt = at;
-        Object.assign(job, { status: "running", endedAt: null, retryAt: null, waits: null, attempts: attempt });
+        Object.assign(job, { status: "running", endedAt: null, retryAt: null, ...AWAKE, attempts: attempt });
         job.startedAt ??= at;
         job.startedBy ??= startedBy(event.origin);
         job.isReused = this.startedAt !== null && job.startedAt < this.startedAt;
         this.bars.set(`${name}\n${attempt}`, { job: name, attempt, from: at, to: null, status: "running" });
         return;
       case "attempt_failed":
-        Object.assign(job, { status: "running", waits: null, retryAt: at + (event.retry_in ?? 0) * 1000, ...failed(event.error) });
+        Object.assign(job, { status: "running", ...AWAKE, retryAt: at + (event.retry_in ?? 0) * 1000, ...failed(event.error) });
         return this.#endBar(name, attempt, at, "failed");
       case "job_completed":
         return this.#endJob(job, attempt, at, "completed");
@@ -160,23 +164,23 @@ export class RunState {
       case "job_cancelled":
         return this.#endJob(job, attempt, at, "cancelled");
       case "job_skipped":
-        Object.assign(job, { status: "skipped", waits: null, skippedBecause: event.reason ?? null });
+        Object.assign(job, { status: "skipped", ...AWAKE, skippedBecause: event.reason ?? null });
         return;
       case "sleep_started":
-        job.waits ??= { job: name, signal: null, until: event.until ?? null, since: event.at };
+        job.sleep = { job: name, signal: null, until: event.until ?? null, since: event.at };
         return;
       case "signal_awaited":
-        job.waits = { job: name, signal: event.signal ?? "", until: null, since: event.at };
+        job.signal = { job: name, signal: event.signal ?? "", until: null, since: event.at };
         return;
       case "signal_received":
-        job.waits = null;
+        job.signal = null;
         return;
     }
   }
 
   #endJob(job: JobState, attempt: number, at: number, status: JobStatus): void {
     const endedAt = job.attempts > 0 ? at : null;
-    Object.assign(job, { status, endedAt, error: null, errorLine: null, retryAt: null, waits: null });
+    Object.assign(job, { status, endedAt, error: null, errorLine: null, retryAt: null, ...AWAKE });
     this.#endBar(job.name, attempt, at, status);
   }
 
@@ -218,7 +222,7 @@ export class RunState {
   #interrupt(job: JobState): void {
     if (job.status !== "running" || job.retryAt !== null) return;
     this.bars.delete(`${job.name}\n${job.attempts}`);
-    Object.assign(job, { status: "pending", waits: null, attempts: job.attempts - 1 });
+    Object.assign(job, { status: "pending", ...AWAKE, attempts: job.attempts - 1 });
     if (job.attempts === 0) job.startedAt = null;
   }
 
@@ -238,10 +242,12 @@ function failed(error: Failure | undefined): { error: string | null; errorLine: 
   return { error: text, errorLine: decisiveLine(text) };
 }
 
-function waitsOf(job: JobState, now: number): Wait | null {
-  const { waits } = job;
-  const isOver = waits?.until != null && (time(waits.until) ?? 0) <= now;
-  return isOver ? null : waits;
+const AWAKE = { signal: null, sleep: null };
+
+/** What a job waits for at this time by itself. */
+export function waitOf({ signal, sleep }: JobState, now: number): Wait | null {
+  const isOver = sleep?.until != null && (time(sleep.until) ?? 0) <= now;
+  return signal ?? (isOver ? null : sleep);
 }
 
 function stalledBy(waiting: Wait): Stall {

@@ -2,7 +2,7 @@
 
 import type { Wait } from "../api/types.ts";
 import { clock, duration, moment } from "../ui/format.ts";
-import { time, type JobState } from "./run-state.ts";
+import { time, waitOf, type JobState } from "./run-state.ts";
 
 /** `for approved, 4 m 12 s`, or `until 20:15:00`. */
 export function waitingFor(wait: Wait, now: number): string {
@@ -14,8 +14,8 @@ export function waitingFor(wait: Wait, now: number): string {
 /** Why a job does not go on, or what it does next; null when there is nothing to say. */
 export function noteOf(job: JobState, now: number): string | null {
   if (job.skippedBecause !== null) return job.skippedBecause;
-  if (job.waits?.signal != null) return `waits ${waitingFor(job.waits, now)}`;
-  if (job.waits && (time(job.waits.until) ?? 0) > now) return `sleeps ${waitingFor(job.waits, now)}`;
+  const wait = waitOf(job, now);
+  if (wait) return `${wait.signal !== null ? "waits" : "sleeps"} ${waitingFor(wait, now)}`;
   if (job.retryAt !== null) return job.retryAt > now ? `tries again in ${duration(Math.ceil((job.retryAt - now) / 1000))}` : "tries again";
   if (job.isReused) return "reused from the run that this one repeats";
   return null;

@@ -22,7 +22,7 @@ export function RunGraph({ run, state, selected, select }: Shown) {
 }
 
 function detailOf(job: JobState): string {
-  if (job.waits?.signal != null) return `waits for ${job.waits.signal}`;
+  if (job.signal) return `waits for ${job.signal.signal}`;
   if (job.skippedBecause !== null) return job.skippedBecause;
   if (job.retryAt !== null) return `attempt ${job.attempts} failed, tries again`;
   const tries = job.attempts > 1 ? `, attempt ${job.attempts}` : "";

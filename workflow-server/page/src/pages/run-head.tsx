@@ -31,7 +31,7 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
         <Actions run={run} state={state} />
       </Title>
       <div class="facts">
-        <span role="status"><Status status={state.status} note={state.cancelling ? "cancelling …" : stall?.state} /></span>
+        <span role="status"><Status status={state.status} stall={state.cancelling ? undefined : stall?.state} note={state.cancelling ? "cancelling …" : undefined} /></span>
         {stall?.waiting && <span class="muted">{waitingFor(stall.waiting, now.value)}</span>}
         <span class="muted">took <Took from={state.startedAt} to={state.endedAt} /></span>
         <span class="muted">started <Ago at={run.started_at} /></span>

@@ -38,13 +38,14 @@ function series(line: Line, stroke: string, bars: uPlot.Series.PathBuilder): uPl
   return { ...common, points: { show: line.values.filter((value) => value !== null).length < 40, size: 4, fill: stroke } };
 }
 
-/** The time of day; at midnight the day. */
+/** The time of day, in seconds where there are several to a minute; at midnight the day. */
 function tick(at: number, _: number, all: number[]): string {
   const date = new Date(at * 1000);
   const midnight = date.getHours() === 0 && date.getMinutes() === 0;
   const long = all.length > 1 && all[1]! - all[0]! >= 86400;
   if (midnight || long) return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
-  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const second = all.length > 1 && all[1]! - all[0]! < 60 ? ("2-digit" as const) : undefined;
+  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second, hourCycle: "h23" });
 }
 
 /** A colour of the theme as the canvas understands it. */

@@ -40,7 +40,7 @@ function Row({ run, workflow }: { run: RunItem; workflow: boolean }) {
   return (
     <tr role="row">
       <td role="cell"><a class="main-link" href={`#/runs/${encodeURIComponent(run.id)}`}>#{run.number}</a></td>
-      <td role="cell"><Status status={run.status} note={run.stall?.state} /></td>
+      <td role="cell"><Status status={run.status} stall={run.stall?.state} /></td>
       {workflow && (
         <td role="cell" class="name">
           <a href={`#/workflows/${encodeURIComponent(run.workflow_id ?? run.workflow)}`}>{run.workflow}</a>

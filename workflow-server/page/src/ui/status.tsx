@@ -2,7 +2,12 @@
 
 import type { JobStatus } from "../api/types.ts";
 
-const SHAPES: Record<JobStatus, string> = {
+/** Waiting looks like waiting, not like work. */
+export type Shown = JobStatus | "waiting" | "blocked";
+
+const SHAPES: Record<Shown, string> = {
+  waiting: "M6.2 5.2v5.6M9.8 5.2v5.6",
+  blocked: "M5 8h6",
   pending: "M8 5v3.2l2 1.4",
   running: "M8 2.75a5.25 5.25 0 1 1-5.25 5.25",
   completed: "M4.9 8.3l2.1 2.1 4.1-4.6",
@@ -12,7 +17,7 @@ const SHAPES: Record<JobStatus, string> = {
 };
 
 interface IconProps {
-  status: JobStatus;
+  status: Shown;
   size?: number;
   x?: number;
   y?: number;
@@ -27,11 +32,13 @@ export function StatusIcon({ status, size = 16, x, y }: IconProps) {
   );
 }
 
-export function Status({ status, note }: { status: JobStatus; note?: string | null }) {
+/** What keeps a run from going on takes the place of its status; a note, of the word for it. */
+export function Status({ status, stall, note }: { status: JobStatus; stall?: "waiting" | "blocked"; note?: string }) {
+  const shown = stall ?? status;
   return (
-    <span class={`status s-${status}`}>
-      <StatusIcon status={status} />
-      <span>{note ?? status}</span>
+    <span class={`status s-${shown}`}>
+      <StatusIcon status={shown} />
+      <span>{note ?? shown}</span>
     </span>
   );
 }

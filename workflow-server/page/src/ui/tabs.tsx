@@ -19,6 +19,7 @@ export function Tabs({ tabs, current, route, label }: { tabs: Tab[]; current: st
           aria-current={tab.id === current ? "true" : undefined}
         >
           {tab.label}
+          {tab.count ? " " : null}
           {tab.count ? <span class="count">{tab.count.toLocaleString("en")}</span> : null}
         </a>
       ))}

@@ -18,7 +18,8 @@ function shown(state) {
   const stall = state.stall(NOW);
   // What ends a blockade, and how it is told at length, only the server says.
   if (stall?.state === "blocked") delete stall.cure;
-  const jobs = Object.fromEntries(state.jobs);
+  // A sleep is shown while it goes on and nothing else is waited for: `waiting` has it.
+  const jobs = Object.fromEntries([...state.jobs].map(([name, { sleep, ...job }]) => [name, job]));
   return { status, startedAt, endedAt, reason, cancelling, last, stall, waiting: state.waiting(NOW), counts: [...state.counts()].sort(), jobs };
 }
 
@@ -82,6 +83,16 @@ test("what a run waits for is told with how long it has", () => {
   assert.equal(state.stall(NOW).state, "waiting");
   assert.equal(briefReason("job `load` failed: no route"), "load: no route");
   assert.equal(briefReason("the run took too long"), "the run took too long");
+});
+
+test("what a function waits for is told beside what its jobs wait for", () => {
+  const { events, documents } = fixture("a function waits by itself");
+  const state = new RunState(documents[0]);
+  const told = events.map((event) => {
+    state.apply(event);
+    return state.waiting(NOW).map(({ job, signal, until }) => `${job}: ${signal ?? until.slice(0, 4)}`).join(", ");
+  });
+  assert.deepEqual(told.slice(3), ["", "book: stop", "ask: answer, book: stop", "book: stop", "book: stop", "", "book: 2096", "book: go", "book: 2096", "book: 2128", "", ""]);
 });
 
 test("events are read, and what is none is passed over", () => {

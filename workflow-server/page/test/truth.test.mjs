@@ -1,0 +1,200 @@
+// The page tells what is so, in front of the real server: what waits, what has not begun, how long things took, why
+// they failed.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { after, before, test } from "node:test";
+import { booking, binary } from "./server.mjs";
+import { ended, run, Site } from "./site.mjs";
+
+let site;
+let view;
+before(async () => {
+  site = await Site.start([["alice", "--staff"]], booking);
+  view = await site.visitor("alice");
+});
+after(() => site?.stop());
+
+const status = (page) => page.locator(".facts > [role=status]");
+const cli = (...args) => execFileSync(binary, [...args, "--db", site.db], { encoding: "utf8" });
+const idOf = (page) => page.url().match(/runs\/([^?]+)/)[1];
+/** The same path of the API, as the page asks for it. */
+const api = (page, path) => page.evaluate(async (at) => (await fetch(`api/v1/${at}`)).json(), path);
+
+async function begin(page, name, yaml) {
+  await site.create(page, `name: "${name}"\n${yaml}`);
+  await run(page);
+}
+
+test("a function that waits says for what, beside its jobs, live and when opened; and is answered", async () => {
+  const { page } = view;
+  await page.goto(`${site.url}#/workflows/seats%2Fbook`);
+  await run(page);
+  const waiting = page.getByRole("region", { name: "Waiting" });
+  const told = async () => {
+    await waiting.getByText(/^Waits for answer, /).waitFor();
+    await waiting.getByText(/^Waits for go, /).waitFor();
+    assert.equal(await status(page).textContent(), "waiting");
+    assert.deepEqual(await waiting.getByRole("option").allTextContents(), ["answer", "go"]);
+    return edges();
+  };
+  const edges = async () => (await page.locator("path.edges").getAttribute("d")).match(/M/g).length;
+  const before = await told();
+  assert.equal(before, 2, "from the function to `hold` and to `ask`");
+  await page.reload();
+  assert.equal(await told(), before, "the edges are there when the page is opened");
+  const id = idOf(page);
+  const document = await api(page, `runs/${id}`);
+  assert.deepEqual(document.waiting.map(({ signal }) => signal), ["answer", "go"]);
+  assert.equal(document.stall.state, "waiting");
+  assert.match(cli("runs", "list"), /waiting/);
+  assert.match(cli("runs", "get", id), /waits for signal `answer`/);
+  await page.goto(`${site.url}#/runs`);
+  await page.locator("tbody tr", { hasText: "seats/book" }).getByText("waiting").waitFor();
+  await page.locator("tbody tr", { hasText: "for answer, " }).getByRole("link").first().click();
+  await waiting.getByLabel("Signal", { exact: true }).selectOption("go");
+  await waiting.getByRole("button", { name: "Send" }).click();
+  await waiting.getByText(/^Waits for go, /).waitFor({ state: "detached" });
+  await waiting.getByLabel(/^With it, as JSON/).fill("[18446744073709551615]");
+  await waiting.getByRole("button", { name: "Send" }).click();
+  // Its first sleep is over; what shows is the one that goes on.
+  await waiting.getByText(/^Sleeps until /).waitFor();
+  assert.equal(await edges(), 3, "the job that came live has its edge");
+  await page.getByRole("button", { name: /^ask/ }).first().click();
+  await page.getByRole("group", { name: "output", exact: true }).getByText("18446744073709551615").waitFor();
+});
+
+test("jobs that have not begun are counted and listed", async () => {
+  const { page } = view;
+  await begin(page, "many", `jobs:\n- { name: gate, command: "sleep 60" }\n- { name: "job_{i}", command: "true", parameters: { i: "1:249" }, depends_on: [gate] }\n`);
+  await page.getByRole("link", { name: "Jobs 250" }).click();
+  await page.getByText("249 pending").first().waitFor();
+  await page.getByRole("button", { name: /^pending ?job_249/ }).or(page.getByRole("button", { name: /job_2\b/ })).first().waitFor();
+  await page.getByLabel("Search").fill("job_249");
+  await page.getByRole("button", { name: /job_249/ }).waitFor();
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await ended(page, "cancelled");
+});
+
+test("the timeline of a run under way has its jobs in order, with their time", async () => {
+  const { page } = view;
+  await begin(page, "line", `jobs:\n- { name: z_first, command: "sleep 2" }\n- { name: a_second, command: "sleep 60", depends_on: [z_first] }\n- { name: m_third, command: "true", depends_on: [a_second] }\n`);
+  await page.getByRole("link", { name: "Timeline" }).click();
+  const line = (name) => page.locator(".timeline [data-row]", { hasText: name });
+  await line("a_second").getByText(/, running, began after 2/).waitFor();
+  const seconds = async () => Number((await line("a_second").locator(".line-took").textContent()).replace(/ s$/, ""));
+  const first = await seconds();
+  await page.waitForFunction((before) => Number(document.querySelectorAll(".timeline [data-row] .line-took")[1].textContent.replace(/ s$/, "")) > before + 1, first);
+  const names = () => page.locator(".timeline [data-row] .line-name").allTextContents();
+  assert.deepEqual(await names(), ["z_first", "a_second", "m_third"]);
+  assert.match(await line("z_first").locator(".line-took").textContent(), /^2(\.\d)? s$/);
+  await page.reload();
+  await line("a_second").waitFor();
+  assert.deepEqual(await names(), ["z_first", "a_second", "m_third"]);
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await ended(page, "cancelled");
+});
+
+test("a retry names the run that it repeats, and reused jobs show their time", async () => {
+  const { page } = view;
+  await begin(page, "repeat", `jobs:\n- { name: slow, command: "sleep 1.2" }\n- { name: bad, command: "test -e there", depends_on: [slow] }\n`);
+  await ended(page, "failed");
+  const failed = idOf(page);
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await page.waitForFunction((id) => !location.hash.includes(id), failed);
+  await ended(page, "failed");
+  assert.match(await page.getByRole("link", { name: "an earlier run" }).getAttribute("href"), new RegExp(failed));
+  await page.getByRole("link", { name: "Jobs" }).click();
+  const row = page.locator(".job-line", { hasText: "slow" });
+  for (const open of [() => undefined, () => page.reload()]) {
+    await open();
+    await row.getByText("reused from the run that this one repeats").waitFor();
+    assert.match(await row.locator(".number").textContent(), /^1\.\d s$/);
+  }
+  await page.getByRole("link", { name: "Timeline" }).click();
+  assert.match(await page.locator(".timeline [data-row]", { hasText: "slow" }).locator(".line-took").textContent(), /^1\.\d s$/);
+  assert.match(await page.locator(".facts").textContent(), /took \d+ ms/, "the run itself took no second");
+});
+
+/** How many pixels of a colour a chart has. */
+const pixels = (page, chart, colour) =>
+  page.getByRole("img", { name: chart }).locator("canvas").evaluate((canvas, name) => {
+    const probe = document.createElement("span");
+    probe.style.color = `var(--${name})`;
+    canvas.parentElement.append(probe);
+    const [r, g, b] = getComputedStyle(probe).color.match(/\d+/g).map(Number);
+    probe.remove();
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) count += Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 12;
+    return count;
+  }, colour);
+
+test("durations of few runs are drawn, and their figures are honest", async () => {
+  const { page } = view;
+  await begin(page, "few", `jobs:\n- { name: maybe, command: "sleep 0.3; test ! -e stop || sleep 60" }\n`);
+  await ended(page, "completed");
+  const workflow = `${site.url}#/workflows/few`;
+  const chart = async (name) => {
+    await page.goto(`${workflow}?tab=durations`);
+    await page.getByRole("heading", { name: "Figures" }).waitFor();
+    await page.getByRole("img", { name }).locator("canvas").waitFor();
+    return pixels(page, name, "completed");
+  };
+  assert.ok((await chart("Durations of 1 run over time")) > 8, "one run is a point");
+  const cells = async () => (await page.locator(".figures tbody tr").first().locator("td").allTextContents());
+  let [completed, failed, success, , p50, p95] = await cells();
+  assert.deepEqual([completed, failed, success, p95], ["1", "0", "100 %", "–"]);
+  assert.match(p50, /ms$/);
+  // A run that is cancelled is neither a success nor a failure.
+  execFileSync("touch", [`${site.folder}/stop`]);
+  await page.goto(workflow);
+  await run(page);
+  await page.getByRole("button", { name: /^maybe, running/ }).waitFor();
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await ended(page, "cancelled");
+  await chart("Durations of 2 runs over time");
+  [completed, failed, success] = await cells();
+  assert.deepEqual([completed, failed, success], ["1", "0", "100 %"]);
+  await page.getByText("100 % success").waitFor();
+  await page.goto(`${site.url}#/workflows?q=few`);
+  await page.locator("tbody tr", { hasText: "few" }).getByText("100 %").waitFor();
+  await page.goto(`${site.url}#/overview`);
+  await page.getByRole("img", { name: /^How long/ }).or(page.getByRole("img", { name: /[Dd]uration/ })).first().locator("canvas").waitFor();
+});
+
+test("the line that decides is in lists, headings and the panel of the job", async () => {
+  const { page } = view;
+  const script = `echo noise >&2; printf 'Traceback (most recent call last):\\\\n  File \\"load.py\\", line 3\\\\nConnectionError: no route to db\\\\n' >&2; exit 3`;
+  await begin(page, "decides", `jobs:\n- name: load\n  command: "${script}"\n`);
+  await ended(page, "failed");
+  await page.locator(".problem-title", { hasText: "job `load` failed: ConnectionError: no route to db" }).waitFor();
+  await page.getByRole("button", { name: /^load, failed/ }).click();
+  await page.getByRole("region", { name: "Job load" }).locator(".problem-title", { hasText: "ConnectionError: no route to db" }).waitFor();
+  await page.getByRole("link", { name: "Jobs" }).click();
+  await page.locator(".job-note", { hasText: "ConnectionError: no route to db" }).waitFor();
+  await page.goto(`${site.url}#/runs?q=decides`);
+  assert.equal(await page.locator("tbody tr td").last().textContent(), "load: ConnectionError: no route to db");
+  const line = cli("runs", "list").split("\n").find((text) => text.includes("decides"));
+  assert.match(line, /ConnectionError/);
+});
+
+test("a log of 50,000 lines can be read page by page", async () => {
+  const { page } = view;
+  await begin(page, "chatty", `jobs:\n- { name: count, command: "seq 1 50000" }\n`);
+  await ended(page, "completed");
+  const id = idOf(page);
+  const text = await page.evaluate(async (run) => {
+    let [all, from, isWhole] = ["", 0, false];
+    while (!isWhole) {
+      const { items, next, ended } = await (await fetch(`api/v1/runs/${run}/logs?limit=3&from=${from}`)).json();
+      all += items.map((record) => record.text).join("");
+      [from, isWhole] = [next, ended];
+    }
+    return all;
+  }, id);
+  assert.deepEqual([text.split("\n").length, text.slice(-6)], [50_001, "50000\n"]);
+});
