@@ -20,6 +20,7 @@ use workflow_core::StoreError;
 use address::{Address, Encryption};
 
 use crate::crew::{Connect, Crew, Purpose};
+use crate::runs;
 use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
 
@@ -73,7 +74,7 @@ impl SqlStore<Postgres> {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let crew = Crew::start(&Opener::new(url)?, READERS)?;
         // The first connection migrates.
-        crew.write(crate::operation::Company::Alone, |_| Ok(())).await?;
+        while crew.write(crate::operation::Company::Alone, runs::tell_older).await? {}
         Ok(Self::with_crew(crew))
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
 }
 
 /// Notes what blocks a run, or that nothing does any more.
-fn block(sql: &mut dyn Sql, row: i64, blocked: Option<&str>) -> Result<(), SqlError> {
+pub(super) fn block(sql: &mut dyn Sql, row: i64, blocked: Option<&str>) -> Result<(), SqlError> {
     let row = Value::Int(row);
     let changed = match blocked {
         Some(body) => sql.execute(
@@ -286,7 +286,7 @@ fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally
 }
 
 /// Reads what there is to know of a run that this process has not begun.
-fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
+pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
         "SELECT id, workflow_id, owner_id, token, events, status, begun_at \
          FROM workflows_workflowrun WHERE run_id = $1",

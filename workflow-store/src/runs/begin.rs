@@ -6,7 +6,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError, Trigger};
 
-use super::append::{Outcome, check, follow, follow_reused};
+use super::append::{Outcome, block, check, follow, follow_reused};
 use super::definition::definition;
 use super::encode::{self, EncodedEvent};
 use super::key;
@@ -76,7 +76,7 @@ pub(crate) fn begin(
     };
     let waits = cx.tally.waits
         && new.run.idempotency_key.is_none()
-        && new.events.iter().all(|event| event.blob.is_none());
+        && new.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none());
     let opening = |row| Opening { ids, outcome: &outcome, row, scope: scope.as_deref(), admission };
     let row = if waits {
         cx.memory.run_number(cx.sql)?
@@ -90,11 +90,14 @@ pub(crate) fn begin(
         };
         let row = row.int(0)?;
         encode::insert(cx.sql, row, &new.events)?;
+        for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
+            block(cx.sql, row, blocked.as_deref())?;
+        }
         row
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
     let spoken = new.run.owner.map(|owner| speak(cx, owner)).transpose()?;
-    // From here on, nothing fails.
+    // From here on, the database is not asked.
     if sight.sees_all() && known.is_none() {
         cx.memory.know_definition(&new.run, ids);
     }
@@ -105,7 +108,7 @@ pub(crate) fn begin(
         cx.memory.know_alive(owner, at);
     }
     cx.tally.begin(ids.workflow, to_micros(new.run.created_at));
-    remember(cx, new, ids, row, &outcome);
+    remember(cx, new, ids, row, &outcome)?;
     if waits {
         cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome, admission });
     }
@@ -145,7 +148,14 @@ fn speak(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlError> {
     keep_alive(cx.sql, owner).map(|()| Some(at))
 }
 
-fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outcome: &Outcome) {
+/// Notes where the run stands with the events that it begins with, as one that is imported does.
+fn remember(
+    cx: &mut Cx<'_>,
+    new: &Beginning,
+    ids: DefinitionIds,
+    row: i64,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
     let mut memo = RunMemo {
         row,
         workflow: ids.workflow,
@@ -166,9 +176,11 @@ fn remember(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds, row: i64, outc
         Trigger::Retry => follow_reused(&mut memo, &new.events, outcome),
         _ => follow(&mut memo, cx.tally, &new.events, outcome),
     }
+    memo.tell_waiting(cx.tally)?;
     if new.run.owner.is_some() {
         cx.memory.know_run(new.run.id, memo);
     }
+    Ok(())
 }
 
 /// What the row of a new run says besides what was asked for.

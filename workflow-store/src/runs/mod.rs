@@ -23,7 +23,7 @@ pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::definition as definition_of_run;
 pub(crate) use read::{blocked, children, events, run, status, trigger};
 pub(crate) use report::{Said, report};
-pub(crate) use waiting::{WAIT, WAIT_NO_MORE, waits};
+pub(crate) use waiting::{WAIT, WAIT_NO_MORE, tell_older, waits};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]

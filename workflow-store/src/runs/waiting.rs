@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use workflow_core::{Stall, Status, StoreError, Waiting};
+use workflow_core::{RunId, Stall, Status, StoreError, Waiting};
 
+use super::append;
 use super::encode::write;
 use crate::memory::{RunMemo, Tally};
+use crate::operation::{Answer, Cx};
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::value::{Row, Value};
 
@@ -51,6 +53,24 @@ impl RunMemo {
         Ok(())
     }
 }
+
+/// Tells what some runs wait for that began before lists told it; whether there may be more.
+pub(crate) fn tell_older(cx: &mut Cx<'_>) -> Answer<bool> {
+    let rows = cx.sql.query(UNFOLDED, &[])?;
+    for row in &rows {
+        let id = [Value::Int(row.int(0)?)];
+        // Whoever drives the run adds nothing to it meanwhile.
+        cx.sql.execute("UPDATE workflows_workflowrun SET events = events WHERE id = $1", &id)?;
+        if let Some(mut memo) = append::load(cx.sql, RunId::from_u128(row.uuid(1)?))? {
+            memo.tell_waiting(cx.tally)?;
+        }
+        cx.sql.execute("DELETE FROM workflows_unfolded WHERE run = $1", &id)?;
+    }
+    Ok(!rows.is_empty())
+}
+
+const UNFOLDED: &str = "SELECT u.run, r.run_id FROM workflows_unfolded u \
+    JOIN workflows_workflowrun r ON r.id = u.run ORDER BY u.run LIMIT 100";
 
 /// Whether the row of the run says that it waits.
 pub(crate) fn is_told(sql: &mut dyn Sql, row: i64) -> Result<bool, SqlError> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use workflow_core::StoreError;
 
 use crate::crew::{Connect, Crew, Purpose};
+use crate::runs;
 use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
 
@@ -80,7 +81,7 @@ impl Opener {
         let readers = if self.is_memory() { 0 } else { self.options.readers() };
         let crew = Crew::start(&self, readers)?;
         // The first connection migrates.
-        crew.write(crate::operation::Company::Alone, |_| Ok(())).await?;
+        while crew.write(crate::operation::Company::Alone, runs::tell_older).await? {}
         Ok(crew)
     }
 }

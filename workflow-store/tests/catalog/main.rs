@@ -12,6 +12,7 @@ mod pages;
 mod schema;
 mod seeing;
 mod support;
+mod waiting;
 
 /// Makes a test of each scenario for each database.
 macro_rules! on_both {
@@ -91,4 +92,6 @@ on_both! {
     schema::what_was_before_gets_owners_and_scopes,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
+    waiting::what_older_runs_wait_for_is_told,
+    waiting::imported_runs_stand_where_their_events_say,
 }

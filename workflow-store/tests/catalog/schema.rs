@@ -124,7 +124,8 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     place.store.begin(file.clone(), whole_run(5, true)).await.expect("begun");
     // As the version before has it: what ran is code, and keys are those of a workflow.
     place.raw.execute(
-        "DROP TABLE workflows_waiting;
+        "DROP TABLE workflows_unfolded;
+         DROP TABLE workflows_waiting;
          DROP INDEX workflows_workflowrun_key_scope_idx;
          UPDATE workflows_workflow SET source = 'registered', definition = NULL;
          UPDATE workflows_workflowrun SET idempotency_key = 'k' WHERE idempotency_key = 'l';
