@@ -109,8 +109,14 @@ impl WorkflowSnapshot {
     ///
     /// # Errors
     ///
-    /// Fails when the file is not valid any more, and when there is neither.
+    /// Fails when the file is not valid any more, when there is neither, and when another program
+    /// runs the workflow and reports on it, whatever is registered under its name.
     pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
+        if self.is_external() {
+            return Err(
+                format!("another program runs `{}` and reports on its runs", self.name).into()
+            );
+        }
         #[cfg(all(unix, feature = "yaml"))]
         if let Some(source) = &self.source
             && let Some(file) = crate::file::WorkflowFile::from_source(source)

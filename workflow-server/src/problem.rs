@@ -180,6 +180,7 @@ impl From<CatalogError> for Problem {
             CatalogError::Forbidden { .. } => Self::forbidden("not_yours", text),
             CatalogError::NoUser(_) => Self::not_found("no_user", text),
             CatalogError::UserExists(_) => Self::conflict("user_exists", text),
+            CatalogError::OfEngine { .. } => Self::conflict("transition", text),
             CatalogError::Driven(_) => Self::conflict("driven", text),
             CatalogError::NoRun(_) => Self::not_found("no_run", text),
             CatalogError::Ambiguous { candidates, .. } => {
@@ -205,7 +206,8 @@ fn field_of(what: &str) -> &str {
         "the name of the workflow" | "the name of the token" => "name",
         "the name of the project" => "project_name",
         "the name of the application" => "app_name",
-        "the outcome" => "result_data",
+        "the outcome" | "the result" => "result_data",
+        "the error" => "error_message",
         "the user" => "username",
         other => other.trim_start_matches("the "),
     }

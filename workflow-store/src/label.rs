@@ -91,6 +91,11 @@ pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlErro
     labels.write(sql, workflow)
 }
 
+/// What another application has left open is what the columns have by default.
+const LABELLED: &str = "UPDATE workflows_workflow SET labelled = TRUE, \
+    is_active = coalesce(is_active, TRUE), version = coalesce(version, 1), \
+    execution_count = coalesce(execution_count, 0) WHERE id = $1";
+
 const INSERT: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
@@ -135,7 +140,7 @@ impl Labels {
         let rows: Vec<_> = rows.collect();
         let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
         sql.pipeline(&inserts)?;
-        sql.execute("UPDATE workflows_workflow SET labelled = TRUE WHERE id = $1", &id)?;
+        sql.execute(LABELLED, &id)?;
         Ok(())
     }
 

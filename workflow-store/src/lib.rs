@@ -88,6 +88,7 @@ pub use open::{catalog, open};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresStore};
 pub use repeat::{Again, RepeatError, RepeatRequest, repeat};
+pub use runs::StatusReport;
 pub use sight::Viewer;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};

@@ -320,7 +320,7 @@ impl Tally {
 const NUMBERS: &str = "SELECT nextval(pg_get_serial_sequence('workflows_workflowrun', 'id')) \
     FROM generate_series(1, 200)";
 
-const BEGUN: &str = "UPDATE workflows_workflow SET execution_count = execution_count + $1, \
+const BEGUN: &str = "UPDATE workflows_workflow SET execution_count = coalesce(execution_count, 0) + $1, \
     last_executed_at = CASE WHEN last_executed_at > $2 THEN last_executed_at ELSE $2 END \
     WHERE id = $3";
 

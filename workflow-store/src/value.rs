@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -196,12 +197,16 @@ pub(crate) fn from_micros(micros: i64) -> SystemTime {
 /// A time as SQLite keeps it: sorts as text.
 #[cfg(feature = "sqlite")]
 pub(crate) fn time_text(micros: i64) -> String {
-    let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default();
+    let time = Timestamp::from_microsecond(micros).unwrap_or_default();
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
+/// A time that is written with an offset means the moment; one without is in UTC.
 fn parse_time(text: &str) -> Option<i64> {
-    let time: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    if text.get(19..).is_some_and(|rest| rest.contains(['Z', '+', '-'])) {
+        return Some(text.parse::<Timestamp>().ok()?.as_microsecond());
+    }
+    let time: DateTime = text.parse().ok()?;
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_microsecond())
 }
 
@@ -259,7 +264,15 @@ mod tests {
             assert_eq!(parse_time(&time_text(micros)), Some(micros));
             assert_eq!(to_micros(from_micros(micros)), micros);
         }
-        assert_eq!(parse_time("2026-01-02 03:04:05"), Some(1_767_323_045_000_000));
+        for text in [
+            "2026-01-02 03:04:05",
+            "2026-01-02T03:04:05",
+            "2026-01-02T03:04:05Z",
+            "2026-01-02 05:04:05+02:00",
+            "2026-01-01 22:04:05.000000-05:00",
+        ] {
+            assert_eq!(parse_time(text), Some(1_767_323_045_000_000), "{text}");
+        }
         let bits = 0x0198_0000_0000_7000_8000_0000_0000_0001;
         assert_eq!(uuid_text(bits), "01980000-0000-7000-8000-000000000001");
         assert_eq!(parse_uuid(&uuid_text(bits)), Some(bits));

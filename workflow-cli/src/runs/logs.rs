@@ -83,10 +83,11 @@ fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
 
 fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
     run.log().ok_or_else(|| {
-        Failure::Usage(format!(
-            "run {} of `{}` has no log: its engine was given no folder for it (`runs_dir`)",
-            run.id, run.workflow.name
-        ))
+        let why = match run.workflow.is_external() {
+            true => "another program runs it and reports its status",
+            false => "its engine was given no folder for it (`runs_dir`)",
+        };
+        Failure::Usage(format!("run {} of `{}` has no log: {why}", run.id, run.workflow.name))
     })
 }
 

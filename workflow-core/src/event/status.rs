@@ -78,6 +78,15 @@ impl Status {
         if legal { Ok(()) } else { Err(TransitionError::Illegal { from: self, to }) }
     }
 
+    const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Skipped,
+    ];
+
     /// The status as it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,6 +96,18 @@ impl Status {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
+        }
+    }
+
+    /// The texts that are read as this status: how it is written, then its aliases.
+    pub fn spellings(self) -> &'static [&'static str] {
+        match self {
+            Self::Pending => &["pending"],
+            Self::Running => &["running"],
+            Self::Completed => &["completed", "success"],
+            Self::Failed => &["failed", "failure"],
+            Self::Cancelled => &["cancelled", "canceled"],
+            Self::Skipped => &["skipped"],
         }
     }
 }
@@ -101,15 +122,8 @@ impl FromStr for Status {
     type Err = TransitionError;
 
     fn from_str(text: &str) -> Result<Self, TransitionError> {
-        Ok(match text {
-            "pending" => Self::Pending,
-            "running" => Self::Running,
-            "completed" | "success" => Self::Completed,
-            "failed" | "failure" => Self::Failed,
-            "cancelled" | "canceled" => Self::Cancelled,
-            "skipped" => Self::Skipped,
-            _ => return Err(TransitionError::Unknown(text.to_owned())),
-        })
+        let found = Self::ALL.into_iter().find(|status| status.spellings().contains(&text));
+        found.ok_or_else(|| TransitionError::Unknown(text.to_owned()))
     }
 }
 
@@ -132,6 +146,13 @@ mod tests {
             [("success", "completed"), ("failure", "failed"), ("canceled", "cancelled")]
         {
             assert_eq!(alias.parse().map(Status::as_str), Ok(written));
+        }
+        for status in Status::ALL {
+            assert_eq!(status.spellings()[0], status.as_str());
+            for text in status.spellings() {
+                let read: Result<Status, _> = serde_json::from_value((*text).into());
+                assert_eq!(read.ok(), Some(status), "{text}");
+            }
         }
         assert!("done".parse::<Status>().is_err_and(|error| error.to_string().contains("`done`")));
     }

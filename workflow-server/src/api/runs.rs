@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::{RunId, Status, StoreError, StoredRun};
-use workflow_store::{Catalog, RunQuery};
+use workflow_store::{Catalog, RunQuery, StatusReport};
 
 use super::problems::Problems;
 use crate::app::App;
@@ -172,23 +172,31 @@ async fn get(
     Ok(Json(document(&app, &caller, run).await?))
 }
 
-/// What became of a run that this server does not drive.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// What became of a run that this server does not drive; what is not named stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"status": "completed", "result_data": {"rows": 7}}))]
 struct RunReport {
     /// Where it stands now.
-    #[schema(value_type = String,
-        pattern = "^(running|completed|success|failed|failure|cancelled|canceled)$")]
-    status: Status,
-    /// What came of it.
+    #[schema(value_type = Option<String>,
+        pattern = "^(pending|running|completed|success|failed|failure|cancelled|canceled)$")]
+    status: Option<Status>,
+    /// What came of it. Without a status it is kept for the end of the run. Null says nothing.
     result_data: Option<Value>,
-    /// Why it failed.
+    /// Why it failed. Without a status it is kept for the end of the run. Null and an empty text
+    /// say nothing.
     error_message: Option<String>,
 }
 
+impl From<RunReport> for StatusReport {
+    fn from(of: RunReport) -> Self {
+        let error = of.error_message.filter(|error| !error.is_empty());
+        Self { status: of.status, result: of.result_data, error }
+    }
+}
+
 /// Reports on a run that another program drives. Only legal changes are taken: from pending to
-/// running, and from either to an end.
+/// running, and from either to an end. A run that an engine takes up cannot end before it runs.
 #[utoipa::path(patch, path = "/runs/{run}", tag = "runs",
     params(("run" = String, Path, description = "Its id or number")),
     request_body = RunReport,
@@ -201,7 +209,6 @@ async fn report(
 ) -> Result<Json<RunDocument>, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
-    let RunReport { status, result_data, error_message } = report;
-    catalog.report_run(run, status, result_data, error_message).await?;
+    catalog.report_run(run, report.into()).await?;
     Ok(Json(document(&app, &caller, run).await?))
 }

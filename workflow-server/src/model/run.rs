@@ -47,6 +47,8 @@ pub(crate) struct Run {
     duration_seconds: Option<f64>,
     /// Why it failed.
     error: Option<String>,
+    /// The same, under the name by which programs report it.
+    error_message: Option<String>,
     /// The decisive line of why it failed.
     error_line: Option<String>,
     /// How many events it has.
@@ -87,6 +89,7 @@ impl From<RunSummary> for Run {
             completed_at: of.completed_at.map(text),
             duration_seconds: seconds(of.begun_at, until),
             error_line: of.error.as_deref().map(workflow_core::decisive_line),
+            error_message: of.error.clone(),
             error: of.error,
             events: of.events,
             owner: of.owner.map(|owner| owner.to_string()),
@@ -106,6 +109,9 @@ pub(crate) struct RunDocument {
     /// What came of it.
     #[schema(value_type = Option<Object>, nullable)]
     result: Json,
+    /// The same, under the name by which programs report it.
+    #[schema(value_type = Option<Object>, nullable)]
+    result_data: Json,
     /// Its jobs: those of the graph, whether they have begun or not, then those that were started
     /// by jobs.
     jobs: Vec<Job>,
@@ -180,6 +186,7 @@ impl RunDocument {
         Self {
             run: of.run.into(),
             input: of.input.unwrap_or_default(),
+            result_data: of.result.clone(),
             result: of.result,
             jobs: of.jobs.into_iter().map(Job::from).collect(),
             waiting: of.waiting.iter().map(Wait::from).collect(),

@@ -11,6 +11,7 @@ mod lists;
 mod mounted;
 mod numbers;
 mod outage;
+mod outside;
 mod rights;
 mod runs;
 mod schedules;

@@ -103,7 +103,9 @@ pub(super) fn has_accounts(sql: &mut dyn Sql) -> Answer<bool> {
 pub(super) fn add(cx: &mut Cx<'_>, new: &NewUser) -> Answer<User> {
     let name = &new.username;
     check_name(name)?;
-    if find(cx.sql, name)?.is_some_and(|user| user.password_hash.is_some() || user.is_staff) {
+    // Of an application that shares the table, staff stay staff.
+    let is_demoted = |user: &User| user.is_staff && !new.is_staff;
+    if find(cx.sql, name)?.is_some_and(|user| user.password_hash.is_some() || is_demoted(&user)) {
         return Err(CatalogError::UserExists(name.clone()).into());
     }
     let values = [

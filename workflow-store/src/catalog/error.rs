@@ -1,6 +1,6 @@
 //! Why a catalog does not do as asked.
 
-use workflow_core::{MetadataError, RunId, StoreError};
+use workflow_core::{MetadataError, RunId, Status, StoreError};
 
 /// Why a catalog did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,17 @@ pub enum CatalogError {
     /// An engine drives the run.
     #[error("run {0} is driven by an engine, which says what becomes of it; cancel it instead")]
     Driven(RunId),
+    /// An engine will take the run up: only the engine says how it ends.
+    #[error(
+        "run {run} is pending until an engine takes it up, which alone can say that it is {next}; \
+         wait for its end, or cancel it"
+    )]
+    OfEngine {
+        /// The run.
+        run: RunId,
+        /// What it was said to be.
+        next: Status,
+    },
     /// The metadata is not fit.
     #[error(transparent)]
     Metadata(#[from] MetadataError),

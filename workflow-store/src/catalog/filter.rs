@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use workflow_core::Status;
 
+use super::run_filter::add_status;
 use super::{CatalogError, Source};
 use crate::label::{Kind, shorten, words};
 use crate::sight::Sight;
@@ -96,7 +97,7 @@ pub(crate) enum Condition {
     Label(Kind, String, String),
     Prefix(String),
     /// Its newest run stands there.
-    Newest(&'static str),
+    Newest(Status),
     /// The user with this number sees it.
     Seen(i64),
 }
@@ -162,7 +163,7 @@ impl WorkflowQuery {
             .chain(numbers)
             .chain(self.active.map(Condition::Active))
             .chain(source)
-            .chain(self.status.map(|status| Condition::Newest(status.as_str())))
+            .chain(self.status.map(Condition::Newest))
             .chain(labels.into_iter().flatten())
             .chain(metadata)
             .chain(words(text).map(Condition::Prefix))
@@ -200,16 +201,18 @@ impl Condition {
             }
             Self::Newest(status) if leads => {
                 statement.add("w.id IN (SELECT r.workflow_id FROM workflows_workflowrun r WHERE ");
-                statement.add("r.status = ").text(status).add(") AND ");
+                add_status(statement, *status);
+                statement.add(") AND ");
                 self.add(statement, false);
             }
             Self::Newest(status) => {
                 statement.add(
                     "EXISTS (SELECT 1 FROM workflows_workflowrun r WHERE r.id = \
                      (SELECT v.id FROM workflows_workflowrun v WHERE v.workflow_id = w.id \
-                     ORDER BY v.started_at DESC, v.id DESC LIMIT 1) AND r.status = ",
+                     ORDER BY v.started_at DESC, v.id DESC LIMIT 1) AND ",
                 );
-                statement.text(status).add(")");
+                add_status(statement, *status);
+                statement.add(")");
             }
             Self::Seen(_) if leads => {
                 statement.add("w.id IN (");
@@ -270,7 +273,8 @@ impl Condition {
         statement.add("SELECT 1 FROM ");
         if let Self::Newest(status) = self {
             // As many workflows at most as there are such runs.
-            statement.add("workflows_workflowrun r WHERE r.status = ").text(status);
+            statement.add("workflows_workflowrun r WHERE ");
+            add_status(&mut statement, *status);
         } else if matches!(self, Self::Label(..) | Self::Prefix(_)) {
             statement.add("workflows_label l WHERE ");
             self.add_label(&mut statement);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
-use workflow_core::{RunId, Status, StoreError, WorkflowSnapshot};
+use workflow_core::{RunId, StoreError, WorkflowSnapshot};
 
 use super::export::{Import, Line};
 use super::prune::Doomed;
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::label;
 use crate::operation::{Company, Cx};
-use crate::runs::Said;
+use crate::runs::StatusReport;
 use crate::sight::{Sight, Viewer};
 use crate::sql::Sql;
 use crate::store::{Database, SqlStore};
@@ -146,18 +145,14 @@ impl<D: Database> Catalog for SqlStore<D> {
     async fn report_run(
         &self,
         run: RunId,
-        status: Status,
-        result: Option<Json>,
-        error: Option<String>,
+        report: StatusReport,
     ) -> Result<RunSummary, CatalogError> {
-        let said = Said { status, result, error };
-        said.check()?;
         let liveness = self.liveness.clone();
-        let report = move |cx: &mut Cx<'_>, sight: Sight| {
-            crate::runs::report(cx, sight, &liveness, run, &said)?;
+        let record = move |cx: &mut Cx<'_>, sight: Sight| {
+            crate::runs::report(cx, sight, &liveness, run, &report)?;
             runs::one(cx.sql, sight, run)
         };
-        Ok(self.change(Company::Alone, report).await?)
+        Ok(self.change(Company::Alone, record).await?)
     }
 
     async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError> {

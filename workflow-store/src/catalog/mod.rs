@@ -30,10 +30,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
-use workflow_core::{RunId, Status, Store, WorkflowSnapshot};
+use workflow_core::{RunId, Store, WorkflowSnapshot};
 
 use crate::accounts::Accounts;
+use crate::runs::StatusReport;
 use crate::sight::Viewer;
 
 pub(crate) use change::{Written, insert as insert_workflow, tags};
@@ -224,20 +224,22 @@ pub trait Catalog: Store + Accounts {
     /// it is then: it runs, it completed with this result, it failed with this error, or it was
     /// cancelled. What is said twice changes nothing.
     ///
-    /// A run that is said to run, of a workflow that an engine of this store has, may be taken up
-    /// by that engine.
+    /// A run that engines leave to programs outside, because its workflow is
+    /// [external](WorkflowSnapshot::is_external) or another application has inserted it, may end
+    /// before it was said to run. A result and an error of it may come before its end: they are
+    /// shown meanwhile, and are the run's when it ends. Of other runs, they come with their status.
+    /// One of those that is said to run may be taken up by an engine of this store that has its
+    /// workflow.
     ///
     /// # Errors
     ///
     /// Fails when there is no such run, when an engine drives it, when it cannot become what is
-    /// said, which the error names with what it is, and when there is a result of what did not
-    /// complete or an error of what did not fail.
+    /// said, which the error names with what it is, when there is an error of what completed, and
+    /// when something else is said of a run that has ended than what is on record.
     async fn report_run(
         &self,
         run: RunId,
-        status: Status,
-        result: Option<Json>,
-        error: Option<String>,
+        report: StatusReport,
     ) -> Result<RunSummary, CatalogError>;
 
     /// The last runs of each of these workflows, newest first within each: `each` of them, 100 at

@@ -1,5 +1,6 @@
-//! Which runs are asked for. Of what a user sees, an index in the order of time leads to each
-//! half: the runs that they asked for, and those of their workflows.
+//! Which runs are asked for. A page may be merged from several, each of which has an index in the
+//! order of time: of what a user sees, the runs that they asked for and those of their workflows;
+//! of a status, those of each spelling that other applications use.
 
 use std::time::SystemTime;
 
@@ -83,23 +84,77 @@ pub(crate) fn select(
     let mut statement = Statement::default();
     statement.add("SELECT ").add(read).add(" WHERE ");
     let filter = Filter { query, within, after, size };
-    match (sight, within.workflow) {
-        (Sight::User(user), None) => {
-            // Each half by an index in the order of the list, as far as a page goes.
+    match parts(query, sight, within).as_slice() {
+        [part] => filter.add(&mut statement, *part)?,
+        parts => {
             statement.add("r.id IN (");
-            filter.half(&mut statement, "r.user_id", user)?;
-            statement.add(" UNION ");
-            filter.half(&mut statement, "r.workflow_user_id", user)?;
+            for (at, part) in parts.iter().enumerate() {
+                statement.add(if at > 0 { " UNION " } else { "" });
+                filter.page(&mut statement, *part)?;
+            }
             statement.add(")");
         }
-        (Sight::User(user), Some(Found { is_own: false, .. })) => {
-            statement.add("r.user_id = ").number(user).add(" AND ");
-            filter.add(&mut statement)?;
-        }
-        _ => filter.add(&mut statement)?,
     }
     statement.add(ORDERED).number(size as i64);
     Ok(statement)
+}
+
+/// Runs that one index has in the order of the list.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// The column that has this user's number.
+    user: Option<(&'static str, i64)>,
+    status: Option<Spelling>,
+}
+
+/// How a status is written in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    Text(&'static str),
+    /// Not at all, which means pending.
+    Null,
+}
+
+impl Spelling {
+    /// All that mean this status.
+    pub(crate) fn all(status: Status) -> impl Iterator<Item = Self> {
+        let null = (status == Status::Pending).then_some(Self::Null);
+        status.spellings().iter().map(|text| Self::Text(text)).chain(null)
+    }
+
+    /// Adds that the run `r` has it.
+    pub(crate) fn add(self, statement: &mut Statement) {
+        match self {
+            Self::Text(text) => statement.add("r.status = ").text(text),
+            Self::Null => statement.add("r.status IS NULL"),
+        };
+    }
+}
+
+/// Adds that the run `r` stands there, however that is spelled.
+pub(crate) fn add_status(statement: &mut Statement, status: Status) {
+    statement.add("(");
+    for (at, spelling) in Spelling::all(status).enumerate() {
+        statement.add(if at > 0 { " OR " } else { "" });
+        spelling.add(statement);
+    }
+    statement.add(")");
+}
+
+fn parts(query: &RunQuery, sight: Sight, within: Within) -> Vec<Part> {
+    let users = match (sight, within.workflow) {
+        (Sight::User(user), None) => {
+            vec![Some(("r.user_id", user)), Some(("r.workflow_user_id", user))]
+        }
+        (Sight::User(user), Some(Found { is_own: false, .. })) => vec![Some(("r.user_id", user))],
+        _ => vec![None],
+    };
+    let statuses = match query.status {
+        Some(status) => Spelling::all(status).map(Some).collect(),
+        None => vec![None],
+    };
+    let of = |user| statuses.iter().map(move |status| Part { user, status: *status });
+    users.into_iter().flat_map(of).collect()
 }
 
 const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
@@ -125,8 +180,15 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    fn add(&self, statement: &mut Statement) -> Answer<()> {
+    fn add(&self, statement: &mut Statement, part: Part) -> Answer<()> {
         let query = self.query;
+        if let Some((column, user)) = part.user {
+            statement.add(column).add(" = ").number(user).add(" AND ");
+        }
+        if let Some(status) = part.status {
+            status.add(statement);
+            statement.add(" AND ");
+        }
         if let Some(workflow) = self.within.workflow {
             statement.add("r.workflow_id = ").number(workflow.id).add(" AND ");
         }
@@ -140,9 +202,6 @@ impl Filter<'_> {
         }
         if let Some(key) = &query.idempotency_key {
             statement.add("r.idempotency_key = ").text(key).add(" AND ");
-        }
-        if let Some(status) = query.status {
-            statement.add("r.status = ").text(status.as_str()).add(" AND ");
         }
         if let Some(since) = query.since {
             statement.add("r.started_at >= ").time(to_micros(since)).add(" AND ");
@@ -158,12 +217,11 @@ impl Filter<'_> {
         Ok(())
     }
 
-    /// The ids of a page of those that are a user's by this column.
-    fn half(&self, statement: &mut Statement, column: &str, user: i64) -> Answer<()> {
+    /// The ids of a page of this part.
+    fn page(&self, statement: &mut Statement, part: Part) -> Answer<()> {
         statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
-        statement.add(column).add(" = ").number(user).add(" AND ");
-        self.add(statement)?;
-        statement.add(ORDERED).number(self.size as i64).add(") AS half");
+        self.add(statement, part)?;
+        statement.add(ORDERED).number(self.size as i64).add(") AS part");
         Ok(())
     }
 }

@@ -155,6 +155,7 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         Some(blocked) => Some(Stall::Blocked(blocked)),
         None => runs::waits(row, 17, status)?,
     };
+    let started_at = row.time(9)?;
     Ok(RunSummary {
         number: row.int(0)?,
         id: RunId::from_u128(row.uuid(1)?),
@@ -165,8 +166,8 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         idempotency_key: row.maybe_text(6)?,
         parent,
         user: row.maybe_text(15)?,
-        started_at: row.time(9)?,
-        begun_at: row.maybe_time(10)?,
+        started_at,
+        begun_at: runs::begun_at(row, 10, started_at, status)?,
         completed_at: row.maybe_time(11)?,
         error: row.maybe_text(12)?,
         events: row.count(13)?,

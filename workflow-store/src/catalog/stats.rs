@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use workflow_core::Status;
 
+use super::recent::duration;
 use super::resolve::resolve;
 use crate::buckets::{bucket, upper};
 use crate::operation::Answer;
+use crate::runs;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::value::{Row, Value, signed};
@@ -64,6 +66,12 @@ pub struct Durations {
     pub max: Duration,
 }
 
+impl Durations {
+    fn ended(&self) -> u64 {
+        self.completed + self.failed + self.cancelled
+    }
+}
+
 /// Of fewer, the 95th percentile is the longest.
 const LEAST_FOR_P95: u64 = 20;
 
@@ -98,6 +106,21 @@ impl Sum {
     /// The longest, if there are any.
     pub(crate) fn max(&self) -> Option<Duration> {
         (!self.buckets.is_empty()).then(|| Duration::from_micros(self.longest))
+    }
+
+    /// Adds a run that another application has inserted and ended.
+    fn add_inserted(&mut self, row: &Row) -> Answer<()> {
+        let status = runs::status(row, 1)?;
+        if !status.is_final() {
+            return Ok(());
+        }
+        *self.by_status.entry(status.as_str().to_owned()).or_default() += 1;
+        if let Some(took) = duration(row.time(2)?, None, row.maybe_time(3)?) {
+            self.add_one(took);
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            self.total = self.total.saturating_add(micros);
+        }
+        Ok(())
     }
 
     fn add(&mut self, row: &Row) -> Answer<()> {
@@ -155,20 +178,26 @@ pub(crate) fn statistics(
                 return Ok(Vec::new());
             }
             let id = [Value::Int(found.id)];
-            (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?)
+            let inserted = sql.query(INSERTED_OF_ONE, &id)?;
+            (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?, inserted)
         }
         (None, Sight::All | Sight::Staff(_)) => {
-            (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?)
+            let inserted = sql.query(INSERTED, &[])?;
+            (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?, inserted)
         }
         (None, Sight::User(user)) => {
             let user = [Value::Int(user)];
-            (sql.query(OWN, &user)?, sql.query(BUCKETS_OF_OWN, &user)?)
+            let inserted = sql.query(INSERTED_OF_OWN, &user)?;
+            (sql.query(OWN, &user)?, sql.query(BUCKETS_OF_OWN, &user)?, inserted)
         }
     };
-    let (workflows, buckets) = rows;
+    let (workflows, buckets, inserted) = rows;
     let mut sums: BTreeMap<(i64, String), Sum> = BTreeMap::new();
     for row in &buckets {
         sums.entry((row.int(0)?, row.text(1)?)).or_default().add(row)?;
+    }
+    for row in &inserted {
+        sums.entry((row.int(0)?, String::new())).or_default().add_inserted(row)?;
     }
     let mut all = Vec::with_capacity(workflows.len());
     for row in &workflows {
@@ -183,7 +212,11 @@ pub(crate) fn statistics(
         let of_this = sums.range((id, String::new())..).take_while(|((of, _), _)| *of == id);
         for ((_, job), sum) in of_this {
             match job.as_str() {
-                "" => statistics.runs = sum.finish(),
+                "" => {
+                    statistics.runs = sum.finish();
+                    // Whoever inserts runs may not count them.
+                    statistics.begun = statistics.begun.max(statistics.runs.ended());
+                }
                 _ => statistics
                     .jobs
                     .push(JobStatistics { job: job.clone(), durations: sum.finish() }),
@@ -194,12 +227,45 @@ pub(crate) fn statistics(
     Ok(all)
 }
 
-pub(crate) const ONE: &str =
-    "SELECT id, name, execution_count FROM workflows_workflow WHERE id = $1";
-const ALL: &str = "SELECT id, name, execution_count FROM workflows_workflow \
-    WHERE execution_count > 0 ORDER BY name, id";
-pub(crate) const OWN: &str = "SELECT id, name, execution_count FROM workflows_workflow \
-    WHERE user_id = $1 AND execution_count > 0 ORDER BY name, id";
+/// Workflows, and how often each ran; with those whose runs other applications have inserted, and
+/// may not have counted.
+macro_rules! workflows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, coalesce(execution_count, 0) FROM workflows_workflow WHERE ",
+            $rest
+        )
+    };
+}
+
+pub(crate) const ONE: &str = workflows!("id = $1");
+const ALL: &str = workflows!(
+    "(execution_count > 0 OR id IN (SELECT workflow_id FROM workflows_workflowrun \
+     WHERE definition_id IS NULL)) ORDER BY name, id"
+);
+pub(crate) const OWN: &str = workflows!(
+    "user_id = $1 AND (execution_count > 0 OR id IN (SELECT workflow_id \
+     FROM workflows_workflowrun WHERE definition_id IS NULL AND workflow_user_id = $1)) \
+     ORDER BY name, id"
+);
+
+/// The newest runs that other applications have inserted. They have no events, by which figures
+/// are counted elsewhere.
+macro_rules! inserted {
+    ($which:literal) => {
+        concat!(
+            "SELECT workflow_id, status, started_at, completed_at FROM workflows_workflowrun \
+             WHERE definition_id IS NULL AND events = 0 ",
+            $which,
+            " ORDER BY id DESC LIMIT 100000"
+        )
+    };
+}
+
+pub(crate) const INSERTED_OF_ONE: &str = inserted!("AND workflow_id = $1");
+pub(crate) const INSERTED_OF_OWN: &str = inserted!("AND workflow_user_id = $1");
+const INSERTED: &str = inserted!("");
+
 pub(crate) const BUCKETS_OF_OWN: &str = "SELECT workflow_id, job, status, bucket, count, total, \
     longest FROM workflows_duration WHERE workflow_id IN \
     (SELECT id FROM workflows_workflow WHERE user_id = $1)";

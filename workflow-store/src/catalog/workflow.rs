@@ -94,7 +94,7 @@ macro_rules! columns {
              w.app_name, w.domain, w.metadata, w.tags, w.molecules_used, w.atoms_in_molecules, ",
             $drawing,
             ", w.source, (SELECT username FROM accounts_user u WHERE u.id = w.user_id), \
-             w.is_active, w.version, w.execution_count, w.last_executed_at, w.created_at, \
+             coalesce(w.is_active, TRUE), w.version, w.execution_count, w.last_executed_at, w.created_at, \
              w.updated_at"
         )
     };

@@ -147,6 +147,8 @@ fn cursor_of(sort: WorkflowSort, last: &StoredWorkflow) -> Cursor {
 /// Every statement that lists workflows, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) fn all_statements() -> Vec<(String, Statement)> {
+    use workflow_core::Status;
+
     use crate::label::Kind;
 
     let label = |kind| Condition::Label(kind, "p".to_owned(), "v".to_owned());
@@ -162,7 +164,7 @@ pub(crate) fn all_statements() -> Vec<(String, Statement)> {
         Condition::Active(true),
         Condition::Seen(1),
         Condition::Text("source", "stored".to_owned()),
-        Condition::Newest("failed"),
+        Condition::Newest(Status::Failed),
     ];
     let mut statements = Vec::new();
     for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {

@@ -16,6 +16,7 @@ use super::address::Encryption;
 use super::cancel::Canceller;
 use super::error::explain;
 use super::migrate::migrate;
+use super::schema::settle;
 use crate::crew::Purpose;
 use crate::deadline::{Deadline, READ_TIME};
 use crate::sql::{Dialect, Sql, SqlError, SqlKind};
@@ -69,6 +70,7 @@ pub(crate) fn open(
         }
         .map_err(explained)?;
         client.batch_execute(SETTINGS).await.map_err(explained)?;
+        settle(&client, name).await?;
         if purpose == Purpose::Write {
             // Another process may migrate for long.
             client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;

@@ -30,6 +30,11 @@ fn judge(code: &SqlState) -> (SqlKind, &'static str) {
     if *code == SqlState::QUERY_CANCELED {
         return (SqlKind::Unavailable, ASK_FOR_LESS);
     }
+    if *code == SqlState::NOT_NULL_VIOLATION || *code == SqlState::CHECK_VIOLATION {
+        let cure = "another application wants more of its rows than this one knows; give the \
+            column a default, or lift the constraint";
+        return (SqlKind::Unusable, cure);
+    }
     match code.code().get(..2).unwrap_or_default() {
         "23" => (SqlKind::Conflict, "it was changed by something else"),
         "08" | "57" => (SqlKind::Unavailable, "the server is not there; see that it runs"),

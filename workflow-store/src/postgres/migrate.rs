@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, Error};
 
+use super::adopt::adopt;
 use super::error::explain;
 use crate::sql::{SqlError, SqlKind};
 use crate::version::too_new;
@@ -10,13 +11,16 @@ mod embedded {
     refinery::embed_migrations!("migrations/postgres");
 }
 
-/// Runs the migrations that the database has not seen; one process at a time.
+/// Runs the migrations that the database has not seen, one process at a time, and adopts columns
+/// that another application has added since.
 pub(crate) async fn migrate(client: &mut Client, name: &str) -> Result<(), SqlError> {
     let explained = |error: Error| explain(&error, name);
-    let runner = embedded::migrations::runner().set_grouped(true);
+    // Each in a transaction of its own: a table that one has rewritten counts as new until its end,
+    // and is locked against another by foreign keys that are deferred.
+    let runner = embedded::migrations::runner().set_grouped(false);
     let newest = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
     if check(client, name, newest).await? {
-        return Ok(());
+        return adopt(client, name).await;
     }
     client.batch_execute(LOCK).await.map_err(explained)?;
     let outcome = match check(client, name, newest).await {
@@ -32,6 +36,10 @@ pub(crate) async fn migrate(client: &mut Client, name: &str) -> Result<(), SqlEr
             }
         }),
         Err(error) => Err(error),
+    };
+    let outcome = match outcome {
+        Ok(()) => adopt(client, name).await,
+        failed => failed,
     };
     client.batch_execute(UNLOCK).await.map_err(explained)?;
     outcome

@@ -1,10 +1,12 @@
 //! PostgreSQL, on threads that have a runtime of their own.
 
 mod address;
+mod adopt;
 mod cancel;
 mod connection;
 mod error;
 mod migrate;
+mod schema;
 #[cfg(not(feature = "tls"))]
 #[path = "plain.rs"]
 mod tls;
@@ -65,6 +67,17 @@ impl SqlStore<Postgres> {
     /// `sslrootcert=FILE` names a file of certificates in PEM form; without it, or as `system`,
     /// those of the system count. All but `disable` and `prefer` need the feature `tls`, without
     /// which `prefer` means `disable`. Certificates of clients are not supported.
+    ///
+    /// The tables are in the schema `public` where the search path of the connection names it,
+    /// wherever it stands there: applications that keep a schema for each tenant, and set
+    /// `search_path` to `tenant1,public`, share workflows and runs. Where the path leaves `public`
+    /// out, they are in the first schema of the path, so that
+    /// `?options=-csearch_path%3Dbilling` keeps a store apart. The path that roles have by
+    /// default, `"$user", public`, means the role's own schema where there is one.
+    ///
+    /// Tables that another application has made are taken over: missing columns are added, columns
+    /// that are `NOT NULL` without a default get one, and rows that the application inserts are
+    /// read as the workflows and runs that they are.
     ///
     /// # Errors
     ///

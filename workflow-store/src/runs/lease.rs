@@ -83,10 +83,10 @@ pub(crate) fn orphans(
 }
 
 /// By an index of what has not ended, in its order; that of the status would have to be sorted.
-/// Runs of so many owners are left out.
+/// Runs of so many owners are left out, and those that other applications have inserted.
 pub(crate) fn orphans_but(protected: usize) -> String {
-    let mut text = "WHERE r.completed_at IS NULL AND r.run_id > $1 \
-        AND coalesce(r.status, 'pending') IN ('pending', 'running') \
+    let mut text = "WHERE r.definition_id IS NOT NULL AND r.completed_at IS NULL \
+        AND r.run_id > $1 AND coalesce(r.status, 'pending') IN ('pending', 'running') \
         AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
         WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now())"
         .to_owned();
@@ -141,7 +141,7 @@ fn driver(sql: &mut dyn Sql, run: RunId) -> Result<Option<OwnerId>, SqlError> {
 
 #[cfg(feature = "sqlite")]
 pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, token = token + 1 \
-    WHERE run_id = $2 AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
+    WHERE run_id = $2 AND coalesce(status, 'pending') IN ('pending', 'running') \
     AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";
@@ -152,7 +152,7 @@ pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, 
 pub(crate) const CLAIM_UNLOCKED: &str = "UPDATE workflows_workflowrun SET owner_id = $1, \
     token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
     WHERE run_id = $2 FOR UPDATE SKIP LOCKED) \
-    AND status IN ('pending', 'running') AND definition_id IS NOT NULL \
+    AND coalesce(status, 'pending') IN ('pending', 'running') \
     AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";

@@ -21,8 +21,9 @@ pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::definition as definition_of_run;
-pub(crate) use read::{blocked, children, events, run, status, trigger};
-pub(crate) use report::{Said, report};
+pub(crate) use read::{begun_at, blocked, children, events, run, status, trigger};
+pub use report::StatusReport;
+pub(crate) use report::report;
 pub(crate) use waiting::{WAIT, WAIT_NO_MORE, tell_older, waits};
 
 /// What is asked while runs are driven, for the test that looks at the plans.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
 
 use workflow_core::{
     Blocked, Event, Metadata, NewRun, OwnerId, Parent, RunId, Status, StoredRun, Trigger,
@@ -91,35 +93,55 @@ pub(crate) fn children(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<RunId>> {
     rows.iter().map(|row| Ok(RunId::from_u128(row.uuid(0)?))).collect()
 }
 
-/// The runs that engines have begun and that a condition on `r` selects.
+/// The runs that a condition on `r` selects.
 pub(crate) fn runs(
     sql: &mut dyn Sql,
     rest: &str,
     values: &[Value<'_>],
 ) -> Result<Vec<StoredRun>, SqlError> {
-    let rest = rest.replacen("WHERE ", "WHERE r.definition_id IS NOT NULL AND ", 1);
     let rows = sql.query(&format!("{COLUMNS} {rest}"), values)?;
-    let mut definitions = HashMap::new();
-    rows.iter().map(|row| stored(sql, row, &mut definitions)).collect()
+    let mut snapshots = HashMap::new();
+    rows.iter().map(|row| stored(sql, row, &mut snapshots)).collect()
 }
 
 pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.status, r.trigger, \
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
-    (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.runs_dir \
+    (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.workflow_id, r.started_at, \
+    r.runs_dir \
     FROM workflows_workflowrun r";
+
+/// What tells the workflow of a run: the definition that it began with. A run that another
+/// application has inserted has none, only its workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum SnapshotKey {
+    Definition(i64),
+    Workflow(i64),
+}
+
+impl SnapshotKey {
+    fn read(self, sql: &mut dyn Sql) -> Result<WorkflowSnapshot, SqlError> {
+        match self {
+            Self::Definition(id) => definition(sql, id),
+            Self::Workflow(id) => inserted(sql, id),
+        }
+    }
+}
 
 fn stored(
     sql: &mut dyn Sql,
     row: &Row,
-    definitions: &mut HashMap<i64, WorkflowSnapshot>,
+    snapshots: &mut HashMap<SnapshotKey, WorkflowSnapshot>,
 ) -> Result<StoredRun, SqlError> {
-    let id = row.int(1)?;
-    let workflow = match definitions.get(&id) {
+    let key = match row.maybe_int(1)? {
+        Some(id) => SnapshotKey::Definition(id),
+        None => SnapshotKey::Workflow(row.int(13)?),
+    };
+    let workflow = match snapshots.get(&key) {
         Some(workflow) => workflow.clone(),
         None => {
-            let workflow = definition(sql, id)?;
-            definitions.entry(id).or_insert(workflow).clone()
+            let workflow = key.read(sql)?;
+            snapshots.entry(key).or_insert(workflow).clone()
         }
     };
     let parent = match (row.maybe_uuid(6)?, row.maybe_text(7)?) {
@@ -135,8 +157,11 @@ fn stored(
         parent,
         user: row.maybe_text(11)?,
         workflow_id: None,
-        runs_dir: row.maybe_text(13)?.map(PathBuf::from),
-        created_at: UNIX_EPOCH + Duration::from_nanos(row.count(8)?),
+        runs_dir: row.maybe_text(15)?.map(PathBuf::from),
+        created_at: match row.maybe_int(8)? {
+            Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos.unsigned_abs()),
+            None => row.time(14)?,
+        },
         owner: None,
     };
     let mut run = StoredRun::begun(new, status(row, 3)?, row.count(9)?);
@@ -176,6 +201,34 @@ pub(crate) fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot,
         source: row.maybe_json(3)?.map(Arc::new),
         graph: Arc::new(row.json(4)?),
     })
+}
+
+/// The workflow of runs that another application has inserted into the table. No engine takes
+/// them up, and no jobs of them are known.
+fn inserted(sql: &mut dyn Sql, workflow: i64) -> Result<WorkflowSnapshot, SqlError> {
+    let row = sql.first(
+        "SELECT name, version FROM workflows_workflow WHERE id = $1",
+        &[Value::Int(workflow)],
+    )?;
+    let gone =
+        || SqlError::new(SqlKind::Conflict, format!("workflow {workflow} was deleted meanwhile"));
+    let row = row.ok_or_else(gone)?;
+    let version = format!("{workflow}-{}", row.maybe_int(1)?.unwrap_or(1));
+    let graph = json!({ "nodes": [], "edges": [] });
+    Ok(WorkflowSnapshot::external(row.text(0)?, version, graph))
+}
+
+/// When a run began, as a column has it. Of a run without an event, which another application has
+/// inserted, the status alone says that it began: when it was asked for, at the earliest.
+pub(crate) fn begun_at(
+    row: &Row,
+    column: usize,
+    started_at: SystemTime,
+    status: Status,
+) -> Result<Option<SystemTime>, SqlError> {
+    let begun_at = row.maybe_time(column)?;
+    let has_begun = matches!(status, Status::Running | Status::Completed | Status::Failed);
+    Ok(begun_at.or_else(|| has_begun.then_some(started_at)))
 }
 
 /// The status in a column; the aliases that others write are read as well.

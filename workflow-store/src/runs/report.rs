@@ -8,105 +8,232 @@ use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError}
 
 use super::append::{Appended, append};
 use super::lease::{judge, lock};
+use super::read;
 use crate::catalog::CatalogError;
 use crate::liveness::Liveness;
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::{SqlError, SqlKind};
+use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
-use crate::value::Value;
+use crate::value::{Value, clean, clean_json};
 
-/// What is said.
-#[derive(Debug, Clone)]
-pub(crate) struct Said {
-    pub(crate) status: Status,
-    pub(crate) result: Option<Json>,
-    pub(crate) error: Option<String>,
+/// What a program says of a run that it drives itself; what is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StatusReport {
+    /// Where the run stands.
+    pub status: Option<Status>,
+    /// What came of it.
+    pub result: Option<Json>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
-impl Said {
-    /// Sees to it that there is a result of what completed only, and an error of what failed.
-    pub(crate) fn check(&self) -> Result<(), CatalogError> {
-        let unfit = |field, cure| {
-            let found = format!("given for a run that is {}", self.status);
-            Err(CatalogError::Invalid { field, found, cure })
-        };
-        match self {
-            Self { status: Status::Skipped, .. } => {
-                unfit("the status", "give running, completed, failed or cancelled")
-            }
-            Self { result: Some(_), status, .. } if *status != Status::Completed => {
-                unfit("the result", "leave it away, or say that the run is completed")
-            }
-            Self { error: Some(_), status, .. } if *status != Status::Failed => {
-                unfit("the error", "leave it away, or say that the run is failed")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn event(&self) -> EventKind {
-        match self.status {
-            Status::Completed => {
-                EventKind::RunCompleted { output: self.result.clone().map(Arc::new) }
-            }
-            Status::Failed => {
-                let reason = self.error.clone().unwrap_or_else(|| "no reason was given".to_owned());
-                EventKind::RunFailed { reason }
-            }
-            Status::Cancelled => EventKind::RunCancelled,
-            _ => EventKind::RunStarted { repeats: None },
-        }
+impl StatusReport {
+    /// A report of a status and nothing else.
+    pub fn new(status: Status) -> Self {
+        Self { status: Some(status), ..Self::default() }
     }
 }
 
-/// Records it: makes a lease, appends an event under it, and gives the run back.
+/// Records it: makes a lease, appends events under it, and gives the run back.
 pub(crate) fn report(
     cx: &mut Cx<'_>,
     sight: Sight,
     liveness: &Mutex<Liveness>,
     run: RunId,
-    said: &Said,
+    said: &StatusReport,
 ) -> Answer<()> {
     lock(cx.sql)?;
     let alive = judge(cx.sql, liveness)?.alive;
-    let mut of = Statement::default();
-    of.add(
-        "SELECT r.id, r.status, r.events, r.token, r.owner_id \
-         FROM workflows_workflowrun r WHERE r.run_id = ",
-    );
-    of.uuid(run.to_u128());
-    sight.run(&mut of);
-    let row = of.first(cx.sql)?.ok_or(CatalogError::NoRun(run))?;
-    let (id, status, events, token) =
-        (row.int(0)?, super::status(&row, 1)?, row.count(2)?, row.count(3)?);
-    let changed = status.check_change(said.status);
-    changed.map_err(|error| StoreError::Transition { run, error })?;
-    if status == said.status {
-        return unchanged(said);
+    let known = Known::read(cx.sql, sight, run)?.ok_or(CatalogError::NoRun(run))?;
+    if said.status == Some(Status::Skipped) {
+        let found = "given for a run".to_owned();
+        let cure = "give running, completed, failed or cancelled";
+        return Err(CatalogError::Invalid { field: "the status", found, cure }.into());
     }
-    let owner = row.maybe_uuid(4)?.map(OwnerId::from_u128);
-    if owner.is_some_and(|owner| alive.contains_key(&owner)) {
+    let next = said.status.unwrap_or(known.status);
+    if known.status.is_final() && known.status == next {
+        return known.check_same(said);
+    }
+    known.check_change(run, next)?;
+    match known.is_external {
+        true => check_outcome(said, next)?,
+        false => check_engine_run(said, next)?,
+    }
+    if known.owner.is_some_and(|owner| alive.contains_key(&owner)) {
         return Err(CatalogError::Driven(run).into());
     }
-    let lease = Lease { run, owner: OwnerId::random(), token: token + 1 };
-    take(cx, id, &lease)?;
-    let event = Event::new(events, SystemTime::now(), said.event());
-    append(cx, &Arc::new(Appended::new(&lease, &[event])?))?;
-    give_back(cx, id, run)
+    let now = known.with(said);
+    let events = now.events(next);
+    if !events.is_empty() {
+        let lease = Lease { run, owner: OwnerId::random(), token: known.token + 1 };
+        take(cx, known.row, &lease)?;
+        append(cx, &Arc::new(Appended::new(&lease, &events)?))?;
+        give_back(cx, known.row, run)?;
+    }
+    now.keep(cx.sql, next)
 }
 
-/// What is said again of a run that has ended changes nothing.
-fn unchanged(said: &Said) -> Answer<()> {
-    if said.result.is_none() && said.error.is_none() {
-        return Ok(());
+/// What is on record of the run.
+#[derive(Debug, Clone)]
+struct Known {
+    row: i64,
+    status: Status,
+    events: u64,
+    token: u64,
+    owner: Option<OwnerId>,
+    started_at: SystemTime,
+    /// Whether engines leave the run to programs outside.
+    is_external: bool,
+    result: Option<Json>,
+    error: Option<String>,
+}
+
+impl Known {
+    fn read(sql: &mut dyn Sql, sight: Sight, run: RunId) -> Answer<Option<Self>> {
+        let mut of = Statement::default();
+        of.add(
+            "SELECT r.id, r.status, r.events, r.token, r.owner_id, r.started_at, r.definition_id, \
+             r.result_data, r.error_message FROM workflows_workflowrun r WHERE r.run_id = ",
+        );
+        of.uuid(run.to_u128());
+        sight.run(&mut of);
+        let Some(row) = of.first(sql)? else { return Ok(None) };
+        let is_external = match row.maybe_int(6)? {
+            Some(definition) => read::definition(sql, definition)?.is_external(),
+            None => true,
+        };
+        let is_given = |result: &Json| !result.is_null() && *result != Json::Object(<_>::default());
+        Ok(Some(Self {
+            row: row.int(0)?,
+            status: read::status(&row, 1)?,
+            events: row.count(2)?,
+            token: row.count(3)?,
+            owner: row.maybe_uuid(4)?.map(OwnerId::from_u128),
+            started_at: row.time(5)?,
+            is_external,
+            result: row.maybe_json(7)?.filter(is_given),
+            error: row.maybe_text(8)?.filter(|error| !error.is_empty()),
+        }))
     }
-    Err(CatalogError::Invalid {
-        field: "the outcome",
-        found: format!("of a run that is {} already", said.status),
-        cure: "leave it as it is: what is on record of a run never changes",
+
+    /// Of a run that has ended, the same may be said again.
+    fn check_same(&self, said: &StatusReport) -> Answer<()> {
+        let is_same = |said: bool, same: bool| !said || same;
+        if is_same(said.result.is_some(), said.result == self.result)
+            && is_same(said.error.is_some(), said.error == self.error)
+        {
+            return Ok(());
+        }
+        Err(CatalogError::Invalid {
+            field: "the outcome",
+            found: format!("of a run that is {} already", self.status),
+            cure: "send it with the status or before it: what is on record of a run that has \
+                   ended never changes",
+        }
+        .into())
     }
-    .into())
+
+    /// Whether the run may go from where it stands to there.
+    fn check_change(&self, run: RunId, next: Status) -> Answer<()> {
+        let ends_at_once =
+            self.status == Status::Pending && matches!(next, Status::Completed | Status::Failed);
+        match (ends_at_once, self.is_external) {
+            (true, true) => Ok(()),
+            (true, false) => Err(CatalogError::OfEngine { run, next }.into()),
+            (false, _) => {
+                let changed = self.status.check_change(next);
+                Ok(changed.map_err(|error| StoreError::Transition { run, error })?)
+            }
+        }
+    }
+
+    /// What is known with what is said.
+    fn with(&self, said: &StatusReport) -> Self {
+        Self {
+            result: said.result.clone().or_else(|| self.result.clone()),
+            error: said.error.clone().or_else(|| self.error.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The events that lead to this status.
+    fn events(&self, next: Status) -> Vec<Event> {
+        let now = SystemTime::now();
+        let begins = EventKind::RunStarted { repeats: None };
+        let mut kinds = Vec::new();
+        // It may have been inserted as one that runs, or end without a word of its beginning: it
+        // began when it was asked for, at the earliest.
+        let has_begun = self.status == Status::Running || next != Status::Cancelled;
+        if self.events == 0 && next.is_final() && has_begun {
+            kinds.push((self.started_at.min(now), begins.clone()));
+        }
+        if next != self.status {
+            let kind = match next {
+                Status::Completed => {
+                    EventKind::RunCompleted { output: self.result.clone().map(Arc::new) }
+                }
+                Status::Failed => {
+                    let error = self.error.clone();
+                    let reason = error.unwrap_or_else(|| "no reason was given".to_owned());
+                    EventKind::RunFailed { reason }
+                }
+                Status::Cancelled => EventKind::RunCancelled,
+                _ => begins,
+            };
+            kinds.push((now, kind));
+        }
+        let event = |(sequence, (at, kind))| Event::new(sequence, at, kind);
+        (self.events..).zip(kinds).map(event).collect()
+    }
+
+    /// Writes what events do not say: results and errors of a run that has not ended yet, and a
+    /// result of one that did not complete.
+    fn keep(&self, sql: &mut dyn Sql, status: Status) -> Answer<()> {
+        let error = match status {
+            Status::Completed => return Ok(()),
+            // Its event has said it.
+            Status::Failed if self.error.is_none() => Some("no reason was given"),
+            _ => self.error.as_deref(),
+        };
+        if self.result.is_none() && error.is_none() {
+            return Ok(());
+        }
+        let result = self.result.as_ref().map_or_else(|| "{}".to_owned(), clean_json);
+        let error = error.map(clean);
+        let values = [Value::Text(&result), error.as_deref().into(), Value::Int(self.row)];
+        let keep = "UPDATE workflows_workflowrun SET result_data = $1, error_message = $2 \
+            WHERE id = $3";
+        Ok(sql.execute(keep, &values).map(|_| ())?)
+    }
+}
+
+/// Sees to it that nothing completes with an error.
+fn check_outcome(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
+    match &said.error {
+        Some(_) if next == Status::Completed => Err(unfit("the error", next, ERROR_CURE)),
+        _ => Ok(()),
+    }
+}
+
+/// Sees to it that of a run that engines know, an outcome is said together with its status.
+fn check_engine_run(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
+    match said {
+        StatusReport { result: Some(_), .. } if next != Status::Completed => {
+            Err(unfit("the result", next, "leave it away, or say that the run is completed"))
+        }
+        StatusReport { error: Some(_), .. } if next != Status::Failed => {
+            Err(unfit("the error", next, ERROR_CURE))
+        }
+        _ => Ok(()),
+    }
+}
+
+const ERROR_CURE: &str = "leave it away, or say that the run is failed";
+
+fn unfit(field: &'static str, status: Status, cure: &'static str) -> CatalogError {
+    let found = format!("given for a run that is {status}");
+    CatalogError::Invalid { field, found, cure }
 }
 
 fn take(cx: &mut Cx<'_>, id: i64, lease: &Lease) -> Answer<()> {

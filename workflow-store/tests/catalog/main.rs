@@ -92,6 +92,10 @@ on_both! {
     schema::what_was_before_gets_owners_and_scopes,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
+    schema::plain_inserts_of_the_document_are_taken,
+    schema::times_of_other_programs_are_in_order,
+    schema::tables_of_a_framework_are_taken_over,
+    schema::tenants_share_the_public_schema,
     waiting::what_older_runs_wait_for_is_told,
     waiting::imported_runs_stand_where_their_events_say,
 }

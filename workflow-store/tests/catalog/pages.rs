@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use workflow_core::{MessageKind, NewRun, RunId, Status, Store, StoreError};
 use workflow_store::{
-    Catalog, CatalogError, NewWorkflow, RunQuery, Source, Viewer, WorkflowQuery, catalog,
+    Catalog, CatalogError, NewWorkflow, RunQuery, Source, StatusReport, Viewer, WorkflowQuery,
+    catalog,
 };
 
 use crate::support::*;
@@ -188,10 +189,11 @@ pub(crate) async fn what_no_engine_drives_is_reported(place: Place) {
     run.owner = None;
     run.user = Some("alice".to_owned());
     store.begin(run.clone(), Vec::new()).await.expect("begun");
-    let early = store.report_run(run.id, Status::Completed, None, None).await.expect_err("early");
+    let early =
+        store.report_run(run.id, StatusReport::new(Status::Completed)).await.expect_err("early");
     let text = early.to_string();
-    assert!(text.contains("a run that is pending cannot become completed"), "{text}");
-    let running = alice(&place).report_run(run.id, Status::Running, None, None).await;
+    assert!(text.contains("which alone can say that it is completed"), "{text}");
+    let running = alice(&place).report_run(run.id, StatusReport::new(Status::Running)).await;
     assert_eq!(running.expect("hers").status, Status::Running);
     let result = Some(json!({ "rows": 7 }));
     for (status, result, error, field) in [
@@ -199,10 +201,14 @@ pub(crate) async fn what_no_engine_drives_is_reported(place: Place) {
         (Status::Completed, None, Some("why".to_owned()), "the error"),
         (Status::Skipped, None, None, "the status"),
     ] {
-        let error = store.report_run(run.id, status, result, error).await.expect_err("unfit");
+        let error = store
+            .report_run(run.id, StatusReport { status: Some(status), result, error })
+            .await
+            .expect_err("unfit");
         assert!(error.to_string().starts_with(field), "{error}");
     }
-    let done = place.other.report_run(run.id, Status::Completed, result.clone(), None).await;
+    let completed = StatusReport { result: result.clone(), ..StatusReport::new(Status::Completed) };
+    let done = place.other.report_run(run.id, completed).await;
     let done = done.expect("recorded");
     assert_eq!((done.status, done.events, done.owner), (Status::Completed, 2, None));
     let details = store.run_details(run.id).await.expect("there");
@@ -212,9 +218,12 @@ pub(crate) async fn what_no_engine_drives_is_reported(place: Place) {
     let figures = store.statistics(Some("outside")).await.expect("known");
     assert_eq!(figures[0].runs.completed, 1);
     // Said twice it changes nothing; said otherwise it is refused.
-    store.report_run(run.id, Status::Completed, None, None).await.expect("nothing");
+    store.report_run(run.id, StatusReport::new(Status::Completed)).await.expect("nothing");
     for (status, result) in [(Status::Completed, Some(json!(1))), (Status::Failed, None)] {
-        store.report_run(run.id, status, result, None).await.expect_err("has ended");
+        store
+            .report_run(run.id, StatusReport { result, ..StatusReport::new(status) })
+            .await
+            .expect_err("has ended");
     }
     assert_eq!(store.run(run.id).await.expect("read").expect("there").events, 2);
 
@@ -222,14 +231,14 @@ pub(crate) async fn what_no_engine_drives_is_reported(place: Place) {
     let mut pending = new_run("outside");
     pending.owner = None;
     store.begin(pending.clone(), Vec::new()).await.expect("begun");
-    store.report_run(pending.id, Status::Cancelled, None, None).await.expect("cancelled");
+    store.report_run(pending.id, StatusReport::new(Status::Cancelled)).await.expect("cancelled");
     let sent = store.send(pending.id, MessageKind::Cancel).await;
     assert!(matches!(sent, Err(StoreError::Ended { .. })), "{sent:?}");
     let driven = new_run("outside");
     store.begin(driven.clone(), whole_run(5, true)[..1].to_vec()).await.expect("begun");
-    let error = place.other.report_run(driven.id, Status::Completed, None, None).await;
+    let error = place.other.report_run(driven.id, StatusReport::new(Status::Completed)).await;
     assert!(matches!(error, Err(CatalogError::Driven(id)) if id == driven.id), "{error:?}");
-    let hidden = alice(&place).report_run(driven.id, Status::Completed, None, None).await;
+    let hidden = alice(&place).report_run(driven.id, StatusReport::new(Status::Completed)).await;
     assert!(matches!(hidden, Err(CatalogError::NoRun(_))), "{hidden:?}");
 }
 
@@ -242,9 +251,14 @@ pub(crate) async fn runs_of_other_applications_are_reported(place: Place) {
     let runs = place.store.runs(RunQuery { status: Some(Status::Running), ..Default::default() });
     let run = runs.await.expect("listed").items[0].id;
     let why = Some("no rows".to_owned());
-    let failed = place.store.report_run(run, Status::Failed, None, why.clone()).await;
+    let failed = StatusReport { error: why.clone(), ..StatusReport::new(Status::Failed) };
+    let failed = place.store.report_run(run, failed).await;
     let failed = failed.expect("recorded");
-    assert_eq!((failed.status, failed.error, failed.events), (Status::Failed, why, 1));
+    // It ran already: what is on record begins with that.
+    assert_eq!((failed.status, failed.error, failed.events), (Status::Failed, why, 2));
+    assert_eq!(failed.begun_at, Some(failed.started_at));
+    let figures = place.store.statistics(Some("theirs")).await.expect("known");
+    assert_eq!((figures[0].runs.failed, figures[0].runs.completed), (1, 0));
 }
 
 pub(crate) async fn an_engine_has_its_catalog_behind_it(place: Place) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use workflow_core::{Begun, NewRun, RunId};
-use workflow_store::{MatchedBy, NewWorkflow, Source};
+use workflow_store::{
+    CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, Viewer, WorkflowQuery,
+};
 
 use crate::support::*;
 
@@ -123,6 +125,13 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     }
     place.store.begin(file.clone(), whole_run(5, true)).await.expect("begun");
     // As the version before has it: what ran is code, and keys are those of a workflow.
+    if let Raw::Sqlite(_) = &place.raw {
+        place.raw.execute(
+            "DROP TRIGGER workflows_workflowrun_inserted;
+             CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
+             BEGIN SELECT 1; END;",
+        );
+    }
     place.raw.execute(
         "DROP TABLE workflows_unfolded;
          DROP TABLE workflows_waiting;
@@ -224,4 +233,235 @@ pub(crate) async fn a_run_shows_in_its_tables(place: Place) {
     assert_eq!(place.raw.query("SELECT count(*) FROM workflows_definition"), ["1"]);
     let kinds = place.raw.query("SELECT kind FROM workflows_event ORDER BY run, sequence");
     assert_eq!(kinds[..4], ["run_started", "job_started", "job_completed", "run_completed"]);
+}
+
+/// Inserts that name the columns of the document only, with what it lets stand open left open.
+const PLAIN: &str = "
+    INSERT INTO workflows_workflow (project_id, project_name, name, slug) VALUES (1, 'p', 'a', 'a');
+    INSERT INTO workflows_workflow (project_id, project_name, name, slug, description, app_name,
+        molecules_used, atoms_in_molecules, dag_spec, user_id, is_active, version, execution_count,
+        last_executed_at) VALUES (1, 'p', 'b', 'b', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        NULL, NULL);
+    INSERT INTO workflows_workflowrun (workflow_id, started_at, status, error_message, result_data)
+        SELECT id, '2026-01-02 03:04:05', NULL, NULL, NULL FROM workflows_workflow;
+    INSERT INTO workflows_workflowrun (workflow_id) SELECT id FROM workflows_workflow;
+    UPDATE workflows_workflowrun SET result_data = '{\"rows\": 7}', status = 'success',
+        completed_at = '2026-01-02 03:05:00' WHERE started_at < '2026-01-03';";
+
+pub(crate) async fn plain_inserts_of_the_document_are_taken(place: Place) {
+    match &place.raw {
+        // As programs have it that come with SQLite 3.40, such as Python 3.11.
+        Raw::Sqlite(path) => {
+            let file = rusqlite::Connection::open(path).expect("a database");
+            let flags = rusqlite::functions::FunctionFlags::SQLITE_INNOCUOUS;
+            file.create_scalar_function("json_valid", 1, flags, |of| {
+                let text: Option<String> = of.get(0)?;
+                let json = text.map(|text| serde_json::from_str::<serde_json::Value>(&text));
+                Ok(json.is_some_and(|json| json.is_ok()))
+            })
+            .expect("a function");
+            file.execute_batch(PLAIN).expect("they are taken");
+            for unfit in ["result_data = 'no JSON'", "input = '{'"] {
+                let change = format!("UPDATE workflows_workflowrun SET {unfit}");
+                let error = file.execute_batch(&change).expect_err(unfit).to_string();
+                assert!(error.contains("CHECK constraint failed"), "{error}");
+            }
+        }
+        Raw::Postgres(database) => database.execute(PLAIN),
+    }
+    for store in [&place.store, &place.raw.open().await] {
+        let found = store.workflows(WorkflowQuery::default()).await.expect("listed");
+        for workflow in &found.items {
+            let read = (workflow.is_active, workflow.version, workflow.execution_count);
+            assert_eq!(read, (true, 1, 0), "{}", workflow.name);
+        }
+        let runs = store.runs(RunQuery::default()).await.expect("listed").items;
+        assert_eq!((found.items.len(), runs.len()), (2, 4));
+        for run in runs {
+            let details = store.run_details(run.id).await.expect("shown");
+            assert_eq!(details.run, run);
+            let stored = store.run(run.id).await.expect("read").expect("there");
+            assert!(stored.workflow.is_external() && stored.status == run.status);
+            assert_eq!(stored.created_at, run.started_at);
+        }
+        assert!(store.orphans(None, 10).await.expect("read").is_empty(), "no engine takes them");
+    }
+}
+
+/// The form of a time in SQLite is a text, by which runs are listed.
+pub(crate) async fn times_of_other_programs_are_in_order(place: Place) {
+    place.raw.execute(
+        "INSERT INTO workflows_workflow (id, project_id, project_name, name, slug)
+            VALUES (1, 1, 'p', 'a', 'a');
+        INSERT INTO workflows_workflowrun (id, workflow_id, started_at) VALUES
+            (1, 1, '2026-01-02 03:04:05'), (2, 1, '2026-01-02 03:04:05.5'),
+            (3, 1, '2026-01-02T03:04:06.000001'), (4, 1, '2026-01-02 03:04:06.250000'),
+            (5, 1, '2026-01-02 03:04:06.750');",
+    );
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let query = RunQuery { after, limit: Some(1), ..RunQuery::default() };
+        let page = place.store.runs(query).await.expect("listed");
+        seen.extend(page.items.iter().map(|run| run.number));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+    if let Raw::Sqlite(path) = &place.raw {
+        let file = rusqlite::Connection::open(path).expect("a database");
+        let insert =
+            "INSERT INTO workflows_workflowrun (workflow_id, started_at) VALUES (1, 'now-ish')";
+        let error = file.execute_batch(insert).expect_err("no time").to_string();
+        assert!(error.contains("started_at is no time"), "{error}");
+    }
+}
+
+/// What a framework makes that fills columns itself: they are `NOT NULL`, without defaults.
+const FRAMEWORK: &str = "
+    CREATE TABLE accounts_tenant (id BIGINT PRIMARY KEY);
+    CREATE TABLE accounts_user (
+        id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+        password VARCHAR(128) NOT NULL, last_login TIMESTAMPTZ, is_superuser BOOLEAN NOT NULL,
+        username VARCHAR(150) NOT NULL UNIQUE, first_name VARCHAR(150) NOT NULL,
+        last_name VARCHAR(150) NOT NULL, email VARCHAR(254) NOT NULL UNIQUE,
+        is_staff BOOLEAN NOT NULL, is_active BOOLEAN NOT NULL, date_joined TIMESTAMPTZ NOT NULL,
+        settings JSONB NOT NULL, public_id UUID NOT NULL UNIQUE);
+    CREATE TABLE workflows_workflow (
+        id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+        project_id INTEGER NOT NULL, project_name VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL,
+        slug VARCHAR(255) NOT NULL, description TEXT NOT NULL, app_name VARCHAR(255) NOT NULL,
+        molecules_used JSONB NOT NULL, atoms_in_molecules JSONB NOT NULL, dag_spec JSONB NOT NULL,
+        user_id BIGINT REFERENCES accounts_user(id) DEFERRABLE INITIALLY DEFERRED,
+        created_at TIMESTAMPTZ NOT NULL, updated_at TIMESTAMPTZ NOT NULL,
+        is_active BOOLEAN NOT NULL, version INTEGER NOT NULL, execution_count INTEGER NOT NULL,
+        last_executed_at TIMESTAMPTZ);
+    CREATE TABLE workflows_workflowrun (
+        id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+        workflow_id BIGINT NOT NULL REFERENCES workflows_workflow(id) DEFERRABLE INITIALLY DEFERRED,
+        started_at TIMESTAMPTZ NOT NULL, completed_at TIMESTAMPTZ, status VARCHAR(50) NOT NULL,
+        error_message TEXT NOT NULL, result_data JSONB NOT NULL);
+    INSERT INTO accounts_user (password, is_superuser, username, first_name, last_name, email,
+        is_staff, is_active, date_joined, settings, public_id) VALUES
+        ('pbkdf2_sha256$1$a$b', FALSE, 'ada', 'Ada', 'L', 'ada@example.org', FALSE, TRUE, now(),
+            '{}', gen_random_uuid()),
+        ('pbkdf2_sha256$1$a$b', TRUE, 'root', '', '', 'root@example.org', TRUE, TRUE, now(), '{}',
+            gen_random_uuid());
+    INSERT INTO workflows_workflow (project_id, project_name, name, slug, description, app_name,
+        molecules_used, atoms_in_molecules, dag_spec, user_id, created_at, updated_at, is_active,
+        version, execution_count) VALUES (1, 'p', 'theirs', 'theirs', '', '', '[]', '{}', '{}', 1,
+        now(), now(), TRUE, 1, 0);
+    INSERT INTO workflows_workflowrun (workflow_id, started_at, status, error_message, result_data)
+        VALUES (1, now(), 'pending', '', '{}');";
+
+pub(crate) async fn tables_of_a_framework_are_taken_over(place: Place) {
+    if !place.raw.is_postgres() {
+        return;
+    }
+    let raw = Raw::Postgres(Arc::new(crate::cluster::database()));
+    raw.execute(FRAMEWORK);
+    let store = raw.open().await;
+    // Users: new ones, and accounts for those that were there.
+    for name in ["bob", "eve"] {
+        let new = NewUser { password_hash: Some("h".to_owned()), ..NewUser::new(name) };
+        store.add_user(new).await.expect("added");
+    }
+    let account = |name: &str, is_staff| NewUser {
+        password_hash: Some("h".to_owned()),
+        is_staff,
+        ..NewUser::new(name)
+    };
+    store.add_user(account("ada", false)).await.expect("an account of hers");
+    let demoted = store.add_user(account("root", false)).await;
+    assert!(matches!(demoted, Err(CatalogError::UserExists(_))), "{demoted:?}");
+    assert!(store.add_user(account("root", true)).await.expect("an account").is_staff);
+    let kept = raw.query("SELECT password || first_name FROM accounts_user ORDER BY username");
+    assert_eq!(kept, ["pbkdf2_sha256$1$a$bAda", "!", "!", "pbkdf2_sha256$1$a$b"]);
+
+    // Workflows and runs: of code, of a user, and theirs.
+    let mut new = NewWorkflow::new("ours");
+    new.user = Some("named".to_owned());
+    let ours = store.create_workflow(new).await.expect("added");
+    assert_eq!((ours.version, ours.is_active, ours.execution_count), (1, true, 0));
+    let mut run = new_run("code");
+    run.user = Some("bob".to_owned());
+    store.begin(run.clone(), whole_run(5, true)[..1].to_vec()).await.expect("begun");
+    store.begin(new_run("code"), whole_run(5, false)).await.expect("begun");
+    let hers = store.seen_by(Viewer::User("ada".to_owned()));
+    let runs = hers.runs(RunQuery::default()).await.expect("listed").items;
+    assert_eq!((runs.len(), &*runs[0].workflow, runs[0].number), (1, "theirs", 1));
+    // The framework goes on, and adds columns.
+    raw.execute(
+        "ALTER TABLE accounts_user ADD COLUMN phone VARCHAR(20) NOT NULL DEFAULT '',
+            ADD COLUMN tenant_id BIGINT REFERENCES accounts_tenant(id);
+        ALTER TABLE accounts_user ALTER COLUMN phone DROP DEFAULT;
+        INSERT INTO workflows_workflowrun (workflow_id, started_at, status, error_message,
+            result_data) VALUES (1, now(), 'success', '', '{}')",
+    );
+    let store = raw.open().await;
+    store.add_user(NewUser::new("late")).await.expect("added");
+    assert_eq!(raw.query("SELECT phone FROM accounts_user WHERE username = 'late'"), [""]);
+    assert_eq!(store.count_runs("theirs").await.expect("counted"), 2);
+    // What nobody but the framework can know is named.
+    raw.execute(
+        "INSERT INTO accounts_tenant VALUES (1); UPDATE accounts_user SET tenant_id = 1;
+        ALTER TABLE accounts_user ALTER COLUMN tenant_id SET NOT NULL",
+    );
+    let store = raw.open().await;
+    let error = store.add_user(NewUser::new("last")).await.expect_err("no tenant").to_string();
+    assert!(error.contains("tenant_id") && error.contains("give the column a default"), "{error}");
+}
+
+/// The schemas that have tables of workflows, and the workflows of each.
+fn schemas(raw: &Raw) -> Vec<String> {
+    raw.query(
+        "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relname = 'workflows_workflow' ORDER BY 1",
+    )
+}
+
+/// The URL of a database with a search path.
+fn with_path(raw: &Raw, path: &str) -> String {
+    let Raw::Postgres(database) = raw else { panic!("PostgreSQL alone has schemas") };
+    let mark = if database.url().contains('?') { '&' } else { '?' };
+    format!("{}{mark}options=-csearch_path%3D{path}", database.url())
+}
+
+pub(crate) async fn tenants_share_the_public_schema(place: Place) {
+    if !place.raw.is_postgres() {
+        return;
+    }
+    // `public` wherever it stands, on a database without tables as on one with them.
+    let empty = Raw::Postgres(Arc::new(crate::cluster::database()));
+    empty.execute("CREATE SCHEMA tenant1");
+    workflow_store::open(&with_path(&empty, "tenant1,public")).await.expect("a store");
+    assert_eq!(schemas(&empty), ["public"]);
+
+    let open = async |path: &str| workflow_store::open(&with_path(&place.raw, path)).await;
+    place.raw.execute("CREATE SCHEMA tenant1; CREATE SCHEMA tenant2; CREATE SCHEMA billing");
+    for tenant in ["tenant1", "tenant2"] {
+        let store = open(&format!("{tenant},public")).await.expect("a store");
+        store.create_workflow(NewWorkflow::new(tenant)).await.expect("made");
+    }
+    assert_eq!(schemas(&place.raw), ["public"]);
+    for name in ["tenant1", "tenant2"] {
+        assert_eq!(place.store.workflow(name).await.expect("shared").name, name);
+    }
+    // A schema of its own, where the path leaves it out.
+    let billing = open("billing").await.expect("a store");
+    billing.create_workflow(NewWorkflow::new("invoices")).await.expect("made");
+    assert!(billing.workflow("tenant1").await.is_err());
+    assert!(place.store.workflow("invoices").await.is_err());
+    assert_eq!(schemas(&place.raw), ["billing", "public"]);
+    billing.begin(new_run("code"), whole_run(5, true)).await.expect("begun");
+    assert_eq!(place.store.status_counts().await.expect("counted").completed, 0);
+    // An application of a tenant inserts into what is shared, and so do its triggers.
+    place.raw.execute(
+        "SET search_path TO tenant1; INSERT INTO public.workflows_workflowrun (workflow_id) \
+         SELECT id FROM public.workflows_workflow WHERE name = 'tenant1'",
+    );
+    assert_eq!(place.store.count_runs("tenant1").await.expect("counted"), 1);
+    let nowhere = open("none,nothing").await.err().expect("no schema").to_string();
+    assert!(nowhere.contains("`none,nothing`") && nowhere.contains("search_path"), "{nowhere}");
 }

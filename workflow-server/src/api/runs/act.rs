@@ -152,6 +152,14 @@ pub(super) async fn retry(
         (None, true) => Some(Again::Failed),
         (None, false) => None,
     };
+    if old.workflow.is_external() {
+        let detail = format!(
+            "run {} cannot be repeated: another program runs `{}` and reports on it; execute the \
+             workflow again",
+            old.id, old.workflow.name
+        );
+        return Err(Problem::conflict("cannot_repeat", detail));
+    }
     let workflow = match begin::file(&app, old.workflow.source.as_deref().cloned()).await? {
         Some(file) => file,
         None => begin::code(&old.workflow.name)?,
