@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use axum::http::request::Parts;
 use workflow_store::{Catalog, TokenScope, Viewer};
 
-pub(crate) use doorman::{COOKIE_NAME, Doorman, SESSION_TIME, is_for_this_machine, session_cookie};
+pub(crate) use doorman::{
+    COOKIE_NAME, CSRF, Doorman, SESSION_TIME, is_for_this_machine, session_cookie,
+};
 pub(crate) use may::{Admin, Free, May, Read, Run, Write};
 pub(crate) use password::verify_password;
 pub use password::{NewPassword, PasswordError};

@@ -16,6 +16,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::api;
 use crate::app::App;
+use crate::identity::CSRF;
 use crate::problem::Problem;
 
 /// Puts the layers around the routes.
@@ -53,12 +54,13 @@ fn cors(app: &App) -> Option<CorsLayer> {
         return None;
     }
     let methods = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
-    let csrf = HeaderName::from_static("x-csrf-token");
     let last = HeaderName::from_static("last-event-id");
+    let headers = CSRF.map(HeaderName::from_static).into_iter();
+    let headers = headers.chain([header::CONTENT_TYPE, header::AUTHORIZATION, last]);
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods(methods)
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, csrf, last])
+        .allow_headers(headers.collect::<Vec<_>>())
         .allow_credentials(true);
     Some(cors)
 }

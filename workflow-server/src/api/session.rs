@@ -35,7 +35,8 @@ struct Session {
     user: Option<SignedIn>,
     /// Whether everybody may do everything, because there are no accounts.
     open: bool,
-    /// What changes of a browser's session name in the header `X-CSRF-Token`.
+    /// What changes of a browser's session name in the header `X-CSRF-Token`; `X-CSRFToken` is
+    /// accepted, too.
     csrf: Option<String>,
     /// Whether workflow files that come over the API may name commands.
     allow_commands: bool,

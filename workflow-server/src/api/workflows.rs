@@ -82,12 +82,25 @@ async fn get(
 struct WorkflowPatch {
     /// Another name; the slug stays.
     name: Option<String>,
+    /// The text that another slug is made from: in lower case with dashes, with a number where
+    /// another workflow has it.
+    slug: Option<String>,
     /// Another description; an empty one is none.
     description: Option<String>,
     /// Another project; an empty one is none.
     project: Option<String>,
+    /// The number of its project in the application that it comes from; 0 for none.
+    #[schema(minimum = 0)]
+    project_id: Option<i32>,
+    /// The name of its project in the application that it comes from.
+    project_name: Option<String>,
+    /// The application that it comes from; an empty one is none.
+    app_name: Option<String>,
     /// Another business area; an empty one is none.
     domain: Option<String>,
+    /// Another version. Default: one more where its file changes.
+    #[schema(minimum = 1)]
+    version: Option<i32>,
     /// Replaces the metadata: an object, or null for none.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "said")]
@@ -108,6 +121,47 @@ struct WorkflowPatch {
     atoms_in_molecules: Option<Map<String, Value>>,
     /// Another workflow file, as text.
     yaml: Option<String>,
+    /// Its number; not to be changed.
+    id: Option<Value>,
+    /// Who made it; not to be changed.
+    #[schema(value_type = Option<String>)]
+    user: Option<Value>,
+    /// When it was made; not to be changed.
+    #[schema(value_type = Option<String>)]
+    created_at: Option<Value>,
+    /// Counted by the server: what is sent back of it changes nothing.
+    #[schema(value_type = Option<u64>)]
+    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    execution_count: Option<Value>,
+    /// Counted by the server: what is sent back of it changes nothing.
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    last_executed_at: Option<Value>,
+    /// Noted by the server: what is sent back of it changes nothing.
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    updated_at: Option<Value>,
+}
+
+impl WorkflowPatch {
+    /// What may be sent back of a workflow, and must be as it is.
+    fn fixed(&self) -> Vec<(&'static str, Value)> {
+        let fields = [("id", &self.id), ("user", &self.user), ("created_at", &self.created_at)];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+}
+
+/// Sees to it that what is sent back of a workflow is what it has.
+fn check_fixed(fixed: &[(&str, Value)], workflow: &Workflow) -> Result<(), Problem> {
+    let shown = serde_json::to_value(workflow).map_err(Problem::internal)?;
+    match fixed.iter().find(|(field, value)| shown[*field] != *value) {
+        Some((field, _)) => {
+            let message =
+                format!("cannot be changed; leave it away, or as it is: {}", shown[*field]);
+            Err(Problem::invalid(*field, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Reads null as something that was said.
@@ -115,7 +169,7 @@ fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::E
     Value::deserialize(from).map(Some)
 }
 
-/// Changes a workflow.
+/// Changes a workflow. What the server alone decides may be sent back as it is.
 #[utoipa::path(patch, path = "/workflows/{workflow}", tag = "workflows",
     params(("workflow" = String, Path, description = "Its id, name or slug")),
     request_body = WorkflowPatch,
@@ -126,6 +180,11 @@ async fn change(
     Path(which): Path<String>,
     Body(patch): Body<WorkflowPatch>,
 ) -> Result<Json<WorkflowDocument>, Problem> {
+    let fixed = patch.fixed();
+    if !fixed.is_empty() {
+        let workflow = caller.catalog(&app).workflow(&which).await?;
+        check_fixed(&fixed, &Workflow::new(workflow, &app.schedules))?;
+    }
     let at = app.clone();
     let change = app.parsing.run(move || change_of(&at, patch)).await??;
     let workflow = caller.catalog(&app).update_workflow(&which, change).await?;
@@ -146,6 +205,11 @@ fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem>
     let graph = file.as_ref().map(|file| file.graph().to_json());
     Ok(WorkflowChange {
         name: patch.name,
+        slug: patch.slug,
+        project_id: patch.project_id,
+        project_name: patch.project_name,
+        app_name: patch.app_name,
+        version: patch.version,
         description: patch.description,
         project: patch.project,
         domain: patch.domain,

@@ -42,8 +42,9 @@ const AT_ONCE: usize = 4;
 /// The cookie of a session.
 pub(crate) const COOKIE_NAME: &str = "workflow_session";
 
-/// The header in which changes of a session name its token.
-const CSRF: &str = "x-csrf-token";
+/// The headers in which changes of a session name its token: ours, and the one that clients of
+/// Django send.
+pub(crate) const CSRF: [&str; 2] = ["x-csrf-token", "x-csrftoken"];
 
 impl Doorman {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
@@ -187,11 +188,13 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn check_csrf(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
-    let said = headers.get(CSRF).map(|header| header.as_bytes()).unwrap_or_default();
+    let said = CSRF.iter().find_map(|name| headers.get(*name));
+    let said = said.map(|header| header.as_bytes()).unwrap_or_default();
     if bool::from(said.ct_eq(wanted.as_bytes())) {
         return Ok(());
     }
-    let detail = "the header `X-CSRF-Token` is to be what `GET session` gives as `csrf`";
+    let detail = "the header `X-CSRF-Token`, or `X-CSRFToken`, is to be what `GET session` gives as \
+        `csrf`";
     Err(Problem::forbidden("csrf", detail))
 }
 

@@ -63,12 +63,17 @@ async fn pages_of_named_origins_may_ask_first() {
     ] {
         let ask = site.nobody().request(Method::OPTIONS, "runs").header("origin", origin);
         let ask = ask.header("access-control-request-method", "PATCH");
-        let ask = ask.header("access-control-request-headers", "content-type,x-csrf-token");
+        let ask =
+            ask.header("access-control-request-headers", "content-type,x-csrf-token,x-csrftoken");
         let answer = Answer::of(ask).await;
         assert_eq!(answer.header("access-control-allow-origin"), wanted, "{origin}");
         if !wanted.is_empty() {
             let methods = answer.header("access-control-allow-methods");
             assert!(methods.contains("PATCH"), "{methods}");
+            let headers = answer.header("access-control-allow-headers");
+            for name in ["x-csrf-token", "x-csrftoken", "authorization", "last-event-id"] {
+                assert!(headers.split(',').any(|it| it == name), "{name} in {headers}");
+            }
         }
     }
 }

@@ -36,6 +36,10 @@ async fn a_browser_signs_in_and_out(kind: Kind) {
     refused(create().header("x-csrf-token", &csrf).header("origin", other), "origin").await;
     let own = create().header("x-csrf-token", &csrf).header("origin", &site.base);
     Answer::of(own).await.is(201);
+    // The name that clients of Django give the header.
+    refused(create().header("X-CSRFToken", "wrong"), "csrf").await;
+    let other_name = create().json(&json!({ "name": "w2" })).header("X-CSRFToken", &csrf);
+    Answer::of(other_name).await.is(201);
     let shown = Answer::of(with(Method::GET, "session")).await.is(200);
     assert_eq!(shown["user"]["username"], "ada");
     let foreign = client.request(Method::POST, "session").header("origin", other).json(&who);

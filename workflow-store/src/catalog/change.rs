@@ -207,8 +207,14 @@ pub(crate) fn update(
         Some(name) => rename(cx.sql, &old, name)?,
         None => None,
     };
-    check_length("the project", change.project.as_ref())?;
-    check_length("the domain", change.domain.as_ref())?;
+    check_change(change)?;
+    let slug = match &change.slug {
+        Some(slug) => {
+            lock_names(cx.sql)?;
+            slug::make_for(cx.sql, id, slug)?
+        }
+        None => old.slug.clone(),
+    };
     let metadata = metadata::after(&old, change)?;
     schedule::check(&metadata, Some(&old.metadata))?;
     let said = change.metadata.is_some();
@@ -223,6 +229,12 @@ pub(crate) fn update(
     let description = text(&change.description, metadata.description(), &old.description);
     let project = text(&change.project, metadata.project(), &old.project);
     let domain = text(&change.domain, metadata.domain(), &old.domain);
+    let app_name = text(&change.app_name, None, &old.app_name);
+    let project_name = change.project_name.as_deref().unwrap_or(&old.project_name);
+    let version = match change.version {
+        Some(version) => version.into(),
+        None => old.version + i64::from(change.definition.is_some()),
+    };
     let tags = if said { tags(&metadata) } else { old.tags.clone().into() };
     let definition = change.definition.as_ref().or(old.definition.as_ref()).map(clean_json);
     let molecules: Json = match &change.molecules_used {
@@ -250,8 +262,12 @@ pub(crate) fn update(
         Value::Text(&texts[4]),
         definition.as_deref().into(),
         Value::Bool(change.active.unwrap_or(old.is_active)),
-        Value::Int(old.version + i64::from(change.definition.is_some())),
+        Value::Int(version),
         Value::Time(to_micros(SystemTime::now())),
+        Value::Text(&slug),
+        Value::Int(change.project_id.map_or(old.project_id, i64::from)),
+        Value::Text(&clean(project_name)),
+        app_name.as_deref().into(),
         Value::Int(id),
     ];
     cx.sql.execute(UPDATE, &values)?;
@@ -262,6 +278,27 @@ pub(crate) fn update(
         cx.memory.clear();
     }
     Ok(new)
+}
+
+/// Checks what is said of a workflow that is there.
+fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
+    for (field, text) in [
+        ("the slug", change.slug.as_ref()),
+        ("the project", change.project.as_ref()),
+        ("the name of the project", change.project_name.as_ref()),
+        ("the domain", change.domain.as_ref()),
+        ("the name of the application", change.app_name.as_ref()),
+    ] {
+        check_length(field, text)?;
+    }
+    match change.version {
+        Some(version) if version < 1 => Err(CatalogError::Invalid {
+            field: "the version",
+            found: version.to_string(),
+            cure: "count from 1",
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The name that a workflow is to have, unless it has it; the slug stays.
@@ -288,7 +325,8 @@ fn rename(sql: &mut dyn Sql, old: &StoredWorkflow, name: &str) -> Answer<Option<
 const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2, project = $3, \
     domain = $4, metadata = $5, tags = $6, molecules_used = $7, atoms_in_molecules = $8, \
     dag_spec = $9, definition = $10, is_active = $11, version = $12, updated_at = $13, \
-    edited = TRUE WHERE id = $14";
+    slug = $14, project_id = $15, project_name = $16, app_name = $17, edited = TRUE \
+    WHERE id = $18";
 
 /// How many runs of a workflow are seen.
 pub(crate) fn count_runs(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<u64> {

@@ -78,6 +78,16 @@ fn without_fields(metadata: &Metadata) -> Metadata {
 pub struct WorkflowChange {
     /// Another name; the slug stays.
     pub name: Option<String>,
+    /// The text that another slug is made from, as when a workflow is added.
+    pub slug: Option<String>,
+    /// The number of another project in the application that it comes from; 0 for none.
+    pub project_id: Option<i32>,
+    /// Another name of the project there.
+    pub project_name: Option<String>,
+    /// Another application that it comes from; an empty one is none.
+    pub app_name: Option<String>,
+    /// Another version, from 1. Default: one more where the definition changes.
+    pub version: Option<i32>,
     /// Another description; an empty one is none.
     pub description: Option<String>,
     /// Another project; an empty one is none.

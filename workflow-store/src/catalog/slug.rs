@@ -10,7 +10,14 @@ use crate::value::{Value, clean};
 ///
 /// A slug that was made stays, whatever workflows are called later.
 pub(crate) fn make(sql: &mut dyn Sql, text: &str) -> Result<String, SqlError> {
+    make_for(sql, NEW, text)
+}
+
+/// The same for the workflow with this number, which may have its own name, and keeps its slug
+/// where the text asks for that.
+pub(crate) fn make_for(sql: &mut dyn Sql, id: i64, text: &str) -> Result<String, SqlError> {
     let base = base(text);
+    let is_free = |sql: &mut dyn Sql, slug: &str| is_free(sql, id, slug);
     if is_free(sql, &base)? {
         return Ok(base);
     }
@@ -44,13 +51,16 @@ pub(crate) fn lock_names(sql: &mut dyn Sql) -> Result<(), SqlError> {
 #[cfg(feature = "postgres")]
 const LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(7790216411420971373)";
 
-/// Whether no workflow has this slug or name.
-fn is_free(sql: &mut dyn Sql, slug: &str) -> Result<bool, SqlError> {
-    Ok(sql.first(TAKEN, &[Value::Text(slug)])?.is_none())
+/// No workflow has this number.
+const NEW: i64 = 0;
+
+/// Whether no other workflow than the one with this number has this slug or name.
+fn is_free(sql: &mut dyn Sql, id: i64, slug: &str) -> Result<bool, SqlError> {
+    Ok(sql.first(TAKEN, &[Value::Text(slug), Value::Int(id)])?.is_none())
 }
 
-pub(crate) const TAKEN: &str = "SELECT id FROM workflows_workflow WHERE slug = $1 \
-    UNION ALL SELECT id FROM workflows_workflow WHERE name = $1 LIMIT 1";
+pub(crate) const TAKEN: &str = "SELECT id FROM workflows_workflow WHERE slug = $1 AND id <> $2 \
+    UNION ALL SELECT id FROM workflows_workflow WHERE name = $1 AND id <> $2 LIMIT 1";
 
 /// A text as it stands in addresses. Digits alone would be an id.
 fn base(text: &str) -> String {
