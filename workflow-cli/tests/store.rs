@@ -147,12 +147,8 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which no page of this list has given; use the `next` of a page that was asked for in the same order");
     assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: there is no database at `none.db`; say which with --db or WORKFLOW_DB, keep a run with `run --db`, or make an empty one with `migrate`");
     assert!(!folder.join("none.db").exists());
-    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: there is no run 17; `workflow runs list` shows those there are");
-    assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"
-    error: invalid value 'etl' for '<RUN>': `etl` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000
-
-    For more information, try '--help'.
-    ");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: there is no run `17`; list the runs to see which there are");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"error: `etl` is no run; give its number, its id, the first 8 characters of its id or more, or `latest`");
     assert_snapshot!(refuses(&folder, &["runs", "get", "01980000-0000-7000-8000-000000000000"]), @"error: the store has no run 01980000-0000-7000-8000-000000000000");
     assert_snapshot!(refuses(&folder, &["runs", "list", "--since", "yesterday"]), @"
     error: invalid value 'yesterday' for '--since <TIME>': `yesterday` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z
@@ -526,7 +522,7 @@ fn help_teaches() {
     Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
 
     Arguments:
-      <RUN>   The number or id of the run
+      <RUN>   The run: its number, its id or the first 8 characters of it or more, or `latest`
       <NAME>  The name of the signal
       [JSON]  What comes with it
 
@@ -555,7 +551,7 @@ fn help_teaches() {
 
     Arguments:
       <RUN>
-              The number or id of the run
+              The run: its number, its id or the first 8 characters of it or more, or `latest`
 
     Options:
           --failed-only

@@ -46,6 +46,10 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    fn holds(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     fn len(self) -> usize {
         (self.end - self.start) as usize
     }
@@ -128,6 +132,38 @@ impl Node {
                 let entries =
                     entries.iter().map(|(key, node)| (key.text.to_string(), node.to_json()));
                 Json::Object(entries.collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    /// The way from here to the innermost value that holds a place, or whose key does, written
+    /// `jobs[2].command`; empty where that is this one.
+    pub(crate) fn path_at(&self, place: Span) -> String {
+        let (mut path, mut node) = (String::new(), self);
+        loop {
+            let below = match &node.value {
+                Value::Map(entries) => {
+                    let at = |(key, node): &&(Key, Self)| {
+                        key.span.holds(place) || node.span.holds(place)
+                    };
+                    entries.iter().find(at).map(|(key, node)| {
+                        path.push_str(if path.is_empty() { "" } else { "." });
+                        path.push_str(&key.text);
+                        node
+                    })
+                }
+                Value::List(items) => {
+                    let index = items.iter().position(|item| item.span.holds(place));
+                    index.map(|index| {
+                        path.push_str(&format!("[{index}]"));
+                        &items[index]
+                    })
+                }
+                _ => None,
+            };
+            match below {
+                Some(below) => node = below,
+                None => return path,
             }
         }
     }

@@ -136,9 +136,9 @@ impl WorkflowFile {
         let mut findings = Findings::new(source);
         match check(source, format, folder, &mut findings) {
             Some(file) if !findings.has_errors() => {
-                Ok(Self { warnings: Arc::new(findings.finish()), ..file })
+                Ok(Self { warnings: Arc::new(findings.finish_with_paths(format)), ..file })
             }
-            _ => Err(findings.finish()),
+            _ => Err(findings.finish_with_paths(format)),
         }
     }
 

@@ -36,9 +36,10 @@ pub(crate) struct Problem {
 /// What is wrong with a part of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// The part: a path such as `metadata.tags[0]`, or the line and column of a text.
+    /// The part: a path such as `metadata.tags[0]`; of a text that is a document, a path inside of
+    /// it, such as `jobs[2].command`, or `document` for all of it.
     field: String,
-    /// What is wrong with it.
+    /// What is wrong with it; of a text, with the line and column.
     message: String,
 }
 
@@ -182,7 +183,13 @@ impl From<CatalogError> for Problem {
             CatalogError::UserExists(_) => Self::conflict("user_exists", text),
             CatalogError::OfEngine { .. } => Self::conflict("transition", text),
             CatalogError::Driven(_) => Self::conflict("driven", text),
-            CatalogError::NoRun(_) => Self::not_found("no_run", text),
+            CatalogError::NoRun(_) | CatalogError::UnknownRun(_) | CatalogError::NotARun(_) => {
+                Self::not_found("no_run", text)
+            }
+            CatalogError::AmbiguousRun { candidates, .. } => {
+                let problem = Self::conflict("ambiguous", text);
+                candidates.into_iter().fold(problem, |problem, one| problem.field("run", one))
+            }
             CatalogError::Ambiguous { candidates, .. } => {
                 let problem = Self::conflict("ambiguous", text);
                 candidates.into_iter().fold(problem, |problem, one| problem.field("workflow", one))
@@ -264,7 +271,7 @@ impl From<ConfigError> for Problem {
 }
 
 impl From<&Diagnostics> for Problem {
-    /// Each mistake is a field error, at its line and column.
+    /// Each mistake is a field error of the key that it is about, and tells its line and column.
     fn from(diagnostics: &Diagnostics) -> Self {
         let detail = match diagnostics.errors() {
             1 => "the document has a mistake".to_owned(),
@@ -272,16 +279,15 @@ impl From<&Diagnostics> for Problem {
         };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
         diagnostics.iter().fold(problem, |problem, one| {
-            let place = match (one.path(), one.line(), one.column()) {
-                (_, Some(line), Some(column)) => format!("{line}:{column}"),
-                (Some(path), ..) => path.to_owned(),
-                _ => "document".to_owned(),
+            let place = match (one.line(), one.column()) {
+                (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
+                _ => String::new(),
             };
             let message = match one.help() {
-                Some(help) => format!("{}; {help}", one.message()),
-                None => one.message().to_owned(),
+                Some(help) => format!("{}; {help}{place}", one.message()),
+                None => format!("{}{place}", one.message()),
             };
-            problem.field(place, message)
+            problem.field(one.path().unwrap_or("document"), message)
         })
     }
 }
@@ -318,10 +324,48 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_have_their_places() {
-        let wrong = workflow_core::WorkflowFile::parse("a.yaml", "name: etl\njobs: 7\n");
-        let problem = Problem::from(&wrong.expect_err("a mistake"));
-        assert_eq!(problem.status, 422);
-        assert_eq!(problem.errors[0].field, "2:7");
+    fn mistakes_name_the_key_and_tell_their_place() {
+        let job = "name: etl\njobs:\n  - name: load\n    command: x\n    retry: never\n";
+        for (text, field, place) in [
+            ("name: etl\njobs: 7\n", "jobs", "(line 2, column 7)"),
+            (job, "jobs[0].retry", "(line 5, column 12)"),
+            ("name: etl\njobs:\n  - command: x\n", "jobs[0]", "(line 3, column 5)"),
+            ("name: etl\nnmae: x\njobs: []\n", "nmae", "(line 2, column 1)"),
+            ("jobs: []\n", "document", "(line 1, column 1)"),
+            ("name: [\n", "document", "(line 1, column 7)"),
+        ] {
+            let wrong = workflow_core::WorkflowFile::parse("a.yaml", text).expect_err(text);
+            let problem = Problem::from(&wrong);
+            assert_eq!(problem.status, 422);
+            assert_eq!(problem.errors[0].field, field, "{text}: {problem:?}");
+            assert!(problem.errors[0].message.ends_with(place), "{text}: {problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_by_its_key() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Settings {
+            #[expect(dead_code, reason = "it is read, and does not fit")]
+            processing: Processing,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Processing {
+            #[expect(dead_code, reason = "it is read, and does not fit")]
+            batch_size: u32,
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("etl")).expect("a folder");
+        let file = folder.path().join("etl/config.yaml");
+        std::fs::write(file, "processing:\n  batch_size: many\n").expect("a file");
+        let none: [(&str, &str); 0] = [];
+        let loader = workflow_core::config::Loader::new().dir(folder.path()).environment(none);
+        let config = loader.open("etl").expect("a configuration");
+        let wrong = config.read_without_rules::<Settings>().expect_err("no number");
+        let problem = Problem::from(wrong);
+        assert_eq!((problem.status, problem.errors.len()), (422, 1));
+        let FieldError { field, message } = &problem.errors[0];
+        assert_eq!(field, "processing.batch_size");
+        assert!(message.ends_with("(line 2, column 15)"), "{message}");
     }
 }

@@ -88,6 +88,15 @@ impl Sight {
             statement.add(" OR r.workflow_user_id = ").number(user).add(")");
         }
     }
+
+    /// Adds that the run `r` is seen, where another condition leads: an expression in place of a
+    /// column keeps its index from being used.
+    pub(crate) fn run_of_few(self, statement: &mut Statement) {
+        if let Self::User(user) = self {
+            statement.add(" AND (coalesce(r.user_id, -1) = ").number(user);
+            statement.add(" OR coalesce(r.workflow_user_id, -1) = ").number(user).add(")");
+        }
+    }
 }
 
 impl Viewer {

@@ -53,7 +53,7 @@ UTC; in the table they are those of this machine.";
 #[derive(Debug, Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub(super) struct GetArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
     /// How to write it

@@ -22,7 +22,7 @@ use crate::store::StoreArguments;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct LogsArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
     /// Only of this job, without its name before each line

@@ -21,7 +21,7 @@ use crate::{detach, interrupt, output, runtime, watch};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RetryArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
     /// Run again only the jobs that did not complete, and those that wait for them

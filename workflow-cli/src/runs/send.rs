@@ -20,7 +20,7 @@ use crate::{keep, output, runtime};
 #[derive(Debug, Args)]
 #[command(after_help = CANCEL_EXAMPLES)]
 pub(super) struct CancelArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
 }
@@ -37,7 +37,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = UNBLOCK_EXAMPLES)]
 pub(super) struct UnblockArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
 }
@@ -50,7 +50,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SIGNAL_EXAMPLES)]
 pub(super) struct SignalArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
     /// The name of the signal

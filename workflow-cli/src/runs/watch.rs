@@ -16,7 +16,7 @@ use crate::watch::follow_from;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct WatchArguments {
-    /// The number or id of the run
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
     run: WhichRun,
     /// Begin with the event of this number, such as the one after the last that was seen

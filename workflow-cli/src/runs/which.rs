@@ -1,27 +1,22 @@
 //! Which run is meant.
 
+use std::convert::Infallible;
 use std::str::FromStr;
 
-use workflow_core::{RunId, RunIdError};
+use workflow_core::RunId;
 use workflow_store::Catalog;
 
 use crate::failure::Failure;
 
-/// A run by its number in the store, as lists show it, or by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhichRun {
-    Number(i64),
-    Id(RunId),
-}
+/// A run as the command line names it, which the store resolves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WhichRun(String);
 
 impl FromStr for WhichRun {
-    type Err = RunIdError;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, RunIdError> {
-        match text.trim_start_matches('#').parse() {
-            Ok(number) => Ok(Self::Number(number)),
-            Err(_) => text.parse().map(Self::Id),
-        }
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -30,31 +25,8 @@ impl WhichRun {
     ///
     /// # Errors
     ///
-    /// Fails when no run has the number.
-    pub(super) fn find(self, store: &dyn Catalog) -> Result<RunId, Failure> {
-        let number = match self {
-            Self::Id(run) => return Ok(run),
-            Self::Number(number) => number,
-        };
-        let found = pollster::block_on(store.run_by_number(number))?;
-        found.ok_or_else(|| {
-            Failure::Usage(format!(
-                "there is no run {number}; `workflow runs list` shows those there are"
-            ))
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_or_an_id() {
-        assert_eq!("472".parse().ok(), Some(WhichRun::Number(472)));
-        assert_eq!("#472".parse().ok(), Some(WhichRun::Number(472)));
-        let id = RunId::from_u128(7);
-        assert_eq!(id.to_string().parse().ok(), Some(WhichRun::Id(id)));
-        assert!("etl".parse::<WhichRun>().is_err());
+    /// Fails when there is none, or several.
+    pub(super) fn find(&self, store: &dyn Catalog) -> Result<RunId, Failure> {
+        Ok(pollster::block_on(store.find_run(&self.0))?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use annotate_snippets::Renderer;
 
-use super::{Source, Span};
+use super::{Format, Node, Source, Span};
 
 /// How much a [`Diagnostic`] matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,10 @@ pub struct Diagnostic {
     pub(super) label: String,
     pub(super) help: Option<String>,
     pub(super) also: Vec<(Span, String)>,
+    /// What is shown of the place.
     pub(super) span: Span,
+    /// The whole place.
+    pub(super) extent: Span,
     pub(super) source: Option<Arc<Source>>,
     /// The path of the value inside of its file.
     pub(super) path: Option<String>,
@@ -68,6 +71,13 @@ impl Diagnostic {
         self.place().map(|(_, column)| column)
     }
 
+    /// Notes the path of the value that it is about.
+    fn find_path(&mut self, tree: &Node) {
+        if self.path.is_none() {
+            self.path = Some(tree.path_at(self.extent)).filter(|path| !path.is_empty());
+        }
+    }
+
     fn place(&self) -> Option<(usize, usize)> {
         let source = self.source.as_ref().filter(|source| source.is_file)?;
         Some(source.line_and_column(self.span.start))
@@ -99,6 +109,7 @@ impl Diagnostics {
             help: None,
             also: Vec::new(),
             span: Span::default(),
+            extent: Span::default(),
             source: None,
             path: None,
             concealed: false,
@@ -205,6 +216,7 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
+        let extent = span;
         let span = if self.is_full() { span } else { self.source.shown(span) };
         let diagnostic = Diagnostic {
             severity,
@@ -213,6 +225,7 @@ impl Findings {
             help: None,
             also: Vec::new(),
             span,
+            extent,
             source: Some(Arc::clone(&self.source)),
             path: None,
             concealed: false,
@@ -224,6 +237,18 @@ impl Findings {
         }
         self.found.more += usize::from(severity == Severity::Error);
         Said(self.surplus.insert(diagnostic))
+    }
+
+    /// What was found, in the order of the lines, each with the path of its value in the file.
+    pub(crate) fn finish_with_paths(self, format: Format) -> Diagnostics {
+        let source = Arc::clone(&self.source);
+        let mut found = self.finish();
+        if !found.list.is_empty()
+            && let Some(tree) = source.parse(format, &mut Findings::new(&source))
+        {
+            found.list.iter_mut().for_each(|one| one.find_path(&tree));
+        }
+        found
     }
 
     /// What was found, in the order of the lines.

@@ -135,14 +135,13 @@ async fn of_workflow(
     Ok(Json(Listed::of(page, Run::from)))
 }
 
-/// The run that is meant: by its id, or by its number.
+/// How a path names a run.
+const WHICH_RUN: &str = "The run: its number, its id or the first 8 characters of it or more, or \
+    `latest` for the newest that the caller sees";
+
+/// The run that is meant.
 async fn find(catalog: &dyn Catalog, which: &str) -> Result<RunId, Problem> {
-    if let Ok(run) = which.parse::<RunId>() {
-        return Ok(run);
-    }
-    let unknown = || Problem::not_found("no_run", format!("there is no run `{which}`"));
-    let number = which.parse().map_err(|_| unknown())?;
-    catalog.run_by_number(number).await?.ok_or_else(unknown)
+    Ok(catalog.find_run(which).await?)
 }
 
 /// The run that is meant, as the store has it.
@@ -159,9 +158,9 @@ async fn document(app: &App, caller: &Caller, run: RunId) -> Result<RunDocument,
     Ok(RunDocument::new(details, &stored, caller.may_write()))
 }
 
-/// Shows a run, by its id or number.
+/// Shows a run.
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     responses((status = 200, body = RunDocument), Problems))]
 async fn get(
     State(app): State<Arc<App>>,
@@ -198,7 +197,7 @@ impl From<RunReport> for StatusReport {
 /// Reports on a run that another program drives. Only legal changes are taken: from pending to
 /// running, and from either to an end. A run that an engine takes up cannot end before it runs.
 #[utoipa::path(patch, path = "/runs/{run}", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     request_body = RunReport,
     responses((status = 200, body = RunDocument), Problems))]
 async fn report(

@@ -1,11 +1,13 @@
 //! Workflows are changed, runs reported on and repeated.
 
 use serde_json::json;
+use workflow_store::TokenScope;
 
 use crate::support::{Kind, Site, until, with_both};
 
 with_both!(
     a_workflow_is_changed_field_by_field,
+    every_field_of_a_clients_document_is_changed,
     a_change_that_is_not_fit_changes_nothing,
     reports_are_taken_in_order,
     a_run_is_repeated_from_where_it_failed,
@@ -42,6 +44,57 @@ async fn a_workflow_is_changed_field_by_field(kind: Kind) {
     }
 }
 
+async fn every_field_of_a_clients_document_is_changed(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let client = site.user("ada", TokenScope::Write).await;
+    let new = json!({ "name": "w", "project_id": 1, "project_name": "Sales", "app_name": "Old" });
+    let made = client.post("workflows", new).await.is(201);
+    let path = format!("workflows/{}", made["id"]);
+    let change = json!({
+        "project_id": 123, "project_name": "Sales Dashboard", "name": "Q4 Sales Analysis",
+        "slug": "Q4 sales", "app_name": "Trinity Analytics", "description": "Loads",
+        "molecules_used": ["loader"], "atoms_in_molecules": { "loader": ["csv"] },
+        "dag_spec": { "nodes": [{ "id": "n" }], "edges": [] }, "version": 7, "is_active": false,
+    });
+    let changed = client.patch(&path, change.clone()).await.is(200);
+    for (field, value) in change.as_object().expect("fields") {
+        let expected = if field == "slug" { &json!("q4-sales") } else { value };
+        assert_eq!(&changed[field], expected, "{field}");
+    }
+    assert_eq!(client.get("workflows/q4-sales").await.is(200), changed);
+    // What was read may be sent back, with what the server counts.
+    let read = [
+        "id",
+        "name",
+        "slug",
+        "description",
+        "project_id",
+        "project_name",
+        "app_name",
+        "molecules_used",
+        "atoms_in_molecules",
+        "dag_spec",
+        "user",
+        "created_at",
+        "updated_at",
+        "is_active",
+        "version",
+        "execution_count",
+        "last_executed_at",
+    ];
+    let back: serde_json::Map<_, _> =
+        read.iter().map(|field| ((*field).to_owned(), changed[*field].clone())).collect();
+    let again = client.patch(&path, json!(back)).await.is(200);
+    for field in read.iter().filter(|field| **field != "updated_at") {
+        assert_eq!(again[*field], changed[*field], "{field}");
+    }
+    let other = client.patch(&path, json!({ "app_name": "", "user": "bob" })).await;
+    let message = other.is_problem(422, "invalid")["errors"][0]["message"].to_string();
+    assert!(message.contains("ada"), "{message}");
+    let cleared = client.patch(&path, json!({ "app_name": "" })).await.is(200);
+    assert_eq!((&cleared["app_name"], &cleared["version"]), (&json!(null), &json!(7)));
+}
+
 async fn a_change_that_is_not_fit_changes_nothing(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
@@ -51,9 +104,16 @@ async fn a_change_that_is_not_fit_changes_nothing(kind: Kind) {
         (json!({ "project": "q", "metadata": [1] }), "metadata"),
         (json!({ "project": "q", "metadata": {}, "merge_metadata": {} }), "merge_metadata"),
         (json!({ "project": "q", "name": "" }), "name"),
-        (json!({ "project": "q", "slug": "x" }), "slug"),
+        (json!({ "project": "q", "slug": "x".repeat(256) }), "slug"),
+        (json!({ "project": "q", "version": 0 }), "version"),
+        (json!({ "project": "q", "project_id": 1_i64 << 40 }), "project_id"),
+        (json!({ "project": "q", "app_name": "x".repeat(256) }), "app_name"),
+        (json!({ "project": "q", "project_name": "x".repeat(256) }), "project_name"),
+        (json!({ "project": "q", "id": 999 }), "id"),
+        (json!({ "project": "q", "user": "ada" }), "user"),
+        (json!({ "project": "q", "source": "registered" }), "source"),
         (json!({ "project": "q", "is_active": "yes" }), "is_active"),
-        (json!({ "project": "q", "yaml": "name: x\njobs: 7" }), "2:7"),
+        (json!({ "project": "q", "yaml": "name: x\njobs: 7" }), "jobs"),
     ] {
         let problem = client.patch("workflows/w", change.clone()).await.is_problem(422, "invalid");
         assert_eq!(problem["errors"][0]["field"], field, "{change}: {problem}");

@@ -62,5 +62,7 @@ async fn mistakes_are_told_with_their_places(kind: Kind) {
     let site = Site::open(kind).await;
     let wrong = json!({ "yaml": "name: etl\njobs: 7\n" });
     let problem = site.nobody().post("workflows", wrong).await.is_problem(422, "invalid");
-    assert_eq!(problem["errors"][0]["field"], "2:7");
+    assert_eq!(problem["errors"][0]["field"], "jobs");
+    let message = problem["errors"][0]["message"].as_str().expect("a text");
+    assert!(message.ends_with("(line 2, column 7)"), "{message}");
 }

@@ -1,12 +1,16 @@
 //! Another application writes to the tables, and its client asks for what is there.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
+use reqwest::Method;
 use serde_json::{Value as Json, json};
+use workflow_core::{NewRun, Owner, OwnerId, RunId, Trigger, WorkflowSnapshot, registry};
+use workflow_server::NewPassword;
 use workflow_store::{NewUser, TokenScope};
 
 use crate::cluster;
-use crate::support::{Client, Kind, Site, with_both};
+use crate::support::{Answer, Client, Kind, PASSWORD, Site, with_both};
 
 with_both!(
     inserted_rows_are_read,
@@ -14,6 +18,8 @@ with_both!(
     inserted_rows_have_owners,
     a_program_outside_reports_what_it_knows,
     what_engines_run_is_reported_by_them,
+    the_client_of_the_document_gets_its_answers,
+    the_beginning_of_an_id_may_mean_several,
 );
 
 /// A connection of another application to the database of a server.
@@ -128,7 +134,7 @@ async fn inserted_rows_are_read(kind: Kind) {
     assert_eq!((&done["result"], &done["duration_seconds"]), (&json!({ "rows": 7 }), &json!(7.0)));
     assert_eq!(client.get("runs/604").await.is(200)["error"], "no rows");
     // A stream of one that has ended ends.
-    let stream = client.request(reqwest::Method::GET, "runs/603/events");
+    let stream = client.request(Method::GET, "runs/603/events");
     let stream = stream.header("accept", "text/event-stream").send().await.expect("an answer");
     assert!(stream.text().await.expect("a text").contains("event: end"));
     // Nothing of this program runs them again, and one under way can be cancelled.
@@ -321,25 +327,20 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
 }
 
 async fn what_engines_run_is_reported_by_them(kind: Kind) {
-    let (raw, site) = place(kind).await;
+    let (_raw, site) = place(kind).await;
     let client = site.nobody();
     // One that no engine has taken up.
-    let new = workflow_core::NewRun {
-        id: workflow_core::RunId::random(),
-        workflow: workflow_core::WorkflowSnapshot::of(
-            &*workflow_core::registry::get("gated").expect("known").workflow(),
-        ),
+    let new = NewRun {
+        id: RunId::random(),
+        workflow: WorkflowSnapshot::of(&*registry::get("gated").expect("known").workflow()),
         workflow_id: None,
         input: None,
-        trigger: workflow_core::Trigger::Manual,
+        trigger: Trigger::Manual,
         idempotency_key: None,
         parent: None,
         user: None,
-        created_at: std::time::SystemTime::now(),
-        owner: Some(workflow_core::Owner {
-            id: workflow_core::OwnerId::random(),
-            lifetime: std::time::Duration::from_secs(60),
-        }),
+        created_at: SystemTime::now(),
+        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
     };
     let run = format!("runs/{}", new.id);
     site.store.begin(new, Vec::new()).await.expect("begun");
@@ -355,5 +356,123 @@ async fn what_engines_run_is_reported_by_them(kind: Kind) {
     let early = client.patch(&run, json!({ "result_data": 7 })).await.is_problem(422, "invalid");
     assert_eq!(early["errors"][0]["field"], "result_data");
     assert_eq!(client.get(&run).await.is(200)["status"], "pending");
-    drop(raw);
+}
+
+/// The client of the document, from its first request to its last, beside the application that
+/// shares its tables.
+async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
+    let (raw, site) = place(kind).await;
+    let password_hash = Some(NewPassword::new(PASSWORD).expect("hashed").into_hash());
+    let ada = NewUser { password_hash, ..NewUser::new("ada") };
+    site.store.add_user(ada).await.expect("an account");
+    // It signs in, and sends its CSRF token as its framework does.
+    let nobody = site.nobody();
+    let who = json!({ "username": "ada", "password": PASSWORD });
+    let signed = nobody.post("/api/v1/session", who).await;
+    let csrf = signed.is(200)["csrf"].as_str().expect("a token").to_owned();
+    let cookie = signed.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let ask = async |method: Method, path: &str, body: Json| {
+        let request = nobody.request(method, &format!("/api/workflows/{path}"));
+        let request = request.header("cookie", &cookie).header("X-CSRFToken", &csrf);
+        Answer::of(request.json(&body)).await
+    };
+    let saved = json!({
+        "project_id": 123, "project_name": "Sales Dashboard", "name": "Q4 Sales Analysis",
+        "slug": "q4-sales-analysis", "app_name": "Trinity Analytics",
+        "molecules_used": ["data-loader", "data-processor"],
+        "atoms_in_molecules": {
+            "data-loader": ["csv-reader", "excel-reader"],
+            "data-processor": ["clean-data", "aggregate"],
+        },
+        "dag_spec": { "nodes": [{ "id": "data-loader" }], "edges": [], "metadata": { "zoom": 1 } },
+    });
+    let made = ask(Method::POST, "workflows/", saved.clone()).await.is(201);
+    for (field, value) in saved.as_object().expect("fields") {
+        assert_eq!(&made[field], value, "{field}");
+    }
+    let id = made["id"].as_i64().expect("a number");
+    let workflow = format!("workflows/{id}/");
+    assert_eq!(ask(Method::GET, &workflow, json!({})).await.is(200)["id"], id);
+    let change = json!({ "slug": "q4", "version": 2, "project_name": "Sales" });
+    let changed = ask(Method::PATCH, &workflow, change).await.is(200);
+    assert_eq!((&changed["slug"], &changed["version"]), (&json!("q4"), &json!(2)));
+
+    // A run that it asks for, and reports on by the number that lists show.
+    let begun = ask(Method::POST, &format!("{workflow}execute/"), json!({})).await.is(202);
+    assert_eq!(begun["workflow_id"], id);
+    let run = format!("runs/{}/", begun["run_id"].as_str().expect("an id"));
+    let number = ask(Method::GET, &run, json!({})).await.is(200)["number"].clone();
+    let by_number = format!("runs/{number}/");
+    let running = ask(Method::PATCH, &by_number, json!({ "status": "running" })).await.is(200);
+    assert_eq!((&running["status"], &running["number"]), (&json!("running"), &number));
+    let report = json!({ "status": "success", "result_data": { "rows": 7 } });
+    let done = ask(Method::PATCH, &by_number, report).await.is(200);
+    assert_eq!(
+        (&done["status"], &done["result_data"]),
+        (&json!("completed"), &json!({ "rows": 7 }))
+    );
+    assert_eq!(done["error_message"], json!(null));
+
+    // The application inserts a run of its own into the table, in a session for a tenant.
+    let insert = format!(
+        "INSERT INTO workflows_workflowrun (workflow_id, started_at, status, result_data)
+         VALUES ({id}, '2026-01-02 03:04:05', 'pending', '{{}}');
+         UPDATE workflows_workflow SET execution_count = execution_count + 1 WHERE id = {id};"
+    );
+    match &raw {
+        Raw::Sqlite(_) => raw.execute(&insert),
+        Raw::Postgres(_) => raw.execute(&format!(
+            "CREATE SCHEMA tenant1; SET search_path TO tenant1, public; {insert}"
+        )),
+    }
+    let listed = ask(Method::GET, &format!("{workflow}runs/"), json!({})).await.is(200);
+    assert_eq!(items(&listed).len(), 2);
+    let theirs = items(&listed)[1].clone();
+    let path = format!("runs/{}/", theirs["number"]);
+    let failed = json!({ "status": "failure", "error_message": "no rows" });
+    let failed = ask(Method::PATCH, &path, failed).await.is(200);
+    assert_eq!(
+        (&failed["status"], &failed["error_message"]),
+        (&json!("failed"), &json!("no rows"))
+    );
+    let listed =
+        ask(Method::GET, &format!("runs/?workflow_id={id}&status=failed"), json!({})).await;
+    assert_eq!(items(&listed.is(200))[0]["id"], theirs["id"]);
+    // Its id, the beginning of it, and the newest.
+    let whole = theirs["id"].as_str().expect("an id");
+    for which in [whole, &whole[..13]] {
+        let found = ask(Method::GET, &format!("runs/{which}/"), json!({})).await.is(200);
+        assert_eq!(found["number"], theirs["number"], "{which}");
+    }
+    assert_eq!(ask(Method::GET, "runs/latest/", json!({})).await.is(200)["number"], number);
+    for which in ["999999", "q4", "ffffffff"] {
+        let unknown = ask(Method::GET, &format!("runs/{which}/"), json!({})).await;
+        let detail = unknown.is_problem(404, "no_run")["detail"].to_string();
+        assert!(detail.contains(which), "{detail}");
+    }
+    let shown = ask(Method::GET, &workflow, json!({})).await.is(200);
+    assert_eq!(
+        (&shown["execution_count"], &shown["recent"].as_array().map(Vec::len)),
+        (&json!(2), &Some(2))
+    );
+    assert_eq!(ask(Method::DELETE, &workflow, json!({})).await.is(200)["deleted_runs"], 2);
+    ask(Method::GET, &path, json!({})).await.is_problem(404, "no_run");
+}
+
+async fn the_beginning_of_an_id_may_mean_several(kind: Kind) {
+    let (raw, site) = place(kind).await;
+    raw.execute(INSERTED);
+    raw.execute(
+        "UPDATE workflows_workflowrun SET run_id = 'abcdef01-0000-4000-8000-00000000000a' WHERE id = 601;
+         UPDATE workflows_workflowrun SET run_id = 'abcdef01-0000-4000-8000-00000000000b' WHERE id = 602;",
+    );
+    let client = site.nobody();
+    let problem = client.get("runs/abcdef01").await.is_problem(409, "ambiguous");
+    let named: Vec<_> = problem["errors"].as_array().expect("both").iter().collect();
+    assert_eq!(named.len(), 2);
+    for (error, number) in named.iter().zip(["601", "602"]) {
+        assert_eq!(error["field"], "run");
+        assert!(error["message"].as_str().is_some_and(|text| text.starts_with(number)), "{error}");
+    }
+    client.get("runs/abcdef01-0000-4000-8000-00000000000B").await.is(200);
 }

@@ -62,6 +62,26 @@ pub enum CatalogError {
     /// There is no such run.
     #[error("the store has no run {0}")]
     NoRun(RunId),
+    /// No run that is seen has this number, or an id that begins so; or there is none at all.
+    #[error("there is no run `{0}`; list the runs to see which there are")]
+    UnknownRun(String),
+    /// The text cannot name a run.
+    #[error(
+        "`{0}` is no run; give its number, its id, the first 8 characters of its id or more, or \
+         `latest`"
+    )]
+    NotARun(String),
+    /// The ids of several runs begin so.
+    #[error(
+        "the ids of several runs begin with `{wanted}`; give more of it, or a number: {}",
+        candidates.join(", ")
+    )]
+    AmbiguousRun {
+        /// What was asked for.
+        wanted: String,
+        /// The numbers, ids, workflows and times of the runs.
+        candidates: Vec<String>,
+    },
     /// An engine drives the run.
     #[error("run {0} is driven by an engine, which says what becomes of it; cancel it instead")]
     Driven(RunId),

@@ -13,8 +13,8 @@ use super::resolve::{Found, MatchedBy};
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
     RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
-    WorkflowQuery, change, export, overview, prune, recent, resolve, runs, scheduled, stats,
-    workflow, workflows,
+    WorkflowQuery, change, export, overview, prune, recent, resolve, resolve_run, runs, scheduled,
+    stats, workflow, workflows,
 };
 use crate::label;
 use crate::operation::{Company, Cx};
@@ -138,8 +138,9 @@ impl<D: Database> Catalog for SqlStore<D> {
         Ok(self.look(move |sql, sight| runs::one(sql, sight, run)).await?)
     }
 
-    async fn run_by_number(&self, number: i64) -> Result<Option<RunId>, CatalogError> {
-        Ok(self.look(move |sql, sight| runs::by_number(sql, sight, number)).await?)
+    async fn find_run(&self, which: &str) -> Result<RunId, CatalogError> {
+        let which = which.to_owned();
+        Ok(self.look(move |sql, sight| resolve_run::resolve_run(sql, sight, &which)).await?)
     }
 
     async fn report_run(

@@ -15,6 +15,7 @@ mod pruner;
 mod recent;
 mod request;
 mod resolve;
+mod resolve_run;
 mod run_filter;
 mod runs;
 mod schedule;
@@ -213,12 +214,16 @@ pub trait Catalog: Store + Accounts {
     /// Fails when there is no such run.
     async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError>;
 
-    /// The id of the run with this number; `None` when there is none.
+    /// The run that a text means: its number, written `472` or `#472`; its id, or at least the
+    /// first 8 characters of it, where no other run that is seen has an id which begins so; or
+    /// `latest`, the newest run that is seen. A number comes before the beginning of an id.
+    ///
+    /// A whole id is not looked up.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read.
-    async fn run_by_number(&self, number: i64) -> Result<Option<RunId>, CatalogError>;
+    /// Fails when there is no such run, or several.
+    async fn find_run(&self, which: &str) -> Result<RunId, CatalogError>;
 
     /// Records what a program outside says of a run that no engine drives, and returns the run as
     /// it is then: it runs, it completed with this result, it failed with this error, or it was

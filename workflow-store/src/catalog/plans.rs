@@ -7,7 +7,7 @@ use workflow_core::Status;
 use super::page::Cursor;
 use super::resolve::{self, Found, MatchedBy};
 use super::run_filter::{self, RunQuery, Within};
-use super::{overview, prune, recent, runs, slug, stats, workflows};
+use super::{overview, prune, recent, resolve_run, runs, slug, stats, workflows};
 use crate::crew::{Connect, Purpose};
 use crate::sight::Sight;
 use crate::sql::Dialect;
@@ -90,6 +90,7 @@ fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
 fn built(dialect: Dialect) -> Vec<(String, Statement)> {
     let all = workflows::all_statements().into_iter().chain(lists_of_runs());
     all.chain(resolve::statements())
+        .chain(resolve_run::statements())
         .chain(crate::runs::built_statements())
         .chain(pages(dialect))
         .collect()
@@ -99,7 +100,7 @@ fn built(dialect: Dialect) -> Vec<(String, Statement)> {
 fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
     let one = Value::Int(1);
     let catalog = [
-        (slug::TAKEN, vec![Value::Text("etl")]),
+        (slug::TAKEN, vec![Value::Text("etl"), one]),
         (stats::ONE, vec![one]),
         (stats::BUCKETS_OF_ONE, vec![one]),
         (stats::OWN, vec![one]),

@@ -63,7 +63,7 @@ pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Fo
 }
 
 /// The number that a text is, as numbers are written.
-fn id(text: &str) -> Option<i64> {
+pub(super) fn id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 

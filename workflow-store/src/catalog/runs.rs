@@ -217,15 +217,6 @@ fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
     Ok(query.first(sql)?.ok_or(CatalogError::NoRun(id))?)
 }
 
-/// The run with this number.
-pub(crate) fn by_number(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<Option<RunId>> {
-    let mut query = Statement::default();
-    query.add("SELECT r.run_id FROM workflows_workflowrun r WHERE r.id = ").number(number);
-    sight.run(&mut query);
-    let row = query.first(sql)?;
-    Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
-}
-
 /// A run with its jobs.
 pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
     let row = row_of(sql, sight, id)?;

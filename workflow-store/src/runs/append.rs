@@ -288,19 +288,21 @@ fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally
 /// Reads what there is to know of a run that this process has not begun.
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
-        "SELECT id, workflow_id, owner_id, token, events, status, begun_at \
+        "SELECT id, workflow_id, owner_id, token, events, status, begun_at, started_at \
          FROM workflows_workflowrun WHERE run_id = $1",
         &[Value::Uuid(run.to_u128())],
     )?;
     let Some(row) = row else { return Ok(None) };
+    let status = super::read::status(&row, 5)?;
+    let begun_at = super::read::begun_at(&row, 6, row.time(7)?, status)?;
     let mut memo = RunMemo {
         row: row.int(0)?,
         workflow: row.int(1)?,
         owner: OwnerId::from_u128(row.maybe_uuid(2)?.unwrap_or(0)),
         token: row.count(3)?,
         events: row.count(4)?,
-        status: super::read::status(&row, 5)?,
-        begun_at: row.maybe_time(6)?.map(crate::value::to_micros),
+        status,
+        begun_at: begun_at.map(crate::value::to_micros),
         jobs: HashMap::new(),
         may_wait: false,
         is_told_waiting: false,

@@ -56,6 +56,8 @@ on_both! {
     naming::nobody_elses_workflow_is_pruned_by_its_name,
     naming::what_is_not_active_begins_no_run,
     naming::a_workflow_that_is_code_keeps_its_name,
+    naming::a_slug_that_is_asked_for_is_like_nothing_else,
+    naming::a_run_is_found_by_number_prefix_and_as_the_latest,
     listing::every_filter_finds,
     listing::pages_are_stable_under_inserts,
     listing::what_others_added_is_found,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, NewRun, Parent, StoreError};
+use workflow_core::{Begun, NewRun, Parent, RunId, StoreError};
 use workflow_store::{
-    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, Source, StoredWorkflow, Viewer,
-    WorkflowChange, WorkflowQuery,
+    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, RunQuery, Source, StoredWorkflow,
+    Viewer, WorkflowChange, WorkflowQuery,
 };
 
 use crate::support::*;
@@ -399,4 +399,79 @@ pub(crate) async fn a_workflow_that_is_code_keeps_its_name(place: Place) {
     assert_eq!(error, wanted);
     let same = WorkflowChange { name: Some("code".to_owned()), ..Default::default() };
     assert_eq!(place.store.update_workflow("code", same).await.expect("the same").name, "code");
+}
+
+pub(crate) async fn a_run_is_found_by_number_prefix_and_as_the_latest(place: Place) {
+    let with_id = |bits: u128, user: &str| {
+        let mut run = new_run("etl");
+        run.id = RunId::from_u128(bits);
+        run.user = Some(user.to_owned());
+        run
+    };
+    // The last is the newest, whatever the ids are. One has digits alone.
+    let ids = [
+        0x0198_0000_0000_7000_8000_0000_0000_0001_u128,
+        0x0198_0000_0000_7000_8000_0000_0000_0002,
+        0x0198_0001_ab00_7000_8000_0000_0000_0003,
+        0x1234_5678_0000_7000_8000_0000_0000_0004,
+    ];
+    for (bits, user) in ids.into_iter().zip(["bob", "bob", "alice", "alice"]) {
+        place.store.begin(with_id(bits, user), Vec::new()).await.expect("begun");
+    }
+    let ids = ids.map(RunId::from_u128);
+    let store = &place.other;
+    let alice = store.seen_by(Viewer::User("alice".to_owned()));
+    let bob = store.seen_by(Viewer::User("bob".to_owned()));
+    let newest = store.runs(RunQuery::default()).await.expect("listed").items.remove(0);
+    assert_eq!(newest.id, ids[3]);
+    let numbers = [newest.number.to_string(), format!("#{}", newest.number)];
+    for which in numbers.iter().map(String::as_str).chain(["12345678", "latest", "1234567800007"]) {
+        assert_eq!(store.find_run(which).await.expect(which), ids[3], "{which}");
+        assert_eq!(alice.find_run(which).await.expect(which), ids[3], "{which}");
+    }
+    for which in ["01980001", "01980001-AB", "01980001ab", "01980001-ab00-7000-8000-000000000003"] {
+        assert_eq!(store.find_run(which).await.expect(which), ids[2], "{which}");
+    }
+    // Several: they are named, and only to who sees them.
+    let several = store.find_run("01980000").await.expect_err("two");
+    let CatalogError::AmbiguousRun { candidates, .. } = &several else { panic!("{several:?}") };
+    assert_eq!(candidates.len(), 2);
+    for (candidate, id) in candidates.iter().zip(ids) {
+        assert!(candidate.contains(&id.to_string()) && candidate.contains("of etl"), "{candidate}");
+    }
+    assert_eq!(bob.find_run("latest").await.expect("his"), ids[1]);
+    // What another user has is not there.
+    for (viewer, which) in [(&alice, "01980000"), (&bob, "01980001"), (&bob, "12345678")] {
+        let hidden = viewer.find_run(which).await;
+        assert!(matches!(&hidden, Err(CatalogError::UnknownRun(_))), "{which}: {hidden:?}");
+    }
+    let carol = store.seen_by(Viewer::User("carol".to_owned()));
+    for which in ["99", "latest", "ffffffff"] {
+        let none = carol.find_run(which).await;
+        assert!(matches!(&none, Err(CatalogError::UnknownRun(_))), "{which}: {none:?}");
+    }
+    for which in ["etl", "0198000", "", "-1x", "newest", "0198-0000"] {
+        let wrong = store.find_run(which).await;
+        assert!(matches!(&wrong, Err(CatalogError::NotARun(_))), "{which}: {wrong:?}");
+    }
+}
+
+pub(crate) async fn a_slug_that_is_asked_for_is_like_nothing_else(place: Place) {
+    let store = &place.store;
+    let one = made(&place, of("ada", "one")).await;
+    let two = made(&place, of("ada", "two")).await;
+    let to = async |which: i64, slug: &str| {
+        let change = WorkflowChange { slug: Some(slug.to_owned()), ..Default::default() };
+        store.update_workflow(&which.to_string(), change).await.expect("changed").slug
+    };
+    assert_eq!(to(one.id, "Q4 Report!").await, "q4-report");
+    // Its own name and slug are no others'.
+    assert_eq!(to(one.id, "q4-report").await, "q4-report");
+    assert_eq!(to(two.id, "q4 report").await, "q4-report-2");
+    assert_eq!(to(two.id, "one").await, "one-2");
+    assert_eq!(to(two.id, "two").await, "two");
+    assert_eq!(to(one.id, &two.id.to_string()).await, format!("workflow-{}", two.id));
+    let numbered = format!("workflow-{}", two.id);
+    assert_eq!(store.workflow(&numbered).await.expect("by its slug").id, one.id);
+    assert!(store.workflow("q4-report").await.is_err(), "nobody has it any more");
 }

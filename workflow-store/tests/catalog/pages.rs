@@ -97,9 +97,12 @@ pub(crate) async fn runs_and_workflows_are_found_by_more(place: Place) {
     let error = place.store.runs(of(Some(999), None)).await.expect_err("unknown");
     assert!(matches!(error, CatalogError::NoWorkflow(_)), "{error}");
     let number = place.store.run_summary(ids[4]).await.expect("there").number;
-    assert_eq!(place.other.run_by_number(number).await.expect("asked"), Some(ids[4]));
-    assert_eq!(place.other.run_by_number(999).await.expect("asked"), None);
-    assert_eq!(alice(&place).run_by_number(number).await.expect("asked"), None);
+    assert_eq!(place.other.find_run(&number.to_string()).await.expect("found"), ids[4]);
+    for hidden in
+        [place.other.find_run("999").await, alice(&place).find_run(&number.to_string()).await]
+    {
+        assert!(matches!(hidden, Err(CatalogError::UnknownRun(_))), "{hidden:?}");
+    }
     assert!(alice(&place).run_summary(ids[4]).await.is_err());
 
     let names = async |query: WorkflowQuery| -> Vec<String> {

@@ -15,7 +15,7 @@ use workflow_core::{
 use workflow_store::{Again, Catalog, RepeatRequest, repeat};
 
 use super::super::problems::Problems;
-use super::{find, stored};
+use super::{WHICH_RUN, find, stored};
 use crate::app::App;
 use crate::begin::{self, Begun};
 use crate::extract::{Body, Path, check_key};
@@ -26,7 +26,7 @@ use crate::problem::Problem;
 /// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
 /// once, even when its workflow has changed or is gone.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     responses((status = 202, description = "It is cancelled, or will be", body = Started), Problems))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
@@ -44,7 +44,7 @@ pub(super) async fn cancel(
 
 /// Lets engines take up a blocked run again. Deaths of its process before now no longer count.
 #[utoipa::path(post, path = "/runs/{run}/unblock", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     responses((status = 202, description = "It is unblocked", body = Started), Problems))]
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
@@ -84,7 +84,7 @@ pub(super) struct SignalDraft {
 
 /// Sends a run a signal, for a job that waits for one of this name, or will.
 #[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     request_body = SignalDraft,
     responses((status = 202, description = "It is sent", body = Started), Problems))]
 pub(super) async fn signal(
@@ -121,7 +121,7 @@ pub(super) struct RetryDraft {
 /// Repeats a run that has ended, as a new run with the same input. With `failed_only` or `from`,
 /// outcomes that stay are the first of the new run's record.
 #[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     request_body = RetryDraft,
     responses((status = 202, description = "The new run is on record", body = Started), Problems))]
 pub(super) async fn retry(

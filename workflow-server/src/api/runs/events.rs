@@ -15,7 +15,7 @@ use workflow_core::RunId;
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
-use super::find;
+use super::{WHICH_RUN, find};
 use crate::app::App;
 use crate::extract::{Asked, Path};
 use crate::feed::Feed;
@@ -51,7 +51,7 @@ pub(super) struct EventsPage {
 /// Shows the events of a run. With `Accept: text/event-stream` all of them as they come, with
 /// their numbers as ids, from the one after `Last-Event-ID` on, up to an event `end`.
 #[utoipa::path(get, path = "/runs/{run}/events", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number"),
+    params(("run" = String, Path, description = WHICH_RUN),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this event"),
         EventsAsked),
     responses((status = 200, description = "Events", content(

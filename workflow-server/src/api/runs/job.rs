@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::problems::Problems;
-use super::stored;
+use super::{WHICH_RUN, stored};
 use crate::app::App;
 use crate::extract::Path;
 use crate::identity::{May, Read};
@@ -43,7 +43,7 @@ pub(super) struct JobDocument {
 
 /// Shows a job of a run.
 #[utoipa::path(get, path = "/runs/{run}/jobs/{job}", tag = "runs",
-    params(("run" = String, Path, description = "The run's id or number"),
+    params(("run" = String, Path, description = WHICH_RUN),
         ("job" = String, Path, description = "The job's name")),
     responses((status = 200, body = JobDocument), Problems))]
 pub(super) async fn job(
@@ -91,7 +91,7 @@ fn waits_for(graph: &Value, name: &str) -> Vec<String> {
 
 /// Shows when each try of each job of a run began and ended.
 #[utoipa::path(get, path = "/runs/{run}/gantt", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number")),
+    params(("run" = String, Path, description = WHICH_RUN)),
     responses((status = 200, body = Listed<Bar>), Problems))]
 pub(super) async fn gantt(
     State(app): State<Arc<App>>,

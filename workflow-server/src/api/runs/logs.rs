@@ -18,7 +18,7 @@ use workflow_core::{LogError, LogRecord, OutputStream, RunId, RunLog};
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
-use super::stored;
+use super::{WHICH_RUN, stored};
 use crate::app::App;
 use crate::extract::{Asked, Path};
 use crate::identity::{May, Read};
@@ -94,7 +94,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Shows what the jobs of a run printed, of runs that ran on this machine. With
 /// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end`.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
-    params(("run" = String, Path, description = "Its id or number"),
+    params(("run" = String, Path, description = WHICH_RUN),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsAsked),
     responses((status = 200, description = "The log", content(
         (LogPage = "application/json"), (String = "text/event-stream"),
