@@ -29,8 +29,10 @@ pub struct Diagnostic {
     /// The whole place.
     pub(super) extent: Span,
     pub(super) source: Option<Arc<Source>>,
-    /// The path of the value inside of its file.
+    /// The path of the value inside of its file, where it is shown.
     pub(super) path: Option<String>,
+    /// The same, where the place shows it well enough.
+    pub(super) path_at: Option<String>,
     /// Whether the text at the place is not to be shown.
     pub(super) concealed: bool,
 }
@@ -53,7 +55,7 @@ impl Diagnostic {
 
     /// The path of the value that it is about, such as `source.urls[0]`, where that is known.
     pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
+        self.path.as_deref().or(self.path_at.as_deref())
     }
 
     /// The file, or in words what else it is about: an environment variable.
@@ -73,9 +75,7 @@ impl Diagnostic {
 
     /// Notes the path of the value that it is about.
     fn find_path(&mut self, tree: &Node) {
-        if self.path.is_none() {
-            self.path = Some(tree.path_at(self.extent)).filter(|path| !path.is_empty());
-        }
+        self.path_at = Some(tree.path_at(self.extent)).filter(|path| !path.is_empty());
     }
 
     fn place(&self) -> Option<(usize, usize)> {
@@ -112,6 +112,7 @@ impl Diagnostics {
             extent: Span::default(),
             source: None,
             path: None,
+            path_at: None,
             concealed: false,
         };
         Self { list: vec![diagnostic], more: 0 }
@@ -228,6 +229,7 @@ impl Findings {
             extent,
             source: Some(Arc::clone(&self.source)),
             path: None,
+            path_at: None,
             concealed: false,
         };
         if self.found.list.len() < MAX_FINDINGS {

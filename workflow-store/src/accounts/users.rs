@@ -148,6 +148,9 @@ pub(super) fn change(cx: &mut Cx<'_>, name: &str, change: &UserChange) -> Answer
 
 pub(super) fn delete(cx: &mut Cx<'_>, name: &str) -> Answer<()> {
     let id = known(cx.sql, name)?;
+    // A table that another application has made need not do so by itself.
+    let leave = "UPDATE workflows_workflow SET user_id = NULL WHERE user_id = $1";
+    cx.sql.execute(leave, &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM accounts_user WHERE id = $1", &[Value::Int(id)])?;
     cx.memory.clear();
     Ok(())

@@ -345,6 +345,9 @@ pub(crate) fn delete(cx: &mut Cx<'_>, sight: Sight, which: &str) -> Answer<(u64,
     let id = resolve_own(cx.sql, sight, which, "delete")?;
     let count = count_runs(cx.sql, sight, &id.to_string())?;
     let runs = prune::all_of(cx.sql, id)?;
+    // A table that another application has made need not do so by itself.
+    cx.sql
+        .execute("DELETE FROM workflows_workflowrun WHERE workflow_id = $1", &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;
     prune::sweep(cx.sql)?;
     cx.memory.clear();

@@ -316,7 +316,8 @@ pub trait Catalog: Store + Accounts {
     ) -> Result<Option<u64>, CatalogError>;
 
     /// Writes workflows, their runs and the runs' events, one JSON object on each line; of one
-    /// workflow, with `which`.
+    /// workflow, with `which`. Runs that other applications have inserted are left out: they have no
+    /// record.
     ///
     /// # Errors
     ///

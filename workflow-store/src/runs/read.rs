@@ -231,10 +231,12 @@ pub(crate) fn begun_at(
     Ok(begun_at.or_else(|| has_begun.then_some(started_at)))
 }
 
-/// The status in a column; the aliases that others write are read as well.
+/// The status in a column; the aliases that others write are read as well. What is none, which
+/// only another application writes, says nothing, as a column that is left open: one such row must
+/// not keep anybody from the others.
 pub(crate) fn status(row: &Row, column: usize) -> Result<Status, SqlError> {
-    let text = row.maybe_text(column)?.unwrap_or_else(|| "pending".to_owned());
-    text.parse().map_err(|error| SqlError::new(SqlKind::Unusable, format!("a run: {error}")))
+    let text = row.maybe_text(column)?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(Status::Pending))
 }
 
 /// The trigger that is written so.

@@ -95,6 +95,7 @@ on_both! {
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
     schema::plain_inserts_of_the_document_are_taken,
+    schema::a_status_that_is_none_hides_nothing,
     schema::times_of_other_programs_are_in_order,
     schema::tables_of_a_framework_are_taken_over,
     schema::tenants_share_the_public_schema,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use workflow_core::{Begun, NewRun, RunId};
+use workflow_core::{Begun, NewRun, RunId, Status};
 use workflow_store::{
-    CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, Viewer, WorkflowQuery,
+    CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, StatusReport, Viewer,
+    WorkflowQuery,
 };
 
 use crate::support::*;
@@ -288,6 +289,18 @@ pub(crate) async fn plain_inserts_of_the_document_are_taken(place: Place) {
     }
 }
 
+pub(crate) async fn a_status_that_is_none_hides_nothing(place: Place) {
+    let store = &place.store;
+    place.raw.execute(PLAIN);
+    place.raw.execute("UPDATE workflows_workflowrun SET status = 'queued' WHERE status IS NULL");
+    let runs = store.runs(RunQuery::default()).await.expect("listed").items;
+    assert_eq!(runs.len(), 4);
+    place.raw.execute("UPDATE workflows_workflowrun SET status = 'queued'");
+    assert_eq!(store.status_counts().await.expect("counted").pending, 4);
+    let done = store.report_run(runs[0].id, StatusReport::new(Status::Completed)).await;
+    assert_eq!(done.expect("corrected").status, Status::Completed);
+}
+
 /// The form of a time in SQLite is a text, by which runs are listed.
 pub(crate) async fn times_of_other_programs_are_in_order(place: Place) {
     place.raw.execute(
@@ -391,6 +404,16 @@ pub(crate) async fn tables_of_a_framework_are_taken_over(place: Place) {
     let hers = store.seen_by(Viewer::User("ada".to_owned()));
     let runs = hers.runs(RunQuery::default()).await.expect("listed").items;
     assert_eq!((runs.len(), &*runs[0].workflow, runs[0].number), (1, "theirs", 1));
+    // What is deleted takes along what it has, or leaves it.
+    store.delete_user("ada").await.expect("deleted");
+    assert_eq!(store.workflow("theirs").await.expect("there").user, None);
+    store.create_workflow(NewWorkflow::new("gone")).await.expect("added");
+    raw.execute(
+        "INSERT INTO workflows_workflowrun (workflow_id, started_at, status, error_message,
+            result_data) SELECT id, now(), 'pending', '', '{}' FROM workflows_workflow
+            WHERE name = 'gone'",
+    );
+    assert_eq!(store.delete_workflow("gone").await.expect("deleted"), 1);
     // The framework goes on, and adds columns.
     raw.execute(
         "ALTER TABLE accounts_user ADD COLUMN phone VARCHAR(20) NOT NULL DEFAULT '',
