@@ -47,7 +47,7 @@ pub(crate) struct PruneArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Bounds {
-    /// Delete runs that were asked for longer ago than this, such as 30d
+    /// Delete runs that ended longer ago than this, such as 30d
     #[arg(long, value_name = "SPAN", value_parser = span)]
     older_than: Option<Duration>,
     /// Keep so many of the newest runs of each workflow
@@ -63,8 +63,8 @@ Examples:
 /// What is deleted while runs are served.
 #[derive(Debug, Args)]
 pub(crate) struct ServedPruning {
-    /// With --serve, delete runs that were asked for longer ago than this, such as 30d, or
-    /// etl=90d for those of one workflow; once an hour, by one of the processes that serve
+    /// With --serve, delete runs that ended longer ago than this, such as 30d, or etl=90d for
+    /// those of one workflow; once an hour, by one of the processes that serve
     #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(span))]
     prune_older_than: Vec<Bound<Duration>>,
     /// With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one

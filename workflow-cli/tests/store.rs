@@ -629,8 +629,8 @@ fn help_teaches() {
               Go on for ever: take up what is left behind from now on, too
 
           --prune-older-than <[WORKFLOW=]SPAN>
-              With --serve, delete runs that were asked for longer ago than this, such as 30d, or
-              etl=90d for those of one workflow; once an hour, by one of the processes that serve
+              With --serve, delete runs that ended longer ago than this, such as 30d, or etl=90d for
+              those of one workflow; once an hour, by one of the processes that serve
 
           --prune-keep-last <[WORKFLOW=]N>
               With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one

@@ -22,7 +22,7 @@ use crate::value::{Row, Value, signed, to_micros};
 pub struct Retention {
     /// Of this workflow, by its id, name or slug. Default: of each.
     pub workflow: Option<String>,
-    /// Those that were asked for within this time. Default: all.
+    /// Those that ended within this time. Default: all.
     pub keep_for: Option<Duration>,
     /// So many of the newest of a workflow. Default: all.
     pub keep_last: Option<u64>,
@@ -180,8 +180,10 @@ pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {
     sql.execute(dead, &[Value::Int(24 * 3600 * 1_000_000)]).map(|_| ())
 }
 
+// A run that ended before a time was asked for before it, which the index on `started_at` knows.
+// What other programs wrote may have ended at no time.
 pub(crate) const OLD: &str = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun \
-    WHERE workflow_id = $1 AND started_at < $2 \
+    WHERE workflow_id = $1 AND started_at < $2 AND coalesce(completed_at, started_at) < $2 \
     AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $3";
 
 pub(crate) const FIRST_BEYOND: &str = "SELECT started_at, id FROM workflows_workflowrun \

@@ -79,6 +79,39 @@ fn sorted(names: &[String]) -> Vec<String> {
     names
 }
 
+pub(crate) async fn runs_age_from_their_end(place: Place) {
+    let mut ids = Vec::new();
+    // The first took nine hours, the others none; the last has not ended.
+    for (began, ended) in [(10, Some(1)), (10, Some(10)), (2, Some(2)), (10, None)] {
+        let mut run = new_run("etl");
+        run.created_at = SystemTime::now() - HOUR * began;
+        let mut events = whole_run(5, true);
+        for event in &mut events {
+            event.at = run.created_at;
+        }
+        match ended {
+            Some(ended) => events[3].at = SystemTime::now() - HOUR * ended,
+            None => events.truncate(3),
+        }
+        ids.push(run.id);
+        place.store.begin(run, events).await.expect("begun");
+    }
+    // Another program said that a run had ended, and not when.
+    let mut foreign = new_run("etl");
+    foreign.created_at = SystemTime::now() - HOUR * 10;
+    place.store.begin(foreign.clone(), whole_run(5, true)).await.expect("begun");
+    place.raw.execute(&format!(
+        "UPDATE workflows_workflowrun SET completed_at = NULL WHERE run_id = '{}'",
+        foreign.id
+    ));
+    let by_age = Retention { keep_for: Some(HOUR * 5), ..Default::default() };
+    assert_eq!(place.store.prune(by_age).await.expect("pruned"), 2);
+    for (at, is_kept) in [(0, true), (1, false), (2, true), (3, true)] {
+        let run = place.store.run_details(ids[at]).await;
+        assert_eq!(run.is_ok(), is_kept, "run {at}: {run:?}");
+    }
+}
+
 /// A run that was asked for so many hours ago, and has ended.
 async fn add(place: &Place, workflow: &str, hours: u32) {
     let mut run = new_run(workflow);

@@ -65,6 +65,7 @@ on_both! {
     figures::runs_are_listed_with_their_jobs,
     figures::durations_are_known_without_events,
     keeping::old_runs_are_pruned,
+    keeping::runs_age_from_their_end,
     keeping::folders_go_with_their_runs,
     keeping::one_process_prunes_in_a_period,
     keeping::a_pruner_goes_on_until_it_is_dropped,
