@@ -249,3 +249,33 @@ fn rust_log_says_what_is_in_the_log() {
     assert_eq!(code, Some(2));
     assert!(err.starts_with("error: RUST_LOG cannot be read: "), "{err}");
 }
+
+#[test]
+fn a_database_that_is_deleted_under_the_server_is_missed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("runs.db");
+    let mut command = workflow(folder.path());
+    command.env_remove("WORKFLOW_DB");
+    let db = path.to_str().expect("text").to_owned();
+    let mut server = Server::with(command, &["--db", &db], true);
+    let (status, body) = server.ask("POST /api/v1/workflows", "", r#"{"name": "kept"}"#);
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(server.ask("GET /health/ready", "", "").0, 200);
+    std::fs::remove_file(&path).expect("deleted");
+    for request in ["POST /api/v1/workflows", "GET /api/v1/workflows", "GET /health/ready"] {
+        let (status, body) = server.ask(request, "", r#"{"name": "lost"}"#);
+        assert_eq!(status, 503, "{request}: {body}");
+        for part in ["store_unavailable", "runs.db", "deleted or moved", "restart the process"] {
+            assert!(body.contains(part), "{request}: {part}: {body}");
+        }
+    }
+    assert_eq!(server.ask("GET /health/live", "", "").0, 200);
+    kill_process(server.id(), Signal::TERM).expect("signalled");
+    // It ends in time, although nothing can be given back.
+    server.child.wait().expect("ended");
+    assert!(!path.exists(), "no file is made in its place");
+    let server = Server::with(workflow(folder.path()), &["--db", &db], true);
+    let (_, body) = server.ask("GET /api/v1/workflows", "", "");
+    assert_eq!(body, r#"{"items":[],"next":null}"#, "a new file");
+    server.end();
+}

@@ -50,7 +50,7 @@ impl<C: Connect> Reader<C> {
         };
         let (mut memory, mut tally) = (Memory::default(), Tally::default());
         let mut cx = Cx { sql: connection.as_mut(), memory: &mut memory, tally: &mut tally };
-        let outcome = operation.attempt(&mut cx).map(|_| ());
+        let outcome = cx.sql.check_place().and_then(|()| operation.attempt(&mut cx).map(|_| ()));
         if !connection.is_closed() {
             self.connection = Some(connection);
         }

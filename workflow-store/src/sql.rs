@@ -48,6 +48,12 @@ pub(crate) trait Sql {
     /// Runs statements without parameters that are not worth preparing.
     fn batch(&mut self, sql: &str) -> Result<(), SqlError>;
 
+    /// Fails when what is written on this connection would be lost, or what is read is not what
+    /// others see: when it leads to another database than its address does.
+    fn check_place(&mut self) -> Result<(), SqlError> {
+        Ok(())
+    }
+
     /// Ends what runs on this connection when the deadline is over, from now on; `None` ends
     /// nothing.
     fn set_deadline(&mut self, deadline: Option<&Deadline>);

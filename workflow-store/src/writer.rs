@@ -135,7 +135,8 @@ impl<C: Connect> Writer<C> {
     }
 
     fn run(&mut self, sql: &mut dyn Sql, operations: &mut Operations) -> Result<(), Failed> {
-        sql.batch(self.connect.begin()).map_err(Failed::AtBegin)?;
+        let begun = sql.check_place().and_then(|()| sql.batch(self.connect.begin()));
+        begun.map_err(Failed::AtBegin)?;
         self.memory.start();
         let is_single = operations.len() == 1;
         let mut tally = Tally::default();
@@ -219,6 +220,10 @@ impl Sql for Watched<'_> {
     fn batch(&mut self, sql: &str) -> Result<(), SqlError> {
         self.has_written = true;
         self.sql.batch(sql)
+    }
+
+    fn check_place(&mut self) -> Result<(), SqlError> {
+        self.sql.check_place()
     }
 
     fn set_deadline(&mut self, deadline: Option<&Deadline>) {

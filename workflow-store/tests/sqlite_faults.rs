@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::json;
-use workflow_core::{RunId, Store, StoreError};
+use workflow_core::{Lease, RunId, Store, StoreError};
 use workflow_store::{SqliteOptions, SqliteStore};
 
 use given::{begin, kept, new_run, started};
@@ -199,4 +199,85 @@ fn what_could_not_be_read_again_is_not_kept() {
     run.input = Some(nested(200));
     let error = pollster::block_on(store.begin(run, Vec::new())).expect_err("refused");
     assert!(error.to_string().contains("nested 200 deep"), "{error}");
+}
+
+/// What is refused of a store whose file was tampered with, with what it says.
+#[cfg(unix)]
+async fn refuses_everything(store: &SqliteStore, lease: &Lease, said: &[&str]) {
+    let refusals = [
+        store.append(lease, &[kept(1, "lost")]).await.expect_err("a write"),
+        store.begin(new_run(), vec![started()]).await.map(drop).expect_err("a run"),
+        store.events(lease.run, 0, 10).await.map(drop).expect_err("a read"),
+        store.children(lease.run).await.map(drop).expect_err("a vital read"),
+    ];
+    for error in refusals {
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        let text = error.to_string();
+        for part in said {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_moved_away_is_missed_until_it_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    pollster::block_on(async {
+        let store = SqliteStore::open(at("workflows.db")).await.expect("opened");
+        let lease = begin(&store).await.expect("begun");
+        std::fs::rename(at("workflows.db"), at("moved.db")).expect("moved");
+        let cure = ["workflows.db", "deleted or moved", "move the file back", "restart"];
+        refuses_everything(&store, &lease, &cure).await;
+        assert!(!at("workflows.db").exists(), "no file is made in its place");
+        // A restored copy, say, under the running process.
+        std::fs::copy(at("moved.db"), at("workflows.db")).expect("copied");
+        refuses_everything(&store, &lease, &["another file has taken the place", "restart"]).await;
+        std::fs::rename(at("moved.db"), at("workflows.db")).expect("moved back");
+        store.append(&lease, &[kept(1, "kept")]).await.expect("kept");
+        let events = store.events(lease.run, 0, 10).await.expect("readable");
+        assert_eq!(events, [started(), kept(1, "kept")]);
+    });
+}
+
+/// Commits go to these before they are in the database.
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_deleted_is_missed() {
+    for suffix in ["-wal", "-shm"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("workflows.db");
+        pollster::block_on(async {
+            let store = SqliteStore::open(&path).await.expect("opened");
+            let lease = begin(&store).await.expect("begun");
+            let beside = format!("workflows.db{suffix}");
+            std::fs::remove_file(folder.path().join(&beside)).expect("deleted");
+            let error = store.append(&lease, &[kept(1, "lost")]).await.expect_err("refused");
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            assert!(error.to_string().contains(&format!("{beside}`")), "{error}");
+        });
+    }
+}
+
+/// Other processes come and go, and a checkpoint empties the log.
+#[cfg(unix)]
+#[test]
+fn what_others_do_with_the_file_is_no_loss() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("workflows.db");
+    pollster::block_on(async {
+        let store = SqliteStore::open(&path).await.expect("opened");
+        let lease = begin(&store).await.expect("begun");
+        for at in 1..4 {
+            let other = Connection::open(&path).expect("opened");
+            for work in ["PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM"] {
+                other.execute_batch(work).expect(work);
+            }
+            drop(other);
+            drop(open(&path).expect("opened by another"));
+            store.append(&lease, &[kept(at, "kept")]).await.expect("kept");
+        }
+        assert_eq!(store.events(lease.run, 0, 10).await.expect("readable").len(), 4);
+    });
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, Statement};
 use super::error::explain;
 use super::migrate::migrate;
 use super::options::SqliteOptions;
+use super::place::{OpenFile, Place};
 use crate::crew::Purpose;
 use crate::deadline::Deadline;
 use crate::sql::{Dialect, Sql, SqlError};
@@ -27,6 +28,9 @@ const INSTRUCTIONS: i32 = 50_000;
 pub(crate) struct SqliteConnection {
     connection: Connection,
     path: String,
+    place: Place,
+    /// What is beside the database while it is open, on the connection that writes.
+    side_files: Vec<OpenFile>,
     /// When what runs is to end.
     deadline: Arc<Mutex<Option<Deadline>>>,
 }
@@ -36,7 +40,10 @@ pub(crate) fn open(
     path: &Path,
     options: &SqliteOptions,
     purpose: Purpose,
+    place: &Place,
 ) -> Result<Box<dyn Sql>, SqlError> {
+    // A file that was deleted would be made anew, with nothing in it.
+    place.check()?;
     let name = path.display().to_string();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -46,10 +53,15 @@ pub(crate) fn open(
         };
     let explained = |error: rusqlite::Error| explain(&error, &name);
     let mut connection = Connection::open_with_flags(path, flags).map_err(explained)?;
+    place.opened(path)?;
     prepare(&connection, options, purpose).map_err(explained)?;
     if purpose == Purpose::Write {
         migrate(&mut connection, &name, options.timeout())?;
     }
+    let side_files = match purpose {
+        Purpose::Write => side_files(&connection, path),
+        Purpose::Read => Vec::new(),
+    };
     let deadline = Arc::<Mutex<Option<Deadline>>>::default();
     let watched = deadline.clone();
     let is_over = move || {
@@ -57,7 +69,15 @@ pub(crate) fn open(
         deadline.as_ref().is_some_and(Deadline::is_over)
     };
     connection.progress_handler(INSTRUCTIONS, Some(is_over)).map_err(explained)?;
-    Ok(Box::new(SqliteConnection { connection, path: name, deadline }))
+    let place = place.clone();
+    Ok(Box::new(SqliteConnection { connection, path: name, place, side_files, deadline }))
+}
+
+/// The log and its index, which are there from the first read until the last connection closes.
+fn side_files(connection: &Connection, path: &Path) -> Vec<OpenFile> {
+    let database = connection.path().unwrap_or_default();
+    let beside = |suffix| OpenFile::at(format!("{database}{suffix}").as_ref(), path);
+    ["-wal", "-shm"].into_iter().filter_map(beside).collect()
 }
 
 fn prepare(
@@ -139,6 +159,11 @@ impl Sql for SqliteConnection {
             }
             Ok(found)
         })
+    }
+
+    fn check_place(&mut self) -> Result<(), SqlError> {
+        self.place.check()?;
+        self.side_files.iter().try_for_each(OpenFile::check)
     }
 
     fn set_deadline(&mut self, deadline: Option<&Deadline>) {

@@ -4,6 +4,7 @@ mod connection;
 mod error;
 mod migrate;
 mod options;
+mod place;
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,17 @@ use crate::runs;
 use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
 
+use place::Place;
+
 pub use options::{Durability, SqliteOptions};
 
 /// Keeps runs in a file of SQLite.
 ///
 /// One thread writes; what waits for it shares a transaction, and is acknowledged when that is
-/// committed. Any number of processes may open one file.
+/// committed. Any number of processes may open one file. When it is deleted, moved or replaced
+/// while a store has it open, the store refuses everything with
+/// [`StoreError::Unavailable`](workflow_core::StoreError::Unavailable), until the file is moved
+/// back.
 ///
 /// ```
 /// use workflow_store::SqliteStore;
@@ -60,6 +66,7 @@ impl SqlStore<Sqlite> {
 pub(crate) struct Opener {
     path: PathBuf,
     options: SqliteOptions,
+    place: Place,
 }
 
 impl Opener {
@@ -69,7 +76,7 @@ impl Opener {
             Some(rest) => PathBuf::from(rest),
             None => path.to_owned(),
         };
-        Self { path, options }
+        Self { path, options, place: Place::default() }
     }
 
     pub(crate) fn is_memory(&self) -> bool {
@@ -88,7 +95,7 @@ impl Opener {
 
 impl Connect for Opener {
     fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError> {
-        connection::open(&self.path, &self.options, purpose)
+        connection::open(&self.path, &self.options, purpose, &self.place)
     }
 
     fn begin(&self) -> &'static str {
