@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures_timer::Delay;
 use workflow_core::{Engine, Event, RunError, RunId, StoredRun};
-use workflow_store::Catalog;
+use workflow_store::{Catalog, CatalogError, RunDetails};
 
 use crate::conduct::{Format, ShowArguments, unless_gone};
 use crate::display::{Display, JsonLines};
@@ -46,20 +46,31 @@ pub(crate) fn follow_from(
     if show.format == Format::Jsonl {
         let mut lines = JsonLines::new(output::stdout(), show.quiet);
         until_end(store, run.id, &mut lines, engine, from)?;
-        let details = pollster::block_on(store.run_details(run.id))?;
+        let details = ended(&**store, run.id)?;
         unless_gone(lines.run(&details).map_err(Failure::Output))?;
         return Ok(keep::outcome(details.run.status));
     }
     let progress = progress(&**store, run, from)?;
     let mut display = show.screen().display(&run.workflow.name, progress);
     until_end(store, run.id, &mut *display, engine, from)?;
-    let details = pollster::block_on(store.run_details(run.id))?;
+    let details = ended(&**store, run.id)?;
     let written = match show.format {
         Format::Json => output::print_json(&details),
         _ => shown::write(&details),
     };
     unless_gone(written)?;
     Ok(keep::outcome(details.run.status))
+}
+
+/// A run that was watched to its end.
+fn ended(store: &dyn Catalog, run: RunId) -> Result<RunDetails, Failure> {
+    match pollster::block_on(store.run_details(run)) {
+        Err(CatalogError::NoRun(_)) => {
+            let text = format!("run {run} was deleted while it was watched");
+            Err(Failure::Usage(text))
+        }
+        other => Ok(other?),
+    }
 }
 
 /// How far the run was before the event with this number.
@@ -132,7 +143,9 @@ impl Tail<'_> {
                 return Ok(());
             }
             idle = if events.is_empty() { idle + 1 } else { 0 };
-            if idle == 1 && self.is_over().await? {
+            // Runs that others report on end without an event, and deleted ones have none.
+            if idle % LOOKS_AGAIN == 1 && self.is_over().await? {
+                self.close();
                 return Ok(());
             }
             if idle == PATIENCE
@@ -156,10 +169,14 @@ impl Tail<'_> {
             last |= event.kind.is_last();
         }
         self.shown = self.shown && self.display.draw().is_ok();
-        if last && self.shown {
-            self.shown = self.display.close().is_ok();
+        if last {
+            self.close();
         }
         last
+    }
+
+    fn close(&mut self) {
+        self.shown = self.shown && self.display.close().is_ok();
     }
 
     /// Whether all has been seen.
@@ -174,6 +191,9 @@ const PAGE: usize = 1000;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// In so many looks without an event, it is asked once whether the run is over.
+const LOOKS_AGAIN: u32 = 10;
 
 /// After so many looks without an event, it is asked whether somebody drives the run.
 const PATIENCE: u32 = 30;

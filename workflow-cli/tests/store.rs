@@ -176,6 +176,42 @@ fn what_makes_no_sense_is_said() {
     assert_eq!(workflow_in(&folder, &["stats", "--db", "text.db"]).code, Some(1));
 }
 
+#[test]
+fn watching_ends_when_the_run_is_deleted() {
+    let file =
+        "name: slow\njobs: [{ name: wait, command: 'until [ -e go ]; do sleep 0.05; done' }]\n";
+    let folder = folder("deleted", &[("slow.yaml", file)]);
+    let piped = std::process::Stdio::piped;
+    let mut run = process_in(&folder, &["run", "slow.yaml", "--db", "w.db", "-f", "jsonl"]);
+    let mut run = run.stdout(piped()).stderr(piped()).spawn().expect("it starts");
+    first_line(&mut run);
+    let mut watch = process_in(&folder, &["runs", "watch", "1", "--db", "w.db", "-f", "jsonl"]);
+    let mut watch = watch.stdout(piped()).stderr(piped()).spawn().expect("it starts");
+    assert!(first_line(&mut watch).contains("run_started"));
+    let database = rusqlite::Connection::open(folder.join("w.db")).expect("a database");
+    database.busy_timeout(std::time::Duration::from_secs(5)).expect("set");
+    let delete = "PRAGMA foreign_keys = ON; DELETE FROM workflows_workflowrun";
+    database.execute_batch(delete).expect("deleted");
+    let said: Said = watch.wait_with_output().expect("it ends").into();
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("was deleted while it was watched"), "{}", said.err);
+    std::fs::write(folder.join("go"), "").expect("written");
+    run.wait_with_output().expect("it ends");
+}
+
+/// The first line that a process prints.
+fn first_line(child: &mut std::process::Child) -> String {
+    use std::io::BufRead as _;
+
+    let printed = child.stdout.take().expect("piped");
+    let mut printed = std::io::BufReader::new(printed);
+    let mut line = String::new();
+    printed.read_line(&mut line).expect("readable");
+    // What follows is read by nobody, and must not end the process.
+    std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
+    line
+}
+
 /// The binary as this user calls it; without one, as a user whom the environment does not name.
 fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Said {
     let mut command = process_in(folder, args);

@@ -36,7 +36,7 @@ struct Progress {
     next: u64,
     /// Whether there will be no more.
     over: bool,
-    /// Where the run stands, once there will be no more.
+    /// Where the run stands, once there will be no more; `None` when it was deleted.
     status: Option<Status>,
     /// Whether the store was out of reach when it was looked at last.
     down: bool,
@@ -133,13 +133,13 @@ impl Feed {
         if let Some(last) = events.last() {
             self.add(&events);
             progress.next = last.sequence + 1;
-            progress.over = events.iter().any(|event| event.kind.is_last());
         }
-        if progress.over || events.is_empty() {
+        let is_last = events.iter().any(|event| event.kind.is_last());
+        if is_last || events.is_empty() {
             // Runs that others report on may end without an event.
             let run = self.summary().await?;
             let is_over = |run: &RunSummary| run.status.is_final() && run.events <= progress.next;
-            progress.over |= run.as_ref().is_none_or(is_over);
+            progress.over = is_last || run.as_ref().is_none_or(is_over);
             progress.status = run.map(|run| run.status);
         }
         Ok(events.len())
@@ -176,9 +176,9 @@ impl Feed {
         window.pieces.get(after.checked_sub(1)?)?.from(from)
     }
 
-    /// Where the run stands, as far as that is known.
-    pub(crate) fn status(&self) -> Status {
-        self.news.borrow().status.unwrap_or(Status::Pending)
+    /// Where the run stands whose events are over; `None` when it was deleted.
+    pub(crate) fn last_status(&self) -> Option<Status> {
+        self.news.borrow().status
     }
 
     /// The events from this one on: as many as are at hand, and at least one. `None` when there

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use workflow_core::Status;
 
 use crate::problem::Problem;
 
@@ -90,7 +91,12 @@ fn alive(frames: stream::BoxStream<'static, Bytes>) -> impl Stream<Item = Bytes>
     })
 }
 
-/// Says that nothing follows, and how it ended. A client that sees this does not come again.
-pub(crate) fn end(status: &str) -> Bytes {
-    Bytes::from(format!("event: end\ndata: {{\"status\":\"{status}\"}}\n\n"))
+/// Says that nothing follows: the status of the run, or that it was deleted. A client that sees
+/// this does not come again.
+pub(crate) fn end(status: Option<Status>) -> Bytes {
+    let data = match status {
+        Some(status) => format!("{{\"status\":\"{status}\"}}"),
+        None => "{\"deleted\":true}".to_owned(),
+    };
+    Bytes::from(format!("event: end\ndata: {data}\n\n"))
 }

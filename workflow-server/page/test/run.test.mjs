@@ -49,6 +49,28 @@ test("a connection that is cut shows, and heals without a gap or a repeat", asyn
   await page.getByText("9 completed").waitFor();
 });
 
+test("a run that is deleted says so, also when nobody was connected", async () => {
+  const { page } = view;
+  for (const connected of [true, false]) {
+    const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 60_000 });
+    await show(run);
+    await page.getByRole("button", { name: /^extract_stripe, / }).waitFor();
+    while (mock.world.streams.size === 0) await page.waitForTimeout(20);
+    if (!connected) {
+      mock.world.down = true;
+      mock.world.cutStreams();
+      await page.getByText("Connection lost, reconnecting").waitFor();
+    }
+    mock.world.delete(run);
+    mock.world.down = false;
+    await page.getByRole("alert").getByText("This run was deleted").waitFor({ timeout: 15_000 });
+    await page.getByText("Connection lost, reconnecting").waitFor({ state: "detached" });
+    // Who comes later finds none.
+    await page.reload();
+    await page.getByRole("alert").getByText("No run").waitFor();
+  }
+});
+
 test("a job's log follows, and its attempts are told", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 300, trouble: 0 });

@@ -236,8 +236,10 @@ async fn what_is_not_active_runs_nowhere(kind: Kind) {
     for client in [&ada, &root] {
         for (workflow, run) in [(own.as_str(), &ended), ("broken", &failed)] {
             let run = run.as_str().expect("an id");
-            let asked = client.post(&format!("workflows/{workflow}/run"), json!({})).await;
-            asked.is_problem(409, "not_active");
+            for verb in ["run", "execute", "trigger"] {
+                let asked = client.post(&format!("workflows/{workflow}/{verb}"), json!({})).await;
+                asked.is_problem(409, "not_active");
+            }
             for body in [json!({}), json!({ "failed_only": true })] {
                 let retry = client.post(&format!("runs/{run}/retry"), body).await;
                 retry.is_problem(409, "not_active");

@@ -14,6 +14,7 @@ with_both!(
     all_events_come_in_order,
     a_stream_goes_on_after_the_last_event,
     a_client_that_goes_away_leaves_no_stream,
+    a_stream_of_a_deleted_run_says_so,
     logs_are_followed,
     what_rust_prints_is_followed,
 );
@@ -145,6 +146,33 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
     let none = async || client.get("metrics").await.text.contains("workflow_http_streams 0");
     until("no stream is left", none).await;
     assert_eq!(open().await.status(), 200);
+}
+
+async fn a_stream_of_a_deleted_run_says_so(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let run = client.start("gated").await;
+    let (events, logs) = (format!("runs/{run}/events"), format!("runs/{run}/logs"));
+    let listeners = join_all([
+        listen(&client, &events, None, usize::MAX),
+        listen(&client, &events, None, usize::MAX),
+        listen(&client, &logs, None, usize::MAX),
+    ]);
+    let delete = async {
+        let all = async || client.get("metrics").await.text.contains("workflow_http_streams 3");
+        until("all listen", all).await;
+        site.store.delete_workflow("gated").await.expect("deleted")
+    };
+    let (heard, deleted) = futures::future::join(listeners, delete).await;
+    assert_eq!(deleted, 1);
+    for pieces in heard {
+        let end = pieces.last().expect("an end");
+        assert_eq!((end.event.as_str(), &end.data), ("end", &json!({ "deleted": true })));
+    }
+    for path in [events, logs] {
+        let request = client.request(Method::GET, &path).header("accept", "text/event-stream");
+        assert_eq!(request.send().await.expect("an answer").status(), 404, "{path}");
+    }
 }
 
 async fn logs_are_followed(kind: Kind) {

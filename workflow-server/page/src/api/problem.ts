@@ -20,6 +20,10 @@ export class Problem extends Error {
     return new Problem(0, "The server cannot be reached", "It may be restarting, or the network may be down.");
   }
 
+  static deleted(): Problem {
+    return new Problem(404, "This run was deleted", "What is shown here is what this page had of it.");
+  }
+
   static of(error: unknown): Problem {
     if (error instanceof Problem) return error;
     return new Problem(0, "Something went wrong in this page", error instanceof Error ? error.message : String(error));

@@ -8,6 +8,9 @@ import { SseParser, type Message } from "./sse.ts";
 /** How many streams have lost their connection and try to get it back. */
 export const lostStreams = signal(0);
 
+/** Whether the event `end` of a stream says that its run was deleted. */
+export const isDeleted = ({ event, data }: Message): boolean => event === "end" && data.includes('"deleted"');
+
 interface Handlers {
   message: (message: Message) => void;
   /** The server refuses the stream for good. */

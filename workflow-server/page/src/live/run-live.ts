@@ -3,7 +3,7 @@
 import { signal, type Signal } from "@preact/signals";
 import { get } from "../api/client.ts";
 import { Problem } from "../api/problem.ts";
-import { follow } from "../api/stream.ts";
+import { follow, isDeleted } from "../api/stream.ts";
 import type { Bar, RunDetail } from "../api/types.ts";
 import { readEvent, type RunEvent } from "./event.ts";
 import { isFinal, RunState } from "./run-state.ts";
@@ -54,12 +54,14 @@ export class RunLive {
   #follow(): void {
     const last = this.state && this.state.last >= 0 ? String(this.state.last) : null;
     this.#stop = follow(`runs/${encodeURIComponent(this.id)}/events`, {}, last, {
-      message: ({ event, data }) => {
-        const happened = event === "end" ? null : readEvent(data);
+      message: (message) => {
+        const happened = message.event === "end" ? null : readEvent(message.data);
         if (happened) this.#take(happened);
-        if (event === "end") void this.#reload();
+        else if (isDeleted(message)) this.problem.value = Problem.deleted();
+        else if (message.event === "end") void this.#reload();
       },
-      refused: (problem) => (this.problem.value = problem),
+      // It was deleted while the connection was lost.
+      refused: (problem) => (this.problem.value = problem.status === 404 ? Problem.deleted() : problem),
     });
   }
 
@@ -90,8 +92,9 @@ export class RunLive {
       for (const [key, bar] of this.state?.bars ?? []) if (!state.bars.has(key)) state.bars.set(key, bar);
       this.state = state;
       this.version.value += 1;
-    } catch {
+    } catch (error) {
       // What is shown stays; the stream says when the connection is lost.
+      if (error instanceof Problem && error.status === 404) this.problem.value = Problem.deleted();
     }
   }
 }

@@ -176,11 +176,13 @@ function stream({ world, request, response, query }, run, part) {
   const end = () => response.end(`event: end\ndata: {"status":"${run.status}"}\n\n`);
   if (part === "events") run.events.filter((e) => e.sequence > after).forEach(event);
   else run.logs.filter((record) => record.end > after).forEach(log);
+  const deleted = () => response.end('event: end\ndata: {"deleted":true}\n\n');
+  run.on("deleted", deleted);
   if (run.over) end();
   else run.on(part === "events" ? "event" : "log", part === "events" ? event : log).on("end", end);
   response.on("close", () => {
     world.streams.delete(response);
-    run.off("event", event).off("log", log).off("end", end);
+    run.off("event", event).off("log", log).off("end", end).off("deleted", deleted);
   });
   return STREAMING;
 }

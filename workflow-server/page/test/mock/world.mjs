@@ -47,6 +47,13 @@ export class World {
     return this.runs.find((run) => run.id === key || String(run.number) === key);
   }
 
+  /** Deletes a run that is listened to. */
+  delete(run) {
+    clearInterval(run.timer);
+    this.runs.splice(this.runs.indexOf(run), 1);
+    run.emit("deleted");
+  }
+
   cutStreams() {
     for (const stream of this.streams) stream.destroy();
   }

@@ -49,7 +49,8 @@ pub(super) struct EventsPage {
 }
 
 /// Shows the events of a run. With `Accept: text/event-stream` all of them as they come, with
-/// their numbers as ids, from the one after `Last-Event-ID` on, up to an event `end`.
+/// their numbers as ids, from the one after `Last-Event-ID` on, up to an event `end`, whose data
+/// has the `status` of the run, or `"deleted": true` when the run was deleted meanwhile.
 #[utoipa::path(get, path = "/runs/{run}/events", tag = "runs",
     params(("run" = String, Path, description = WHICH_RUN),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this event"),
@@ -100,7 +101,7 @@ fn frames(feed: Arc<Feed>, from: u64) -> impl Stream<Item = Bytes> + Send {
                 Some((frames.text, (feed, Some(next))))
             }
             Ok(None) => {
-                let end = sse::end(feed.status().as_str());
+                let end = sse::end(feed.last_status());
                 Some((end, (feed, None)))
             }
             Err(error) => {

@@ -92,7 +92,8 @@ const MOST: usize = 1024 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Shows what the jobs of a run printed, of runs that ran on this machine. With
-/// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end`.
+/// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end` as
+/// streams of events have it.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
     params(("run" = String, Path, description = WHICH_RUN),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsAsked),
@@ -213,8 +214,7 @@ fn follow(
             let over = status.is_none_or(workflow_core::Status::is_final);
             let page = log.read(from, over).await.ok()?;
             if page.items.is_empty() && page.ended {
-                let end = sse::end(status.map_or("pending", |status| status.as_str()));
-                return Some((end, None));
+                return Some((sse::end(status), None));
             }
             from = page.next;
             if !page.items.is_empty() {
