@@ -129,7 +129,7 @@ fn shown(address: &str) -> String {
 #[derive(Debug, Default, Args)]
 pub(crate) struct PageArguments {
     /// How many to list at most, up to 1000
-    #[arg(long, value_name = "N", default_value_t = 50,
+    #[arg(short, long, value_name = "N", default_value_t = 50,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
     /// Go on where a list ended: the cursor that it gave

@@ -90,6 +90,52 @@ fn a_workflow_is_found() {
 }
 
 #[test]
+fn torcs_flags_are_taken() {
+    let folder = with_workflow("torc");
+    for name in ["beta", "alpha", "gamma"] {
+        let text = format!("name: {name}\njobs: [{{ name: a, command: 'true' }}]\n");
+        std::fs::write(folder.join(format!("{name}.yaml")), text).expect("written");
+        says(&folder, &["workflows", "create", &format!("{name}.yaml"), "--user", "bob"]);
+    }
+    let names = |args: &[&str]| -> Vec<String> {
+        let list = says(&folder, &[&["workflows", "list", "-f", "json"], args].concat()).json();
+        let items = list["items"].as_array().expect("a list").iter();
+        items.map(|item| item["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(names(&[]), ["alpha", "beta", "daily etl", "gamma"]);
+    assert_eq!(names(&["-l", "2"]), ["alpha", "beta"]);
+    assert_eq!(names(&["-l", "2", "--offset", "1"]), ["beta", "daily etl"]);
+    assert_eq!(names(&["--sort-by", "id", "--reverse-sort", "-l", "2"]), ["gamma", "alpha"]);
+    assert_eq!(names(&["--sort-by", "created"]), ["gamma", "alpha", "beta", "daily etl"]);
+    assert_eq!(names(&["-u", "bob", "-l", "1"]), ["alpha"]);
+    assert_eq!(names(&["-a"]).len(), 4);
+    let renamed = ["-n", "delta", "-d", "Counts", "--owner-user", "ada", "-f", "json"];
+    let changed = says(&folder, &[&["workflows", "update", "3"], &renamed[..]].concat()).json();
+    let said = (&changed["name"], &changed["description"], &changed["user"]);
+    assert_eq!(said, (&json!("delta"), &json!("Counts"), &json!("ada")));
+    assert_eq!(names(&["--user", "bob"]), ["beta", "gamma"]);
+    // What is archived is there when it is asked for.
+    says(&folder, &["workflows", "update", "gamma", "--active", "false"]);
+    assert_eq!(names(&["--all-users"]), ["beta", "daily etl", "delta"]);
+    assert_eq!(names(&["--include-archived"]), ["beta", "daily etl", "delta", "gamma"]);
+    assert_eq!(names(&["--archived-only"]), ["gamma"]);
+    let hint = "archived workflows are not listed: --include-archived\n";
+    assert_eq!(says(&folder, &["workflows", "list"]).err, hint);
+    assert_eq!(says(&folder, &["workflows", "list", "--user", "ada"]).err, "");
+    assert_eq!(says(&folder, &["workflows", "list", "--include-archived"]).err, "");
+    for wrong in [
+        &["--archived-only", "--include-archived"][..],
+        &["--offset", "1", "--cursor", "name.1.a"],
+        &["--user", "bob", "--all-users"],
+    ] {
+        let said = refuses(&folder, &[&["workflows", "list"], wrong].concat());
+        assert!(said.contains("cannot be used with"), "{said}");
+    }
+    let said = refuses(&folder, &["workflows", "list", "--sort-by", "owner"]);
+    assert!(said.contains("[possible values: name, id, created, executed]"), "{said}");
+}
+
+#[test]
 fn metadata_is_replaced_merged_and_cleared() {
     let folder = with_workflow("metadata");
     let update = |args: &[&str]| -> Json {
@@ -131,16 +177,16 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["update", "1", "--metadata", r#"{"owner": 3}"#]), @"error: metadata `owner` is a number; it must be a string");
     assert_snapshot!(wrong(&["update", "1"]), @"
     error: the following required arguments were not provided:
-      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>>
+      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>>
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "{}", "--merge-metadata", "{}"]), @"
     error: the argument '--metadata <JSON>' cannot be used with '--merge-metadata <JSON>'
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
@@ -441,17 +487,17 @@ fn help_teaches() {
     assert_snapshot!(help(&["workflows", "update"]), @r#"
     Change a workflow; what is not named stays as it is
 
-    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
 
     Arguments:
       <WORKFLOW>
               Its id, name or slug
 
     Options:
-          --name <NAME>
+      -n, --name <NAME>
               Another name; the slug stays
 
-          --description <TEXT>
+      -d, --description <TEXT>
               Another description; an empty one is none
 
           --project <PROJECT>
@@ -464,8 +510,12 @@ fn help_teaches() {
               Changes the metadata by this object (RFC 7396): keys are added and replaced, and those
               that are `null` removed
 
+          --owner-user <USER>
+              Another owner, who is added without an account when unknown; an empty name makes it
+              nobody's
+
           --active <BOOL>
-              Whether it is in use
+              Whether it is in use; what is not is archived, and no run of it begins
               
               [possible values: true, false]
 
@@ -503,6 +553,7 @@ fn help_teaches() {
       workflow workflows update 42 --metadata '{"owner": "new-team", "priority": "high"}'
       workflow workflows update 42 --merge-metadata '{"stage": "production", "reviewer": null}'
       workflow workflows update daily-etl --active false
+      workflow workflows update 42 -n daily-etl -d "Loads all sales" --owner-user ada
     "#);
     assert_snapshot!(help(&["runs"]), @r#"
     List, watch, stop and repeat the runs of a store

@@ -30,10 +30,10 @@ pub(super) struct UpdateArguments {
 #[group(required = true, multiple = true)]
 struct Changes {
     /// Another name; the slug stays
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
     /// Another description; an empty one is none
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     description: Option<String>,
     /// Another project; an empty one is none
     #[arg(long, value_name = "PROJECT")]
@@ -45,7 +45,10 @@ struct Changes {
     /// are `null` removed
     #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "metadata")]
     merge_metadata: Option<Json>,
-    /// Whether it is in use
+    /// Another owner, who is added without an account when unknown; an empty name makes it nobody's
+    #[arg(long, value_name = "USER")]
+    owner_user: Option<String>,
+    /// Whether it is in use; what is not is archived, and no run of it begins
     #[arg(long, value_name = "BOOL")]
     active: Option<bool>,
 }
@@ -55,7 +58,8 @@ Examples:
   workflow workflows update 42 --project new-department
   workflow workflows update 42 --metadata '{\"owner\": \"new-team\", \"priority\": \"high\"}'
   workflow workflows update 42 --merge-metadata '{\"stage\": \"production\", \"reviewer\": null}'
-  workflow workflows update daily-etl --active false";
+  workflow workflows update daily-etl --active false
+  workflow workflows update 42 -n daily-etl -d \"Loads all sales\" --owner-user ada";
 
 /// Delete a workflow with all of its runs
 ///
@@ -81,13 +85,15 @@ Examples:
   workflow workflows delete daily-etl --yes";
 
 pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let Changes { name, description, project, metadata, merge_metadata, active } = &wanted.changes;
+    let Changes { name, description, project, metadata, merge_metadata, owner_user, active } =
+        &wanted.changes;
     let replace = metadata.clone().map(MetadataChange::Replace);
     let change = WorkflowChange {
         name: name.clone(),
         description: description.clone(),
         project: project.clone(),
         metadata: replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge)),
+        user: owner_user.clone(),
         active: *active,
         ..WorkflowChange::default()
     };

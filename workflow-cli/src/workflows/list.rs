@@ -12,7 +12,8 @@ use crate::store::{Format, PageArguments, StoreArguments, print_page};
 
 /// List the workflows of a store
 ///
-/// Of several filters, all apply.
+/// Of several filters, all apply. Archived workflows, which are those that are not in use, are
+/// listed when they are asked for.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub(super) struct ListArguments {
@@ -28,9 +29,12 @@ pub(super) struct ListArguments {
     /// Only workflows with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only workflows that this user made
-    #[arg(long, value_name = "NAME")]
+    /// Only workflows that this user owns
+    #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
+    /// Workflows of all users, which is what is listed unless --user is given
+    #[arg(short, long, conflicts_with = "user")]
+    all_users: bool,
     /// Only workflows that use this molecule
     #[arg(long, value_name = "NAME")]
     molecule: Option<String>,
@@ -46,11 +50,24 @@ pub(super) struct ListArguments {
     /// Only workflows that are in use, or are not
     #[arg(long, value_name = "BOOL")]
     active: Option<bool>,
+    /// Archived workflows, too: those that are not in use
+    #[arg(long, conflicts_with_all = ["archived_only", "active"])]
+    include_archived: bool,
+    /// Only archived workflows
+    #[arg(long, conflicts_with = "active")]
+    archived_only: bool,
     /// In which order
     #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
-    sort: Sort,
+    sort_by: Sort,
+    /// The other way round
+    #[arg(long)]
+    reverse_sort: bool,
     #[command(flatten)]
     page: PageArguments,
+    /// How many to leave out before the first, instead of --cursor; repeats or misses workflows that
+    /// are added or deleted between two pages
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cursor")]
+    offset: u64,
     /// How to write the list
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -60,7 +77,9 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   workflow workflows list
   workflow workflows list --project data-warehouse --metadata owner=ada
-  workflow workflows list --text sales --sort executed
+  workflow workflows list --text sales --sort-by executed
+  workflow workflows list -l 20 --offset 40 --sort-by created --reverse-sort
+  workflow workflows list --archived-only
   workflow workflows list -f json | jq -r '.items[].name'
 
 With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}";
@@ -87,10 +106,27 @@ enum Sort {
     /// By name
     #[default]
     Name,
+    /// By id
+    Id,
     /// The newest first
     Created,
     /// Those that ran most often first
     Executed,
+}
+
+impl ListArguments {
+    /// Whether what is listed is in use; `None` for both.
+    fn is_active(&self) -> Option<bool> {
+        if self.include_archived {
+            return None;
+        }
+        Some(self.active.unwrap_or(!self.archived_only))
+    }
+
+    /// Whether archived workflows are left out although nobody said so.
+    fn hides_archived(&self) -> bool {
+        !self.include_archived && !self.archived_only && self.active.is_none()
+    }
 }
 
 pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
@@ -104,23 +140,34 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         atom: wanted.atom.clone(),
         metadata: wanted.metadata.clone(),
         text: wanted.text.clone(),
-        active: wanted.active,
-        sort: match wanted.sort {
+        active: wanted.is_active(),
+        sort: match wanted.sort_by {
             Sort::Name => WorkflowSort::Name,
+            Sort::Id => WorkflowSort::Id,
             Sort::Created => WorkflowSort::Created,
             Sort::Executed => WorkflowSort::MostExecuted,
         },
+        reverse: wanted.reverse_sort,
         after: wanted.page.after(),
+        offset: wanted.offset,
         limit: wanted.page.limit(),
         ..WorkflowQuery::default()
     };
-    let page = pollster::block_on(store.open()?.workflows(query))?;
+    let catalog = store.open()?;
+    let page = pollster::block_on(catalog.workflows(query.clone()))?;
     if wanted.format == Format::Json {
         let items: Vec<Document<'_>> = page.items.iter().map(Document::from).collect();
         output::print_json(&json!({ "items": items, "next": page.next }))?;
         return Ok(Outcome::Good);
     }
     print_page(&page, format_args!("no workflow of `{}` fits", store.shown()), shown::table)?;
+    if wanted.hides_archived() && page.next.is_none() {
+        let archived =
+            WorkflowQuery { active: Some(false), after: None, offset: 0, limit: Some(1), ..query };
+        if !pollster::block_on(catalog.workflows(archived))?.items.is_empty() {
+            output::say("archived workflows are not listed: --include-archived");
+        }
+    }
     Ok(Outcome::Good)
 }
 

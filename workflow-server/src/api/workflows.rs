@@ -109,6 +109,8 @@ struct WorkflowPatch {
     /// removed.
     #[schema(value_type = Option<Object>)]
     merge_metadata: Option<Map<String, Value>>,
+    /// Another owner; an empty name makes it nobody's. For staff.
+    user: Option<String>,
     /// Whether it is in use.
     is_active: Option<bool>,
     /// Another graph, as nodes and edges.
@@ -214,6 +216,7 @@ fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem>
         project: patch.project,
         domain: patch.domain,
         metadata,
+        user: patch.user,
         active: patch.is_active,
         dag_spec: graph.or(patch.dag_spec.map(Value::Object)),
         molecules_used: patch.molecules_used,

@@ -15,12 +15,24 @@ async fn pages_follow_each_other(kind: Kind) {
         client.post("workflows", json!({ "name": format!("w-{number}") })).await.is(201);
         client.run("greet", json!("a")).await;
     }
-    for (path, least) in [("workflows?limit=2&sort=name", 7), ("runs?limit=3", 7)] {
+    for (path, least) in [("workflows?limit=2&sort_by=name", 7), ("runs?limit=3", 7)] {
         let seen = walk(&client, path).await;
         let all: BTreeSet<_> = seen.iter().collect();
         assert_eq!(all.len(), seen.len(), "{path}");
         assert!(seen.len() >= least, "{path}: {}", seen.len());
     }
+    let reversed = walk(&client, "workflows?limit=2&sort_by=id&reverse_sort=true").await;
+    let mut forwards = walk(&client, "workflows?limit=3&sort_by=id").await;
+    forwards.reverse();
+    assert_eq!(reversed, forwards);
+    let part = client.get("workflows?limit=2&offset=3&sort_by=id&reverse_sort=true").await.is(200);
+    let part: Vec<_> = part["items"].as_array().expect("items").iter().collect();
+    assert_eq!(part.iter().map(|it| it["id"].to_string()).collect::<Vec<_>>(), reversed[3..5]);
+    let cursor = client.get("workflows?limit=2").await.is(200)["next"].clone();
+    let both = format!("workflows?offset=2&cursor={}", cursor.as_str().expect("a cursor"));
+    let problem = client.get(&both).await.is_problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["field"], "offset");
+    client.get("workflows?sort_by=owner").await.is_problem(422, "invalid");
     for path in ["workflows?cursor=nonsense", "runs?cursor=nonsense"] {
         client.get(path).await.is_problem(422, "invalid");
     }
@@ -110,7 +122,7 @@ async fn odd_texts_are_no_fault_of_the_server(kind: Kind) {
         "stats?workflow=%00",
         "runs?workflow_id=9223372036854775807",
         "workflows?project_id=-9223372036854775808",
-        "workflows?sort=executed&cursor=%00",
+        "workflows?sort_by=executed&cursor=%00",
     ] {
         let answer = client.get(path).await;
         assert!(answer.status.as_u16() < 500, "{path}: {}", answer.text);

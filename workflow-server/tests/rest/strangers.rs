@@ -11,6 +11,7 @@ use crate::support::{Client, Kind, Site, with_both};
 
 with_both!(
     a_name_means_ones_own,
+    a_workflow_is_given_away_by_staff,
     nobody_takes_the_place_of_what_is_registered,
     spellings_of_a_name_are_kept_apart_or_not,
     a_key_is_its_users_own,
@@ -102,6 +103,18 @@ async fn a_name_means_ones_own(kind: Kind) {
     assert!(problem["detail"].as_str().expect("a text").contains("Only His of bob"), "{problem}");
     let problem = ada.get("workflows/Only%20His").await.is_problem(404, "no_workflow");
     assert!(!problem.to_string().contains("bob"), "{problem}");
+}
+
+async fn a_workflow_is_given_away_by_staff(kind: Kind) {
+    let People { site: _site, ada, bob, root } = people(kind).await;
+    let path = format!("workflows/{}", create(&ada, "etl").await["id"]);
+    ada.patch(&path, json!({ "user": "bob" })).await.is_problem(403, "not_yours");
+    assert_eq!(root.patch(&path, json!({ "user": "bob" })).await.is(200)["user"], "bob");
+    ada.get(&path).await.is_problem(404, "no_workflow");
+    bob.get(&path).await.is(200);
+    let other = format!("workflows/{}", create(&ada, "etl").await["id"]);
+    root.patch(&other, json!({ "user": "bob" })).await.is_problem(409, "name_taken");
+    root.patch("workflows/greet", json!({ "user": "bob" })).await.is_problem(422, "invalid");
 }
 
 async fn nobody_takes_the_place_of_what_is_registered(kind: Kind) {

@@ -203,10 +203,7 @@ pub(crate) fn update(
 ) -> Answer<StoredWorkflow> {
     let id = resolve_own(cx.sql, sight, which, "change")?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    let renamed = match &change.name {
-        Some(name) => rename(cx.sql, &old, name)?,
-        None => None,
-    };
+    let Identity { name, owner } = identity(cx.sql, sight, &old, change)?;
     check_change(change)?;
     let slug = match &change.slug {
         Some(slug) => {
@@ -251,7 +248,7 @@ pub(crate) fn update(
         clean_json(drawing),
     ];
     let values = [
-        Value::Text(renamed.as_deref().unwrap_or(&old.name)),
+        Value::Text(name.as_deref().unwrap_or(&old.name)),
         description.as_deref().into(),
         project.as_deref().into(),
         domain.as_deref().into(),
@@ -271,10 +268,14 @@ pub(crate) fn update(
         Value::Int(id),
     ];
     cx.sql.execute(UPDATE, &values)?;
+    if let Some(owner) = owner {
+        let give = "UPDATE workflows_workflow SET user_id = $1 WHERE id = $2";
+        cx.sql.execute(give, &[owner.map(Value::Int).into(), Value::Int(id)])?;
+    }
     label::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    if renamed.is_some() {
-        // Runs find their workflow by its name.
+    if name.is_some() || owner.is_some() {
+        // Runs find their workflow by its name and owner.
         cx.memory.clear();
     }
     Ok(new)
@@ -301,8 +302,72 @@ fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
     }
 }
 
-/// The name that a workflow is to have, unless it has it; the slug stays.
-fn rename(sql: &mut dyn Sql, old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
+/// What becomes of a workflow's name and owner; `None` for what stays. The slug stays, too.
+struct Identity {
+    name: Option<String>,
+    owner: Option<Option<i64>>,
+}
+
+/// The name and the owner that a workflow is to have, which must be free: an owner has one workflow
+/// of each name.
+fn identity(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    old: &StoredWorkflow,
+    change: &WorkflowChange,
+) -> Answer<Identity> {
+    let name = match &change.name {
+        Some(name) => renamed(old, name)?,
+        None => None,
+    };
+    let owner = match &change.user {
+        Some(user) => given_away(sql, sight, old, user)?,
+        None => None,
+    };
+    if name.is_some() || owner.is_some() {
+        lock_names(sql)?;
+        let owner_now = match owner {
+            Some(owner) => owner,
+            None => old.user.as_deref().map(|user| accounts::known(sql, user)).transpose()?,
+        };
+        check_free(sql, old.source, owner_now, name.as_deref().unwrap_or(&old.name))?;
+    }
+    Ok(Identity { name, owner })
+}
+
+/// The user that a workflow is given to, unless it has it; nobody for an empty name.
+fn given_away(
+    sql: &mut dyn Sql,
+    sight: Sight,
+    old: &StoredWorkflow,
+    user: &str,
+) -> Answer<Option<Option<i64>>> {
+    if user == old.user.as_deref().unwrap_or_default() {
+        return Ok(None);
+    }
+    if !sight.sees_all() {
+        let what = format!("give workflow `{}` to another user", old.name);
+        let user = resolve::user_name(sql, sight)?;
+        return Err(
+            CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into()
+        );
+    }
+    if old.source == Source::Registered {
+        return Err(CatalogError::Invalid {
+            field: "the user",
+            found: "given for a workflow that a program registers, which is nobody's".to_owned(),
+            cure: "leave it away",
+        }
+        .into());
+    }
+    match user {
+        "" => Ok(Some(None)),
+        user => Ok(Some(Some(accounts::named(sql, user)?))),
+    }
+}
+
+/// The name that a workflow is to have, unless it has it.
+fn renamed(old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
     check_name(name)?;
     let name = normalize_name(name);
     if name == old.name {
@@ -316,9 +381,6 @@ fn rename(sql: &mut dyn Sql, old: &StoredWorkflow, name: &str) -> Answer<Option<
         }
         .into());
     }
-    lock_names(sql)?;
-    let owner = old.user.as_deref().map(|user| accounts::known(sql, user)).transpose()?;
-    check_free(sql, old.source, owner, &name)?;
     Ok(Some(name.into_owned()))
 }
 

@@ -43,8 +43,14 @@ pub struct WorkflowQuery {
     pub status: Option<Status>,
     /// In which order. Default: by name.
     pub sort: WorkflowSort,
+    /// Whether the order is turned round. Default: no.
+    pub reverse: bool,
     /// Where the page before this one ended.
     pub after: Option<String>,
+    /// How many are left out before the first. Default: none. Pages by number repeat or miss
+    /// workflows that are added or deleted meanwhile, which those that go on with
+    /// [`after`](Self::after) do not; the two do not go together.
+    pub offset: u64,
     /// How many, 1 to 1,000. Default: 50.
     pub limit: Option<usize>,
     /// What is read of each. Default: all.
@@ -72,6 +78,8 @@ pub enum WorkflowSort {
     /// By name.
     #[default]
     Name,
+    /// By id, which is the order in which they were added.
+    Id,
     /// Newest first.
     Created,
     /// Those that ran most often first.
@@ -82,6 +90,7 @@ impl WorkflowSort {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
+            Self::Id => "id",
             Self::Created => "created",
             Self::MostExecuted => "executed",
         }
@@ -106,12 +115,21 @@ pub(crate) enum Condition {
 const MOST: usize = 20;
 
 impl WorkflowQuery {
-    /// Refuses a query that would take long whatever the store holds.
+    /// Refuses a query that would take long whatever the store holds, or that says twice where to
+    /// begin.
     ///
     /// # Errors
     ///
-    /// Fails when there are too many words and conditions.
+    /// Fails when there are too many words and conditions, and when there are a cursor and an
+    /// offset.
     pub(crate) fn check(&self) -> Result<(), CatalogError> {
+        if self.offset > 0 && self.after.is_some() {
+            return Err(CatalogError::Invalid {
+                field: "the offset",
+                found: "given together with a cursor".to_owned(),
+                cure: "use one of them: the cursor says where to begin",
+            });
+        }
         let texts = [&self.project, &self.domain, &self.app_name, &self.tag, &self.user];
         let labels = [&self.molecule, &self.atom];
         let single = texts.iter().chain(&labels).filter(|text| text.is_some()).count()

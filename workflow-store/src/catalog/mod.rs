@@ -159,7 +159,8 @@ pub trait Catalog: Store + Accounts {
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several, or when what is to be is not fit.
+    /// Fails when there is none, or several, or when what is to be is not fit; when its owner has
+    /// another workflow of this name; and when somebody who may not do everything gives it away.
     async fn update_workflow(
         &self,
         which: &str,

@@ -96,6 +96,9 @@ pub struct WorkflowChange {
     pub domain: Option<String>,
     /// Other metadata.
     pub metadata: Option<MetadataChange>,
+    /// Another owner, who is added without an account when unknown; an empty name makes it
+    /// nobody's. Only whoever may do everything gives workflows away.
+    pub user: Option<String>,
     /// Whether it is in use.
     pub active: Option<bool>,
     /// Another drawing.

@@ -123,7 +123,8 @@ fn own_by_name(statement: &mut Statement, owner: Option<i64>) -> &mut Statement 
     }
 }
 
-fn user_name(sql: &mut dyn Sql, sight: Sight) -> Answer<String> {
+/// The name of who asks; empty for nobody in particular.
+pub(crate) fn user_name(sql: &mut dyn Sql, sight: Sight) -> Answer<String> {
     let mut statement = Statement::default();
     statement.add("SELECT username FROM accounts_user WHERE id = ");
     statement.number(sight.user().unwrap_or_default());

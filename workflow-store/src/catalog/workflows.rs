@@ -15,6 +15,7 @@ use crate::operation::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;
+use crate::value::signed;
 
 /// How many workflows a condition may select to lead.
 const FEW: i64 = 500;
@@ -25,8 +26,11 @@ pub(crate) fn workflows(
     sight: Sight,
     query: &WorkflowQuery,
 ) -> Answer<Page<StoredWorkflow>> {
-    let order = query.sort.as_str();
-    let cursor = Cursor::read(query.after.as_deref(), order)?;
+    let order = match query.reverse {
+        true => format!("reverse-{}", query.sort.as_str()),
+        false => query.sort.as_str().to_owned(),
+    };
+    let cursor = Cursor::read(query.after.as_deref(), &order)?;
     let user = match &query.user {
         None => None,
         Some(name) => match accounts::number(sql, name)? {
@@ -45,10 +49,14 @@ pub(crate) fn workflows(
         WorkflowDetail::Full => COLUMNS,
         WorkflowDetail::Brief => BRIEF,
     };
-    let statement = select(columns, query.sort, &conditions, leader, cursor.as_ref(), size)?;
+    let by = Order { sort: query.sort, reverse: query.reverse };
+    let mut statement = select(columns, by, &conditions, leader, cursor.as_ref(), size)?;
+    if query.offset > 0 {
+        statement.add(" OFFSET ").number(signed(query.offset));
+    }
     let rows = statement.query(sql)?;
     let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let mut page = cut(items, size, |last| cursor_of(query.sort, last).write(order));
+    let mut page = cut(items, size, |last| cursor_of(query.sort, last).write(&order));
     add_recent(sql, sight, query.recent, &mut page.items)?;
     Ok(page)
 }
@@ -84,10 +92,24 @@ fn leader(sql: &mut dyn Sql, conditions: &[Condition]) -> Answer<Option<usize>> 
     Ok(best.map(|(at, _)| at))
 }
 
+/// In which order, and from which end.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    sort: WorkflowSort,
+    reverse: bool,
+}
+
+impl Order {
+    /// Whether small ids come first among equals.
+    fn ascends(self) -> bool {
+        (self.sort == WorkflowSort::Created) == self.reverse
+    }
+}
+
 /// Puts the statement together.
 fn select(
     columns: &str,
-    sort: WorkflowSort,
+    by: Order,
     conditions: &[Condition],
     leader: Option<usize>,
     after: Option<&Cursor>,
@@ -95,7 +117,7 @@ fn select(
 ) -> Answer<Statement> {
     let mut statement = Statement::default();
     statement.add(&format!("SELECT {columns} FROM workflows_workflow w WHERE "));
-    let in_order = leader.is_none() && sort == WorkflowSort::Name;
+    let in_order = leader.is_none() && by.sort == WorkflowSort::Name;
     for (at, condition) in conditions.iter().enumerate() {
         let leads = leader == Some(at) || (in_order && condition.is_in_order_of_names());
         condition.add(&mut statement, leads);
@@ -107,28 +129,33 @@ fn select(
         true => ("w.name || ''", "w.execution_count + 0", "w.id + 0"),
         false => ("w.name", "w.execution_count", "w.id"),
     };
-    match (sort, after) {
+    let (past, direction) = if by.ascends() { (">", "") } else { ("<", " DESC") };
+    match (by.sort, after) {
         (_, None) => statement.add("1 = 1"),
         (WorkflowSort::Name, Some(after)) => {
-            statement.add(&format!("({name}, {id}) > (")).text(&after.key);
+            statement.add(&format!("({name}, {id}) {past} (")).text(&after.key);
             statement.add(", ").number(after.id).add(")")
         }
-        (WorkflowSort::Created, Some(after)) => statement.add(&format!("{id} < ")).number(after.id),
+        (WorkflowSort::Id | WorkflowSort::Created, Some(after)) => {
+            statement.add(&format!("{id} {past} ")).number(after.id)
+        }
         (WorkflowSort::MostExecuted, Some(after)) => {
             let executed = after.number()?;
-            statement.add(&format!("({count} < ")).number(executed);
+            let beyond = if by.reverse { ">" } else { "<" };
+            statement.add(&format!("({count} {beyond} ")).number(executed);
             statement.add(&format!(" OR ({count} = ")).number(executed);
-            statement.add(&format!(" AND {id} > ")).number(after.id).add("))");
+            statement.add(&format!(" AND {id} {past} ")).number(after.id).add("))");
             if !has_leader {
                 // The range that an index understands.
-                statement.add(" AND w.execution_count <= ").number(executed);
+                statement.add(&format!(" AND w.execution_count {beyond}= ")).number(executed);
             }
             &mut statement
         }
     };
-    let order = match sort {
-        WorkflowSort::Name => format!("{name}, {id}"),
-        WorkflowSort::Created => format!("{id} DESC"),
+    let order = match by.sort {
+        WorkflowSort::Name => format!("{name}{direction}, {id}{direction}"),
+        WorkflowSort::Id | WorkflowSort::Created => format!("{id}{direction}"),
+        WorkflowSort::MostExecuted if by.reverse => format!("{count}, {id} DESC"),
         WorkflowSort::MostExecuted => format!("{count} DESC, {id}"),
     };
     statement.add(&format!(" ORDER BY {order} LIMIT ")).number(size as i64 + 1);
@@ -138,7 +165,7 @@ fn select(
 fn cursor_of(sort: WorkflowSort, last: &StoredWorkflow) -> Cursor {
     let key = match sort {
         WorkflowSort::Name => last.name.clone(),
-        WorkflowSort::Created => String::new(),
+        WorkflowSort::Id | WorkflowSort::Created => String::new(),
         WorkflowSort::MostExecuted => last.execution_count.to_string(),
     };
     Cursor { key, id: last.id }
@@ -167,15 +194,21 @@ pub(crate) fn all_statements() -> Vec<(String, Statement)> {
         Condition::Newest(Status::Failed),
     ];
     let mut statements = Vec::new();
-    for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {
+    let sorts =
+        [WorkflowSort::Name, WorkflowSort::Id, WorkflowSort::Created, WorkflowSort::MostExecuted];
+    let orders =
+        sorts.into_iter().flat_map(|sort| [false, true].map(|reverse| Order { sort, reverse }));
+    for by in orders {
         let after = Cursor { key: "7".to_owned(), id: 7 };
         for after in [None, Some(&after)] {
             for condition in &conditions {
                 statements.push((format!("count {condition:?}"), condition.count(FEW)));
                 for leader in [None, Some(0)] {
                     let conditions = std::slice::from_ref(condition);
-                    let statement = select(COLUMNS, sort, conditions, leader, after, 50);
-                    let name = format!("{sort:?} {condition:?} {leader:?} {}", after.is_some());
+                    let statement = select(COLUMNS, by, conditions, leader, after, 50);
+                    let Order { sort, reverse } = by;
+                    let name =
+                        format!("{sort:?} {reverse} {condition:?} {leader:?} {}", after.is_some());
                     statements.push((name, statement.expect("put together")));
                 }
             }

@@ -117,6 +117,72 @@ pub(crate) async fn pages_are_stable_under_inserts(place: Place) {
     assert!(error.to_string().contains("the cursor"), "{error}");
 }
 
+pub(crate) async fn every_order_can_be_turned_round(place: Place) {
+    let tagged = |name: &str| NewWorkflow {
+        metadata: Metadata::new(json!({ "tags": ["t"] })).expect("fit"),
+        ..NewWorkflow::new(name)
+    };
+    for name in ["d", "a", "e", "b", "c"] {
+        let made = place.store.create_workflow(tagged(name)).await.expect("made");
+        for _ in 0..made.id % 3 {
+            let run = NewRun { workflow_id: Some(made.id), ..new_run(name) };
+            place.store.begin(run, Vec::new()).await.expect("begun");
+        }
+    }
+    // By ids 1 to 5: with 1, 2, 0, 1 and 2 runs.
+    let orders = [
+        (WorkflowSort::Name, "abcde"),
+        (WorkflowSort::Id, "daebc"),
+        (WorkflowSort::Created, "cbead"),
+        (WorkflowSort::MostExecuted, "acdbe"),
+    ];
+    for (sort, wanted) in orders {
+        for reverse in [false, true] {
+            let mut wanted: Vec<String> = wanted.chars().map(String::from).collect();
+            if reverse {
+                wanted.reverse();
+            }
+            // With a filter that leads, and without.
+            for tag in [None, Some("t".to_owned())] {
+                let query = WorkflowQuery { sort, reverse, tag, ..Default::default() };
+                assert_eq!(names(&place, query.clone()).await, wanted, "{query:?}");
+                let (mut seen, mut after) = (Vec::new(), None);
+                loop {
+                    let page = WorkflowQuery { after, limit: Some(2), ..query.clone() };
+                    let page = place.store.workflows(page).await.expect("listed");
+                    seen.extend(page.items.into_iter().map(|workflow| workflow.name));
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(seen, wanted, "{query:?}");
+                for offset in 0..7 {
+                    let part = WorkflowQuery { offset, limit: Some(2), ..query.clone() };
+                    let from = usize::try_from(offset).expect("small").min(5);
+                    let page = place.store.workflows(part).await.expect("listed");
+                    let found: Vec<_> = page.items.iter().map(|of| of.name.clone()).collect();
+                    assert_eq!(found, wanted[from..(from + 2).min(5)], "{offset}: {query:?}");
+                    // Whoever began by number may go on by the cursor.
+                    let Some(next) = page.next else { continue };
+                    let rest = WorkflowQuery { after: Some(next), ..query.clone() };
+                    assert_eq!(names(&place, rest).await, wanted[from + 2..], "{query:?}");
+                }
+                let far = WorkflowQuery { offset: u64::MAX, ..query };
+                assert!(names(&place, far).await.is_empty());
+            }
+        }
+    }
+    let first = WorkflowQuery { limit: Some(2), ..Default::default() };
+    let after = place.store.workflows(first).await.expect("listed").next;
+    let turned = WorkflowQuery { after: after.clone(), reverse: true, ..Default::default() };
+    let both = WorkflowQuery { after, offset: 1, ..Default::default() };
+    for (query, wanted) in [(turned, "the cursor"), (both, "the offset")] {
+        let error = place.store.workflows(query).await.expect_err("refused");
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+}
+
 pub(crate) async fn what_others_added_is_found(place: Place) {
     place.raw.execute(
         "INSERT INTO workflows_workflow (project_id, project_name, name, slug, molecules_used) \

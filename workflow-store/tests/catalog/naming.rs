@@ -142,6 +142,53 @@ pub(crate) async fn a_name_is_unique_for_its_owner(place: Place) {
     assert_eq!((same.id, same.name), (renamed.id, renamed.name));
 }
 
+pub(crate) async fn staff_give_workflows_away(place: Place) {
+    let etl = made(&place, of("ada", "etl")).await;
+    let run = file_run(Some("ada"), "etl", "a");
+    let run = NewRun { workflow_id: Some(etl.id), ..run };
+    place.store.begin(run.clone(), whole_run(5, true)).await.expect("begun");
+    made(&place, of("bob", "report")).await;
+    let id = etl.id.to_string();
+    let give = |user: &str| WorkflowChange { user: Some(user.to_owned()), ..Default::default() };
+    let (ada, bob) = (user(&place, "ada"), user(&place, "bob"));
+    let refused = ada.update_workflow(&id, give("bob")).await.expect_err("not hers to give");
+    assert!(matches!(refused, CatalogError::Forbidden { .. }), "{refused:?}");
+    ada.update_workflow(&id, give("ada")).await.expect("it is hers");
+    assert_eq!(id_of(&*bob, &id).await, None);
+    let given = staff(&place, "root").update_workflow(&id, give("bob")).await.expect("given");
+    assert_eq!((given.user.as_deref(), given.slug), (Some("bob"), etl.slug));
+    assert_eq!((id_of(&*bob, "etl").await, id_of(&*ada, "etl").await), (Some(etl.id), None));
+    // Its runs are seen by the new owner, and still by who asked for them.
+    for store in [&ada, &bob] {
+        store.run_details(run.id).await.expect("seen");
+    }
+    // The name is free for the one who had it, and taken for the one who has.
+    let again = made(&place, of("ada", "etl")).await;
+    let root = staff(&place, "root");
+    let refused = root.update_workflow(&again.id.to_string(), give("bob")).await;
+    assert!(matches!(refused, Err(CatalogError::NameTaken { .. })), "{refused:?}");
+    // What was refused has changed nothing; with another name at once, it fits.
+    let both = WorkflowChange { name: Some("report".to_owned()), ..give("bob") };
+    let refused = root.update_workflow(&again.id.to_string(), both).await;
+    assert!(matches!(refused, Err(CatalogError::NameTaken { .. })), "{refused:?}");
+    assert_eq!(id_of(&*ada, "etl").await, Some(again.id));
+    let both = WorkflowChange { name: Some("etl 2".to_owned()), ..give("bob") };
+    root.update_workflow(&again.id.to_string(), both).await.expect("given");
+    assert_eq!(id_of(&*bob, "etl 2").await, Some(again.id));
+    // Nobody's, and a name that is new.
+    let nobodys = root.update_workflow(&id, give("")).await.expect("given up");
+    assert_eq!((nobodys.user, id_of(&*bob, "etl").await), (None, None));
+    let new = root.update_workflow(&id, give("carol")).await.expect("given");
+    assert_eq!(new.user.as_deref(), Some("carol"));
+    // A run of a file joins the row of its new owner.
+    let run = file_run(Some("carol"), "etl", "b");
+    place.store.begin(run, whole_run(5, true)).await.expect("begun");
+    assert_eq!(place.store.count_runs(&id).await.expect("counted"), 2);
+    place.store.begin(new_run("code"), whole_run(5, true)).await.expect("begun");
+    let refused = root.update_workflow("code", give("ada")).await.expect_err("code is nobody's");
+    assert!(refused.to_string().contains("registers"), "{refused}");
+}
+
 pub(crate) async fn two_unicode_forms_are_one_name(place: Place) {
     let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
     let made = made(&place, of("ada", decomposed)).await;

@@ -13,9 +13,9 @@ import { Title } from "../ui/title.tsx";
 import { NewWorkflow } from "./new-workflow.tsx";
 
 export function WorkflowsPage({ route }: { route: Route }) {
-  const { q, project, domain, tag, status, sort } = route.params;
+  const { q, project, domain, tag, status, sort_by } = route.params;
   const [creating, setCreating] = useState(false);
-  const list = usePaged<WorkflowItem>("workflows", { q, project, domain, tag, status, sort }, 15);
+  const list = usePaged<WorkflowItem>("workflows", { q, project, domain, tag, status, sort_by }, 15);
   const seen = useSeen(list.data);
   const filtered = Boolean(q || project || domain || tag || status);
   return (
@@ -29,7 +29,7 @@ export function WorkflowsPage({ route }: { route: Route }) {
         <TextFilter label="Domain" name="domain" value={domain} suggestions={seen.domains} />
         <TextFilter label="Tag" name="tag" value={tag} suggestions={seen.tags} />
         <ChoiceFilter label="Last run" name="status" value={status} options={STATUSES} />
-        <ChoiceFilter label="Sort" name="sort" value={sort} any="by name" options={[["created", "newest first"], ["executed", "most executed"]]} />
+        <ChoiceFilter label="Sort" name="sort_by" value={sort_by} any="by name" options={[["created", "newest first"], ["executed", "most executed"]]} />
       </form>
       <ProblemBox problem={list.problem} retry={list.reload} />
       {!list.data && list.loading && <Waiting what="workflows" />}

@@ -121,7 +121,7 @@ function filtered(call) {
   const newest = (workflow) => world.runs.filter((run) => run.workflow === workflow).sort((a, b) => b.at - a.at)[0]?.status;
   const list = seenWorkflows(call).filter((w) => has("q", (q) => `${w.name} ${w.description}`.toLowerCase().includes(q.toLowerCase())) && has("project", (p) => w.project === p) && has("domain", (d) => w.domain === d) && has("tag", (t) => w.tags.includes(t)) && has("status", (s) => newest(w) === s));
   const sorts = { created: (a, b) => (a.created_at < b.created_at ? 1 : -1), executed: (a, b) => b.execution_count - a.execution_count };
-  return query.get("sort") in sorts ? list.sort(sorts[query.get("sort")]) : list;
+  return query.get("sort_by") in sorts ? list.sort(sorts[query.get("sort_by")]) : list;
 }
 
 function create({ world, body, session }) {

@@ -46,15 +46,20 @@ pub(super) struct WorkflowsAsked {
     #[param(value_type = Option<String>,
         pattern = "^(pending|running|completed|failed|cancelled)$")]
     status: Option<Status>,
-    /// In which order: by `name` (default), newest first by `created`, most often run first by
-    /// `executed`.
-    #[param(value_type = Option<String>, pattern = "^(name|created|executed)$")]
-    sort: Order,
+    /// In which order: by `name` (default) or `id`, newest first by `created`, most often run
+    /// first by `executed`.
+    #[param(value_type = Option<String>, pattern = "^(name|id|created|executed)$")]
+    sort_by: Order,
+    /// Whether the order is turned round. Default: no.
+    reverse_sort: bool,
     /// How many, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
     /// The `next` of the page before.
     cursor: Option<String>,
+    /// How many are left out before the first, instead of a cursor. Default: 0. Unlike a cursor, it
+    /// repeats or misses workflows that are added or deleted between two pages.
+    offset: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -62,6 +67,7 @@ pub(super) struct WorkflowsAsked {
 enum Order {
     #[default]
     Name,
+    Id,
     Created,
     Executed,
 }
@@ -92,12 +98,15 @@ impl WorkflowsAsked {
                 Origin::Stored => Source::Stored,
             }),
             status: self.status,
-            sort: match self.sort {
+            sort: match self.sort_by {
                 Order::Name => WorkflowSort::Name,
+                Order::Id => WorkflowSort::Id,
                 Order::Created => WorkflowSort::Created,
                 Order::Executed => WorkflowSort::MostExecuted,
             },
+            reverse: self.reverse_sort,
             after: self.cursor,
+            offset: self.offset,
             limit: self.limit.map(|limit| limit.0),
             detail: WorkflowDetail::Brief,
             recent: RECENT,
