@@ -96,11 +96,113 @@ fn named(command: clap::Command, program: &str) -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "serve")]
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         command("workflow").debug_assert();
+    }
+
+    /// The flags of a command that say what is wanted, in the spelling of the API.
+    #[cfg(feature = "serve")]
+    fn flags(path: &[&str]) -> BTreeSet<String> {
+        let named = |command: &clap::Command, name: &str| command.find_subcommand(name).cloned();
+        let found =
+            path.iter().try_fold(command("workflow"), |command, name| named(&command, name));
+        let found = found.expect("a command");
+        // How it is shown, and where the store is, is no part of a question.
+        let about = ["format", "quiet", "db", "help", "color", "log-format"];
+        let flags = found.get_arguments().filter(|flag| !flag.is_hide_set());
+        let flags = flags.filter_map(|flag| flag.get_long());
+        let flags = flags.filter(|flag| !about.contains(flag));
+        flags.map(|flag| flag.replace('-', "_")).collect()
+    }
+
+    /// What an operation of the API takes, but for its path: queries, or the fields of its body.
+    #[cfg(feature = "serve")]
+    fn parameters(api: &serde_json::Value, path: &str, method: &str) -> BTreeSet<String> {
+        let operation = &api["paths"][format!("/api/v1{path}")][method];
+        assert!(operation.is_object(), "{method} {path}");
+        let listed = operation["parameters"].as_array().into_iter().flatten();
+        let queries = listed.filter(|one| one["in"] == "query");
+        let mut names: BTreeSet<_> =
+            queries.map(|one| one["name"].as_str().expect("a name").to_owned()).collect();
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        if let Some(schema) = body.as_str().and_then(|place| place.strip_prefix('#')) {
+            let fields = &api.pointer(schema).expect("a schema")["properties"];
+            names.extend(fields.as_object().expect("fields").keys().cloned());
+        }
+        names
+    }
+
+    /// A filter or a field has one name, here and in the API, but for what is told beside it.
+    #[cfg(feature = "serve")]
+    #[test]
+    fn one_thing_has_one_name() {
+        let api = workflow_server::openapi();
+        let pairs = [
+            Pair {
+                command: &["workflows", "list"],
+                operation: ("get", "/workflows"),
+                // torc's words for `is_active` and for no `user`.
+                flags_alone: &["all_users", "archived_only", "include_archived"],
+                names_alone: &[],
+            },
+            Pair {
+                command: &["workflows", "update"],
+                operation: ("patch", "/workflows/{workflow}"),
+                // torc's word for `user`.
+                flags_alone: &["owner_user"],
+                // What is drawn is not changed by a flag.
+                names_alone: &["atoms_in_molecules", "dag_spec", "molecules_used", "user", "yaml"],
+            },
+            Pair {
+                command: &["runs", "list"],
+                operation: ("get", "/runs"),
+                flags_alone: &[],
+                // `workflow` is an id, too.
+                names_alone: &["workflow_id"],
+            },
+            Pair {
+                command: &["runs", "logs"],
+                operation: ("get", "/runs/{run}/logs"),
+                flags_alone: &["follow"],
+                // A log is printed whole, as text.
+                names_alone: &["format", "from", "limit"],
+            },
+            Pair {
+                command: &["runs", "retry"],
+                operation: ("post", "/runs/{run}/retry"),
+                flags_alone: &["detach"],
+                names_alone: &[],
+            },
+            Pair {
+                command: &["prune"],
+                operation: ("post", "/retention"),
+                flags_alone: &[],
+                names_alone: &[],
+            },
+        ];
+        let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+            these.difference(those).cloned().collect()
+        };
+        for Pair { command, operation: (method, path), flags_alone, names_alone } in pairs {
+            let (flags, names) = (flags(command), parameters(&api, path, method));
+            assert_eq!(only(&flags, &names), flags_alone, "flags of {command:?}, not of {path}");
+            assert_eq!(only(&names, &flags), names_alone, "names of {path}, not of {command:?}");
+        }
+    }
+
+    /// A command and the operation that does the same, with what only one of them has.
+    #[cfg(feature = "serve")]
+    struct Pair {
+        command: &'static [&'static str],
+        operation: (&'static str, &'static str),
+        flags_alone: &'static [&'static str],
+        names_alone: &'static [&'static str],
     }
 
     #[test]

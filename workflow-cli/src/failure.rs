@@ -140,7 +140,7 @@ impl From<StoreError> for Failure {
 fn not_active(workflow: &str, id: i64) -> Failure {
     Failure::Usage(format!(
         "workflow `{workflow}` is not active, so no run of it begins; activate it with `workflows \
-         update {id} --active true`"
+         update {id} --is-active true`"
     ))
 }
 

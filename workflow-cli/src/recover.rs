@@ -55,7 +55,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow recover
   workflow recover --db postgres://localhost/runs --serve
-  workflow recover --serve --prune-older-than 30d --prune-older-than audit=365d
+  workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
 
 Exit codes:
   0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use jiff::{Span, SpanRelativeTo, Timestamp};
+use workflow_core::Status;
 use workflow_store::{Catalog, Page, Viewer};
 
 use crate::failure::Failure;
@@ -240,6 +241,19 @@ pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
     at.map(|at| at.timestamp().into()).ok_or_else(|| {
         format!("`{text}` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z")
     })
+}
+
+/// Where a run stands.
+///
+/// # Errors
+///
+/// Fails when no run stands there.
+pub(crate) fn run_status(text: &str) -> Result<Status, String> {
+    match text.parse() {
+        Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
+        Ok(status) => Ok(status),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -47,9 +47,9 @@ pub(crate) struct PruneArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Bounds {
-    /// Delete runs that ended longer ago than this, such as 30d
+    /// Keep runs that ended within this time, such as 30d
     #[arg(long, value_name = "SPAN", value_parser = span)]
-    older_than: Option<Duration>,
+    keep_for: Option<Duration>,
     /// Keep so many of the newest runs of each workflow
     #[arg(long, value_name = "N")]
     keep_last: Option<u64>,
@@ -57,16 +57,16 @@ struct Bounds {
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
-  workflow prune --older-than 30d
+  workflow prune --keep-for 30d
   workflow prune --workflow daily-etl --keep-last 100";
 
 /// What is deleted while runs are served.
 #[derive(Debug, Args)]
 pub(crate) struct ServedPruning {
-    /// With --serve, delete runs that ended longer ago than this, such as 30d, or etl=90d for
-    /// those of one workflow; once an hour, by one of the processes that serve
+    /// With --serve, keep runs that ended within this time, such as 30d, or etl=90d for those of one
+    /// workflow, and delete others; once an hour, by one of the processes that serve
     #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(span))]
-    prune_older_than: Vec<Bound<Duration>>,
+    prune_keep_for: Vec<Bound<Duration>>,
     /// With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
     #[arg(long, value_name = "[WORKFLOW=]N", requires = "serve", value_parser = bound(number))]
     prune_keep_last: Vec<Bound<u64>>,
@@ -104,7 +104,7 @@ impl ServedPruning {
 
     fn retentions(&self) -> Vec<Retention> {
         let mut of: BTreeMap<Option<String>, Retention> = BTreeMap::new();
-        for (workflow, span) in &self.prune_older_than {
+        for (workflow, span) in &self.prune_keep_for {
             of.entry(workflow.clone()).or_default().keep_for = Some(*span);
         }
         for (workflow, count) in &self.prune_keep_last {
@@ -123,7 +123,7 @@ pub(crate) fn migrate(wanted: &MigrateArguments) -> Result<Outcome, Failure> {
 pub(crate) fn prune(wanted: &PruneArguments) -> Result<Outcome, Failure> {
     let retention = Retention {
         workflow: wanted.workflow.clone(),
-        keep_for: wanted.bounds.older_than,
+        keep_for: wanted.bounds.keep_for,
         keep_last: wanted.bounds.keep_last,
     };
     let deleted = pollster::block_on(wanted.store.open()?.prune(retention))?;

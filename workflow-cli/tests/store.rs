@@ -85,7 +85,7 @@ fn a_workflow_is_found() {
         list["items"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(names(&["--project", "data-warehouse", "--metadata", "owner=ada"]), 1);
-    assert_eq!(names(&["--text", "dai load"]), 1);
+    assert_eq!(names(&["--q", "dai load"]), 1);
     assert_eq!(names(&["--user", "bob"]), 0);
 }
 
@@ -115,7 +115,7 @@ fn torcs_flags_are_taken() {
     assert_eq!(said, (&json!("delta"), &json!("Counts"), &json!("ada")));
     assert_eq!(names(&["--user", "bob"]), ["beta", "gamma"]);
     // What is archived is there when it is asked for.
-    says(&folder, &["workflows", "update", "gamma", "--active", "false"]);
+    says(&folder, &["workflows", "update", "gamma", "--is-active", "false"]);
     assert_eq!(names(&["--all-users"]), ["beta", "daily etl", "delta"]);
     assert_eq!(names(&["--include-archived"]), ["beta", "daily etl", "delta", "gamma"]);
     assert_eq!(names(&["--archived-only"]), ["gamma"]);
@@ -147,7 +147,7 @@ fn metadata_is_replaced_merged_and_cleared() {
     let replaced = update(&["--metadata", r#"{"owner":"new-team","priority":"high"}"#]);
     assert_eq!(replaced, json!({ "owner": "new-team", "priority": "high" }));
     assert_eq!(update(&["--metadata", "null"]), json!({}));
-    let project = ["workflows", "update", "1", "--project", "sales", "--active", "false"];
+    let project = ["workflows", "update", "1", "--project", "sales", "--is-active", "false"];
     let changed = says(&folder, &[&project[..], &["-f", "json"]].concat()).json();
     assert_eq!((&changed["project"], &changed["is_active"]), (&json!("sales"), &json!(false)));
 }
@@ -177,16 +177,16 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["update", "1", "--metadata", r#"{"owner": 3}"#]), @"error: metadata `owner` is a number; it must be a string");
     assert_snapshot!(wrong(&["update", "1"]), @"
     error: the following required arguments were not provided:
-      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>>
+      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>>
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "{}", "--merge-metadata", "{}"]), @"
     error: the argument '--metadata <JSON>' cannot be used with '--merge-metadata <JSON>'
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
@@ -208,9 +208,9 @@ fn what_makes_no_sense_is_said() {
     ");
     assert_snapshot!(refuses(&folder, &["prune"]), @"
     error: the following required arguments were not provided:
-      <--older-than <SPAN>|--keep-last <N>>
+      <--keep-for <SPAN>|--keep-last <N>>
 
-    Usage: workflow prune <--older-than <SPAN>|--keep-last <N>>
+    Usage: workflow prune <--keep-for <SPAN>|--keep-last <N>>
 
     For more information, try '--help'.
     ");
@@ -347,10 +347,10 @@ fn what_is_not_active_does_not_run() {
     let create = ["workflows", "create", "etl.yaml", "--db", "w.db", "-f", "json"];
     assert_eq!(says(&folder, &create).json()["id"], 1);
     assert!(refuses(&folder, &create).contains("is taken by workflow 1"));
-    says(&folder, &["workflows", "update", "daily-etl", "--active", "false", "--db", "w.db"]);
+    says(&folder, &["workflows", "update", "daily-etl", "--is-active", "false", "--db", "w.db"]);
     let retry = ["runs", "retry", &id];
     let wanted = "error: workflow `daily etl` is not active, so no run of it begins; activate it with \
-        `workflows update 1 --active true`\n";
+        `workflows update 1 --is-active true`\n";
     for args in [
         run("etl.yaml"),
         run("1"),
@@ -365,7 +365,7 @@ fn what_is_not_active_does_not_run() {
     }
     let list = says(&folder, &["runs", "list", "--db", "w.db", "-f", "json"]).json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
-    says(&folder, &["workflows", "update", "1", "--active", "true", "--db", "w.db"]);
+    says(&folder, &["workflows", "update", "1", "--is-active", "true", "--db", "w.db"]);
     says(&folder, &run("daily etl"));
     // What makes no sense as a key is said before anything begins.
     let keyed = [&["run", "1", "--idempotency-key", ""], &db[..]].concat();
@@ -487,7 +487,7 @@ fn help_teaches() {
     assert_snapshot!(help(&["workflows", "update"]), @r#"
     Change a workflow; what is not named stays as it is
 
-    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     Arguments:
       <WORKFLOW>
@@ -503,6 +503,9 @@ fn help_teaches() {
           --project <PROJECT>
               Another project; an empty one is none
 
+          --domain <DOMAIN>
+              Another business area; an empty one is none
+
           --metadata <JSON>
               Replaces the metadata by this object; `null` clears it
 
@@ -514,7 +517,7 @@ fn help_teaches() {
               Another owner, who is added without an account when unknown; an empty name makes it
               nobody's
 
-          --active <BOOL>
+          --is-active <BOOL>
               Whether it is in use; what is not is archived, and no run of it begins
               
               [possible values: true, false]
@@ -552,7 +555,7 @@ fn help_teaches() {
       workflow workflows update 42 --project new-department
       workflow workflows update 42 --metadata '{"owner": "new-team", "priority": "high"}'
       workflow workflows update 42 --merge-metadata '{"stage": "production", "reviewer": null}'
-      workflow workflows update daily-etl --active false
+      workflow workflows update daily-etl --is-active false
       workflow workflows update 42 -n daily-etl -d "Loads all sales" --owner-user ada
     "#);
     assert_snapshot!(help(&["runs"]), @r#"
@@ -715,9 +718,9 @@ fn help_teaches() {
           --serve
               Go on for ever: take up what is left behind from now on, too
 
-          --prune-older-than <[WORKFLOW=]SPAN>
-              With --serve, delete runs that ended longer ago than this, such as 30d, or etl=90d for
-              those of one workflow; once an hour, by one of the processes that serve
+          --prune-keep-for <[WORKFLOW=]SPAN>
+              With --serve, keep runs that ended within this time, such as 30d, or etl=90d for those of
+              one workflow, and delete others; once an hour, by one of the processes that serve
 
           --prune-keep-last <[WORKFLOW=]N>
               With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
@@ -751,7 +754,7 @@ fn help_teaches() {
     Examples:
       workflow recover
       workflow recover --db postgres://localhost/runs --serve
-      workflow recover --serve --prune-older-than 30d --prune-older-than audit=365d
+      workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
 
     Exit codes:
       0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,

@@ -10,7 +10,7 @@ use super::shown;
 use super::which::WhichRun;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::store::{Format, PageArguments, StoreArguments, moment, print_page_with};
+use crate::store::{Format, PageArguments, StoreArguments, moment, print_page_with, run_status};
 
 /// List runs, newest first
 ///
@@ -21,8 +21,14 @@ pub(super) struct ListArguments {
     /// Only runs of this workflow: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
+    /// Only runs of workflows whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    q: Option<String>,
+    /// Only runs that this user asked for
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
     /// Only runs that stand there: pending, running, completed, failed or cancelled
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    #[arg(long, value_name = "STATUS", value_parser = run_status)]
     status: Option<Status>,
     /// Only runs that were asked for since then: how long ago, as 2h, or a time
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -69,6 +75,8 @@ Examples:
 pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let query = RunQuery {
         workflow: wanted.workflow.clone(),
+        name_contains: wanted.q.clone(),
+        user: wanted.user.clone(),
         status: wanted.status,
         since: wanted.since,
         until: wanted.until,
@@ -97,12 +105,4 @@ pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outco
         Format::Table => shown::write(&details)?,
     }
     Ok(Outcome::Good)
-}
-
-fn status(text: &str) -> Result<Status, String> {
-    match text.parse() {
-        Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
-        Ok(status) => Ok(status),
-        Err(error) => Err(error.to_string()),
-    }
 }

@@ -38,6 +38,9 @@ struct Changes {
     /// Another project; an empty one is none
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
+    /// Another business area; an empty one is none
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
     /// Replaces the metadata by this object; `null` clears it
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Json>,
@@ -50,7 +53,7 @@ struct Changes {
     owner_user: Option<String>,
     /// Whether it is in use; what is not is archived, and no run of it begins
     #[arg(long, value_name = "BOOL")]
-    active: Option<bool>,
+    is_active: Option<bool>,
 }
 
 const UPDATE_EXAMPLES: &str = "\
@@ -58,7 +61,7 @@ Examples:
   workflow workflows update 42 --project new-department
   workflow workflows update 42 --metadata '{\"owner\": \"new-team\", \"priority\": \"high\"}'
   workflow workflows update 42 --merge-metadata '{\"stage\": \"production\", \"reviewer\": null}'
-  workflow workflows update daily-etl --active false
+  workflow workflows update daily-etl --is-active false
   workflow workflows update 42 -n daily-etl -d \"Loads all sales\" --owner-user ada";
 
 /// Delete a workflow with all of its runs
@@ -85,16 +88,25 @@ Examples:
   workflow workflows delete daily-etl --yes";
 
 pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let Changes { name, description, project, metadata, merge_metadata, owner_user, active } =
-        &wanted.changes;
+    let Changes {
+        name,
+        description,
+        project,
+        domain,
+        metadata,
+        merge_metadata,
+        owner_user,
+        is_active,
+    } = &wanted.changes;
     let replace = metadata.clone().map(MetadataChange::Replace);
     let change = WorkflowChange {
         name: name.clone(),
         description: description.clone(),
         project: project.clone(),
+        domain: domain.clone(),
         metadata: replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge)),
         user: owner_user.clone(),
-        active: *active,
+        active: *is_active,
         ..WorkflowChange::default()
     };
     let changed = pollster::block_on(store.open()?.update_workflow(&wanted.workflow, change))?;

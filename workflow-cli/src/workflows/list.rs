@@ -2,13 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
-use workflow_core::json;
-use workflow_store::{WorkflowQuery, WorkflowSort};
+use workflow_core::{Status, json};
+use workflow_store::{Source, WorkflowQuery, WorkflowSort};
 
 use super::shown::{self, Document};
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::store::{Format, PageArguments, StoreArguments, print_page};
+use crate::store::{Format, PageArguments, StoreArguments, print_page, run_status};
 
 /// List the workflows of a store
 ///
@@ -20,12 +20,15 @@ pub(super) struct ListArguments {
     /// Only workflows of this group
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
+    /// Only workflows of the project with this number in the application they come from
+    #[arg(long, value_name = "NUMBER")]
+    project_id: Option<i32>,
     /// Only workflows of this business area
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Only workflows of this application
     #[arg(long, value_name = "NAME")]
-    app: Option<String>,
+    app_name: Option<String>,
     /// Only workflows with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
@@ -46,15 +49,22 @@ pub(super) struct ListArguments {
     metadata: Vec<(String, Json)>,
     /// Only workflows whose name or description has words that begin so
     #[arg(long, value_name = "WORDS")]
-    text: Option<String>,
+    q: Option<String>,
     /// Only workflows that are in use, or are not
     #[arg(long, value_name = "BOOL")]
-    active: Option<bool>,
+    is_active: Option<bool>,
+    /// Only workflows that programs register, or that were stored
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    source: Option<Origin>,
+    /// Only workflows whose newest run stands there: pending, running, completed, failed or
+    /// cancelled
+    #[arg(long, value_name = "STATUS", value_parser = run_status)]
+    status: Option<Status>,
     /// Archived workflows, too: those that are not in use
-    #[arg(long, conflicts_with_all = ["archived_only", "active"])]
+    #[arg(long, conflicts_with_all = ["archived_only", "is_active"])]
     include_archived: bool,
     /// Only archived workflows
-    #[arg(long, conflicts_with = "active")]
+    #[arg(long, conflicts_with = "is_active")]
     archived_only: bool,
     /// In which order
     #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
@@ -77,7 +87,7 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   workflow workflows list
   workflow workflows list --project data-warehouse --metadata owner=ada
-  workflow workflows list --text sales --sort-by executed
+  workflow workflows list --q sales --sort-by executed
   workflow workflows list -l 20 --offset 40 --sort-by created --reverse-sort
   workflow workflows list --archived-only
   workflow workflows list -f json | jq -r '.items[].name'
@@ -116,37 +126,49 @@ enum Sort {
 
 impl ListArguments {
     /// Whether what is listed is in use; `None` for both.
-    fn is_active(&self) -> Option<bool> {
+    fn wants_active(&self) -> Option<bool> {
         if self.include_archived {
             return None;
         }
-        Some(self.active.unwrap_or(!self.archived_only))
+        Some(self.is_active.unwrap_or(!self.archived_only))
     }
 
     /// Whether archived workflows are left out although nobody said so.
     fn hides_archived(&self) -> bool {
-        !self.include_archived && !self.archived_only && self.active.is_none()
+        !self.include_archived && !self.archived_only && self.is_active.is_none()
     }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Origin {
+    Registered,
+    Stored,
 }
 
 pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let query = WorkflowQuery {
         project: wanted.project.clone(),
+        project_id: wanted.project_id.map(i64::from),
         domain: wanted.domain.clone(),
-        app_name: wanted.app.clone(),
+        app_name: wanted.app_name.clone(),
         tag: wanted.tag.clone(),
         user: wanted.user.clone(),
         molecule: wanted.molecule.clone(),
         atom: wanted.atom.clone(),
         metadata: wanted.metadata.clone(),
-        text: wanted.text.clone(),
-        active: wanted.is_active(),
+        text: wanted.q.clone(),
+        active: wanted.wants_active(),
         sort: match wanted.sort_by {
             Sort::Name => WorkflowSort::Name,
             Sort::Id => WorkflowSort::Id,
             Sort::Created => WorkflowSort::Created,
             Sort::Executed => WorkflowSort::MostExecuted,
         },
+        source: wanted.source.map(|source| match source {
+            Origin::Registered => Source::Registered,
+            Origin::Stored => Source::Stored,
+        }),
+        status: wanted.status,
         reverse: wanted.reverse_sort,
         after: wanted.page.after(),
         offset: wanted.offset,

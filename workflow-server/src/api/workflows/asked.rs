@@ -38,7 +38,7 @@ pub(super) struct WorkflowsAsked {
     /// Every word of this begins a word of their name or description.
     q: Option<String>,
     /// Whether they are in use.
-    active: Option<bool>,
+    is_active: Option<bool>,
     /// `registered` or `stored`.
     #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
     source: Option<Origin>,
@@ -92,7 +92,7 @@ impl WorkflowsAsked {
             atom: self.atom,
             metadata: self.metadata.iter().map(|one| pair(one)).collect::<Result<_, _>>()?,
             text: self.q,
-            active: self.active,
+            active: self.is_active,
             source: self.source.map(|source| match source {
                 Origin::Registered => Source::Registered,
                 Origin::Stored => Source::Stored,
