@@ -156,8 +156,15 @@ mod tests {
                 operation: ("patch", "/workflows/{workflow}"),
                 // torc's word for `user`.
                 flags_alone: &["owner_user"],
-                // What is drawn is not changed by a flag.
+                // What is drawn is not changed by a flag, and a file has no flag.
                 names_alone: &["atoms_in_molecules", "dag_spec", "molecules_used", "user", "yaml"],
+            },
+            Pair {
+                command: &["workflows", "history"],
+                operation: ("get", "/workflows/{workflow}/versions"),
+                // A part of the path.
+                flags_alone: &["version"],
+                names_alone: &[],
             },
             Pair {
                 command: &["runs", "list"],

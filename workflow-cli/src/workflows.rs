@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod history;
 mod list;
 mod shown;
 
@@ -12,6 +13,7 @@ use crate::store::StoreArguments;
 
 use change::{DeleteArguments, UpdateArguments};
 use create::CreateArguments;
+use history::HistoryArguments;
 use list::{GetArguments, ListArguments};
 
 /// List and change the workflows of a store
@@ -33,6 +35,8 @@ Examples:
   workflow workflows list
   workflow workflows get 42 -f json
   workflow workflows create etl.yaml
+  workflow workflows update etl new-etl.yaml
+  workflow workflows history etl
   workflow workflows update 42 --project sales --merge-metadata '{\"stage\": \"test\"}'
   workflow workflows delete 42
 
@@ -45,6 +49,7 @@ enum WorkflowsCommand {
     Get(GetArguments),
     Create(CreateArguments),
     Update(UpdateArguments),
+    History(HistoryArguments),
     Delete(DeleteArguments),
 }
 
@@ -54,6 +59,7 @@ pub(crate) fn workflows(wanted: &WorkflowsArguments) -> Result<Outcome, Failure>
         WorkflowsCommand::Get(get) => list::get(get, &wanted.store),
         WorkflowsCommand::Create(create) => create::create(create, &wanted.store),
         WorkflowsCommand::Update(update) => change::update(update, &wanted.store),
+        WorkflowsCommand::History(history) => history::history(history, &wanted.store),
         WorkflowsCommand::Delete(delete) => change::delete(delete, &wanted.store),
     }
 }

@@ -284,6 +284,25 @@ fn what_is_recovered_keeps_to_the_limits_of_its_file() {
 }
 
 #[test]
+fn what_is_taken_up_goes_on_with_the_file_that_it_began_with() {
+    let new = STEPS.replace("echo third", "echo new").replace("echo fourth", "echo newer");
+    let folder = folder("replaced", &[("steps.yaml", STEPS), ("new.yaml", &new), ("right", "")]);
+    let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
+    until_running(&folder, &run, "second");
+    let process = Pid::from_raw(process).expect("the process of the run");
+    kill_process(process, Signal::KILL).expect("it is there");
+    let update = ["workflows", "update", "1", "new.yaml", "-f", "json"];
+    assert_eq!(workflow_in(&folder, &update).json()["version"], 2);
+    touch(&folder, "go");
+    let recovered = workflow_in(&folder, &["recover"]);
+    assert_eq!(recovered.code, Some(0), "{}", recovered.err);
+    assert_eq!(ran(&folder), "first second third fourth");
+    assert_eq!(get(&folder, &run)["workflow_version"], 1);
+    assert_eq!(workflow_in(&folder, &["run", "1", "--db", ".workflow/workflows.db"]).code, Some(0));
+    assert_eq!(ran(&folder), "first second third fourth first second new newer");
+}
+
+#[test]
 fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
     let folder = folder("ahead", &[("steps.yaml", STEPS), ("right", "")]);
     let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);

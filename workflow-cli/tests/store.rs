@@ -177,16 +177,16 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["update", "1", "--metadata", r#"{"owner": 3}"#]), @"error: metadata `owner` is a number; it must be a string");
     assert_snapshot!(wrong(&["update", "1"]), @"
     error: the following required arguments were not provided:
-      <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>>
+      <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>>
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "{}", "--merge-metadata", "{}"]), @"
     error: the argument '--metadata <JSON>' cannot be used with '--merge-metadata <JSON>'
 
-    Usage: workflow workflows update <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
@@ -220,6 +220,64 @@ fn what_makes_no_sense_is_said() {
     std::fs::write(folder.join("text.db"), "this is no database at all, it is a text")
         .expect("a file");
     assert_eq!(workflow_in(&folder, &["stats", "--db", "text.db"]).code, Some(1));
+}
+
+#[test]
+fn a_file_is_replaced_and_its_history_kept() {
+    let text = |lines: &str, word: &str, code: u8| {
+        format!(
+            "name: etl\n{lines}\njobs: [{{ name: say, command: 'echo {word}; exit {code}' }}]\n"
+        )
+    };
+    let first = text("schedule: '0 2 * * *'", "one", 3);
+    let second = text("schedule: '30 4 * * *'\nproject: sales", "two", 0);
+    let files =
+        [("one.yaml", &*first), ("two.yaml", &*second), ("odd.yaml", "name: etl\njobs: 7\n")];
+    let folder = folder("history", &files);
+    says_to(&folder, Some("ada"), &["workflows", "create", "one.yaml", "--db", "w.db"]);
+    let ran = says_to(&folder, Some("ada"), &["run", "etl", "--db", "w.db", "-f", "json", "-q"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let update = |file: &str, more: &[&str]| {
+        let args = [&["workflows", "update", "etl", file, "--db", "w.db", "-f", "json"], more];
+        says_to(&folder, Some("ada"), &args.concat())
+    };
+    let changed = update("two.yaml", &[]).json();
+    assert_eq!((&changed["version"], &changed["project"]), (&json!(2), &json!("sales")));
+    assert_eq!(changed["metadata"], json!({ "schedule": "30 4 * * *" }));
+    assert_eq!(update("two.yaml", &["--project", "other"]).json()["project"], "other");
+    let odd = update("odd.yaml", &[]);
+    assert_eq!(odd.code, Some(2));
+    assert!(odd.err.contains("odd.yaml"), "{}", odd.err);
+    let history = |more: &[&str]| {
+        says(&folder, &[&["workflows", "history", "1", "--db", "w.db"], more].concat())
+    };
+    let listed = history(&["-f", "json"]).json();
+    let items = listed["items"].as_array().expect("a list").iter();
+    let seen: Vec<_> = items.map(|of| (of["version"].clone(), of["author"].clone())).collect();
+    assert_eq!(seen, [(json!(2), json!("ada")), (json!(1), json!("ada"))]);
+    assert_eq!(history(&["--version", "1"]).out, first);
+    assert_eq!(history(&["--version", "2", "-f", "json"]).json()["yaml"], second);
+    let page = history(&["-l", "1"]);
+    assert_eq!(page.out.lines().count(), 2, "{}", page.out);
+    assert!(page.err.contains("--cursor 'version.2.'"), "{}", page.err);
+    let none = ["workflows", "history", "1", "--version", "3", "--db", "w.db"];
+    assert_snapshot!(refuses(&folder, &none), @"error: workflow `1` has no version 3; list its versions to see which there are");
+    // The old run is repeated as it was; a new one is of the new file.
+    let run = |args: &[&str]| {
+        let said =
+            says_to(&folder, Some("ada"), &[args, &["--db", "w.db", "-f", "json", "-q"]].concat());
+        (said.code, said.json()["workflow_version"].clone())
+    };
+    assert_eq!(run(&["runs", "retry", "1", "--failed-only"]).0, Some(1));
+    assert_eq!(run(&["runs", "retry", "1"]).0, Some(1));
+    assert_eq!(run(&["run", "etl"]).0, Some(0));
+    let versions = (1..5).map(|number| {
+        let details = ["runs", "get", &number.to_string(), "--db", "w.db", "-f", "json"];
+        says(&folder, &details).json()["workflow_version"].clone()
+    });
+    assert_eq!(versions.collect::<Vec<_>>(), [json!(1), json!(1), json!(1), json!(2)]);
+    let shown = says(&folder, &["workflows", "get", "1", "--db", "w.db", "-f", "json"]).json();
+    assert_eq!(shown["version"], 2);
 }
 
 #[test]
@@ -487,11 +545,15 @@ fn help_teaches() {
     assert_snapshot!(help(&["workflows", "update"]), @r#"
     Change a workflow; what is not named stays as it is
 
-    Usage: workflow workflows update [OPTIONS] <--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update [OPTIONS] <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     Arguments:
       <WORKFLOW>
               Its id, name or slug
+
+      [FILE]
+              Replaces its file by this one, as its next version; `-` reads standard input. What the
+              file says follows it, the schedule as well, and the name where the file before gave it
 
     Options:
       -n, --name <NAME>
@@ -553,6 +615,7 @@ fn help_teaches() {
 
     Examples:
       workflow workflows update 42 --project new-department
+      workflow workflows update daily-etl etl.yaml
       workflow workflows update 42 --metadata '{"owner": "new-team", "priority": "high"}'
       workflow workflows update 42 --merge-metadata '{"stage": "production", "reviewer": null}'
       workflow workflows update daily-etl --is-active false

@@ -183,6 +183,7 @@ impl From<CatalogError> for Problem {
             CatalogError::UserExists(_) => Self::conflict("user_exists", text),
             CatalogError::OfEngine { .. } => Self::conflict("transition", text),
             CatalogError::Driven(_) => Self::conflict("driven", text),
+            CatalogError::NoVersion { .. } => Self::not_found("no_version", text),
             CatalogError::NoRun(_) | CatalogError::UnknownRun(_) | CatalogError::NotARun(_) => {
                 Self::not_found("no_run", text)
             }
@@ -215,6 +216,7 @@ fn field_of(what: &str) -> &str {
         "the name of the application" => "app_name",
         "the outcome" | "the result" => "result_data",
         "the error" => "error_message",
+        "the file" => "yaml",
         "the user" => "username",
         other => other.trim_start_matches("the "),
     }

@@ -82,7 +82,8 @@ pub use catalog::{
     AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MatchedBy,
     MetadataChange, MoleculeUsage, NewWorkflow, Page, Pruner, RecentRun, Retention, RunDetails,
     RunQuery, RunSummary, Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan,
-    Usage, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, merge_patch,
+    Usage, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, WorkflowVersion,
+    merge_patch,
 };
 pub use open::{catalog, open};
 #[cfg(feature = "postgres")]

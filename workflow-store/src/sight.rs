@@ -100,6 +100,14 @@ impl Sight {
 }
 
 impl Viewer {
+    /// Who it is; `None` for nobody in particular.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Staff(name) | Self::User(name) => Some(name),
+        }
+    }
+
     /// Sees to it that everything is seen.
     ///
     /// # Errors

@@ -4,13 +4,15 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::Value as Json;
+use workflow_core::WorkflowSnapshot;
 use workflow_core::json::{self, JsonError};
-use workflow_store::{MetadataChange, WorkflowChange};
+use workflow_store::{Catalog, MetadataChange, WorkflowChange};
 
 use super::shown;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 use crate::store::{Format, StoreArguments};
+use crate::target::load_for_good;
 
 /// Change a workflow; what is not named stays as it is
 #[derive(Debug, Args)]
@@ -29,6 +31,10 @@ pub(super) struct UpdateArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Changes {
+    /// Replaces its file by this one, as its next version; `-` reads standard input. What the file
+    /// says follows it, the schedule as well, and the name where the file before gave it
+    #[arg(value_name = "FILE")]
+    file: Option<String>,
     /// Another name; the slug stays
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
@@ -59,6 +65,7 @@ struct Changes {
 const UPDATE_EXAMPLES: &str = "\
 Examples:
   workflow workflows update 42 --project new-department
+  workflow workflows update daily-etl etl.yaml
   workflow workflows update 42 --metadata '{\"owner\": \"new-team\", \"priority\": \"high\"}'
   workflow workflows update 42 --merge-metadata '{\"stage\": \"production\", \"reviewer\": null}'
   workflow workflows update daily-etl --is-active false
@@ -89,6 +96,7 @@ Examples:
 
 pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let Changes {
+        file,
         name,
         description,
         project,
@@ -98,20 +106,38 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
         owner_user,
         is_active,
     } = &wanted.changes;
+    let store = store.open()?;
+    let (which, said) = match file {
+        Some(file) => replaced(&*store, &wanted.workflow, file)?,
+        None => (wanted.workflow.clone(), WorkflowChange::default()),
+    };
     let replace = metadata.clone().map(MetadataChange::Replace);
+    let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
     let change = WorkflowChange {
-        name: name.clone(),
-        description: description.clone(),
-        project: project.clone(),
-        domain: domain.clone(),
-        metadata: replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge)),
+        name: name.clone().or(said.name),
+        description: description.clone().or(said.description),
+        project: project.clone().or(said.project),
+        domain: domain.clone().or(said.domain),
+        metadata: metadata.or(said.metadata),
         user: owner_user.clone(),
         active: *is_active,
-        ..WorkflowChange::default()
+        ..said
     };
-    let changed = pollster::block_on(store.open()?.update_workflow(&wanted.workflow, change))?;
+    let changed = pollster::block_on(store.update_workflow(&which, change))?;
     shown::write(&changed, wanted.format)?;
     Ok(Outcome::Good)
+}
+
+/// The id of a workflow, and what another file makes of it.
+fn replaced(
+    store: &dyn Catalog,
+    which: &str,
+    file: &str,
+) -> Result<(String, WorkflowChange), Failure> {
+    let file = load_for_good(file)?;
+    output::diagnostics(file.warnings());
+    let old = pollster::block_on(store.workflow(which))?;
+    Ok((old.id.to_string(), WorkflowChange::replacing(&old, &WorkflowSnapshot::of(&file))))
 }
 
 pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {

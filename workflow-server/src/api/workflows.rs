@@ -3,6 +3,7 @@
 mod asked;
 mod create;
 mod graph;
+mod versions;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use workflow_core::WorkflowSnapshot;
 use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
 use super::problems::Problems;
@@ -32,6 +34,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get, change, delete))
         .routes(routes!(graph::graph))
         .routes(routes!(graph::source))
+        .routes(routes!(versions::versions))
+        .routes(routes!(versions::version))
 }
 
 /// How many of its last runs a workflow is shown with.
@@ -121,7 +125,9 @@ struct WorkflowPatch {
     /// The atoms of each molecule.
     #[schema(value_type = Option<Object>)]
     atoms_in_molecules: Option<Map<String, Value>>,
-    /// Another workflow file, as text.
+    /// Another workflow file, as text: the next version. Everything that the file says follows it,
+    /// the schedule as well, but for what is named beside it. The name does where the file before
+    /// gave it. Runs that have begun, and their repetitions, keep the file that they began with.
     yaml: Option<String>,
     /// Its number; not to be changed.
     id: Option<Value>,
@@ -182,18 +188,28 @@ async fn change(
     Path(which): Path<String>,
     Body(patch): Body<WorkflowPatch>,
 ) -> Result<Json<WorkflowDocument>, Problem> {
+    let (at, catalog) = (app.clone(), caller.catalog(&app));
     let fixed = patch.fixed();
-    if !fixed.is_empty() {
-        let workflow = caller.catalog(&app).workflow(&which).await?;
-        check_fixed(&fixed, &Workflow::new(workflow, &app.schedules))?;
+    let old = match patch.yaml.is_some() || !fixed.is_empty() {
+        true => Some(catalog.workflow(&which).await?),
+        false => None,
+    };
+    if let Some(old) = &old {
+        check_fixed(&fixed, &Workflow::new(old.clone(), &app.schedules))?;
     }
-    let at = app.clone();
-    let change = app.parsing.run(move || change_of(&at, patch)).await??;
-    let workflow = caller.catalog(&app).update_workflow(&which, change).await?;
+    // By its id from here on: a name may come to mean another.
+    let which = old.as_ref().map_or(which, |old| old.id.to_string());
+    let change = app.parsing.run(move || change_of(&at, patch, old)).await??;
+    let workflow = catalog.update_workflow(&which, change).await?;
     Ok(Json(document(&app, &caller, workflow).await?))
 }
 
-fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem> {
+/// What a patch changes of a workflow, which is needed when there is another file.
+fn change_of(
+    app: &App,
+    patch: WorkflowPatch,
+    old: Option<StoredWorkflow>,
+) -> Result<WorkflowChange, Problem> {
     let metadata = match (patch.metadata, patch.merge_metadata) {
         (Some(_), Some(_)) => {
             let message = "goes with `metadata` no more than adding goes with replacing";
@@ -203,25 +219,30 @@ fn change_of(app: &App, patch: WorkflowPatch) -> Result<WorkflowChange, Problem>
         (None, Some(patch)) => Some(MetadataChange::Merge(Value::Object(patch))),
         (None, None) => None,
     };
-    let file = patch.yaml.map(|text| create::read_file(app, &text)).transpose()?;
-    let graph = file.as_ref().map(|file| file.graph().to_json());
+    let file = match (patch.yaml, old) {
+        (Some(text), Some(old)) => {
+            let file = create::read_file(app, &text)?;
+            WorkflowChange::replacing(&old, &WorkflowSnapshot::of(&file))
+        }
+        _ => WorkflowChange::default(),
+    };
     Ok(WorkflowChange {
-        name: patch.name,
+        name: patch.name.or(file.name),
         slug: patch.slug,
         project_id: patch.project_id,
         project_name: patch.project_name,
         app_name: patch.app_name,
         version: patch.version,
-        description: patch.description,
-        project: patch.project,
-        domain: patch.domain,
-        metadata,
+        description: patch.description.or(file.description),
+        project: patch.project.or(file.project),
+        domain: patch.domain.or(file.domain),
+        metadata: metadata.or(file.metadata),
         user: patch.user,
         active: patch.is_active,
-        dag_spec: graph.or(patch.dag_spec.map(Value::Object)),
+        dag_spec: patch.dag_spec.map(Value::Object).or(file.dag_spec),
         molecules_used: patch.molecules_used,
         atoms_in_molecules: patch.atoms_in_molecules,
-        definition: file.as_ref().and_then(create::definition),
+        definition: file.definition,
     })
 }
 

@@ -121,6 +121,9 @@ pub(crate) struct RunDocument {
     is_cancelling: bool,
     /// The id of the run that it repeats.
     repeats: Option<String>,
+    /// Which version of its workflow it runs; null for code, and for a file that is no version of
+    /// the workflow.
+    workflow_version: Option<i64>,
     /// All of its jobs as `nodes`, and the order between them as `edges`.
     #[schema(value_type = Object)]
     graph: Json,
@@ -192,6 +195,7 @@ impl RunDocument {
             waiting: of.waiting.iter().map(Wait::from).collect(),
             is_cancelling: of.is_cancelling,
             repeats: of.repeats.map(|run| run.to_string()),
+            workflow_version: of.workflow_version,
             graph: (*stored.workflow.graph).clone(),
             editable,
         }

@@ -11,6 +11,8 @@ with_both!(
     files_run_jobs_that_are_registered,
     commands_are_refused_unless_they_are_allowed,
     mistakes_are_told_with_their_places,
+    a_file_is_replaced_and_its_versions_stay,
+    a_repetition_runs_the_file_that_it_began_with,
 );
 
 async fn files_run_jobs_that_are_registered(kind: Kind) {
@@ -65,4 +67,99 @@ async fn mistakes_are_told_with_their_places(kind: Kind) {
     assert_eq!(problem["errors"][0]["field"], "jobs");
     let message = problem["errors"][0]["message"].as_str().expect("a text");
     assert!(message.ends_with("(line 2, column 7)"), "{message}");
+}
+
+async fn a_file_is_replaced_and_its_versions_stay(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let ada = site.user("ada", workflow_store::TokenScope::Write).await;
+    let root = site.user("root", workflow_store::TokenScope::Write).await;
+    let text = |lines: &str| {
+        format!("name: quiet\n{lines}\njobs: [{{ name: count, job: tally, with: {{ to: 3 }} }}]\n")
+    };
+    let first = text("schedule: '0 2 * * *'\nmetadata: { owner: web }");
+    let made = ada.post("workflows", json!({ "yaml": first })).await.is(201);
+    let path = format!("workflows/{}", made["id"]);
+    // The same file once more makes nothing twice.
+    ada.post("workflows", json!({ "yaml": first })).await.is_problem(409, "name_taken");
+    let listed = ada.get("workflows?source=stored").await.is(200);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
+    let second = text("description: new\nschedule: '30 4 * * *'");
+    let changed = root.patch(&path, json!({ "yaml": second, "domain": "sales" })).await.is(200);
+    assert_eq!((&changed["version"], &changed["description"]), (&json!(2), &json!("new")));
+    assert_eq!((&changed["domain"], &changed["user"]), (&json!("sales"), &json!("ada")));
+    assert_eq!(changed["metadata"], json!({ "schedule": "30 4 * * *" }));
+    assert_eq!(changed["schedule"]["cron"], "30 4 * * *", "{changed}");
+    // What is not valid, or never comes, makes no version.
+    for wrong in ["name: quiet\njobs: 7\n", &text("schedule: '0 0 30 2 *'")] {
+        ada.patch(&path, json!({ "yaml": wrong })).await.is_problem(422, "invalid");
+    }
+    ada.patch(&path, json!({ "yaml": text("") })).await.is(200);
+    let shown = ada.get(&format!("{path}/source")).await.text;
+    assert_eq!(shown, text(""));
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = ada.get(&format!("{path}/versions?limit=2{next}")).await.is(200);
+        seen.extend(page["items"].as_array().expect("items").clone());
+        match page["next"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    let seen: Vec<_> = seen.iter().map(|of| (&of["version"], &of["author"])).collect();
+    let wanted = [(json!(3), json!("ada")), (json!(2), json!("root")), (json!(1), json!("ada"))];
+    assert_eq!(seen, wanted.iter().map(|(at, by)| (at, by)).collect::<Vec<_>>());
+    for (number, text) in [(1, &first), (2, &second), (3, &text(""))] {
+        let version = ada.get(&format!("{path}/versions/{number}")).await.is(200);
+        assert_eq!(version["yaml"], **text);
+        assert!(version["created_at"].is_string(), "{version}");
+    }
+    // In the spelling of the documents, too.
+    let other = ada.request(reqwest::Method::GET, "workflows").build().expect("a request");
+    let other = other
+        .url()
+        .as_str()
+        .replace("/api/v1/workflows", &format!("/api/workflows/{path}/versions/"));
+    let request = ada.request(reqwest::Method::GET, "workflows").build().expect("a request");
+    let request = reqwest::Client::new().get(other).headers(request.headers().clone());
+    let listed = Answer::of(request).await.is(200);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3));
+    ada.get(&format!("{path}/versions/4")).await.is_problem(404, "no_version");
+    ada.get(&format!("{path}/versions/one")).await.is_problem(404, "no_such_path");
+    ada.get(&format!("{path}/versions?cursor=name.1.a")).await.is_problem(422, "invalid");
+    assert_eq!(root.get("workflows/greet/versions").await.is(200)["items"], json!([]));
+    let refused = root.patch("workflows/greet", json!({ "yaml": text("") })).await;
+    assert_eq!(refused.is_problem(422, "invalid")["errors"][0]["field"], "yaml");
+}
+
+async fn a_repetition_runs_the_file_that_it_began_with(kind: Kind) {
+    let site = Site::with(kind, |server| server.allow_commands(true)).await;
+    let client = site.nobody();
+    let text = |word: &str, code: u8| {
+        format!("name: word\njobs: [{{ name: say, command: 'echo {word}; exit {code}' }}]\n")
+    };
+    let path = format!("workflows/{}", client.create(&text("one", 3)).await);
+    let old = client.run(path.trim_start_matches("workflows/"), json!(null)).await;
+    assert_eq!(old["status"], "failed", "{old}");
+    client.patch(&path, json!({ "yaml": text("two", 0) })).await.is(200);
+    let printed = async |run: &serde_json::Value| {
+        let run = run["run_id"].as_str().expect("an id").to_owned();
+        let ended = async || {
+            let status = client.get(&format!("runs/{run}")).await.is(200)["status"].clone();
+            status != "running" && status != "pending"
+        };
+        crate::support::until("it ends", ended).await;
+        let log = client.get(&format!("runs/{run}/logs")).await.is(200);
+        let run = client.get(&format!("runs/{run}")).await.is(200);
+        (log["items"][0]["text"].clone(), run["workflow_version"].clone())
+    };
+    let new = client.run(path.trim_start_matches("workflows/"), json!(null)).await;
+    assert_eq!(printed(&new).await, (json!("two\n"), json!(2)));
+    for body in [json!({}), json!({ "failed_only": true })] {
+        let retry = format!("runs/{}/retry", old["run_id"].as_str().expect("an id"));
+        let again = client.post(&retry, body).await.is(202);
+        assert_eq!(printed(&again).await, (json!("one\n"), json!(1)));
+    }
+    let shown = client.get(&path).await.is(200);
+    assert_eq!((&shown["version"], &shown["recent"][0]["status"]), (&json!(2), &json!("failed")));
+    assert_eq!(client.get(&format!("{path}/source")).await.text, text("two", 0));
 }

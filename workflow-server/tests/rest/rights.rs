@@ -57,6 +57,8 @@ fn table() -> Vec<Row> {
         ("delete", "/workflows/{workflow}", none(), Write, Adas, 200),
         ("get", "/workflows/{workflow}/graph", none(), Read, Adas, 200),
         ("get", "/workflows/{workflow}/source", none(), Read, Adas, 404),
+        ("get", "/workflows/{workflow}/versions", none(), Read, Adas, 200),
+        ("get", "/workflows/{workflow}/versions/{version}", none(), Read, Adas, 404),
         ("get", "/workflows/{workflow}/stats", none(), Read, Adas, 200),
         ("get", "/workflows/{workflow}/runs", none(), Read, Adas, 200),
         ("post", "/workflows/{workflow}/run", json!({}), Run, Adas, 202),
@@ -189,7 +191,7 @@ async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
 /// Puts things of Ada's into a path.
 async fn fill(path: &str, site: &Site, ada: &Client, which: &str) -> String {
     let path = path.replace("/jobs/{name}", "/jobs/tally").replace("{name}", "no-such");
-    let path = path.replace("{job}", "load");
+    let path = path.replace("{job}", "load").replace("{version}", "9");
     if path.contains("{username}") {
         let name = format!("somebody-{which}");
         site.store.add_user(NewUser::new(&name)).await.expect("a name that is new");

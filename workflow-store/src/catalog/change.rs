@@ -9,7 +9,7 @@ use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
 use super::resolve::{self, resolve, resolve_own};
 use super::slug::{self, lock_names};
-use super::{CatalogError, MetadataChange, Source, StoredWorkflow, metadata, schedule, workflow};
+use super::{CatalogError, Source, StoredWorkflow, metadata, schedule, versions, workflow};
 use crate::accounts;
 use crate::label;
 use crate::operation::{Answer, Cx};
@@ -33,7 +33,8 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
     check(&new)?;
     let owner = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
     if let Some(id) = left_by_a_run(cx.sql, &new, owner)? {
-        return update(cx, Sight::All, &id.to_string(), &rewritten(new));
+        let author = new.user.clone();
+        return update(cx, Sight::All, author.as_deref(), &id.to_string(), &new.into());
     }
     let id = insert(cx.sql, &new, Source::Stored, owner, Written::ByHand)?;
     Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
@@ -61,21 +62,6 @@ fn left_by_a_run(
 
 const UNWRITTEN: &str = "SELECT id FROM workflows_workflow \
     WHERE id = $1 AND definition IS NOT NULL AND NOT edited";
-
-/// Everything that is said of a new workflow, as a change of one that is there.
-fn rewritten(new: NewWorkflow) -> WorkflowChange {
-    WorkflowChange {
-        description: Some(new.description.unwrap_or_default()),
-        project: Some(new.project.unwrap_or_default()),
-        domain: Some(new.domain.unwrap_or_default()),
-        metadata: Some(MetadataChange::Replace(Json::Object(new.metadata.as_object().clone()))),
-        dag_spec: Some(new.dag_spec),
-        molecules_used: Some(new.molecules_used),
-        atoms_in_molecules: Some(new.atoms_in_molecules),
-        definition: new.definition,
-        ..WorkflowChange::default()
-    }
-}
 
 /// Checks what is said of a workflow that is going to be added.
 pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
@@ -149,6 +135,7 @@ pub(crate) fn insert(
     let row = sql.first(INSERT, &values)?;
     let id = row.ok_or_else(|| gone(&new.name))?.int(0)?;
     label::write(sql, id)?;
+    versions::record(sql, id, owner)?;
     Ok(id)
 }
 
@@ -194,14 +181,16 @@ fn check_length(field: &'static str, text: Option<&String>) -> Result<(), Catalo
     }
 }
 
-/// Changes a workflow.
+/// Changes a workflow, in the name of this author.
 pub(crate) fn update(
     cx: &mut Cx<'_>,
     sight: Sight,
+    author: Option<&str>,
     which: &str,
     change: &WorkflowChange,
 ) -> Answer<StoredWorkflow> {
     let id = resolve_own(cx.sql, sight, which, "change")?;
+    lock(cx.sql, id)?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     let Identity { name, owner } = identity(cx.sql, sight, &old, change)?;
     check_change(change)?;
@@ -228,12 +217,21 @@ pub(crate) fn update(
     let domain = text(&change.domain, metadata.domain(), &old.domain);
     let app_name = text(&change.app_name, None, &old.app_name);
     let project_name = change.project_name.as_deref().unwrap_or(&old.project_name);
-    let version = match change.version {
-        Some(version) => version.into(),
-        None => old.version + i64::from(change.definition.is_some()),
-    };
     let tags = if said { tags(&metadata) } else { old.tags.clone().into() };
     let definition = change.definition.as_ref().or(old.definition.as_ref()).map(clean_json);
+    let is_new = change.definition.is_some() && change.definition != old.definition;
+    if is_new {
+        if old.source == Source::Registered {
+            return Err(CatalogError::Invalid {
+                field: "the file",
+                found: "given for a workflow that a program registers".to_owned(),
+                cure: "change its code there, or create another workflow from the file",
+            }
+            .into());
+        }
+        versions::record_unseen(cx.sql, id)?;
+    }
+    let version = version_after(&old, change, is_new)?;
     let molecules: Json = match &change.molecules_used {
         Some(molecules) => molecules.clone().into(),
         None => old.molecules_used.into(),
@@ -272,6 +270,10 @@ pub(crate) fn update(
         let give = "UPDATE workflows_workflow SET user_id = $1 WHERE id = $2";
         cx.sql.execute(give, &[owner.map(Value::Int).into(), Value::Int(id)])?;
     }
+    if is_new {
+        let author = author.map(|name| accounts::named(cx.sql, name)).transpose()?;
+        versions::record(cx.sql, id, author)?;
+    }
     label::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     if name.is_some() || owner.is_some() {
@@ -300,6 +302,38 @@ fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
         }),
         _ => Ok(()),
     }
+}
+
+/// The version that a workflow is to have. Files are kept by their versions, so that these do not go
+/// back; where there is no file, they are the client's own count.
+fn version_after(
+    old: &StoredWorkflow,
+    change: &WorkflowChange,
+    is_new: bool,
+) -> Result<i64, CatalogError> {
+    let least = old.version + i64::from(is_new);
+    match change.version.map(i64::from) {
+        None => Ok(least),
+        Some(version) if old.definition.is_some() && version < least => {
+            Err(CatalogError::Invalid {
+                field: "the version",
+                found: version.to_string(),
+                cure: "leave it away, or count on: the files of a workflow are kept by their versions",
+            })
+        }
+        Some(version) => Ok(version),
+    }
+}
+
+/// Sees to it that no other process changes a workflow until this transaction ends: what a change
+/// does not name is written as it was read.
+fn lock(sql: &mut dyn Sql, id: i64) -> Result<(), SqlError> {
+    // Transactions of SQLite have the file to themselves.
+    if sql.dialect().is_postgres() {
+        let lock = "SELECT id FROM workflows_workflow WHERE id = $1 FOR UPDATE";
+        sql.query(lock, &[Value::Int(id)])?;
+    }
+    Ok(())
 }
 
 /// What becomes of a workflow's name and owner; `None` for what stays. The slug stays, too.

@@ -59,6 +59,16 @@ pub enum CatalogError {
     /// There is no account of this name.
     #[error("there is no user `{0}`; list the users to see which there are")]
     NoUser(String),
+    /// A workflow has no version of this number.
+    #[error(
+        "workflow `{workflow}` has no version {version}; list its versions to see which there are"
+    )]
+    NoVersion {
+        /// The workflow, as it was asked for.
+        workflow: String,
+        /// The number.
+        version: i64,
+    },
     /// There is no such run.
     #[error("the store has no run {0}")]
     NoRun(RunId),

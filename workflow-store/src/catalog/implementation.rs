@@ -13,8 +13,8 @@ use super::resolve::{Found, MatchedBy};
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
     RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
-    WorkflowQuery, change, export, overview, prune, recent, resolve, resolve_run, runs, scheduled,
-    stats, workflow, workflows,
+    WorkflowQuery, WorkflowVersion, change, export, overview, prune, recent, resolve, resolve_run,
+    runs, scheduled, stats, versions, workflow, workflows,
 };
 use crate::label;
 use crate::operation::{Company, Cx};
@@ -97,10 +97,30 @@ impl<D: Database> Catalog for SqlStore<D> {
         which: &str,
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError> {
-        let which = which.to_owned();
-        let update =
-            move |cx: &mut Cx<'_>, sight: Sight| change::update(cx, sight, &which, &change);
+        let (which, viewer) = (which.to_owned(), self.viewer.clone());
+        let update = move |cx: &mut Cx<'_>, sight: Sight| {
+            change::update(cx, sight, viewer.name(), &which, &change)
+        };
         Ok(self.change(Company::Alone, update).await?)
+    }
+
+    async fn versions(
+        &self,
+        which: &str,
+        after: Option<String>,
+        limit: Option<usize>,
+    ) -> Result<Page<WorkflowVersion>, CatalogError> {
+        let which = which.to_owned();
+        let look = move |sql: &mut dyn Sql, sight| {
+            versions::versions(sql, sight, &which, after.as_deref(), limit)
+        };
+        Ok(self.look(look).await?)
+    }
+
+    async fn version(&self, which: &str, version: i64) -> Result<WorkflowVersion, CatalogError> {
+        let which = which.to_owned();
+        let look = move |sql: &mut dyn Sql, sight| versions::version(sql, sight, &which, version);
+        Ok(self.look(look).await?)
     }
 
     async fn scheduled(

@@ -23,6 +23,7 @@ mod scheduled;
 mod slug;
 mod stats;
 pub(crate) mod time;
+mod versions;
 mod workflow;
 mod workflows;
 
@@ -55,6 +56,8 @@ pub use run_filter::RunQuery;
 pub use runs::{JobSummary, RunDetails, RunSummary};
 pub(crate) use slug::lock_names;
 pub use stats::{Durations, JobStatistics, Statistics};
+pub use versions::WorkflowVersion;
+pub(crate) use versions::{of_file as version_of_file, record as record_version};
 pub use workflow::{Source, StoredWorkflow};
 
 /// A store that answers questions about workflows and runs.
@@ -155,7 +158,8 @@ pub trait Catalog: Store + Accounts {
     /// Fails when its name or its metadata is not fit, and when its owner has one of this name.
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError>;
 
-    /// Changes a workflow, and returns it as it is then.
+    /// Changes a workflow, and returns it as it is then. Another file is its next version; those
+    /// before it stay, and so does the file of every run that has begun.
     ///
     /// # Errors
     ///
@@ -166,6 +170,26 @@ pub trait Catalog: Store + Accounts {
         which: &str,
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError>;
+
+    /// A page of the files that a workflow is and was, newest first, without their texts; where the
+    /// page before this one ended, and how many, 1 to 1,000, by default 50. Code has none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such workflow, and when the cursor is of another list.
+    async fn versions(
+        &self,
+        which: &str,
+        after: Option<String>,
+        limit: Option<usize>,
+    ) -> Result<Page<WorkflowVersion>, CatalogError>;
+
+    /// One of the files that a workflow is and was, with its text.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such workflow, or no version of it with this number.
+    async fn version(&self, which: &str, version: i64) -> Result<WorkflowVersion, CatalogError>;
 
     /// At most `limit` workflows in use that name a schedule in their metadata, by id, from the
     /// one after `after` on.

@@ -7,15 +7,16 @@ use workflow_core::Status;
 use super::page::Cursor;
 use super::resolve::{self, Found, MatchedBy};
 use super::run_filter::{self, RunQuery, Within};
-use super::{overview, prune, recent, resolve_run, runs, slug, stats, workflows};
+use super::{overview, prune, recent, resolve_run, runs, slug, stats, versions, workflows};
 use crate::crew::{Connect, Purpose};
 use crate::sight::Sight;
 use crate::sql::Dialect;
 use crate::statement::Statement;
 use crate::value::Value;
 
-const LARGE: [&str; 7] = [
+const LARGE: [&str; 8] = [
     "workflows_workflow",
+    "workflows_version",
     "workflows_workflowrun",
     "workflows_event",
     "workflows_label",
@@ -79,6 +80,9 @@ fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
         let recent = recent::select(dialect, sight, &[1, 2], 5);
         statements.push((format!("recent {sight:?}"), recent));
         statements.push((format!("counts {sight:?}"), overview::count_statuses(sight)));
+        for before in [None, Some(7)] {
+            statements.push((format!("versions {before:?}"), versions::listed(1, before, 50)));
+        }
         for labels in [overview::MOLECULES, overview::ATOMS] {
             statements.push((format!("usage {labels} {sight:?}"), overview::used(sight, labels)));
         }
@@ -100,6 +104,8 @@ fn built(dialect: Dialect) -> Vec<(String, Statement)> {
 fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
     let one = Value::Int(1);
     let catalog = [
+        (versions::OF_FILE, vec![one, Value::Text("{}")]),
+        (versions::ONE, vec![one, one]),
         (slug::TAKEN, vec![Value::Text("etl"), one]),
         (stats::ONE, vec![one]),
         (stats::BUCKETS_OF_ONE, vec![one]),

@@ -1,9 +1,9 @@
 //! What is asked of a catalog: workflows to add, changes to make.
 
 use serde_json::{Map, Value as Json};
-use workflow_core::{Metadata, WorkflowSnapshot};
+use workflow_core::{Metadata, Workflow as _, WorkflowFile, WorkflowSnapshot, normalize_name};
 
-use super::MetadataChange;
+use super::{MetadataChange, StoredWorkflow};
 
 /// A workflow that is to be added.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -107,6 +107,43 @@ pub struct WorkflowChange {
     pub molecules_used: Option<Vec<String>>,
     /// Other atoms.
     pub atoms_in_molecules: Option<Map<String, Json>>,
-    /// Another definition; the version counts up.
+    /// Another definition; the version counts up when it is another.
     pub definition: Option<Json>,
+}
+
+impl WorkflowChange {
+    /// Replaces the file of a workflow: everything that a file says follows the new one, the
+    /// schedule in its metadata as well. The name does where the old file gave it.
+    pub fn replacing(old: &StoredWorkflow, file: &WorkflowSnapshot) -> Self {
+        let before = old.definition.as_ref().and_then(WorkflowFile::from_source);
+        let follows = before.and_then(Result::ok).is_some_and(|before| {
+            normalize_name(before.name().as_str()) == normalize_name(&old.name)
+        });
+        let new = NewWorkflow::of(file);
+        Self {
+            name: follows.then(|| new.name.clone()),
+            // A file says nothing of what is drawn.
+            molecules_used: None,
+            atoms_in_molecules: None,
+            ..Self::from(new)
+        }
+    }
+}
+
+/// Everything that is said of a new workflow, as a change of one that is there; but for its name
+/// and its owner.
+impl From<NewWorkflow> for WorkflowChange {
+    fn from(new: NewWorkflow) -> Self {
+        Self {
+            description: Some(new.description.unwrap_or_default()),
+            project: Some(new.project.unwrap_or_default()),
+            domain: Some(new.domain.unwrap_or_default()),
+            metadata: Some(MetadataChange::Replace(Json::Object(new.metadata.as_object().clone()))),
+            dag_spec: Some(new.dag_spec),
+            molecules_used: Some(new.molecules_used),
+            atoms_in_molecules: Some(new.atoms_in_molecules),
+            definition: new.definition,
+            ..Self::default()
+        }
+    }
 }

@@ -82,6 +82,10 @@ pub struct RunDetails {
     /// The run that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<RunId>,
+    /// Which version of its workflow it runs; `None` for code, and for a file that is no version of
+    /// the workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_version: Option<i64>,
 }
 
 /// A job of a run.
@@ -208,7 +212,7 @@ pub(crate) fn one(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSumma
 fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
     let mut query = Statement::default();
     query.add(&format!(
-        "SELECT {COLUMNS}, r.input, r.result_data, d.graph FROM workflows_workflowrun r \
+        "SELECT {COLUMNS}, r.input, r.result_data, d.graph, d.version FROM workflows_workflowrun r \
          JOIN workflows_workflow w ON w.id = r.workflow_id \
          LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = "
     ));
@@ -242,6 +246,7 @@ pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunD
         waiting: view.waiting(now),
         is_cancelling: view.is_cancelling(),
         repeats: view.repeats(),
+        workflow_version: row.maybe_int(21)?,
     })
 }
 

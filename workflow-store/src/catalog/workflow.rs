@@ -50,7 +50,7 @@ pub struct StoredWorkflow {
     pub user: Option<String>,
     /// Whether it is in use.
     pub is_active: bool,
-    /// How often its graph changed, from 1.
+    /// The number of what it is now, from 1: another file, or another graph of code, counts up.
     pub version: i64,
     /// How many runs of it began.
     pub execution_count: u64,

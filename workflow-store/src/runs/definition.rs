@@ -2,9 +2,12 @@
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
-use workflow_core::{NewRun, StoreError, WorkflowSnapshot};
+use workflow_core::{NewRun, StoreError, Trigger, WorkflowSnapshot};
 
-use crate::catalog::{NewWorkflow, Source, Written, insert_workflow, lock_names, owned, tags};
+use crate::catalog::{
+    NewWorkflow, Source, Written, insert_workflow, lock_names, owned, record_version, tags,
+    version_of_file,
+};
 use crate::label;
 use crate::memory::DefinitionIds;
 use crate::operation::{Answer, Cx};
@@ -26,33 +29,42 @@ pub(crate) fn definition(
         None => joined(cx, sight, of, user)?,
     };
     let texts = Texts::new(of)?;
+    let is_file = of.source.is_some();
+    // What is run by the number of its row, or again, says nothing new of the file.
+    let is_from_file = is_file && run.workflow_id.is_none() && run.trigger != Trigger::Retry;
+    if is_from_file {
+        follow_file(cx, workflow, of, user)?;
+    }
     let definition = match known(cx, workflow, &texts)? {
-        Some(id) => {
-            revert(cx, workflow, id, of)?;
+        Some(id) => id,
+        None => {
+            let id = add(cx, workflow, of, &texts)?;
+            if !is_file {
+                refresh(cx, workflow, of)?;
+            }
             id
         }
-        None => add(cx, workflow, of, &texts)?,
     };
     Ok(DefinitionIds { workflow, definition })
 }
 
-/// Shows a definition of a file again that was followed by others.
-fn revert(
+/// Makes a file that is run the newest version of its workflow, unless it is, or somebody wrote the
+/// workflow by hand.
+fn follow_file(
     cx: &mut Cx<'_>,
     workflow: i64,
-    definition: i64,
     of: &WorkflowSnapshot,
+    user: Option<i64>,
 ) -> Result<(), SqlError> {
-    if of.source.is_none() {
+    let shown = "SELECT definition FROM workflows_workflow WHERE id = $1";
+    let shown = cx.sql.first(shown, &[Value::Int(workflow)])?;
+    let shown = shown.map(|row| row.maybe_json(0)).transpose()?.flatten();
+    if shown.as_ref() == of.source.as_deref() {
         return Ok(());
     }
-    let newest = "SELECT max(id) FROM workflows_definition WHERE workflow_id = $1";
-    let newest = cx.sql.first(newest, &[Value::Int(workflow)])?;
-    if newest.is_some_and(|row| row.maybe_int(0).ok().flatten() == Some(definition)) {
-        return Ok(());
-    }
-    draw(cx, workflow, of, Grows::No)?;
-    describe(cx, workflow, of)
+    draw(cx, workflow, of, Grows::Yes)?;
+    describe(cx, workflow, of)?;
+    record_version(cx.sql, workflow, user)
 }
 
 /// The workflow that a run of this one joins, if it is there: the one of its name that has the
@@ -129,6 +141,10 @@ fn add(
     of: &WorkflowSnapshot,
     texts: &Texts,
 ) -> Result<i64, SqlError> {
+    let version = match &of.source {
+        Some(source) => version_of_file(cx.sql, workflow, &clean_json(source))?,
+        None => None,
+    };
     let values = [
         Value::Int(workflow),
         Value::Text(&of.name),
@@ -137,22 +153,22 @@ fn add(
         Value::Text(&texts.metadata),
         texts.source.as_deref().into(),
         Value::Text(&texts.graph),
+        version.into(),
     ];
     let row = cx.sql.first(
         "INSERT INTO workflows_definition \
-         (workflow_id, name, fingerprint, digest, metadata, source, graph) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id",
+         (workflow_id, name, fingerprint, digest, metadata, source, graph, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id",
         &values,
     )?;
     let Some(row) = row else {
         // Another process was faster.
         return known(cx, workflow, texts)?.ok_or_else(|| gone(&of.name));
     };
-    refresh(cx, workflow, of)?;
     row.int(0)
 }
 
-/// Shows the newest definition of a workflow that nobody has written by hand.
+/// Shows the newest definition of a workflow that is code.
 fn refresh(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), SqlError> {
     let values = [Value::Int(workflow)];
     let count = "SELECT count(*) FROM workflows_definition WHERE workflow_id = $1";

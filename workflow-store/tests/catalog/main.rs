@@ -12,6 +12,7 @@ mod pages;
 mod schema;
 mod seeing;
 mod support;
+mod versions;
 mod waiting;
 
 /// Makes a test of each scenario for each database.
@@ -59,6 +60,11 @@ on_both! {
     naming::a_workflow_that_is_code_keeps_its_name,
     naming::a_slug_that_is_asked_for_is_like_nothing_else,
     naming::a_run_is_found_by_number_prefix_and_as_the_latest,
+    versions::a_file_is_replaced_and_kept,
+    versions::what_follows_a_file_follows_the_new_one,
+    versions::runs_keep_the_file_that_they_began_with,
+    versions::files_that_others_wrote_are_kept,
+    versions::no_version_is_lost_under_contention,
     listing::every_filter_finds,
     listing::pages_are_stable_under_inserts,
     listing::every_order_can_be_turned_round,

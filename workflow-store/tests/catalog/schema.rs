@@ -134,7 +134,10 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
         );
     }
     place.raw.execute(
-        "DROP TABLE workflows_unfolded;
+        "DROP TABLE workflows_version;
+         ALTER TABLE workflows_definition DROP COLUMN version;
+         ALTER TABLE workflows_workflowrun DROP COLUMN runs_dir;
+         DROP TABLE workflows_unfolded;
          DROP TABLE workflows_waiting;
          DROP INDEX workflows_workflowrun_key_scope_idx;
          UPDATE workflows_workflow SET source = 'registered', definition = NULL;
@@ -151,6 +154,11 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     assert_eq!((found.0.source, found.1), (Source::Stored, MatchedBy::OwnName));
     assert_eq!(found.0.definition, Some(json!({ "text": "a" })));
     assert_eq!(store.workflow("code").await.expect("there").source, Source::Registered);
+    // The file that a workflow is now is its first known version, which its runs have run.
+    let versions = store.versions("etl", None, None).await.expect("listed").items;
+    assert_eq!(versions.iter().map(|of| of.version).collect::<Vec<_>>(), [1]);
+    let details = store.run_details(file.id).await.expect("there");
+    assert_eq!(details.workflow_version, Some(1));
     let again = store.begin(new_run_like(&file), Vec::new()).await.expect("begun");
     assert!(matches!(again, Begun::New(_)));
     assert_eq!(store.count_runs("etl").await.expect("counted"), 2);
