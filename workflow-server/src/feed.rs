@@ -108,9 +108,11 @@ async fn look(feed: Weak<Feed>, news: watch::Sender<Progress>) {
         let Some(feed) = feed.upgrade() else { return };
         let mut progress = *news.borrow();
         let found = feed.look(&mut progress).await;
-        progress.down = found.is_err();
+        let was_down = std::mem::replace(&mut progress.down, found.is_err());
         let found = found.unwrap_or_else(|error| {
-            tracing::warn!(run = %feed.run, %error, "events cannot be read; trying again");
+            if !was_down {
+                tracing::warn!(run = %feed.run, %error, "events cannot be read; trying again");
+            }
             0
         });
         pause = if found > 0 { SOON } else { (pause * 2).min(LATE) };

@@ -4,6 +4,7 @@
 //! leases, and looks for messages.
 
 mod certainty;
+mod outage;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,6 +16,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
 use certainty::{Certainty, Moment};
+use outage::Outage;
 
 /// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -148,13 +150,14 @@ impl Inner {
     /// What the thread does.
     fn keep(&self) {
         let mut renewed = None;
+        let (mut no_leases, mut no_messages) = (Outage::default(), Outage::default());
         while let Some(leases) = self.await_round() {
             let is_due = |at: Instant| at.elapsed() > self.owner.lifetime / 3;
             if renewed.is_none_or(is_due) || !self.certainty.holds() {
                 renewed = Some(Instant::now());
-                self.renew(&leases);
+                self.renew(&leases, &mut no_leases);
             }
-            self.deliver();
+            self.deliver(&mut no_messages);
         }
     }
 
@@ -171,17 +174,18 @@ impl Inner {
         (!watch.over).then(|| watch.runs.values().filter_map(|watched| watched.lease).collect())
     }
 
-    fn renew(&self, leases: &[Lease]) {
+    fn renew(&self, leases: &[Lease], outage: &mut Outage) {
         let asked = Moment::now();
         match guarded(|| self.store.renew(self.owner, leases)) {
             Ok(lost) => {
+                outage.end("leases are renewed");
                 for lease in lost {
                     self.lose(lease);
                 }
                 self.certainty.renewed(asked, self.owner.lifetime);
             }
             // What is to be appended will meet the same fault, and be tried again.
-            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            Err(error) => outage.note("leases could not be renewed", &error),
         }
     }
 
@@ -198,10 +202,11 @@ impl Inner {
         }
     }
 
-    fn deliver(&self) {
+    fn deliver(&self, outage: &mut Outage) {
         let heard = self.lock().heard;
         match guarded(|| self.store.inbox(self.owner.id, heard)) {
             Ok(messages) => {
+                outage.end("messages are read");
                 for message in messages {
                     let mut watch = self.lock();
                     watch.heard = message.number;
@@ -212,7 +217,7 @@ impl Inner {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "messages could not be read"),
+            Err(error) => outage.note("messages could not be read", &error),
         }
     }
 }

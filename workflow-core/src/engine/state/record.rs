@@ -297,10 +297,13 @@ fn offer(
         let mut wait = FIRST_WAIT;
         let mut patience =
             if batch.begins.is_ok() { PATIENCE_AT_BEGIN } else { run.engine.store_patience };
+        let mut is_told = false;
         loop {
             match batch.bring(&*store).await {
                 Err(StoreError::Unavailable(error)) if patience > Duration::ZERO => {
-                    tracing::warn!(parent: &run.span, %error, "the store is out of reach");
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(parent: &run.span, %error, "the store is out of reach; trying again");
+                    }
                 }
                 settled => return settled,
             }
