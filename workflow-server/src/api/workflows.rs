@@ -131,9 +131,6 @@ struct WorkflowPatch {
     yaml: Option<String>,
     /// Its number; not to be changed.
     id: Option<Value>,
-    /// Who made it; not to be changed.
-    #[schema(value_type = Option<String>)]
-    user: Option<Value>,
     /// When it was made; not to be changed.
     #[schema(value_type = Option<String>)]
     created_at: Option<Value>,
@@ -154,7 +151,7 @@ struct WorkflowPatch {
 impl WorkflowPatch {
     /// What may be sent back of a workflow, and must be as it is.
     fn fixed(&self) -> Vec<(&'static str, Value)> {
-        let fields = [("id", &self.id), ("user", &self.user), ("created_at", &self.created_at)];
+        let fields = [("id", &self.id), ("created_at", &self.created_at)];
         fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
 }

@@ -346,6 +346,7 @@ async fn what_engines_run_is_reported_by_them(kind: Kind) {
         idempotency_key: None,
         parent: None,
         user: None,
+        runs_dir: None,
         created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
     };
