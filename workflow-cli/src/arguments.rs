@@ -156,8 +156,21 @@ mod tests {
                 operation: ("patch", "/workflows/{workflow}"),
                 // torc's word for `user`.
                 flags_alone: &["owner_user"],
-                // What is drawn is not changed by a flag, and a file has no flag.
-                names_alone: &["atoms_in_molecules", "dag_spec", "molecules_used", "user", "yaml"],
+                // What is drawn is not changed by a flag, a file has no flag, and the rest is what a
+                // program may send back of a workflow as it is.
+                names_alone: &[
+                    "atoms_in_molecules",
+                    "created_at",
+                    "dag_spec",
+                    "execution_count",
+                    "id",
+                    "last_executed_at",
+                    "molecules_used",
+                    "updated_at",
+                    "user",
+                    "version",
+                    "yaml",
+                ],
             },
             Pair {
                 command: &["workflows", "history"],

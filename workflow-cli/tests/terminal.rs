@@ -95,7 +95,8 @@ fn help_of_everything() {
               in the current folder: `--cwd .` [default: the folder of the file]
 
           --runs-dir <FOLDER>
-              Where a run of a file keeps what its commands print [default: .workflow/runs]
+              Where the run keeps what its jobs print [default: .workflow/runs, for runs of files and
+              with a store]
 
       -f, --format <FORMAT>
               What to write to standard output

@@ -38,12 +38,24 @@ struct Changes {
     /// Another name; the slug stays
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
+    /// Another slug, made unique as that of a new workflow
+    #[arg(long, value_name = "SLUG")]
+    slug: Option<String>,
     /// Another description; an empty one is none
     #[arg(short, long, value_name = "TEXT")]
     description: Option<String>,
     /// Another project; an empty one is none
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
+    /// Another number of the project
+    #[arg(long, value_name = "NUMBER")]
+    project_id: Option<i32>,
+    /// Another display name of the project
+    #[arg(long, value_name = "NAME")]
+    project_name: Option<String>,
+    /// Another application; an empty one is none
+    #[arg(long, value_name = "NAME")]
+    app_name: Option<String>,
     /// Another business area; an empty one is none
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
@@ -98,8 +110,12 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
     let Changes {
         file,
         name,
+        slug,
         description,
         project,
+        project_id,
+        project_name,
+        app_name,
         domain,
         metadata,
         merge_metadata,
@@ -115,6 +131,10 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
     let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
     let change = WorkflowChange {
         name: name.clone().or(said.name),
+        slug: slug.clone(),
+        project_id: *project_id,
+        project_name: project_name.clone(),
+        app_name: app_name.clone(),
         description: description.clone().or(said.description),
         project: project.clone().or(said.project),
         domain: domain.clone().or(said.domain),
