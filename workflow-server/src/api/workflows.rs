@@ -130,29 +130,28 @@ struct WorkflowPatch {
     /// gave it. Runs that have begun, and their repetitions, keep the file that they began with.
     yaml: Option<String>,
     /// Its number; not to be changed.
-    id: Option<Value>,
+    id: Option<i64>,
     /// When it was made; not to be changed.
-    #[schema(value_type = Option<String>)]
-    created_at: Option<Value>,
+    created_at: Option<String>,
     /// Counted by the server: what is sent back of it changes nothing.
-    #[schema(value_type = Option<u64>)]
     #[expect(dead_code, reason = "it is taken and changes nothing")]
-    execution_count: Option<Value>,
+    execution_count: Option<u64>,
     /// Counted by the server: what is sent back of it changes nothing.
-    #[schema(value_type = Option<String>)]
     #[expect(dead_code, reason = "it is taken and changes nothing")]
-    last_executed_at: Option<Value>,
+    last_executed_at: Option<String>,
     /// Noted by the server: what is sent back of it changes nothing.
-    #[schema(value_type = Option<String>)]
     #[expect(dead_code, reason = "it is taken and changes nothing")]
-    updated_at: Option<Value>,
+    updated_at: Option<String>,
 }
 
 impl WorkflowPatch {
     /// What may be sent back of a workflow, and must be as it is.
     fn fixed(&self) -> Vec<(&'static str, Value)> {
-        let fields = [("id", &self.id), ("created_at", &self.created_at)];
-        fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+        let fields = [
+            ("id", self.id.map(Value::from)),
+            ("created_at", self.created_at.clone().map(Value::from)),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 

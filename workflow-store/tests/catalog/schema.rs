@@ -468,6 +468,14 @@ pub(crate) async fn tenants_share_the_public_schema(place: Place) {
     empty.execute("CREATE SCHEMA tenant1");
     workflow_store::open(&with_path(&empty, "tenant1,public")).await.expect("a store");
     assert_eq!(schemas(&empty), ["public"]);
+    // The path that roles have by default names their own schema first.
+    let own = Raw::Postgres(Arc::new(crate::cluster::database()));
+    let role = own.query("SELECT current_user").remove(0);
+    own.execute(&format!("CREATE SCHEMA \"{role}\""));
+    own.open().await;
+    assert_eq!(schemas(&own), [&*role]);
+    workflow_store::open(&with_path(&own, &format!("{role},public"))).await.expect("a store");
+    assert_eq!(schemas(&own).len(), 2, "a path that somebody has written is no default");
 
     let open = async |path: &str| workflow_store::open(&with_path(&place.raw, path)).await;
     place.raw.execute("CREATE SCHEMA tenant1; CREATE SCHEMA tenant2; CREATE SCHEMA billing");
