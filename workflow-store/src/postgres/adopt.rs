@@ -27,6 +27,8 @@ const GIVEN: &str = "(VALUES ('accounts_user', 'username'), ('workflows_workflow
 /// inserts into its table fail, and say so.
 pub(super) async fn adopt(client: &Client, name: &str) -> Result<(), SqlError> {
     let explained = |error: Error| explain(&error, name);
+    // The other application may hold a table for long; the next store that is opened tries again.
+    client.batch_execute("SET lock_timeout = '10s'").await.map_err(explained)?;
     let optional = format!("{OF_OTHERS} AND (c.relname, a.attname) IN {OPTIONAL}");
     for row in client.query(&optional, &[]).await.map_err(explained)? {
         let (table, column): (String, String) = (row.get(0), row.get(1));
