@@ -114,6 +114,14 @@ fn torcs_flags_are_taken() {
     let said = (&changed["name"], &changed["description"], &changed["user"]);
     assert_eq!(said, (&json!("delta"), &json!("Counts"), &json!("ada")));
     assert_eq!(names(&["--user", "bob"]), ["beta", "gamma"]);
+    // A name is that of whoever is meant.
+    let of = |user: &str| {
+        let get = ["workflows", "get", "daily etl", "-f", "json", "-u", user];
+        says(&folder, &get).json()["id"].clone()
+    };
+    says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
+    assert_eq!((of("ada"), of("bob")), (json!(1), json!(5)));
+    says(&folder, &["workflows", "delete", "5"]);
     // What is archived is there when it is asked for.
     says(&folder, &["workflows", "update", "gamma", "--is-active", "false"]);
     assert_eq!(names(&["--all-users"]), ["beta", "daily etl", "delta"]);
