@@ -232,6 +232,25 @@ test("a selected job is a step of the history, and Esc closes it", async () => {
   await context.close();
 });
 
+test("a file that was replaced is read, and used again", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, mock.url);
+  await page.goto(`${mock.url}#/workflows/daily-etl?tab=source`);
+  const source = page.getByLabel("Source", { exact: true }).filter({ has: page.locator("xpath=self::pre") });
+  const first = await source.textContent();
+  assert.equal(await page.getByRole("heading", { name: "Versions" }).count(), 0);
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("textbox", { name: "Source" }).fill(`${first}# changed\n`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("cell", { name: "2 (current)" }).waitFor();
+  await page.getByRole("button", { name: "Show version 1" }).click();
+  assert.equal(await page.getByLabel("Source of version 1").textContent(), first);
+  await page.getByRole("button", { name: "Use this file again" }).click();
+  await page.getByRole("cell", { name: "3 (current)" }).waitFor();
+  assert.equal(await source.textContent(), first);
+  await context.close();
+});
+
 test("who leaves a text that is not saved is asked", async () => {
   const { page, context } = await open(browser);
   const asked = [];

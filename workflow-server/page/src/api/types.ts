@@ -72,6 +72,17 @@ export interface WorkflowDetail extends WorkflowItem {
   editable: boolean;
 }
 
+/** A file that a workflow is, or was. */
+export interface Version {
+  version: number;
+  author: string | null;
+  created_at: string;
+}
+
+export interface VersionDetail extends Version {
+  yaml: string | null;
+}
+
 export interface RunItem {
   id: string;
   number: number;

@@ -12,6 +12,7 @@ import { mayLeave } from "../route.ts";
 import { ProblemBox, Waiting } from "../ui/problem.tsx";
 import { useUnsaved } from "../ui/unsaved.ts";
 import { Tree } from "../ui/tree.tsx";
+import { WorkflowVersions } from "./workflow-versions.tsx";
 
 interface Props {
   path: string;
@@ -28,6 +29,7 @@ export function WorkflowSource({ path, workflow, changed }: Props) {
       {source.loading && !source.data && <Waiting what="the source" />}
       {!missing && <ProblemBox problem={source.problem} retry={source.reload} />}
       {source.data !== null && <Text path={path} text={String(source.data)} editable={workflow.editable} changed={changed} />}
+      {source.data !== null && <WorkflowVersions key={workflow.version} path={path} current={Number(workflow.version)} editable={workflow.editable} changed={changed} />}
       {missing && workflow.definition && <Tree value={workflow.definition} label="definition" depth={2} />}
       {missing && !workflow.definition && !workflow.location && <p class="empty">No text is kept of this workflow.</p>}
     </section>

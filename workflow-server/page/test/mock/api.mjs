@@ -86,7 +86,7 @@ function page(items, { query }, view) {
   return { items: items.slice(from, from + limit).map(view), next: from + limit < items.length ? String(from + limit) : null };
 }
 
-function workflowRoutes(call, [, key, part]) {
+function workflowRoutes(call, [, key, part, number]) {
   const { request, query, world, body } = call;
   if (!key) return request.method === "POST" ? create(call) : page(filtered(call), call, (workflow) => workflowItem(workflow, world.runs));
   const workflow = seenWorkflows(call).includes(world.find(key)) ? world.find(key) : null;
@@ -104,8 +104,20 @@ function workflowRoutes(call, [, key, part]) {
     if (workflow.yaml === null) throw new Refused(404, "No source is kept");
     return workflow.yaml;
   }
+  if (part === "versions") {
+    const written = versions(workflow);
+    if (!number) return page(written.map(({ yaml, ...version }) => version), call, (version) => version);
+    const found = written.find(({ version }) => String(version) === number);
+    if (!found) throw new Refused(404, `No version ${number}`);
+    return found;
+  }
   if (request.method === "PATCH") {
     const { merge_metadata, ...rest } = body;
+    if (rest.yaml && rest.yaml !== workflow.yaml) {
+      const before = versions(workflow);
+      workflow.version += 1;
+      replaced.set(workflow, [{ version: workflow.version, author: call.session?.username ?? null, created_at: new Date().toISOString(), yaml: rest.yaml }, ...before]);
+    }
     return workflowDetail(Object.assign(workflow, rest, { updated_at: new Date().toISOString() }), world.runs);
   }
   if (request.method === "DELETE") {
@@ -113,6 +125,15 @@ function workflowRoutes(call, [, key, part]) {
     return { deleted_runs: 3 };
   }
   return workflowDetail(workflow, world.runs);
+}
+
+/** The files of workflows that have had several. */
+const replaced = new WeakMap();
+
+/** The files that a workflow is and was, newest first. */
+function versions(workflow) {
+  if (workflow.yaml === null) return [];
+  return replaced.get(workflow) ?? [{ version: workflow.version, author: workflow.user, created_at: workflow.created_at, yaml: workflow.yaml }];
 }
 
 function filtered(call) {
