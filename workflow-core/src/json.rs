@@ -3,8 +3,10 @@
 //! `serde_json` reads an integer of more than 64 bits as the nearest float, and a float that is too
 //! small as 0. Both are errors here. Knows texts and numbers; refuses to know what they are for.
 
+use std::ops::{ControlFlow, Range};
+
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Number;
+use serde_json::{Number, Value as Json};
 
 use crate::bounds::{self, TooLarge};
 
@@ -71,17 +73,79 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
 ///
 /// # Errors
 ///
-/// Fails when lists and maps are nested more than [`bounds::NESTING`] levels deep, and for a number
-/// that would become another one: an integer of more than 64 bits, and a number that is too large,
-/// too small, or has too many digits before its point for a 64-bit float.
+/// Fails when lists and maps are nested more than [`bounds::NESTING`] levels deep, and as
+/// [`check_numbers`] does.
 pub fn check(text: &str) -> Result<(), JsonError> {
     bounds::json(text).map_err(JsonError::TooLarge)?;
-    match lost_number(text) {
-        Some(lost) if serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-            Err(JsonError::Number(lost))
-        }
+    check_numbers(text).map_err(JsonError::Number)
+}
+
+/// Checks the numbers of a JSON text. A text that is no JSON passes.
+///
+/// # Errors
+///
+/// Fails for a number that would become another one: an integer of more than 64 bits, and a number
+/// that is too large, too small, or has too many digits before its point for a 64-bit float.
+pub fn check_numbers(text: &str) -> Result<(), LostNumber> {
+    let mut lost = None;
+    each_number(text, |place, open| {
+        let written = &text[place];
+        let Err(reason) = number(written) else { return ControlFlow::Continue(()) };
+        lost = Some(LostNumber { path: path(open), number: written.to_owned(), reason });
+        ControlFlow::Break(())
+    });
+    match lost {
+        Some(lost) if serde_json::from_str::<IgnoredAny>(text).is_ok() => Err(lost),
         _ => Ok(()),
     }
+}
+
+/// Reads JSON that is on record already, whoever wrote it: a number that no 64 bits hold is text,
+/// in all of its digits.
+///
+/// Databases write floats in their own way, so that an integer of more than 64 bits may be a float:
+/// one whose shortest form has the same digits is read as a number.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_core::json;
+///
+/// let row = json::read_recorded(r#"{"n": 18446744073709551616, "f": 100000000000000000000}"#)?;
+/// assert_eq!(row, json!({"n": "18446744073709551616", "f": 1e20}));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Fails when it is no JSON.
+pub fn read_recorded(text: &str) -> Result<Json, serde_json::Error> {
+    let mut lost = Vec::new();
+    each_number(text, |place, _| {
+        let written = &text[place.clone()];
+        if number(written).is_err() && !is_shortest_float(written) {
+            lost.push(place);
+        }
+        ControlFlow::Continue(())
+    });
+    if lost.is_empty() {
+        return serde_json::from_str(text);
+    }
+    let mut quoted = String::with_capacity(text.len() + 2 * lost.len());
+    let mut end = 0;
+    for place in lost {
+        quoted.push_str(&text[end..place.start]);
+        quoted.push('"');
+        quoted.push_str(&text[place.clone()]);
+        quoted.push('"');
+        end = place.end;
+    }
+    quoted.push_str(&text[end..]);
+    serde_json::from_str(&quoted)
+}
+
+/// Whether a text of digits is what the shortest form of a float stands for.
+fn is_shortest_float(written: &str) -> bool {
+    written.parse::<f64>().is_ok_and(|float| float.is_finite() && float.to_string() == written)
 }
 
 /// The decimal number that a text writes, or why no 64 bits hold it.
@@ -118,8 +182,11 @@ enum Open<'t> {
     Object(&'t str),
 }
 
-/// The first number in a JSON text that would become another one. The text may be no JSON.
-fn lost_number(text: &str) -> Option<LostNumber> {
+/// Shows each number of a JSON text, with where it is. The text may be no JSON.
+fn each_number<'t>(
+    text: &'t str,
+    mut show: impl FnMut(Range<usize>, &[Open<'t>]) -> ControlFlow<()>,
+) {
     let bytes = text.as_bytes();
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut string = "";
@@ -148,16 +215,13 @@ fn lost_number(text: &str) -> Option<LostNumber> {
             b'-' | b'0'..=b'9' => {
                 let of_numbers = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
                 at += bytes[at..].iter().take_while(|byte| of_numbers(byte)).count();
-                let written = &text[start..at];
-                if let Err(reason) = number(written) {
-                    let (path, number) = (path(&open), written.to_owned());
-                    return Some(LostNumber { path, number, reason });
+                if show(start..at, &open).is_break() {
+                    return;
                 }
             }
             _ => {}
         }
     }
-    None
 }
 
 /// Where a string ends, past its quote.
@@ -190,7 +254,7 @@ fn path(open: &[Open<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -245,6 +309,22 @@ mod tests {
             let text = format!(r#"["{number}", "\\", "\"{number}", {{"{number}": 1}}]"#);
             assert!(read::<Json>(&text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_on_record_is_read_whatever_it_is() {
+        for (text, value) in [
+            (r#"{"a": [1, 18446744073709551616]}"#, json!({"a": [1, "18446744073709551616"]})),
+            ("[1e400, -1e-400, 0.1]", json!(["1e400", "-1e-400", 0.1])),
+            ("-99999999999999999999.5", json!("-99999999999999999999.5")),
+            ("[100000000000000000000, -1e20]", json!([1e20, -1e20])),
+            (r#"["18446744073709551616", "é", 7]"#, json!(["18446744073709551616", "é", 7])),
+            ("18446744073709552000", json!(18446744073709552000.0)),
+        ] {
+            assert_eq!(read_recorded(text).ok(), Some(value), "{text}");
+        }
+        assert_eq!(read_recorded(&format!("1{}", "0".repeat(300))).ok(), Some(json!(1e300)));
+        assert!(read_recorded("[18446744073709551616").is_err());
     }
 
     #[test]

@@ -138,7 +138,11 @@ fn literal(input: ParseStream<'_>) -> syn::Result<Json> {
             let text = format!("{sign}{}", quote::ToTokens::to_token_stream(&literal));
             let number = serde_json::from_str(&text);
             let wrong = |_| syn::Error::new(span, format!("`{text}` is no number in JSON"));
-            return number.map(Json::Number).map_err(wrong);
+            let number = number.map_err(wrong)?;
+            if text::is_long_integer(&text) {
+                return Err(syn::Error::new(span, text::long_integer(&text)));
+            }
+            return Ok(Json::Number(number));
         }
         Lit::Bool(value) => Json::Bool(value.value),
         Lit::Str(text) if text.suffix().is_empty() => Json::Text(text.value()),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
+use workflow_core::json::read_recorded;
 
 use crate::sql::{SqlError, SqlKind};
 
@@ -170,7 +171,7 @@ impl Row {
     pub(crate) fn maybe_json(&self, column: usize) -> Result<Option<Json>, SqlError> {
         match self.0.get(column) {
             Some(Cell::Text(text)) => {
-                serde_json::from_str(text).map(Some).map_err(|_| self.wrong(column, "JSON"))
+                read_recorded(text).map(Some).map_err(|_| self.wrong(column, "JSON"))
             }
             Some(Cell::Null) => Ok(None),
             _ => Err(self.wrong(column, "a text")),

@@ -12,6 +12,9 @@ pub(super) fn parse(literal: &LitStr) -> syn::Result<Node> {
     let value: Value = serde_json::from_str(&text).map_err(|error| {
         syn::Error::new(literal.span(), format!("this text is no JSON: {error}"))
     })?;
+    if let Some(number) = numbers(&text).find(|number| is_long_integer(number)) {
+        return Err(syn::Error::new(literal.span(), long_integer(number)));
+    }
     if let Some(key) = duplicate(&text) {
         return Err(syn::Error::new(literal.span(), format!("the key {key:?} is there twice")));
     }
@@ -31,6 +34,42 @@ fn node(value: Value, span: Span) -> Node {
         }
     };
     Node { span, json }
+}
+
+/// The numbers of this well-formed JSON, as they are written.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while let Some(letter) = rest.chars().next() {
+            let of_numbers =
+                |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+            let length = match letter {
+                '"' => string_length(rest),
+                _ if of_numbers(letter) => {
+                    rest.find(|letter| !of_numbers(letter)).unwrap_or(rest.len())
+                }
+                _ => letter.len_utf8(),
+            };
+            let (token, after) = rest.split_at(length);
+            rest = after;
+            if letter.is_ascii_digit() || letter == '-' {
+                return Some(token);
+            }
+        }
+        None
+    })
+}
+
+/// Whether a number is an integer that no 64 bits hold.
+pub(super) fn is_long_integer(number: &str) -> bool {
+    let digits = number.trim_start_matches('-');
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && number.parse::<u64>().is_err()
+        && number.parse::<i64>().is_err()
+}
+
+pub(super) fn long_integer(number: &str) -> String {
+    format!("`{number}` has more than 64 bits; write it as text, in quotes")
 }
 
 /// The first key that an object of this well-formed JSON has twice.
@@ -75,7 +114,7 @@ fn string_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::duplicate;
+    use super::{duplicate, is_long_integer, numbers};
 
     #[test]
     fn keys_may_come_again_in_other_objects_only() {
@@ -83,5 +122,14 @@ mod tests {
         assert_eq!(found(r#"{ "a": [{ "a": "a" }, { "a": 1 }], "b": { "a": 2 } }"#), None);
         assert_eq!(found(r#"{ "a\"": 1, "b": "a\"", "c": "\\" }"#), None);
         assert_eq!(found(r#"{ "x": { "a": 1, "\u0061": 2 } }"#), Some("a".to_owned()));
+    }
+
+    #[test]
+    fn integers_have_64_bits() {
+        let text =
+            r#"{"a1": [-1.5e3, true, "7", 18446744073709551615], "b": -9223372036854775809}"#;
+        let found: Vec<_> = numbers(text).collect();
+        assert_eq!(found, ["-1.5e3", "18446744073709551615", "-9223372036854775809"]);
+        assert!(found.iter().map(|number| is_long_integer(number)).eq([false, false, true]));
     }
 }

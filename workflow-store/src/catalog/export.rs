@@ -8,6 +8,7 @@ use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use workflow_core::json::check_numbers;
 use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
 
 use super::change::{self, Written};
@@ -162,6 +163,7 @@ impl Import {
             if text.trim().is_empty() {
                 continue;
             }
+            check_numbers(&text).map_err(|lost| wrong(lost.to_string()))?;
             match serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))? {
                 Line::Workflow(workflow) => import.workflows.push(*workflow),
                 Line::Run(run) => {

@@ -206,7 +206,13 @@ pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
     let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
     let shuffled = text.lines().rev().map(|line| format!("{line}\n")).collect();
     let empty = if place.raw.is_postgres() { postgres().await } else { sqlite().await };
-    for wrong in [cut, shuffled, format!("{text}nonsense\n"), format!("{text}{{\"day\":1}}")] {
+    for wrong in [
+        cut,
+        shuffled,
+        format!("{text}nonsense\n"),
+        format!("{text}{{\"day\":1}}"),
+        text.replace("\"day\":1", "\"day\":1e-400"),
+    ] {
         let error = empty.store.import(&mut wrong.as_bytes()).await.expect_err("refused");
         assert!(matches!(error, CatalogError::Import { .. }), "{error:?}");
         assert_eq!(empty.raw.query("SELECT count(*) FROM workflows_workflow"), ["0"]);

@@ -98,6 +98,7 @@ on_both! {
     pages::molecules_and_atoms_are_counted,
     pages::what_no_engine_drives_is_reported,
     pages::runs_of_other_applications_are_reported,
+    pages::numbers_of_other_applications_are_read,
     pages::an_engine_has_its_catalog_behind_it,
     schema::every_column_of_the_document_is_there,
     schema::what_was_before_gets_owners_and_scopes,

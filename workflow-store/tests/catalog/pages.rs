@@ -264,6 +264,26 @@ pub(crate) async fn runs_of_other_applications_are_reported(place: Place) {
     assert_eq!((figures[0].runs.failed, figures[0].runs.completed), (1, 0));
 }
 
+/// What no 64 bits hold is text where others wrote it, so that the row can be read.
+pub(crate) async fn numbers_of_other_applications_are_read(place: Place) {
+    let run = new_run("theirs");
+    place.store.begin(run.clone(), whole_run(5, true)).await.expect("begun");
+    let theirs = r#"{"n": 18446744073709551616, "huge": [1e400], "float": 1e20, "fits": 18446744073709551615}"#;
+    place.raw.execute(&format!(
+        "UPDATE workflows_workflow SET metadata = '{theirs}';
+         UPDATE workflows_workflowrun SET input = '{theirs}', result_data = '{theirs}';"
+    ));
+    let metadata = place.store.workflow("theirs").await.expect("there").metadata;
+    let metadata = serde_json::to_value(&metadata).expect("JSON");
+    let details = place.store.run_details(run.id).await.expect("there");
+    for read in [metadata, details.input.expect("one"), details.result] {
+        assert_eq!(read["n"], "18446744073709551616");
+        assert_eq!((&read["float"], &read["fits"]), (&json!(1e20), &json!(u64::MAX)));
+        let huge = read["huge"][0].as_str().expect("a text").to_owned();
+        assert!(huge == "1e400" || huge == format!("1{}", "0".repeat(400)), "{huge}");
+    }
+}
+
 pub(crate) async fn an_engine_has_its_catalog_behind_it(place: Place) {
     let store: Arc<dyn Store> = match place.raw {
         Raw::Sqlite(ref path) => {
