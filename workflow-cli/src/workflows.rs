@@ -48,7 +48,7 @@ enum WorkflowsCommand {
     List(Box<ListArguments>),
     Get(GetArguments),
     Create(CreateArguments),
-    Update(UpdateArguments),
+    Update(Box<UpdateArguments>),
     History(HistoryArguments),
     Delete(DeleteArguments),
 }

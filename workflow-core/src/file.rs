@@ -235,6 +235,12 @@ impl WorkflowFile {
         record.get(FILE)?.get("text")?.as_str()
     }
 
+    /// The name that a file gives its workflow, from what [`source`](Workflow::source) gave; `None`
+    /// when that was something else, or is not valid any more.
+    pub fn name_of(record: &Json) -> Option<WorkflowName> {
+        Some(Self::from_source(record)?.ok()?.name().clone())
+    }
+
     fn shared_mut(&mut self) -> &mut Shared {
         (self.plan, self.record) = (OnceLock::new(), OnceLock::new());
         Arc::make_mut(&mut self.shared)

@@ -4,8 +4,8 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::Value as Json;
-use workflow_core::WorkflowSnapshot;
 use workflow_core::json::{self, JsonError};
+use workflow_core::{WorkflowFile, WorkflowName, WorkflowSnapshot};
 use workflow_store::{Catalog, MetadataChange, WorkflowChange};
 
 use super::shown;
@@ -157,7 +157,10 @@ fn replaced(
     let file = load_for_good(file)?;
     output::diagnostics(file.warnings());
     let old = pollster::block_on(store.workflow(which))?;
-    Ok((old.id.to_string(), WorkflowChange::replacing(&old, &WorkflowSnapshot::of(&file))))
+    let given = old.definition.as_ref().and_then(WorkflowFile::name_of);
+    let given = given.as_ref().map(WorkflowName::as_str);
+    let change = WorkflowChange::replacing(&old, given, &WorkflowSnapshot::of(&file));
+    Ok((old.id.to_string(), change))
 }
 
 pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {

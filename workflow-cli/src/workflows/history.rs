@@ -3,6 +3,7 @@
 use clap::Args;
 use comfy_table::Table;
 use serde_json::{Value as Json, json};
+use workflow_core::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
 use crate::failure::{Failure, Outcome};
@@ -59,13 +60,14 @@ pub(super) fn history(
 }
 
 fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, Failure> {
+    let text = version.definition.as_ref().and_then(WorkflowFile::text_of);
     if wanted.format == Format::Json {
         let mut document = json!(version);
-        document["yaml"] = version.text().map_or(Json::Null, Json::from);
+        document["yaml"] = text.map_or(Json::Null, Json::from);
         output::print_json(&document)?;
         return Ok(Outcome::Good);
     }
-    let text = version.text().ok_or_else(|| {
+    let text = text.ok_or_else(|| {
         Failure::Usage(format!(
             "version {} of `{}` is no workflow file, but other data; -f json shows what is known of it",
             version.version, wanted.workflow

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::WorkflowSnapshot;
+use workflow_core::{WorkflowFile, WorkflowName, WorkflowSnapshot};
 use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
 use super::problems::Problems;
@@ -218,7 +218,9 @@ fn change_of(
     let file = match (patch.yaml, old) {
         (Some(text), Some(old)) => {
             let file = create::read_file(app, &text)?;
-            WorkflowChange::replacing(&old, &WorkflowSnapshot::of(&file))
+            let given = old.definition.as_ref().and_then(WorkflowFile::name_of);
+            let given = given.as_ref().map(WorkflowName::as_str);
+            WorkflowChange::replacing(&old, given, &WorkflowSnapshot::of(&file))
         }
         _ => WorkflowChange::default(),
     };

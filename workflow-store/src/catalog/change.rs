@@ -190,15 +190,16 @@ pub(crate) fn update(
     change: &WorkflowChange,
 ) -> Answer<StoredWorkflow> {
     let id = resolve_own(cx.sql, sight, which, "change")?;
+    // In this order: runs that add workflows count what has begun last.
+    if change.name.is_some() || change.user.is_some() || change.slug.is_some() {
+        lock_names(cx.sql)?;
+    }
     lock(cx.sql, id)?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     let Identity { name, owner } = identity(cx.sql, sight, &old, change)?;
     check_change(change)?;
     let slug = match &change.slug {
-        Some(slug) => {
-            lock_names(cx.sql)?;
-            slug::make_for(cx.sql, id, slug)?
-        }
+        Some(slug) => slug::make_for(cx.sql, id, slug)?,
         None => old.slug.clone(),
     };
     let metadata = metadata::after(&old, change)?;
@@ -343,7 +344,7 @@ struct Identity {
 }
 
 /// The name and the owner that a workflow is to have, which must be free: an owner has one workflow
-/// of each name.
+/// of each name. The names are locked.
 fn identity(
     sql: &mut dyn Sql,
     sight: Sight,
@@ -359,7 +360,6 @@ fn identity(
         None => None,
     };
     if name.is_some() || owner.is_some() {
-        lock_names(sql)?;
         let owner_now = match owner {
             Some(owner) => owner,
             None => old.user.as_deref().map(|user| accounts::known(sql, user)).transpose()?,

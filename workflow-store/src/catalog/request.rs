@@ -1,7 +1,7 @@
 //! What is asked of a catalog: workflows to add, changes to make.
 
 use serde_json::{Map, Value as Json};
-use workflow_core::{Metadata, Workflow as _, WorkflowFile, WorkflowSnapshot, normalize_name};
+use workflow_core::{Metadata, WorkflowSnapshot, normalize_name};
 
 use super::{MetadataChange, StoredWorkflow};
 
@@ -113,12 +113,10 @@ pub struct WorkflowChange {
 
 impl WorkflowChange {
     /// Replaces the file of a workflow: everything that a file says follows the new one, the
-    /// schedule in its metadata as well. The name does where the old file gave it.
-    pub fn replacing(old: &StoredWorkflow, file: &WorkflowSnapshot) -> Self {
-        let before = old.definition.as_ref().and_then(WorkflowFile::from_source);
-        let follows = before.and_then(Result::ok).is_some_and(|before| {
-            normalize_name(before.name().as_str()) == normalize_name(&old.name)
-        });
+    /// schedule in its metadata as well. The name does where the old file gave it, which is told by
+    /// the name that the old file gives.
+    pub fn replacing(old: &StoredWorkflow, given: Option<&str>, file: &WorkflowSnapshot) -> Self {
+        let follows = given.is_some_and(|given| normalize_name(given) == normalize_name(&old.name));
         let new = NewWorkflow::of(file);
         Self {
             name: follows.then(|| new.name.clone()),

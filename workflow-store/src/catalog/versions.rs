@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use workflow_core::WorkflowFile;
 
 use super::page::{Cursor, Page, cut, size};
 use super::resolve::resolve;
@@ -26,17 +25,9 @@ pub struct WorkflowVersion {
     /// When.
     #[serde(serialize_with = "time::serialize")]
     pub created_at: SystemTime,
-    /// The file, as data. Lists of versions leave it out.
+    /// The file, as the workflow had it in its `definition`. Lists of versions leave it out.
     #[serde(skip)]
     pub definition: Option<Json>,
-}
-
-impl WorkflowVersion {
-    /// The file as it was written; `None` where it is left out, and when it is data of another
-    /// kind.
-    pub fn text(&self) -> Option<&str> {
-        WorkflowFile::text_of(self.definition.as_ref()?)
-    }
 }
 
 /// Keeps the file that a workflow is now as one of its versions, unless it is kept; code has none.

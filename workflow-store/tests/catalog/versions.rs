@@ -3,19 +3,37 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use serde_json::json;
-use workflow_core::{NewRun, Trigger, WorkflowFile, WorkflowSnapshot};
+use serde_json::{Value as Json, json};
+use workflow_core::{NewRun, Trigger, WorkflowSnapshot};
 use workflow_store::{
     Catalog, CatalogError, NewWorkflow, StoredWorkflow, Viewer, WorkflowChange, WorkflowVersion,
 };
 
 use crate::support::*;
 
-/// A file of this name, with lines of its own before its jobs.
-fn file(name: &str, lines: &str) -> WorkflowSnapshot {
-    let text = format!("name: {name}\n{lines}\njobs: [{{ name: load, command: 'true' }}]\n");
-    let file = WorkflowFile::parse("etl.yaml", &text).expect("valid");
-    WorkflowSnapshot::of(&file.folder("/work").runs_dir("/work/runs"))
+/// A file of this name, whose metadata are these.
+fn file(name: &str, metadata: Json) -> WorkflowSnapshot {
+    let text = format!("name: {name}\nmetadata: {metadata}\n");
+    let source = json!({ "workflow_file": {
+        "name": "etl.yaml", "folder": "/work", "runs_dir": "/work/runs", "text": text,
+    }});
+    WorkflowSnapshot { source: Some(Arc::new(source)), ..snapshot(name, metadata) }
+}
+
+/// The text of a file, from what a store has of it.
+fn text(definition: &Json) -> &str {
+    definition["workflow_file"]["text"].as_str().expect("a text")
+}
+
+/// Metadata with a description.
+fn said(description: &str) -> Json {
+    json!({ "description": description })
+}
+
+/// What makes this the file of a workflow.
+fn replacing(old: &StoredWorkflow, file: &WorkflowSnapshot) -> WorkflowChange {
+    let first = old.definition.as_ref().and_then(|definition| text(definition).lines().next());
+    WorkflowChange::replacing(old, first.and_then(|line| line.strip_prefix("name: ")), file)
 }
 
 async fn create(place: &Place, user: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
@@ -25,7 +43,7 @@ async fn create(place: &Place, user: &str, file: &WorkflowSnapshot) -> StoredWor
 
 async fn replace(store: &dyn Catalog, which: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
     let old = store.workflow(which).await.expect("there");
-    let change = WorkflowChange::replacing(&old, file);
+    let change = replacing(&old, file);
     store.update_workflow(&old.id.to_string(), change).await.expect("replaced")
 }
 
@@ -58,7 +76,7 @@ fn by(version: i64, author: &str) -> (i64, Option<String>) {
 }
 
 pub(crate) async fn a_file_is_replaced_and_kept(place: Place) {
-    let (one, two) = (file("etl", "description: one"), file("etl", "description: two"));
+    let (one, two) = (file("etl", said("one")), file("etl", said("two")));
     let etl = create(&place, "ada", &one).await;
     assert_eq!((etl.version, authors(&*place.store, "etl").await), (1, vec![by(1, "ada")]));
     let (ada, bob) = (place.store.seen_by(Viewer::User("ada".to_owned())), staff(&place, "bob"));
@@ -73,9 +91,9 @@ pub(crate) async fn a_file_is_replaced_and_kept(place: Place) {
     assert_eq!((back.version, &back.definition), (3, &etl.definition));
     let seen = authors(&*ada, "etl").await;
     assert_eq!(seen, [by(3, "ada"), by(2, "bob"), by(1, "ada")]);
-    for (number, said) in [(1, "one"), (2, "two"), (3, "one")] {
+    for (number, word) in [(1, "one"), (2, "two"), (3, "one")] {
         let version = ada.version(&id, number).await.expect("kept");
-        assert!(version.text().is_some_and(|text| text.contains(said)), "{version:?}");
+        assert!(text(version.definition.as_ref().expect("a file")).contains(word), "{version:?}");
         assert!(version.created_at >= etl.created_at, "{version:?}");
     }
     let none = ada.version(&id, 4).await.expect_err("there is none");
@@ -96,8 +114,10 @@ pub(crate) async fn a_file_is_replaced_and_kept(place: Place) {
 }
 
 pub(crate) async fn what_follows_a_file_follows_the_new_one(place: Place) {
-    let lines = "project: sales\nschedule: '0 2 * * *'\nmetadata: { owner: web, tags: [a] }";
-    let etl = create(&place, "ada", &file("etl", lines)).await;
+    let lines = json!({
+        "project": "sales", "schedule": "0 2 * * *", "owner": "web", "tags": ["a"],
+    });
+    let etl = create(&place, "ada", &file("etl", lines.clone())).await;
     let ada = staff(&place, "ada");
     // Creating it once more makes neither a second schedule nor a second slug.
     let again = NewWorkflow { user: etl.user.clone(), ..NewWorkflow::of(&file("etl", lines)) };
@@ -108,25 +128,25 @@ pub(crate) async fn what_follows_a_file_follows_the_new_one(place: Place) {
         due.map(|of| of.metadata.as_object()["schedule"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(schedules().await, ["0 2 * * *"]);
-    let next = file("etl", "domain: books\nschedule: '30 4 * * *'\nmetadata: { tags: [b] }");
+    let next = file("etl", json!({ "domain": "books", "schedule": "30 4 * * *", "tags": ["b"] }));
     let etl = replace(&*ada, "etl", &next).await;
     assert_eq!(schedules().await, ["30 4 * * *"]);
     assert_eq!((etl.project, etl.domain.as_deref()), (None, Some("books")));
     assert_eq!((etl.tags, etl.metadata.as_object().get("owner")), (vec!["b".to_owned()], None));
     // Without a schedule, none comes any more; with one that never comes, all stays.
-    replace(&*ada, "etl", &file("etl", "")).await;
+    replace(&*ada, "etl", &file("etl", json!({}))).await;
     assert_eq!(schedules().await, [] as [&str; 0]);
     // The name follows where the file before gave it; the slug stays.
-    let renamed = replace(&*ada, "etl", &file("load", "")).await;
+    let renamed = replace(&*ada, "etl", &file("load", json!({}))).await;
     assert_eq!((renamed.name.as_str(), renamed.slug), ("load", etl.slug));
     let change = WorkflowChange { name: Some("mine".to_owned()), ..Default::default() };
     ada.update_workflow("load", change).await.expect("renamed");
-    let kept = replace(&*ada, "mine", &file("other", "")).await;
+    let kept = replace(&*ada, "mine", &file("other", json!({}))).await;
     assert_eq!(kept.name, "mine");
     // A name that is taken, and nothing of the file is kept.
-    create(&place, "ada", &file("taken", "")).await;
-    let own = create(&place, "ada", &file("own", "")).await;
-    let change = WorkflowChange::replacing(&own, &file("taken", "description: new"));
+    create(&place, "ada", &file("taken", json!({}))).await;
+    let own = create(&place, "ada", &file("own", json!({}))).await;
+    let change = replacing(&own, &file("taken", said("new")));
     let refused = ada.update_workflow("own", change).await.expect_err("taken");
     assert!(matches!(refused, CatalogError::NameTaken { .. }), "{refused:?}");
     assert_eq!(ada.workflow("own").await.expect("there"), own);
@@ -134,7 +154,7 @@ pub(crate) async fn what_follows_a_file_follows_the_new_one(place: Place) {
 }
 
 pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Place) {
-    let files = ["one", "two"].map(|said| file("etl", &format!("description: {said}")));
+    let files = ["one", "two"].map(|word| file("etl", said(word)));
     let of = |at: usize| {
         // As a process that reads the file has it.
         let WorkflowSnapshot { name, metadata, fingerprint, source, graph } = files[at].clone();
@@ -168,7 +188,7 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Place) {
     assert_eq!(shown().await, (4, "two".to_owned()));
     let created = create(&place, "ada", &files[1]).await;
     assert_eq!((created.id, created.version), (ada.workflow("etl").await.expect("there").id, 4));
-    let third = replace(&*ada, "etl", &file("etl", "description: three")).await;
+    let third = replace(&*ada, "etl", &file("etl", said("three"))).await;
     assert_eq!(third.version, 5);
     let by_number = NewRun { workflow_id: Some(third.id), ..of(0) };
     place.store.begin(by_number, whole_run(5, true)).await.expect("begun");
@@ -180,7 +200,7 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Place) {
         assert_eq!(details.workflow_version, Some(version));
     }
     // What is no version of it, and code, are said to be none.
-    let unknown = NewRun { workflow: file("etl", "description: four"), ..of(0) };
+    let unknown = NewRun { workflow: file("etl", said("four")), ..of(0) };
     let unknown = NewRun { workflow_id: Some(third.id), ..unknown };
     for run in [begin(unknown).await, begin(new_run("code")).await] {
         assert_eq!(place.store.run_details(run).await.expect("there").workflow_version, None);
@@ -189,12 +209,12 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Place) {
 }
 
 pub(crate) async fn files_that_others_wrote_are_kept(place: Place) {
-    let etl = create(&place, "ada", &file("etl", "description: one")).await;
+    let etl = create(&place, "ada", &file("etl", said("one"))).await;
     // As another application does, which knows of no versions.
     place
         .raw
         .execute("DELETE FROM workflows_version; UPDATE workflows_workflow SET version = NULL");
-    replace(&*staff(&place, "bob"), &etl.id.to_string(), &file("etl", "description: two")).await;
+    replace(&*staff(&place, "bob"), &etl.id.to_string(), &file("etl", said("two"))).await;
     let seen = authors(&*place.store, &etl.id.to_string()).await;
     assert_eq!(seen, [by(2, "bob"), by(1, "ada")]);
     let first = place.store.version(&etl.id.to_string(), 1).await.expect("kept");
@@ -203,18 +223,18 @@ pub(crate) async fn files_that_others_wrote_are_kept(place: Place) {
     let drawing = NewWorkflow { dag_spec: json!({ "nodes": [] }), ..NewWorkflow::new("drawn") };
     place.store.create_workflow(drawing).await.expect("made");
     assert!(versions(&*place.store, "drawn").await.is_empty());
-    let drawn = replace(&*staff(&place, "bob"), "drawn", &file("drawn", "")).await;
+    let drawn = replace(&*staff(&place, "bob"), "drawn", &file("drawn", json!({}))).await;
     let seen = authors(&*place.store, "drawn").await;
     assert_eq!((drawn.version, seen), (2, vec![by(2, "bob")]));
 }
 
 pub(crate) async fn no_version_is_lost_under_contention(place: Place) {
-    let etl = create(&place, "ada", &file("etl", "")).await;
+    let etl = create(&place, "ada", &file("etl", json!({}))).await;
     let id = etl.id.to_string();
     let updates = (0..16).map(|at| {
         let (store, id, etl) = (if at % 2 == 0 { &place.store } else { &place.other }, &id, &etl);
         async move {
-            let change = WorkflowChange::replacing(etl, &file("etl", &format!("project: p{at}")));
+            let change = replacing(etl, &file("etl", json!({ "project": format!("p{at}") })));
             store.update_workflow(id, change).await.expect("replaced").version
         }
     });
@@ -224,7 +244,7 @@ pub(crate) async fn no_version_is_lost_under_contention(place: Place) {
     let mut texts = std::collections::BTreeSet::new();
     for number in 1..18 {
         let version = place.store.version(&id, number).await.expect("kept");
-        texts.insert(version.text().expect("a text").to_owned());
+        texts.insert(version.definition.as_ref().map(text).expect("a file").to_owned());
     }
     assert_eq!(texts.len(), 17);
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use workflow_core::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
 use super::super::problems::Problems;
@@ -80,6 +81,6 @@ pub(super) async fn version(
     Path((which, number)): Path<(String, i64)>,
 ) -> Result<Json<VersionDocument>, Problem> {
     let found = caller.catalog(&app).version(&which, number).await?;
-    let yaml = found.text().map(str::to_owned);
+    let yaml = found.definition.as_ref().and_then(WorkflowFile::text_of).map(str::to_owned);
     Ok(Json(VersionDocument { version: found.into(), yaml }))
 }
