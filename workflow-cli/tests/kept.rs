@@ -218,6 +218,7 @@ fn what_a_killed_process_left_is_recovered() {
     for process in [process, host] {
         let process = Pid::from_raw(process).expect("the process of the run");
         kill_process(process, Signal::KILL).expect("it is there");
+        until_commands_are_gone(&run);
     }
     let recovering = std::thread::spawn({
         let folder = folder.clone();
@@ -268,6 +269,7 @@ fn what_is_recovered_keeps_to_the_limits_of_its_file() {
     let owner = get(&folder, &run)["owner"].clone();
     let process = Pid::from_raw(process).expect("the process of the run");
     kill_process(process, Signal::KILL).expect("it is there");
+    until_commands_are_gone(&run);
     // What the dead process began has left no end.
     std::fs::remove_file(folder.join("spans")).expect("a job had begun");
     let recovering = std::thread::spawn({
@@ -291,6 +293,7 @@ fn what_is_taken_up_goes_on_with_the_file_that_it_began_with() {
     until_running(&folder, &run, "second");
     let process = Pid::from_raw(process).expect("the process of the run");
     kill_process(process, Signal::KILL).expect("it is there");
+    until_commands_are_gone(&run);
     let update = ["workflows", "update", "1", "new.yaml", "-f", "json"];
     assert_eq!(workflow_in(&folder, &update).json()["version"], 2);
     touch(&folder, "go");
@@ -309,6 +312,7 @@ fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
     until_running(&folder, &run, "second");
     let process = Pid::from_raw(process).expect("the process of the run");
     kill_process(process, Signal::KILL).expect("it is there");
+    until_commands_are_gone(&run);
     let database = rusqlite::Connection::open(folder.join(".workflow/workflows.db"));
     let hour_ahead = "UPDATE workflows_owner SET alive_until = alive_until + 3600000000";
     let changed = database.and_then(|database| {
@@ -321,6 +325,20 @@ fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
     assert_eq!(recovered.code, Some(0), "{}", recovered.err);
     assert!(recovered.err.contains(&format!("run {run} of steps completed")), "{}", recovered.err);
     assert_eq!(ran(&folder), "first second third fourth");
+}
+
+/// Waits until nothing is left of a run whose process was killed: its guard kills the commands.
+fn until_commands_are_gone(run: &str) {
+    let mark = format!("WORKFLOW_RUN_ID={run}\0");
+    let is_of_run = |process: std::fs::DirEntry| {
+        // Processes come and go meanwhile.
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|part| part == mark.as_bytes())
+    };
+    eventually(|| {
+        let processes = std::fs::read_dir("/proc").expect("there are processes");
+        (!processes.flatten().any(is_of_run)).then_some(())
+    });
 }
 
 /// The second job says that it has begun, and waits until there is a file `go`.

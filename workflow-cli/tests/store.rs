@@ -185,9 +185,9 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["update", "1", "--metadata", r#"{"owner": 3}"#]), @"error: metadata `owner` is a number; it must be a string");
     assert_snapshot!(wrong(&["update", "1"]), @"
     error: the following required arguments were not provided:
-      <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>>
+      <FILE|--name <NAME>|--slug <SLUG>|--description <TEXT>|--project <PROJECT>|--project-id <NUMBER>|--project-name <NAME>|--app-name <NAME>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>>
 
-    Usage: workflow workflows update <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <FILE|--name <NAME>|--slug <SLUG>|--description <TEXT>|--project <PROJECT>|--project-id <NUMBER>|--project-name <NAME>|--app-name <NAME>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");
@@ -553,7 +553,7 @@ fn help_teaches() {
     assert_snapshot!(help(&["workflows", "update"]), @r#"
     Change a workflow; what is not named stays as it is
 
-    Usage: workflow workflows update [OPTIONS] <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update [OPTIONS] <FILE|--name <NAME>|--slug <SLUG>|--description <TEXT>|--project <PROJECT>|--project-id <NUMBER>|--project-name <NAME>|--app-name <NAME>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     Arguments:
       <WORKFLOW>
@@ -567,11 +567,23 @@ fn help_teaches() {
       -n, --name <NAME>
               Another name; the slug stays
 
+          --slug <SLUG>
+              Another slug, made unique as that of a new workflow
+
       -d, --description <TEXT>
               Another description; an empty one is none
 
           --project <PROJECT>
               Another project; an empty one is none
+
+          --project-id <NUMBER>
+              Another number of the project
+
+          --project-name <NAME>
+              Another display name of the project
+
+          --app-name <NAME>
+              Another application; an empty one is none
 
           --domain <DOMAIN>
               Another business area; an empty one is none

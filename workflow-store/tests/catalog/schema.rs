@@ -126,20 +126,9 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     }
     place.store.begin(file.clone(), whole_run(5, true)).await.expect("begun");
     // As the version before has it: what ran is code, and keys are those of a workflow.
-    if let Raw::Sqlite(_) = &place.raw {
-        place.raw.execute(
-            "DROP TRIGGER workflows_workflowrun_inserted;
-             CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
-             BEGIN SELECT 1; END;",
-        );
-    }
+    place.raw.undo(8);
     place.raw.execute(
-        "DROP TABLE workflows_version;
-         ALTER TABLE workflows_definition DROP COLUMN version;
-         ALTER TABLE workflows_workflowrun DROP COLUMN runs_dir;
-         DROP TABLE workflows_unfolded;
-         DROP TABLE workflows_waiting;
-         DROP INDEX workflows_workflowrun_key_scope_idx;
+        "DROP INDEX workflows_workflowrun_key_scope_idx;
          UPDATE workflows_workflow SET source = 'registered', definition = NULL;
          UPDATE workflows_workflowrun SET idempotency_key = 'k' WHERE idempotency_key = 'l';
          UPDATE workflows_workflowrun SET trigger = 'schedule' WHERE idempotency_key = 'm';

@@ -37,6 +37,28 @@ impl Raw {
         }
     }
 
+    /// Takes back the migrations from this one on, so that the database is one of an older version.
+    pub(crate) fn undo(&self, first: u32) {
+        let trigger = "DROP TRIGGER workflows_workflowrun_inserted;
+            CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
+            BEGIN SELECT 1; END";
+        let steps = [
+            (12, "DROP TABLE workflows_unfolded"),
+            (
+                11,
+                "DROP TABLE workflows_version;
+                ALTER TABLE workflows_definition DROP COLUMN version",
+            ),
+            (10, if self.is_postgres() { "" } else { trigger }),
+            (9, "ALTER TABLE workflows_workflowrun DROP COLUMN runs_dir"),
+            (8, "DROP TABLE workflows_waiting"),
+        ];
+        for (_, step) in steps.iter().filter(|(version, _)| *version >= first) {
+            self.execute(step);
+        }
+        self.execute(&format!("DELETE FROM refinery_schema_history WHERE version >= {first}"));
+    }
+
     /// Opens a store on it, which brings its schema up to date.
     pub(crate) async fn open(&self) -> Arc<dyn Catalog> {
         let address = match self {

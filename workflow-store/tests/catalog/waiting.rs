@@ -83,13 +83,11 @@ pub(crate) async fn what_older_runs_wait_for_is_told(place: Place) {
     let before = stalls(&*place.store).await;
     assert_eq!(told(&before), TOLD);
     // As the version before V8 left it, and as one did that told of new runs only.
-    for older in [
-        "DROP TABLE workflows_unfolded; DROP TABLE workflows_waiting; \
-         DELETE FROM refinery_schema_history WHERE version >= 8;",
-        "DROP TABLE workflows_unfolded; DELETE FROM workflows_waiting; \
-         DELETE FROM refinery_schema_history WHERE version >= 12;",
-    ] {
-        place.raw.execute(older);
+    for first in [8, 12] {
+        place.raw.undo(first);
+        if first > 8 {
+            place.raw.execute("DELETE FROM workflows_waiting");
+        }
         let store = place.raw.open().await;
         assert_eq!(stalls(&*store).await, before);
         assert_eq!(place.raw.query("SELECT count(*) FROM workflows_unfolded"), ["0"]);
