@@ -121,9 +121,9 @@ impl Conduct<'_> {
             interrupt::clears(&screen);
             let run = self.request().start()?;
             if let Some(store) = &self.store {
-                let asked = run.id();
                 let id = pollster::block_on(run.persisted())?;
-                if id != asked {
+                // The id alone may have become that of the earlier run at any moment.
+                if run.existing().is_some() {
                     let stored = keep::stored(&**store, id)?;
                     tell_existing(&stored);
                     return watch::follow(store, &stored, self.show, Some(&self.engine));

@@ -50,6 +50,12 @@ impl RunHandle {
         }
     }
 
+    /// The earlier run that this request repeats by its idempotency key, once the store has said so:
+    /// after [`persisted`](Self::persisted), if at all.
+    pub fn existing(&self) -> Option<RunId> {
+        self.0.existing()
+    }
+
     /// Sends the run a signal, for a job that waits for one of this name or will:
     /// [`JobContext::wait_signal`](crate::JobContext::wait_signal).
     ///

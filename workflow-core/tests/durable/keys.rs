@@ -40,6 +40,7 @@ fn a_run_that_another_engine_drives_is_waited_for() {
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
     assert_eq!(block_on(second.persisted()).expect("it is there"), first.id());
+    assert_eq!((first.existing(), second.existing()), (None, Some(first.id())));
     assert_eq!((second.id(), second.status()), (first.id(), Status::Running));
     let waited = std::thread::spawn({
         let store = store.clone();
