@@ -1,6 +1,6 @@
 // The job that is shown beside a graph or a list: it is in the address, a step of the history, and Esc closes it.
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { popParams, pushParams, type Route } from "../route.ts";
 
 export interface Selection {
@@ -12,7 +12,8 @@ export interface Selection {
 export function useSelection(route: Route): Selection {
   const job = route.params.job ?? null;
   const close = () => popParams({ job: null });
-  useEffect(() => {
+  // Whoever sees the job can close it: other effects wait until the browser has painted.
+  useLayoutEffect(() => {
     if (job === null) return;
     const onKey = (event: KeyboardEvent) => {
       // Esc in a dialog closes that, and in a field of a form is the field's own.
