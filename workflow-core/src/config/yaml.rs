@@ -59,9 +59,10 @@ fn line(setting: &Setting, text: &mut String) {
 fn scalar(value: &Json) -> String {
     match value {
         Json::String(text) if is_plain(text) => text.clone(),
-        // JSON leaves the last control characters as they are; YAML does not.
+        // JSON leaves the last control characters as they are, and what YAML 1.1 takes for the end of a
+        // line and for a mark of the byte order.
         other => other.to_string().chars().fold(String::new(), |mut text, letter| {
-            if letter.is_control() {
+            if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}') {
                 let _ = write!(text, "\\u{:04x}", u32::from(letter));
             } else {
                 text.push(letter);
@@ -135,6 +136,9 @@ mod tests {
             let mut findings = Findings::new(&source);
             let read = source.parse(Format::Yaml, &mut findings).map(|node| node.to_json());
             prop_assert_eq!(read, Some(json!({ "root": json })), "{}\n{}", written, findings.finish());
+            // Others read the same: what is shown may go anywhere.
+            let by_others: Json = serde_yaml::from_str(&written).expect("it is YAML");
+            prop_assert_eq!(by_others, json!({ "root": json }), "{}", written);
         }
     }
 }
