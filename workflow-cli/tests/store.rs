@@ -194,7 +194,7 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["update", "1", "--metadata", "{}", "--merge-metadata", "{}"]), @"
     error: the argument '--metadata <JSON>' cannot be used with '--merge-metadata <JSON>'
 
-    Usage: workflow workflows update <FILE|--name <NAME>|--description <TEXT>|--project <PROJECT>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
+    Usage: workflow workflows update <FILE|--name <NAME>|--slug <SLUG>|--description <TEXT>|--project <PROJECT>|--project-id <NUMBER>|--project-name <NAME>|--app-name <NAME>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     For more information, try '--help'.
     ");

@@ -148,6 +148,8 @@ async fn inserted_rows_are_read(kind: Kind) {
     let again = client.post("runs/603/retry", json!({})).await.is_problem(409, "cannot_repeat");
     assert!(again["detail"].as_str().is_some_and(|text| text.contains("another program")));
     for run in ["runs/602", "runs/607"] {
+        let signal = client.post(&format!("{run}/signal"), json!({ "name": "go" })).await;
+        signal.is_problem(409, "external");
         client.post(&format!("{run}/cancel"), json!({})).await.is(202);
         assert_eq!(client.get(run).await.is(200)["status"], "cancelled", "{run}");
         client.post(&format!("{run}/unblock"), json!({})).await.is_problem(409, "not_blocked");
