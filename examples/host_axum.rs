@@ -45,7 +45,7 @@ impl Authenticator for Users {
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let store = SqliteStore::open(folder.path().join("workflows.db")).await?;
-    let engine = Engine::builder().store(store).build();
+    let engine = Engine::builder().store(store).runs_dir(folder.path().join("runs")).build();
     let stays = std::env::args().any(|argument| argument == "serve");
     let workflows = match stays {
         // Without an authenticator and without accounts, this machine may do everything.

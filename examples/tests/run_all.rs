@@ -18,6 +18,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("durable_host", "daily_etl completed in "),
     ("dynamic_fan_out", "never more than 2 pages at once"),
     ("host_axum", "ada: HTTP/1.0 200 OK"),
+    ("printing", "fetch 2: page 3 is there"),
     ("quickstart", "    j0[\"read_lockfile\"]"),
     ("registry_filter", "  latecomer    Made while it runs"),
     ("retries_and_timeouts", "  hangs_once started, attempt 2"),
