@@ -71,7 +71,8 @@ fn table() -> Vec<Row> {
         ("get", "/runs/{run}/jobs/{job}", none(), Read, Adas, 200),
         ("post", "/runs/{run}/cancel", json!({}), Run, Adas, 202),
         ("post", "/runs/{run}/unblock", json!({}), Run, Adas, 409),
-        ("post", "/runs/{run}/signal", json!({ "name": "go" }), Run, Adas, 202),
+        // Another program runs it.
+        ("post", "/runs/{run}/signal", json!({ "name": "go" }), Run, Adas, 409),
         // It has not ended.
         ("post", "/runs/{run}/retry", json!({}), Run, Adas, 409),
         ("get", "/tokens", none(), Read, All, 200),
