@@ -99,8 +99,14 @@ const LABELLED: &str = "UPDATE workflows_workflow SET labelled = TRUE, \
 const INSERT: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
+/// The same for many rows, on PostgreSQL.
+const INSERT_MANY: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
+    SELECT kind, path, value, $4 FROM unnest($1::text[], $2::text[], $3::text[]) \
+    AS row (kind, path, value) ON CONFLICT DO NOTHING";
+
 #[derive(Default)]
 struct Labels {
+    /// As long as they are: digests are made of those that are written, and not of too many.
     rows: BTreeSet<(Kind, String, String)>,
     /// How many bytes of paths and values there were.
     bytes: usize,
@@ -134,12 +140,29 @@ impl Labels {
     fn write(&self, sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
         let id = [Value::Int(workflow)];
         sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
-        let rows = self.rows.iter().take(MOST).map(|(kind, path, value)| {
-            [Value::Text(kind.as_str()), Value::Text(path), Value::Text(value), id[0]]
-        });
-        let rows: Vec<_> = rows.collect();
-        let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
-        sql.pipeline(&inserts)?;
+        let rows = self.rows.iter().take(MOST);
+        let rows: Vec<_> = rows
+            .map(|(kind, path, value)| (kind.as_str(), shorten(path), shorten(value)))
+            .collect();
+        if sql.dialect().is_postgres() {
+            // Thousands of statements may take longer than a session may pause in a transaction.
+            let (mut kinds, mut paths, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for (kind, path, value) in &rows {
+                kinds.push(Some(*kind));
+                paths.push(Some(path.as_str()));
+                values.push(Some(value.as_str()));
+            }
+            let columns =
+                [Value::Texts(&kinds), Value::Texts(&paths), Value::Texts(&values), id[0]];
+            sql.execute(INSERT_MANY, &columns)?;
+        } else {
+            let rows = rows.iter().map(|(kind, path, value)| {
+                [Value::Text(kind), Value::Text(path), Value::Text(value), id[0]]
+            });
+            let rows: Vec<_> = rows.collect();
+            let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
+            sql.pipeline(&inserts)?;
+        }
         sql.execute(LABELLED, &id)?;
         Ok(())
     }
@@ -147,7 +170,7 @@ impl Labels {
     fn add(&mut self, kind: Kind, path: &str, value: &str) {
         if !self.is_full() {
             self.bytes += path.len() + value.len();
-            self.rows.insert((kind, shorten(path), shorten(value)));
+            self.rows.insert((kind, path.to_owned(), value.to_owned()));
         }
     }
 
