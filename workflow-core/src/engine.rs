@@ -64,7 +64,6 @@ pub(crate) use sub::run_nested;
 use clock::Time;
 use keeper::Keeper;
 use permits::EngineLimits;
-#[cfg(feature = "schedule")]
 use runtime::Runtime;
 use shutdown::Stopping;
 
@@ -202,6 +201,11 @@ impl Engine {
         self.0.runs_dir.as_deref()
     }
 
+    /// Waits on the engine's clock.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.0.time.sleep(&Runtime::current(), duration).await;
+    }
+
     /// The store that the engine was given.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
         self.0.keeper.as_ref().map(Keeper::store)
@@ -229,11 +233,6 @@ impl Engine {
 
     pub(crate) fn time_of_day(&self) -> SystemTime {
         self.0.time.time_of_day()
-    }
-
-    /// Waits on the engine's clock.
-    pub(crate) async fn sleep(&self, duration: Duration) {
-        self.0.time.sleep(&Runtime::current(), duration).await;
     }
 }
 

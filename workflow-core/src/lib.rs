@@ -112,7 +112,7 @@ pub use run_log::{
     OutputStream, RunLog,
 };
 #[cfg(feature = "schedule")]
-pub use schedule::{schedule_key, times_of};
+pub use schedule::schedule_key;
 pub use store::{
     Begun, HeldLeases, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
     OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,

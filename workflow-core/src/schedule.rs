@@ -9,29 +9,18 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use workflow_cron::{Times, Watch};
 
-use crate::definition::Metadata;
 use crate::engine::Engine;
+use crate::job::JobError;
 use crate::registry::{self, RegistryError};
 use crate::store::Trigger;
 
 /// The longest time between two looks: workflows may be added meanwhile, and the clock be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The times of the schedule that metadata name, in their time zone; `None` when they name none.
-///
-/// # Errors
-///
-/// Fails with the reason when the schedule would never run, or not as it is written.
-pub fn times_of(metadata: &Metadata) -> Option<Result<Times, String>> {
-    let cron = metadata.schedule()?;
-    let zone = metadata.as_object().get("timezone").and_then(|zone| zone.as_str());
-    Some(Times::new(cron, zone).map_err(|error| error.to_string()))
-}
-
 /// The idempotency key of the run that the schedule of a registered workflow begins at a time: of
 /// several programs on one store, one begins it.
-pub fn schedule_key(workflow: &str, at: Timestamp) -> String {
-    format!("schedule:{at}:{workflow}")
+pub fn schedule_key(workflow: &str, at: SystemTime) -> String {
+    format!("schedule:{}:{workflow}", timestamp(at))
 }
 
 impl Engine {
@@ -86,21 +75,17 @@ impl Engine {
     async fn begin_scheduled(&self, entry: &registry::Entry, at: Timestamp) {
         let workflow = entry.name();
         let request = self.run(entry.workflow()).trigger(Trigger::Schedule);
-        let begun = match request.idempotency_key(schedule_key(workflow, at)).start() {
-            Ok(run) => run.persisted().await.map_err(|error| said(&error)),
-            Err(error) => Err(said(&error)),
+        let begun = match request.idempotency_key(schedule_key(workflow, at.into())).start() {
+            Ok(run) => run.persisted().await.map_err(JobError::from),
+            Err(error) => Err(JobError::from(error)),
         };
         match begun {
             Ok(run) => tracing::info!(workflow, %run, %at, "begun by schedule"),
-            Err(error) => tracing::warn!(workflow, %at, error, "not begun by schedule"),
+            Err(error) => {
+                tracing::warn!(workflow, %at, error = error.chain(), "not begun by schedule");
+            }
         }
     }
-}
-
-/// What went wrong, with its causes.
-fn said(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// The schedules of registered workflows, and up to when they were looked at.
@@ -149,12 +134,11 @@ impl Schedules {
     /// while it runs, is told of once.
     fn times_of(&mut self, entry: &registry::Entry) -> Option<&Times> {
         let written = Written::of(entry)?;
-        let read = |written: &Written| match times_of(entry.metadata())? {
-            Ok(times) => Some(times),
-            Err(reason) => {
-                tracing::warn!(workflow = written.workflow, reason, "its schedule does not run");
-                None
-            }
+        let read = |written: &Written| {
+            let Written { workflow, cron, zone } = written;
+            let times = Times::new(cron, zone.as_deref());
+            let told = |reason| tracing::warn!(workflow, %reason, "its schedule does not run");
+            times.map_err(told).ok()
         };
         let times = match self.times.entry(written) {
             Entry::Occupied(known) => known.into_mut(),
@@ -169,11 +153,10 @@ impl Schedules {
 
 impl Written {
     fn of(entry: &registry::Entry) -> Option<Self> {
-        let zone = entry.metadata().as_object().get("timezone").and_then(|zone| zone.as_str());
         Some(Self {
             workflow: entry.name().to_owned(),
             cron: entry.schedule()?.to_owned(),
-            zone: zone.map(str::to_owned),
+            zone: entry.metadata().timezone().map(str::to_owned),
         })
     }
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use workflow_core::{Engine, Trigger, schedule_key, times_of};
-use workflow_cron::{Times, Watch};
+use workflow_core::{Engine, Metadata, Trigger, schedule_key};
+use workflow_cron::{Times, TimesError, Watch};
 use workflow_store::{Source, StoredWorkflow};
 
 use crate::app::App;
@@ -27,6 +27,15 @@ const REFRESH_EVERY: Duration = Duration::from_secs(15);
 
 /// How many workflows are read at once.
 const PAGE: usize = 200;
+
+/// The times of the schedule that metadata name; `None` when they name none.
+///
+/// # Errors
+///
+/// Fails when they name one that is not sound, as another program may have written it.
+pub(crate) fn times_of(metadata: &Metadata) -> Option<Result<Times, TimesError>> {
+    Some(Times::new(metadata.schedule()?, metadata.timezone()))
+}
 
 /// What is known of schedules: whether this program begins runs by them, and which it cannot.
 pub(crate) struct Schedules {
@@ -44,8 +53,8 @@ impl Schedules {
 
     /// Why the schedule of a workflow comes to nothing here; `None` when it runs, or there is none.
     pub(crate) fn blocked(&self, workflow: &StoredWorkflow) -> Option<String> {
-        if let Err(reason) = times_of(&workflow.metadata)? {
-            return Some(reason);
+        if let Err(error) = times_of(&workflow.metadata)? {
+            return Some(error.to_string());
         }
         if !workflow.is_active {
             return Some("the workflow is not in use; set `is_active` to run it".to_owned());
@@ -160,8 +169,8 @@ async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>
             let times = match times_of(&workflow.metadata) {
                 None => continue,
                 Some(Ok(times)) => times,
-                Some(Err(reason)) => {
-                    app.schedules.note(&workflow, Some(reason));
+                Some(Err(error)) => {
+                    app.schedules.note(&workflow, Some(error.to_string()));
                     continue;
                 }
             };
@@ -213,7 +222,7 @@ async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
 /// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts of the store may use.
 fn key_of(workflow: &StoredWorkflow, at: Timestamp) -> String {
     match workflow.source {
-        Source::Registered => schedule_key(&workflow.name, at),
+        Source::Registered => schedule_key(&workflow.name, at.into()),
         _ => format!("schedule:{}:{at}", workflow.id),
     }
 }

@@ -130,6 +130,11 @@ impl Metadata {
         self.text("schedule")
     }
 
+    /// The time zone of the schedule, by its name in the IANA database; without one, UTC.
+    pub fn timezone(&self) -> Option<&str> {
+        self.text("timezone")
+    }
+
     /// The group that the workflow belongs to.
     pub fn project(&self) -> Option<&str> {
         self.text("project")

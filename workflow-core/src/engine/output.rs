@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::active::ActiveRun;
@@ -16,6 +17,8 @@ pub(super) struct RunOutput {
     pub(super) folder: PathBuf,
     /// Opened when the first of the jobs prints.
     log: OnceLock<Result<RunLog, Arc<LogError>>>,
+    /// Whether it was told that something is not kept.
+    is_told: AtomicBool,
     /// What the latest attempt of each job has printed, commands apart: they count for themselves.
     printed: Mutex<HashMap<u32, Printing>>,
 }
@@ -37,7 +40,8 @@ impl RunOutput {
         let folder = runs_dir.join(run.to_string());
         // Commands run elsewhere: to them a relative path would be another.
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        Self { folder, log: OnceLock::new(), printed: Mutex::default() }
+        let (log, printed) = (OnceLock::new(), Mutex::default());
+        Self { folder, log, is_told: AtomicBool::new(false), printed }
     }
 
     /// The log.
@@ -62,13 +66,12 @@ impl ActiveRun {
         piece: &str,
     ) -> Option<LogPlace> {
         let output = self.output.as_deref()?;
-        let is_first = output.log.get().is_none();
         let kept = output.log().and_then(|log| {
             let mut printed = output.printed.lock().unwrap_or_else(PoisonError::into_inner);
             self.append(&log, printed.entry(job), (job, attempt), stream, piece).map_err(Arc::new)
         });
         kept.unwrap_or_else(|error| {
-            if is_first || !matches!(output.log.get(), Some(Err(_))) {
+            if !output.is_told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(parent: &self.span, %error, "what a job printed is not kept");
             }
             None

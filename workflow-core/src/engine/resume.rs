@@ -92,7 +92,7 @@ impl Engine {
     pub(crate) async fn pause(&self) {
         let lease = self.0.keeper.as_ref().map(|keeper| keeper.lease()).unwrap_or_default();
         let pause = (lease / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.0.time.sleep(&Runtime::current(), pause).await;
+        self.sleep(pause).await;
     }
 
     async fn take_up(

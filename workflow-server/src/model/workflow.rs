@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Status, WorkflowFile, read_yaml, registry, times_of};
+use workflow_core::{Metadata, Status, WorkflowFile, read_yaml, registry};
 use workflow_store::{RecentRun, Source, StoredWorkflow};
 
 use super::time::text;
-use crate::schedule::Schedules;
+use crate::schedule::{Schedules, times_of};
 
 /// A workflow: one that is registered in the program, or one that was stored.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -164,10 +164,9 @@ fn next(of: &StoredWorkflow) -> Option<String> {
 
 /// The schedule that the metadata names.
 fn schedule(of: &StoredWorkflow, schedules: &Schedules) -> Option<Schedule> {
-    let timezone = of.metadata.as_object().get("timezone").and_then(Json::as_str);
     let cron = of.metadata.schedule()?.to_owned();
-    let blocked = schedules.blocked(of);
-    Some(Schedule { cron, timezone: timezone.map(str::to_owned), blocked })
+    let timezone = of.metadata.timezone().map(str::to_owned);
+    Some(Schedule { cron, timezone, blocked: schedules.blocked(of) })
 }
 
 /// A workflow with all that is known of it.
