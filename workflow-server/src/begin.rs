@@ -1,7 +1,6 @@
 //! A run begins: of code, of a file, or for somebody else to drive.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::{
@@ -147,20 +146,15 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
     };
     let version = format!("{}-{}", workflow.id, workflow.version);
     let snapshot = WorkflowSnapshot::external(&workflow.name, version, graph);
-    let id = RunId::random();
     let new = NewRun {
-        id,
-        workflow: snapshot,
         workflow_id: Some(workflow.id),
         user: asked.user,
-        runs_dir: None,
         input: asked.input,
         trigger: asked.trigger,
         idempotency_key: asked.idempotency_key,
-        parent: None,
-        created_at: SystemTime::now(),
-        owner: None,
+        ..NewRun::new(snapshot)
     };
+    let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
         workflow_core::Begun::New(_) => Begun { message: RECORDED, ..Begun::now(id, None) },
         workflow_core::Begun::Existing(run) => Begun::before(run.id),

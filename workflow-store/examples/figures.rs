@@ -2,11 +2,11 @@
 #![expect(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, Trigger, WorkflowSnapshot,
+    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, WorkflowSnapshot,
 };
 #[cfg(feature = "postgres")]
 use workflow_store::PostgresStore;
@@ -47,19 +47,7 @@ impl Program {
     }
 
     async fn begin(&self, store: &dyn Store) -> Result<Lease, Failed> {
-        let run = NewRun {
-            id: RunId::random(),
-            workflow: self.workflow.clone(),
-            input: None,
-            trigger: Trigger::Manual,
-            idempotency_key: None,
-            parent: None,
-            user: None,
-            runs_dir: None,
-            workflow_id: None,
-            created_at: SystemTime::now(),
-            owner: Some(self.owner),
-        };
+        let run = NewRun { owner: Some(self.owner), ..NewRun::new(self.workflow.clone()) };
         match store.begin(run, vec![event(0, json!({ "event": "run_started" }))]).await? {
             Begun::New(Some(lease)) => Ok(lease),
             other => Err(format!("no lease: {other:?}").into()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
-use workflow_core::{Event, Metadata, NewRun, RunId, Status, Trigger, WorkflowSnapshot};
+use workflow_core::{Event, Metadata, NewRun, RunId, Status, WorkflowSnapshot};
 use workflow_store::{Catalog, NewWorkflow, RunQuery, WorkflowQuery, WorkflowSort, open};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -39,19 +39,7 @@ fn run(at: usize, graph: &Arc<Json>) -> (NewRun, Vec<Event>) {
         source: None,
         graph: graph.clone(),
     };
-    let new = NewRun {
-        id: RunId::random(),
-        workflow,
-        input: None,
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        runs_dir: None,
-        workflow_id: None,
-        created_at: SystemTime::now(),
-        owner: None,
-    };
+    let new = NewRun::new(workflow);
     let end = match at % 10 {
         0 => json!({ "event": "run_failed", "reason": "job `load` failed" }),
         _ => json!({ "event": "run_completed" }),

@@ -115,17 +115,13 @@ pub async fn repeat(
     let events = events_of(store, old.id).await?;
     let kept = Kept::of(old, &events, again)?;
     let new = NewRun {
-        id: RunId::random(),
-        workflow: old.workflow.clone(),
         workflow_id: Some(workflow_id),
         input: old.input.clone(),
         trigger: Trigger::Retry,
         idempotency_key: request.idempotency_key,
-        parent: None,
         user: request.user,
         runs_dir: old.runs_dir.clone(),
-        created_at: SystemTime::now(),
-        owner: None,
+        ..NewRun::new(old.workflow.clone())
     };
     let id = new.id;
     match store.begin(new, kept.record(old.id, events)).await? {

@@ -12,7 +12,7 @@ use futures::channel::oneshot;
 use futures::executor::block_on;
 use workflow_core::prelude::*;
 use workflow_core::{
-    Event, EventKind, MessageKind, NewRun, Owner, OwnerId, RunHandle, RunId, Store, Trigger,
+    Event, EventKind, MessageKind, NewRun, Owner, OwnerId, RunHandle, RunId, Store,
     WorkflowSnapshot,
 };
 use workflow_store::{PostgresStore, SqliteOptions};
@@ -134,17 +134,8 @@ fn survive(
 fn left_behind(store: &dyn Store) -> RunId {
     let workflow = registry::get("clocks: waits").expect("registered").workflow();
     let run = NewRun {
-        id: RunId::random(),
-        workflow: WorkflowSnapshot::of(&*workflow),
-        workflow_id: None,
-        input: None,
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        runs_dir: None,
-        created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: LEASE }),
+        ..NewRun::new(WorkflowSnapshot::of(&*workflow))
     };
     let (id, started) =
         (run.id, Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats: None }));

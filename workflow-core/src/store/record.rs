@@ -45,6 +45,24 @@ pub struct NewRun {
 }
 
 impl NewRun {
+    /// A run of this workflow that somebody asks for now, without an input, and that nobody drives
+    /// yet. What is otherwise is set beside it: `NewRun { input, ..NewRun::new(workflow) }`.
+    pub fn new(workflow: WorkflowSnapshot) -> Self {
+        Self {
+            id: RunId::random(),
+            workflow,
+            workflow_id: None,
+            input: None,
+            trigger: Trigger::Manual,
+            idempotency_key: None,
+            parent: None,
+            user: None,
+            runs_dir: None,
+            created_at: SystemTime::now(),
+            owner: None,
+        }
+    }
+
     /// Checks that the request repeats the one that began this run: stores call it when both have
     /// the same idempotency key. `first` and `existing_first` are the first events of the two, if
     /// there are any.

@@ -254,16 +254,11 @@ impl Story {
         let store = workflow_store::open(":memory:").await.expect("a store");
         let new = NewRun {
             id: RunId::from_u128(1),
-            workflow: WorkflowSnapshot::external(self.name, 1, self.graph()),
-            workflow_id: None,
             input: Some(json!({ "day": "2026-01-02" })),
             trigger: Trigger::Api,
-            idempotency_key: None,
-            parent: None,
-            user: None,
-            runs_dir: None,
             created_at: UNIX_EPOCH + Duration::from_secs(BEGAN),
             owner: Some(Owner { id: OwnerId::from_u128(1), lifetime: Duration::from_secs(60) }),
+            ..NewRun::new(WorkflowSnapshot::external(self.name, 1, self.graph()))
         };
         let id = new.id;
         let Begun::New(Some(lease)) = store.begin(new, Vec::new()).await.expect("it begins") else {

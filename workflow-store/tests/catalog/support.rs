@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use workflow_core::{Event, Metadata, NewRun, Owner, OwnerId, RunId, Trigger, WorkflowSnapshot};
+use workflow_core::{Event, Metadata, NewRun, Owner, OwnerId, WorkflowSnapshot};
 use workflow_store::Catalog;
 
 pub(crate) struct Place {
@@ -117,17 +117,9 @@ pub(crate) fn snapshot(name: &str, metadata: Json) -> WorkflowSnapshot {
 
 pub(crate) fn new_run(name: &str) -> NewRun {
     NewRun {
-        id: RunId::random(),
-        workflow: snapshot(name, json!({ "project": "sales" })),
         input: Some(json!({ "day": 1 })),
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        runs_dir: None,
-        workflow_id: None,
-        created_at: SystemTime::now(),
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
+        ..NewRun::new(snapshot(name, json!({ "project": "sales" })))
     }
 }
 

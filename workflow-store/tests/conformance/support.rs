@@ -3,12 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, MemoryStore, Metadata, NewRun, Owner, OwnerId, RunId, Store, Trigger,
-    WorkflowSnapshot,
+    Begun, Event, Lease, MemoryStore, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
 };
 use workflow_store::{PostgresStore, SqliteOptions};
 
@@ -68,19 +67,7 @@ pub(crate) fn workflow(name: &str) -> WorkflowSnapshot {
 }
 
 pub(crate) fn new_run(name: &str, owner: Option<Owner>) -> NewRun {
-    NewRun {
-        id: RunId::random(),
-        workflow: workflow(name),
-        input: Some(json!({ "day": "2026-01-02" })),
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        runs_dir: None,
-        workflow_id: None,
-        created_at: SystemTime::now(),
-        owner,
-    }
+    NewRun { input: Some(json!({ "day": "2026-01-02" })), owner, ..NewRun::new(workflow(name)) }
 }
 
 /// An event; `kind` as events are written.

@@ -6,12 +6,11 @@
 )]
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, StoreError, Trigger,
-    WorkflowSnapshot,
+    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, StoreError, WorkflowSnapshot,
 };
 
 /// An event, as events are written.
@@ -31,25 +30,15 @@ pub(crate) fn kept(sequence: u64, value: impl Into<Json>) -> Event {
 
 /// A run whose owner stays alive for long.
 pub(crate) fn new_run() -> NewRun {
-    NewRun {
-        id: RunId::random(),
-        workflow: WorkflowSnapshot {
-            name: "etl".to_owned(),
-            metadata: Metadata::default(),
-            fingerprint: "f1".into(),
-            source: None,
-            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
-        },
-        input: None,
-        trigger: Trigger::Manual,
-        idempotency_key: None,
-        parent: None,
-        user: None,
-        runs_dir: None,
-        workflow_id: None,
-        created_at: SystemTime::now(),
-        owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
-    }
+    let workflow = WorkflowSnapshot {
+        name: "etl".to_owned(),
+        metadata: Metadata::default(),
+        fingerprint: "f1".into(),
+        source: None,
+        graph: Arc::new(json!({ "nodes": [], "edges": [] })),
+    };
+    let owner = Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) });
+    NewRun { owner, ..NewRun::new(workflow) }
 }
 
 pub(crate) async fn begin(store: &dyn Store) -> Result<Lease, StoreError> {
