@@ -149,6 +149,7 @@ fn of_store(error: &StoreError) -> ExitCode {
     match error {
         StoreError::NoRun { .. }
         | StoreError::Ended { .. }
+        | StoreError::External { .. }
         | StoreError::InvalidKey(_)
         | StoreError::KeyConflict { .. } => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,

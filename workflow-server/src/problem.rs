@@ -149,6 +149,7 @@ impl From<&StoreError> for Problem {
         match error {
             StoreError::NoWorkflow { .. } => Self::not_found("no_workflow", text),
             StoreError::NoRun { .. } => Self::not_found("no_run", text),
+            StoreError::External { .. } => Self::conflict("external", text),
             StoreError::Ended { .. } => Self::conflict("run_ended", text),
             StoreError::Transition { .. } => Self::conflict("transition", text),
             StoreError::Exists { .. } => Self::conflict("run_exists", text),

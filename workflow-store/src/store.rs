@@ -186,7 +186,10 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
         let body = runs::write_json(&message)?;
-        Ok(self.change(Company::Shared, move |cx, sight| runs::send(cx, sight, run, &body)).await?)
+        let is_signal = matches!(message, MessageKind::Signal { .. });
+        let sent = self
+            .change(Company::Shared, move |cx, sight| runs::send(cx, sight, run, &body, is_signal));
+        Ok(sent.await?)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {

@@ -109,13 +109,6 @@ pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result
     let signal = MessageKind::Signal { name: name.clone(), payload };
     let store = store.open()?;
     let run = run.find(&*store)?;
-    let stored = keep::stored(&*store, run)?;
-    if stored.workflow.is_external() {
-        return Err(Failure::Usage(format!(
-            "run {run} of `{}` hears no signals: another program runs it and reports on it",
-            stored.workflow.name
-        )));
-    }
     pollster::block_on(store.send(run, signal))?;
     let waits = pollster::block_on(keep::is_orphan(&*store, run))?;
     let until = if waits { ", which nobody drives; `recover` takes it up" } else { "" };

@@ -101,6 +101,12 @@ pub enum StoreError {
         /// How it ended.
         status: Status,
     },
+    /// The run is another program's, which takes no signals.
+    #[error("run {run} takes no signals: another program runs it and reports on it")]
+    External {
+        /// The run's id.
+        run: RunId,
+    },
     /// A run cannot change its status in this way.
     #[error("run {run}: {error}")]
     Transition {

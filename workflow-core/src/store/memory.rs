@@ -240,9 +240,13 @@ impl Store for MemoryStore {
 
     async fn send(&self, run: RunId, kind: MessageKind) -> Result<u64, StoreError> {
         let mut kept = self.lock();
-        let status = kept.runs.get(&run).ok_or(StoreError::NoRun { run })?.run.status;
+        let row = kept.runs.get(&run).ok_or(StoreError::NoRun { run })?;
+        let status = row.run.status;
         if status.is_final() {
             return Err(StoreError::Ended { run, status });
+        }
+        if matches!(kind, MessageKind::Signal { .. }) && row.run.workflow.is_external() {
+            return Err(StoreError::External { run });
         }
         let number = kept.messages.len() as u64 + 1;
         kept.messages.push(Message { number, run, kind });

@@ -170,7 +170,12 @@ impl WorkflowSnapshot {
 
     /// Whether a program outside reports on the workflow's runs, which engines do not take up.
     pub fn is_external(&self) -> bool {
-        self.fingerprint.starts_with(EXTERNAL)
+        Self::is_of_external(&self.fingerprint)
+    }
+
+    /// Whether this is the fingerprint of such a workflow, where a store reads no more of it.
+    pub fn is_of_external(fingerprint: &str) -> bool {
+        fingerprint.starts_with(EXTERNAL)
     }
 }
 

@@ -10,16 +10,28 @@ use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
 use crate::value::{Row, Value, to_micros};
 
-/// Leaves a message for a run.
-pub(crate) fn send(cx: &mut Cx<'_>, sight: Sight, run: RunId, body: &str) -> Answer<u64> {
+/// Leaves a message for a run; signals are for runs that engines drive.
+pub(crate) fn send(
+    cx: &mut Cx<'_>,
+    sight: Sight,
+    run: RunId,
+    body: &str,
+    is_signal: bool,
+) -> Answer<u64> {
     let mut of = Statement::default();
-    of.add("SELECT r.id, r.status FROM workflows_workflowrun r WHERE r.run_id = ");
+    of.add(
+        "SELECT r.id, r.status, d.fingerprint FROM workflows_workflowrun r \
+         LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = ",
+    );
     of.uuid(run.to_u128());
     sight.run(&mut of);
     let row = of.first(cx.sql)?.ok_or(StoreError::NoRun { run })?;
     let status = super::read::status(&row, 1)?;
     if status.is_final() {
         return Err(StoreError::Ended { run, status }.into());
+    }
+    if is_signal && super::read::is_external(&row, 2)? {
+        return Err(StoreError::External { run }.into());
     }
     // The row of the counter stays locked until the commit: numbers appear in their order.
     let number = cx.sql.first(

@@ -185,6 +185,13 @@ pub(crate) fn blocked(
     body.map(read).transpose()
 }
 
+/// Whether a program outside reports on a run, by the fingerprint of its definition in a column. A run
+/// that another application has inserted has none.
+pub(super) fn is_external(row: &Row, column: usize) -> Result<bool, SqlError> {
+    let fingerprint = row.maybe_text(column)?;
+    Ok(fingerprint.is_none_or(|fingerprint| WorkflowSnapshot::is_of_external(&fingerprint)))
+}
+
 /// The workflow as it was when runs with this definition began.
 pub(crate) fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {
     let row = sql.first(

@@ -93,16 +93,13 @@ impl Known {
     fn read(sql: &mut dyn Sql, sight: Sight, run: RunId) -> Answer<Option<Self>> {
         let mut of = Statement::default();
         of.add(
-            "SELECT r.id, r.status, r.events, r.token, r.owner_id, r.started_at, r.definition_id, \
-             r.result_data, r.error_message FROM workflows_workflowrun r WHERE r.run_id = ",
+            "SELECT r.id, r.status, r.events, r.token, r.owner_id, r.started_at, d.fingerprint, \
+             r.result_data, r.error_message FROM workflows_workflowrun r \
+             LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = ",
         );
         of.uuid(run.to_u128());
         sight.run(&mut of);
         let Some(row) = of.first(sql)? else { return Ok(None) };
-        let is_external = match row.maybe_int(6)? {
-            Some(definition) => read::definition(sql, definition)?.is_external(),
-            None => true,
-        };
         let is_given = |result: &Json| !result.is_null() && *result != Json::Object(<_>::default());
         Ok(Some(Self {
             row: row.int(0)?,
@@ -111,7 +108,7 @@ impl Known {
             token: row.count(3)?,
             owner: row.maybe_uuid(4)?.map(OwnerId::from_u128),
             started_at: row.time(5)?,
-            is_external,
+            is_external: read::is_external(&row, 6)?,
             result: row.maybe_json(7)?.filter(is_given),
             error: row.maybe_text(8)?.filter(|error| !error.is_empty()),
         }))

@@ -78,4 +78,5 @@ conformance! {
     sending::an_inbox_has_what_an_owner_drives,
     sending::numbers_appear_in_order,
     sending::what_has_ended_takes_no_messages,
+    sending::another_programs_run_takes_no_signals,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{MessageKind, RunId, Status, StoreError};
+use workflow_core::{MessageKind, NewRun, RunId, Status, StoreError, WorkflowSnapshot};
 
 use crate::support::*;
 
@@ -74,6 +74,16 @@ pub(crate) async fn numbers_appear_in_order(stores: Stores) {
     done.store(true, Ordering::SeqCst);
     sent.sort_unstable();
     assert_eq!(reader.join().expect("no panic"), sent);
+}
+
+pub(crate) async fn another_programs_run_takes_no_signals(stores: Stores) {
+    let new = NewRun::new(WorkflowSnapshot::external("theirs", 1, json!({})));
+    let run = new.id;
+    stores.one.begin(new, Vec::new()).await.expect("it begins");
+    let error = stores.other.send(run, signal("go")).await;
+    assert!(matches!(error, Err(StoreError::External { run: of }) if of == run), "{error:?}");
+    assert_eq!(stores.one.messages(run).await.expect("readable"), []);
+    stores.other.send(run, MessageKind::Cancel).await.expect("it may be asked to stop");
 }
 
 pub(crate) async fn what_has_ended_takes_no_messages(stores: Stores) {

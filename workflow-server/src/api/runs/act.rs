@@ -98,17 +98,9 @@ pub(super) async fn signal(
         return Err(Problem::invalid("name", "is empty; it is what a job waits for"));
     }
     let catalog = caller.catalog(&app);
-    let run = stored(&*catalog, &which).await?;
-    if run.workflow.is_external() {
-        let detail = format!(
-            "run {} of `{}` hears no signals: another program runs it and reports on it",
-            run.id, run.workflow.name
-        );
-        return Err(Problem::conflict("external", detail));
-    }
-    catalog.send(run.id, MessageKind::Signal { name, payload }).await?;
-    let workflow_id = catalog.run_summary(run.id).await?.workflow_id;
-    Ok(accepted(run.id, workflow_id, "Signal sent", None))
+    let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
+    catalog.send(run, MessageKind::Signal { name, payload }).await?;
+    Ok(accepted(run, workflow_id, "Signal sent", None))
 }
 
 /// How a run is to be repeated.
