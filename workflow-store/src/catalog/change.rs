@@ -204,6 +204,60 @@ pub(crate) fn update(
     };
     let metadata = metadata::after(&old, change)?;
     schedule::check(&metadata, Some(&old.metadata))?;
+    let is_new = is_new_file(&old, change)?;
+    let version = version_after(&old, change, is_new)?;
+    if is_new {
+        versions::record_unseen(cx.sql, id)?;
+    }
+    let is_renamed = name.is_some();
+    let name = name.unwrap_or_else(|| old.name.clone());
+    write(cx.sql, &old, change, &Settled { name, slug, metadata, version })?;
+    if let Some(owner) = owner {
+        let give = "UPDATE workflows_workflow SET user_id = $1 WHERE id = $2";
+        cx.sql.execute(give, &[owner.map(Value::Int).into(), Value::Int(id)])?;
+    }
+    if is_new {
+        let author = author.map(|name| accounts::named(cx.sql, name)).transpose()?;
+        versions::record(cx.sql, id, author)?;
+    }
+    label::write(cx.sql, id)?;
+    let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
+    if is_renamed || owner.is_some() {
+        // Runs find their workflow by its name and owner.
+        cx.memory.clear();
+    }
+    Ok(new)
+}
+
+/// Whether a change brings another file.
+fn is_new_file(old: &StoredWorkflow, change: &WorkflowChange) -> Result<bool, CatalogError> {
+    let is_new = change.definition.is_some() && change.definition != old.definition;
+    if is_new && old.source == Source::Registered {
+        return Err(CatalogError::Invalid {
+            field: "the file",
+            found: "given for a workflow that a program registers".to_owned(),
+            cure: "change its code there, or create another workflow from the file",
+        });
+    }
+    Ok(is_new)
+}
+
+/// What a workflow is to be called and to say, once that is settled.
+struct Settled {
+    name: String,
+    slug: String,
+    metadata: Metadata,
+    version: i64,
+}
+
+/// Writes the row of a workflow: what is settled, what the change says, and else what was there.
+fn write(
+    sql: &mut dyn Sql,
+    old: &StoredWorkflow,
+    change: &WorkflowChange,
+    settled: &Settled,
+) -> Result<(), SqlError> {
+    let Settled { name, slug, metadata, version } = settled;
     let said = change.metadata.is_some();
     let text = |given: &Option<String>, said_now: Option<&str>, old: &Option<String>| {
         let new = match (given, said_now) {
@@ -218,36 +272,23 @@ pub(crate) fn update(
     let domain = text(&change.domain, metadata.domain(), &old.domain);
     let app_name = text(&change.app_name, None, &old.app_name);
     let project_name = change.project_name.as_deref().unwrap_or(&old.project_name);
-    let tags = if said { tags(&metadata) } else { old.tags.clone().into() };
+    let tags = if said { tags(metadata) } else { old.tags.clone().into() };
     let definition = change.definition.as_ref().or(old.definition.as_ref()).map(clean_json);
-    let is_new = change.definition.is_some() && change.definition != old.definition;
-    if is_new {
-        if old.source == Source::Registered {
-            return Err(CatalogError::Invalid {
-                field: "the file",
-                found: "given for a workflow that a program registers".to_owned(),
-                cure: "change its code there, or create another workflow from the file",
-            }
-            .into());
-        }
-        versions::record_unseen(cx.sql, id)?;
-    }
-    let version = version_after(&old, change, is_new)?;
     let molecules: Json = match &change.molecules_used {
         Some(molecules) => molecules.clone().into(),
-        None => old.molecules_used.into(),
+        None => old.molecules_used.clone().into(),
     };
-    let atoms = change.atoms_in_molecules.clone().unwrap_or(old.atoms_in_molecules);
+    let atoms = change.atoms_in_molecules.as_ref().unwrap_or(&old.atoms_in_molecules);
     let drawing = change.dag_spec.as_ref().unwrap_or(&old.dag_spec);
     let texts = [
         clean_json(&Json::Object(metadata.as_object().clone())),
         clean_json(&tags),
         clean_json(&molecules),
-        clean_json(&Json::Object(atoms)),
+        clean_json(&Json::Object(atoms.clone())),
         clean_json(drawing),
     ];
     let values = [
-        Value::Text(name.as_deref().unwrap_or(&old.name)),
+        Value::Text(name),
         description.as_deref().into(),
         project.as_deref().into(),
         domain.as_deref().into(),
@@ -258,30 +299,15 @@ pub(crate) fn update(
         Value::Text(&texts[4]),
         definition.as_deref().into(),
         Value::Bool(change.active.unwrap_or(old.is_active)),
-        Value::Int(version),
+        Value::Int(*version),
         Value::Time(to_micros(SystemTime::now())),
-        Value::Text(&slug),
+        Value::Text(slug),
         Value::Int(change.project_id.map_or(old.project_id, i64::from)),
         Value::Text(&clean(project_name)),
         app_name.as_deref().into(),
-        Value::Int(id),
+        Value::Int(old.id),
     ];
-    cx.sql.execute(UPDATE, &values)?;
-    if let Some(owner) = owner {
-        let give = "UPDATE workflows_workflow SET user_id = $1 WHERE id = $2";
-        cx.sql.execute(give, &[owner.map(Value::Int).into(), Value::Int(id)])?;
-    }
-    if is_new {
-        let author = author.map(|name| accounts::named(cx.sql, name)).transpose()?;
-        versions::record(cx.sql, id, author)?;
-    }
-    label::write(cx.sql, id)?;
-    let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    if name.is_some() || owner.is_some() {
-        // Runs find their workflow by its name and owner.
-        cx.memory.clear();
-    }
-    Ok(new)
+    sql.execute(UPDATE, &values).map(|_| ())
 }
 
 /// Checks what is said of a workflow that is there.
