@@ -23,11 +23,11 @@ use crate::value::{Value, signed, to_micros};
 /// A run that is to begin, with its rows prepared.
 #[derive(Debug)]
 pub(crate) struct Beginning {
-    run: NewRun,
+    pub(super) run: NewRun,
     input: Option<String>,
     runs_dir: Option<String>,
     /// The first of its events.
-    first: Option<Event>,
+    pub(super) first: Option<Event>,
     pub(crate) events: Vec<EncodedEvent>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn begin(
     let owner = user.filter(|user| is_asked || !cx.memory.knows_user(user));
     let owner = owner.map(|user| accounts::named(cx.sql, user)).transpose()?;
     let scope = key::scope(&new.run, owner);
-    if let Some(begun) = key::repeated(cx, &new.run, new.first.as_ref(), scope.as_deref(), owner)? {
+    if let Some(begun) = key::repeated(cx, new, scope.as_deref(), owner)? {
         return Ok(begun);
     }
     let ids = match known {
@@ -84,8 +84,7 @@ pub(crate) fn begin(
         let opening = opening(None);
         let (text, values) = new.statement(&opening);
         let Some(row) = cx.sql.first(text, &values)? else {
-            let repeated =
-                key::repeated(cx, &new.run, new.first.as_ref(), scope.as_deref(), owner)?;
+            let repeated = key::repeated(cx, new, scope.as_deref(), owner)?;
             return repeated.map_or_else(|| refused(cx, new, ids), Ok);
         };
         let row = row.int(0)?;

@@ -1,8 +1,9 @@
 //! Idempotency keys: of all runs that are asked for under one key, one begins.
 
 use sha2::{Digest, Sha256};
-use workflow_core::{Begun, Event, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
+use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
+use super::begin::Beginning;
 use super::definition::find;
 use super::read;
 use crate::operation::{Answer, Cx};
@@ -45,11 +46,11 @@ pub(super) fn scope(run: &NewRun, user: Option<i64>) -> Option<String> {
 /// The run that began under the idempotency key of this one.
 pub(super) fn repeated(
     cx: &mut Cx<'_>,
-    new: &NewRun,
-    first: Option<&Event>,
+    beginning: &Beginning,
     scope: Option<&str>,
     user: Option<i64>,
 ) -> Answer<Option<Begun>> {
+    let (new, first) = (&beginning.run, beginning.first.as_ref());
     let (Some(scope), Some(key)) = (scope, &new.idempotency_key) else { return Ok(None) };
     let Some((found, workflow)) = read::run_by_key(cx.sql, scope, key)? else { return Ok(None) };
     if found.id == new.id && cx.memory.is_doubted(found.id) {

@@ -118,6 +118,16 @@ pub(super) struct RetryDraft {
     idempotency_key: Option<String>,
 }
 
+/// Where a run is to begin again; `None` for the whole of it.
+fn again(from: Option<&str>, failed_only: bool) -> Result<Option<Again<'_>>, Problem> {
+    match (from, failed_only) {
+        (Some(_), true) => Err(Problem::invalid("from", "does not go with `failed_only`")),
+        (Some(job), false) => Ok(Some(Again::From(job))),
+        (None, true) => Ok(Some(Again::Failed)),
+        (None, false) => Ok(None),
+    }
+}
+
 /// Repeats a run that has ended, as a new run with the same input. With `failed_only` or `from`,
 /// outcomes that stay are the first of the new run's record.
 #[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
@@ -144,14 +154,7 @@ pub(super) async fn retry(
     }
     let RetryDraft { failed_only, from, idempotency_key: key } = draft;
     check_key(key.as_deref())?;
-    let again = match (&from, failed_only) {
-        (Some(_), true) => {
-            return Err(Problem::invalid("from", "does not go with `failed_only`"));
-        }
-        (Some(job), false) => Some(Again::From(job)),
-        (None, true) => Some(Again::Failed),
-        (None, false) => None,
-    };
+    let again = again(from.as_deref(), failed_only)?;
     if old.workflow.is_external() {
         let detail = format!(
             "run {} cannot be repeated: another program runs `{}` and reports on it; execute the \
