@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use workflow_core::{Engine, WorkflowFile};
+use workflow_core::Engine;
+use workflow_files::WorkflowFile;
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -14,7 +14,7 @@ mod tide_tables;
 
 use bread_prices::BreadPrices;
 use tide_tables::TideTables;
-use workflow_core::config::{ConfigError, Loader};
+use workflow_config::{ConfigError, Loader};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `config::load("bread_prices")` takes all of this from the process. Here it is said, so that

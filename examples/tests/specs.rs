@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use workflow_core::RunLog;
-use workflow_core::WorkflowFile;
 use workflow_core::prelude::*;
+use workflow_files::WorkflowFile;
 
 #[job]
 fn to_feet(metres: f64) -> i64 {

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use workflow_core::prelude::*;
-use workflow_core::WorkflowFile;
+use workflow_files::WorkflowFile;
 
 #[job]
 fn nothing() {}

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use workflow_core::__private::interpolated;
+use workflow_files::interpolated;
 
 /// Stands for no integer, and for nothing that a fuzzer would write into a script.
 const VALUE: &str = "a[$(touch PWNED)]\u{1F980}";

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use workflow_core::WorkflowFile;
+use workflow_files::WorkflowFile;
 
 fuzz_target!(|text: &str| {
     for name in ["fuzz.yaml", "fuzz.json5"] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value as Json, json};
-use workflow_core::config::{Found, Loader};
+use workflow_config::{Found, Loader};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, GOOD, styled};

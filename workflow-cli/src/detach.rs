@@ -12,7 +12,7 @@ use workflow_core::{RunError, RunId};
 
 use crate::conduct::Format;
 use crate::failure::{Failure, Outcome};
-use crate::keep::{self, KeepArguments, workflow_of};
+use crate::keep::{self, KeepArguments};
 use crate::output::{self, DUBIOUS};
 use crate::{interrupt, runtime};
 
@@ -105,8 +105,7 @@ pub(crate) fn drive(
                 output::error(&error);
             }
         });
-        let find = |snapshot: &_| workflow_of(snapshot, max_parallel);
-        match pollster::block_on(engine.follow_with(run, find)) {
+        match pollster::block_on(engine.follow(run)) {
             Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => {
                 output::print(|out| write!(out, "{report}"))?;
                 Ok(keep::outcome(report.status()))

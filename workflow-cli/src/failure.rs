@@ -3,10 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
+use workflow_config::ConfigError;
 use workflow_core::LogError;
-use workflow_core::config::ConfigError;
 use workflow_core::registry::RegistryError;
-use workflow_core::{Diagnostics, RunError, StoreError};
+use workflow_core::{RunError, StoreError};
+use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
 
 use crate::output;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use workflow_core::{
     Engine, EngineBuilder, LookupError, RunId, Status, StoreError, StoredRun, Workflow,
-    WorkflowFile, WorkflowSnapshot, registry,
+    WorkflowSnapshot, registry,
 };
+use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
 use crate::failure::{Failure, Outcome};
@@ -86,7 +87,8 @@ pub(crate) fn workflow_of(
 /// An engine for runs on record.
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
     let folder = Path::new(RUNS_DIR);
-    let engine = builder(folder).shared_store(store.seen_by(Viewer::All));
+    let find = move |snapshot: &WorkflowSnapshot| workflow_of(snapshot, max_parallel);
+    let engine = builder(folder).shared_store(store.seen_by(Viewer::All)).resolver(find);
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),

@@ -107,7 +107,7 @@ pub(crate) fn error(error: &dyn fmt::Display) {
 }
 
 /// Says on standard error what there is to say about a file, with the lines it is about.
-pub(crate) fn diagnostics(diagnostics: &workflow_core::Diagnostics) {
+pub(crate) fn diagnostics(diagnostics: &workflow_files::Diagnostics) {
     if !diagnostics.is_empty() {
         // Its control codes are its own: what it quotes of the file has been cleaned.
         let text = format!("{}\n\n", diagnostics.styled());

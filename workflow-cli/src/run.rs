@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, EngineBuilder, Trigger, Workflow, WorkflowFile, registry};
+use workflow_core::{Engine, EngineBuilder, Trigger, Workflow, registry};
+use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
 use crate::conduct::{Conduct, ShowArguments};

@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use workflow_core::WorkflowFile;
 use workflow_core::registry::{self, Entry, RegistryError};
+use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, CatalogError, MatchedBy, Source, StoredWorkflow};
 
 use crate::failure::Failure;

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
-use workflow_core::{Diagnostic, Diagnostics, Severity, Workflow as _, WorkflowFile};
+use workflow_core::Workflow as _;
+use workflow_files::{Diagnostic, Diagnostics, Severity, WorkflowFile};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, BAD, GOOD, count, styled};

@@ -4,21 +4,9 @@
 //! counted here first, in one pass without recursion. Everything that multiplies (aliases,
 //! parameters, patterns) is counted before it is copied. Knows sizes; refuses to know what is read.
 
-#[cfg(feature = "yaml")]
-mod expression;
-#[cfg(feature = "yaml")]
-pub(crate) mod file;
-#[cfg(feature = "yaml")]
-mod pattern;
-
 use std::ops::Range;
 
 use serde_json::Value as Json;
-
-#[cfg(feature = "yaml")]
-pub(crate) use expression::{expression, serialized};
-#[cfg(feature = "yaml")]
-pub(crate) use pattern::Patterns;
 
 /// The deepest nesting of lists and maps, in files, bodies, inputs and outputs.
 ///
@@ -29,17 +17,25 @@ pub const NESTING: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}; {help}")]
 pub struct TooLarge {
-    /// What is too large, and the limit.
-    pub(crate) message: String,
-    /// What to do.
-    pub(crate) help: &'static str,
-    /// Where the limit is passed, in bytes.
-    pub(crate) at: Range<usize>,
+    message: String,
+    help: &'static str,
+    at: Range<usize>,
 }
 
 impl TooLarge {
-    fn new(message: String, help: &'static str, at: Range<usize>) -> Self {
+    /// Something that is too large: what and the limit, what to do, and where it is passed.
+    pub fn new(message: String, help: &'static str, at: Range<usize>) -> Self {
         Self { message, help, at }
+    }
+
+    /// What is too large, and the limit.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do.
+    pub fn help(&self) -> &'static str {
+        self.help
     }
 
     /// Where the limit is passed, in bytes from the beginning of the text.
@@ -104,13 +100,15 @@ pub fn value(value: &Json) -> Result<(), TooLarge> {
     Ok(())
 }
 
-pub(crate) fn nested(at: Range<usize>) -> TooLarge {
+/// Lists and maps that are nested too deep, from here on.
+pub fn nested(at: Range<usize>) -> TooLarge {
     let message = format!("lists and maps are nested more than {NESTING} levels deep");
     TooLarge::new(message, "flatten the value, or pass the inner part as text", at)
 }
 
-/// Where a string ends, past its quote; the end of the text for one that is not closed.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
+/// Where the string ends that begins at `start` with a quote of either kind: past its closing quote,
+/// or at the end of the text where it is not closed.
+pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
         match byte {

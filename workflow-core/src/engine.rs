@@ -28,6 +28,7 @@ mod nesting;
 mod output;
 mod permits;
 mod request;
+mod resolve;
 mod resume;
 mod runtime;
 mod shutdown;
@@ -52,14 +53,13 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::RunHandle;
 pub use permits::{LimitScope, LimitUsage};
 pub use request::{Enqueued, IntoWorkflow, LookupError, RunFuture, RunRequest};
+pub use resolve::Resolve;
 pub use resume::{Cancellation, Recovery, ResumeError};
 pub use shutdown::Shutdown;
 
-#[cfg(feature = "yaml")]
-pub(crate) use machine::{CPUS, GPUS, MEMORY};
+pub use machine::{CPUS, GPUS, MEMORY};
 pub(crate) use sub::call_workflow;
-#[cfg(feature = "yaml")]
-pub(crate) use sub::run_nested;
+pub use sub::run_nested;
 
 use clock::Time;
 use keeper::Keeper;
@@ -106,6 +106,7 @@ pub(crate) struct Shared {
     capture_output: bool,
     /// Where runs have their folders whose workflows do not say.
     runs_dir: Option<Arc<Path>>,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -144,6 +145,7 @@ impl Engine {
             output_backlog: OUTPUT_BACKLOG,
             capture_output: false,
             runs_dir: None,
+            resolver: None,
         }
     }
 
@@ -165,6 +167,7 @@ impl Engine {
             output_backlog: self.0.output_backlog,
             capture_output: self.0.capture_output,
             runs_dir: self.0.runs_dir.clone(),
+            resolver: self.0.resolver.clone(),
         }
     }
 
@@ -194,6 +197,11 @@ impl Engine {
     /// Where runs of a workflow have their folders.
     fn runs_dir_of(&self, workflow: &dyn Workflow) -> Option<Arc<Path>> {
         workflow.runs_dir().map(Arc::from).or_else(|| self.0.runs_dir.clone())
+    }
+
+    /// What finds the workflows of stored runs, where the host has said so.
+    pub(crate) fn resolver(&self) -> Option<&dyn Resolve> {
+        self.0.resolver.as_deref()
     }
 
     /// Where the engine keeps what jobs print; see [`EngineBuilder::runs_dir`].
@@ -261,6 +269,7 @@ pub struct EngineBuilder {
     output_backlog: usize,
     capture_output: bool,
     runs_dir: Option<Arc<Path>>,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 /// How long a dead engine keeps its runs, unless told otherwise.
@@ -381,6 +390,12 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets what finds the workflows of stored runs. Default: [`WorkflowSnapshot::workflow`].
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
     /// Whether what jobs print with the macros of [`printing`](crate::printing) is left
     /// to those who watch the run, and to its log. Default: no, it also goes to the standard output
     /// of the process.
@@ -418,6 +433,7 @@ impl EngineBuilder {
             output_backlog: self.output_backlog,
             capture_output: self.capture_output,
             runs_dir: self.runs_dir,
+            resolver: self.resolver,
         }))
     }
 }

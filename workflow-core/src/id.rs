@@ -246,10 +246,7 @@ impl FromStr for RunId {
 }
 
 /// The candidate that is nearest to `wanted`, when one is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (likeness(wanted, candidate), candidate))

@@ -21,9 +21,7 @@ mod workflow_context;
 
 use async_trait::async_trait;
 
-#[cfg(feature = "yaml")]
-pub(crate) use bind::Input;
-pub use bind::{Bind, Each, EachOf, Handle, Inputs, Opt, Ownable, Reader, Ref, Val};
+pub use bind::{Bind, Each, EachOf, Handle, Input, Inputs, Opt, Ownable, Reader, Ref, Val};
 pub(crate) use bind::{InputRef, fresh_owner};
 pub use body::Body;
 pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
@@ -31,11 +29,10 @@ pub(crate) use call::RawCall;
 pub use call::{Call, JobFn, call_job, closure, map};
 pub use context::{AttemptContext, JobContext};
 pub use dispatch::{Arg, Both, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
-pub(crate) use error::STDERR_FOLLOWS;
-pub use error::{JobError, JobErrorKind};
+pub use error::{JobError, JobErrorKind, STDERR_FOLLOWS};
 pub use group::Group;
-pub(crate) use options::{Condition, Grace, zero_timeout};
-pub use options::{JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
+pub(crate) use options::{Condition, zero_timeout};
+pub use options::{Grace, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
 #[doc(hidden)]
 pub use print::print;
 pub(crate) use print::{Attempt, Entered, Printed};

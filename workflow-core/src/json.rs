@@ -148,8 +148,12 @@ fn is_shortest_float(written: &str) -> bool {
     written.parse::<f64>().is_ok_and(|float| float.is_finite() && float.to_string() == written)
 }
 
-/// The decimal number that a text writes, or why no 64 bits hold it.
-pub(crate) fn number(text: &str) -> Result<Number, &'static str> {
+/// The decimal number that a text writes.
+///
+/// # Errors
+///
+/// Fails with the reason when no 64 bits hold it.
+pub fn number(text: &str) -> Result<Number, &'static str> {
     let integer = text.parse::<u64>().map(Number::from);
     if let Ok(integer) = integer.or_else(|_| text.parse::<i64>().map(Number::from)) {
         return Ok(integer);

@@ -42,9 +42,6 @@
 //! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
 //!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
 //! - `schedule`: runs registered workflows by their schedules (`Engine::run_schedules`).
-//! - `yaml`: workflows in files (`WorkflowFile`), shell commands (`command`; Unix only), and
-//!   configuration (`config`).
-//! - `garde`: types that derive `garde::Validate` have rules for their configuration.
 //! - `schema`: offers the JSON Schema of inputs and outputs that implement `schemars::JsonSchema`.
 
 extern crate self as workflow_core;
@@ -53,52 +50,38 @@ extern crate self as workflow_core;
 #[path = "private.rs"]
 pub mod __private;
 pub mod bounds;
-#[cfg(all(unix, feature = "yaml"))]
-pub mod command;
-#[cfg(feature = "yaml")]
-pub mod config;
-mod definition;
-#[cfg(feature = "yaml")]
-mod document;
-mod engine;
-mod event;
-#[cfg(all(unix, feature = "yaml"))]
-mod file;
-mod graph;
+pub mod definition;
+pub mod engine;
+pub mod event;
+pub mod graph;
 mod guard;
-mod id;
-mod job;
+pub mod id;
+pub mod job;
 pub mod json;
 pub mod printing;
 mod rare;
 mod recover;
 pub mod registry;
-mod retry;
-mod run;
-mod run_log;
+pub mod retry;
+pub mod run;
+pub mod run_log;
 #[cfg(feature = "schedule")]
 mod schedule;
 mod scheduler;
-#[cfg(feature = "yaml")]
-mod spec;
-mod store;
-mod value;
-mod workflow;
+pub mod store;
+pub mod value;
+pub mod workflow;
 
 pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
-#[cfg(feature = "yaml")]
-pub use document::{Diagnostic, Diagnostics, Severity, read_yaml};
 pub use engine::{
     Cancellation, Clock, Engine, EngineBuilder, Enqueued, IntoWorkflow, LimitScope, LimitUsage,
-    LookupError, ManualClock, Recovery, ResumeError, RunFuture, RunHandle, RunRequest, Shutdown,
-    SystemClock, Timings,
+    LookupError, ManualClock, Recovery, Resolve, ResumeError, RunFuture, RunHandle, RunRequest,
+    Shutdown, SystemClock, Timings,
 };
 pub use event::{
     AttemptView, Blocked, Death, Event, EventKind, Failure, JobCounts, JobView, Origin, RunView,
     Stall, Status, TransitionError, Waiting, decisive_line,
 };
-#[cfg(all(unix, feature = "yaml"))]
-pub use file::WorkflowFile;
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
@@ -160,8 +143,3 @@ pub mod prelude {
 /// ```
 #[cfg(doctest)]
 struct OlderEdition;
-
-/// The README's code, compiled and run.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -19,9 +19,6 @@ pub use crate::run_log::OutputStream;
 pub use crate::value::Type;
 pub use crate::workflow::{Flow, OutputOf};
 
-#[cfg(all(unix, feature = "yaml"))]
-pub use crate::file::interpolated;
-
 /// Asks the compiler about a type. Works for concrete types only, which is what macros have.
 ///
 /// What a type *is* stands in constants: an inherent one where the type has a certain form, which

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use futures::future::{Either, select};
 
-use crate::engine::{Cancellation, Engine, LookupError, Recovery};
+use crate::engine::{Cancellation, Engine, LookupError, Recovery, Resolve};
 use crate::id::RunId;
-use crate::registry;
+use crate::registry::{self, SourceFormat};
 use crate::run::{Report, RunError};
 use crate::store::{StoreError, WorkflowSnapshot};
 use crate::workflow::Workflow;
@@ -18,7 +18,8 @@ impl Engine {
     /// drives: what a crash left behind, and what was left for others to run. Outcomes on record
     /// stand; attempts that were under way begin again, under the same idempotency key.
     ///
-    /// Workflows come from the registry; one that was a file, from the text that the store kept.
+    /// Workflows come from the engine's [resolver](crate::EngineBuilder::resolver), which by default
+    /// knows what is registered, and files from the text that the store kept.
     ///
     /// # Errors
     ///
@@ -40,7 +41,7 @@ impl Engine {
     /// # futures::executor::block_on(example()).unwrap();
     /// ```
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
-        self.recover_with(WorkflowSnapshot::workflow).await
+        self.recover_with(self.known_workflows()).await
     }
 
     /// Cancels a run on record, whoever drives it. One that nobody drives ends at once, even when
@@ -52,7 +53,7 @@ impl Engine {
     /// Fails when the engine has no store, when the store has no such run, and when the run has
     /// ended.
     pub async fn cancel(&self, run: RunId) -> Result<Cancellation, StoreError> {
-        self.cancel_with(run, WorkflowSnapshot::workflow).await
+        self.cancel_with(run, self.known_workflows()).await
     }
 
     /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
@@ -63,7 +64,7 @@ impl Engine {
     /// Fails when the run failed or was cancelled, when there is none with this id, and when its
     /// workflow is not to be had or has changed.
     pub async fn follow(&self, run: RunId) -> Result<Report, RunError> {
-        self.follow_with(run, WorkflowSnapshot::workflow).await
+        self.follow_with(run, self.known_workflows()).await
     }
 }
 
@@ -103,26 +104,40 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn known_workflows(&self) -> &dyn Resolve {
+        self.resolver().unwrap_or(&WorkflowSnapshot::workflow)
+    }
+}
+
 impl WorkflowSnapshot {
-    /// The workflow itself: the file that the store kept, or what this program has registered
-    /// under the name.
+    /// The workflow itself: read from what the store kept, where a [`SourceFormat`] of this program
+    /// knows it, or what is registered under the name.
     ///
     /// # Errors
     ///
-    /// Fails when the file is not valid any more, when there is neither, and when another program
-    /// runs the workflow and reports on it, whatever is registered under its name.
+    /// Fails when what the store kept is not valid any more, or of a format that this program does
+    /// not have; when nothing is registered under the name; and when another program runs the
+    /// workflow and reports on it, whatever is registered under its name.
     pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
         if self.is_external() {
             return Err(
                 format!("another program runs `{}` and reports on its runs", self.name).into()
             );
         }
-        #[cfg(all(unix, feature = "yaml"))]
-        if let Some(source) = &self.source
-            && let Some(file) = crate::file::WorkflowFile::from_source(source)
-        {
-            return Ok(Arc::new(file?));
+        let read = self.source.as_deref().and_then(|source| {
+            let format = SourceFormat::of(source)?;
+            Some((format.read)(source))
+        });
+        match read {
+            Some(workflow) => workflow,
+            None if self.is_file() => Err(format!(
+                "`{}` is a workflow file, which this program cannot read; add the crate \
+                 `workflow-files` to it, and `use workflow_files as _;`",
+                self.name
+            )
+            .into()),
+            None => Ok(registry::get(&self.name)?.workflow()),
         }
-        Ok(registry::get(&self.name)?.workflow())
     }
 }

@@ -6,8 +6,10 @@
 //! A crate that a program depends on but never mentions is dropped by the linker, and its
 //! registrations with it: `use that_crate as _;` keeps them.
 
+mod by_value;
 mod entry;
 mod error;
+mod format;
 mod index;
 mod listing;
 
@@ -17,11 +19,13 @@ use crate::engine::{Engine, IntoWorkflow, LookupError, RunRequest};
 use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
-#[cfg(feature = "yaml")]
-pub(crate) use entry::RegisteredCall;
+pub use by_value::RegisteredCall;
 pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use error::RegistryError;
+pub use format::SourceFormat;
 pub use index::Entry;
+#[doc(no_inline)]
+pub use inventory;
 pub use listing::{Jobs, Listing};
 
 /// A run of the workflow of this name, on the program's engine.

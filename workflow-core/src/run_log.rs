@@ -47,7 +47,7 @@ pub use place::{LogPlace, LogPosition, OutputStream};
 use read::Records;
 pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
-pub(crate) use record::{Header, MAX_BODY};
+pub use record::{Header, MAX_BODY};
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +76,12 @@ pub enum LogError {
 }
 
 /// The log in the folder of a run.
-pub(crate) fn path_in(folder: &Path) -> PathBuf {
+pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("output.log")
 }
 
 /// How many bytes of an attempt's output are kept, unless it is told otherwise.
-pub(crate) const OUTPUT_LIMIT: u64 = 16 * 1024 * 1024;
+pub const OUTPUT_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The log of one run, open for writing; clones write to the same segment.
 #[derive(Debug, Clone)]
@@ -210,7 +210,11 @@ impl RunLog {
     }
 
     /// Notes that an attempt begins: it may have begun in an earlier segment, too.
-    pub(crate) fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    ///
+    /// Fails when the log cannot be written.
+    pub fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
         if self.lock().segment == segment::FIRST {
             return Ok(());
         }
@@ -219,8 +223,13 @@ impl RunLog {
         self.append(&header, b"").map(drop)
     }
 
-    /// Adds a record, and says where it is; the header's `bytes` is the length of the body.
-    pub(crate) fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
+    /// Adds a record, and says where it is; the header's `bytes` is the length of the body, which is at
+    /// most [`MAX_BODY`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when the log cannot be written.
+    pub fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
         let mut writer = self.lock();
         writer.record.clear();
         header.write(&mut writer.record);
@@ -229,6 +238,13 @@ impl RunLog {
         let offset = writer.length;
         writer.write_record()?;
         Ok(LogPlace { segment: writer.segment, offset, length: writer.length - offset })
+    }
+
+    /// Writes into another file from now on, and returns the one before: for tests of what writes to
+    /// a log.
+    #[doc(hidden)]
+    pub fn swap_file(&self, file: File) -> File {
+        std::mem::replace(&mut self.lock().file, file)
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {

@@ -18,10 +18,9 @@ pub use error::StoreError;
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
-#[cfg(feature = "yaml")]
-pub(crate) use record::FILE;
 pub use record::{
-    Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WorkflowSnapshot,
+    Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
+    WorkflowSnapshot,
 };
 
 /// Keeps runs. An engine with a store appends what happened before anything outside of the run

@@ -100,7 +100,7 @@ impl fmt::Display for ValueOperation {
 }
 
 /// A type's name without the paths of modules: `Vec<String>`.
-pub(crate) fn short(type_name: &str) -> String {
+pub fn short(type_name: &str) -> String {
     let mut short = String::with_capacity(type_name.len());
     let mut word = 0;
     for character in type_name.chars() {

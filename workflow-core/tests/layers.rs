@@ -4,21 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room names only rooms to its left.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 22] = [
     "guard",
     "bounds",
     "json",
     "rare",
     "id",
-    "document",
     "value",
     "retry",
     "run_log",
     "job",
     "printing",
-    "command",
     "definition",
-    "spec",
     "graph",
     "workflow",
     "scheduler",
@@ -28,8 +25,6 @@ const ROOMS: [&str; 27] = [
     "engine",
     "registry",
     "schedule",
-    "config",
-    "file",
     "recover",
     "private",
 ];

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use workflow_core::{
-    NewRun, Run as _, RunHandle, RunId, RunRequest, StoreError, Trigger, Workflow, WorkflowFile,
+    NewRun, Run as _, RunHandle, RunId, RunRequest, StoreError, Trigger, Workflow,
     WorkflowSnapshot, registry,
 };
+use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
 use crate::app::App;

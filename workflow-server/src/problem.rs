@@ -4,8 +4,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use workflow_core::config::ConfigError;
-use workflow_core::{Diagnostics, RunError, StoreError};
+use workflow_config::ConfigError;
+use workflow_core::{RunError, StoreError};
+use workflow_files::Diagnostics;
 use workflow_store::{CatalogError, RepeatError};
 
 /// Why a request was not done (RFC 9457).
@@ -337,7 +338,7 @@ mod tests {
             ("jobs: []\n", "document", "(line 1, column 1)"),
             ("name: [\n", "document", "(line 1, column 7)"),
         ] {
-            let wrong = workflow_core::WorkflowFile::parse("a.yaml", text).expect_err(text);
+            let wrong = workflow_files::WorkflowFile::parse("a.yaml", text).expect_err(text);
             let problem = Problem::from(&wrong);
             assert_eq!(problem.status, 422);
             assert_eq!(problem.errors[0].field, field, "{text}: {problem:?}");
@@ -362,7 +363,7 @@ mod tests {
         let file = folder.path().join("etl/config.yaml");
         std::fs::write(file, "processing:\n  batch_size: many\n").expect("a file");
         let none: [(&str, &str); 0] = [];
-        let loader = workflow_core::config::Loader::new().dir(folder.path()).environment(none);
+        let loader = workflow_config::Loader::new().dir(folder.path()).environment(none);
         let config = loader.open("etl").expect("a configuration");
         let wrong = config.read_without_rules::<Settings>().expect_err("no number");
         let problem = Problem::from(wrong);

@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use serde::Deserialize;
-use workflow_core::config::Secret;
+use workflow_config::Secret;
 
 /// What is not among these fields is refused.
 #[derive(Deserialize, Validate)]

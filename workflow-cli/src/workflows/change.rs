@@ -5,7 +5,8 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::json::{self, JsonError};
-use workflow_core::{WorkflowFile, WorkflowName, WorkflowSnapshot};
+use workflow_core::{WorkflowName, WorkflowSnapshot};
+use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, MetadataChange, WorkflowChange};
 
 use super::shown;

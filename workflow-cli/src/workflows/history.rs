@@ -3,7 +3,7 @@
 use clap::Args;
 use comfy_table::Table;
 use serde_json::{Value as Json, json};
-use workflow_core::WorkflowFile;
+use workflow_files::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
 use crate::failure::{Failure, Outcome};

@@ -24,7 +24,7 @@ use crate::id::RunId;
 use crate::job::{Attempt, Entered, Host, JobContext, JobError, Slots};
 use crate::run::{JobLegend, Record, Report, RunError, Status};
 use crate::scheduler::{Cause, Scheduler};
-use crate::store::{Lease, Message, MessageKind, NewRun, StoreError};
+use crate::store::{Lease, Message, MessageKind, NewRun, StoreError, WorkflowSnapshot};
 use crate::value::{Type, ValueError};
 use crate::workflow::{Plan, Workflow};
 
@@ -461,7 +461,8 @@ impl ActiveRun {
         };
         let workflow = Arc::clone(&self.workflow);
         let engine = Engine(Arc::clone(&self.engine));
-        let followed = engine.follow_with(existing, move |_| Ok(Arc::clone(&workflow))).await;
+        let this = |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
+        let followed = engine.follow_with(existing, &this).await;
         if let Some(report) = followed.as_ref().map_or_else(RunError::report, Some) {
             let _only_once = self.followed.set(report.clone());
         }

@@ -15,7 +15,7 @@ use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{OutputError, Report, Run, RunError, Status};
 use crate::run_log::path_in;
-use crate::store::{Message, MessageKind, StoreError};
+use crate::store::{Message, MessageKind, StoreError, WorkflowSnapshot};
 
 /// A run of this process that has begun.
 ///
@@ -161,7 +161,8 @@ async fn cancel_existing(run: Arc<ActiveRun>) {
     run.until_begun().await;
     let Some(existing) = run.existing() else { return };
     let (engine, workflow) = (Engine(Arc::clone(&run.engine)), Arc::clone(&run.workflow));
-    let cancelled = engine.cancel_with(existing, move |_| Ok(Arc::clone(&workflow))).await;
+    let this = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
+    let cancelled = engine.cancel_with(existing, &this).await;
     if let Err(error) = cancelled {
         tracing::debug!(run = %existing, %error, "not cancelled");
     }

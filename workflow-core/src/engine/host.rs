@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-#[cfg(all(unix, feature = "yaml"))]
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,7 +20,6 @@ use crate::job::{
 };
 use crate::run::{CalledJob, ChildName};
 use crate::run_log::OutputStream;
-#[cfg(all(unix, feature = "yaml"))]
 use crate::run_log::{LogError, RunLog};
 
 impl Host for ActiveRun {
@@ -108,7 +106,6 @@ impl Host for ActiveRun {
         }
     }
 
-    #[cfg(all(unix, feature = "yaml"))]
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
         let output = self.output.as_deref()?;
         Some((output.folder.clone(), output.log()))

@@ -6,11 +6,11 @@ mod cgroup;
 use std::sync::LazyLock;
 
 /// The limit of processors.
-pub(crate) const CPUS: &str = "machine.cpus";
+pub const CPUS: &str = "machine.cpus";
 /// The limit of memory, in MiB.
-pub(crate) const MEMORY: &str = "machine.memory_mib";
+pub const MEMORY: &str = "machine.memory_mib";
 /// The limit of graphics processors; 1 where none are seen.
-pub(crate) const GPUS: &str = "machine.gpus";
+pub const GPUS: &str = "machine.gpus";
 
 /// What there is of each. To be asked once: the answers come out of a dozen files, which take as
 /// long as the plan of a thousand jobs.

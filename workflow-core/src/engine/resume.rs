@@ -15,14 +15,12 @@ use super::handle::RunHandle;
 use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Recorder, State};
-use super::{Engine, LookupError};
+use super::{Engine, Resolve};
 use crate::event::{AFTER_CRASH, Event, EventKind, What};
 use crate::guard;
 use crate::id::RunId;
-use crate::store::{
-    HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot,
-};
-use crate::workflow::{PlanError, Workflow};
+use crate::store::{HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun};
+use crate::workflow::PlanError;
 
 pub use cancel::Cancellation;
 pub use error::ResumeError;
@@ -41,10 +39,6 @@ pub struct Recovery {
     pub held: HeldLeases,
 }
 
-/// Finds the workflow of a run on record, as it is now or as it was then.
-pub(crate) type Find<'a> =
-    &'a (dyn Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync);
-
 /// How many runs, or events, are read at once.
 const PAGE: usize = 1000;
 
@@ -55,16 +49,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Takes up every run of the engine's store that has not ended and that no living engine
-    /// drives. `find` gives the workflow of a run; [`Engine::recover`] looks into the registry.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the store cannot be read. What cannot be taken up is no error, and is told in
-    /// [`Recovery::refused`].
-    pub async fn recover_with(
-        &self,
-        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
-    ) -> Result<Recovery, StoreError> {
+    /// drives.
+    pub(crate) async fn recover_with(&self, find: &dyn Resolve) -> Result<Recovery, StoreError> {
         let mut recovery = Recovery::default();
         let Some(store) = self.store() else { return Ok(recovery) };
         // Before the orphans: a run whose lease expires meanwhile is among one of them.
@@ -74,7 +60,7 @@ impl Engine {
             let orphans = store.orphans(after, PAGE).await?;
             let Some(last) = orphans.last() else { return Ok(recovery) };
             after = Some(last.id);
-            self.take_up(orphans, &find, &mut recovery).await?;
+            self.take_up(orphans, find, &mut recovery).await?;
         }
     }
 
@@ -98,7 +84,7 @@ impl Engine {
     async fn take_up(
         &self,
         orphans: Vec<StoredRun>,
-        find: Find<'_>,
+        find: &dyn Resolve,
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
         let Some(keeper) = &self.0.keeper else { return Ok(()) };
@@ -226,7 +212,7 @@ fn is_after_crash(stored: &StoredRun) -> bool {
 }
 
 /// Finds the workflow of a run, and sees to it that it is what the run began with.
-fn know(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
+fn know(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
     if let Some(crate::event::Blocked::Poisoned { job, deaths }) = &stored.blocked {
         return Err(ResumeError::Poisoned { job: job.clone(), deaths: deaths.clone() });
     }
@@ -235,9 +221,9 @@ fn know(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
         .unwrap_or_else(|panic| Err(ResumeError::Plan(PlanError::Panicked(panic))))
 }
 
-fn find_and_plan(stored: &StoredRun, find: Find<'_>) -> Result<Runnable, ResumeError> {
+fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
     let snapshot = &stored.workflow;
-    let workflow = find(snapshot).map_err(ResumeError::Lookup)?;
+    let workflow = find.resolve(snapshot).map_err(ResumeError::Lookup)?;
     let input = match (workflow.input(), &stored.input) {
         (Some(kind), input) => {
             let json = input.clone().unwrap_or_default();

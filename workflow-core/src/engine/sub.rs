@@ -14,7 +14,7 @@ use crate::job::{
     Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Reader, Ref, Scope,
 };
 use crate::run::{OutputError, Report, Run, RunError};
-use crate::store::{MessageKind, Parent, Trigger};
+use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
 use crate::value::{Type, ValueError};
 use crate::workflow::Workflow;
 
@@ -120,7 +120,7 @@ async fn follow_inside(
     run: RunId,
     workflow: Arc<dyn Workflow>,
 ) -> Result<Report, JobError> {
-    let find = move |_: &_| Ok(Arc::clone(&workflow));
+    let find = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
     let followed = pin!(engine.follow_inside(run, &find, inherited(context)));
     let ended = match select(followed, pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
@@ -135,9 +135,13 @@ async fn follow_inside(
     Ok(ended?)
 }
 
-/// The output of a workflow that is run inside of a job, as JSON; null when it has none.
-#[cfg(feature = "yaml")]
-pub(crate) async fn run_nested(
+/// Runs a workflow inside of the job that the scope belongs to, and returns its output as JSON; null
+/// when it has none.
+///
+/// # Errors
+///
+/// Fails when the run does not begin, or does not complete, and outside of an engine.
+pub async fn run_nested(
     scope: &Scope,
     workflow: Arc<dyn Workflow>,
     input: Option<serde_json::Value>,

@@ -64,6 +64,12 @@ pub type Inputs = SmallVec<[Input; 4]>;
 #[derive(Debug, Clone, Copy)]
 pub struct Input(pub(crate) InputRef);
 
+impl<T: ?Sized> From<Handle<T>> for Input {
+    fn from(handle: Handle<T>) -> Self {
+        Self(handle.at)
+    }
+}
+
 /// The kind of a parameter `&T`.
 pub struct Ref<T: ?Sized>(PhantomData<fn() -> *const T>);
 /// The kind of a parameter `T`, which receives a clone.

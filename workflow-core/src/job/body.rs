@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(feature = "yaml")]
 use std::task::Waker;
 use std::task::{Context, Poll};
 
@@ -80,7 +79,6 @@ impl Body {
     }
 
     /// Calls a body that is no future.
-    #[cfg(feature = "yaml")]
     pub(crate) fn call(&self, scope: Scope) -> Result<(), JobError> {
         match self.start(scope, &mut Context::from_waker(Waker::noop())) {
             Started::Ended(result) => result,

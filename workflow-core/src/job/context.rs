@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-#[cfg(all(unix, feature = "yaml"))]
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -11,14 +10,11 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-#[cfg(all(unix, feature = "yaml"))]
 use super::Printed;
 use super::scope::Host;
 use super::{JobError, JobErrorKind, Scope, Token};
 use crate::id::RunId;
-use crate::run_log::OutputStream;
-#[cfg(all(unix, feature = "yaml"))]
-use crate::run_log::{LogError, RunLog};
+use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};
 use crate::value::{from_json, to_json};
 
 /// Where a job stands, and what it may ask: its names and numbers, whether it should stop, a
@@ -191,7 +187,7 @@ impl JobContext {
 
     /// Gives the attempt at least this long to stop, once it is asked to, whatever the engine gives
     /// to others. False when it is too late for that: it has been asked, or given up.
-    pub(crate) fn reserve_grace(&self, grace: Duration) -> bool {
+    pub fn reserve_grace(&self, grace: Duration) -> bool {
         match self.reach() {
             Ok(Some(host)) => host.reserve_grace(self.scope.job, self.scope.attempt, grace),
             // Nobody is there who would give it up.
@@ -224,8 +220,9 @@ impl JobContext {
     }
 
     /// Keeps a fact about this attempt that nobody needs to read before its end.
-    #[cfg(feature = "yaml")]
-    pub(crate) fn keep_fact(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
+    /// Adds a fact about the attempt as [`note`](Self::note) does, and does not show it among what the
+    /// job prints.
+    pub fn note_silently(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
         if let Some(host) = self.host() {
             host.note(self.scope.job, self.scope.attempt, name.into(), value.into());
         }
@@ -326,16 +323,22 @@ impl JobContext {
     }
 
     /// Shows what was printed, and the log has, to those who watch the run.
-    #[cfg(all(unix, feature = "yaml"))]
-    pub(crate) fn show(&self, printed: Printed) {
+    /// Shows a piece of output to those who watch the run; `log` is where the run's log has it, if
+    /// it was written there. Nothing is written by this.
+    ///
+    /// [`print`](Self::print) is for output that the engine writes to the log itself.
+    pub fn show(&self, stream: OutputStream, text: String, log: Option<LogPlace>) {
         if let Some(host) = self.host() {
-            host.show(self.scope.job, self.scope.attempt, printed);
+            host.show(self.scope.job, self.scope.attempt, Printed { stream, text, log });
         }
     }
 
-    /// The run's folder, and the log in it, where the run has one.
-    #[cfg(all(unix, feature = "yaml"))]
-    pub(crate) fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
+    /// The run's folder, and the log in it; `None` for a run without a folder, and outside of runs.
+    ///
+    /// # Errors
+    ///
+    /// The inner result fails when the log could not be opened.
+    pub fn run_log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
         self.host()?.log()
     }
 
@@ -357,8 +360,9 @@ impl JobContext {
         select(pin!(sleep), self.token.wait()).await;
     }
 
-    /// Waits on the engine's clock, whether the job is asked to stop or not.
-    pub(crate) async fn sleep_through(&self, duration: Duration) {
+    /// Waits on the engine's clock, whether the job is asked to stop or not. Does not wait once the
+    /// attempt has ended.
+    pub async fn sleep_through(&self, duration: Duration) {
         match self.reach_under_way() {
             Ok(Some(host)) => host.sleep(duration).await,
             Ok(None) => futures_timer::Delay::new(duration).await,

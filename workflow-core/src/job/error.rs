@@ -41,7 +41,7 @@ struct Inner {
 }
 
 /// After this, an error of a command has the end of its stderr.
-pub(crate) const STDERR_FOLLOWS: &str = "the end of its stderr:\n";
+pub const STDERR_FOLLOWS: &str = "the end of its stderr:\n";
 
 /// So many causes of an error are told, and so many bytes of text; the rest is cut off.
 const MOST_CAUSES: usize = 64;

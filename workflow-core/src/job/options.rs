@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, InputRef, JobError, RawCall, Scope};
+use super::{Group, Handle, InputRef, JobError, RawCall, Scope};
 use crate::retry::RetryPolicy;
 
 /// What must have become of the jobs that a job waits for, before it may start.
@@ -107,7 +107,7 @@ pub(crate) fn zero_timeout(job: Option<&str>, timeout: TimeoutKind) -> String {
 
 /// How long a job that asked for a grace period has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grace {
+pub enum Grace {
     /// As long as the engine says.
     Engine,
     /// As long as the job says.
@@ -118,14 +118,18 @@ pub(crate) enum Grace {
 pub struct JobOptions {
     pub(crate) after: Vec<InputRef>,
     pub(crate) after_groups: Vec<Group>,
-    pub(crate) trigger: TriggerRule,
-    pub(crate) retry: Option<RetryPolicy>,
-    pub(crate) timeouts: Timeouts,
+    /// What must have become of the jobs that it waits for.
+    pub trigger: TriggerRule,
+    /// When and how often it is tried again; `None` for one attempt.
+    pub retry: Option<RetryPolicy>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
     /// Without one, the job is dropped at once when it is to stop.
-    pub(crate) grace: Option<Grace>,
-    pub(crate) priority: i32,
+    pub grace: Option<Grace>,
+    /// Higher ones are started first.
+    pub priority: i32,
     /// Names of limits, and how much of each.
-    pub(crate) limits: Vec<(String, usize)>,
+    pub limits: Vec<(String, usize)>,
     pub(crate) condition: Option<Condition>,
     pub(crate) undo: Option<Undo>,
     /// How many children of the job may run at once.
@@ -151,6 +155,24 @@ impl Default for JobOptions {
 }
 
 impl JobOptions {
+    /// Makes the job wait for another: [`Call::after`](super::Call::after).
+    pub fn add_after<T: ?Sized>(&mut self, other: Handle<T>) {
+        self.after.push(other.at);
+    }
+
+    /// Makes the job wait for a group: [`Call::after_group`](super::Call::after_group).
+    pub fn add_after_group(&mut self, group: Group) {
+        self.after_groups.push(group);
+    }
+
+    /// Runs the job only when `test` says so, which may read the job's inputs.
+    pub fn set_condition(
+        &mut self,
+        test: impl Fn(&Scope) -> Result<bool, JobError> + Send + Sync + 'static,
+    ) {
+        self.condition = Some(Condition(Box::new(test)));
+    }
+
     /// Sets the retry policy.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {

@@ -1,7 +1,6 @@
 //! What a body sees of its run: the values that it reads, and the slot that it fills.
 
 use std::any::Any;
-#[cfg(all(unix, feature = "yaml"))]
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +15,6 @@ use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Token};
 use crate::guard;
 use crate::id::RunId;
 use crate::run_log::OutputStream;
-#[cfg(all(unix, feature = "yaml"))]
 use crate::run_log::{LogError, RunLog};
 use crate::value::{Boxed, Column, Outbox, Type, ValueError};
 
@@ -203,7 +201,6 @@ pub(crate) trait Host: Send + Sync {
     /// Shows what an attempt printed, and the log has if there is one, to those who watch.
     fn show(&self, job: u32, attempt: u32, printed: Printed);
     /// The run's folder, and the log in it: where its jobs print.
-    #[cfg(all(unix, feature = "yaml"))]
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)>;
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits until a time that a crash does not move.
@@ -301,9 +298,9 @@ impl Scope {
         Self { frame: Frame::Child(frame), job, attempt }
     }
 
-    /// Input number `index`, if its job has an outcome.
+    /// Input number `index`, if its job has an outcome and it is of this type.
     #[inline]
-    pub(crate) fn get<T: 'static>(&self, index: u32) -> Option<&T> {
+    pub fn get<T: 'static>(&self, index: u32) -> Option<&T> {
         match &self.frame {
             Frame::Graph(slots) => slots.get(slots.wiring.input(self.job, index)?),
             Frame::Child(_) => self.any(index)?.downcast_ref(),
@@ -427,8 +424,9 @@ impl JobError {
         Self::terminal(format!("the job has no place for an output of type `{output}`"))
     }
 
+    /// An input has no value, because its job did not complete.
     #[cold]
-    pub(crate) fn no_input<T: ?Sized>() -> Self {
+    pub fn no_input<T: ?Sized>() -> Self {
         let input = crate::value::short(std::any::type_name::<T>());
         Self::terminal(format!(
             "an input of type `{input}` has no value, because its job did not complete; \

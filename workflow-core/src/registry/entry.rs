@@ -1,14 +1,9 @@
 //! What the attributes leave behind in the program: one entry for each workflow and each job.
 
-use std::any::Any;
-#[cfg(feature = "yaml")]
-use std::sync::Arc;
-
-use crate::job::{Call, Handle, InputRef, JobError};
-#[cfg(feature = "yaml")]
-use crate::job::{ChildInput, RawCall, fresh_owner};
+use crate::job::{Call, Handle, InputRef, JobError, fresh_owner};
 use crate::value::Type;
 use crate::workflow::Flow;
+use std::any::Any;
 
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +84,7 @@ pub struct JobEntry {
 }
 
 /// The names of a job's parameters, and their types.
-type Inputs = Vec<(&'static str, Type)>;
+pub(super) type Inputs = Vec<(&'static str, Type)>;
 
 inventory::collect!(JobEntry);
 
@@ -106,6 +101,11 @@ impl Erased {
         Self { at: handle.at, kind: Type::opaque::<T>() }
     }
 
+    /// What stands for a parameter whose value comes later.
+    pub(super) fn parameter(owner: u32, index: u32, kind: Type) -> Self {
+        Self { at: InputRef { owner, index }, kind }
+    }
+
     /// The handle, if it is of type `T`.
     pub fn typed<T: 'static>(self) -> Option<Handle<T>> {
         self.kind.is::<T>().then(|| Handle::new(self.at))
@@ -114,7 +114,6 @@ impl Erased {
 
 /// Adds a call to a flow and sets the type of its handle aside.
 pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> Option<Erased> {
-    #[cfg(feature = "yaml")]
     if let Some(caught) = flow.caught() {
         *caught = Some(call.raw);
         return Some(Erased {
@@ -123,31 +122,4 @@ pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> O
         });
     }
     Some(Erased::new(flow.job(call)))
-}
-
-/// The call of a registered job, whose inputs are handed over as values.
-#[cfg(feature = "yaml")]
-pub(crate) struct RegisteredCall {
-    pub(crate) call: RawCall,
-    /// The names of the parameters, and their types.
-    pub(crate) parameters: Inputs,
-    /// Which parameter each input of the call is.
-    pub(crate) inputs: Arc<[ChildInput]>,
-}
-
-#[cfg(feature = "yaml")]
-impl JobEntry {
-    /// The call of the job; `None` when its inputs have no names.
-    pub(crate) fn call(&self) -> Option<RegisteredCall> {
-        let parameters = self.inputs?();
-        let owner = fresh_owner();
-        let handles = (0..).zip(&parameters);
-        let handles =
-            handles.map(|(index, (_, kind))| Erased { at: InputRef { owner, index }, kind: *kind });
-        let mut flow = Flow::catching();
-        (self.add)(&mut flow, &handles.collect::<Vec<_>>())?;
-        let call = flow.caught()?.take()?;
-        let inputs = call.split_inputs(owner, &mut crate::job::Inputs::new()).into();
-        Some(RegisteredCall { call, parameters, inputs })
-    }
 }

@@ -6,17 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use super::place::OutputStream;
 
+/// The line before the bytes of a record.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Header<'a> {
-    /// In JSON, and so on one line whatever the name.
-    pub(crate) job: Cow<'a, str>,
-    pub(crate) attempt: u32,
+pub struct Header<'a> {
+    /// The name of the job. In JSON, and so on one line whatever the name.
+    pub job: Cow<'a, str>,
+    /// The number of its attempt, from 1.
+    pub attempt: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) stream: Option<OutputStream>,
-    pub(crate) after_ms: u64,
-    pub(crate) bytes: usize,
+    /// The stream; `None` for a record without output.
+    pub stream: Option<OutputStream>,
+    /// Milliseconds since the start of the attempt.
+    pub after_ms: u64,
+    /// The length of the body.
+    pub bytes: usize,
+    /// How many bytes beyond the limit were not kept so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) dropped: Option<u64>,
+    pub dropped: Option<u64>,
 }
 
 impl Header<'_> {
@@ -34,4 +40,4 @@ pub(super) const FIRST_LINE: &[u8] = b"{\"workflow_log\":1}\n";
 pub(super) const MAX_HEADER: u64 = 64 * 1024;
 
 /// The longest body, in bytes.
-pub(crate) const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 64 * 1024;

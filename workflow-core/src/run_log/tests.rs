@@ -267,23 +267,18 @@ fn what_is_no_log_is_left_alone() {
     assert!(error.contains("byte 19: a line is no header"), "{error}");
 }
 
-/// The same log, with another file in its hands.
-pub(crate) fn swap_file(log: &RunLog, file: File) -> File {
-    std::mem::replace(&mut log.0.lock().expect("no one panics").file, file)
-}
-
 #[test]
 fn what_a_failed_write_leaves_is_cut_away() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
     print(&log, "a", 1, OutputStream::Stdout, b"before\n");
-    let writable = swap_file(&log, File::open(&path).expect("it is there"));
+    let writable = log.swap_file(File::open(&path).expect("it is there"));
     let error =
         log.append(&header("a", 1, OutputStream::Stdout, 4), b"lost").expect_err("read only");
     assert!(error.to_string().ends_with("run.log` cannot be written"), "{error}");
     (&writable).write_all(b"{\"job\":").expect("half a record is written");
-    swap_file(&log, writable);
+    log.swap_file(writable);
     print(&log, "a", 1, OutputStream::Stdout, b"after\n");
     assert_eq!(stdout(&path, "a", 1), b"before\nafter\n");
 }

@@ -139,8 +139,8 @@ pub struct WorkflowSnapshot {
     pub graph: Arc<Json>,
 }
 
-/// Marks the source of a workflow that is a file.
-pub(crate) const FILE: &str = "workflow_file";
+/// Marks the [source](WorkflowSnapshot::source) of a workflow that is a file: its only key.
+pub const WORKFLOW_FILE: &str = "workflow_file";
 
 /// How the fingerprint of a workflow begins that engines do not run.
 const EXTERNAL: &str = "stored-";
@@ -162,10 +162,17 @@ impl WorkflowSnapshot {
     /// jobs printed, and what commands leave there. A file says in which folder that is; of code,
     /// [`StoredRun::runs_dir`] does.
     pub fn folder_of(&self, run: RunId, runs_dir: Option<&Path>) -> Option<PathBuf> {
-        let said =
-            self.source.as_ref().and_then(|source| source.get(FILE)?.get("runs_dir")?.as_str());
+        let said = self
+            .source
+            .as_ref()
+            .and_then(|source| source.get(WORKFLOW_FILE)?.get("runs_dir")?.as_str());
         let runs_dir = said.map(Path::new).or(runs_dir)?;
         Some(runs_dir.join(run.to_string()))
+    }
+
+    /// Whether the workflow is a file, whose text is its source.
+    pub fn is_file(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.get(WORKFLOW_FILE).is_some())
     }
 
     /// Whether a program outside reports on the workflow's runs, which engines do not take up.

@@ -57,7 +57,6 @@ pub struct Flow {
     limits: BTreeMap<String, usize>,
     problem: Option<GraphError>,
     /// In a flow that only [catches](Self::catching) a call, that call.
-    #[cfg(feature = "yaml")]
     caught: Option<Box<Option<RawCall>>>,
 }
 
@@ -94,19 +93,16 @@ impl Flow {
             output: None,
             limits: BTreeMap::new(),
             problem: None,
-            #[cfg(feature = "yaml")]
             caught: None,
         }
     }
 
     /// A flow that is not to be drawn: it keeps the call of a registered job as it is.
-    #[cfg(feature = "yaml")]
     pub(crate) fn catching() -> Self {
         Self { caught: Some(Box::default()), ..Self::new() }
     }
 
     /// Where the call of a registered job is kept, in a flow that is made for that.
-    #[cfg(feature = "yaml")]
     pub(crate) fn caught(&mut self) -> Option<&mut Option<RawCall>> {
         self.caught.as_deref_mut()
     }
@@ -210,8 +206,9 @@ impl Flow {
 
     /// The output of the job of this number, which may be added later. Jobs that wait for each
     /// other in this way are found by [`Flow::plan`].
-    #[cfg(feature = "yaml")]
-    pub(crate) fn output_of<T>(&self, job: u32) -> Handle<T> {
+    /// The output of the job that was, or will be, the `job`th to be added, from 0. That its type is
+    /// `T` is not checked here: a job that reads it as another type fails.
+    pub fn output_of<T>(&self, job: u32) -> Handle<T> {
         Handle::new(InputRef { owner: self.owner, index: job })
     }
 

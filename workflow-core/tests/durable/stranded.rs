@@ -43,6 +43,13 @@ fn engine(store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().shared_store(store.clone()).build()
 }
 
+/// An engine that finds workflows so.
+fn engine_that(store: &Arc<MemoryStore>, find: Find) -> Engine {
+    Engine::builder().shared_store(store.clone()).resolver(find).build()
+}
+
+type Find = fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError>;
+
 fn stored(store: &MemoryStore, run: RunId) -> StoredRun {
     block_on(store.run(run)).expect("memory can be read").expect("the run is there")
 }
@@ -64,7 +71,8 @@ fn a_run_of_a_changed_workflow_says_so_once_and_goes_on_when_the_workflow_is_bac
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
     for _ in 0..3 {
-        let recovery = block_on(engine(&store).recover_with(changed)).expect("memory can be read");
+        let recovery =
+            block_on(engine_that(&store, changed).recover()).expect("memory can be read");
         assert!(matches!(recovery.refused[..], [(id, ResumeError::Changed { .. })] if id == run));
     }
     let blocked = stored(&store, run).blocked.expect("it is blocked");
@@ -82,7 +90,7 @@ fn a_run_of_a_changed_workflow_says_so_once_and_goes_on_when_the_workflow_is_bac
 fn a_run_of_a_workflow_that_is_gone_says_so() {
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
-    block_on(engine(&store).recover_with(gone)).expect("memory can be read");
+    block_on(engine_that(&store, gone).recover()).expect("memory can be read");
     let blocked = stored(&store, run).blocked.expect("it is blocked");
     assert_eq!(blocked.to_string(), "workflow missing: there is no such workflow");
 }
@@ -91,17 +99,17 @@ fn a_run_of_a_workflow_that_is_gone_says_so() {
 fn a_run_that_has_not_started_is_left_for_the_program_that_knows_it() {
     let store = Arc::new(MemoryStore::new());
     let run = block_on(engine(&store).run("stranded: before").enqueue()).expect("it is kept");
-    block_on(engine(&store).recover_with(gone)).expect("memory can be read");
+    block_on(engine_that(&store, gone).recover()).expect("memory can be read");
     assert_eq!(stored(&store, run).blocked, None);
     assert!(events(&store, run).is_empty());
 }
 
 #[test]
 fn a_stranded_run_is_cancelled_at_once() {
-    for find in [changed, gone] {
+    for find in [changed as Find, gone] {
         let store = Arc::new(MemoryStore::new());
         let run = cut_off(&store);
-        let cancelled = block_on(engine(&store).cancel_with(run, find)).expect("it can be");
+        let cancelled = block_on(engine_that(&store, find).cancel(run)).expect("it can be");
         assert!(matches!(cancelled, Cancellation::Ended), "{cancelled:?}");
         let stored = stored(&store, run);
         assert_eq!((stored.status, stored.blocked), (Status::Cancelled, None));
@@ -113,7 +121,7 @@ fn a_stranded_run_is_cancelled_at_once() {
             EventKind::RunCancelled,
         ];
         assert!(ends.ends_with(&ended), "{ends:?}");
-        let again = block_on(engine(&store).cancel_with(run, find));
+        let again = block_on(engine_that(&store, find).cancel(run));
         assert!(again.is_err_and(|error| error.to_string().ends_with("has ended (cancelled)")));
     }
 }
@@ -124,7 +132,7 @@ fn jobs_that_had_not_begun_are_skipped() {
     let ended = engine_for(1, &store).run("stranded: before").wait();
     assert!(ended.is_err());
     let run = only(&store).expect("it began");
-    block_on(engine(&store).cancel_with(run, gone)).expect("it can be");
+    block_on(engine_that(&store, gone).cancel(run)).expect("it can be");
     let ends = events(&store, run).into_iter().filter_map(|event| match event.kind {
         EventKind::JobSkipped { job, reason } => Some((job, reason)),
         _ => None,
@@ -154,7 +162,7 @@ fn a_live_engine_ends_its_run_itself() {
     let owner = engine(&store);
     let run = owner.run("stranded: waits").start().expect("it starts");
     let id = block_on(run.persisted()).expect("it is kept");
-    let cancelled = block_on(engine(&store).cancel_with(id, gone)).expect("it can be");
+    let cancelled = block_on(engine_that(&store, gone).cancel(id)).expect("it can be");
     assert!(matches!(cancelled, Cancellation::Requested), "{cancelled:?}");
     assert!(matches!(run.join(), Err(RunError::Cancelled(_))));
 }
@@ -164,7 +172,7 @@ fn a_message_to_cancel_is_obeyed_by_whoever_refuses_the_run() {
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
     block_on(store.send(run, MessageKind::Cancel)).expect("it is kept");
-    block_on(engine(&store).recover_with(changed)).expect("memory can be read");
+    block_on(engine_that(&store, changed).recover()).expect("memory can be read");
     assert_eq!(stored(&store, run).status, Status::Cancelled);
 }
 

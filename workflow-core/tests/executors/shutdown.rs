@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, MemoryStore, TriggerRule, closure};
+use workflow_core::{FunctionWorkflow, MemoryStore, TriggerRule, WorkflowSnapshot, closure};
 
 use crate::support::{turns, until_started, workflow};
 
@@ -17,6 +17,13 @@ const LONG: Duration = Duration::from_secs(3600);
 
 fn on(store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().shared_store(store.clone()).build()
+}
+
+/// An engine that has this workflow, which is not registered.
+fn on_with(store: &Arc<MemoryStore>, workflow: &Arc<dyn Workflow>) -> Engine {
+    let workflow = Arc::clone(workflow);
+    let find = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
+    Engine::builder().shared_store(store.clone()).resolver(find).build()
 }
 
 /// A workflow of a job that waits for `gate`, and one after it; counts how often each ran.
@@ -75,8 +82,8 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
     assert!(matches!(run.wait().await, Err(RunError::ShutDown { run: Some(_), .. })));
     assert_eq!(count(&counts), [1, 0]);
     // Nothing is done again that has ended, and nobody waits for a lease.
-    let next = on(&store);
-    let recovery = next.recover_with(|_| Ok(workflow.clone())).await.expect("memory can be read");
+    let next = on_with(&store, &workflow);
+    let recovery = next.recover().await.expect("memory can be read");
     let [again] = &recovery.runs[..] else { panic!("{recovery:?}") };
     let report = again.wait().await.expect("it completes");
     assert_eq!((report.output::<u32>(), count(&counts)), (Ok(3), [1, 1]));
@@ -92,7 +99,7 @@ pub(crate) async fn a_job_that_takes_too_long_begins_again_elsewhere() {
     until_started(&run, "waits").await;
     let shutdown = engine.shutdown(Duration::ZERO).await;
     assert_eq!(shutdown.given_back, [run.id()]);
-    let report = on(&store).follow_with(run.id(), |_| Ok(workflow.clone())).await;
+    let report = on_with(&store, &workflow).follow(run.id()).await;
     assert_eq!(report.expect("it completes").output::<u32>(), Ok(3));
     assert_eq!(count(&counts), [2, 1]);
 }

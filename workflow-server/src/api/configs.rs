@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::config::{Config, ConfigError, Loader};
+use workflow_config::{Config, ConfigError, Loader};
 
 use super::problems::Problems;
 use crate::app::App;

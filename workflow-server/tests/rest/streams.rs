@@ -4,9 +4,10 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use workflow_core::command::{Command, Shell};
+use workflow_core::RunLog;
 use workflow_core::prelude::*;
-use workflow_core::{RunLog, WorkflowFile};
+use workflow_files::WorkflowFile;
+use workflow_files::command::{Command, Shell};
 
 use crate::support::{Client, Kind, Site, until, with_both};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::{Find, ResumeError, RunHandle, is_cancel_requested, know, on_record};
-use crate::engine::{Engine, LookupError};
+use super::{ResumeError, RunHandle, is_cancel_requested, know, on_record};
+use crate::engine::{Engine, LookupError, Resolve};
 use crate::event::{Blocked, Event, EventKind, Status};
 use crate::id::RunId;
 use crate::store::{Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot};
@@ -26,25 +26,11 @@ pub enum Cancellation {
 }
 
 impl Engine {
-    /// Cancels a run on record, whoever drives it. `find` gives the workflow of a run;
-    /// [`Engine::cancel`] looks into the registry.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the engine has no store, when the store has no such run, and when the run has
-    /// ended.
-    pub async fn cancel_with(
-        &self,
-        run: RunId,
-        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
-    ) -> Result<Cancellation, StoreError> {
-        self.cancel_stored(run, &find).await
-    }
-
-    fn cancel_stored<'a>(
+    /// Cancels a run on record, whoever drives it.
+    pub(crate) fn cancel_with<'a>(
         &'a self,
         run: RunId,
-        find: Find<'a>,
+        find: &'a dyn Resolve,
     ) -> BoxFuture<'a, Result<Cancellation, StoreError>> {
         Box::pin(async move {
             let keeper = self.0.keeper.as_ref().ok_or_else(no_store)?;
@@ -78,7 +64,7 @@ impl Engine {
         &self,
         store: &dyn Store,
         lease: Lease,
-        find: Find<'_>,
+        find: &dyn Resolve,
     ) -> Result<(), StoreError> {
         let run = lease.run;
         let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
@@ -91,7 +77,7 @@ impl Engine {
             .collect();
         store.append(&lease, &ends).await?;
         for child in store.children(run).await? {
-            match self.cancel_stored(child, find).await {
+            match self.cancel_with(child, find).await {
                 // It has ended by itself.
                 Ok(_) | Err(StoreError::Ended { .. }) => {}
                 Err(error) => return Err(error),
@@ -142,7 +128,7 @@ impl Engine {
         store.release(&[lease]).await?;
         // Who asked meanwhile has left a message, because the run was held.
         if is_cancel_requested(&**store, run).await? {
-            self.cancel_stored(run, &nowhere).await?;
+            self.cancel_with(run, &nowhere).await?;
         }
         Ok(())
     }

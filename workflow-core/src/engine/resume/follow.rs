@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
 
-use super::{Find, PAGE, ResumeError, RunHandle, Runnable, know, on_record};
+use super::{PAGE, ResumeError, RunHandle, Runnable, know, on_record};
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
-use crate::engine::{Engine, LookupError};
+use crate::engine::{Engine, Resolve};
 use crate::event::Event;
 use crate::id::RunId;
 use crate::run::{Report, RunError};
-use crate::store::{StoreError, StoredRun, WorkflowSnapshot};
-use crate::workflow::Workflow;
+use crate::store::{StoreError, StoredRun};
 
 /// How often a run that another process drives is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -22,24 +21,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 impl Engine {
     /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
     /// run up when nobody does.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the run failed or was cancelled, when there is none with this id, and when
-    /// `find` does not find its workflow.
-    pub async fn follow_with(
+    pub(crate) async fn follow_with(
         &self,
         run: RunId,
-        find: impl Fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> + Send + Sync,
+        find: &dyn Resolve,
     ) -> Result<Report, RunError> {
-        self.follow_inside(run, &find, None).await
+        self.follow_inside(run, find, None).await
     }
 
     /// [Follows](Self::follow_with) a run that has this from the job that it is inside of.
     pub(in crate::engine) async fn follow_inside(
         &self,
         run: RunId,
-        find: Find<'_>,
+        find: &dyn Resolve,
         inherited: Option<Arc<Inherited>>,
     ) -> Result<Report, RunError> {
         loop {
@@ -89,7 +83,7 @@ impl Engine {
     async fn find_or_take(
         &self,
         run: RunId,
-        find: Find<'_>,
+        find: &dyn Resolve,
         inherited: Option<Arc<Inherited>>,
     ) -> Result<Option<Arc<ActiveRun>>, RunError> {
         let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };

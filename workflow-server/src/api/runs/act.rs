@@ -9,9 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{
-    Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, Trigger, Workflow,
-};
+use workflow_core::{Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, Trigger};
 use workflow_store::{Again, Catalog, RepeatRequest, repeat};
 
 use super::super::problems::Problems;
@@ -183,7 +181,7 @@ pub(super) async fn retry(
             let request = RepeatRequest { user: caller.user.clone(), idempotency_key: key };
             match repeat(&*catalog, &old, &*workflow, again, request).await? {
                 Enqueued::New(run) => {
-                    drive(engine.clone(), run, workflow);
+                    drive(engine.clone(), run);
                     Begun::now(run, None)
                 }
                 Enqueued::Existing(run) => Begun::before(run),
@@ -194,9 +192,9 @@ pub(super) async fn retry(
 }
 
 /// Drives a run on record in the background.
-fn drive(engine: Engine, run: RunId, workflow: Arc<dyn Workflow>) {
+fn drive(engine: Engine, run: RunId) {
     tokio::spawn(async move {
-        match engine.follow_with(run, |_| Ok(workflow.clone())).await {
+        match engine.follow(run).await {
             Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {}
             Err(error) => tracing::warn!(%run, %error, "the run is left for others to take up"),
         }

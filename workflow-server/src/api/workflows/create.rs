@@ -7,7 +7,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Workflow as _, WorkflowFile};
+use workflow_core::{Metadata, Workflow as _};
+use workflow_files::WorkflowFile;
 use workflow_store::NewWorkflow;
 
 use super::super::problems::Problems;

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use utoipa::IntoParams;
-use workflow_core::{Graph, WorkflowFile, registry};
+use workflow_core::{Graph, registry};
+use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
 use super::super::problems::Problems;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::WorkflowFile;
+use workflow_files::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
 use super::super::problems::Problems;

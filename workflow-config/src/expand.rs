@@ -1,0 +1,295 @@
+//! Variables and secrets in the values of files, replaced by what they stand for.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use super::environment::Environment;
+use super::path::Path;
+use super::place::{Layer, Place};
+use super::setting::{Kind, Setting};
+use super::stamp::Stamp;
+use super::template::{self, Fallback, Malformed, Part, Reference};
+use workflow_files::document::{Diagnostics, Findings, Span};
+
+/// The largest file of a secret, in bytes.
+const MAX_SECRET: u64 = 1 << 20;
+
+pub(super) struct Expansion<'e> {
+    environment: &'e Environment,
+    secrets: PathBuf,
+    /// The variables that were asked for, and what they were.
+    pub(super) used: BTreeMap<String, Option<OsString>>,
+    /// The files of secrets that were asked for.
+    pub(super) stamps: Vec<Stamp>,
+    pub(super) found: Diagnostics,
+}
+
+/// What a text became.
+#[derive(Default)]
+struct Filled {
+    text: String,
+    variables: Vec<String>,
+    is_secret: bool,
+}
+
+/// Something is wrong with a reference; the range is in the text that holds it.
+struct Unfilled {
+    message: String,
+    help: String,
+    range: std::ops::Range<usize>,
+}
+
+impl<'e> Expansion<'e> {
+    pub(super) fn new(environment: &'e Environment, secrets: PathBuf) -> Self {
+        let (used, found) = (BTreeMap::new(), Diagnostics::default());
+        Self { environment, secrets, used, stamps: Vec::new(), found }
+    }
+
+    /// Replaces every variable in the tree. What came from elsewhere than a file is left as it
+    /// is, and so is what a variable holds: nobody's text but the author's is a template.
+    pub(super) fn expand(&mut self, setting: &mut Setting, path: &Path<'_>) {
+        match &mut setting.kind {
+            Kind::List(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.expand(item, &Path::Index(path, index));
+                }
+            }
+            Kind::Map(entries) => {
+                for (key, value) in entries {
+                    self.expand(value, &Path::Key(path, &key.text));
+                }
+            }
+            Kind::Text(text) if setting.place.layer == Layer::File && text.contains("${") => {
+                match self.value(text, &setting.place) {
+                    Ok(value) => {
+                        let is_secret = setting.secret || value.secret;
+                        *setting = Setting { secret: is_secret, ..value };
+                    }
+                    Err(all) => {
+                        for unfilled in all {
+                            self.report(&setting.place, text, unfilled, path);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The value of a text: YAML if it is one whole variable, else a string; and if a secret is
+    /// in it, a secret and a string.
+    fn value(&mut self, text: &str, place: &Place) -> Result<Setting, Vec<Unfilled>> {
+        let parts = template::parse(text).map_err(|wrong| vec![wrong.into()])?;
+        let filled = self.fill(&parts)?;
+        let is_whole = matches!(*parts, [Part::Reference(_)]) && !filled.is_secret;
+        let setting = if is_whole {
+            Setting::from_text(&filled.text, place)
+        } else {
+            Setting::new(Kind::Text(filled.text.into()), place.clone())
+        };
+        let variables = (!filled.variables.is_empty()).then(|| filled.variables.join("`, `"));
+        let variables = variables.map(String::into_boxed_str);
+        Ok(Setting { variables, secret: filled.is_secret, ..setting })
+    }
+
+    fn fill(&mut self, parts: &[Part<'_>]) -> Result<Filled, Vec<Unfilled>> {
+        let mut filled = Filled::default();
+        let mut all = Vec::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => filled.text.push_str(text),
+                Part::Reference(reference) => match self.resolve(reference) {
+                    Ok(inner) => {
+                        filled.text.push_str(&inner.text);
+                        filled.variables.extend(inner.variables);
+                        filled.is_secret |= inner.is_secret;
+                    }
+                    Err(unfilled) => all.extend(unfilled),
+                },
+            }
+        }
+        if all.is_empty() { Ok(filled) } else { Err(all) }
+    }
+
+    fn resolve(&mut self, reference: &Reference<'_>) -> Result<Filled, Vec<Unfilled>> {
+        let name = reference.name;
+        let is_secret = reference.kind == template::Kind::Secret;
+        let value = if is_secret { self.secret(name) } else { self.variable(name) };
+        let wrong = |message| vec![Unfilled::new(reference, message, String::new())];
+        let value = value.map_err(wrong)?;
+        let value = value.filter(|value| reference.fallback == Fallback::None || !value.is_empty());
+        match (value, reference.fallback) {
+            (Some(text), _) => Ok(Filled { text, variables: vec![name.to_owned()], is_secret }),
+            (None, Fallback::Default(default)) => {
+                let filled = self.default(default, reference)?;
+                Ok(Filled { is_secret: filled.is_secret || is_secret, ..filled })
+            }
+            (None, Fallback::Message(message)) => {
+                let thing = if is_secret { "the secret" } else { "the environment variable" };
+                let message = if message.is_empty() { "it must be" } else { message };
+                Err(wrong(format!("{thing} `{name}` is not set, or empty: {message}")))
+            }
+            (None, Fallback::None) => Err(vec![self.unset(reference)]),
+        }
+    }
+
+    fn default(&mut self, text: &str, reference: &Reference<'_>) -> Result<Filled, Vec<Unfilled>> {
+        // A default ends where its reference does, before the brace.
+        let start = reference.range.end - 1 - text.len();
+        let shift = |unfilled: Unfilled| {
+            let range = unfilled.range.start + start..unfilled.range.end + start;
+            Unfilled { range, ..unfilled }
+        };
+        let parts = template::parse(text).map_err(|wrong| vec![shift(wrong.into())])?;
+        self.fill(&parts).map_err(|all| all.into_iter().map(shift).collect())
+    }
+
+    fn unset(&self, reference: &Reference<'_>) -> Unfilled {
+        let name = reference.name;
+        let (message, help) = match reference.kind {
+            template::Kind::Variable => (
+                format!("the environment variable `{name}` is not set"),
+                format!("set it, or give it a default: `${{{name}:-..}}`"),
+            ),
+            template::Kind::Secret => (
+                format!("there is no secret `{name}`"),
+                format!(
+                    "put it into the file `{}`, or into the environment variable `{name}`",
+                    self.secrets.join(name).display()
+                ),
+            ),
+        };
+        Unfilled::new(reference, message, help)
+    }
+
+    fn variable(&mut self, name: &str) -> Result<Option<String>, String> {
+        let value = self.environment.get(name);
+        self.used.insert(name.to_owned(), value.map(ToOwned::to_owned));
+        let text = value.map(|value| {
+            let text = value.to_str().map(str::to_owned);
+            text.ok_or_else(|| format!("the environment variable `{name}` is not UTF-8 text"))
+        });
+        text.transpose()
+    }
+
+    fn secret(&mut self, name: &str) -> Result<Option<String>, String> {
+        let path = self.secrets.join(name);
+        self.stamps.push(Stamp::of(&path));
+        match read_secret(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.variable(name),
+            Err(error) => Err(format!("the secret `{}` cannot be read: {error}", path.display())),
+        }
+    }
+
+    fn report(&mut self, place: &Place, text: &str, unfilled: Unfilled, path: &Path<'_>) {
+        let span = place_of(place, text, &unfilled.range);
+        let mut findings = Findings::new(&place.source);
+        let said = findings.error(span, unfilled.message).path(path.to_string());
+        if !unfilled.help.is_empty() {
+            said.help(unfilled.help);
+        }
+        self.found.append(findings.finish());
+    }
+}
+
+impl Unfilled {
+    fn new(reference: &Reference<'_>, message: String, help: String) -> Self {
+        Self { message, help, range: reference.range.clone() }
+    }
+}
+
+impl From<Malformed> for Unfilled {
+    fn from(wrong: Malformed) -> Self {
+        Self { message: wrong.message, help: wrong.help.to_owned(), range: wrong.range }
+    }
+}
+
+fn read_secret(path: &std::path::Path) -> io::Result<String> {
+    let length = std::fs::metadata(path)?.len();
+    if length > MAX_SECRET {
+        let message = format!("it has {length} bytes; the limit is {MAX_SECRET}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let mut text = std::fs::read_to_string(path)?;
+    let without_break = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text));
+    if let Some(length) = without_break.map(str::len) {
+        text.truncate(length);
+    }
+    Ok(text)
+}
+
+/// The place of a part of a text: exact where the text is written as it reads.
+fn place_of(place: &Place, text: &str, range: &std::ops::Range<usize>) -> Span {
+    let written = place.source.slice(place.span);
+    let inside = written.strip_prefix(['"', '\'']).unwrap_or(written);
+    if inside.starts_with(text) {
+        let start = place.span.start as usize + (written.len() - inside.len());
+        return Span::new(start + range.start, start + range.end);
+    }
+    place.source.find(place.span, &text[range.clone()])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::setting::Secrets;
+    use super::*;
+    use workflow_files::document::{Format, Source};
+
+    /// A file that holds one text, written as JSON, and what became of it.
+    fn expanded(text: &str, environment: &Environment) -> (Setting, Diagnostics) {
+        let source = Source::new("config.yaml", serde_json::json!(text).to_string());
+        let node = source.parse(Format::Yaml, &mut Findings::new(&source)).expect("YAML");
+        let mut setting = Setting::from_node(node, &source);
+        let mut expansion = Expansion::new(environment, PathBuf::from("no/such/folder"));
+        expansion.expand(&mut setting, &Path::Root);
+        (setting, expansion.found)
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_no_template() {
+        let environment = Environment::new([("A", "${B} $${B}"), ("B", "secret")]);
+        let (setting, found) = expanded("x ${A} ${C:-${A}}", &environment);
+        assert!(found.is_empty());
+        assert_eq!(setting.to_json(Secrets::Exposed), json!("x ${B} $${B} ${B} $${B}"));
+        assert_eq!(setting.variables.as_deref(), Some("A`, `A"));
+    }
+
+    #[test]
+    fn a_secret_makes_the_whole_a_secret_and_a_text() {
+        let environment = Environment::new([("PORT", "8080")]);
+        for (text, exposed) in [
+            ("${secret:PORT}", "8080"),
+            ("a${secret:PORT}b", "a8080b"),
+            ("${A:-${secret:PORT}}", "8080"),
+            ("${secret:NONE:-7}", "7"),
+        ] {
+            let (setting, _) = expanded(text, &environment);
+            assert_eq!(setting.to_json(Secrets::Exposed), json!(exposed));
+            assert_eq!(setting.to_json(Secrets::Masked), json!("***"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_panics_and_says_where(text in r"(\$|\{|\}|:-|:\?|secret:|[ABé \n/.]){0,24}") {
+            let environment = Environment::new([("A", "${B}é"), ("B", "")]);
+            let (_, found) = expanded(&text, &environment);
+            for problem in found.iter() {
+                prop_assert!(problem.line() == Some(1) && problem.to_string().contains("^"));
+            }
+        }
+
+        #[test]
+        fn what_is_escaped_comes_back(text in r"[\$\{\}:\-A-Cé]{0,30}") {
+            let (setting, found) = expanded(&template::escape(&text), &Environment::default());
+            prop_assert!(found.is_empty());
+            prop_assert_eq!(setting.to_json(Secrets::Exposed), json!(text));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A configuration whose layers are one.
+
+use std::fmt;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::path::{Path, Reached, follow};
+use super::place::{Layer, Place};
+use super::redact::Redaction;
+use super::setting::{Kind, Secrets, Setting};
+use super::{ConfigError, Rules, Violations, de, yaml};
+use workflow_files::document::{Diagnostics, Findings};
+
+/// A configuration: its layers merged, its variables replaced. Cheap to clone.
+#[derive(Clone)]
+pub struct Config(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    files: Vec<PathBuf>,
+    tree: Setting,
+}
+
+/// One value of a configuration, and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The path, such as `source.urls[0]`.
+    pub path: String,
+    /// The value; `***` for a secret.
+    pub value: Json,
+    /// Whether it is a secret.
+    pub is_secret: bool,
+    /// Where it came from.
+    pub origin: Origin,
+    /// The environment variables and secrets that stand at that place of the file, if any.
+    pub variables: Option<String>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The program's defaults.
+    Default,
+    /// A file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, in characters from 1.
+        column: usize,
+    },
+    /// An environment variable, of this name.
+    Environment(String),
+    /// A value that the program gave, at this path.
+    Override(String),
+}
+
+impl Config {
+    pub(super) fn new(name: &str, files: Vec<PathBuf>, tree: Setting) -> Self {
+        Self(Arc::new(Inner { name: name.to_owned(), files, tree }))
+    }
+
+    /// The workflow's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The files that were read, the weakest first.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = &FilePath> {
+        self.0.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The configuration as a type, whose rules hold.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a value does not fit its field, and when rules are violated: then with each
+    /// violation. Each is shown with the place of the value.
+    pub fn read<T: DeserializeOwned + Rules>(&self) -> Result<T, ConfigError> {
+        let value = self.read_without_rules::<T>()?;
+        let mut violations = Violations::default();
+        value.check(&mut violations);
+        let mut problems = Diagnostics::default();
+        let redaction = Redaction::of(&self.0.tree);
+        for (path, message) in violations.into_list() {
+            problems.append(self.violation(&path, &redaction.apply(&message)));
+        }
+        if problems.is_empty() { Ok(value) } else { Err(self.invalid(problems)) }
+    }
+
+    /// The configuration as a type, whose rules, if it has any, are not asked.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a value does not fit its field.
+    pub fn read_without_rules<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        let read = de::read(&self.0.tree);
+        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
+    }
+
+    /// The configuration as it is, with `***` for secrets.
+    pub fn value(&self) -> Json {
+        self.0.tree.to_json(Secrets::Masked)
+    }
+
+    /// The configuration as it is, secrets included. Not to be shown.
+    pub fn exposed_value(&self) -> Json {
+        self.0.tree.to_json(Secrets::Exposed)
+    }
+
+    /// The configuration as YAML, with `***` for secrets, and with the origin of each value in a
+    /// comment beside it.
+    pub fn to_yaml(&self) -> String {
+        yaml::write(&self.0.tree)
+    }
+
+    /// Every value that holds no other, with its path and its origin, in the order of the files.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        collect(&self.0.tree, &Path::Root, &mut entries);
+        entries
+    }
+
+    /// Whether it is not only equal, but the same one.
+    #[cfg(test)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn violation(&self, path: &str, message: &str) -> Diagnostics {
+        let (setting, place) = match follow(&self.0.tree, path) {
+            Reached::End(setting) => match setting.kind {
+                Kind::Map(_) | Kind::List(_) => (setting, setting.place.first_line()),
+                _ => (setting, setting.place.clone()),
+            },
+            Reached::Above(setting) => (setting, setting.place.first_line()),
+        };
+        let mut findings = Findings::new(&place.source);
+        let mut said = findings.error(place.span, message).path(path);
+        if let Some(variables) = setting.variables.as_ref().filter(|_| place.layer == Layer::File) {
+            said = said.label(format!("the value of `{variables}`"));
+        }
+        if setting.secret {
+            said.conceal();
+        }
+        findings.finish()
+    }
+
+    fn invalid(&self, problems: Diagnostics) -> ConfigError {
+        ConfigError::Invalid { name: self.0.name.clone(), problems }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.0.name)
+            .field("files", &self.0.files)
+            .finish_non_exhaustive()
+    }
+}
+
+fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<Entry>) {
+    match &setting.kind {
+        Kind::List(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                collect(item, &Path::Index(path, index), entries);
+            }
+        }
+        Kind::Map(inner) if !inner.is_empty() => {
+            for (key, value) in inner {
+                collect(value, &Path::Key(path, &key.text), entries);
+            }
+        }
+        _ => entries.push(Entry {
+            path: path.to_string(),
+            value: setting.to_json(Secrets::Masked),
+            is_secret: setting.secret,
+            origin: Origin::of(setting),
+            variables: setting
+                .variables
+                .as_deref()
+                .filter(|_| setting.place.layer == Layer::File)
+                .map(str::to_owned),
+        }),
+    }
+}
+
+impl Origin {
+    pub(super) fn of(setting: &Setting) -> Self {
+        let Place { layer, source, span } = &setting.place;
+        match layer {
+            Layer::Default => Self::Default,
+            Layer::File => {
+                let (line, column) = source.line_and_column(span.start);
+                Self::File { path: PathBuf::from(source.name()), line, column }
+            }
+            Layer::Environment(variable) => Self::Environment(variable.to_string()),
+            Layer::Override(path) => Self::Override(path.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Environment(variable) => write!(f, "environment variable `{variable}`"),
+            Self::Override(path) => write!(f, "override `{path}`"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Where a value of a configuration was given.
+
+use std::sync::Arc;
+
+use super::path::Path;
+use workflow_files::document::{Diagnostics, Findings, Source, Span};
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layer {
+    Default,
+    File,
+    /// The variable.
+    Environment(Arc<str>),
+    /// The path that was set.
+    Override(Arc<str>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) layer: Layer,
+    pub(super) source: Arc<Source>,
+    pub(super) span: Span,
+}
+
+impl Place {
+    /// The values that the program gave as defaults.
+    pub(super) fn defaults() -> Self {
+        Self::elsewhere(Layer::Default, "defaults".to_owned())
+    }
+
+    pub(super) fn environment(variable: &str) -> Self {
+        let name = format!("environment variable `{variable}`");
+        Self::elsewhere(Layer::Environment(variable.into()), name)
+    }
+
+    pub(super) fn given(path: &str) -> Self {
+        Self::elsewhere(Layer::Override(path.into()), format!("override `{path}`"))
+    }
+
+    fn elsewhere(layer: Layer, name: String) -> Self {
+        Self { layer, source: Source::elsewhere(name), span: Span::default() }
+    }
+
+    /// The first line only, for what goes over many.
+    pub(super) fn first_line(&self) -> Self {
+        let line = self.source.slice(self.span).lines().next().unwrap_or_default();
+        let start = self.span.start as usize;
+        Self { span: Span::new(start, start + line.len()), ..self.clone() }
+    }
+
+    /// One error at this place.
+    pub(super) fn error(&self, path: &Path<'_>, message: String, help: &str) -> Diagnostics {
+        let mut findings = Findings::new(&self.source);
+        let said = findings.error(self.span, message).path(path.to_string());
+        if !help.is_empty() {
+            said.help(help);
+        }
+        findings.finish()
+    }
+}

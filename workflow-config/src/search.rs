@@ -1,0 +1,220 @@
+//! Where the files of a configuration are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::ConfigError;
+use super::environment::{CONFIG_DIR, Environment};
+use workflow_core::id::{WorkflowName, nearest};
+use workflow_core::registry::{self, RegistryError};
+
+/// The folder that is looked into without being told.
+const FOLDER: &str = "workflows";
+/// The name of the file, without what says how it is written.
+const STEM: &str = "config";
+const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "json5"];
+
+/// A configuration that can be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The workflow's name.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The profiles that have a file beside it.
+    pub profiles: Vec<String>,
+}
+
+/// What is looked for, and where.
+pub(super) struct Search<'a> {
+    pub(super) file: Option<&'a Path>,
+    pub(super) dirs: &'a [PathBuf],
+    pub(super) environment: &'a Environment,
+}
+
+/// The files of one configuration, the weakest first.
+pub(super) type Files = Vec<PathBuf>;
+
+impl Search<'_> {
+    /// The files of a workflow; none when there are none.
+    pub(super) fn find(&self, name: &str, profile: Option<&str>) -> Result<Files, ConfigError> {
+        WorkflowName::new(name.to_owned()).map_err(ConfigError::Name)?;
+        if let Some(profile) = profile.filter(|profile| !is_profile(profile)) {
+            return Err(ConfigError::Profile(profile.to_owned()));
+        }
+        let base = match self.file {
+            Some(file) => Some(file.to_owned()),
+            None => self.base(name)?,
+        };
+        let Some(base) = base else { return Ok(Files::new()) };
+        let of_profile = profile.map(|profile| beside(&base, profile)).transpose()?.flatten();
+        Ok([base].into_iter().chain(of_profile).collect())
+    }
+
+    fn base(&self, name: &str) -> Result<Option<PathBuf>, ConfigError> {
+        for folder in self.folders(name)? {
+            if let Some(file) = one_in(&folder, STEM)? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn not_found(&self, name: &str) -> Result<ConfigError, ConfigError> {
+        let known = self.list()?;
+        let nearest = nearest(name, known.iter().map(|found| &*found.name)).map(str::to_owned);
+        Ok(ConfigError::NotFound { name: name.to_owned(), nearest, searched: self.folders(name)? })
+    }
+
+    /// The folders that may hold the file, the first to be taken first.
+    fn folders(&self, name: &str) -> Result<Vec<PathBuf>, ConfigError> {
+        if !is_component(name) {
+            return Err(ConfigError::Folder(name.to_owned()));
+        }
+        let mut folders: Vec<_> = self.roots().into_iter().map(|root| root.join(name)).collect();
+        match registry::get(name) {
+            Ok(entry) => folders.extend(folder_of_source(entry.location().file)),
+            Err(RegistryError::Unknown { .. }) => {}
+            Err(error) => return Err(ConfigError::Registry(error)),
+        }
+        Ok(folders)
+    }
+
+    /// The folders with a folder for each workflow.
+    fn roots(&self) -> Vec<PathBuf> {
+        let of_environment = self.environment.non_empty(CONFIG_DIR);
+        let of_environment = of_environment.into_iter().flat_map(std::env::split_paths);
+        let given = self.dirs.iter().cloned().chain(of_environment);
+        given.chain([PathBuf::from(FOLDER)]).collect()
+    }
+
+    /// Everything that can be found, sorted by name.
+    pub(super) fn list(&self) -> Result<Vec<Found>, ConfigError> {
+        let mut found = BTreeMap::new();
+        for root in self.roots() {
+            for folder in folders_in(&root)? {
+                let name = folder.file_name().and_then(|name| name.to_str());
+                if let Some(name) = name.filter(|name| WorkflowName::new(name.to_string()).is_ok())
+                {
+                    add(&mut found, name, &folder)?;
+                }
+            }
+        }
+        for entry in registry::list().map_err(ConfigError::Registry)? {
+            if let Some(folder) = folder_of_source(entry.location().file) {
+                add(&mut found, entry.name(), &folder)?;
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+/// Adds what a folder holds, unless the name is taken by a folder that comes first.
+fn add(found: &mut BTreeMap<String, Found>, name: &str, folder: &Path) -> Result<(), ConfigError> {
+    // Two files are told to who asks for them; a list is not kept from everybody else.
+    let Some(file) = all_in(folder, STEM).into_iter().next() else { return Ok(()) };
+    if !found.contains_key(name) {
+        let profiles = profiles_in(folder)?;
+        found.insert(name.to_owned(), Found { name: name.to_owned(), file, profiles });
+    }
+    Ok(())
+}
+
+/// A name that stays where it is put.
+fn is_component(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let one = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    // What is a separator elsewhere is none here, and the other way round.
+    one && !name.contains(['/', '\\', ':'])
+}
+
+fn is_profile(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    !name.is_empty() && name.bytes().all(allowed)
+}
+
+/// The file of a profile: `config.production.yaml` beside `config.yaml`.
+fn beside(base: &Path, profile: &str) -> Result<Option<PathBuf>, ConfigError> {
+    let folder = base.parent().unwrap_or(Path::new(""));
+    let stem = base.file_stem().unwrap_or_default().to_string_lossy();
+    one_in(folder, &format!("{stem}.{profile}"))
+}
+
+fn one_in(folder: &Path, stem: &str) -> Result<Option<PathBuf>, ConfigError> {
+    let mut files = all_in(folder, stem).into_iter();
+    match (files.next(), files.next()) {
+        (Some(first), Some(second)) => Err(ConfigError::Ambiguous { first, second }),
+        (first, _) => Ok(first),
+    }
+}
+
+fn all_in(folder: &Path, stem: &str) -> Vec<PathBuf> {
+    let files = EXTENSIONS.map(|extension| folder.join(format!("{stem}.{extension}")));
+    files.into_iter().filter(|file| file.is_file()).collect()
+}
+
+/// The folders of a folder, if it is there.
+fn folders_in(root: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    Ok(entries_in(root)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn profiles_in(folder: &Path) -> Result<Vec<String>, ConfigError> {
+    let profile = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_prefix(STEM)?.strip_prefix('.')?;
+        let (profile, extension) = name.split_once('.')?;
+        let fits = is_profile(profile) && EXTENSIONS.contains(&extension);
+        fits.then(|| profile.to_owned())
+    };
+    let mut profiles: Vec<_> = entries_in(folder)?.into_iter().filter_map(profile).collect();
+    profiles.sort_unstable();
+    profiles.dedup();
+    Ok(profiles)
+}
+
+fn entries_in(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries,
+    };
+    let paths = entries.and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+    });
+    paths.map_err(|error| ConfigError::Unreadable {
+        path: folder.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// The folder of a source file, where there is one. The compiler names files relative to the
+/// folder in which it was started, which is the working directory or one above it.
+fn folder_of_source(file: &str) -> Option<PathBuf> {
+    let above = std::env::current_dir().ok()?;
+    let above = above.ancestors().map(|folder| folder.join(file));
+    let found = [PathBuf::from(file)].into_iter().chain(above).find(|path| path.is_file())?;
+    // A file in the working directory itself has an empty folder, which joins to what it should.
+    found.parent().map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_folder() {
+        for name in ["../x", "..", ".", "a/b", "a/", "/etc", "a\\b", "c:x", ""] {
+            assert!(!is_component(name), "{name}");
+        }
+        for name in ["daily etl", "etl.v2", "..etl", "é"] {
+            assert!(is_component(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_found_from_below_where_it_was_compiled() {
+        let folder = folder_of_source(file!()).expect("the tests run below the workspace");
+        assert!(folder.join("search.rs").is_file());
+    }
+}

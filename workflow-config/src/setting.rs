@@ -1,0 +1,279 @@
+//! The tree of settings: values of any layer, each with the place it came from, and how two
+//! layers become one.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+
+use serde_json::{Number, Value as Json};
+
+use super::place::{Layer, Place};
+use super::template;
+use workflow_files::document::{Findings, Node, Source, Span, Value};
+
+/// The most values that a file or a variable may hold.
+pub(super) const MAX_VALUES: usize = 100_000;
+
+/// A value, where it came from, and what is known about it.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+    /// The text that was read as YAML to make this value; what a string is made of.
+    pub(super) written: Option<Box<str>>,
+    /// The variables that stand at the place.
+    pub(super) variables: Option<Box<str>>,
+    /// Whether the value is never to be shown.
+    pub(super) secret: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Box<str>),
+    List(Vec<Setting>),
+    Map(Vec<(Key, Setting)>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) text: Box<str>,
+    pub(super) place: Place,
+}
+
+impl Setting {
+    pub(super) fn new(kind: Kind, place: Place) -> Self {
+        Self { place, kind, written: None, variables: None, secret: false }
+    }
+
+    /// The tree of a file.
+    pub(super) fn from_node(node: Node, source: &Arc<Source>) -> Self {
+        let place = |span| Place { layer: Layer::File, source: Arc::clone(source), span };
+        Self::at(node, &place)
+    }
+
+    fn at(node: Node, place: &dyn Fn(Span) -> Place) -> Self {
+        let kind = match node.value {
+            Value::Null => Kind::Null,
+            Value::Bool(value) => Kind::Bool(value),
+            Value::Number(number) => Kind::Number(number),
+            Value::Text(text) => Kind::Text(text),
+            Value::List(items) => {
+                Kind::List(items.into_iter().map(|item| Self::at(item, place)).collect())
+            }
+            Value::Map(entries) => {
+                let entry = |(key, node): (workflow_files::document::Key, Node)| {
+                    (Key { text: key.text, place: place(key.span) }, Self::at(node, place))
+                };
+                Kind::Map(entries.into_iter().map(entry).collect())
+            }
+        };
+        Self::new(kind, place(node.span))
+    }
+
+    /// A value that a program gives.
+    pub(super) fn from_json(json: Json, place: &Place) -> Self {
+        let kind = match json {
+            Json::Null => Kind::Null,
+            Json::Bool(value) => Kind::Bool(value),
+            Json::Number(number) => Kind::Number(number),
+            Json::String(text) => Kind::Text(text.into()),
+            Json::Array(items) => {
+                Kind::List(items.into_iter().map(|item| Self::from_json(item, place)).collect())
+            }
+            Json::Object(entries) => {
+                let entry = |(key, value): (String, Json)| {
+                    (Key { text: key.into(), place: place.clone() }, Self::from_json(value, place))
+                };
+                Kind::Map(entries.into_iter().map(entry).collect())
+            }
+        };
+        Self::new(kind, place.clone())
+    }
+
+    /// The value that a text from outside stands for, read as YAML. What is no YAML is text, and
+    /// text stays as it is, unless it is in quotes.
+    pub(super) fn from_text(text: &str, place: &Place) -> Self {
+        let source = Source::new(place.source.name(), text);
+        let mut findings = Findings::new(&source);
+        let node = source.parse(workflow_files::document::Format::Yaml, &mut findings);
+        let node = node.filter(|node| !findings.has_errors() && node.count() <= MAX_VALUES);
+        let setting = match node {
+            Some(node) if !matches!(node.value, Value::Text(_)) || is_quoted(text) => {
+                Self::at(node, &|_| place.clone())
+            }
+            _ => Self::new(Kind::Text(text.into()), place.clone()),
+        };
+        Self { written: Some(text.into()), ..setting }
+    }
+
+    pub(super) fn empty_map(place: Place) -> Self {
+        Self::new(Kind::Map(Vec::new()), place)
+    }
+
+    /// Lays another layer over this one: maps merge by key, everything else replaces.
+    pub(super) fn merge(&mut self, mut upper: Self) {
+        if let (Kind::Map(entries), Kind::Map(others)) = (&mut self.kind, &mut upper.kind) {
+            merge_entries(entries, mem::take(others));
+            if self.place.layer == Layer::Default {
+                self.place = upper.place;
+            }
+            return;
+        }
+        if self.holds_secret() {
+            upper.conceal();
+        }
+        *self = upper;
+    }
+
+    /// The entries of a map; a scalar gives way to an empty map, a list does not.
+    pub(super) fn entries_or_new(&mut self, place: &Place) -> Option<&mut Vec<(Key, Self)>> {
+        if !matches!(self.kind, Kind::List(_) | Kind::Map(_)) {
+            *self = Self::empty_map(place.clone());
+        }
+        match &mut self.kind {
+            Kind::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Whether a secret is in it, or will be.
+    fn holds_secret(&self) -> bool {
+        self.secret
+            || match &self.kind {
+                Kind::Text(text) => self.place.layer == Layer::File && template::names_secret(text),
+                Kind::List(items) => items.iter().any(Self::holds_secret),
+                Kind::Map(entries) => entries.iter().any(|(_, value)| value.holds_secret()),
+                _ => false,
+            }
+    }
+
+    /// Makes a secret of it: what takes the place of one is one.
+    fn conceal(&mut self) {
+        self.secret = true;
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(Self::conceal),
+            Kind::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.conceal()),
+            _ => {}
+        }
+    }
+
+    /// What the value is, in words.
+    pub(super) fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::Null => "null",
+            Kind::Bool(_) => "a boolean",
+            Kind::Number(number) if number.is_f64() => "a number",
+            Kind::Number(_) => "an integer",
+            Kind::Text(_) => "a string",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+
+    /// The value; secrets as they are, or as three stars.
+    pub(super) fn to_json(&self, secrets: Secrets) -> Json {
+        match &self.kind {
+            Kind::List(items) => items.iter().map(|item| item.to_json(secrets)).collect(),
+            Kind::Map(entries) => {
+                let entry =
+                    |(key, value): &(Key, Self)| (key.text.to_string(), value.to_json(secrets));
+                Json::Object(entries.iter().map(entry).collect())
+            }
+            _ if self.secret && secrets == Secrets::Masked => Json::String(super::MASK.to_owned()),
+            Kind::Null => Json::Null,
+            Kind::Bool(value) => Json::Bool(*value),
+            Kind::Number(number) => Json::Number(number.clone()),
+            Kind::Text(text) => Json::String(text.to_string()),
+        }
+    }
+}
+
+/// Whether what must not be shown is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    Masked,
+    Exposed,
+}
+
+/// Whether two keys are one to who types them in capitals, as variables are.
+pub(super) fn alike(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.trim_start().starts_with(['"', '\''])
+}
+
+fn merge_entries(entries: &mut Vec<(Key, Setting)>, others: Vec<(Key, Setting)>) {
+    let places = entries.iter().enumerate().map(|(at, (key, _))| (key.text.clone(), at));
+    let places: HashMap<Box<str>, usize> = places.collect();
+    for (key, setting) in others {
+        match places.get(&key.text) {
+            Some(&at) => entries[at].1.merge(setting),
+            None => entries.push((key, setting)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(json: Json) -> Setting {
+        Setting::from_json(json, &Place::given("a"))
+    }
+
+    fn merged(lower: Json, upper: Json) -> Json {
+        let mut tree = of(lower);
+        tree.merge(of(upper));
+        tree.to_json(Secrets::Masked)
+    }
+
+    #[test]
+    fn maps_merge_and_everything_else_replaces() {
+        let (lower, upper) =
+            (json!({ "a": { "b": 1, "c": 2 } }), json!({ "a": { "c": 3, "d": 4 } }));
+        assert_eq!(merged(lower.clone(), upper), json!({ "a": { "b": 1, "c": 3, "d": 4 } }));
+        for upper in [json!([1]), json!("x"), json!(null)] {
+            assert_eq!(merged(lower.clone(), json!({ "a": upper })), json!({ "a": upper }));
+            assert_eq!(merged(json!({ "a": upper }), lower.clone()), lower);
+        }
+        assert_eq!(merged(json!([1, 2]), json!([3])), json!([3]));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_secret_is_one() {
+        let source = Source::new("file", "a: ${secret:A}\nb: ['${secret:B}']\nc: $${B}\n");
+        let node =
+            source.parse(workflow_files::document::Format::Yaml, &mut Findings::new(&source));
+        let mut tree = Setting::from_node(node.expect("YAML"), &source);
+        tree.merge(of(json!({ "a": { "x": 1 }, "b": "y", "c": "z" })));
+        let masked = json!({ "a": { "x": "***" }, "b": "***", "c": "z" });
+        assert_eq!(tree.to_json(Secrets::Masked), masked);
+        let exposed = json!({ "a": { "x": 1 }, "b": "y", "c": "z" });
+        assert_eq!(tree.to_json(Secrets::Exposed), exposed);
+    }
+
+    #[test]
+    fn a_text_from_outside_is_yaml_or_text() {
+        let read =
+            |text| Setting::from_text(text, &Place::environment("A")).to_json(Secrets::Masked);
+        assert_eq!(read("8080"), json!(8080));
+        assert_eq!(read("{a: [true, ~]}"), json!({ "a": [true, null] }));
+        assert_eq!(read(""), json!(null));
+        assert_eq!(read("'8080' # quoted"), json!("8080"));
+        for text in ["a # b", " a ", "a\nb", "*a", "{a", "@", "a: b: c", "&a x", "{a: 1, a: 2}"] {
+            assert_eq!(read(text), json!(text));
+        }
+        let laughs = "[&a [x,x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a], \
+                      &c [*b,*b,*b,*b,*b,*b,*b,*b,*b], &d [*c,*c,*c,*c,*c,*c,*c,*c,*c], \
+                      &e [*d,*d,*d,*d,*d,*d,*d,*d,*d], *e, *e, *e]";
+        assert_eq!(read(laughs), json!(laughs), "more values than anyone means");
+    }
+}

@@ -1,0 +1,284 @@
+//! What stands in the texts of a job: places filled in, values of other jobs handed over, the
+//! command that comes of it.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Shared;
+use super::body::{Outcome, Running};
+use super::interpolate::{Interpreter, Refusal, Refused, Script};
+use crate::command::{Command, Shell};
+use crate::document::{Scalar, Source, Span, Spanned, Table};
+use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read, texts_of};
+use workflow_core::job::JobError;
+
+impl Running<'_> {
+    /// What expressions may read.
+    pub(super) fn known(&self) -> Json {
+        let jobs = self.read.iter().map(|(name, input)| {
+            let outcome = self.scope.get::<Outcome>(*input);
+            let outputs = outcome.and_then(|outcome| outcome.get("outputs")).cloned();
+            let known =
+                json!({ "completed": outcome.is_some(), "outputs": outputs.unwrap_or(json!({})) });
+            (name.clone(), known)
+        });
+        json!({ "input": self.invocation.input, "jobs": jobs.collect::<Map<_, _>>() })
+    }
+
+    /// The command with everything filled in.
+    pub(super) fn command(&self, text: &Text, shell: &Shell) -> Result<Command, JobError> {
+        let known = self.known();
+        let mut script = Interpolation::new(self.shared);
+        if let Some(setup) = self.rest().and_then(|rest| rest.invocation_script.as_ref()) {
+            self.interpolate(&mut script, setup, &known)?;
+            script.push(" ");
+        }
+        self.interpolate(&mut script, text, &known)?;
+        let mut env = self.context_variables()?;
+        let own = self.rest().map(|rest| &rest.env);
+        for table in [&self.shared.spec.env].into_iter().chain(own) {
+            let filled = |text: &str| self.shared.filled(self.job, text);
+            script.hold_table(table, &filled, &known, &mut env)?;
+        }
+        let written = self.shared.filled(self.job, &text.value);
+        let interpreter = Interpreter::of(&written, shell.is_bash());
+        let (text, values) = script.finish(&interpreter)?;
+        let mut command = Command::new(text);
+        command.env = env;
+        command.env.extend(values);
+        command.cwd = Some(self.folder(&known)?);
+        if let Some(rest) = self.rest() {
+            let stdin = rest.stdin.as_ref().map(|stdin| self.text(&stdin.value, &known));
+            command.stdin = stdin.transpose()?;
+            if rest.supports_termination == Some(false) {
+                command.grace = Duration::ZERO;
+            } else if let Some(grace) = &rest.grace {
+                command.grace = grace.value.0;
+            }
+        }
+        Ok(command)
+    }
+
+    /// Where the job runs.
+    pub(super) fn folder(&self, known: &Json) -> Result<PathBuf, JobError> {
+        let cwd = self.rest().and_then(|rest| rest.cwd.as_ref());
+        let cwd = cwd.map(|cwd| self.text(&cwd.value, known)).transpose()?;
+        Ok(cwd.map_or_else(|| self.shared.folder.clone(), |cwd| self.shared.folder.join(cwd)))
+    }
+
+    /// What tells a command about its run.
+    fn context_variables(&self) -> Result<Vec<(String, String)>, JobError> {
+        let context = &self.context;
+        let (name, attempt) = (context.job_name(), context.attempt().to_string());
+        let folder = std::path::absolute(&self.shared.folder).map_err(JobError::from)?;
+        Ok(vec![
+            ("WORKFLOW_JOB".to_owned(), name.clone()),
+            ("WORKFLOW_ATTEMPT".to_owned(), attempt.clone()),
+            ("WORKFLOW_IDEMPOTENCY_KEY".to_owned(), context.idempotency_key()),
+            ("TORC_JOB_ID".to_owned(), (self.job + 1).to_string()),
+            ("TORC_JOB_NAME".to_owned(), name),
+            ("TORC_ATTEMPT_ID".to_owned(), attempt),
+            ("TORC_WORKFLOW_SUBMISSION_DIR".to_owned(), folder.display().to_string()),
+        ])
+    }
+
+    /// A text that is no script, with everything filled in.
+    pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
+        self.shared.text(&self.shared.filled(self.job, written), known)
+    }
+
+    fn interpolate(
+        &self,
+        script: &mut Interpolation<'_>,
+        written: &Text,
+        known: &Json,
+    ) -> Result<(), JobError> {
+        let template = self.template(&written.value)?;
+        for (nth, part) in template.numbered() {
+            match part {
+                Part::Text(part) => script.push(part),
+                Part::Named { kind, name, .. } => script.push(&self.shared.named(*kind, name)),
+                Part::Expression(expression) => {
+                    let value = expression.evaluate(known).map_err(JobError::terminal)?;
+                    script.push_value(shown(&value), expression, written.span, nth);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn template(&self, written: &str) -> Result<Template, JobError> {
+        template(&self.shared.filled(self.job, written))
+    }
+}
+
+fn template(text: &str) -> Result<Template, JobError> {
+    Template::parse(text).map_err(|error| JobError::terminal(error.message))
+}
+
+/// A script that is being filled in, and where its values come from.
+pub(super) struct Interpolation<'s> {
+    shared: &'s Shared,
+    script: Script,
+    values: Vec<Written>,
+    held: Vec<Written>,
+}
+
+/// An expression of a file.
+struct Written {
+    source: String,
+    /// The text that it stands in.
+    within: Span,
+    /// Which of the expressions there it is, from 0.
+    nth: usize,
+}
+
+impl<'s> Interpolation<'s> {
+    pub(super) fn new(shared: &'s Shared) -> Self {
+        Self { shared, script: Script::default(), values: Vec::new(), held: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.script.push(text);
+    }
+
+    fn push_value(&mut self, value: String, expression: &Expression, within: Span, nth: usize) {
+        self.script.push_value(value);
+        self.values.push(Written { source: expression.source().to_owned(), within, nth });
+    }
+
+    /// Fills in a table of environment variables, and notes those that hold values.
+    pub(super) fn hold_table(
+        &mut self,
+        table: &Table<Spanned<Scalar>>,
+        filled: &dyn Fn(&str) -> String,
+        known: &Json,
+        variables: &mut Vec<(String, String)>,
+    ) -> Result<(), JobError> {
+        for (name, written) in &table.0 {
+            let template = template(&filled(&written.value.0))?;
+            let value = self.shared.fill(&template, known)?;
+            if let Some(expression) = template.expressions().next() {
+                self.script.hold(&name.value, &value);
+                let source = expression.source().to_owned();
+                self.held.push(Written { source, within: written.span, nth: 0 });
+            }
+            variables.push((name.value.to_string(), value));
+        }
+        Ok(())
+    }
+
+    /// The script, and the variables that hold its values.
+    ///
+    /// # Errors
+    ///
+    /// Fails for the first value that a shell might run, with its place and a cure.
+    pub(super) fn finish(
+        self,
+        interpreter: &Interpreter,
+    ) -> Result<(String, Vec<(String, String)>), JobError> {
+        match self.script.finish(interpreter) {
+            Ok(filled) => Ok((filled.text, filled.variables)),
+            Err(refused) => Err(self.cannot_stand(&refused)),
+        }
+    }
+
+    fn cannot_stand(&self, refused: &Refused) -> JobError {
+        let (written, cure) = match refused.what {
+            Refusal::Value(number) => {
+                (&self.values[number], "use `| int`, or pass it by `env:` and quote the variable")
+            }
+            Refusal::Held(number) => (&self.held[number], "use `| int`"),
+        };
+        let place = written.place(&self.shared.source);
+        JobError::terminal(format!(
+            "{place}: `${{{{ {} }}}}` {}, and is no integer; {cure}",
+            written.source, refused.reason
+        ))
+    }
+}
+
+impl Written {
+    /// File, line and column.
+    fn place(&self, source: &Source) -> String {
+        let text = source.slice(self.within);
+        let opened = text.match_indices("${{").map(|(at, _)| at);
+        let own = opened.filter(|at| !text[..*at].ends_with('$')).nth(self.nth);
+        let at = self.within.start + own.unwrap_or(0) as u32;
+        let (line, column) = source.line_and_column(at);
+        format!("{}:{line}:{column}", source.name())
+    }
+}
+
+/// A value as it stands in a text: strings as they are, everything else as JSON.
+pub(super) fn shown(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+impl Shared {
+    /// A text with parameters and constants filled in.
+    pub(super) fn filled(&self, job: u32, written: &str) -> String {
+        self.expanded.filled(job, written)
+    }
+
+    /// The path of a file, or data as JSON.
+    fn named(&self, kind: NamedKind, name: &str) -> String {
+        match kind {
+            NamedKind::File => {
+                let files = &self.expanded.files;
+                let number = files.number_of.get(name);
+                number.map_or_else(String::new, |number| files.list[*number as usize].1.to_string())
+            }
+            NamedKind::Data => self.expanded.data_of(&self.spec, name).to_string(),
+        }
+    }
+
+    /// A text whose parameters are filled in, with names and expressions filled in as well.
+    pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
+        self.fill(&template(written)?, known)
+    }
+
+    fn fill(&self, template: &Template, known: &Json) -> Result<String, JobError> {
+        let mut text = String::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Named { kind, name, .. } => text.push_str(&self.named(*kind, name)),
+                Part::Expression(expression) => {
+                    text.push_str(&shown(&expression.evaluate(known).map_err(JobError::terminal)?))
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.
+    pub(super) fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
+        let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
+        let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);
+        let texts = texts_of(entry).chain(scripts).filter(|(text, _)| text.contains("${{"));
+        let templates = texts.filter_map(|(text, _)| Template::parse(&self.filled(job, text)).ok());
+        let templates: Vec<_> = templates.collect();
+        let when = self.rest(job).and_then(|rest| rest.when.as_ref());
+        let when = when.and_then(|when| Expression::condition(&self.filled(job, &when.value)).ok());
+        let mut known = HashSet::new();
+        let mut read = Vec::new();
+        for expression in templates.iter().flat_map(Template::expressions).chain(when.as_ref()) {
+            for name in expression.jobs() {
+                if let Some(other) = self.expanded.job_of.get(name.as_str())
+                    && known.insert(name.clone())
+                {
+                    read.push((name.clone(), *other));
+                }
+            }
+        }
+        read
+    }
+}

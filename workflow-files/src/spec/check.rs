@@ -1,0 +1,345 @@
+//! What must hold in a file beyond the shape of its fields.
+
+use serde_json::{Map, Value as Json};
+use workflow_cron::{Cron, zone};
+
+use super::known::Known;
+use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec};
+use crate::command::Interpreter;
+use crate::document::{Findings, Span, Spanned};
+use workflow_core::definition::Metadata;
+use workflow_core::id::WorkflowName;
+
+/// What is said about the workflow: its metadata with the fields that stand beside it.
+pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
+    let mut object = match &spec.metadata {
+        Some(written) => read_metadata(written, findings),
+        None => Map::new(),
+    };
+    check_schedule(spec, &object, findings);
+    let schedule = spec.schedule.as_ref().map(|schedule| &schedule.value);
+    let cron = schedule.map(|schedule| &schedule.cron);
+    let zone = schedule.and_then(|schedule| schedule.timezone.as_ref());
+    let beside = [
+        ("description", spec.description.as_ref()),
+        ("project", spec.project.as_ref()),
+        ("domain", spec.domain.as_ref()),
+        ("owner", spec.user.as_ref().filter(|_| !object.contains_key("owner"))),
+        ("schedule", cron),
+        ("timezone", zone),
+    ];
+    for (key, text) in beside {
+        let Some(text) = text else { continue };
+        let value = Json::from(&*text.value);
+        if let Some(other) = object.insert(key.to_owned(), value.clone())
+            && other != value
+        {
+            findings
+                .warning(text.span, format!("`{key}` is {value} here, and {other} in `metadata`"))
+                .help("the field counts; remove the one in `metadata`");
+        }
+    }
+    // Whatever does not fit has been reported.
+    Metadata::new(Json::Object(object)).unwrap_or_default()
+}
+
+fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String, Json> {
+    match Metadata::new(written.value.clone()) {
+        Ok(metadata) => metadata.as_object().clone(),
+        Err(error) => {
+            findings
+                .error(written.span, error.to_string())
+                .help("write a map, or a string that holds a JSON object");
+            Map::new()
+        }
+    }
+}
+
+fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
+    let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
+    let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
+    let said = |key: &str| metadata.get(key).and_then(Json::as_str);
+    let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
+    if let Some(schedule) = own
+        && let Err(error) = Cron::parse(&schedule.cron.value)
+    {
+        findings.error(schedule.cron.span, error.to_string());
+    }
+    if let Some(zone) = own_zone
+        && let Err(cure) = zone::check(&zone.value)
+    {
+        findings.error(zone.span, no_timezone(&zone.value)).help(cure);
+    }
+    if let Some(text) = said("schedule").filter(|_| own.is_none())
+        && let Err(error) = Cron::parse(text)
+    {
+        let span = findings.source().find(within, text);
+        findings
+            .warning(span, error.to_string())
+            .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
+    }
+    if let Some(text) = said("timezone").filter(|_| own_zone.is_none())
+        && let Err(cure) = zone::check(text)
+    {
+        let span = findings.source().find(within, text);
+        findings.warning(span, no_timezone(text)).help(cure);
+    }
+}
+
+fn no_timezone(name: &str) -> String {
+    format!("`{name}` is no time zone")
+}
+
+/// Checks everything that can be said of a file without knowing what is registered.
+pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
+    if let Err(error) = WorkflowName::new(spec.name.value.to_string()) {
+        findings.error(spec.name.span, format!("this is no name for a workflow: {error}"));
+    }
+    if let Some(project) = &spec.project {
+        check_project(project, findings);
+    }
+    for (name, _) in &spec.env.0 {
+        check_variable(name, findings);
+    }
+    check_positive(spec.max_parallel.as_ref(), "max_parallel", COUNT, findings);
+    for (_, limit) in &spec.limits.0 {
+        check_positive(Some(limit), "a limit", COUNT, findings);
+    }
+    check_positive(spec.timeout.as_ref(), "a timeout", TIME, findings);
+    for needs in &spec.resource_requirements {
+        check_positive(needs.runtime.as_ref(), "a runtime", TIME, findings);
+    }
+    let known = Known::of(spec);
+    for job in &spec.jobs.0 {
+        check_job(&known, job, findings);
+    }
+    let rules = spec.failure_handlers.iter().flat_map(|handler| &handler.rules);
+    for script in rules.filter_map(|rule| rule.recovery_script.as_ref()) {
+        check_interpreter(script, findings);
+    }
+    check_actions(spec, findings);
+    warn_of_idle(spec, findings);
+}
+
+fn check_project(project: &Text, findings: &mut Findings) {
+    let of_project = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if project.value.is_empty() || !project.value.chars().all(of_project) {
+        let mut better: String = project.value.to_lowercase();
+        better = better
+            .split(|c: char| !of_project(c))
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("-");
+        findings
+            .warning(project.span, "names of projects are lowercase with dashes")
+            .help(format!("write `{better}`"));
+    }
+}
+
+fn check_variable(name: &Text, findings: &mut Findings) {
+    if name.value.is_empty() || name.value.contains(['=', '\0']) {
+        let message = format!("`{}` cannot be the name of an environment variable", name.value);
+        findings.error(name.span, message).help("use letters, digits and `_`");
+    }
+}
+
+/// What to write instead of no jobs at all.
+const COUNT: &str = "write 1 or more";
+/// What to write instead of no time at all.
+const TIME: &str = "write more than 0, such as `30s`, or remove it";
+
+fn check_positive<T: Default + PartialEq>(
+    amount: Option<&Spanned<T>>,
+    what: &str,
+    help: &'static str,
+    findings: &mut Findings,
+) {
+    if let Some(amount) = amount
+        && amount.value == T::default()
+    {
+        findings.error(amount.span, format!("{what} of 0 lets nothing run")).help(help);
+    }
+}
+
+fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
+    let rest = job.rest.as_deref();
+    let kinds = [
+        ("command", job.command.as_ref()),
+        ("job", rest.and_then(|rest| rest.job.as_ref())),
+        ("workflow", rest.and_then(|rest| rest.workflow.as_ref())),
+    ];
+    let given: Vec<_> = kinds.iter().filter_map(|(name, text)| Some((*name, (*text)?))).collect();
+    match given.as_slice() {
+        // A mistyped field, say.
+        [] if findings.has_errors_in(job.span) => {}
+        [] => {
+            findings
+                .error(job.name.span, format!("job `{}` does nothing", job.name.value))
+                .help("give it a `command`, a registered `job`, or a `workflow`");
+        }
+        [(_, text)] if text.value.trim().is_empty() => {
+            findings.error(text.span, "this is empty").help("write what the job runs");
+        }
+        [_] => {}
+        [(first, one), (second, other), ..] => {
+            findings
+                .error(other.span, format!("a job has a `{first}` or a `{second}`, not both"))
+                .also(one.span, "first here")
+                .help("make two jobs of it");
+        }
+    }
+    if let Some(command) = &job.command {
+        check_interpreter(command, findings);
+        let setup = rest.and_then(|rest| rest.invocation_script.as_ref());
+        if let (Some(setup), Some(interpreter)) = (setup, foreign(&command.value)) {
+            let name = interpreter.name();
+            findings
+                .error(setup.span, format!("this runs in the shell, and the command in `{name}`"))
+                .also(command.span, "its first line names the interpreter")
+                .help(format!("let the command call it: `{name} - <<'END'`, the script, `END`"));
+        }
+    }
+    if let Some(rest) = rest {
+        check_rest(known, job, rest, findings);
+    }
+}
+
+/// The interpreter that the first line of a script names, if it is no shell, and no parameter.
+fn foreign(script: &str) -> Option<Interpreter<'_>> {
+    let is_foreign = |one: &Interpreter<'_>| !one.is_shell() && !one.name().contains('{');
+    Interpreter::of(script).filter(is_foreign)
+}
+
+/// Checks that a script which no shell runs holds nothing that only a shell could be handed.
+fn check_interpreter(script: &Text, findings: &mut Findings) {
+    let Some(interpreter) = foreign(&script.value) else { return };
+    let Ok(template) = Template::parse(&script.value) else { return };
+    if let Some(expression) = template.expressions().next() {
+        let span = findings.source().find(script.span, expression.source());
+        findings
+            .error(span, format!("a value cannot be put into a script of `{}`", interpreter.name()))
+            .help(
+                "hand it over with `env`, and read the environment in the script, as \
+                   `os.environ[\"NAME\"]` does in Python",
+            );
+    }
+}
+
+fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
+    if let Some(with) = &rest.with
+        && job.command.is_some()
+    {
+        findings
+            .error(with.span, "`with` is the input of a registered job; a command has none")
+            .help("use `env`, `stdin`, or `${{ .. }}` in the command");
+    }
+    for (name, _) in &rest.env.0 {
+        check_variable(name, findings);
+    }
+    check_positive(rest.timeout.as_ref(), "a timeout", TIME, findings);
+    check_grace(rest, findings);
+    if let Some(retry) = &rest.retry {
+        if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| c.value < 1.0) {
+            findings
+                .error(coefficient.span, "a `backoff_coefficient` is at least 1")
+                .help("write 1.0 for waits of one length, 2.0 for waits that double");
+        }
+        if let Some(jitter) = retry.jitter.as_ref().filter(|j| !(0.0..=1.0).contains(&j.value)) {
+            findings
+                .error(jitter.span, "a `jitter` is a share, from 0.0 to 1.0")
+                .help("write 0.2 to let chance take off up to a fifth of each wait");
+        }
+    }
+    known.handlers.check(rest.failure_handler.as_ref(), findings);
+    known.resources.check(rest.resource_requirements.as_ref(), findings);
+    for limit in &rest.limits {
+        known.limits.check(Some(limit), findings);
+    }
+}
+
+fn check_grace(rest: &JobSpec, findings: &mut Findings) {
+    let Some(grace) = &rest.grace else { return };
+    if let Some(workflow) = &rest.workflow {
+        findings
+            .error(grace.span, "a job that runs a workflow has no `grace` of its own")
+            .also(workflow.span, "the run of this workflow ends when its jobs have")
+            .help("remove it");
+    } else if rest.supports_termination == Some(false) {
+        findings
+            .error(grace.span, "`grace` contradicts `supports_termination: false`")
+            .help("remove one of them: a job that is killed at once has no time to stop in");
+    } else if grace.value == Time::default() {
+        findings
+            .error(grace.span, "a `grace` of 0 is no time to stop in")
+            .help("write more than 0, or `supports_termination: false`");
+    }
+}
+
+fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
+    for action in &spec.actions {
+        let runs = action.action_type.value == ActionKind::RunCommands;
+        for command in action.commands.iter().filter(|command| command.value.contains("${{")) {
+            let span = findings.source().find(command.span, "${{");
+            findings
+                .error(span, "the commands of an action take no `${{ .. }}`")
+                .help("make a job of it, which waits for the jobs that it reads");
+        }
+        for command in &action.commands {
+            if let Some(interpreter) = foreign(&command.value) {
+                let name = interpreter.name();
+                findings
+                    .error(command.span, "the commands of an action run in the shell")
+                    .help(format!("call the interpreter: `{name} - <<'END'`, the script, `END`"));
+            }
+        }
+        if runs && action.commands.is_empty() {
+            findings
+                .error(action.action_type.span, "this action has no `commands`")
+                .help("add `commands:`, a list");
+        }
+        let about_jobs = matches!(
+            action.trigger_type,
+            super::ActionTrigger::JobsReady | super::ActionTrigger::JobsComplete
+        );
+        if about_jobs && action.jobs.is_empty() && action.job_name_regexes.is_empty() {
+            findings
+                .error(action.action_type.span, "this action names no jobs")
+                .help("add `jobs` or `job_name_regexes`");
+        }
+    }
+}
+
+/// One warning for everything that is about Slurm, and one for what only another engine uses.
+fn warn_of_idle(spec: &WorkflowSpec, findings: &mut Findings) {
+    let jobs = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
+    let actions = spec.actions.iter();
+    let schedules =
+        actions.clone().filter(|one| one.action_type.value == ActionKind::ScheduleNodes);
+    let schedules = schedules.map(|one| ("schedule_nodes", one.action_type.span, "Slurm"));
+    let fields: Vec<_> = spec
+        .idle_fields()
+        .chain(jobs.flat_map(JobSpec::idle_fields))
+        .chain(spec.files.iter().flat_map(super::FileSpec::idle_fields))
+        .chain(spec.resource_requirements.iter().flat_map(super::ResourceSpec::idle_fields))
+        .chain(schedules)
+        .chain(actions.flat_map(super::ActionSpec::idle_fields))
+        .collect();
+    for owner in ["Slurm", ""] {
+        let own = fields.iter().filter(|(_, _, of)| *of == owner);
+        let mut names: Vec<String> = Vec::new();
+        for (name, ..) in own.clone() {
+            let name = format!("`{name}`");
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let Some((_, first, _)) = own.min_by_key(|(_, at, _)| at.start) else { continue };
+        let names = names.join(", ");
+        let _ = match owner {
+            "Slurm" => findings
+                .warning(*first, format!("nothing is submitted to Slurm: {names} without effect"))
+                .help("the jobs run on this machine"),
+            _ => findings.warning(*first, format!("without effect here: {names}")),
+        };
+    }
+}

@@ -1,0 +1,322 @@
+//! The jobs and files that the entries of a file stand for: one for each copy, with its name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::parameters::{Written, names_in_braces};
+use super::{Axes, HandlerSpec, JobEntry, ResourceSpec, Text, WorkflowSpec, fill, near_misses};
+use crate::document::{Findings, Span};
+use workflow_core::id::JobName;
+
+/// One job: which entry it is a copy of, which copy, and its name.
+#[derive(Debug, Clone)]
+pub(crate) struct ExpandedJob {
+    pub(crate) entry: u32,
+    pub(crate) copy: u32,
+    pub(crate) name: Box<str>,
+}
+
+/// Everything that entries with parameters stand for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expanded {
+    pub(crate) jobs: Vec<ExpandedJob>,
+    /// The parameters of each entry of `jobs`.
+    pub(crate) axes: Vec<Axes>,
+    /// The job of a name; where copies share one, the first.
+    pub(crate) job_of: HashMap<Box<str>, u32>,
+    /// Names that several copies share: all of them.
+    pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
+    pub(crate) files: Named<Box<str>>,
+    pub(crate) data: Named<DataPlace>,
+    /// The entry of `failure_handlers` of a name; of two with one name, the first.
+    handler_of: HashMap<Box<str>, u32>,
+    /// The entry of `resource_requirements` of a name; of two with one name, the first.
+    resources_of: HashMap<Box<str>, u32>,
+    pub(crate) constants: Axes,
+}
+
+/// Which entry of `user_data` is meant, and which copy of it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataPlace {
+    entry: u32,
+    copy: u32,
+    axes: Arc<Axes>,
+}
+
+/// Things with names: files with their paths, data.
+#[derive(Debug, Clone)]
+pub(crate) struct Named<T> {
+    pub(crate) list: Vec<(Box<str>, T)>,
+    pub(crate) number_of: HashMap<Box<str>, u32>,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), number_of: HashMap::new() }
+    }
+}
+
+impl<T> Named<T> {
+    fn add(&mut self, name: Box<str>, thing: T) -> bool {
+        let number = self.list.len() as u32;
+        let is_new = self.number_of.insert(name.clone(), number).is_none();
+        self.list.push((name, thing));
+        is_new
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(name, _)| &**name)
+    }
+}
+
+/// Makes the copies, which have been counted: [`weigh`](super::weigh).
+pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
+    let constants = Axes::constants(&spec.variables);
+    let mut expanded = Expanded {
+        handler_of: numbered(spec.failure_handlers.iter().map(|handler| &handler.name)),
+        resources_of: numbered(spec.resource_requirements.iter().map(|needs| &needs.name)),
+        constants: constants.clone(),
+        ..Expanded::default()
+    };
+    expanded.jobs.reserve(spec.jobs.0.len());
+    expanded.job_of.reserve(spec.jobs.0.len());
+    for (entry, job) in spec.jobs.0.iter().enumerate() {
+        let axes = axes_of(spec, job, &constants, findings).unwrap_or_else(Axes::none);
+        let named = spec.jobs.0.as_slice();
+        expanded.add_copies(entry as u32, named, &axes, &constants, findings);
+        expanded.axes.push(axes);
+    }
+    for file in &spec.files {
+        let written = Written::of_file(file, spec);
+        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
+        let path = |copy| Box::from(text(&file.path.value, &axes, copy, &constants));
+        add_named(&mut expanded.files, "file", &file.name, &axes, &constants, path, findings);
+    }
+    for (entry, data) in spec.user_data.iter().enumerate() {
+        let written = Written::of_data(data, spec);
+        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
+        let shared = Arc::new(axes.clone());
+        let place =
+            |copy| DataPlace { entry: entry as u32, copy: copy as u32, axes: Arc::clone(&shared) };
+        add_named(&mut expanded.data, "data entry", &data.name, &axes, &constants, place, findings);
+    }
+    expanded
+}
+
+fn axes_of(
+    spec: &WorkflowSpec,
+    job: &JobEntry,
+    constants: &Axes,
+    findings: &mut Findings,
+) -> Option<Axes> {
+    let Some(rest) = &job.rest else { return Some(Axes::none()) };
+    Written::of_job(rest, spec).axes(constants, findings)
+}
+
+/// The place of each name in a list; of two that are the same, the first.
+fn numbered<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Box<str>, u32> {
+    let mut numbers = HashMap::new();
+    for (number, name) in (0..).zip(names) {
+        numbers.entry(name.value.clone()).or_insert(number);
+    }
+    numbers
+}
+
+/// A text with parameters and constants filled in.
+pub(crate) fn text(text: &str, axes: &Axes, copy: usize, constants: &Axes) -> String {
+    let filled = fill(text, axes, copy);
+    fill(&filled, constants, 0).into_owned()
+}
+
+fn add_named<T>(
+    named: &mut Named<T>,
+    what: &str,
+    name: &Text,
+    axes: &Axes,
+    constants: &Axes,
+    thing: impl Fn(usize) -> T,
+    findings: &mut Findings,
+) {
+    let mut repeated = None;
+    for copy in 0..axes.count() {
+        let copy_name = text(&name.value, axes, copy, constants).into_boxed_str();
+        if named.number_of.contains_key(&copy_name) {
+            repeated.get_or_insert(copy_name);
+        } else {
+            named.add(copy_name, thing(copy));
+        }
+    }
+    if let Some(repeated) = repeated {
+        let message = format!("there are two {what}s named `{repeated}`");
+        findings
+            .error(name.span, message)
+            .help("rename one of them, or put each parameter into the name: `data_{i}`");
+    }
+}
+
+impl Expanded {
+    /// A text of a job with parameters and constants filled in.
+    pub(crate) fn filled(&self, job: u32, written: &str) -> String {
+        let job = &self.jobs[job as usize];
+        text(written, &self.axes[job.entry as usize], job.copy as usize, &self.constants)
+    }
+
+    /// A text that belongs to no job, with constants filled in.
+    pub(crate) fn constant(&self, written: &str) -> String {
+        fill(written, &self.constants, 0).into_owned()
+    }
+
+    /// The failure handler of this name.
+    pub(crate) fn handler<'s>(
+        &self,
+        spec: &'s WorkflowSpec,
+        name: &str,
+    ) -> Option<&'s HandlerSpec> {
+        self.handler_of.get(name).map(|number| &spec.failure_handlers[*number as usize])
+    }
+
+    /// The resource requirements of this name.
+    pub(crate) fn resources<'s>(
+        &self,
+        spec: &'s WorkflowSpec,
+        name: &str,
+    ) -> Option<&'s ResourceSpec> {
+        self.resources_of.get(name).map(|number| &spec.resource_requirements[*number as usize])
+    }
+
+    /// Named data with parameters and constants filled into its texts.
+    pub(crate) fn data_of(&self, spec: &WorkflowSpec, name: &str) -> Json {
+        let Some(number) = self.data.number_of.get(name) else { return Json::Null };
+        let place = &self.data.list[*number as usize].1;
+        let written = spec.user_data[place.entry as usize].data.as_ref();
+        let fill = |written: &str| text(written, &place.axes, place.copy as usize, &self.constants);
+        written.map_or(Json::Null, |written| with_texts(&written.value, &fill))
+    }
+
+    fn add_copies(
+        &mut self,
+        entry: u32,
+        entries: &[JobEntry],
+        axes: &Axes,
+        constants: &Axes,
+        findings: &mut Findings,
+    ) {
+        let job = &entries[entry as usize];
+        let first = self.jobs.len() as u32;
+        let mut sharing = Vec::new();
+        for copy in 0..axes.count() {
+            let name = text(&job.name.value, axes, copy, constants).into_boxed_str();
+            if copy == 0
+                && let Err(error) = JobName::new(name.to_string())
+            {
+                findings.error(job.name.span, format!("this is no name for a job: {error}"));
+                return;
+            }
+            let number = self.jobs.len() as u32;
+            let name = match self.job_of.get(&name).copied() {
+                None => name,
+                Some(other) if other >= first => {
+                    let free = self.share(&name, other, number);
+                    sharing.push(name);
+                    free
+                }
+                Some(other) => {
+                    let earlier = self.jobs[other as usize].entry as usize;
+                    repeated(&name, entries[earlier].name.span, job, findings);
+                    return;
+                }
+            };
+            self.job_of.insert(name.clone(), number);
+            self.jobs.push(ExpandedJob { entry, copy: copy as u32, name });
+        }
+        if !sharing.is_empty() {
+            self.warn_of_sharing(job, sharing, axes, findings);
+        }
+        for (name, near) in near_misses(&job.name.value, axes) {
+            let span = findings.source().find(job.name.span, name);
+            let message = format!("`{{{name}}}` is not a parameter of this job");
+            findings.warning(span, message).help(format!("did you mean `{{{near}}}`?"));
+        }
+    }
+
+    /// Warns of copies that share a name; `repeated` holds the names of all but the first of each.
+    fn warn_of_sharing(
+        &self,
+        job: &JobEntry,
+        mut repeated: Vec<Box<str>>,
+        axes: &Axes,
+        findings: &mut Findings,
+    ) {
+        let name = repeated[0].clone();
+        repeated.sort_unstable();
+        repeated.dedup();
+        let jobs: usize = repeated.iter().map(|name| self.shared[name].len()).sum();
+        let message = match repeated.len() {
+            1 => format!("{jobs} jobs share the name `{name}`"),
+            names => format!("{jobs} jobs share {names} names, such as `{name}`"),
+        };
+        let written: Vec<&str> = names_in_braces(&job.name.value).collect();
+        let help = match axes.names().find(|parameter| !written.contains(parameter)) {
+            Some(parameter) => format!(
+                "put `{{{parameter}}}` into the name; or, if one job is to wait for all of the \
+                 others, leave `parameters` away and use `depends_on_regexes`"
+            ),
+            None => "different values make the same text here: remove one, or write it \
+                     differently"
+                .to_owned(),
+        };
+        findings
+            .warning(job.name.span, message)
+            .label("they are told apart by `_2`, `_3`, and so on")
+            .help(help);
+    }
+
+    fn share(&mut self, name: &str, first: u32, number: u32) -> Box<str> {
+        let sharing = self.shared.entry(name.into()).or_insert_with(|| vec![first]);
+        sharing.push(number);
+        let mut nth = sharing.len();
+        loop {
+            let free = format!("{name}_{nth}").into_boxed_str();
+            if !self.job_of.contains_key(&free) {
+                return free;
+            }
+            nth += 1;
+        }
+    }
+}
+
+fn repeated(name: &str, earlier: Span, job: &JobEntry, findings: &mut Findings) {
+    findings
+        .error(job.name.span, format!("two jobs are named `{name}`"))
+        .label("here again")
+        .also(earlier, "first here")
+        .help("give one of them another name");
+}
+
+/// A value with its texts changed.
+fn with_texts(json: &Json, change: &dyn Fn(&str) -> String) -> Json {
+    match json {
+        Json::String(text) => Json::String(change(text)),
+        Json::Array(items) => items.iter().map(|item| with_texts(item, change)).collect(),
+        Json::Object(entries) => {
+            let entries = entries.iter();
+            entries.map(|(key, value)| (key.clone(), with_texts(value, change))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_entries_with_one_name_the_first_counts() {
+        let name = |name: &str| Text { value: name.into(), span: Span::default() };
+        let names = [name("small"), name("large"), name("small")];
+        let numbers = numbered(names.iter());
+        assert_eq!((numbers["small"], numbers["large"], numbers.len()), (0, 1, 2));
+    }
+}

@@ -1,0 +1,294 @@
+//! The names in an expression that stand for nothing: values, functions, filters and tests that are
+//! not there. Told before the run, because the evaluation tells them only when it meets them.
+
+use std::ops::Range;
+
+use super::{ENVIRONMENT, Expression, quoted};
+use workflow_core::id::nearest;
+
+/// A name that stands for nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) struct UnknownName {
+    pub(crate) message: String,
+    pub(crate) help: String,
+    /// Where the name is in the source of the expression.
+    pub(crate) place: Range<usize>,
+}
+
+/// The values that an expression can read.
+const VALUES: [&str; 2] = ["input", "jobs"];
+
+/// The filters, for suggestions; which there are, the environment knows.
+const FILTERS: [&str; 44] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "upper",
+];
+
+/// The tests, for suggestions.
+const TESTS: [&str; 22] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "integer",
+    "le",
+    "lt",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "undefined",
+];
+
+const KEYWORDS: [&str; 14] = [
+    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None",
+    "null",
+];
+
+impl Expression {
+    /// The names that stand for nothing, in the order in which they are written.
+    pub(crate) fn unknown_names(&self) -> Vec<UnknownName> {
+        let mut unknown = Vec::new();
+        for word in words(&self.code) {
+            let Some((message, help)) = word.complaint() else { continue };
+            let place = place_of(word.name, &self.source);
+            unknown.push(UnknownName { message, help, place });
+        }
+        unknown
+    }
+}
+
+/// A word of an expression, and what it stands for.
+struct Word<'a> {
+    name: &'a str,
+    role: Role,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Value,
+    Function,
+    Filter,
+    Test,
+}
+
+impl Word<'_> {
+    /// What is wrong with the name, and the cure.
+    fn complaint(&self) -> Option<(String, String)> {
+        if self.is_known() {
+            return None;
+        }
+        let name = self.name;
+        let (what, known, others): (_, &[&str], _) = match self.role {
+            Role::Value => (
+                "value",
+                &VALUES,
+                "an expression reads `input` and `jobs`; a command reads the environment: `$NAME`"
+                    .to_owned(),
+            ),
+            Role::Function => {
+                ("function", &["range", "dict"], "use a filter: `a | length`".to_owned())
+            }
+            Role::Filter => ("filter", &FILTERS, format!("there are: {}", FILTERS.join(", "))),
+            Role::Test => ("test", &TESTS, format!("there are: {}", TESTS.join(", "))),
+        };
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => others,
+        };
+        Some((format!("there is no {what} `{name}`"), help))
+    }
+
+    fn is_known(&self) -> bool {
+        let has = |test: &str| {
+            let mut state = ENVIRONMENT.empty_state();
+            state.perform_test(test, &[self.name.into()]).unwrap_or(false)
+        };
+        match self.role {
+            Role::Filter => has("filter"),
+            Role::Test => has("test"),
+            Role::Value if VALUES.contains(&self.name) => true,
+            Role::Value | Role::Function => {
+                ENVIRONMENT.globals().any(|(name, _)| name == self.name)
+            }
+        }
+    }
+}
+
+/// The words of an expression that has been found to be one, without those that name no more than
+/// a part of something: `.rows`, `sep=`.
+fn words(code: &str) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
+    let mut rest = code;
+    // What stands before a word, blanks left out: a character, or `is`.
+    let mut before = ' ';
+    let mut after_is = false;
+    while let Some(letter) = rest.chars().next() {
+        let length = match letter {
+            '"' | '\'' => quoted(rest, letter).unwrap_or(rest.len()),
+            _ if letter.is_alphanumeric() || letter == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            _ => letter.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length);
+        rest = after;
+        if letter.is_whitespace() {
+            continue;
+        }
+        let is_name = letter.is_alphabetic() || letter == '_';
+        if is_name && after_is && token == "not" {
+            continue;
+        }
+        if is_name && let Some(role) = role(token, before, after_is, after.trim_start()) {
+            words.push(Word { name: token, role });
+        }
+        after_is = is_name && before != '.' && token == "is";
+        before = letter;
+    }
+    words
+}
+
+fn role(token: &str, before: char, after_is: bool, after: &str) -> Option<Role> {
+    let is_argument_name = after.starts_with('=') && !after.starts_with("==");
+    match before {
+        '.' => None,
+        _ if after_is => Some(Role::Test),
+        '|' => Some(Role::Filter),
+        _ if KEYWORDS.contains(&token) || is_argument_name => None,
+        _ if after.starts_with('(') => Some(Role::Function),
+        _ => Some(Role::Value),
+    }
+}
+
+/// Where a name stands in a text as a word of its own.
+fn place_of(name: &str, text: &str) -> Range<usize> {
+    let of_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+    let places = text.match_indices(name).map(|(start, _)| start..start + name.len());
+    let mut whole = places.filter(|place| {
+        !text[..place.start].ends_with(of_word)
+            && !text[place.end..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+    });
+    whole.next().unwrap_or(0..text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(source: &str) -> Vec<String> {
+        let expression = Expression::parse(source).expect("an expression");
+        let names = expression.unknown_names();
+        names.into_iter().map(|one| format!("{}; {}", one.message, one.help)).collect()
+    }
+
+    #[test]
+    fn what_is_suggested_is_there() {
+        let known = |name: &&str, role| Word { name, role }.is_known();
+        assert_eq!(FILTERS.iter().find(|name| !known(name, Role::Filter)), None);
+        assert_eq!(TESTS.iter().find(|name| !known(name, Role::Test)), None);
+        for name in ["range", "dict"] {
+            assert!(known(&name, Role::Function));
+        }
+    }
+
+    #[test]
+    fn names_that_stand_for_nothing_are_told() {
+        assert_eq!(unknown("inputs.day"), ["there is no value `inputs`; did you mean `input`?"]);
+        assert_eq!(unknown("job.a.outputs.x"), ["there is no value `job`; did you mean `jobs`?"]);
+        assert_eq!(
+            unknown("input.n | nosuchfilter"),
+            [format!("there is no filter `nosuchfilter`; there are: {}", FILTERS.join(", "))]
+        );
+        assert_eq!(
+            unknown("input.n|lenght > 3"),
+            ["there is no filter `lenght`; did you mean `length`?"]
+        );
+        assert_eq!(
+            unknown("input.n is not defned"),
+            ["there is no test `defned`; did you mean `defined`?"]
+        );
+        assert_eq!(
+            unknown("env('HOME') ~ secrets.TOKEN"),
+            [
+                "there is no function `env`; use a filter: `a | length`",
+                "there is no value `secrets`; an expression reads `input` and `jobs`; a command \
+                 reads the environment: `$NAME`"
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_stand_for_something_are_not() {
+        let sources = [
+            "input.inputs.job | default('secrets') | join(sep=', ')",
+            "jobs.count-rows.outputs.rows | int > 10 and not input.dry",
+            "jobs['a b'].outputs.x is none or input.n is not divisibleby(3)",
+            "range(3) | map('upper') | list if true else [1.5e3, 0x1f, none]",
+            "input.n is in [1, 2] or input.n in {'a': 1}",
+            "input is mapping and input.is.not == \"is nothing\"",
+        ];
+        for source in sources {
+            assert!(unknown(source).is_empty(), "{source}: {:?}", unknown(source));
+        }
+    }
+
+    #[test]
+    fn the_place_is_that_of_the_word() {
+        let source = "input.secret ~ secret ~ 'secrets'";
+        let expression = Expression::parse(source).expect("an expression");
+        assert_eq!(expression.unknown_names()[0].place, 15..21);
+    }
+}

@@ -1,0 +1,58 @@
+//! The names that jobs may refer to, looked up in constant time.
+
+use std::collections::HashSet;
+
+use super::{Text, WorkflowSpec};
+use crate::document::Findings;
+use workflow_core::id::nearest;
+
+/// What jobs may name beside each other.
+pub(super) struct Known<'a> {
+    pub(super) handlers: Names<'a>,
+    pub(super) resources: Names<'a>,
+    pub(super) limits: Names<'a>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(spec: &'a WorkflowSpec) -> Self {
+        let handlers = spec.failure_handlers.iter().map(|handler| &handler.name);
+        let resources = spec.resource_requirements.iter().map(|needs| &needs.name);
+        let limits = spec.limits.0.iter().map(|(name, _)| name);
+        Self {
+            handlers: Names::new("failure handler", "failure_handlers", handlers),
+            resources: Names::new("resource requirements", "resource_requirements", resources),
+            limits: Names::new("limit", "limits", limits),
+        }
+    }
+}
+
+/// The names in a list of the file.
+pub(super) struct Names<'a> {
+    what: &'static str,
+    list: &'static str,
+    in_order: Vec<&'a str>,
+    set: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(what: &'static str, list: &'static str, names: impl Iterator<Item = &'a Text>) -> Self {
+        let in_order: Vec<&str> = names.map(|name| &*name.value).collect();
+        let set = in_order.iter().copied().collect();
+        Self { what, list, in_order, set }
+    }
+
+    /// Reports a name that is not among them.
+    pub(super) fn check(&self, name: Option<&Text>, findings: &mut Findings) {
+        let Some(name) = name else { return };
+        if name.value.contains('{') || self.set.contains(&*name.value) {
+            return;
+        }
+        let help = match nearest(&name.value, self.in_order.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it under `{}`", self.list),
+        };
+        findings
+            .error(name.span, format!("no {} `{}` in this file", self.what, name.value))
+            .help(help);
+    }
+}

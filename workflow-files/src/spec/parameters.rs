@@ -1,0 +1,348 @@
+//! Parameters: one entry of a file that stands for many. Values, their combinations, and the
+//! texts in which they are put.
+
+mod fill;
+mod range;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use super::{FileSpec, JobSpec, Text, UserDataSpec, WorkflowSpec};
+use crate::bounds::file::{COPIES, FILLED_BYTES};
+use crate::document::{Findings, Scalar, Span, Spanned, Table, Verbatim, choice};
+use workflow_core::id::nearest;
+
+use super::weight::filled;
+pub(crate) use fill::{fill, names_in_braces, near_misses};
+use values::{count, values};
+
+/// The most characters to which a place may widen a value: `{i:064d}`.
+pub(crate) const LONGEST_WIDTH: usize = 64;
+/// The most digits of a number that is written without its exponent.
+const LONGEST_NUMBER: usize = 330;
+/// So many more places are shown where parameters cannot be combined.
+const MAX_PLACES: usize = 5;
+
+/// One value of a parameter: its text, and what kind of value that is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Argument {
+    text: Box<str>,
+    kind: ArgumentKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ArgumentKind {
+    Integer,
+    Number,
+    Text,
+}
+
+impl Argument {
+    fn new(kind: ArgumentKind, text: impl Into<Box<str>>) -> Self {
+        Self { text: text.into(), kind }
+    }
+}
+
+choice! {
+    /// How several parameters combine.
+    pub(crate) enum ParameterMode, "a parameter mode" {
+        /// Each value of one with each of the others.
+        Product = "product",
+        /// The first of all, the second of all, and so on.
+        Zip = "zip",
+    }
+}
+
+/// The parameters of one entry: their names, and the values of each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Axes {
+    axes: Vec<(Box<str>, Vec<Argument>)>,
+    zipped: bool,
+    count: usize,
+}
+
+impl Axes {
+    /// No parameters: one copy.
+    pub(crate) fn none() -> Self {
+        Self { axes: Vec::new(), zipped: false, count: 1 }
+    }
+
+    /// Constants, which make no copies.
+    pub(crate) fn constants(table: &Table<Spanned<Scalar>>) -> Self {
+        let axes = table.0.iter().map(|(name, value)| {
+            (name.value.clone(), vec![Argument::new(ArgumentKind::Text, value.value.0.clone())])
+        });
+        Self { axes: axes.collect(), zipped: false, count: 1 }
+    }
+
+    /// Of each parameter, the longest text among its values, in bytes.
+    pub(crate) fn longest(&self) -> Vec<(&str, usize)> {
+        let length = |value: &Argument| match value.kind {
+            ArgumentKind::Text => value.text.len(),
+            _ => value.text.len().max(LONGEST_NUMBER),
+        };
+        let longest = |values: &Vec<Argument>| values.iter().map(length).max().unwrap_or(0);
+        self.axes.iter().map(|(name, values)| (&**name, longest(values))).collect()
+    }
+
+    /// How many copies there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no parameters.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.axes.is_empty()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.axes.iter().map(|(name, _)| &**name)
+    }
+
+    /// The value of a parameter in the copy of this number. In a product the last parameter
+    /// changes fastest.
+    pub(crate) fn value(&self, copy: usize, name: &str) -> Option<&Argument> {
+        let at = self.axes.iter().position(|(known, _)| **known == *name)?;
+        let values = &self.axes[at].1;
+        if self.zipped {
+            return values.get(copy);
+        }
+        let faster: usize = self.axes[at + 1..].iter().map(|(_, values)| values.len()).product();
+        values.get(copy / faster.max(1) % values.len().max(1))
+    }
+}
+
+/// What makes copies of an entry, as it is written.
+pub(crate) struct Written<'a> {
+    parameters: &'a Table<Spanned<Verbatim>>,
+    used: &'a [Text],
+    mode: Option<ParameterMode>,
+    /// The parameters of the workflow.
+    shared: &'a Table<Spanned<Verbatim>>,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn of_job(job: &'a JobSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &job.parameters,
+            used: &job.use_parameters,
+            mode: job.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
+
+    pub(crate) fn of_file(file: &'a FileSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &file.parameters,
+            used: &file.use_parameters,
+            mode: file.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
+
+    pub(crate) fn of_data(data: &'a UserDataSpec, spec: &'a WorkflowSpec) -> Self {
+        Self {
+            parameters: &data.parameters,
+            used: &data.use_parameters,
+            mode: data.parameter_mode,
+            shared: &spec.parameters,
+        }
+    }
+}
+
+/// The longest text that the values of a parameter may put into a place, in bytes.
+fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
+    let length = |value: &Verbatim| match value {
+        Verbatim::Text(text) => filled(text, constants),
+        Verbatim::Number(text) => digits(text),
+        Verbatim::Integer(text) | Verbatim::Bool(text) => text.len(),
+        Verbatim::Null | Verbatim::Map | Verbatim::List(_) => 0,
+    };
+    match values {
+        Verbatim::List(items) => items.iter().map(length).max().unwrap_or(0),
+        // No value of a range is longer than the range. Any other text may be a number.
+        Verbatim::Text(text) => length(values).max(digits(text.trim())),
+        other => length(other),
+    }
+}
+
+/// How long a number may become in a place with a format, which writes no exponent.
+fn digits(text: &str) -> usize {
+    match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Err(_), Ok(number)) if number.abs() > 1e15 => LONGEST_NUMBER.max(text.len()),
+        _ => text.len(),
+    }
+}
+
+/// How much the parameters of an entry multiply it.
+pub(crate) struct Size<'a> {
+    /// How many copies there are.
+    pub(crate) copies: usize,
+    /// Of each parameter and constant, the longest text that it puts into a place, in bytes.
+    pub(crate) longest: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Size<'a> {
+    /// The size of an entry without parameters.
+    pub(crate) fn one(constants: &'a Axes) -> Self {
+        Self { copies: 1, longest: constants.longest() }
+    }
+}
+
+impl Written<'_> {
+    /// The parameters with their values; `None` when they cannot be read, which was reported.
+    pub(crate) fn axes(&self, constants: &Axes, findings: &mut Findings) -> Option<Axes> {
+        let mut axes: Vec<(Box<str>, Vec<Argument>)> = Vec::new();
+        let mut places = Vec::new();
+        let mut sound = true;
+        for name in self.used {
+            let own = self.parameters.0.iter().any(|(key, _)| key.value == name.value);
+            if own {
+                continue;
+            }
+            match self.shared.0.iter().find(|(key, _)| key.value == name.value) {
+                Some((key, value)) => {
+                    sound &= push(key, value, constants, &mut axes, findings);
+                    places.push(name.span);
+                }
+                None => {
+                    unknown_parameter(name, self.shared, findings);
+                    sound = false;
+                }
+            }
+        }
+        for (key, value) in &self.parameters.0 {
+            sound &= push(key, value, constants, &mut axes, findings);
+            places.push(key.span);
+        }
+        if !sound {
+            return None;
+        }
+        let zipped = self.mode == Some(ParameterMode::Zip);
+        let count = if zipped { zip(&axes) } else { product(&axes) };
+        match count {
+            Ok(count) => Some(Axes { axes, zipped, count }),
+            Err((message, help)) => {
+                no_combination(&message, help, &axes, &places, findings);
+                None
+            }
+        }
+    }
+
+    /// Whether there are few enough parameters to show them all.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.parameters.0.len() + self.used.len() <= MAX_PLACES
+    }
+}
+
+impl<'a> Written<'a> {
+    /// How much the parameters multiply the entry, without making their values. What is wrong
+    /// with them is left to [`axes`](Self::axes).
+    pub(crate) fn size(&self, constants: &'a Axes) -> Size<'a> {
+        let own = self.parameters.0.iter();
+        let used = self.used.iter().filter_map(|name| {
+            let is_own = self.parameters.0.iter().any(|(key, _)| key.value == name.value);
+            let found = self.shared.0.iter().find(|(key, _)| key.value == name.value);
+            found.filter(|_| !is_own)
+        });
+        let zipped = self.mode == Some(ParameterMode::Zip);
+        let mut size = Size { copies: 1, longest: Vec::new() };
+        let of_constants = constants.longest();
+        for (key, values) in own.chain(used) {
+            let longest = longest(&values.value, &of_constants);
+            // What is too long is refused for that, and not filled in before.
+            let is_too_long = longest > FILLED_BYTES;
+            let count = if is_too_long { 1 } else { count(&values.value, constants).max(1) };
+            size.copies = match zipped {
+                true => size.copies.max(count),
+                false => size.copies.saturating_mul(count),
+            };
+            size.longest.push((&*key.value, longest));
+        }
+        size.longest.extend(of_constants);
+        size
+    }
+}
+
+fn push(
+    key: &Spanned<Box<str>>,
+    value: &Spanned<Verbatim>,
+    constants: &Axes,
+    axes: &mut Vec<(Box<str>, Vec<Argument>)>,
+    findings: &mut Findings,
+) -> bool {
+    if !is_name(&key.value) {
+        findings
+            .error(key.span, format!("`{}` cannot be the name of a parameter", key.value))
+            .help("use letters, digits and `_`");
+        return false;
+    }
+    match values(&value.value, constants) {
+        Ok(values) => axes.push((key.value.clone(), values)),
+        Err(unfit) => {
+            let place = unfit.place(value.span, findings.source());
+            let message = format!("the parameter `{}` {}", key.value, unfit.reason);
+            findings.error(place, message).help(unfit.help);
+            return false;
+        }
+    }
+    true
+}
+
+fn unknown_parameter(name: &Text, shared: &Table<Spanned<Verbatim>>, findings: &mut Findings) {
+    let known = shared.0.iter().map(|(key, _)| &*key.value);
+    let help = match nearest(&name.value, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "define it under `parameters` of the workflow".to_owned(),
+    };
+    let message = format!("the workflow has no parameter `{}`", name.value);
+    findings.error(name.span, message).help(help);
+}
+
+fn is_name(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// How many combinations there are, or what is wrong with them and the cure.
+type Count = Result<usize, (String, &'static str)>;
+
+fn product(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let count = axes.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
+    if count <= COPIES {
+        return Ok(count);
+    }
+    let count = if count == usize::MAX { "too many".to_owned() } else { count.to_string() };
+    let message = format!("these parameters make {count} copies; the limit is {COPIES}");
+    Err((message, "use fewer values, or `parameter_mode: zip`"))
+}
+
+fn zip(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let Some((first, values)) = axes.first() else { return Ok(1) };
+    match axes.iter().find(|(_, others)| others.len() != values.len()) {
+        None => Ok(values.len()),
+        Some((name, others)) => {
+            let (one, other) = (values.len(), others.len());
+            let message = format!("`{first}` has {one} values, and `{name}` has {other}");
+            Err((message, "`zip` takes lists of one length; `product` combines each with each"))
+        }
+    }
+}
+
+/// Reports parameters that cannot be combined, with the places that name them.
+fn no_combination(
+    message: &str,
+    help: &str,
+    axes: &[(Box<str>, Vec<Argument>)],
+    places: &[Span],
+    findings: &mut Findings,
+) {
+    let mut labelled = places.iter().zip(axes).map(|(place, (_, values))| {
+        let count = values.len();
+        (*place, if count == 1 { "1 value".to_owned() } else { format!("{count} values") })
+    });
+    let Some((first, label)) = labelled.next() else { return };
+    let said = findings.error(first, message).label(label).help(help);
+    labelled.take(MAX_PLACES).fold(said, |said, (place, label)| said.also(place, label));
+}

@@ -1,0 +1,107 @@
+//! A workflow as it is written: everything at the top of a file.
+
+use serde_json::{Map, Value as Json};
+
+use super::{
+    ActionSpec, DynamicJobs, FileSpec, HandlerSpec, Jobs, ParametersFile, ResourceSpec, Schedule,
+    Text, Time, UserDataSpec,
+};
+use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, Verbatim, record};
+use workflow_core::job::OnFailure;
+
+record! {
+    /// A workflow: its name, what is said about it, and its jobs.
+    pub(crate) struct WorkflowSpec, "a workflow" {
+        /// The workflow's name, 1 to 200 printable characters.
+        name: Text,
+        /// What the workflow is for.
+        description: Option<Text>,
+        /// The group that the workflow belongs to, lowercase with dashes.
+        project: Option<Text>,
+        /// The business area of the workflow.
+        domain: Option<Text>,
+        /// Free information about the workflow: a JSON object, or a string that holds one.
+        metadata: Option<Spanned<Json>>,
+        /// Who the workflow belongs to.
+        user: Option<Text>,
+        /// When the workflow is due: a cron expression, or `cron` and `timezone`.
+        schedule: Option<Spanned<Schedule>>,
+        /// The jobs.
+        jobs: Jobs,
+        /// Environment variables of every job; they may read the input of the run, but no jobs.
+        env: Table<Spanned<Scalar>>,
+        /// Constants that stand for `{name}` in every text of the file.
+        variables: Table<Spanned<Scalar>>,
+        /// Parameters that jobs and files take over by `use_parameters`.
+        parameters: Table<Spanned<Verbatim>>,
+        /// Files that jobs read and write.
+        files: Vec<FileSpec>,
+        /// Named data that jobs read and write.
+        user_data: Vec<UserDataSpec>,
+        /// Named amounts of what jobs need.
+        resource_requirements: Vec<ResourceSpec>,
+        /// Named rules for what to do when a job fails.
+        failure_handlers: Vec<HandlerSpec>,
+        /// Commands that run when something happens.
+        actions: Vec<ActionSpec>,
+        /// What a run does when a job fails for good. Default: `continue`.
+        on_failure: Option<OnFailure>,
+        /// How many jobs may run at once. Default: no limit but the machine's.
+        max_parallel: Option<Spanned<u32>>,
+        /// The longest that a run may take.
+        timeout: Option<Spanned<Time>>,
+        /// Named limits that jobs share, such as `db: 4`.
+        limits: Table<Spanned<u32>>,
+        /// Not supported: jobs that are added while the workflow runs.
+        dynamic_jobs: Option<DynamicJobs>,
+        /// Not supported: a file whose rows are copies.
+        parameters_file: Option<ParametersFile>,
+        /// Slurm: kept, not used.
+        slurm_schedulers: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        slurm_defaults: Option<Idle<true>>,
+        /// Kept, not used: peak memory and CPU time of each command are always in the report.
+        resource_monitor: Option<Idle<false>>,
+        /// Kept, not used: how another engine executes jobs.
+        execution_config: Option<Idle<false>>,
+        /// Kept, not used: another engine's status for failed jobs.
+        use_pending_failed: Option<Idle<false>>,
+        /// Kept, not used: an order among ready jobs of another engine.
+        jobs_sort_method: Option<Idle<false>>,
+        /// Kept, not used: whether another engine enforces resources.
+        limit_resources: Option<Idle<false>>,
+        /// Kept, not used: provenance records of another engine.
+        enable_ro_crate: Option<Idle<false>>,
+        /// Kept, not used: who may see the workflow in another engine.
+        access_groups: Option<Idle<false>>,
+        /// Slurm: kept, not used.
+        compute_node_expiration_buffer_seconds: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        compute_node_wait_for_new_jobs_seconds: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        compute_node_ignore_workflow_completion: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        compute_node_wait_for_healthy_database_minutes: Option<Idle<true>>,
+        /// Slurm: kept, not used.
+        compute_node_min_time_for_new_jobs_seconds: Option<Idle<true>>,
+        /// The address of this schema, by which editors find it.
+        schema_address = "$schema": Option<SchemaAddress>,
+    }
+}
+
+/// Where editors find the schema of the file; of no use to anybody else.
+#[derive(Debug, Clone)]
+pub(crate) struct SchemaAddress;
+
+impl Read for SchemaAddress {
+    const WANTED: &'static str = <Box<str>>::WANTED;
+    const IDLE: bool = true;
+
+    fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
+        <Box<str>>::read(node, findings).map(|_| Self)
+    }
+
+    fn schema(definitions: &mut Map<String, Json>) -> Json {
+        <Box<str>>::schema(definitions)
+    }
+}

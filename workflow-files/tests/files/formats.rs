@@ -1,0 +1,123 @@
+//! The same workflow in every form that files have.
+
+use workflow_core::Workflow;
+
+use crate::{odd, sound, wrong};
+
+/// A job, which every workflow needs.
+const JOB: &str = "jobs:\n  - name: \"bake\"\n    command: \"oven --bake\"\n";
+
+#[test]
+fn metadata_is_an_object_in_every_form() {
+    let forms = [
+        r#"metadata: '{"owner":"ada","ovens":2}'"#,
+        "metadata: |\n  {\n    \"owner\": \"ada\",\n    \"ovens\": 2\n  }",
+        "metadata: >\n  {\"owner\": \"ada\",\n  \"ovens\": 2}",
+        "metadata: { owner: ada, ovens: 2 }",
+        "metadata:\n  owner: ada\n  ovens: 2",
+    ];
+    for form in forms {
+        let file = sound("bakery.yaml", &format!("name: \"bakery\"\n{form}\n{JOB}"));
+        assert!(file.warnings().is_empty(), "{form}: {}", file.warnings());
+        let metadata = serde_json::to_value(file.metadata()).expect("JSON");
+        assert_eq!(metadata, serde_json::json!({ "owner": "ada", "ovens": 2 }), "{form}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_metadata_goes_into_it() {
+    let file = sound(
+        "bakery.yaml",
+        &format!("name: bakery\nproject: \"bread-shop\"\ndescription: \"Bakes\"\nuser: ada\n{JOB}"),
+    );
+    let metadata = serde_json::to_value(file.metadata()).expect("JSON");
+    let expected =
+        serde_json::json!({ "project": "bread-shop", "description": "Bakes", "owner": "ada" });
+    assert_eq!(metadata, expected);
+}
+
+#[test]
+fn a_schedule_in_words_is_kept_and_remarked_on() {
+    let daily = format!("name: bakery\nmetadata: '{{\"schedule\": \"daily\"}}'\n{JOB}");
+    let told = odd(&daily).to_string();
+    assert!(told.contains("\"daily\" is no cron expression"), "{told}");
+    let cron = format!("name: bakery\nmetadata: '{{\"schedule\": \"0 * * * *\"}}'\n{JOB}");
+    assert!(odd(&cron).is_empty());
+}
+
+#[test]
+fn a_part_of_a_workflow_lacks_its_jobs() {
+    let parts = [
+        "name: bakery\nproject: bread-shop\n",
+        "metadata: '{\"team\":\"ovens\"}'\n",
+        "name: bakery\nproject: bread-shop  # the shop\nmetadata: |   # more\n  {\"tier\": 1}\n",
+    ];
+    for part in parts {
+        let told = wrong(part);
+        let lacks = |one: &workflow_files::Diagnostic| one.message().contains("must have `jobs`");
+        assert!(told.iter().any(lacks), "{told}");
+    }
+}
+
+#[test]
+fn good_and_bad_side_by_side_repeat_a_key() {
+    let projects = "# Like this\nproject: \"bread-shop\"\nproject: \"cake-shop\"\n# Not this\n\
+                    project: \"Cake Shop\"\n";
+    let told = wrong(projects);
+    let lines: Vec<_> = told
+        .iter()
+        .filter(|one| one.message() == "the key `project` is given twice")
+        .filter_map(|one| one.line())
+        .collect();
+    assert_eq!(lines, [3, 5]);
+    let metadata = "metadata: '{\"a\":1}'\nmetadata: 'a=1, b=2'\n";
+    assert!(wrong(metadata).to_string().contains("the key `metadata` is given twice"));
+}
+
+#[test]
+fn yaml_json_and_json5_say_the_same() {
+    let yaml = "name: bakery\njobs:\n  - &first\n    name: mix\n    command: mixer\n  - name: bake\n    \
+                command: oven\n    depends_on: [mix]\n";
+    let json = r#"{"name":"bakery","jobs":[{"name":"mix","command":"mixer"},
+        {"name":"bake","command":"oven","depends_on":["mix"]}]}"#;
+    let json5 = "// Bread\n{ name: 'bakery', jobs: [{ name: 'mix', command: 'mixer', },\n  \
+                 { name: 'bake', command: \"oven\", depends_on: ['mix'] },], /* all */ }";
+    let drawn = |name: &str, text: &str| sound(name, text).graph().mermaid();
+    assert_eq!(drawn("a.yaml", yaml), drawn("a.json", json));
+    assert_eq!(drawn("a.yml", yaml), drawn("a.json5", json5));
+    assert_eq!(drawn("a.yaml", json), drawn("a.jsonc", json5));
+}
+
+#[test]
+fn a_file_may_name_its_schema() {
+    let json = r#"{"$schema": "../workflow.schema.json", "name": "bakery",
+        "jobs": [{"name": "bake", "command": "oven"}]}"#;
+    for name in ["bakery.json", "bakery.json5", "bakery.yaml"] {
+        assert!(sound(name, json).warnings().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_other_line_ends_do_no_harm() {
+    let text = format!("\u{feff}name: bakery\n{JOB}").replace('\n', "\r\n");
+    assert_eq!(sound("bakery.yaml", &text).name().as_str(), "bakery");
+}
+
+#[test]
+fn merge_keys_and_anchors_are_followed() {
+    let text = "name: bakery\njobs:\n  - &mix\n    name: mix\n    command: mixer\n    env: { A: 1 }\n  \
+                - <<: *mix\n    name: bake\n";
+    assert_eq!(sound("bakery.yaml", text).graph().len(), 2);
+}
+
+#[test]
+fn a_merge_key_in_quotes_is_a_key_like_any_other() {
+    let with = |env: &str| format!("name: bakery\nenv: {{ {env} }}\n{JOB}");
+    for key in ["'<<'", "\"<<\"", "!!str <<"] {
+        assert!(sound("bakery.yaml", &with(&format!("{key}: 7"))).warnings().is_empty(), "{key}");
+        let twice = wrong(&with(&format!("{key}: 7, '<<': 8"))).to_string();
+        assert!(twice.contains("the key `<<` is given twice"), "{twice}");
+    }
+    let merged = wrong(&with("<<: { A: [] }")).to_string();
+    assert!(merged.contains("expected a string, a number or a boolean"), "{merged}");
+}

@@ -1,0 +1,191 @@
+//! Texts that are no YAML or no JSON, that are too much, or that cannot be read.
+
+use insta::assert_snapshot;
+use workflow_files::WorkflowFile;
+
+use crate::wrong;
+
+#[test]
+fn texts_that_are_no_yaml() {
+    assert_snapshot!(wrong("name: tea\njobs:\n\t- name: boil\n"), @"
+    error: this is no YAML: tabs disallowed within this context (block indentation)
+     --> tea.yaml:3:2
+      |
+    3 |     - name: boil
+      |     ^
+      |
+      = help: indent with spaces
+    ");
+    assert_snapshot!(wrong("name: 'tea\njobs: []\n"), @"
+    error: this is no YAML: unclosed quote
+     --> tea.yaml:1:7
+      |
+    1 | name: 'tea
+      |       ^
+      |
+      = help: close the quotes; a text that holds quotes goes below `name: |`
+    ");
+    assert_snapshot!(wrong("name: tea\njobs: &all\n  - name: boil\n    command: *none\n"), @"
+    error: no `&none` comes before this alias
+     --> tea.yaml:4:14
+      |
+    4 |     command: *none
+      |              ^^^^^
+      |
+      = help: define the anchor further up, or put the text in quotes
+    ");
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: !run kettle\n"), @"
+    error: the tag `!run` means nothing here
+     --> tea.yaml:4:19
+      |
+    4 |     command: !run kettle
+      |                   ^^^^^^
+      |
+      = help: remove it
+    ");
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n---\nname: coffee\n"), @"
+    error: a second document begins here
+     --> tea.yaml:5:1
+      |
+    5 | ---
+      | ^^^
+      |
+      = help: keep one document in a file
+    ");
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    env:\n      <<: 7\n"), @"
+    error: `<<` takes a map, or a list of maps
+     --> tea.yaml:6:11
+      |
+    6 |       <<: 7
+      |           ^
+      |
+      = help: write `<<: *name`, where `&name` stands before a map
+    ");
+    assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    env:\n      [a, b]: 7\n"), @"
+    error: a list cannot be a key
+     --> tea.yaml:6:7
+      |
+    6 |       [a, b]: 7
+      |       ^^^^^^
+      |
+      = help: put it in quotes if it is meant as text
+    ");
+    assert_snapshot!(wrong("- name: tea\n"), @"
+    error: expected a workflow, as a map, found a list
+     --> tea.yaml:1:1
+      |
+    1 | - name: tea
+      | ^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn texts_that_are_no_json() {
+    let wrong = |text: &str| WorkflowFile::parse("tea.json5", text).expect_err("no JSON");
+    assert_snapshot!(wrong("{ name: 'tea', jobs: [ }"), @"
+    error: this is no JSON: unexpected close brace
+     --> tea.json5:1:24
+      |
+    1 | { name: 'tea', jobs: [ }
+      |                        ^
+    ");
+    assert_snapshot!(wrong("{ name: 'tea' jobs: [] }"), @"
+    error: this is no JSON: expected comma
+     --> tea.json5:1:14
+      |
+    1 | { name: 'tea' jobs: [] }
+      |              ^
+    ");
+    assert_snapshot!(wrong("{ name: 'tea', 'name': 'coffee', jobs: [] }"), @"
+    error: the key `name` is given twice
+     --> tea.json5:1:16
+      |
+    1 | { name: 'tea', 'name': 'coffee', jobs: [] }
+      |   ----         ^^^^^^ here again
+      |   |
+      |   first here
+      |
+      = help: remove one of them, or rename it
+
+    error: the workflow has no jobs
+     --> tea.json5:1:40
+      |
+    1 | { name: 'tea', 'name': 'coffee', jobs: [] }
+      |                                        ^^
+      |
+      = help: add one: `- name: hello`, and below it `command: echo hello`
+    ");
+    assert_snapshot!(wrong("{ name: 'tea', priority: 1e999, jobs: [] }"), @"
+    error: a workflow has no field `priority`
+     --> tea.json5:1:16
+      |
+    1 | { name: 'tea', priority: 1e999, jobs: [] }
+      |                ^^^^^^^^ unknown field
+      |
+      = help: a workflow may have: name, description, project, domain, metadata, user, schedule, jobs, env, variables, parameters, files, user_data, resource_requirements, failure_handlers, actions, on_failure, max_parallel, timeout, limits
+
+    error: the number `1e999` cannot be represented
+     --> tea.json5:1:26
+      |
+    1 | { name: 'tea', priority: 1e999, jobs: [] }
+      |                          ^^^^^
+      |
+      = help: put it in quotes if it is meant as text
+
+    error: the workflow has no jobs
+     --> tea.json5:1:39
+      |
+    1 | { name: 'tea', priority: 1e999, jobs: [] }
+      |                                       ^^
+      |
+      = help: add one: `- name: hello`, and below it `command: echo hello`
+    ");
+}
+
+#[test]
+fn hostile_texts() {
+    let bomb = (1..9).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let one = format!("*a{}, ", level - 1);
+        text + &format!("a{level}: &a{level} [{}]\n", one.repeat(9).trim_end_matches(", "))
+    });
+    assert_snapshot!(wrong(&bomb), @"
+    error: anchors and aliases copy more than 200000 values
+     --> tea.yaml:6:10
+      |
+    6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
+      |          ^^^ here the limit is passed
+      |
+      = help: use `parameters` to make many jobs of one, or name less with the anchor
+    ");
+    assert_snapshot!(wrong(&format!("deep: {}{}", "[".repeat(200), "]".repeat(200))), @"
+    error: lists and maps are nested more than 64 levels deep
+     --> tea.yaml:1:70
+      |
+    1 | deep: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                      ^
+      |
+      = help: flatten the value, or pass the inner part as text
+    ");
+    let json = WorkflowFile::parse("tea.json", &("[".repeat(200) + &"]".repeat(200)));
+    let json = json.expect_err("too deep");
+    assert_snapshot!(json, @"
+    error: lists and maps are nested more than 64 levels deep
+     --> tea.json:1:65
+      |
+    1 | [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                 ^
+      |
+      = help: flatten the value, or pass the inner part as text
+    ");
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let told = |path: &str| WorkflowFile::load(path).expect_err("it cannot be read").to_string();
+    assert_snapshot!(told("nowhere/tea.yaml"), @"error: `nowhere/tea.yaml` cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(told("tests"), @"error: `tests` cannot be read: Is a directory (os error 21)");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("latin.yaml");
+    std::fs::write(&path, b"name: th\xe9\n").expect("a file");
+    let told = told(&path.display().to_string());
+    assert_snapshot!(told.replace(&path.display().to_string(), "latin.yaml"), @"error: `latin.yaml` cannot be read: it is not UTF-8 text, from byte 8 on");
+}
