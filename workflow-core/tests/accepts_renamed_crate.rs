@@ -37,7 +37,8 @@ fn plain(number: &str) -> usize {
     number.len()
 }
 
-fn main() {
+#[test]
+fn the_crate_may_have_another_path() {
     assert_eq!(plain("four"), 4);
     drawn(&mut Flow::new(), Flow::new().value(3));
 }

@@ -49,7 +49,8 @@ whole! {
     fn inputs(scope: u8) -> u8 { scope }
 }
 
-fn main() {
+#[test]
+fn attributes_work_wherever_functions_stand() {
     use workflow_core::prelude::*;
 
     #[job]

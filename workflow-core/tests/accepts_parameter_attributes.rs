@@ -1,6 +1,11 @@
 //! Attributes on parameters.
 
 #![deny(warnings)]
+#![allow(
+    clippy::allow_attributes,
+    clippy::non_minimal_cfg,
+    reason = "a host may write its attributes so"
+)]
 
 use workflow_core::prelude::*;
 
@@ -43,7 +48,8 @@ fn drawn(flow: &mut Flow, #[cfg(any())] absent: Missing) -> Handle<u64> {
     flow.job(sum(one, two, 3, 4))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[test]
+fn attributes_of_parameters_are_heeded() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(sum(1, 2, 3, 4), 7);
     assert_eq!(registry::run("function").input(5_u64).wait()?.output::<u64>()?, 5);
     assert_eq!(registry::run("drawn").wait()?.output::<u64>()?, 9);

@@ -11,15 +11,27 @@ mod std {}
 mod alloc {}
 mod workflow_core {}
 
-#[allow(unused_macros)]
-macro_rules! vec { ($($any:tt)*) => { compile_error!("is not the macro of the host") } }
-#[allow(unused_macros)]
-macro_rules! panic { ($($any:tt)*) => { compile_error!("is not the macro of the host") } }
-#[allow(unused_macros)]
-macro_rules! file { ($($any:tt)*) => { compile_error!("is not the macro of the host") } }
+#[expect(unused_macros, reason = "generated code must not find it")]
+macro_rules! vec {
+    ($($any:tt)*) => {
+        compile_error!("is not the macro of the host")
+    };
+}
+#[expect(unused_macros, reason = "generated code must not find it")]
+macro_rules! panic {
+    ($($any:tt)*) => {
+        compile_error!("is not the macro of the host")
+    };
+}
+#[expect(unused_macros, reason = "generated code must not find it")]
+macro_rules! file {
+    ($($any:tt)*) => {
+        compile_error!("is not the macro of the host")
+    };
+}
 
 /// Patterns in generated code must not be taken for these.
-#[allow(non_upper_case_globals, dead_code)]
+#[expect(non_upper_case_globals, dead_code, reason = "the names of patterns")]
 mod constants {
     pub(crate) const scope: () = ();
     pub(crate) const input: () = ();
@@ -33,11 +45,12 @@ mod constants {
     pub(crate) static body: () = ();
 }
 
-#[allow(unused_imports)]
+#[expect(unused_imports, reason = "generated code must not find them")]
 use constants::{body, call, context, flow, input, input_0, inputs, output, scope, value_0};
 
 /// A method of everything, whose name is that of methods in generated code.
-pub trait Everything: ::std::marker::Sized {
+#[expect(dead_code, reason = "generated code must not call them")]
+pub(crate) trait Everything: ::std::marker::Sized {
     fn put(self) {}
     fn typed(self) {}
     fn clone(self) {}
@@ -114,7 +127,8 @@ async fn function(ctx: WorkflowContext, path: &::std::path::Path) -> Fallible {
     ::std::result::Result::Ok(3)
 }
 
-fn main() {
+#[::core::prelude::v1::test]
+fn names_of_the_host_are_not_captured() {
     let run = |name: &str| ::workflow_core::registry::run(name);
     let number = |report: ::std::result::Result<::workflow_core::Report, _>| {
         let report: ::workflow_core::Report = match report {

@@ -147,9 +147,7 @@ fn drawn_for_input(flow: &mut Flow, number: u64) -> Drawn<u64> {
     }
 }
 
-fn fails<T: Send + Sync + 'static>(
-    draw: impl Fn(&mut Flow) -> Call<T> + Send + Sync + 'static,
-) {
+fn fails<T: Send + Sync + 'static>(draw: impl Fn(&mut Flow) -> Call<T> + Send + Sync + 'static) {
     let draw = move |flow: &mut Flow| {
         let call = draw(flow);
         flow.job(call)
@@ -159,7 +157,8 @@ fn fails<T: Send + Sync + 'static>(
     assert!(error.to_string().contains("the disk is full"), "{error}");
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[test]
+fn what_is_a_result_can_fail() -> Result<(), Box<dyn std::error::Error>> {
     types(&mut Flow::new());
     fails(|_| by_default());
     fails(|_| by_name());

@@ -63,7 +63,8 @@ fn draw(flow: &mut Flow) {
     flow.job(failing());
 }
 
-fn main() {
+#[test]
+fn every_parameter_can_be_given() {
     draw(&mut Flow::new());
     let shared: Arc<dyn Fn(&str) -> usize + Send + Sync> = Arc::new(str::len);
     let each = Each::from(&[1_u8][..]);

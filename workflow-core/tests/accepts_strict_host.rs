@@ -41,4 +41,8 @@ pub fn strict(flow: &mut Flow) -> Result<Handle<usize>, JobError> {
     Ok(flow.job(count(orders, 3)))
 }
 
-fn main() {}
+#[test]
+fn nothing_is_warned_of() -> Result<(), Box<dyn std::error::Error>> {
+    assert_eq!(registry::run("strict").wait()?.output::<usize>()?, 1);
+    Ok(())
+}
