@@ -1,10 +1,10 @@
 //! The commands over a store that another application writes to, on both databases.
 
-#[path = "../../workflow-store/tests/cluster/mod.rs"]
-mod cluster;
 mod support;
 
 use std::path::PathBuf;
+
+use test_postgres as cluster;
 
 use support::{Said, folder, workflow_in, workflow_reads_in};
 

@@ -1,8 +1,8 @@
 //! The commands over a store, on PostgreSQL.
 
-#[path = "../../workflow-store/tests/cluster/mod.rs"]
-mod cluster;
 mod support;
+
+use test_postgres as cluster;
 
 use support::{Said, folder, workflow_in};
 

@@ -47,9 +47,6 @@ mod accounts;
 mod blob;
 mod buckets;
 mod catalog;
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
-#[path = "../tests/cluster/mod.rs"]
-mod cluster;
 mod crew;
 mod deadline;
 mod label;
@@ -72,6 +69,9 @@ mod store;
 mod value;
 mod version;
 mod writer;
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+use test_postgres as cluster;
 
 pub use accounts::{
     Accounts, ApiToken, NewSession, NewToken, NewUser, ScopeError, Session, TokenScope, User,

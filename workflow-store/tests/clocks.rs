@@ -1,15 +1,13 @@
 //! Two live engines on one database while its clock is set.
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
 
-#[path = "cluster/mod.rs"]
-mod cluster;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
+use test_postgres as cluster;
 use workflow_core::prelude::*;
 use workflow_core::{
     Event, EventKind, MessageKind, NewRun, Owner, OwnerId, RunHandle, RunId, Store,

@@ -2,7 +2,7 @@
 #![cfg(feature = "sqlite")]
 
 #[cfg(feature = "postgres")]
-mod cluster;
+use test_postgres as cluster;
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! What goes wrong with servers, and what is said of it.
 #![cfg(feature = "postgres")]
 
-mod cluster;
 mod given;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use test_postgres as cluster;
 use workflow_core::{Event, Owner, OwnerId, Store, StoreError};
 use workflow_store::PostgresStore;
 

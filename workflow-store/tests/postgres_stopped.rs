@@ -2,13 +2,13 @@
 //! all the same, and it goes on when it is let.
 #![cfg(all(feature = "postgres", unix))]
 
-mod cluster;
 mod given;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use test_postgres as cluster;
 use workflow_core::{MessageKind, Owner, OwnerId, RunId, Store, StoreError};
 use workflow_store::PostgresStore;
 

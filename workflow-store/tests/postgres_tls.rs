@@ -1,11 +1,11 @@
 //! Encrypted connections, to a server whose certificate is made for the test.
 
-mod cluster;
 mod given;
 
 use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use test_postgres as cluster;
 use workflow_core::{Store as _, StoreError};
 use workflow_store::PostgresStore;
 

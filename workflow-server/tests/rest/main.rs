@@ -1,8 +1,6 @@
 //! The API through real servers on this machine, with stores of SQLite and of PostgreSQL.
 
 mod changes;
-#[path = "../../../workflow-store/tests/cluster/mod.rs"]
-mod cluster;
 mod documents;
 mod files;
 mod hostile;
@@ -24,3 +22,5 @@ mod streams;
 mod support;
 mod users;
 mod workflows;
+
+use test_postgres as cluster;

@@ -360,7 +360,7 @@ async fn what_engines_run_is_reported_by_them(kind: Kind) {
 }
 
 /// The tables as a framework makes them, which fills columns itself.
-const FRAMEWORK: &str = include_str!("../../../workflow-store/tests/cluster/framework.sql");
+const FRAMEWORK: &str = crate::cluster::FRAMEWORK;
 
 /// A user of it.
 const ADA: &str = "

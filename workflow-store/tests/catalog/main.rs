@@ -1,8 +1,6 @@
 //! The catalog, on SQLite and on PostgreSQL.
 
 mod accounts;
-#[path = "../cluster/mod.rs"]
-mod cluster;
 mod figures;
 mod keeping;
 mod listing;
@@ -14,6 +12,8 @@ mod seeing;
 mod support;
 mod versions;
 mod waiting;
+
+use test_postgres as cluster;
 
 /// Makes a test of each scenario for each database.
 macro_rules! on_both {

@@ -329,7 +329,7 @@ pub(crate) async fn times_of_other_programs_are_in_order(place: Place) {
 }
 
 /// What a framework makes that fills columns itself.
-const FRAMEWORK: &str = include_str!("../cluster/framework.sql");
+const FRAMEWORK: &str = crate::cluster::FRAMEWORK;
 
 /// Two users of it.
 const USERS: &str = "

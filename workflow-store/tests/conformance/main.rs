@@ -3,11 +3,11 @@
 mod appending;
 mod beginning;
 mod clocks;
-#[path = "../cluster/mod.rs"]
-mod cluster;
 mod driving;
 mod sending;
 mod support;
+
+use test_postgres as cluster;
 
 /// Makes a test of each scenario for each store.
 macro_rules! conformance {

@@ -1,14 +1,13 @@
 //! Connections that are lost at a commit: the store finds out whether it was done, and does it once.
 #![cfg(all(feature = "postgres", unix))]
 
-#[path = "../cluster/mod.rs"]
-mod cluster;
 #[path = "../given/mod.rs"]
 mod given;
 mod proxy;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use test_postgres as cluster;
 use workflow_core::prelude::*;
 use workflow_core::{Begun, Store, StoreError};
 use workflow_store::PostgresStore;

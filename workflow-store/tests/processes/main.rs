@@ -1,10 +1,10 @@
 //! Several real processes on one store, killed and stopped in the middle of their work.
 #![cfg(all(target_os = "linux", feature = "sqlite", feature = "postgres"))]
 
-#[path = "../cluster/mod.rs"]
-mod cluster;
 #[expect(dead_code, reason = "the soak program of the benches asks for more")]
 mod fleet;
+
+use test_postgres as cluster;
 
 use fleet::{Fleet, Harm};
 

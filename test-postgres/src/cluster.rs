@@ -1,12 +1,7 @@
-//! A PostgreSQL of this test program's own: made when it is first needed, with a database for each
-//! test, and gone when the program ends, however it ends.
-#![allow(
-    clippy::allow_attributes,
-    dead_code,
-    unreachable_pub,
-    reason = "several test programs have it as a module, each uses a part of it"
-)]
+//! A server of the test program's own: made when it is first needed, with a database for each test,
+//! and gone when the program ends, however it ends.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
-const MISSING: &str = "these tests need the programs `initdb` and `postgres` of PostgreSQL 13 or \
-    newer, on PATH or under /usr/lib/postgresql; install them, on Debian and Ubuntu with \
-    `apt-get install postgresql`, on macOS with `brew install postgresql`";
+use crate::programs::{Programs, programs};
 
 /// A database in the cluster.
 pub struct Database {
@@ -27,6 +20,7 @@ pub struct Database {
 }
 
 impl Database {
+    /// The URL of the database.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -69,7 +63,8 @@ pub fn set_clock(url: &str, micros: i64) {
 pub fn database() -> Database {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let cluster = CLUSTER.get_or_init(|| Cluster::start(&[]));
+    let programs = needed();
+    let cluster = CLUSTER.get_or_init(|| Cluster::start_with(programs, &[]));
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let create = format!("CREATE DATABASE {name}");
     with_client(&cluster.url("postgres"), async |client| client.batch_execute(&create).await)
@@ -115,6 +110,7 @@ impl Encrypted {
 pub struct Unsteady(Cluster);
 
 impl Unsteady {
+    /// Starts a server with one empty database.
     pub fn start() -> Self {
         Self(Cluster::start(&[]))
     }
@@ -161,17 +157,18 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// What is run before it starts, the options of the server, and its port may be given.
     fn start(how: &[&str]) -> Self {
-        let programs = programs().unwrap_or_else(|| panic!("{MISSING}"));
-        let id = format!(
-            "wfpg-{}-{:x}",
-            std::process::id(),
-            (workflow_core::RunId::random().to_u128() >> 24) & 0xffff_ffff
-        );
+        Self::start_with(needed(), how)
+    }
+
+    /// What is run before it starts, the options of the server, and its port may be given.
+    fn start_with(programs: &Programs, how: &[&str]) -> Self {
+        let random = RandomState::new().build_hasher().finish() & 0xffff_ffff;
+        let id = format!("wfpg-{}-{random:x}", std::process::id());
         let folder = Path::new("/tmp").join(id);
         std::fs::create_dir(&folder).expect("a folder for the cluster");
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("open");
+        let programs = within_reach(programs, &folder);
         let mut shell = as_somebody(&folder);
         shell.args(["sh", "-c", KEEPER, "keeper"]).arg(&programs).arg(&folder).args(how);
         shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -209,6 +206,39 @@ impl Cluster {
     }
 }
 
+/// The programs. Where there are none, one test of the program says what to do, and the others
+/// refer to it.
+fn needed() -> &'static Programs {
+    static PROGRAMS: OnceLock<Option<Programs>> = OnceLock::new();
+    let mut missing = None;
+    let found = PROGRAMS.get_or_init(|| programs().map_err(|error| missing = Some(error)).ok());
+    match (found, missing) {
+        (Some(programs), _) => programs,
+        (None, Some(error)) => panic!("{error}"),
+        (None, None) => panic!("there is no PostgreSQL; another test says how to get it"),
+    }
+}
+
+/// The folder with the programs, or with a copy if the user who runs them cannot reach it: root's
+/// own folders are closed to others.
+fn within_reach(programs: &Programs, folder: &Path) -> PathBuf {
+    let mut probe = as_somebody(folder);
+    probe.arg(programs.bin.join("initdb")).arg("--version").stdout(Stdio::null());
+    let Some(fetched) = programs.fetched.as_ref() else { return programs.bin.clone() };
+    if probe.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return programs.bin.clone();
+    }
+    let copy = folder.join("programs");
+    let script =
+        "cp -R \"$1\" \"$2\" && chmod -R a+rX \"$2\" && chown -R --reference=\"$3\" \"$2\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(fetched).arg(&copy).arg(folder);
+    let copied = shell.status().expect("a shell");
+    assert!(copied.success(), "cannot copy `{}` to `{}`", fetched.display(), copy.display());
+    let bin = programs.bin.strip_prefix(fetched).expect("the programs are among what was fetched");
+    copy.join(bin)
+}
+
 /// Makes a cluster, serves it until the input ends, stopped and started as that says, and removes it.
 const KEEPER: &str = r#"
 trap '' INT HUP
@@ -229,7 +259,7 @@ options=$4
 start
 while read -r word; do "$word"; done
 stop
-rm -rf "$folder/own" "$folder"/.s.* "$folder"
+rm -rf "$folder/own" "$folder/programs" "$folder"/.s.* "$folder"
 "#;
 
 /// A command that runs another as a user whom PostgreSQL accepts: not root.
@@ -249,20 +279,4 @@ fn as_somebody(folder: &Path) -> Command {
     command.arg(format!("--reuid={user}")).arg(format!("--regid={}", gid.unwrap_or(65534)));
     command.args(["--clear-groups", "env"]);
     command
-}
-
-/// The folder with `initdb` and `postgres`.
-fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .collect();
-    versions.sort();
-    folders.extend(versions.into_iter().rev());
-    folders
-        .into_iter()
-        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
 }
