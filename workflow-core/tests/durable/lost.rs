@@ -98,7 +98,7 @@ fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> En
 }
 
 #[test]
-fn an_engine_that_was_stopped_begins_nothing_that_is_anothers() {
+fn an_engine_that_was_stopped_begins_nothing_that_is_not_its_own() {
     let store = Arc::new(MemoryStore::new());
     let (stopped, other) = (ManualClock::new(), ManualClock::new());
     let first = sleeper(&stopped, Duration::ZERO, &store);

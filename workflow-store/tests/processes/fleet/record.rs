@@ -87,12 +87,12 @@ pub(super) fn count_late(events: &[Event], tenures: &[Tenure]) -> usize {
     events.iter().for_each(|event| drop(jobs.take(event)));
     let mut late = 0;
     for (place, tenure) in tenures.iter().enumerate() {
-        let is_anothers = |outcome: &Event| {
+        let is_of_another = |outcome: &Event| {
             tenures[place + 1..].iter().any(|later| later.events <= outcome.sequence)
         };
         let is_late = |it: &&Execution| {
             let outcome = jobs.outcomes.get(it.job.as_str());
-            outcome.is_some_and(|outcome| outcome.at < it.at && is_anothers(outcome))
+            outcome.is_some_and(|outcome| outcome.at < it.at && is_of_another(outcome))
         };
         late += tenure.executions.iter().filter(is_late).count();
     }
