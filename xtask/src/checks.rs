@@ -1,0 +1,150 @@
+//! What must hold before a change is merged.
+
+use crate::shell::{Failure, Shell, target};
+use crate::tools;
+
+struct Check {
+    name: &'static str,
+    title: &'static str,
+    run: fn(&Shell) -> Result<(), Failure>,
+}
+
+const CHECKS: [Check; 13] = [
+    Check { name: "tools", title: "tools", run: all_tools },
+    Check { name: "format", title: "format", run: format },
+    Check { name: "spelling", title: "spelling", run: spelling },
+    Check { name: "clippy", title: "clippy", run: clippy },
+    Check { name: "deny", title: "licences, sources, duplicates", run: deny },
+    Check { name: "docs", title: "documentation", run: docs },
+    Check { name: "core", title: "tests without default features", run: core },
+    Check { name: "store", title: "tests of the store without encryption", run: store },
+    Check { name: "loom", title: "every order of accesses to a slot", run: loom },
+    Check { name: "test", title: "tests and doctests", run: |shell| test(shell, &["--locked"]) },
+    Check { name: "package", title: "what is published can be packaged", run: package },
+    Check { name: "openapi", title: "the server keeps to its OpenAPI document", run: openapi },
+    Check {
+        name: "page",
+        title: "the page: what is committed is what its source makes, and it works in a browser",
+        run: page,
+    },
+];
+
+/// The names of all checks.
+pub(crate) fn names() -> String {
+    CHECKS.map(|check| check.name).join(", ")
+}
+
+/// Runs the checks with these names, or all.
+pub(crate) fn run(shell: &Shell, wanted: &[&str]) -> Result<(), Failure> {
+    if let Some(name) = wanted.iter().find(|name| CHECKS.iter().all(|it| it.name != **name)) {
+        return Err(Failure(format!("there is no check `{name}`; the checks are {}", names())));
+    }
+    for check in CHECKS.iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
+        println!("\n== {}", check.title);
+        let again = |failure| {
+            Failure(format!("{failure}; to run this again: cargo xtask ci {}", check.name))
+        };
+        (check.run)(shell).map_err(again)?;
+    }
+    Ok(())
+}
+
+/// First of all, so that a machine without one of them fails early.
+fn all_tools(shell: &Shell) -> Result<(), Failure> {
+    tools::setup(shell)?;
+    tools::browser(shell)
+}
+
+fn format(shell: &Shell) -> Result<(), Failure> {
+    shell.run("cargo", &["fmt", "--all", "--check"])
+}
+
+fn spelling(shell: &Shell) -> Result<(), Failure> {
+    shell.run(&tools::typos(shell)?, &[])
+}
+
+fn clippy(shell: &Shell) -> Result<(), Failure> {
+    let warnings = ["--locked", "--", "-D", "warnings"];
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    shell.run("cargo", &[&all[..], &warnings].concat())?;
+    let core = ["clippy", "-p", "workflow-core", "--no-default-features"];
+    shell.run("cargo", &[&core[..], &warnings].concat())
+}
+
+/// The advisory database is fetched from the network; where it cannot be had, that is said and not
+/// taken for a fault of the code.
+fn deny(shell: &Shell) -> Result<(), Failure> {
+    let deny =
+        |arguments: &[&str]| shell.run("cargo", &[&["deny", "--all-features"], arguments].concat());
+    deny(&["check", "bans", "licenses", "sources"])?;
+    if shell.read("cargo", &["deny", "--all-features", "fetch", "db"]).is_none() {
+        println!("advisories: not checked, the database could not be fetched");
+        return Ok(());
+    }
+    deny(&["check", "advisories"])
+}
+
+fn docs(shell: &Shell) -> Result<(), Failure> {
+    let arguments = ["doc", "--workspace", "--no-deps", "--all-features", "--locked"];
+    shell.with("RUSTDOCFLAGS", "-D warnings").run("cargo", &arguments)
+}
+
+fn core(shell: &Shell) -> Result<(), Failure> {
+    let arguments = ["test", "-p", "workflow-core", "--no-default-features", "--lib", "--locked"];
+    shell.run("cargo", &arguments)
+}
+
+fn store(shell: &Shell) -> Result<(), Failure> {
+    shell.run("cargo", &["test", "-p", "workflow-store", "--lib", "--locked"])
+}
+
+/// Everything is built with another flag, so it has a target folder of its own.
+fn loom(shell: &Shell) -> Result<(), Failure> {
+    let target = target().join("loom").display().to_string();
+    let shell = shell.with("RUSTFLAGS", "--cfg workflow_loom").with("CARGO_TARGET_DIR", &target);
+    shell.run("cargo", &["test", "-p", "workflow-core", "--lib", "--locked", "value::slot"])
+}
+
+/// Runs all tests. Without a PostgreSQL it fails at once, before anything is built.
+pub(crate) fn test(shell: &Shell, arguments: &[&str]) -> Result<(), Failure> {
+    tools::postgres(shell)?;
+    shell.run("cargo", &[&["test", "--workspace", "--all-features"], arguments].concat())
+}
+
+fn package(shell: &Shell) -> Result<(), Failure> {
+    shell.run("cargo", &["package", "--workspace", "--no-verify", "--allow-dirty", "--locked"])
+}
+
+fn openapi(shell: &Shell) -> Result<(), Failure> {
+    let program = workflow_program(shell)?;
+    let shell = shell.with("SCHEMATHESIS", &tools::schemathesis(shell)?);
+    shell.run("workflow-server/tests/schemathesis.sh", &[&program])
+}
+
+/// Builds the page, tests it in a browser, and compares it with what is committed.
+pub(crate) fn page(shell: &Shell) -> Result<(), Failure> {
+    tools::browser(shell)?;
+    let program = workflow_program(shell)?;
+    let page = shell.within("workflow-server/page");
+    page.run("npm", &["ci", "--no-audit", "--no-fund"])?;
+    page.with("WORKFLOW_BIN", &program).run("npm", &["run", "check"])?;
+    let changed = page.read("git", &["status", "--porcelain", "--", "dist"]);
+    match changed.as_deref() {
+        Some("") => Ok(()),
+        Some(_) => {
+            page.run("git", &["--no-pager", "diff", "--stat", "--", "dist"])?;
+            Err(Failure(
+                "workflow-server/page/dist is not what its source makes; commit what was built"
+                    .to_owned(),
+            ))
+        }
+        None => Err(Failure("cannot ask git whether `dist` is committed".to_owned())),
+    }
+}
+
+/// Builds the command line as the tests build it, and returns its path.
+fn workflow_program(shell: &Shell) -> Result<String, Failure> {
+    let arguments = ["build", "--workspace", "--all-features", "--locked", "--bin", "workflow"];
+    shell.run("cargo", &arguments)?;
+    Ok(target().join("debug/workflow").display().to_string())
+}
