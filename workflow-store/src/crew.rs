@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::deadline::{Deadline, READ_TIME};
-use crate::operation::{Answer, Company, Cx, Operation, operation, shut};
+use crate::operation::{Company, Cx, Operation, OperationFailure, operation, shut};
 use crate::queue::Queue;
 use crate::reader::Reader;
-use crate::sql::{Fault, Sql, SqlError, SqlKind};
+use crate::sql::{Sql, SqlError, SqlKind};
 use crate::writer::Writer;
 
 /// Makes connections to one database.
@@ -70,38 +70,46 @@ impl Crew {
     }
 
     /// Does work in a transaction, together with what else waits.
-    pub(crate) async fn write<T, F>(&self, company: Company, work: F) -> Answer<T>
+    pub(crate) async fn write<T, E, F>(&self, company: Company, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut Cx<'_>) -> Answer<T> + Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
     {
         ask(&self.writes, company, work).await
     }
 
     /// Does work that changes nothing, for at most [`READ_TIME`]. It is stopped when the future is
     /// dropped.
-    pub(crate) async fn read<T, F>(&self, work: F) -> Answer<T>
+    pub(crate) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut dyn Sql) -> Answer<T> + Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
     {
         read(&self.reads, READ_TIME, work).await
     }
 
     /// Does quick work that changes nothing, and that must not wait behind slow queries.
-    pub(crate) async fn read_vital<T, F>(&self, work: F) -> Answer<T>
+    pub(crate) async fn read_vital<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut dyn Sql) -> Answer<T> + Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
     {
         read(&self.vital, READ_TIME, work).await
     }
 }
 
-async fn read<T, F>(queue: &Queue<Box<dyn Operation>>, time: Duration, mut work: F) -> Answer<T>
+async fn read<T, E, F>(
+    queue: &Queue<Box<dyn Operation>>,
+    time: Duration,
+    mut work: F,
+) -> Result<T, E>
 where
     T: Send + 'static,
-    F: FnMut(&mut dyn Sql) -> Answer<T> + Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
 {
     let (deadline, _waits) = Deadline::after(time);
     let limited = move |cx: &mut Cx<'_>| {
@@ -114,14 +122,15 @@ where
     ask(queue, Company::Shared, limited).await
 }
 
-async fn ask<T, F>(queue: &Queue<Box<dyn Operation>>, company: Company, work: F) -> Answer<T>
+async fn ask<T, E, F>(queue: &Queue<Box<dyn Operation>>, company: Company, work: F) -> Result<T, E>
 where
     T: Send + 'static,
-    F: FnMut(&mut Cx<'_>) -> Answer<T> + Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
     let (operation, receiver) = operation(company, work);
-    queue.put(operation).map_err(|_| Fault::Sql(shut()))?;
-    receiver.await.unwrap_or_else(|_| Err(Fault::Sql(shut())))
+    queue.put(operation).map_err(|_| shut())?;
+    receiver.await.unwrap_or_else(|_| Err(shut().into()))
 }
 
 impl Drop for Crew {
@@ -164,19 +173,18 @@ mod tests {
         (database, Crew::start(&opener, 1).expect("started"))
     }
 
-    fn long(sql: &mut dyn Sql) -> Answer<()> {
-        Ok(sql.query(LONG, &[] as &[Value<'_>]).map(|_| ())?)
+    fn long(sql: &mut dyn Sql) -> Result<(), SqlError> {
+        sql.query(LONG, &[] as &[Value<'_>]).map(|_| ())
     }
 
     async fn answers(crew: &Crew) {
-        crew.read(|sql| Ok(sql.query("SELECT 1", &[])?)).await.expect("an answer");
+        crew.read(|sql| sql.query("SELECT 1", &[])).await.expect("an answer");
     }
 
     async fn is_cut_short(crew: &Crew) {
-        crew.write(Company::Alone, |_| Ok(())).await.expect("the schema");
+        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
         let time = Duration::from_millis(100);
-        let fault = read(&crew.reads, time, long).await.expect_err("it takes too long");
-        let Fault::Sql(error) = fault else { panic!("{fault:?}") };
+        let error = read(&crew.reads, time, long).await.expect_err("it takes too long");
         assert_eq!(error.kind, SqlKind::Unavailable);
         assert!(error.text.contains("ask for fewer items"), "{}", error.text);
         answers(crew).await;
@@ -184,7 +192,7 @@ mod tests {
 
     /// What nobody waits for ends, long before its time is up.
     async fn ends_with_its_caller(crew: &Crew) {
-        crew.write(Company::Alone, |_| Ok(())).await.expect("the schema");
+        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
         let (begins, begun) = futures::channel::oneshot::channel();
         let (ended, ends) = mpsc::channel();
         let mut begins = Some(begins);
@@ -230,9 +238,9 @@ mod tests {
         let (_database, postgres) = postgres();
         for crew in [sqlite(&folder, 1), postgres] {
             pollster::block_on(async {
-                crew.write(Company::Alone, |_| Ok(())).await.expect("the schema");
+                crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
                 let mut slow = pin!(crew.read(long));
-                let quick = pin!(crew.read_vital(|sql| Ok(sql.query("SELECT 1", &[])?)));
+                let quick = pin!(crew.read_vital(|sql| sql.query("SELECT 1", &[])));
                 match select(&mut slow, quick).await {
                     Either::Left((answer, _)) => panic!("{answer:?}"),
                     Either::Right((answer, _)) => assert_eq!(answer.expect("an answer").len(), 1),

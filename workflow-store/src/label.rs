@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use crate::catalog::CatalogError;
-use crate::operation::Answer;
 use crate::sql::{Sql, SqlError};
 use crate::value::{Value, clean, clean_json};
 
@@ -68,17 +66,28 @@ const MOST_BYTES: usize = 16 << 20;
 /// # Errors
 ///
 /// Fails before it writes when there are too many.
-pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
+pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), LabelError> {
     let labels = Labels::read(sql, workflow)?;
     if labels.is_full() {
-        return Err(CatalogError::Invalid {
-            field: "the workflow",
-            found: format!("described by more than {MOST} words, tags and values"),
-            cure: "shorten its description and metadata, and keep what is long in a file",
-        }
-        .into());
+        return Err(LabelError::TooMany { most: MOST });
     }
     Ok(labels.write(sql, workflow)?)
+}
+
+/// Why the labels of a workflow were not written.
+#[derive(Debug)]
+pub(crate) enum LabelError {
+    Sql(SqlError),
+    /// The workflow would have more than this.
+    TooMany {
+        most: usize,
+    },
+}
+
+impl From<SqlError> for LabelError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
 }
 
 /// Writes the labels of a workflow anew, from its row, which a program has registered or another

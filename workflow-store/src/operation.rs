@@ -1,9 +1,10 @@
 //! What is asked of a database, on its way to the thread that has a connection.
 
 use futures::channel::oneshot;
+use workflow_core::StoreError;
 
 use crate::memory::{Memory, Tally};
-use crate::sql::{Fault, Sql, SqlError, SqlKind};
+use crate::sql::{Sql, SqlError, SqlKind};
 
 /// What an operation works with.
 pub(crate) struct Cx<'a> {
@@ -45,41 +46,96 @@ pub(crate) enum Attempted {
     Refused,
 }
 
-pub(crate) type Answer<T> = Result<T, Fault>;
+/// Why an operation of the trait [`Store`](workflow_core::Store) was not done.
+#[derive(Debug)]
+pub(crate) enum OperationError {
+    /// A statement failed. Nothing of the transaction is kept.
+    Sql(SqlError),
+    /// The request was refused; this operation alone is rolled back.
+    Store(StoreError),
+}
 
-struct Asked<T, F> {
+pub(crate) type Answer<T> = Result<T, OperationError>;
+
+/// The error of an operation: of the store, or of a layer above it that wraps the store's.
+pub(crate) trait OperationFailure: From<SqlError> + Send + 'static {
+    /// The error of the statement that failed, which ends the transaction and may be retried; or
+    /// the refusal, which is the answer.
+    fn into_sql(self) -> Result<SqlError, Self>;
+}
+
+impl OperationFailure for SqlError {
+    fn into_sql(self) -> Result<SqlError, Self> {
+        Ok(self)
+    }
+}
+
+impl OperationFailure for OperationError {
+    fn into_sql(self) -> Result<SqlError, Self> {
+        match self {
+            Self::Sql(error) => Ok(error),
+            refusal => Err(refusal),
+        }
+    }
+}
+
+impl From<SqlError> for OperationError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<OperationError> for StoreError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Sql(error) => error.into(),
+            OperationError::Store(error) => error,
+        }
+    }
+}
+
+struct Request<T, E, F> {
     work: F,
     company: Company,
-    answer: Option<Answer<T>>,
-    sender: oneshot::Sender<Answer<T>>,
+    answer: Option<Result<T, E>>,
+    sender: oneshot::Sender<Result<T, E>>,
 }
 
 /// Makes an operation of a function, and a receiver of what comes of it.
-pub(crate) fn operation<T, F>(
+pub(crate) fn operation<T, E, F>(
     company: Company,
     work: F,
-) -> (Box<dyn Operation>, oneshot::Receiver<Answer<T>>)
+) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, E>>)
 where
     T: Send + 'static,
-    F: FnMut(&mut Cx<'_>) -> Answer<T> + Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
     let (sender, receiver) = oneshot::channel();
-    (Box::new(Asked { work, company, answer: None, sender }), receiver)
+    (Box::new(Request { work, company, answer: None, sender }), receiver)
 }
 
-impl<T, F> Operation for Asked<T, F>
+impl<T, E, F> Operation for Request<T, E, F>
 where
     T: Send + 'static,
-    F: FnMut(&mut Cx<'_>) -> Answer<T> + Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
     fn company(&self) -> Company {
         self.company
     }
 
     fn attempt(&mut self, cx: &mut Cx<'_>) -> Result<Attempted, SqlError> {
-        let answer = match (self.work)(cx) {
-            Err(Fault::Sql(error)) => return Err(error),
-            other => other,
+        let answer = match (self.work)(cx).map_err(E::into_sql) {
+            Err(Ok(error)) => return Err(error),
+            Err(Err(refusal)) => Err(refusal),
+            Ok(done) => Ok(done),
         };
         let attempted = if answer.is_ok() { Attempted::Done } else { Attempted::Refused };
         self.answer = Some(answer);

@@ -1,9 +1,7 @@
 //! Who asks: a part of every statement that reads or changes workflows and runs, so that none
 //! can leave it out.
 
-use crate::catalog::CatalogError;
-use crate::operation::Answer;
-use crate::sql::Sql;
+use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Value, clean};
 
@@ -32,7 +30,7 @@ pub(crate) enum Sight {
 }
 
 impl Sight {
-    pub(crate) fn of(sql: &mut dyn Sql, viewer: &Viewer) -> Answer<Self> {
+    pub(crate) fn of(sql: &mut dyn Sql, viewer: &Viewer) -> Result<Self, SqlError> {
         let (name, of): (_, fn(i64) -> Self) = match viewer {
             Viewer::All => return Ok(Self::All),
             Viewer::Staff(name) => (name, Self::Staff),
@@ -113,14 +111,18 @@ impl Viewer {
     /// # Errors
     ///
     /// Fails for a user, with what it is that only others may do.
-    pub(crate) fn check_all(&self, what: &'static str) -> Result<(), CatalogError> {
+    pub(crate) fn check_all(&self, what: &'static str) -> Result<(), NotStaff> {
         match self {
             Self::All | Self::Staff(_) => Ok(()),
-            Self::User(user) => Err(CatalogError::Forbidden {
-                user: user.clone(),
-                what: what.to_owned(),
-                cure: "ask a member of the staff",
-            }),
+            Self::User(user) => Err(NotStaff { user: user.clone(), what }),
         }
     }
+}
+
+/// A user asked for what only staff may do.
+#[derive(Debug)]
+pub(crate) struct NotStaff {
+    pub(crate) user: String,
+    /// What was asked for, after "may not".
+    pub(crate) what: &'static str,
 }

@@ -5,7 +5,6 @@
 
 use workflow_core::StoreError;
 
-use crate::catalog::CatalogError;
 use crate::deadline::Deadline;
 use crate::value::{Row, Value};
 
@@ -94,60 +93,11 @@ impl SqlError {
     }
 }
 
-/// Why an operation was not done.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The database did not do its part. Nothing of the transaction is kept.
-    Sql(SqlError),
-    /// The store refuses; the operation alone is taken back.
-    Store(StoreError),
-    /// The catalog refuses; the operation alone is taken back.
-    Catalog(CatalogError),
-}
-
-impl From<SqlError> for Fault {
-    fn from(error: SqlError) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<CatalogError> for Fault {
-    fn from(error: CatalogError) -> Self {
-        Self::Catalog(error)
-    }
-}
-
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error.kind {
             SqlKind::Unusable => Self::Unusable(Box::new(error)),
             SqlKind::Unavailable | SqlKind::Conflict => Self::Unavailable(Box::new(error)),
-        }
-    }
-}
-
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Sql(error) => error.into(),
-            Fault::Store(error) => error,
-            Fault::Catalog(CatalogError::Store(error)) => error,
-            Fault::Catalog(error) => Self::Unusable(Box::new(error)),
-        }
-    }
-}
-
-impl From<Fault> for CatalogError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Catalog(error) => error,
-            other => Self::Store(other.into()),
         }
     }
 }

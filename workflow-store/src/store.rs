@@ -12,10 +12,10 @@ use workflow_core::{
 
 use crate::crew::Crew;
 use crate::liveness::Liveness;
-use crate::operation::{Answer, Company, Cx};
+use crate::operation::{Company, Cx, OperationFailure};
 use crate::runs::{self, Admission, Appended, Beginning};
 use crate::sight::{Sight, Viewer};
-use crate::sql::Sql;
+use crate::sql::{Sql, SqlError};
 
 /// A kind of database. Implemented by this crate only.
 #[doc(hidden)]
@@ -47,10 +47,11 @@ impl<D: Database> SqlStore<D> {
     }
 
     /// Reads what the viewer sees.
-    pub(crate) async fn look<T, F>(&self, mut work: F) -> Answer<T>
+    pub(crate) async fn look<T, E, F>(&self, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut dyn Sql, Sight) -> Answer<T> + Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut dyn Sql, Sight) -> Result<T, E> + Send + 'static,
     {
         let viewer = self.viewer.clone();
         let look = move |sql: &mut dyn Sql| {
@@ -61,10 +62,11 @@ impl<D: Database> SqlStore<D> {
     }
 
     /// Changes what the viewer may.
-    pub(crate) async fn change<T, F>(&self, company: Company, mut work: F) -> Answer<T>
+    pub(crate) async fn change<T, E, F>(&self, company: Company, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut Cx<'_>, Sight) -> Answer<T> + Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut Cx<'_>, Sight) -> Result<T, E> + Send + 'static,
     {
         let viewer = self.viewer.clone();
         let change = move |cx: &mut Cx<'_>| {
@@ -76,11 +78,11 @@ impl<D: Database> SqlStore<D> {
 
     /// Ends the leases of owners that have stopped, and returns those that are alive although
     /// their lease is over by the clock of the database.
-    async fn judge_owners(&self) -> Answer<Vec<OwnerId>> {
+    async fn judge_owners(&self) -> Result<Vec<OwnerId>, SqlError> {
         let liveness = self.liveness.clone();
-        let judged = self.crew.read_vital(move |sql| Ok(runs::judge(sql, &liveness)?)).await?;
+        let judged = self.crew.read_vital(move |sql| runs::judge(sql, &liveness)).await?;
         if !judged.stopped.is_empty() {
-            let expire = move |cx: &mut Cx<'_>| Ok(runs::expire(cx.sql, &judged.stopped)?);
+            let expire = move |cx: &mut Cx<'_>| runs::expire(cx.sql, &judged.stopped);
             self.crew.write(Company::Shared, expire).await?;
         }
         Ok(judged.protected)
@@ -141,7 +143,7 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        Ok(self.look(move |sql, sight| Ok(runs::run(sql, sight, run)?)).await?)
+        Ok(self.look(move |sql, sight| runs::run(sql, sight, run)).await?)
     }
 
     async fn orphans(

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use super::record::{NewSession, Session, User};
 use super::users::{self, WIDTH};
+use crate::catalog::Answer;
 use crate::catalog::CatalogError;
-use crate::operation::{Answer, Cx};
+use crate::operation::Cx;
 use crate::sql::{Sql, SqlError};
 use crate::value::{Row, Value, clean, to_micros};
 

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::record::{ApiToken, NewToken, ScopeError, TokenScope, User};
 use super::users::{self, WIDTH};
+use crate::catalog::Answer;
 use crate::catalog::CatalogError;
-use crate::operation::{Answer, Cx};
+use crate::operation::Cx;
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
 use crate::value::{Row, Value, beginning, clean, to_micros};

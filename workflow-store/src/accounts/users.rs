@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use super::record::{NewUser, User, UserChange, UserQuery};
+use crate::catalog::Answer;
 use crate::catalog::{CatalogError, Cursor, Page, cut, page_size};
-use crate::operation::{Answer, Cx};
+use crate::operation::Cx;
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
 use crate::value::{Row, Value, beginning, clean, to_micros};

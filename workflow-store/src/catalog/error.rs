@@ -2,6 +2,11 @@
 
 use workflow_core::{MetadataError, RunId, Status, StoreError};
 
+use crate::label::LabelError;
+use crate::operation::{OperationError, OperationFailure};
+use crate::sight::NotStaff;
+use crate::sql::SqlError;
+
 /// Why a catalog did not do as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -135,4 +140,101 @@ pub enum CatalogError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Why an operation of the catalog was not done.
+#[derive(Debug)]
+pub(crate) enum CatalogFailure {
+    /// A statement failed, or the store refused.
+    Operation(OperationError),
+    /// The catalog refused; this operation alone is rolled back.
+    Catalog(CatalogError),
+}
+
+/// What an operation of the catalog comes to.
+pub(crate) type Answer<T> = Result<T, CatalogFailure>;
+
+impl OperationFailure for CatalogFailure {
+    fn into_sql(self) -> Result<SqlError, Self> {
+        match self {
+            Self::Operation(error) => error.into_sql().map_err(Self::Operation),
+            refusal => Err(refusal),
+        }
+    }
+}
+
+impl From<SqlError> for CatalogFailure {
+    fn from(error: SqlError) -> Self {
+        Self::Operation(error.into())
+    }
+}
+
+impl From<StoreError> for CatalogFailure {
+    fn from(error: StoreError) -> Self {
+        Self::Operation(error.into())
+    }
+}
+
+impl From<OperationError> for CatalogFailure {
+    fn from(error: OperationError) -> Self {
+        Self::Operation(error)
+    }
+}
+
+impl From<CatalogError> for CatalogFailure {
+    fn from(error: CatalogError) -> Self {
+        Self::Catalog(error)
+    }
+}
+
+impl From<LabelError> for CatalogFailure {
+    fn from(error: LabelError) -> Self {
+        match error {
+            LabelError::Sql(error) => error.into(),
+            LabelError::TooMany { most } => CatalogError::Invalid {
+                field: "the workflow",
+                found: format!("described by more than {most} words, tags and values"),
+                cure: "shorten its description and metadata, and keep what is long in a file",
+            }
+            .into(),
+        }
+    }
+}
+
+impl From<SqlError> for CatalogError {
+    fn from(error: SqlError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<OperationError> for CatalogError {
+    fn from(error: OperationError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<CatalogFailure> for CatalogError {
+    fn from(failure: CatalogFailure) -> Self {
+        match failure {
+            CatalogFailure::Operation(error) => error.into(),
+            CatalogFailure::Catalog(error) => error,
+        }
+    }
+}
+
+/// A run begins with what the catalog does with its workflow.
+impl From<CatalogFailure> for OperationError {
+    fn from(failure: CatalogFailure) -> Self {
+        match failure {
+            CatalogFailure::Operation(error) => error,
+            CatalogFailure::Catalog(CatalogError::Store(error)) => error.into(),
+            CatalogFailure::Catalog(error) => StoreError::Unusable(Box::new(error)).into(),
+        }
+    }
+}
+
+impl From<NotStaff> for CatalogError {
+    fn from(NotStaff { user, what }: NotStaff) -> Self {
+        Self::Forbidden { user, what: what.to_owned(), cure: "ask a member of the staff" }
+    }
 }

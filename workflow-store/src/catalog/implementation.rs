@@ -11,16 +11,16 @@ use super::export::{Import, Line};
 use super::prune::Doomed;
 use super::resolve::{Found, MatchedBy};
 use super::{
-    Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
-    RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
-    WorkflowQuery, WorkflowVersion, change, export, overview, prune, recent, resolve, resolve_run,
-    runs, scheduled, stats, versions, workflow, workflows,
+    Catalog, CatalogError, CatalogFailure, Imported, NewWorkflow, Page, RecentRun, Retention,
+    RunDetails, RunQuery, RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage,
+    WorkflowChange, WorkflowQuery, WorkflowVersion, change, export, overview, prune, recent,
+    resolve, resolve_run, runs, scheduled, stats, versions, workflow, workflows,
 };
 use crate::label;
 use crate::operation::{Company, Cx};
 use crate::runs::StatusReport;
 use crate::sight::{Sight, Viewer};
-use crate::sql::Sql;
+use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
 use crate::value::Value;
 
@@ -37,7 +37,7 @@ impl<D: Database> Catalog for SqlStore<D> {
 
     async fn ping(&self) -> Result<(), CatalogError> {
         let any = "SELECT id FROM workflows_workflowrun LIMIT 1";
-        let ping = move |sql: &mut dyn Sql| Ok(sql.query(any, &[]).map(|_| ())?);
+        let ping = move |sql: &mut dyn Sql| sql.query(any, &[]).map(|_| ());
         Ok(self.crew.read_vital(ping).await?)
     }
 
@@ -68,7 +68,7 @@ impl<D: Database> Catalog for SqlStore<D> {
             let Found { id, by, .. } = resolve::resolve(sql, sight, &which)?;
             let found = workflow::by_id(sql, id)?;
             let found = found.ok_or_else(|| CatalogError::NoWorkflow(which.clone()))?;
-            Ok((found, by))
+            Ok::<_, CatalogFailure>((found, by))
         });
         Ok(found.await?)
     }
@@ -236,7 +236,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         let which = which.map(str::to_owned);
         let ids = self.look(move |sql, sight| export::workflows(sql, sight, which.as_deref()));
         for id in ids.await? {
-            let found = self.crew.read(move |sql| Ok(workflow::by_id(sql, id)?)).await?;
+            let found = self.crew.read(move |sql| workflow::by_id(sql, id)).await?;
             let Some(found) = found else { continue };
             put(out, &Line::Workflow(Box::new(found.into())))?;
             self.export_runs(id, out).await?;
@@ -273,7 +273,7 @@ impl<D: Database> SqlStore<D> {
             }
         }
         if deleted > 0 {
-            self.crew.write(Company::Alone, |cx| Ok(prune::sweep(cx.sql)?)).await?;
+            self.crew.write(Company::Alone, |cx| prune::sweep(cx.sql)).await?;
         }
         Ok(deleted)
     }
@@ -284,7 +284,7 @@ impl<D: Database> SqlStore<D> {
         let doomed = Arc::clone(&runs);
         let remove = move |_: &mut dyn Sql| {
             prune::remove_folders(&doomed);
-            Ok(())
+            Ok::<_, SqlError>(())
         };
         self.crew.read(remove).await?;
         Ok(runs)
@@ -326,7 +326,7 @@ impl<D: Database> SqlStore<D> {
 
     /// Labels what others have added to the table.
     async fn catch_up(&self) -> Result<(), CatalogError> {
-        while self.crew.write(Company::Alone, |cx| Ok(label::catch_up(cx.sql)?)).await? {}
+        while self.crew.write(Company::Alone, |cx| label::catch_up(cx.sql)).await? {}
         Ok(())
     }
 }

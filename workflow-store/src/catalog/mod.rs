@@ -40,6 +40,7 @@ use crate::sight::Viewer;
 
 pub(crate) use change::{Written, insert as insert_workflow, tags};
 pub use error::CatalogError;
+pub(crate) use error::{Answer, CatalogFailure};
 pub use export::Imported;
 pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};

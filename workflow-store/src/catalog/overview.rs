@@ -10,7 +10,7 @@ use super::recent::duration;
 use super::run_filter::{RunQuery, Within, select};
 use super::stats::Sum;
 use super::{resolve, time};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::runs;
 use crate::sight::Sight;
 use crate::sql::Sql;

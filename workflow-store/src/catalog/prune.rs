@@ -10,10 +10,11 @@ use workflow_core::RunId;
 
 use super::CatalogError;
 use super::resolve::resolve_own;
-use crate::operation::{Answer, Cx};
+use crate::catalog::{Answer, CatalogFailure};
+use crate::operation::Cx;
 use crate::runs::definition_of_run as definition;
 use crate::sight::Sight;
-use crate::sql::{Fault, Sql, SqlError};
+use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;
 use crate::value::{Row, Value, signed, to_micros};
 
@@ -54,7 +55,9 @@ pub(crate) fn plan(
         match resolve_own(sql, sight, which, "delete runs of") {
             Ok(id) => drop(plan.insert(id, retention.clone())),
             // Somebody else's of this name is not meant, and keeps nobody from pruning.
-            Err(Fault::Catalog(CatalogError::NoWorkflow(_) | CatalogError::NotYours { .. })) => {}
+            Err(CatalogFailure::Catalog(
+                CatalogError::NoWorkflow(_) | CatalogError::NotYours { .. },
+            )) => {}
             Err(error) => return Err(error),
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use workflow_core::{RunId, Status};
 
 use super::time;
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::runs;
 use crate::sight::Sight;
 use crate::sql::{Dialect, Sql, SqlError};

@@ -3,7 +3,7 @@
 use workflow_core::normalize_name;
 
 use super::{CatalogError, Source};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;

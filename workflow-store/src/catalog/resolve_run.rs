@@ -5,7 +5,7 @@ use workflow_core::RunId;
 
 use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, resolve};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;

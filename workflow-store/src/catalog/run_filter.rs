@@ -9,7 +9,7 @@ use workflow_core::Status;
 use super::page::Cursor;
 use super::resolve::{self, Found, resolve};
 use crate::accounts;
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;

@@ -11,7 +11,7 @@ use workflow_core::{
 use super::page::{Cursor, Page, cut, size};
 use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, time};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::runs;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};

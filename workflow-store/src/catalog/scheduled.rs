@@ -1,7 +1,7 @@
 //! Workflows that run by themselves.
 
 use super::workflow::{COLUMNS, StoredWorkflow, read};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;

@@ -9,7 +9,7 @@ use workflow_core::Status;
 use super::recent::duration;
 use super::resolve::resolve;
 use crate::buckets::{bucket, upper};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::runs;
 use crate::sight::Sight;
 use crate::sql::Sql;

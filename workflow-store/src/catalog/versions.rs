@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::page::{Cursor, Page, cut, size};
 use super::resolve::resolve;
 use super::{CatalogError, time};
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError};
 use crate::statement::Statement;

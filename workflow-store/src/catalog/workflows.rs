@@ -11,7 +11,7 @@ use super::page::{Cursor, Page, cut, size};
 use super::recent::{self, RecentRun};
 use super::workflow::{BRIEF, COLUMNS, StoredWorkflow, read};
 use crate::accounts;
-use crate::operation::Answer;
+use crate::catalog::Answer;
 use crate::sight::Sight;
 use crate::sql::Sql;
 use crate::statement::Statement;

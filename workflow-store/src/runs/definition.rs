@@ -12,7 +12,7 @@ use crate::label;
 use crate::memory::DefinitionIds;
 use crate::operation::{Answer, Cx};
 use crate::sight::Sight;
-use crate::sql::{Fault, Sql, SqlError, SqlKind};
+use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
 use crate::value::{Value, clean_json};
 
@@ -100,7 +100,7 @@ fn joined(cx: &mut Cx<'_>, sight: Sight, of: &WorkflowSnapshot, user: Option<i64
         return Ok(id);
     }
     let (source, owner) = provenance(of, user);
-    insert_workflow(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)
+    Ok(insert_workflow(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)?)
 }
 
 /// A definition as its row has it.
@@ -112,7 +112,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn new(of: &WorkflowSnapshot) -> Result<Self, Fault> {
+    fn new(of: &WorkflowSnapshot) -> Result<Self, StoreError> {
         let metadata = of.metadata.to_string();
         let source = of.source.as_ref().map(|source| source.to_string());
         let graph = of.graph.to_string();

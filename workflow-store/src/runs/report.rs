@@ -9,9 +9,10 @@ use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError}
 use super::append::{Appended, append};
 use super::lease::{judge, lock};
 use super::read;
+use crate::catalog::Answer;
 use crate::catalog::CatalogError;
 use crate::liveness::Liveness;
-use crate::operation::{Answer, Cx};
+use crate::operation::Cx;
 use crate::sight::Sight;
 use crate::sql::{Sql, SqlError, SqlKind};
 use crate::statement::Statement;
