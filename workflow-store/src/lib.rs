@@ -44,31 +44,21 @@
 compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");
 
 mod accounts;
-mod blob;
-mod buckets;
 mod catalog;
-mod crew;
-mod deadline;
-mod label;
+mod catalog_error;
+mod db;
+mod exec;
+mod histogram;
 mod liveness;
-mod memory;
 mod open;
-mod operation;
-#[cfg(feature = "postgres")]
-mod postgres;
-mod queue;
-mod reader;
-mod repeat;
+mod page;
+mod retry_run;
+mod rfc3339;
+mod rows;
 mod runs;
-mod sight;
-mod sql;
-#[cfg(feature = "sqlite")]
-mod sqlite;
-mod statement;
 mod store;
-mod value;
-mod version;
-mod writer;
+mod visibility;
+mod workflows;
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 use test_postgres as cluster;
@@ -77,20 +67,21 @@ pub use accounts::{
     Accounts, ApiToken, NewSession, NewToken, NewUser, ScopeError, Session, TokenScope, User,
     UserChange, UserQuery,
 };
-pub use blob::MAX_INLINE;
 pub use catalog::{
-    AtomUsage, Catalog, CatalogError, Durations, Imported, JobStatistics, JobSummary, MatchedBy,
-    MetadataChange, MoleculeUsage, NewWorkflow, Page, Pruner, RecentRun, Retention, RunDetails,
-    RunQuery, RunSummary, Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan,
-    Usage, WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, WorkflowVersion,
-    merge_patch,
+    AtomUsage, Catalog, Durations, Imported, JobStatistics, JobSummary, MatchedBy, MetadataChange,
+    MoleculeUsage, NewWorkflow, Pruner, RecentRun, Retention, RunDetails, RunQuery, RunSummary,
+    Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan, Usage,
+    WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, WorkflowVersion, merge_patch,
 };
-pub use open::{catalog, open};
+pub use catalog_error::CatalogError;
 #[cfg(feature = "postgres")]
-pub use postgres::{Postgres, PostgresStore};
-pub use repeat::{Again, RepeatError, RepeatRequest, repeat};
-pub use runs::StatusReport;
-pub use sight::Viewer;
+pub use db::postgres::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};
+pub use db::sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};
+pub use open::{catalog, open};
+pub use page::Page;
+pub use retry_run::{Again, RepeatError, RepeatRequest, repeat};
+pub use rows::blob::MAX_INLINE;
+pub use runs::StatusReport;
 pub use store::SqlStore;
+pub use visibility::Viewer;

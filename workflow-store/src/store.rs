@@ -10,12 +10,12 @@ use workflow_core::{
     StoreError, StoredRun,
 };
 
-use crate::crew::Crew;
+use crate::db::sql::{Sql, SqlError};
+use crate::exec::connection_pool::Crew;
+use crate::exec::operation::{Company, Cx, OperationFailure};
 use crate::liveness::Liveness;
-use crate::operation::{Company, Cx, OperationFailure};
 use crate::runs::{self, Admission, Appended, Beginning};
-use crate::sight::{Sight, Viewer};
-use crate::sql::{Sql, SqlError};
+use crate::visibility::{Sight, Viewer};
 
 /// A kind of database. Implemented by this crate only.
 #[doc(hidden)]
@@ -187,7 +187,7 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-        let body = runs::write_json(&message)?;
+        let body = crate::rows::event::write(&message)?;
         let is_signal = matches!(message, MessageKind::Signal { .. });
         let sent = self
             .change(Company::Shared, move |cx, sight| runs::send(cx, sight, run, &body, is_signal));

@@ -6,10 +6,11 @@ use super::record::{
     ApiToken, NewSession, NewToken, NewUser, Session, User, UserChange, UserQuery,
 };
 use super::{Accounts, sessions, tokens, users};
-use crate::catalog::{CatalogError, Page};
-use crate::operation::Company;
-use crate::sight::Viewer;
+use crate::catalog_error::CatalogError;
+use crate::exec::operation::Company;
+use crate::page::Page;
 use crate::store::{Database, SqlStore};
+use crate::visibility::Viewer;
 
 impl<D: Database> SqlStore<D> {
     /// Sees to it that it is about who asks.
@@ -63,7 +64,8 @@ impl<D: Database> Accounts for SqlStore<D> {
             self.viewer.check_all("change what users are")?;
         }
         let name = name.to_owned();
-        let change = move |cx: &mut crate::operation::Cx<'_>| users::change(cx, &name, &change);
+        let change =
+            move |cx: &mut crate::exec::operation::Cx<'_>| users::change(cx, &name, &change);
         Ok(self.crew.write(Company::Alone, change).await?)
     }
 
@@ -104,7 +106,7 @@ impl<D: Database> Accounts for SqlStore<D> {
     async fn revoke_token(&self, id: i64, user: Option<&str>) -> Result<bool, CatalogError> {
         let user = self.whose(user, "revoke tokens of")?;
         let revoke =
-            move |cx: &mut crate::operation::Cx<'_>| tokens::revoke(cx, id, user.as_deref());
+            move |cx: &mut crate::exec::operation::Cx<'_>| tokens::revoke(cx, id, user.as_deref());
         Ok(self.crew.write(Company::Shared, revoke).await?)
     }
 
@@ -120,15 +122,16 @@ impl<D: Database> Accounts for SqlStore<D> {
 
     async fn end_session(&self, digest: [u8; 32]) -> Result<(), CatalogError> {
         let user = self.whose(None, "end sessions of")?;
-        let end =
-            move |cx: &mut crate::operation::Cx<'_>| sessions::end(cx, &digest, user.as_deref());
+        let end = move |cx: &mut crate::exec::operation::Cx<'_>| {
+            sessions::end(cx, &digest, user.as_deref())
+        };
         Ok(self.crew.write(Company::Shared, end).await?)
     }
 
     async fn end_sessions(&self, user: &str) -> Result<(), CatalogError> {
         self.check_self(user, "end sessions of")?;
         let user = user.to_owned();
-        let end = move |cx: &mut crate::operation::Cx<'_>| {
+        let end = move |cx: &mut crate::exec::operation::Cx<'_>| {
             let id = users::known(cx.sql, &user)?;
             sessions::end_all(cx, id)
         };

@@ -16,7 +16,8 @@ pub use record::{
 };
 pub(crate) use users::{known, named, number};
 
-use crate::catalog::{CatalogError, Page};
+use crate::catalog_error::CatalogError;
+use crate::page::Page;
 
 /// Accounts, tokens and sessions of a store.
 ///

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::time;
+use crate::rfc3339;
 
 /// Somebody who can be signed in, or owns something.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +25,7 @@ pub struct User {
     /// Whether the account is in use: no token and no session of another is good.
     pub is_active: bool,
     /// When the account was made, where that is known.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub created_at: Option<SystemTime>,
 }
 
@@ -142,13 +142,13 @@ pub struct ApiToken {
     /// What it is good for.
     pub scope: TokenScope,
     /// When it was made.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub created_at: SystemTime,
     /// Until when it is good; for ever without.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub expires_at: Option<SystemTime>,
     /// When it was last used, to the minute.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub last_used_at: Option<SystemTime>,
 }
 

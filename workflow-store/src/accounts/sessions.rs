@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use super::record::{NewSession, Session, User};
 use super::users::{self, WIDTH};
-use crate::catalog::Answer;
-use crate::catalog::CatalogError;
-use crate::operation::Cx;
-use crate::sql::{Sql, SqlError};
-use crate::value::{Row, Value, clean, to_micros};
+use crate::catalog_error::Answer;
+use crate::catalog_error::CatalogError;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::value::{Row, Value, clean, to_micros};
+use crate::exec::operation::Cx;
 
 pub(super) fn add(cx: &mut Cx<'_>, new: &NewSession) -> Answer<()> {
     let user = users::known(cx.sql, &new.user)?;

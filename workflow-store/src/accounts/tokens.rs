@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use super::record::{ApiToken, NewToken, ScopeError, TokenScope, User};
 use super::users::{self, WIDTH};
-use crate::catalog::Answer;
-use crate::catalog::CatalogError;
-use crate::operation::Cx;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Row, Value, beginning, clean, to_micros};
+use crate::catalog_error::Answer;
+use crate::catalog_error::CatalogError;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, beginning, clean, to_micros};
+use crate::exec::operation::Cx;
 
 const COLUMNS: &str = "t.id, t.name, t.scope, t.created_at, t.expires_at, t.last_used_at";
 

@@ -3,12 +3,13 @@
 use std::time::SystemTime;
 
 use super::record::{NewUser, User, UserChange, UserQuery};
-use crate::catalog::Answer;
-use crate::catalog::{CatalogError, Cursor, Page, cut, page_size};
-use crate::operation::Cx;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Row, Value, beginning, clean, to_micros};
+use crate::catalog_error::Answer;
+use crate::catalog_error::CatalogError;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, beginning, clean, to_micros};
+use crate::exec::operation::Cx;
+use crate::page::{Cursor, Page, cut, size as page_size};
 
 const COLUMNS: &str = "u.id, u.username, u.password_hash, u.is_staff, u.is_active, u.created_at";
 

@@ -8,16 +8,16 @@ use workflow_core::{Metadata, WorkflowName, normalize_name};
 use super::prune::{self, Doomed};
 use super::request::{NewWorkflow, WorkflowChange};
 use super::resolve::{self, resolve, resolve_own};
-use super::slug::{self, lock_names};
 use super::{CatalogError, Source, StoredWorkflow, metadata, schedule, versions, workflow};
 use crate::accounts;
-use crate::catalog::Answer;
-use crate::label;
-use crate::operation::Cx;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Value, clean, clean_json, to_micros};
+use crate::catalog_error::Answer;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Value, clean, clean_json, to_micros};
+use crate::exec::operation::Cx;
+use crate::visibility::Sight;
+use crate::workflows::search_index as label;
+use crate::workflows::slug::{self, lock_names};
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {

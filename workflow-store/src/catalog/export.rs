@@ -16,13 +16,13 @@ use super::resolve::{owned, resolve};
 use super::workflow::{Source, StoredWorkflow};
 use super::{CatalogError, NewWorkflow};
 use crate::accounts;
-use crate::catalog::Answer;
-use crate::operation::Cx;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::db::value::{Value, signed};
+use crate::exec::operation::Cx;
 use crate::runs::{self, Admission, Beginning};
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
-use crate::value::{Value, signed};
+use crate::visibility::Sight;
 
 /// What an import has added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

@@ -6,9 +6,9 @@ use workflow_core::Status;
 
 use super::run_filter::add_status;
 use super::{CatalogError, Source};
-use crate::label::{Kind, shorten, words};
-use crate::sight::Sight;
-use crate::statement::Statement;
+use crate::db::statement::Statement;
+use crate::visibility::Sight;
+use crate::workflows::search_index::{Kind, shorten, words};
 
 /// Which workflows are asked for: those to which all of this applies.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -153,7 +153,7 @@ impl WorkflowQuery {
         let columns =
             [("project", &self.project), ("domain", &self.domain), ("app_name", &self.app_name)];
         let columns = columns.into_iter().filter_map(|(column, value)| {
-            Some(Condition::Text(column, crate::value::clean(value.as_ref()?).into_owned()))
+            Some(Condition::Text(column, crate::db::value::clean(value.as_ref()?).into_owned()))
         });
         let numbers = [("project_id", self.project_id), ("user_id", user)];
         let numbers = numbers
@@ -173,7 +173,7 @@ impl WorkflowQuery {
         let metadata = self
             .metadata
             .iter()
-            .map(|(path, value)| label(Kind::Metadata, path, &crate::value::clean_json(value)));
+            .map(|(path, value)| label(Kind::Metadata, path, &crate::db::value::clean_json(value)));
         let source =
             self.source.map(|source| Condition::Text("source", source.as_str().to_owned()));
         let text = self.text.as_deref().unwrap_or_default();

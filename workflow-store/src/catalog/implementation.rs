@@ -11,18 +11,19 @@ use super::export::{Import, Line};
 use super::prune::Doomed;
 use super::resolve::{Found, MatchedBy};
 use super::{
-    Catalog, CatalogError, CatalogFailure, Imported, NewWorkflow, Page, RecentRun, Retention,
-    RunDetails, RunQuery, RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage,
-    WorkflowChange, WorkflowQuery, WorkflowVersion, change, export, overview, prune, recent,
-    resolve, resolve_run, runs, scheduled, stats, versions, workflow, workflows,
+    Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
+    RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
+    WorkflowQuery, WorkflowVersion, change, export, overview, prune, recent, resolve, resolve_run,
+    runs, scheduled, stats, versions, workflow, workflows,
 };
-use crate::label;
-use crate::operation::{Company, Cx};
+use crate::catalog_error::CatalogFailure;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::value::Value;
+use crate::exec::operation::{Company, Cx};
 use crate::runs::StatusReport;
-use crate::sight::{Sight, Viewer};
-use crate::sql::{Sql, SqlError};
 use crate::store::{Database, SqlStore};
-use crate::value::Value;
+use crate::visibility::{Sight, Viewer};
+use crate::workflows::search_index as label;
 
 #[async_trait]
 impl<D: Database> Catalog for SqlStore<D> {

@@ -1,13 +1,11 @@
 //! The half of the store that people and programs ask: workflows, runs, figures.
 
 mod change;
-mod error;
 mod export;
 mod filter;
 mod implementation;
 mod metadata;
 mod overview;
-mod page;
 #[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod plans;
 mod prune;
@@ -20,9 +18,7 @@ mod run_filter;
 mod runs;
 mod schedule;
 mod scheduled;
-mod slug;
 mod stats;
-pub(crate) mod time;
 mod versions;
 mod workflow;
 mod workflows;
@@ -35,18 +31,16 @@ use async_trait::async_trait;
 use workflow_core::{RunId, Store, WorkflowSnapshot};
 
 use crate::accounts::Accounts;
+use crate::catalog_error::CatalogError;
+use crate::page::Page;
 use crate::runs::StatusReport;
-use crate::sight::Viewer;
+use crate::visibility::Viewer;
 
 pub(crate) use change::{Written, insert as insert_workflow, tags};
-pub use error::CatalogError;
-pub(crate) use error::{Answer, CatalogFailure};
 pub use export::Imported;
 pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
 pub use overview::{AtomUsage, MoleculeUsage, StatusCounts, Timeline, TimelineSpan, Usage};
-pub use page::Page;
-pub(crate) use page::{Cursor, cut, size as page_size};
 pub use prune::Retention;
 pub use pruner::Pruner;
 pub use recent::RecentRun;
@@ -55,7 +49,6 @@ pub use resolve::MatchedBy;
 pub(crate) use resolve::owned;
 pub use run_filter::RunQuery;
 pub use runs::{JobSummary, RunDetails, RunSummary};
-pub(crate) use slug::lock_names;
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use versions::WorkflowVersion;
 pub(crate) use versions::{of_file as version_of_file, record as record_version};

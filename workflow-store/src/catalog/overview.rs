@@ -7,15 +7,16 @@ use serde::Serialize;
 use workflow_core::Status;
 
 use super::recent::duration;
+use super::resolve;
 use super::run_filter::{RunQuery, Within, select};
 use super::stats::Sum;
-use super::{resolve, time};
-use crate::catalog::Answer;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::db::value::{from_micros, to_micros};
+use crate::rfc3339;
 use crate::runs;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
-use crate::value::{from_micros, to_micros};
+use crate::visibility::Sight;
 
 /// How many runs stand where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -54,7 +55,7 @@ pub struct Timeline {
     pub spans: Vec<TimelineSpan>,
     /// From when on no run is left out, which is later than what was asked for when there were
     /// more than 100,000 runs since.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub complete_since: SystemTime,
 }
 
@@ -63,7 +64,7 @@ pub struct Timeline {
 #[non_exhaustive]
 pub struct TimelineSpan {
     /// When it begins.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub at: SystemTime,
     /// How many of them stand where by now.
     #[serde(flatten)]

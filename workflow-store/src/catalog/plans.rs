@@ -4,15 +4,16 @@ use std::time::SystemTime;
 
 use workflow_core::Status;
 
-use super::page::Cursor;
 use super::resolve::{self, Found, MatchedBy};
 use super::run_filter::{self, RunQuery, Within};
-use super::{overview, prune, recent, resolve_run, runs, slug, stats, versions, workflows};
-use crate::crew::{Connect, Purpose};
-use crate::sight::Sight;
-use crate::sql::Dialect;
-use crate::statement::Statement;
-use crate::value::Value;
+use super::{overview, prune, recent, resolve_run, runs, stats, versions, workflows};
+use crate::db::sql::Dialect;
+use crate::db::statement::Statement;
+use crate::db::value::Value;
+use crate::exec::connection_pool::{Connect, Purpose};
+use crate::page::Cursor;
+use crate::visibility::Sight;
+use crate::workflows::slug;
 
 const LARGE: [&str; 8] = [
     "workflows_workflow",
@@ -125,9 +126,9 @@ fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
 fn sqlite_scans_no_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = crate::SqliteOptions::new();
-    let opener = crate::sqlite::Opener::new(&folder.path().join("workflows.db"), options);
+    let opener = crate::db::sqlite::Opener::new(&folder.path().join("workflows.db"), options);
     let mut sql = opener.connect(Purpose::Write).expect("opened");
-    let check = |name: &str, plan: Vec<crate::value::Row>| {
+    let check = |name: &str, plan: Vec<crate::db::value::Row>| {
         // What a user sees is merged from two pages, and so is what stands somewhere: each is
         // sorted, and what comes of them.
         let is_of_user = name.starts_with("User(1) Within { workflow: None");
@@ -171,11 +172,11 @@ fn sqlite_scans_no_table() {
 #[test]
 fn postgresql_scans_no_table() {
     let database = crate::cluster::database();
-    let opener = crate::postgres::Opener::new(database.url()).expect("a URL");
+    let opener = crate::db::postgres::Opener::new(database.url()).expect("a URL");
     let mut sql = opener.connect(Purpose::Write).expect("opened");
     // Small tables are scanned whatever indexes there are; now only those are that have none.
     sql.batch("SET enable_seqscan = off").expect("set");
-    let check = |name: &str, plan: Vec<crate::value::Row>| {
+    let check = |name: &str, plan: Vec<crate::db::value::Row>| {
         for row in plan {
             let step = row.text(0).expect("a step");
             let scanned = step.split("Seq Scan on ").nth(1).and_then(|rest| rest.split(' ').next());

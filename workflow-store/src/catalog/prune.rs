@@ -10,13 +10,13 @@ use workflow_core::RunId;
 
 use super::CatalogError;
 use super::resolve::resolve_own;
-use crate::catalog::{Answer, CatalogFailure};
-use crate::operation::Cx;
+use crate::catalog_error::{Answer, CatalogFailure};
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, signed, to_micros};
+use crate::exec::operation::Cx;
 use crate::runs::definition_of_run as definition;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
-use crate::statement::Statement;
-use crate::value::{Row, Value, signed, to_micros};
+use crate::visibility::Sight;
 
 /// Which runs are kept. What has not ended is kept always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use workflow_core::{RunId, Status};
 
-use super::time;
-use crate::catalog::Answer;
+use crate::catalog_error::Answer;
+use crate::db::sql::{Dialect, Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, signed};
+use crate::rfc3339;
 use crate::runs;
-use crate::sight::Sight;
-use crate::sql::{Dialect, Sql, SqlError};
-use crate::statement::Statement;
-use crate::value::{Row, signed};
+use crate::visibility::Sight;
 
 /// One of the last runs of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct RecentRun {
     /// Where it stands.
     pub status: Status,
     /// When it was asked for.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub started_at: SystemTime,
     /// How long it took from its first event to its last, if it has ended.
     pub duration: Option<Duration>,

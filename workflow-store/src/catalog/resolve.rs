@@ -3,11 +3,11 @@
 use workflow_core::normalize_name;
 
 use super::{CatalogError, Source};
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
-use crate::statement::Statement;
-use crate::value::{Row, clean};
+use crate::catalog_error::Answer;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, clean};
+use crate::visibility::Sight;
 
 /// By what a text means a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

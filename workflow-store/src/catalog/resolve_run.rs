@@ -5,11 +5,11 @@ use workflow_core::RunId;
 
 use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, resolve};
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
-use crate::value::beginning;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::db::value::beginning;
+use crate::visibility::Sight;
 
 /// What means the newest run.
 const LATEST: &str = "latest";

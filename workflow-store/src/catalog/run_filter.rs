@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use workflow_core::Status;
 
-use super::page::Cursor;
 use super::resolve::{self, Found, resolve};
 use crate::accounts;
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
-use crate::value::to_micros;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::db::value::to_micros;
+use crate::page::Cursor;
+use crate::visibility::Sight;
 
 /// Which runs are asked for: those to which all of this applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

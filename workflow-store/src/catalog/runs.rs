@@ -8,15 +8,16 @@ use workflow_core::{
     Failure, JobView, OwnerId, Parent, RunId, RunView, Stall, Status, Trigger, Waiting,
 };
 
-use super::page::{Cursor, Page, cut, size};
+use super::CatalogError;
 use super::run_filter::{RunQuery, Within, select};
-use super::{CatalogError, time};
-use crate::catalog::Answer;
+use crate::catalog_error::Answer;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, to_micros};
+use crate::page::{Cursor, Page, cut, size};
+use crate::rfc3339;
 use crate::runs;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
-use crate::statement::Statement;
-use crate::value::{Row, to_micros};
+use crate::visibility::Sight;
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,13 +42,13 @@ pub struct RunSummary {
     /// Who asked for it.
     pub user: Option<String>,
     /// When it was asked for.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub started_at: SystemTime,
     /// When its first job could begin.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub begun_at: Option<SystemTime>,
     /// When it ended.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub completed_at: Option<SystemTime>,
     /// Why it failed.
     pub error: Option<String>,
@@ -99,13 +100,13 @@ pub struct JobSummary {
     /// How many attempts there were.
     pub attempts: u32,
     /// When the first attempt began.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub started_at: Option<SystemTime>,
     /// When the latest attempt began.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub attempt_started_at: Option<SystemTime>,
     /// When it ended.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub completed_at: Option<SystemTime>,
     /// What the last attempt failed with, or why there was none.
     pub error: Option<String>,
@@ -113,7 +114,10 @@ pub struct JobSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_line: Option<String>,
     /// When the next attempt begins, while the job waits for it.
-    #[serde(serialize_with = "time::option::serialize", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "rfc3339::option::serialize",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub retry_at: Option<SystemTime>,
     /// The job that started it, when the graph does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]

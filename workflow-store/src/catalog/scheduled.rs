@@ -1,10 +1,10 @@
 //! Workflows that run by themselves.
 
 use super::workflow::{COLUMNS, StoredWorkflow, read};
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::visibility::Sight;
 
 /// At most `limit` workflows in use whose metadata name a schedule, from the one after `after` on.
 pub(crate) fn scheduled(

@@ -8,12 +8,12 @@ use workflow_core::Status;
 
 use super::recent::duration;
 use super::resolve::resolve;
-use crate::buckets::{bucket, upper};
-use crate::catalog::Answer;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::value::{Row, Value, signed};
+use crate::histogram::{bucket, upper};
 use crate::runs;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::value::{Row, Value, signed};
+use crate::visibility::Sight;
 
 /// How often a workflow ran, how well, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,14 +5,15 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::page::{Cursor, Page, cut, size};
+use super::CatalogError;
 use super::resolve::resolve;
-use super::{CatalogError, time};
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError};
-use crate::statement::Statement;
-use crate::value::{Row, Value, to_micros};
+use crate::catalog_error::Answer;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, to_micros};
+use crate::page::{Cursor, Page, cut, size};
+use crate::rfc3339;
+use crate::visibility::Sight;
 
 /// A file that a workflow is, or was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,7 +24,7 @@ pub struct WorkflowVersion {
     /// Who wrote it; `None` when nobody in particular did.
     pub author: Option<String>,
     /// When.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub created_at: SystemTime,
     /// The file, as the workflow had it in its `definition`. Lists of versions leave it out.
     #[serde(skip)]

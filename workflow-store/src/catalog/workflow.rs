@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use workflow_core::Metadata;
 
-use super::{RecentRun, time};
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::value::{Row, Value};
+use super::RecentRun;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::{Row, Value};
+use crate::rfc3339;
 
 /// A workflow as a catalog has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -55,13 +56,13 @@ pub struct StoredWorkflow {
     /// How many runs of it began.
     pub execution_count: u64,
     /// When the last of them did.
-    #[serde(serialize_with = "time::option::serialize")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
     pub last_executed_at: Option<SystemTime>,
     /// When it was added.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub created_at: SystemTime,
     /// When it was last changed.
-    #[serde(serialize_with = "time::serialize")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub updated_at: SystemTime,
     /// Its last runs, newest first, as many as a list of workflows was asked for.
     #[serde(skip)]

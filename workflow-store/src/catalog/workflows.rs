@@ -7,15 +7,15 @@
 use std::collections::HashMap;
 
 use super::filter::{Condition, WorkflowDetail, WorkflowQuery, WorkflowSort};
-use super::page::{Cursor, Page, cut, size};
 use super::recent::{self, RecentRun};
 use super::workflow::{BRIEF, COLUMNS, StoredWorkflow, read};
 use crate::accounts;
-use crate::catalog::Answer;
-use crate::sight::Sight;
-use crate::sql::Sql;
-use crate::statement::Statement;
-use crate::value::signed;
+use crate::catalog_error::Answer;
+use crate::db::sql::Sql;
+use crate::db::statement::Statement;
+use crate::db::value::signed;
+use crate::page::{Cursor, Page, cut, size};
+use crate::visibility::Sight;
 
 /// How many workflows a condition may select to lead.
 const FEW: i64 = 500;
@@ -176,7 +176,7 @@ fn cursor_of(sort: WorkflowSort, last: &StoredWorkflow) -> Cursor {
 pub(crate) fn all_statements() -> Vec<(String, Statement)> {
     use workflow_core::Status;
 
-    use crate::label::Kind;
+    use crate::workflows::search_index::Kind;
 
     let label = |kind| Condition::Label(kind, "p".to_owned(), "v".to_owned());
     let conditions = [

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError, Waiting};
 
-use super::encode::{self, EncodedEvent, Subject};
-use super::late::Late;
-use crate::memory::{JobMemo, RunMemo, Tally};
-use crate::operation::{Answer, Cx};
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::value::Value;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::Value;
+use crate::exec::operation::{Answer, Cx};
+use crate::exec::write_cache::{JobMemo, RunMemo, Tally};
+use crate::rows::deferred::Late;
+use crate::rows::event::{self as encode, EncodedEvent, Subject};
 
 /// Events that are to be added, with their rows prepared.
 #[derive(Debug)]
@@ -302,7 +302,7 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
         token: row.count(3)?,
         events: row.count(4)?,
         status,
-        begun_at: begun_at.map(crate::value::to_micros),
+        begun_at: begun_at.map(crate::db::value::to_micros),
         jobs: HashMap::new(),
         may_wait: false,
         is_told_waiting: false,

@@ -8,17 +8,17 @@ use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError, Trig
 
 use super::append::{Outcome, block, check, follow, follow_reused};
 use super::definition::definition;
-use super::encode::{self, EncodedEvent};
 use super::key;
-use super::late::Late;
 use super::lease::keep_alive;
 use super::read;
 use crate::accounts;
-use crate::memory::{DefinitionIds, RunMemo};
-use crate::operation::{Answer, Cx};
-use crate::sight::Sight;
-use crate::sql::{SqlError, SqlKind};
-use crate::value::{Value, signed, to_micros};
+use crate::db::sql::{SqlError, SqlKind};
+use crate::db::value::{Value, signed, to_micros};
+use crate::exec::operation::{Answer, Cx};
+use crate::exec::write_cache::{DefinitionIds, RunMemo};
+use crate::rows::deferred::Late;
+use crate::rows::event::{self as encode, EncodedEvent};
+use crate::visibility::Sight;
 
 /// A run that is to begin, with its rows prepared.
 #[derive(Debug)]

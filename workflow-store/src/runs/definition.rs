@@ -5,16 +5,16 @@ use sha2::{Digest, Sha256};
 use workflow_core::{NewRun, StoreError, Trigger, WorkflowSnapshot};
 
 use crate::catalog::{
-    NewWorkflow, Source, Written, insert_workflow, lock_names, owned, record_version, tags,
-    version_of_file,
+    NewWorkflow, Source, Written, insert_workflow, owned, record_version, tags, version_of_file,
 };
-use crate::label;
-use crate::memory::DefinitionIds;
-use crate::operation::{Answer, Cx};
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Value, clean_json};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Value, clean_json};
+use crate::exec::operation::{Answer, Cx};
+use crate::exec::write_cache::DefinitionIds;
+use crate::visibility::Sight;
+use crate::workflows::search_index as label;
+use crate::workflows::slug::lock_names;
 
 /// Finds the workflow and the definition of a run, or makes them.
 pub(crate) fn definition(

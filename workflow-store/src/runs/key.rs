@@ -6,10 +6,10 @@ use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 use super::begin::Beginning;
 use super::definition::find;
 use super::read;
-use crate::operation::{Answer, Cx};
-use crate::sight::Sight;
-use crate::sql::{SqlError, SqlKind};
-use crate::value::Value;
+use crate::db::sql::{SqlError, SqlKind};
+use crate::db::value::Value;
+use crate::exec::operation::{Answer, Cx};
+use crate::visibility::Sight;
 
 /// Keeps every other transaction from beginning a run under the key of this one until the
 /// transaction ends, so that what has begun under it is seen. To be called before anything is

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use workflow_core::{HeldLeases, Lease, Owner, OwnerId, RunId, StoredRun};
 
 use super::read;
+use crate::db::sql::{Dialect, Sql, SqlError};
+use crate::db::value::{Value, signed};
+use crate::exec::operation::{Answer, Cx};
 use crate::liveness::{Heartbeat, Judgement, Liveness, Look, OwnerRow};
-use crate::operation::{Answer, Cx};
-use crate::sql::{Dialect, Sql, SqlError};
-use crate::value::{Value, signed};
 
 /// The longest lifetime that is kept: a hundred years.
 const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1_000_000;

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use workflow_core::{Message, MessageKind, OwnerId, RunId, StoreError};
 
-use crate::operation::{Answer, Cx};
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Row, Value, to_micros};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, to_micros};
+use crate::exec::operation::{Answer, Cx};
+use crate::visibility::Sight;
 
 /// Leaves a message for a run; signals are for runs that engines drive.
 pub(crate) fn send(

@@ -1,23 +1,18 @@
 //! The half of the store that an engine uses. Each operation is written once for both databases.
 
-mod append;
-mod begin;
+pub(crate) mod append;
+pub(crate) mod begin;
 mod definition;
-mod encode;
 mod key;
-mod late;
 mod lease;
 mod message;
 mod read;
 mod report;
-mod steps;
 mod waiting;
 
 pub(crate) use append::{Appended, append};
 pub(crate) use begin::{Admission, Beginning, begin};
 pub(crate) use definition::announce;
-pub(crate) use encode::write as write_json;
-pub(crate) use late::{Late, write as write_late};
 pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
 pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::definition as definition_of_run;
@@ -28,8 +23,8 @@ pub(crate) use waiting::{WAIT, WAIT_NO_MORE, tell_older, waits};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]
-pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
-    use crate::value::Value::{Int, Text, Uuid};
+pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>)> {
+    use crate::db::value::Value::{Int, Text, Uuid};
 
     let orphans = |protected| format!("{} {}", read::COLUMNS, lease::orphans_but(protected));
     vec![
@@ -46,8 +41,8 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::value::Value<'static>>)> {
 
 /// The same, of those that are put together.
 #[cfg(test)]
-pub(crate) fn built_statements() -> Vec<(String, crate::statement::Statement)> {
-    use crate::sight::Sight;
+pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
+    use crate::visibility::Sight;
 
     let run = workflow_core::RunId::from_u128(1);
     let of = |sight| {

@@ -12,12 +12,12 @@ use workflow_core::{
     WorkflowSnapshot,
 };
 
-use super::encode;
-use crate::operation::Answer;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Row, Value, signed};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, signed};
+use crate::exec::operation::Answer;
+use crate::rows::event as encode;
+use crate::visibility::Sight;
 
 /// The events of a run.
 pub(crate) fn events(

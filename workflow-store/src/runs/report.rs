@@ -9,14 +9,14 @@ use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError}
 use super::append::{Appended, append};
 use super::lease::{judge, lock};
 use super::read;
-use crate::catalog::Answer;
-use crate::catalog::CatalogError;
+use crate::catalog_error::Answer;
+use crate::catalog_error::CatalogError;
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Value, clean, clean_json};
+use crate::exec::operation::Cx;
 use crate::liveness::Liveness;
-use crate::operation::Cx;
-use crate::sight::Sight;
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::statement::Statement;
-use crate::value::{Value, clean, clean_json};
+use crate::visibility::Sight;
 
 /// What a program says of a run that it drives itself; what is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use workflow_core::{RunId, Stall, Status, StoreError, Waiting};
 
 use super::append;
-use super::encode::write;
-use crate::memory::{RunMemo, Tally};
-use crate::operation::{Answer, Cx};
-use crate::sql::{Sql, SqlError, SqlKind};
-use crate::value::{Row, Value};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::{Row, Value};
+use crate::exec::operation::{Answer, Cx};
+use crate::exec::write_cache::{RunMemo, Tally};
+use crate::rows::event::write;
 
 impl RunMemo {
     /// What each job under way waits for, when all of them wait. A job that waits for jobs of its

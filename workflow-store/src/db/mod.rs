@@ -1,0 +1,11 @@
+//! Databases: connections, statements, values and rows, as both databases have them.
+
+pub(crate) mod deadline;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+pub(crate) mod sql;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+pub(crate) mod statement;
+pub(crate) mod value;
+pub(crate) mod version;

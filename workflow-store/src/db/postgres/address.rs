@@ -1,0 +1,137 @@
+//! The URL of a database, and what it says of encryption.
+
+use percent_encoding::percent_decode_str;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use crate::db::sql::{SqlError, SqlKind};
+
+/// What a URL asks for.
+#[derive(Debug)]
+pub(super) struct Address {
+    /// All but what is said of encryption, of which it knows only whether it must be.
+    pub(super) config: Config,
+    pub(super) encryption: Encryption,
+}
+
+/// Whether a connection is encrypted, and how far it is checked who is at its other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Encryption {
+    pub(super) mode: Mode,
+    /// The file with the certificates of those who may vouch for a server.
+    pub(super) roots: Option<String>,
+}
+
+/// The values of `sslmode`, as PostgreSQL's own programs have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl Mode {
+    const ALL: [(&'static str, Self); 5] = [
+        ("disable", Self::Disable),
+        ("prefer", Self::Prefer),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+
+    fn read(text: &str) -> Result<Self, SqlError> {
+        let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, mode)| mode).ok_or_else(|| {
+            wrong(format!(
+                "`sslmode={text}` is not known; write disable, prefer, require, verify-ca or \
+                 verify-full"
+            ))
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn as_str(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl Address {
+    pub(super) fn read(url: &str) -> Result<Self, SqlError> {
+        let (mut mode, mut roots) = (None, None);
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut rest = Vec::new();
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match name {
+                "sslmode" => mode = Some(Mode::read(value)?),
+                "sslrootcert" => {
+                    let path = percent_decode_str(value).decode_utf8_lossy().into_owned();
+                    roots = (path != "system").then_some(path);
+                }
+                _ => rest.push(part),
+            }
+        }
+        let url =
+            if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            let cause = std::error::Error::source(&error);
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            wrong(format!(
+                "the URL of the database is ill-formed ({error}{cause}); it looks like \
+                 postgres://user:password@host:5432/database?sslmode=verify-full"
+            ))
+        })?;
+        // Written in the other form that PostgreSQL has, `host=.. sslmode=..`.
+        let mode = mode.unwrap_or(match config.get_ssl_mode() {
+            SslMode::Disable => Mode::Disable,
+            SslMode::Require => Mode::Require,
+            _ => Mode::Prefer,
+        });
+        // As PostgreSQL has it: who names the certificates wants them to be looked at.
+        let mode = if roots.is_some() && mode == Mode::Require { Mode::VerifyCa } else { mode };
+        config.ssl_mode(match mode {
+            Mode::Disable => SslMode::Disable,
+            Mode::Prefer => SslMode::Prefer,
+            _ => SslMode::Require,
+        });
+        Ok(Self { config, encryption: Encryption { mode, roots } })
+    }
+}
+
+pub(super) fn wrong(text: String) -> SqlError {
+    SqlError::new(SqlKind::Unusable, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> (Mode, Option<String>) {
+        let address = Address::read(&format!("postgres://ada@host/db{query}")).expect("fit");
+        assert_eq!(address.config.get_dbname(), Some("db"));
+        (address.encryption.mode, address.encryption.roots)
+    }
+
+    #[test]
+    fn modes_are_those_of_postgresql() {
+        assert_eq!(read(""), (Mode::Prefer, None));
+        assert_eq!(read("?sslmode=require"), (Mode::Require, None));
+        assert_eq!(read("?connect_timeout=3&sslmode=verify-ca"), (Mode::VerifyCa, None));
+        let roots = Some("/a b/root.crt".to_owned());
+        assert_eq!(read("?sslmode=require&sslrootcert=/a%20b/root.crt"), (Mode::VerifyCa, roots));
+        assert_eq!(read("?sslrootcert=system&sslmode=verify-full"), (Mode::VerifyFull, None));
+        let written = Address::read("host=localhost user=ada sslmode=require").expect("fit");
+        assert_eq!(written.encryption.mode, Mode::Require);
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        let error = |query: &str| {
+            Address::read(&format!("postgres://host/db?{query}")).expect_err("refused").text
+        };
+        assert!(error("sslmode=always").contains("`sslmode=always` is not known"));
+        assert!(error("sslcert=a.crt").contains("sslcert"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A connection to PostgreSQL, and the runtime that drives it: work happens while the thread waits
+//! for its answer.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures::future::{MaybeDone, maybe_done};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Socket, Statement};
+
+use super::address::Encryption;
+use super::cancel::Canceller;
+use super::error::explain;
+use super::migrate::migrate;
+use super::schema::settle;
+use crate::db::deadline::{Deadline, READ_TIME};
+use crate::db::sql::{Dialect, Sql, SqlError, SqlKind};
+use crate::db::value::{Row, Value};
+use crate::exec::connection_pool::Purpose;
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 400;
+
+struct PostgresConnection {
+    runtime: Runtime,
+    client: Client,
+    statements: HashMap<String, Statement>,
+    name: String,
+    /// A transaction is to begin together with the first statement, to save a round trip.
+    is_beginning: bool,
+    canceller: Canceller,
+}
+
+/// A process that stops in the middle of a transaction must not keep others from its runs, which
+/// they take over; nor may another that does so keep this one waiting for ever.
+const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
+    SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '10s'";
+
+/// What it writes it finds by an index, however small a table was when the statement was planned.
+/// Where there is none after all, the price of that must not have the plan compiled.
+const WRITER: &str = "SET lock_timeout = '10s'; SET jit = off; \
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// A query that takes long keeps a connection from others, even when this process is gone.
+fn reader() -> String {
+    format!("SET statement_timeout = '{}s'", READ_TIME.as_secs())
+}
+
+/// Opens a connection. The one that writes brings the schema up to date.
+pub(crate) fn open(
+    config: &Config,
+    encryption: &Encryption,
+    name: &str,
+    purpose: Purpose,
+) -> Result<Box<dyn Sql>, SqlError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let text = format!("no runtime for the connection to `{name}`: {error}");
+        SqlError::new(SqlKind::Unavailable, text)
+    })?;
+    let explained = |error: Error| explain(&error, name);
+    let tls = super::tls::maker(encryption)?;
+    let client = runtime.block_on(async {
+        let mut client = match tls {
+            Some(tls) => connect(config, tls).await,
+            None => connect(config, NoTls).await,
+        }
+        .map_err(explained)?;
+        client.batch_execute(SETTINGS).await.map_err(explained)?;
+        settle(&client, name).await?;
+        if purpose == Purpose::Write {
+            // Another process may migrate for long.
+            client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;
+            migrate(&mut client, name).await?;
+            client.batch_execute(WRITER).await.map_err(explained)?;
+        } else {
+            client.batch_execute(&reader()).await.map_err(explained)?;
+        }
+        Ok::<_, SqlError>(client)
+    })?;
+    let (name, statements) = (name.to_owned(), HashMap::new());
+    Ok(Box::new(PostgresConnection {
+        runtime,
+        client,
+        statements,
+        name,
+        is_beginning: false,
+        canceller: Canceller::new(encryption),
+    }))
+}
+
+async fn connect<T>(config: &Config, tls: T) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+{
+    let (client, connection) = config.connect(tls).await?;
+    // What it fails with, the next request fails with.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+impl PostgresConnection {
+    fn prepare(&mut self, sql: &str) -> Result<Statement, SqlError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let (client, name) = (&self.client, &self.name);
+        // It waits for locks, as the statement does.
+        let prepared = self.canceller.complete(client, name, client.prepare(sql));
+        let prepared = self.runtime.block_on(prepared);
+        let statement = prepared.map_err(|error| explain(&error, &self.name))?;
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    /// Does the work, after the beginning of a transaction if that is due.
+    fn after_begin<'a, T>(
+        &'a mut self,
+        work: impl FnOnce(&'a Client) -> Vec<Work<'a, T>>,
+    ) -> Result<Vec<T>, SqlError> {
+        let begin = std::mem::take(&mut self.is_beginning);
+        let (client, name) = (&self.client, &self.name);
+        let answers = async {
+            let mut begin = Box::pin(maybe_done(begun(client, begin)));
+            let mut work: Vec<_> =
+                work(client).into_iter().map(|work| Box::pin(maybe_done(work))).collect();
+            in_order(&mut begin, &mut work).await;
+            begin.as_mut().take_output().unwrap_or(Ok(()))?;
+            let outputs = work.iter_mut().filter_map(|work| work.as_mut().take_output());
+            outputs.collect::<Result<Vec<T>, Error>>()
+        };
+        let answers = self.runtime.block_on(self.canceller.complete(client, name, answers));
+        answers.map_err(|error: Error| explain(&error, name))
+    }
+}
+
+async fn begun(client: &Client, due: bool) -> Result<(), Error> {
+    if due { client.batch_execute("BEGIN").await } else { Ok(()) }
+}
+
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
+
+/// Polls all in their order, so that their requests are sent in this order and without waiting
+/// for each other's answers.
+async fn in_order<A: Future, B: Future>(
+    first: &mut Pin<Box<MaybeDone<A>>>,
+    rest: &mut [Pin<Box<MaybeDone<B>>>],
+) {
+    poll_fn(|cx| {
+        let mut done = first.as_mut().poll(cx).is_ready();
+        for work in rest.iter_mut() {
+            done &= work.as_mut().poll(cx).is_ready();
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+impl Sql for PostgresConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+        Ok(self.pipeline(&[(sql, values)])?.first().copied().unwrap_or(0))
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, SqlError> {
+        let statement = self.prepare(sql)?;
+        let rows = self.after_begin(|client| {
+            vec![Box::pin(async move { client.query(&statement, &bound(values)).await })]
+        })?;
+        let row = |row: tokio_postgres::Row| {
+            let cells = (0..row.len()).map(|column| row.try_get(column));
+            cells.collect::<Result<_, _>>().map(Row)
+        };
+        let rows: Result<Vec<Row>, Error> = rows.into_iter().flatten().map(row).collect();
+        rows.map_err(|error| explain(&error, &self.name))
+    }
+
+    fn pipeline(&mut self, statements: &[(&str, &[Value<'_>])]) -> Result<Vec<u64>, SqlError> {
+        let mut prepared = Vec::with_capacity(statements.len());
+        for (sql, values) in statements {
+            prepared.push((self.prepare(sql)?, *values));
+        }
+        self.after_begin(|client| {
+            let work = prepared.into_iter().map(|(statement, values)| {
+                let work = async move { client.execute(&statement, &bound(values)).await };
+                Box::pin(work) as Work<'_, u64>
+            });
+            work.collect()
+        })
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<(), SqlError> {
+        match sql {
+            "BEGIN" => {
+                self.is_beginning = true;
+                return Ok(());
+            }
+            "COMMIT" | "ROLLBACK" if std::mem::take(&mut self.is_beginning) => return Ok(()),
+            _ => {}
+        }
+        self.after_begin(|client| vec![Box::pin(client.batch_execute(sql))]).map(|_| ())
+    }
+
+    fn set_deadline(&mut self, deadline: Option<&Deadline>) {
+        self.canceller.deadline = deadline.cloned();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.canceller.has_cancelled || self.client.is_closed()
+    }
+}
+
+fn bound<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}

@@ -1,0 +1,35 @@
+//! In place of encrypted connections, where the program is built without them.
+
+use tokio_postgres::NoTls;
+
+use super::address::{Encryption, Mode, wrong};
+use crate::db::sql::SqlError;
+
+/// Nothing; a URL that asks for encryption is refused.
+pub(super) fn maker(encryption: &Encryption) -> Result<Option<NoTls>, SqlError> {
+    match encryption.mode {
+        Mode::Disable | Mode::Prefer => Ok(None),
+        mode => Err(wrong(format!(
+            "the URL asks for an encrypted connection (sslmode={}), and this program was built \
+             without; build workflow-store with its feature `tls`, or write sslmode=disable where \
+             the network can be trusted",
+            mode.as_str()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_this_program_cannot_do_is_not_left_out() {
+        let open = |query: &str| {
+            let url = format!("postgres://ada@127.0.0.1:1/db?{query}");
+            pollster::block_on(crate::PostgresStore::open(&url)).expect_err("refused").to_string()
+        };
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let said = open(&format!("sslmode={mode}"));
+            assert!(said.contains(&format!("sslmode={mode}")) && said.contains("`tls`"), "{said}");
+        }
+        assert!(open("").contains("see that it runs"));
+    }
+}

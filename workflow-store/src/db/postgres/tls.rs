@@ -1,0 +1,138 @@
+//! Encrypted connections: who may be at their other end.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::{Encryption, Mode, wrong};
+use crate::db::sql::SqlError;
+
+/// What makes connections encrypted; `None` where none is to be.
+pub(super) fn maker(encryption: &Encryption) -> Result<Option<MakeRustlsConnect>, SqlError> {
+    let provider = Arc::new(ring::default_provider());
+    let trust = match encryption.mode {
+        Mode::Disable => return Ok(None),
+        Mode::Prefer | Mode::Require => Trust::Anybody,
+        Mode::VerifyCa => Trust::AnyHost(verifier(encryption, &provider)?),
+        Mode::VerifyFull => Trust::Host(verifier(encryption, &provider)?),
+    };
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(format!("TLS cannot be had: {error}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }))
+        .with_no_client_auth();
+    Ok(Some(MakeRustlsConnect::new(config)))
+}
+
+fn verifier(
+    encryption: &Encryption,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, SqlError> {
+    let roots = match &encryption.roots {
+        Some(path) => of_file(path)?,
+        None => of_system()?,
+    };
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| wrong(format!("the certificates cannot be used: {error}; {CURE}")))
+}
+
+const CURE: &str = "name a file with the certificate of who signed the server's with \
+    sslrootcert=FILE";
+
+fn of_file(path: &str) -> Result<RootCertStore, SqlError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        wrong(format!("the certificates in `{path}` (sslrootcert) cannot be read: {error}; {CURE}"))
+    };
+    let mut roots = RootCertStore::empty();
+    for found in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
+        roots.add(found.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(failed(&"there is none in PEM form"));
+    }
+    Ok(roots)
+}
+
+fn of_system() -> Result<RootCertStore, SqlError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let text = "this system has no certificates by which a server could be known";
+        return Err(wrong(format!("{text}; {CURE}")));
+    }
+    Ok(roots)
+}
+
+/// Who may be at the other end.
+#[derive(Debug)]
+enum Trust {
+    Anybody,
+    /// Whoever is vouched for, under any name.
+    AnyHost(Arc<WebPkiServerVerifier>),
+    /// The host that the URL names.
+    Host(Arc<WebPkiServerVerifier>),
+}
+
+#[derive(Debug)]
+struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let by = match &self.trust {
+            Trust::Anybody => return Ok(ServerCertVerified::assertion()),
+            Trust::AnyHost(by) | Trust::Host(by) => by,
+        };
+        match by.verify_server_cert(certificate, others, name, ocsp, now) {
+            // The name is looked at last, so that all else is well.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if matches!(self.trust, Trust::AnyHost(_)) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

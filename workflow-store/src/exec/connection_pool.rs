@@ -1,0 +1,251 @@
+//! The threads of a store: one that writes, some that read, each with a connection of its own.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::db::deadline::{Deadline, READ_TIME};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::exec::operation::{Company, Cx, Operation, OperationFailure, operation, shut};
+use crate::exec::queue::Queue;
+use crate::exec::reader::Reader;
+use crate::exec::writer::Writer;
+
+/// Makes connections to one database.
+pub(crate) trait Connect: Clone + Send + 'static {
+    /// Makes a connection. Called on the thread that will use it.
+    fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError>;
+
+    /// How a transaction that writes begins.
+    fn begin(&self) -> &'static str;
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Write,
+    Read,
+}
+
+/// The threads, and the lines before them. They end when this is dropped, once what waits is done.
+pub(crate) struct Crew {
+    writes: Arc<Queue<Box<dyn Operation>>>,
+    /// The same as `writes`, where there is no reader.
+    reads: Arc<Queue<Box<dyn Operation>>>,
+    /// What must not wait behind slow queries: the engine's own reads, and whether the store
+    /// answers. The same as `writes`, where there is no reader.
+    vital: Arc<Queue<Box<dyn Operation>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts a writer, so many readers, and one more reader for what must not wait behind them;
+    /// or a writer that does everything.
+    pub(crate) fn start<C: Connect>(connect: &C, readers: usize) -> Result<Self, SqlError> {
+        let writes = Arc::new(Queue::new());
+        let queue = || if readers == 0 { writes.clone() } else { Arc::new(Queue::new()) };
+        let (reads, vital) = (queue(), queue());
+        let mut crew = Self {
+            writes: writes.clone(),
+            reads: reads.clone(),
+            vital: vital.clone(),
+            threads: Vec::new(),
+        };
+        let writer = connect.clone();
+        crew.spawn("workflow-store-writer", move || Writer::new(writer).serve(&writes))?;
+        let vital = std::iter::repeat_n(vital, readers.min(1));
+        for queue in std::iter::repeat_n(reads, readers).chain(vital) {
+            let reader = connect.clone();
+            crew.spawn("workflow-store-reader", move || Reader::new(reader).serve(&queue))?;
+        }
+        Ok(crew)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SqlError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        let text = |error| format!("a thread for the store cannot be started: {error}");
+        self.threads
+            .push(thread.map_err(|error| SqlError::new(SqlKind::Unavailable, text(error)))?);
+        Ok(())
+    }
+
+    /// Does work in a transaction, together with what else waits.
+    pub(crate) async fn write<T, E, F>(&self, company: Company, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        ask(&self.writes, company, work).await
+    }
+
+    /// Does work that changes nothing, for at most [`READ_TIME`]. It is stopped when the future is
+    /// dropped.
+    pub(crate) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
+    {
+        read(&self.reads, READ_TIME, work).await
+    }
+
+    /// Does quick work that changes nothing, and that must not wait behind slow queries.
+    pub(crate) async fn read_vital<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: OperationFailure,
+        F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
+    {
+        read(&self.vital, READ_TIME, work).await
+    }
+}
+
+async fn read<T, E, F>(
+    queue: &Queue<Box<dyn Operation>>,
+    time: Duration,
+    mut work: F,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut dyn Sql) -> Result<T, E> + Send + 'static,
+{
+    let (deadline, _waits) = Deadline::after(time);
+    let limited = move |cx: &mut Cx<'_>| {
+        deadline.check()?;
+        cx.sql.set_deadline(Some(&deadline));
+        let answer = work(cx.sql);
+        cx.sql.set_deadline(None);
+        answer
+    };
+    ask(queue, Company::Shared, limited).await
+}
+
+async fn ask<T, E, F>(queue: &Queue<Box<dyn Operation>>, company: Company, work: F) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: OperationFailure,
+    F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
+{
+    let (operation, receiver) = operation(company, work);
+    queue.put(operation).map_err(|_| shut())?;
+    receiver.await.unwrap_or_else(|_| Err(shut().into()))
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.writes.close();
+        self.reads.close();
+        self.vital.close();
+        for thread in self.threads.drain(..) {
+            // A store may be dropped by the last operation itself, on one of these threads.
+            if thread.thread().id() != std::thread::current().id() {
+                thread.join().ok();
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    use futures::future::{Either, select};
+
+    use super::*;
+    use crate::db::value::Value;
+
+    /// Takes SQLite and PostgreSQL about a minute.
+    const LONG: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+        WHERE i < 300000000) SELECT count(*) FROM n";
+
+    fn sqlite(folder: &tempfile::TempDir, readers: usize) -> Crew {
+        let path = folder.path().join("test.db");
+        let options = crate::SqliteOptions::new();
+        Crew::start(&crate::db::sqlite::Opener::new(&path, options), readers).expect("started")
+    }
+
+    fn postgres() -> (crate::cluster::Database, Crew) {
+        let database = crate::cluster::database();
+        let opener = crate::db::postgres::Opener::new(database.url()).expect("a URL");
+        (database, Crew::start(&opener, 1).expect("started"))
+    }
+
+    fn long(sql: &mut dyn Sql) -> Result<(), SqlError> {
+        sql.query(LONG, &[] as &[Value<'_>]).map(|_| ())
+    }
+
+    async fn answers(crew: &Crew) {
+        crew.read(|sql| sql.query("SELECT 1", &[])).await.expect("an answer");
+    }
+
+    async fn is_cut_short(crew: &Crew) {
+        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+        let time = Duration::from_millis(100);
+        let error = read(&crew.reads, time, long).await.expect_err("it takes too long");
+        assert_eq!(error.kind, SqlKind::Unavailable);
+        assert!(error.text.contains("ask for fewer items"), "{}", error.text);
+        answers(crew).await;
+    }
+
+    /// What nobody waits for ends, long before its time is up.
+    async fn ends_with_its_caller(crew: &Crew) {
+        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+        let (begins, begun) = futures::channel::oneshot::channel();
+        let (ended, ends) = mpsc::channel();
+        let mut begins = Some(begins);
+        let query = crew.read(move |sql| {
+            begins.take().map(|begins| begins.send(()));
+            let outcome = long(sql);
+            ended.send(outcome.is_err()).expect("somebody looks");
+            outcome
+        });
+        match select(pin!(query), pin!(begun)).await {
+            Either::Left((answer, _)) => panic!("{answer:?}"),
+            // Here the query is dropped.
+            Either::Right(_) => {}
+        }
+        assert!(ends.recv_timeout(READ_TIME / 2).expect("the query ended"));
+        answers(crew).await;
+    }
+
+    #[test]
+    fn sqlite_stops_a_long_query() {
+        let folder = tempfile::tempdir().expect("a folder");
+        pollster::block_on(async {
+            is_cut_short(&sqlite(&folder, 1)).await;
+            ends_with_its_caller(&sqlite(&folder, 1)).await;
+            // Where one thread does everything, too.
+            is_cut_short(&sqlite(&folder, 0)).await;
+            ends_with_its_caller(&sqlite(&folder, 0)).await;
+        });
+    }
+
+    #[test]
+    fn postgresql_stops_a_long_query() {
+        let (_database, crew) = postgres();
+        pollster::block_on(async {
+            is_cut_short(&crew).await;
+            ends_with_its_caller(&crew).await;
+        });
+    }
+
+    #[test]
+    fn vital_reads_do_not_wait_behind_long_ones() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_database, postgres) = postgres();
+        for crew in [sqlite(&folder, 1), postgres] {
+            pollster::block_on(async {
+                crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+                let mut slow = pin!(crew.read(long));
+                let quick = pin!(crew.read_vital(|sql| sql.query("SELECT 1", &[])));
+                match select(&mut slow, quick).await {
+                    Either::Left((answer, _)) => panic!("{answer:?}"),
+                    Either::Right((answer, _)) => assert_eq!(answer.expect("an answer").len(), 1),
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The threads that work on a database: one writes, some read.
+
+pub(crate) mod connection_pool;
+pub(crate) mod operation;
+mod queue;
+mod reader;
+pub(crate) mod write_cache;
+mod writer;

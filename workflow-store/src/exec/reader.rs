@@ -1,0 +1,59 @@
+//! A thread that answers questions.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::db::sql::{Sql, SqlError};
+use crate::exec::connection_pool::{Connect, Purpose};
+use crate::exec::operation::{Cx, Operation};
+use crate::exec::queue::Queue;
+use crate::exec::write_cache::{Memory, Tally};
+
+pub(crate) struct Reader<C> {
+    connect: C,
+    connection: Option<Box<dyn Sql>>,
+}
+
+impl<C: Connect> Reader<C> {
+    pub(crate) fn new(connect: C) -> Self {
+        Self { connect, connection: None }
+    }
+
+    /// Answers until the queue is closed.
+    pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
+        while let Some(operations) = queue.take(1) {
+            for operation in operations {
+                // A panic is a fault of this crate: who asked is told, others are served.
+                if catch_unwind(AssertUnwindSafe(|| self.answer(operation))).is_err() {
+                    self.connection = None;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, mut operation: Box<dyn Operation>) {
+        // A second time on a new connection, when the one at hand turns out to be lost.
+        let fresh = self.connection.is_none();
+        let mut outcome = self.attempt(operation.as_mut());
+        if outcome.is_err() && !fresh && self.connection.is_none() {
+            outcome = self.attempt(operation.as_mut());
+        }
+        match outcome {
+            Ok(()) => operation.finish(),
+            Err(error) => operation.fail(error),
+        }
+    }
+
+    fn attempt(&mut self, operation: &mut dyn Operation) -> Result<(), SqlError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect.connect(Purpose::Read)?,
+        };
+        let (mut memory, mut tally) = (Memory::default(), Tally::default());
+        let mut cx = Cx { sql: connection.as_mut(), memory: &mut memory, tally: &mut tally };
+        let outcome = cx.sql.check_place().and_then(|()| operation.attempt(&mut cx).map(|_| ()));
+        if !connection.is_closed() {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,107 @@
+//! What a transaction of many operations writes at its end, in one round trip: the rows of runs,
+//! each of which must change as foreseen, and the events of all of them at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::bulk_update::Steps;
+use super::event::{Columns, INSERT_MANY};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::Value;
+use crate::exec::write_cache::DefinitionIds;
+use crate::runs::append::{Appended, Outcome, Step};
+use crate::runs::begin::{Admission, Beginning, Opening};
+
+/// Something that is written at the end.
+#[derive(Debug)]
+pub(crate) enum Late {
+    Begin {
+        new: Arc<Beginning>,
+        ids: DefinitionIds,
+        row: i64,
+        outcome: Outcome,
+        admission: Admission,
+    },
+    Append(Arc<Appended>, Step),
+}
+
+/// Writes it, and then what else is to be written, in the same round trip.
+pub(crate) fn write(
+    sql: &mut dyn Sql,
+    late: &[Late],
+    more: &[(&str, &[Value<'_>])],
+) -> Result<(), SqlError> {
+    if late.is_empty() {
+        return if more.is_empty() { Ok(()) } else { sql.pipeline(more).map(|_| ()) };
+    }
+    let Rows { alone, together } = Rows::of(late);
+    let rows = alone.iter().map(|late| match late {
+        Late::Begin { new, ids, row, outcome, admission } => new.statement(&Opening {
+            ids: *ids,
+            outcome,
+            row: Some(*row),
+            scope: None,
+            admission: *admission,
+        }),
+        Late::Append(_, step) => step.statement(),
+    });
+    // Those that begin are first: what follows may be of the same runs.
+    let rows: Vec<_> = rows.chain(together.iter().map(Steps::statement)).collect();
+    let wanted = alone.iter().map(|_| 1).chain(together.iter().map(Steps::count));
+    let events = late.iter().flat_map(|late| {
+        let (row, events) = match late {
+            Late::Begin { new, row, .. } => (*row, &new.events),
+            Late::Append(new, step) => (step.row, &new.events),
+        };
+        events.iter().map(move |event| (row, event))
+    });
+    let columns = Columns::new(events);
+    let events = columns.values();
+    let rows = rows.iter().map(|(text, values)| (*text, values.as_slice()));
+    let events = [(INSERT_MANY, events.as_slice())];
+    let statements: Vec<_> = rows.chain(events).chain(more.iter().copied()).collect();
+    let changed = sql.pipeline(&statements)?;
+    if wanted.zip(changed).all(|(wanted, changed)| wanted == changed) {
+        return Ok(());
+    }
+    // Each is tried alone then, and the ones at fault get their answers.
+    Err(SqlError::new(SqlKind::Conflict, "a run was changed by something else"))
+}
+
+/// How the rows of runs are written: by a statement each, in order, or by one for many.
+struct Rows<'a> {
+    alone: Vec<&'a Late>,
+    together: Vec<Steps<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(late: &'a [Late]) -> Self {
+        // One statement changes a row once.
+        let mut times: HashMap<i64, usize> = HashMap::new();
+        for late in late {
+            if let Late::Append(_, step) = late {
+                *times.entry(step.row).or_default() += 1;
+            }
+        }
+        let owner = late.iter().find_map(|late| match late {
+            Late::Append(_, step) => Some(step.owner),
+            Late::Begin { .. } => None,
+        });
+        let (mut alone, mut growing, mut changing) = (Vec::new(), Vec::new(), Vec::new());
+        for late in late {
+            match late {
+                Late::Append(_, step) if times[&step.row] == 1 && Some(step.owner) == owner => {
+                    if step.changes { &mut changing } else { &mut growing }.push(step);
+                }
+                _ => alone.push(late),
+            }
+        }
+        let mut together = Vec::new();
+        for (changes, steps) in [(false, growing), (true, changing)] {
+            if let (Some(owner), [_, ..]) = (owner, steps.as_slice()) {
+                together.push(Steps::new(owner, changes, &steps));
+            }
+        }
+        Self { alone, together }
+    }
+}

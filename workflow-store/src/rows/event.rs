@@ -1,0 +1,380 @@
+//! Events as rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use workflow_core::{Event, EventKind, Origin, Status, StoreError, Waiting};
+
+use super::blob::{Blob, MAX_INLINE};
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::{Value, clean, clean_json, to_micros};
+
+/// An event as it goes into its row. Made by the one who asks, not by the writer.
+#[derive(Debug)]
+pub(crate) struct EncodedEvent {
+    pub(crate) sequence: u64,
+    pub(crate) at: i64,
+    pub(crate) body: String,
+    pub(crate) blob: Option<Blob>,
+    /// Where the run stands from here on.
+    pub(crate) status: Option<Status>,
+    pub(crate) subject: Subject,
+    /// Whether the run is blocked from here on, and by what; nothing where that stays as it is.
+    pub(crate) blocked: Option<Option<String>>,
+    attempt: Option<u32>,
+}
+
+/// What an event says that is kept besides the event.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    Run,
+    Resumed,
+    Completed {
+        result: String,
+    },
+    Failed {
+        error: String,
+    },
+    Job {
+        job: Box<str>,
+    },
+    JobStarted {
+        job: Box<str>,
+        counts_as: Option<Box<str>>,
+        parent: Option<Box<str>>,
+    },
+    AttemptEnded {
+        job: Box<str>,
+    },
+    Waits {
+        job: Box<str>,
+        waiting: Box<Waiting>,
+    },
+    WaitsNoMore {
+        job: Box<str>,
+    },
+    /// It sleeps for a moment, so that an earlier sleep is over.
+    SleepsBriefly {
+        job: Box<str>,
+    },
+    JobEnded {
+        job: Box<str>,
+        status: Status,
+    },
+}
+
+impl EncodedEvent {
+    /// Encodes an event.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it has no JSON form, which events that were built by an engine have.
+    pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
+        let mut body = write(event)?;
+        let mut blob = None;
+        if body.len() > MAX_INLINE {
+            let mut light = event.clone();
+            if let Some(heavy) = take_heavy(&mut light.kind) {
+                blob = Some(Blob::new(write(&heavy)?));
+                body = write(&light)?;
+            }
+        }
+        Ok(Self {
+            sequence: event.sequence,
+            at: to_micros(event.at),
+            status: event.kind.run_status(),
+            subject: subject(event, blob.as_ref()),
+            blocked: blocked(&event.kind)?,
+            attempt: attempt(&event.kind),
+            body,
+            blob,
+        })
+    }
+
+    /// Encodes events.
+    pub(crate) fn all(events: &[Event]) -> Result<Vec<Self>, StoreError> {
+        events.iter().map(Self::new).collect()
+    }
+
+    /// What happened, in one word.
+    pub(crate) fn kind(&self) -> &str {
+        // The sequence number and the time, which come first, hold no such text.
+        let tag = "\"event\":\"";
+        let from = self.body.find(tag).map(|at| &self.body[at + tag.len()..]);
+        from.and_then(|rest| rest.split('"').next()).unwrap_or_default()
+    }
+
+    pub(crate) fn job(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Job { job }
+            | Subject::JobStarted { job, .. }
+            | Subject::AttemptEnded { job }
+            | Subject::Waits { job, .. }
+            | Subject::WaitsNoMore { job }
+            | Subject::SleepsBriefly { job }
+            | Subject::JobEnded { job, .. } => Some(job),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn values(&self, run: i64) -> [Value<'_>; 8] {
+        [
+            Value::Int(run),
+            self.sequence.into(),
+            Value::Int(self.at),
+            Value::Text(self.kind()),
+            self.job().into(),
+            self.attempt.into(),
+            Value::Text(&self.body),
+            self.blob.as_ref().map(|blob| blob.digest.as_slice()).into(),
+        ]
+    }
+}
+
+/// Reads an event from what its row has.
+pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError> {
+    let wrong = |error: serde_json::Error| {
+        let start: String = body.chars().take(80).collect();
+        let text = format!("an event cannot be read ({error}): {start}");
+        SqlError::new(SqlKind::Unusable, text)
+    };
+    let mut event: Event = serde_json::from_str(body).map_err(wrong)?;
+    if let Some(heavy) = heavy {
+        put_heavy(&mut event.kind, serde_json::from_slice(heavy).map_err(wrong)?);
+    }
+    Ok(event)
+}
+
+/// JSON as text.
+///
+/// # Errors
+///
+/// Fails when there is none, or when it is nested so deeply that it could not be read again.
+pub(crate) fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    let refused = |reason: String| {
+        StoreError::Unusable(format!("a value of a run cannot be kept: {reason}").into())
+    };
+    let text = serde_json::to_string(value).map_err(|error| refused(error.to_string()))?;
+    let depth = depth(&text);
+    if depth > DEEPEST {
+        let reason = format!("it is nested {depth} deep, and {DEEPEST} is the limit; flatten it");
+        return Err(refused(reason));
+    }
+    Ok(text)
+}
+
+/// How deeply JSON may be nested. The reader stops at 128; an event adds some around a value.
+const DEEPEST: usize = 120;
+
+/// How deeply the JSON of a text is nested.
+fn depth(text: &str) -> usize {
+    if text.len() <= DEEPEST * 2 {
+        return 0;
+    }
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Takes out what may be large.
+fn take_heavy(kind: &mut EventKind) -> Option<Arc<Json>> {
+    match kind {
+        EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
+            output.take()
+        }
+        EventKind::ValueKept { value: json, .. }
+        | EventKind::SignalReceived { payload: json, .. } => Some(Arc::new(std::mem::take(json))),
+        _ => None,
+    }
+}
+
+fn put_heavy(kind: &mut EventKind, heavy: Json) {
+    match kind {
+        EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
+            *output = Some(Arc::new(heavy));
+        }
+        EventKind::ValueKept { value: json, .. }
+        | EventKind::SignalReceived { payload: json, .. } => *json = heavy,
+        _ => {}
+    }
+}
+
+pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
+    let since = event.at;
+    let waits =
+        |waiting: Waiting| Subject::Waits { job: waiting.job().into(), waiting: Box::new(waiting) };
+    let ended = |job: &String, status| Subject::JobEnded { job: job.as_str().into(), status };
+    match &event.kind {
+        EventKind::RunResumed { .. } => Subject::Resumed,
+        EventKind::RunCompleted { output } => Subject::Completed {
+            result: match (blob, output) {
+                (Some(blob), _) => blob.reference(),
+                (None, Some(output)) => clean_json(output),
+                (None, None) => "null".to_owned(),
+            },
+        },
+        EventKind::RunFailed { reason } => Subject::Failed { error: clean(reason).into_owned() },
+        EventKind::JobStarted { job, origin, .. } => Subject::JobStarted {
+            job: job.as_str().into(),
+            counts_as: origin.as_deref().and_then(counts_as),
+            parent: origin.as_deref().and_then(parent),
+        },
+        EventKind::AttemptFailed { job, .. } => Subject::AttemptEnded { job: job.as_str().into() },
+        EventKind::SignalAwaited { job, signal, .. } => {
+            waits(Waiting::Signal { job: job.clone(), signal: signal.clone(), since })
+        }
+        EventKind::SleepStarted { job, until, duration, .. } if *duration >= SHORTEST_TOLD => {
+            waits(Waiting::Time { job: job.clone(), until: *until, since })
+        }
+        EventKind::SleepStarted { job, .. } => Subject::SleepsBriefly { job: job.as_str().into() },
+        EventKind::SignalReceived { job, .. } => Subject::WaitsNoMore { job: job.as_str().into() },
+        EventKind::JobCompleted { job, .. } => ended(job, Status::Completed),
+        EventKind::JobFailed { job, .. } => ended(job, Status::Failed),
+        EventKind::JobCancelled { job, .. } => ended(job, Status::Cancelled),
+        other => match other.job() {
+            Some(job) => Subject::Job { job: job.into() },
+            None => Subject::Run,
+        },
+    }
+}
+
+/// The name under which all jobs of one origin count.
+pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
+    match origin {
+        Origin::Called { job, .. } => Some(job.as_str().into()),
+        Origin::Element { of, .. } => Some(of.as_str().into()),
+        _ => None,
+    }
+}
+
+/// A shorter sleep is not written where lists look: it would be over before anybody has read of it.
+const SHORTEST_TOLD: Duration = Duration::from_secs(5);
+
+/// The job that waits for one of this origin.
+fn parent(origin: &Origin) -> Option<Box<str>> {
+    match origin {
+        Origin::Called { by, .. } => Some(by.as_str().into()),
+        Origin::Element { of, .. } => Some(of.as_str().into()),
+        _ => None,
+    }
+}
+
+/// What an event that blocks a run, or unblocks it, leaves. The end of a run leaves it as it is.
+fn blocked(kind: &EventKind) -> Result<Option<Option<String>>, StoreError> {
+    Ok(match kind {
+        EventKind::RunBlocked { blocked } => Some(Some(write(blocked)?)),
+        EventKind::RunResumed { .. } | EventKind::RunUnblocked => Some(None),
+        _ => None,
+    })
+}
+
+fn attempt(kind: &EventKind) -> Option<u32> {
+    match kind {
+        EventKind::JobStarted { attempt, .. }
+        | EventKind::AttemptFailed { attempt, .. }
+        | EventKind::JobCompleted { attempt, .. }
+        | EventKind::JobFailed { attempt, .. }
+        | EventKind::JobCancelled { attempt, .. }
+        | EventKind::SleepStarted { attempt, .. }
+        | EventKind::SignalAwaited { attempt, .. }
+        | EventKind::SignalReceived { attempt, .. } => Some(*attempt),
+        _ => None,
+    }
+}
+
+/// Inserts events, with the blobs that they need.
+pub(crate) fn insert(sql: &mut dyn Sql, run: i64, events: &[EncodedEvent]) -> Result<(), SqlError> {
+    for blob in events.iter().filter_map(|event| event.blob.as_ref()) {
+        blob.insert(sql)?;
+    }
+    with_insert(sql, run, events, None).map(|_| ())
+}
+
+/// Inserts events after another statement, in the same round trip.
+pub(crate) fn with_insert(
+    sql: &mut dyn Sql,
+    run: i64,
+    events: &[EncodedEvent],
+    first: Option<(&str, &[Value<'_>])>,
+) -> Result<Vec<u64>, SqlError> {
+    #[cfg(feature = "postgres")]
+    if events.len() > 1 && sql.dialect().is_postgres() {
+        let columns = Columns::new(events.iter().map(|event| (run, event)));
+        let values = columns.values();
+        let statements: Vec<_> = first.into_iter().chain([(INSERT_MANY, &values[..])]).collect();
+        return sql.pipeline(&statements);
+    }
+    let rows: Vec<[Value<'_>; 8]> = events.iter().map(|event| event.values(run)).collect();
+    let inserts = rows.iter().map(|values| (INSERT, values.as_slice()));
+    let statements: Vec<_> = first.into_iter().chain(inserts).collect();
+    sql.pipeline(&statements)
+}
+
+/// Events as lists, one for each column.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    runs: Vec<i64>,
+    sequences: Vec<i64>,
+    times: Vec<i64>,
+    kinds: Vec<Option<&'a str>>,
+    jobs: Vec<Option<&'a str>>,
+    attempts: Vec<i64>,
+    bodies: Vec<Option<&'a str>>,
+    blobs: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> Columns<'a> {
+    /// The events, each with the number of its run.
+    pub(crate) fn new(events: impl Iterator<Item = (i64, &'a EncodedEvent)>) -> Self {
+        let mut columns = Self::default();
+        for (run, event) in events {
+            columns.runs.push(run);
+            columns.sequences.push(crate::db::value::signed(event.sequence));
+            columns.times.push(event.at);
+            columns.kinds.push(Some(event.kind()));
+            columns.jobs.push(event.job());
+            columns.attempts.push(event.attempt.unwrap_or(0).into());
+            columns.bodies.push(Some(&event.body));
+            columns.blobs.push(event.blob.as_ref().map(|blob| blob.digest.as_slice()));
+        }
+        columns
+    }
+
+    pub(crate) fn values(&self) -> [Value<'_>; 8] {
+        [
+            Value::Ints(&self.runs),
+            Value::Ints(&self.sequences),
+            Value::Ints(&self.times),
+            Value::Texts(&self.kinds),
+            Value::Texts(&self.jobs),
+            Value::Ints(&self.attempts),
+            Value::Texts(&self.bodies),
+            Value::Blobs(&self.blobs),
+        ]
+    }
+}
+
+const INSERT: &str = "INSERT INTO workflows_event \
+    (run, sequence, at, kind, job, attempt, body, blob) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+pub(crate) const INSERT_MANY: &str = "INSERT INTO workflows_event \
+    (run, sequence, at, kind, job, attempt, body, blob) \
+    SELECT run, sequence, at, kind, job, nullif(attempt, 0)::integer, body::json, blob \
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], \
+    $7::text[], $8::bytea[]) AS row (run, sequence, at, kind, job, attempt, body, blob)";

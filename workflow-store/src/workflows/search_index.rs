@@ -1,0 +1,237 @@
+//! By what workflows are found: a row for each tag, molecule, atom, word and value in metadata.
+//! The same rows on both databases, so that the same index serves the same questions.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::db::sql::{Sql, SqlError};
+use crate::db::value::{Value, clean, clean_json};
+
+/// What a label is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Tag,
+    Molecule,
+    /// Its path is a dot and the molecule; once more without a path.
+    Atom,
+    /// A word of the name or the description.
+    Word,
+    /// Its path is the path, its value JSON.
+    Metadata,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Molecule => "molecule",
+            Self::Atom => "atom",
+            Self::Word => "word",
+            Self::Metadata => "metadata",
+        }
+    }
+}
+
+/// The longest path or value that is kept as it is, in bytes; of a longer one its digest is kept,
+/// because indexes have a limit.
+const LONGEST: usize = 400;
+
+/// A path or a value as labels have it.
+pub(crate) fn shorten(text: &str) -> String {
+    let text = clean(text);
+    if text.len() <= LONGEST {
+        return text.into_owned();
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold("sha256:".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// The words of a text, in lower case.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    let parts = text.split(|character: char| !character.is_alphanumeric());
+    parts.filter(|word| !word.is_empty()).map(|word| shorten(&word.to_lowercase()))
+}
+
+/// The most labels of a workflow: each is a row, and the thread that writes has others to serve.
+const MOST: usize = 5_000;
+
+/// The most bytes of paths and values that labels are made of: 16 MiB. A long key is a part of the
+/// path of every value below it.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Writes the labels of a workflow anew, from its row, for somebody who wants it found.
+///
+/// # Errors
+///
+/// Fails before it writes when there are too many.
+pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), LabelError> {
+    let labels = Labels::read(sql, workflow)?;
+    if labels.is_full() {
+        return Err(LabelError::TooMany { most: MOST });
+    }
+    Ok(labels.write(sql, workflow)?)
+}
+
+/// Why the labels of a workflow were not written.
+#[derive(Debug)]
+pub(crate) enum LabelError {
+    Sql(SqlError),
+    /// The workflow would have more than this.
+    TooMany {
+        most: usize,
+    },
+}
+
+impl From<SqlError> for LabelError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Writes the labels of a workflow anew, from its row, which a program has registered or another
+/// program written: it is kept, and found by as many labels as there may be.
+pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
+    let labels = Labels::read(sql, workflow)?;
+    if labels.is_full() {
+        tracing::warn!(workflow, "only the first {MOST} words and values are searchable");
+    }
+    labels.write(sql, workflow)
+}
+
+/// What another application has left open is what the columns have by default.
+const LABELLED: &str = "UPDATE workflows_workflow SET labelled = TRUE, \
+    is_active = coalesce(is_active, TRUE), version = coalesce(version, 1), \
+    execution_count = coalesce(execution_count, 0) WHERE id = $1";
+
+const INSERT: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+/// The same for many rows, on PostgreSQL.
+const INSERT_MANY: &str = "INSERT INTO workflows_label (kind, path, value, workflow_id) \
+    SELECT kind, path, value, $4 FROM unnest($1::text[], $2::text[], $3::text[]) \
+    AS row (kind, path, value) ON CONFLICT DO NOTHING";
+
+#[derive(Default)]
+struct Labels {
+    /// As long as they are: digests are made of those that are written, and not of too many.
+    rows: BTreeSet<(Kind, String, String)>,
+    /// How many bytes of paths and values there were.
+    bytes: usize,
+}
+
+impl Labels {
+    /// The labels of a workflow, by what its row says.
+    fn read(sql: &mut dyn Sql, workflow: i64) -> Result<Self, SqlError> {
+        let mut labels = Self::default();
+        let row = sql.first(
+            "SELECT name, description, tags, molecules_used, atoms_in_molecules, metadata \
+             FROM workflows_workflow WHERE id = $1",
+            &[Value::Int(workflow)],
+        )?;
+        let Some(row) = row else { return Ok(labels) };
+        labels.add_words(&row.text(0)?);
+        labels.add_words(&row.maybe_text(1)?.unwrap_or_default());
+        labels.add_list(Kind::Tag, "", &row.json(2)?);
+        labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
+        if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
+            for (molecule, atoms) in &atoms {
+                labels.add_list(Kind::Atom, "", atoms);
+                labels.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
+            }
+        }
+        labels.add_values("", &row.json(5)?);
+        Ok(labels)
+    }
+
+    /// Puts them in place of those that the workflow has.
+    fn write(&self, sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
+        let id = [Value::Int(workflow)];
+        sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
+        let rows = self.rows.iter().take(MOST);
+        let rows: Vec<_> = rows
+            .map(|(kind, path, value)| (kind.as_str(), shorten(path), shorten(value)))
+            .collect();
+        if sql.dialect().is_postgres() {
+            // Thousands of statements may take longer than a session may pause in a transaction.
+            let (mut kinds, mut paths, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for (kind, path, value) in &rows {
+                kinds.push(Some(*kind));
+                paths.push(Some(path.as_str()));
+                values.push(Some(value.as_str()));
+            }
+            let columns =
+                [Value::Texts(&kinds), Value::Texts(&paths), Value::Texts(&values), id[0]];
+            sql.execute(INSERT_MANY, &columns)?;
+        } else {
+            let rows = rows.iter().map(|(kind, path, value)| {
+                [Value::Text(kind), Value::Text(path), Value::Text(value), id[0]]
+            });
+            let rows: Vec<_> = rows.collect();
+            let inserts: Vec<_> = rows.iter().map(|values| (INSERT, values.as_slice())).collect();
+            sql.pipeline(&inserts)?;
+        }
+        sql.execute(LABELLED, &id)?;
+        Ok(())
+    }
+
+    fn add(&mut self, kind: Kind, path: &str, value: &str) {
+        if !self.is_full() {
+            self.bytes += path.len() + value.len();
+            self.rows.insert((kind, path.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// Whether there are more labels than are written.
+    fn is_full(&self) -> bool {
+        self.rows.len() > MOST || self.bytes > MOST_BYTES
+    }
+
+    fn add_words(&mut self, text: &str) {
+        for word in words(text) {
+            self.add(Kind::Word, "", &word);
+        }
+    }
+
+    fn add_list(&mut self, kind: Kind, path: &str, list: &Json) {
+        for value in list.as_array().into_iter().flatten() {
+            match value {
+                Json::String(text) => self.add(kind, path, text),
+                other => self.add(kind, path, &other.to_string()),
+            }
+        }
+    }
+
+    /// Every value that is not an object, under its path of keys; elements of a list under the
+    /// path of the list, and the list as a whole.
+    fn add_values(&mut self, path: &str, json: &Json) {
+        if self.is_full() {
+            return;
+        }
+        match json {
+            Json::Object(object) => {
+                for (key, value) in object {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    self.add_values(&path, value);
+                }
+            }
+            Json::Array(list) => {
+                self.add(Kind::Metadata, path, &clean_json(json));
+                list.iter().filter(|value| !value.is_array()).for_each(|value| {
+                    self.add_values(path, value);
+                });
+            }
+            value => self.add(Kind::Metadata, path, &clean_json(value)),
+        }
+    }
+}
+
+/// Writes the labels of some of the workflows that others have added; whether there may be more.
+pub(crate) fn catch_up(sql: &mut dyn Sql) -> Result<bool, SqlError> {
+    let rows = sql.query("SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 500", &[])?;
+    for row in &rows {
+        write_some(sql, row.int(0)?)?;
+    }
+    Ok(!rows.is_empty())
+}
