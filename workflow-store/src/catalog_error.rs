@@ -5,7 +5,6 @@ use workflow_core::{MetadataError, RunId, Status, StoreError};
 use crate::db::sql::SqlError;
 use crate::exec::operation::{OperationError, OperationFailure};
 use crate::visibility::NotStaff;
-use crate::workflows::search_index::LabelError;
 
 /// Why a catalog did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -184,20 +183,6 @@ impl From<OperationError> for CatalogFailure {
 impl From<CatalogError> for CatalogFailure {
     fn from(error: CatalogError) -> Self {
         Self::Catalog(error)
-    }
-}
-
-impl From<LabelError> for CatalogFailure {
-    fn from(error: LabelError) -> Self {
-        match error {
-            LabelError::Sql(error) => error.into(),
-            LabelError::TooMany { most } => CatalogError::Invalid {
-                field: "the workflow",
-                found: format!("described by more than {most} words, tags and values"),
-                cure: "shorten its description and metadata, and keep what is long in a file",
-            }
-            .into(),
-        }
     }
 }
 

@@ -69,15 +69,17 @@ pub use accounts::{
 };
 pub use catalog::{
     AtomUsage, Catalog, Durations, Imported, JobStatistics, JobSummary, MatchedBy, MetadataChange,
-    MoleculeUsage, NewWorkflow, Pruner, RecentRun, Retention, RunDetails, RunQuery, RunSummary,
-    Source, Statistics, StatusCounts, StoredWorkflow, Timeline, TimelineSpan, Usage,
-    WorkflowChange, WorkflowDetail, WorkflowQuery, WorkflowSort, WorkflowVersion, merge_patch,
+    MoleculeUsage, Pruner, RecentRun, Retention, RunDetails, RunQuery, RunSummary, Statistics,
+    StatusCounts, StoredWorkflow, Timeline, TimelineSpan, Usage, WorkflowChange, WorkflowDetail,
+    WorkflowQuery, WorkflowSort, WorkflowVersion, merge_patch,
 };
 pub use catalog_error::CatalogError;
-#[cfg(feature = "postgres")]
-pub use db::postgres::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use db::sqlite::{Durability, Sqlite, SqliteOptions, SqliteStore};
+pub use db::sqlite::{Durability, SqliteOptions};
+#[cfg(feature = "postgres")]
+pub use open::{Postgres, PostgresStore};
+#[cfg(feature = "sqlite")]
+pub use open::{Sqlite, SqliteStore};
 pub use open::{catalog, open};
 pub use page::Page;
 pub use retry_run::{Again, RepeatError, RepeatRequest, repeat};
@@ -85,3 +87,4 @@ pub use rows::blob::MAX_INLINE;
 pub use runs::StatusReport;
 pub use store::SqlStore;
 pub use visibility::Viewer;
+pub use workflows::{NewWorkflow, Source};

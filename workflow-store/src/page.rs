@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::CatalogError;
+use crate::catalog_error::CatalogError;
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]

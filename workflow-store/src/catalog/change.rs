@@ -6,18 +6,19 @@ use serde_json::Value as Json;
 use workflow_core::{Metadata, WorkflowName, normalize_name};
 
 use super::prune::{self, Doomed};
-use super::request::{NewWorkflow, WorkflowChange};
+use super::request::WorkflowChange;
 use super::resolve::{self, resolve, resolve_own};
-use super::{CatalogError, Source, StoredWorkflow, metadata, schedule, versions, workflow};
+use super::{CatalogError, StoredWorkflow, metadata, schedule, workflow};
 use crate::accounts;
 use crate::catalog_error::Answer;
-use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json, to_micros};
 use crate::exec::operation::Cx;
 use crate::visibility::Sight;
-use crate::workflows::search_index as label;
+use crate::workflows::insert::{Written, check_free, gone, insert, tags};
 use crate::workflows::slug::{self, lock_names};
+use crate::workflows::{NewWorkflow, Source, name, search_index as label, version};
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
@@ -54,7 +55,7 @@ fn left_by_a_run(
         && new.project_name.is_none()
         && new.app_name.is_none();
     let found = match is_file_alone {
-        true => resolve::owned(sql, Source::Stored, owner, &new.name)?,
+        true => name::owned(sql, Source::Stored, owner, &new.name)?,
         false => None,
     };
     let Some(id) = found else { return Ok(None) };
@@ -77,89 +78,6 @@ pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
         check_length(field, text)?;
     }
     Ok(())
-}
-
-/// Who wrote what a row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Somebody, whose words stay.
-    ByHand,
-    /// A run, or a program that registers the workflow; the next one brings it up to date.
-    ByProgram,
-}
-
-/// Adds the row of a workflow, under a name that its owner does not have yet.
-pub(crate) fn insert(
-    sql: &mut dyn Sql,
-    new: &NewWorkflow,
-    source: Source,
-    owner: Option<i64>,
-    written: Written,
-) -> Answer<i64> {
-    lock_names(sql)?;
-    let name = clean(&new.name);
-    let name = normalize_name(&name);
-    check_free(sql, source, owner, &name)?;
-    let slug = slug::make(sql, new.slug.as_deref().unwrap_or(&name))?;
-    let cleaned = |text: &Option<String>| text.as_deref().map(|text| clean(text).into_owned());
-    let [description, project, domain, app_name] =
-        [&new.description, &new.project, &new.domain, &new.app_name].map(cleaned);
-    let project_name = cleaned(&new.project_name).or_else(|| project.clone()).unwrap_or_default();
-    let texts = [
-        clean_json(&new.molecules_used.clone().into()),
-        clean_json(&Json::Object(new.atoms_in_molecules.clone())),
-        clean_json(&new.dag_spec),
-        clean_json(&Json::Object(new.metadata.as_object().clone())),
-        clean_json(&tags(&new.metadata)),
-    ];
-    let definition = new.definition.as_ref().map(clean_json);
-    let values = [
-        Value::Int(new.project_id.into()),
-        Value::Text(&project_name),
-        Value::Text(&name),
-        Value::Text(&slug),
-        description.as_deref().into(),
-        app_name.as_deref().into(),
-        Value::Text(&texts[0]),
-        Value::Text(&texts[1]),
-        Value::Text(&texts[2]),
-        owner.into(),
-        Value::Time(to_micros(SystemTime::now())),
-        project.as_deref().into(),
-        domain.as_deref().into(),
-        Value::Text(&texts[3]),
-        Value::Text(&texts[4]),
-        definition.as_deref().into(),
-        Value::Text(source.as_str()),
-        Value::Bool(written == Written::ByHand),
-    ];
-    let row = sql.first(INSERT, &values)?;
-    let id = row.ok_or_else(|| gone(&new.name))?.int(0)?;
-    label::write(sql, id)?;
-    versions::record(sql, id, owner)?;
-    Ok(id)
-}
-
-/// Sees to it that the owner has no workflow of this name.
-fn check_free(sql: &mut dyn Sql, source: Source, owner: Option<i64>, name: &str) -> Answer<()> {
-    match resolve::owned(sql, source, owner, name)? {
-        Some(id) => Err(CatalogError::NameTaken { name: name.to_owned(), id }.into()),
-        None => Ok(()),
-    }
-}
-
-const INSERT: &str = "INSERT INTO workflows_workflow (project_id, project_name, name, slug, \
-    description, app_name, molecules_used, atoms_in_molecules, dag_spec, user_id, created_at, \
-    updated_at, project, domain, metadata, tags, definition, source, edited) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15, $16, $17, $18) \
-    RETURNING id";
-
-fn gone(name: &str) -> SqlError {
-    SqlError::new(SqlKind::Conflict, format!("workflow `{name}` was deleted meanwhile"))
-}
-
-pub(crate) fn tags(metadata: &Metadata) -> Json {
-    metadata.tags().collect::<Vec<_>>().into()
 }
 
 fn check_name(name: &str) -> Result<(), CatalogError> {
@@ -208,7 +126,7 @@ pub(crate) fn update(
     let is_new = is_new_file(&old, change)?;
     let version = version_after(&old, change, is_new)?;
     if is_new {
-        versions::record_unseen(cx.sql, id)?;
+        version::record_unseen(cx.sql, id)?;
     }
     let is_renamed = name.is_some();
     let name = name.unwrap_or_else(|| old.name.clone());
@@ -219,7 +137,7 @@ pub(crate) fn update(
     }
     if is_new {
         let author = author.map(|name| accounts::named(cx.sql, name)).transpose()?;
-        versions::record(cx.sql, id, author)?;
+        version::record(cx.sql, id, author)?;
     }
     label::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;

@@ -11,9 +11,9 @@ use serde_json::{Map, Value as Json};
 use workflow_core::json::check_numbers;
 use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
 
-use super::change::{self, Written};
-use super::resolve::{owned, resolve};
-use super::workflow::{Source, StoredWorkflow};
+use super::change;
+use super::resolve::resolve;
+use super::workflow::StoredWorkflow;
 use super::{CatalogError, NewWorkflow};
 use crate::accounts;
 use crate::catalog_error::Answer;
@@ -21,8 +21,12 @@ use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::{Value, signed};
 use crate::exec::operation::Cx;
-use crate::runs::{self, Admission, Beginning};
+use crate::rows::beginning::{Admission, Beginning};
+use crate::runs;
 use crate::visibility::Sight;
+use crate::workflows::Source;
+use crate::workflows::insert::{Written, insert};
+use crate::workflows::name::owned;
 
 /// What an import has added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -277,7 +281,7 @@ fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answ
         Source::Stored => Written::ByHand,
         Source::Registered => Written::ByProgram,
     };
-    let id = change::insert(cx.sql, &new, workflow.source(), owner, written)?;
+    let id = insert(cx.sql, &new, workflow.source(), owner, written)?;
     let values = [Value::Bool(workflow.is_active), Value::Int(id)];
     cx.sql.execute("UPDATE workflows_workflow SET is_active = $1 WHERE id = $2", &values)?;
     Ok(id)

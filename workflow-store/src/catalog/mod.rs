@@ -35,8 +35,8 @@ use crate::catalog_error::CatalogError;
 use crate::page::Page;
 use crate::runs::StatusReport;
 use crate::visibility::Viewer;
+use crate::workflows::{NewWorkflow, Source};
 
-pub(crate) use change::{Written, insert as insert_workflow, tags};
 pub use export::Imported;
 pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};
 pub use metadata::{MetadataChange, merge_patch};
@@ -44,15 +44,13 @@ pub use overview::{AtomUsage, MoleculeUsage, StatusCounts, Timeline, TimelineSpa
 pub use prune::Retention;
 pub use pruner::Pruner;
 pub use recent::RecentRun;
-pub use request::{NewWorkflow, WorkflowChange};
+pub use request::WorkflowChange;
 pub use resolve::MatchedBy;
-pub(crate) use resolve::owned;
 pub use run_filter::RunQuery;
 pub use runs::{JobSummary, RunDetails, RunSummary};
 pub use stats::{Durations, JobStatistics, Statistics};
 pub use versions::WorkflowVersion;
-pub(crate) use versions::{of_file as version_of_file, record as record_version};
-pub use workflow::{Source, StoredWorkflow};
+pub use workflow::StoredWorkflow;
 
 /// A store that answers questions about workflows and runs.
 ///

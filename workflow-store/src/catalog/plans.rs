@@ -7,13 +7,13 @@ use workflow_core::Status;
 use super::resolve::{self, Found, MatchedBy};
 use super::run_filter::{self, RunQuery, Within};
 use super::{overview, prune, recent, resolve_run, runs, stats, versions, workflows};
+use crate::db::connect::{Connect, Purpose};
 use crate::db::sql::Dialect;
 use crate::db::statement::Statement;
 use crate::db::value::Value;
-use crate::exec::connection_pool::{Connect, Purpose};
 use crate::page::Cursor;
 use crate::visibility::Sight;
-use crate::workflows::slug;
+use crate::workflows::{slug, version};
 
 const LARGE: [&str; 8] = [
     "workflows_workflow",
@@ -105,7 +105,7 @@ fn built(dialect: Dialect) -> Vec<(String, Statement)> {
 fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
     let one = Value::Int(1);
     let catalog = [
-        (versions::OF_FILE, vec![one, Value::Text("{}")]),
+        (version::OF_FILE, vec![one, Value::Text("{}")]),
         (versions::ONE, vec![one, one]),
         (slug::TAKEN, vec![Value::Text("etl"), one]),
         (stats::ONE, vec![one]),
@@ -125,7 +125,7 @@ fn fixed() -> Vec<(String, Vec<Value<'static>>)> {
 #[test]
 fn sqlite_scans_no_table() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = crate::SqliteOptions::new();
+    let options = crate::db::sqlite::SqliteOptions::new();
     let opener = crate::db::sqlite::Opener::new(&folder.path().join("workflows.db"), options);
     let mut sql = opener.connect(Purpose::Write).expect("opened");
     let check = |name: &str, plan: Vec<crate::db::value::Row>| {

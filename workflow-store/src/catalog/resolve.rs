@@ -2,12 +2,13 @@
 
 use workflow_core::normalize_name;
 
-use super::{CatalogError, Source};
+use super::CatalogError;
 use crate::catalog_error::Answer;
-use crate::db::sql::{Sql, SqlError};
+use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::{Row, clean};
 use crate::visibility::Sight;
+use crate::workflows::name::own_by_name;
 
 /// By what a text means a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,38 +90,6 @@ pub(crate) fn resolve_own(sql: &mut dyn Sql, sight: Sight, which: &str, what: &s
     let user = user_name(sql, sight)?;
     let what = format!("{what} workflow `{which}`, which is registered by a program");
     Err(CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into())
-}
-
-/// The workflow of this name that belongs to this user, or to nobody: what is code is nobody's,
-/// and of what is data, an owner has one of each name.
-///
-/// It is the workflow that a run joins, and the one that keeps its owner from taking the name for
-/// another.
-pub(crate) fn owned(
-    sql: &mut dyn Sql,
-    source: Source,
-    owner: Option<i64>,
-    name: &str,
-) -> Result<Option<i64>, SqlError> {
-    let name = clean(name);
-    let name = normalize_name(&name);
-    let mut statement = Statement::default();
-    statement.add(SELECT).add("w.name = ").text(&name);
-    match source {
-        Source::Registered => statement.add(" AND w.source = 'registered'"),
-        Source::Stored => own_by_name(&mut statement, owner),
-    };
-    let row = statement.add(" ORDER BY w.id LIMIT 1").first(sql)?;
-    row.map(|row| row.int(0)).transpose()
-}
-
-/// Adds that the workflow `w` is data, and this user's, or nobody's.
-fn own_by_name(statement: &mut Statement, owner: Option<i64>) -> &mut Statement {
-    statement.add(" AND w.source <> 'registered'");
-    match owner {
-        Some(owner) => statement.add(" AND w.user_id = ").number(owner),
-        None => statement.add(" AND w.user_id IS NULL"),
-    }
 }
 
 /// The name of who asks; empty for nobody in particular.

@@ -10,7 +10,7 @@ use super::resolve::resolve;
 use crate::catalog_error::Answer;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
-use crate::db::value::{Row, Value, to_micros};
+use crate::db::value::{Row, Value};
 use crate::page::{Cursor, Page, cut, size};
 use crate::rfc3339;
 use crate::visibility::Sight;
@@ -30,48 +30,6 @@ pub struct WorkflowVersion {
     #[serde(skip)]
     pub definition: Option<Json>,
 }
-
-/// Keeps the file that a workflow is now as one of its versions, unless it is kept; code has none.
-pub(crate) fn record(
-    sql: &mut dyn Sql,
-    workflow: i64,
-    author: Option<i64>,
-) -> Result<(), SqlError> {
-    let now = Value::Time(to_micros(SystemTime::now()));
-    sql.execute(RECORD, &[author.into(), now, Value::Int(workflow)]).map(|_| ())
-}
-
-/// The same for a file that another application wrote, by its owner, when the row was changed.
-pub(crate) fn record_unseen(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
-    sql.execute(RECORD_UNSEEN, &[Value::Int(workflow)]).map(|_| ())
-}
-
-const RECORD: &str = "INSERT INTO workflows_version \
-    (workflow_id, version, author, created_at, definition) \
-    SELECT w.id, coalesce(w.version, 1), (SELECT username FROM accounts_user u WHERE u.id = $1), \
-    $2, w.definition FROM workflows_workflow w WHERE w.id = $3 AND w.definition IS NOT NULL \
-    ON CONFLICT DO NOTHING";
-
-const RECORD_UNSEEN: &str = "INSERT INTO workflows_version \
-    (workflow_id, version, author, created_at, definition) \
-    SELECT w.id, coalesce(w.version, 1), \
-    (SELECT username FROM accounts_user u WHERE u.id = w.user_id), \
-    w.updated_at, w.definition FROM workflows_workflow w \
-    WHERE w.id = $1 AND w.definition IS NOT NULL ON CONFLICT DO NOTHING";
-
-/// The newest version of a workflow that is this file, as it is written in the database.
-pub(crate) fn of_file(
-    sql: &mut dyn Sql,
-    workflow: i64,
-    definition: &str,
-) -> Result<Option<i64>, SqlError> {
-    let values = [Value::Int(workflow), Value::Text(definition)];
-    let row = sql.first(OF_FILE, &values)?;
-    Ok(row.map(|row| row.maybe_int(0)).transpose()?.flatten())
-}
-
-pub(crate) const OF_FILE: &str = "SELECT max(version) FROM workflows_version \
-    WHERE workflow_id = $1 AND CAST(definition AS TEXT) = $2";
 
 /// A page of the versions of a workflow, newest first, without their files.
 pub(crate) fn versions(

@@ -10,6 +10,7 @@ use super::RecentRun;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
 use crate::rfc3339;
+use crate::workflows::Source;
 
 /// A workflow as a catalog has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,25 +68,6 @@ pub struct StoredWorkflow {
     /// Its last runs, newest first, as many as a list of workflows was asked for.
     #[serde(skip)]
     pub recent: Vec<RecentRun>,
-}
-
-/// Where a workflow comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// It is code, or a file, of a program that ran it.
-    Registered,
-    /// It was stored as data.
-    Stored,
-}
-
-impl Source {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Stored => "stored",
-        }
-    }
 }
 
 macro_rules! columns {

@@ -1,5 +1,6 @@
 //! Databases: connections, statements, values and rows, as both databases have them.
 
+pub(crate) mod connect;
 pub(crate) mod deadline;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

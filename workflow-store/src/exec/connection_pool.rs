@@ -4,28 +4,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::db::connect::Connect;
 use crate::db::deadline::{Deadline, READ_TIME};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::exec::operation::{Company, Cx, Operation, OperationFailure, operation, shut};
 use crate::exec::queue::Queue;
 use crate::exec::reader::Reader;
 use crate::exec::writer::Writer;
-
-/// Makes connections to one database.
-pub(crate) trait Connect: Clone + Send + 'static {
-    /// Makes a connection. Called on the thread that will use it.
-    fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError>;
-
-    /// How a transaction that writes begins.
-    fn begin(&self) -> &'static str;
-}
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Write,
-    Read,
-}
 
 /// The threads, and the lines before them. They end when this is dropped, once what waits is done.
 pub(crate) struct Crew {
@@ -163,7 +148,7 @@ mod tests {
 
     fn sqlite(folder: &tempfile::TempDir, readers: usize) -> Crew {
         let path = folder.path().join("test.db");
-        let options = crate::SqliteOptions::new();
+        let options = crate::db::sqlite::SqliteOptions::new();
         Crew::start(&crate::db::sqlite::Opener::new(&path, options), readers).expect("started")
     }
 

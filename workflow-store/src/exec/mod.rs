@@ -4,5 +4,6 @@ pub(crate) mod connection_pool;
 pub(crate) mod operation;
 mod queue;
 mod reader;
+pub(crate) mod tx_totals;
 pub(crate) mod write_cache;
 mod writer;

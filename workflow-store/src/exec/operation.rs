@@ -3,8 +3,9 @@
 use futures::channel::oneshot;
 use workflow_core::StoreError;
 
+use super::tx_totals::Tally;
+use super::write_cache::Memory;
 use crate::db::sql::{Sql, SqlError, SqlKind};
-use crate::exec::write_cache::{Memory, Tally};
 
 /// What an operation works with.
 pub(crate) struct Cx<'a> {

@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::tx_totals::Tally;
+use super::write_cache::Memory;
+use crate::db::connect::{Connect, Purpose};
 use crate::db::sql::{Sql, SqlError};
-use crate::exec::connection_pool::{Connect, Purpose};
 use crate::exec::operation::{Cx, Operation};
 use crate::exec::queue::Queue;
-use crate::exec::write_cache::{Memory, Tally};
 
 pub(crate) struct Reader<C> {
     connect: C,

@@ -1,6 +1,6 @@
-//! What a writer knows without asking, and what it writes once for many operations.
+//! What a writer knows without asking.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -8,10 +8,7 @@ use serde_json::Value as Json;
 use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status, Waiting};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
-use crate::db::value::Value;
-use crate::histogram::bucket;
-use crate::rows::deferred::{self, Late};
-use crate::runs;
+use crate::rows::beginning::DefinitionIds;
 
 /// What a writer knows. All of it may be forgotten at any time, and is when a transaction fails.
 #[derive(Default)]
@@ -42,13 +39,6 @@ struct Known {
     fingerprint: Arc<str>,
     metadata: Metadata,
     ids: DefinitionIds,
-}
-
-/// The numbers of a workflow and of one of its definitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DefinitionIds {
-    pub(crate) workflow: i64,
-    pub(crate) definition: i64,
 }
 
 /// A run that this process drives.
@@ -235,101 +225,5 @@ fn joining_owner(run: &NewRun) -> Option<&str> {
     run.user.as_deref().filter(|_| is_by_owner)
 }
 
-/// What a transaction adds up: counters that many operations change, in an order that is the same
-/// for all processes, so that none waits for another in a circle.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// Whether rows of runs may be written with the rest.
-    pub(crate) waits: bool,
-    pub(crate) late: Vec<Late>,
-    begun: BTreeMap<i64, (i64, i64)>,
-    /// By run: what it waits for from now on, or that it waits no more.
-    waiting: BTreeMap<i64, Option<String>>,
-    durations: BTreeMap<(i64, Box<str>, &'static str, i32), Durations>,
-}
-
-#[derive(Debug, Default)]
-struct Durations {
-    count: i64,
-    total: i64,
-    longest: i64,
-}
-
-impl Tally {
-    /// A run of the workflow began at this time, in microseconds.
-    pub(crate) fn begin(&mut self, workflow: i64, at: i64) {
-        let (count, last) = self.begun.entry(workflow).or_insert((0, at));
-        *count += 1;
-        *last = at.max(*last);
-    }
-
-    /// A job, or with an empty name a run, took so many microseconds.
-    pub(crate) fn took(&mut self, workflow: i64, job: &str, status: Status, micros: i64) {
-        let micros = micros.max(0);
-        let key = (workflow, job.into(), status.as_str(), bucket(micros));
-        let durations = self.durations.entry(key).or_default();
-        durations.count += 1;
-        durations.total = durations.total.saturating_add(micros);
-        durations.longest = durations.longest.max(micros);
-    }
-
-    /// A run waits for this, or waits no more.
-    pub(crate) fn wait(&mut self, run: i64, body: Option<String>) {
-        self.waiting.insert(run, body);
-    }
-
-    /// Writes it all.
-    pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
-        let begun: Vec<_> = self
-            .begun
-            .iter()
-            .map(|(workflow, (count, last))| {
-                [Value::Int(*count), Value::Time(*last), Value::Int(*workflow)]
-            })
-            .collect();
-        let took: Vec<_> = self
-            .durations
-            .iter()
-            .map(|((workflow, job, status, bucket), durations)| {
-                [
-                    Value::Int(*workflow),
-                    Value::Text(job),
-                    Value::Text(status),
-                    Value::Int((*bucket).into()),
-                    Value::Int(durations.count),
-                    Value::Int(durations.total),
-                    Value::Int(durations.longest),
-                ]
-            })
-            .collect();
-        let begun = begun.iter().map(|values| (BEGUN, values.as_slice()));
-        let waiting: Vec<_> = self
-            .waiting
-            .iter()
-            .map(|(run, body)| match body {
-                Some(body) => (runs::WAIT, vec![Value::Int(*run), Value::Text(body)]),
-                None => (runs::WAIT_NO_MORE, vec![Value::Int(*run)]),
-            })
-            .collect();
-        let waiting = waiting.iter().map(|(text, values)| (*text, values.as_slice()));
-        let took = took.iter().map(|values| (TOOK, values.as_slice()));
-        let statements: Vec<_> = begun.chain(took).chain(waiting).collect();
-        deferred::write(sql, &self.late, &statements)
-    }
-}
-
 const NUMBERS: &str = "SELECT nextval(pg_get_serial_sequence('workflows_workflowrun', 'id')) \
     FROM generate_series(1, 200)";
-
-const BEGUN: &str = "UPDATE workflows_workflow SET execution_count = coalesce(execution_count, 0) + $1, \
-    last_executed_at = CASE WHEN last_executed_at > $2 THEN last_executed_at ELSE $2 END \
-    WHERE id = $3";
-
-const TOOK: &str = "INSERT INTO workflows_duration \
-    (workflow_id, job, status, bucket, count, total, longest) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) \
-    ON CONFLICT (workflow_id, job, status, bucket) DO UPDATE SET \
-    count = workflows_duration.count + excluded.count, \
-    total = workflows_duration.total + excluded.total, \
-    longest = CASE WHEN workflows_duration.longest > excluded.longest \
-    THEN workflows_duration.longest ELSE excluded.longest END";

@@ -8,13 +8,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::tx_totals::Tally;
+use super::write_cache::Memory;
+use crate::db::connect::{Connect, Purpose};
 use crate::db::deadline::Deadline;
 use crate::db::sql::{Dialect, Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
-use crate::exec::connection_pool::{Connect, Purpose};
 use crate::exec::operation::{Attempted, Company, Cx, Operation};
 use crate::exec::queue::Queue;
-use crate::exec::write_cache::{Memory, Tally};
 
 /// How many operations share a transaction at most.
 const MOST: usize = 512;

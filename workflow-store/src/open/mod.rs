@@ -1,11 +1,21 @@
 //! A store by its address.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
 use std::any::Any;
 use std::sync::Arc;
 
 use workflow_core::{Store, StoreError};
 
-use crate::Catalog;
+use crate::catalog::Catalog;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresStore};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Sqlite, SqliteStore};
 
 /// Opens the store with this address: `postgres://user@host/database`, or the path of a file of
 /// SQLite, which may be written as `sqlite://path`.
@@ -25,8 +35,8 @@ use crate::Catalog;
 /// ```
 pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     match address.split_once("://").map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => postgres(address).await,
-        Some("sqlite" | "file") | None => sqlite(address).await,
+        Some("postgres" | "postgresql") => open_postgres(address).await,
+        Some("sqlite" | "file") | None => open_sqlite(address).await,
         Some(scheme) => Err(StoreError::Unusable(
             format!(
                 "there is no store for `{scheme}://`; give the path of a file, or \
@@ -56,35 +66,35 @@ pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
 pub fn catalog(store: Arc<dyn Store>) -> Option<Arc<dyn Catalog>> {
     let store: &dyn Any = &*store;
     #[cfg(feature = "sqlite")]
-    if let Some(store) = store.downcast_ref::<crate::SqliteStore>() {
+    if let Some(store) = store.downcast_ref::<SqliteStore>() {
         return Some(Arc::new(store.clone()));
     }
     #[cfg(feature = "postgres")]
-    if let Some(store) = store.downcast_ref::<crate::PostgresStore>() {
+    if let Some(store) = store.downcast_ref::<PostgresStore>() {
         return Some(Arc::new(store.clone()));
     }
     None
 }
 
 #[cfg(feature = "postgres")]
-async fn postgres(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
-    Ok(Arc::new(crate::PostgresStore::open(address).await?))
+async fn open_postgres(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    Ok(Arc::new(PostgresStore::open(address).await?))
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn postgres(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+async fn open_postgres(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     let text = "this program was built without PostgreSQL; build workflow-store with its feature \
         `postgres`";
     Err(StoreError::Unusable(text.into()))
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
-    Ok(Arc::new(crate::SqliteStore::open(address).await?))
+async fn open_sqlite(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(address).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
+async fn open_sqlite(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     let text = "this program was built without SQLite; build workflow-store with its feature \
         `sqlite`";
     Err(StoreError::Unusable(text.into()))

@@ -1,7 +1,7 @@
 //! The rows of many runs, changed by one statement, as PostgreSQL can.
 
+use super::step::Step;
 use crate::db::value::{Value, signed};
-use crate::runs::append::Step;
 
 /// Stands for a time that there is not; no clock shows it.
 const NEVER: i64 = i64::MIN + 1;

@@ -4,13 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::beginning::{Admission, Beginning, DefinitionIds, Opening};
 use super::bulk_update::Steps;
 use super::event::{Columns, INSERT_MANY};
+use super::step::{Appended, Outcome, Step};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::Value;
-use crate::exec::write_cache::DefinitionIds;
-use crate::runs::append::{Appended, Outcome, Step};
-use crate::runs::begin::{Admission, Beginning, Opening};
 
 /// Something that is written at the end.
 #[derive(Debug)]

@@ -3,69 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use workflow_core::{Event, Lease, OwnerId, RunId, Status, StoreError, Waiting};
+use workflow_core::{OwnerId, RunId, Status, StoreError, Waiting};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::write_cache::{JobMemo, RunMemo, Tally};
+use crate::exec::tx_totals::Tally;
+use crate::exec::write_cache::{JobMemo, RunMemo};
 use crate::rows::deferred::Late;
 use crate::rows::event::{self as encode, EncodedEvent, Subject};
-
-/// Events that are to be added, with their rows prepared.
-#[derive(Debug)]
-pub(crate) struct Appended {
-    lease: Lease,
-    pub(crate) events: Vec<EncodedEvent>,
-}
-
-impl Appended {
-    pub(crate) fn new(lease: &Lease, events: &[Event]) -> Result<Self, StoreError> {
-        Ok(Self { lease: *lease, events: EncodedEvent::all(events)? })
-    }
-}
-
-/// What becomes of a run with some events.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) status: Status,
-    pub(crate) begun_at: Option<i64>,
-    pub(crate) completed_at: Option<i64>,
-    pub(crate) error: Option<String>,
-    pub(crate) result: Option<String>,
-}
-
-/// Checks that events follow, and says what becomes of the run.
-pub(crate) fn check(
-    run: RunId,
-    events: u64,
-    status: Status,
-    new: &[EncodedEvent],
-) -> Result<Outcome, StoreError> {
-    let mut outcome =
-        Outcome { status, begun_at: None, completed_at: None, error: None, result: None };
-    for (wanted, event) in (events..).zip(new) {
-        if event.sequence != wanted {
-            return Err(StoreError::Gap { run, wanted, found: event.sequence });
-        }
-        let Some(next) = event.status else { continue };
-        let changed = outcome.status.check_change(next);
-        changed.map_err(|error| StoreError::Transition { run, error })?;
-        outcome.status = next;
-        match (&event.subject, next) {
-            (_, Status::Running) => {
-                outcome.begun_at.get_or_insert(event.at);
-            }
-            (Subject::Completed { result }, _) => outcome.result = Some(result.clone()),
-            (Subject::Failed { error }, _) => outcome.error = Some(error.clone()),
-            _ => {}
-        }
-        if next.is_final() {
-            outcome.completed_at = Some(event.at);
-        }
-    }
-    Ok(outcome)
-}
+use crate::rows::step::{Appended, Outcome, Step, check};
 
 /// Adds events to a run.
 pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
@@ -85,7 +32,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
             memo
         }
     };
-    let step = Step::new(&memo, check(run, memo.events, memo.status, &new.events)?, new);
+    let step = step(&memo, check(run, memo.events, memo.status, &new.events)?, new);
     if cx.tally.waits && new.events.iter().all(|event| event.blob.is_none()) {
         follow(&mut memo, cx.tally, &new.events, &step.outcome);
         cx.tally.late.push(Late::Append(new.clone(), step));
@@ -136,50 +83,17 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
     Ok(same)
 }
 
-/// How the row of a run changes, if it still is as it was.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) row: i64,
-    pub(crate) owner: u128,
-    pub(crate) token: u64,
-    pub(crate) before: u64,
-    pub(crate) after: u64,
-    pub(crate) begun_at: Option<i64>,
-    /// Whether more changes than the number of events.
-    pub(crate) changes: bool,
-    pub(crate) outcome: Outcome,
-}
-
-impl Step {
-    fn new(memo: &RunMemo, outcome: Outcome, new: &Appended) -> Self {
-        Self {
-            row: memo.row,
-            owner: memo.owner.to_u128(),
-            token: memo.token,
-            before: memo.events,
-            after: memo.events + new.events.len() as u64,
-            begun_at: memo.begun_at.or(outcome.begun_at),
-            changes: outcome.status != memo.status || outcome.begun_at.is_some(),
-            outcome,
-        }
-    }
-
-    /// The statement that changes one row, or none.
-    pub(crate) fn statement(&self) -> (&'static str, Vec<Value<'_>>) {
-        let guard =
-            [Value::Int(self.row), Value::Uuid(self.owner), self.token.into(), self.before.into()];
-        let mut values = vec![self.after.into()];
-        if self.changes {
-            values.extend([
-                Value::Text(self.outcome.status.as_str()),
-                self.begun_at.map(Value::Time).unwrap_or(Value::Null),
-                self.outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
-                self.outcome.error.as_deref().into(),
-                Value::Text(self.outcome.result.as_deref().unwrap_or("{}")),
-            ]);
-        }
-        values.extend(guard);
-        (if self.changes { CHANGE } else { GROW }, values)
+/// How these events change the row of a run that is as the memo says.
+fn step(memo: &RunMemo, outcome: Outcome, new: &Appended) -> Step {
+    Step {
+        row: memo.row,
+        owner: memo.owner.to_u128(),
+        token: memo.token,
+        before: memo.events,
+        after: memo.events + new.events.len() as u64,
+        begun_at: memo.begun_at.or(outcome.begun_at),
+        changes: outcome.status != memo.status || outcome.begun_at.is_some(),
+        outcome,
     }
 }
 
@@ -330,10 +244,3 @@ const FOLLOWED: &str = "SELECT at, kind, job, body FROM workflows_event WHERE ru
     AND kind IN ('job_started', 'attempt_failed', 'job_completed', 'job_failed', \
     'job_cancelled', 'signal_awaited', 'signal_received', 'sleep_started', 'run_resumed') \
     ORDER BY sequence";
-
-const GROW: &str = "UPDATE workflows_workflowrun SET events = $1 \
-    WHERE id = $2 AND owner_id = $3 AND token = $4 AND events = $5";
-
-const CHANGE: &str = "UPDATE workflows_workflowrun SET events = $1, status = $2, begun_at = $3, \
-    completed_at = $4, error_message = $5, result_data = $6 \
-    WHERE id = $7 AND owner_id = $8 AND token = $9 AND events = $10";

@@ -2,52 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 
-use workflow_core::{Begun, Event, Lease, NewRun, Owner, Status, StoreError, Trigger};
+use workflow_core::{Begun, Lease, Owner, Status, StoreError, Trigger};
 
-use super::append::{Outcome, block, check, follow, follow_reused};
+use super::append::{block, follow, follow_reused};
 use super::definition::definition;
 use super::key;
 use super::lease::keep_alive;
 use super::read;
 use crate::accounts;
 use crate::db::sql::{SqlError, SqlKind};
-use crate::db::value::{Value, signed, to_micros};
+use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::write_cache::{DefinitionIds, RunMemo};
+use crate::exec::write_cache::RunMemo;
+use crate::rows::beginning::{Admission, Beginning, DefinitionIds, Opening};
 use crate::rows::deferred::Late;
-use crate::rows::event::{self as encode, EncodedEvent};
+use crate::rows::event as encode;
+use crate::rows::step::{Outcome, check};
 use crate::visibility::Sight;
-
-/// A run that is to begin, with its rows prepared.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    pub(super) run: NewRun,
-    input: Option<String>,
-    runs_dir: Option<String>,
-    /// The first of its events.
-    pub(super) first: Option<Event>,
-    pub(crate) events: Vec<EncodedEvent>,
-}
-
-impl Beginning {
-    pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
-        let (first, events) = (events.first().cloned(), EncodedEvent::all(events)?);
-        let input = run.input.as_ref().map(encode::write).transpose()?;
-        let runs_dir = run.runs_dir.as_ref().map(|folder| folder.display().to_string());
-        Ok(Self { run, input, runs_dir, first, events })
-    }
-}
-
-/// Whether a run may be of a workflow that is not active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// It may not: it is asked for now.
-    Active,
-    /// It may: it is a record of what was.
-    Any,
-}
 
 /// Begins a run, or finds the one with its idempotency key.
 pub(crate) fn begin(
@@ -181,72 +154,3 @@ fn remember(
     }
     Ok(())
 }
-
-/// What the row of a new run says besides what was asked for.
-pub(crate) struct Opening<'a> {
-    pub(crate) ids: DefinitionIds,
-    pub(crate) outcome: &'a Outcome,
-    /// Its number, when that was taken beforehand.
-    pub(crate) row: Option<i64>,
-    /// Among which keys its key is.
-    pub(crate) scope: Option<&'a str>,
-    pub(crate) admission: Admission,
-}
-
-impl Beginning {
-    /// The statement that adds the row, or none when there is such a run, or one with its key, or
-    /// when its workflow is not active.
-    pub(crate) fn statement<'a>(&'a self, of: &Opening<'a>) -> (&'static str, Vec<Value<'a>>) {
-        let (run, outcome) = (&self.run, of.outcome);
-        let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-        let mut values = vec![
-            Value::Time(to_micros(run.created_at)),
-            outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
-            Value::Text(outcome.status.as_str()),
-            outcome.error.as_deref().into(),
-            Value::Text(outcome.result.as_deref().unwrap_or("{}")),
-            Value::Uuid(run.id.to_u128()),
-            Value::Int(of.ids.definition),
-            Value::Int(nanos),
-            outcome.begun_at.map(Value::Time).unwrap_or(Value::Null),
-            Value::Text(run.trigger.as_str()),
-            self.input.as_deref().into(),
-            run.idempotency_key.as_deref().into(),
-            run.parent.as_ref().map(|parent| Value::Uuid(parent.run.to_u128())).into(),
-            run.parent.as_ref().map(|parent| parent.job.as_str()).into(),
-            run.owner.map(|owner| Value::Uuid(owner.id.to_u128())).into(),
-            Value::Int(i64::from(run.owner.is_some())),
-            Value::Int(signed(self.events.len() as u64)),
-            run.user.as_deref().into(),
-            of.scope.into(),
-            self.runs_dir.as_deref().into(),
-            Value::Int(of.ids.workflow),
-            Value::Bool(of.admission == Admission::Any),
-        ];
-        values.extend(of.row.map(Value::Int));
-        (if of.row.is_some() { INSERT_NUMBERED } else { INSERT }, values)
-    }
-}
-
-macro_rules! insert {
-    ($id:literal, $number:literal, $end:literal) => {
-        concat!(
-            "INSERT INTO workflows_workflowrun \
-             (started_at, completed_at, status, error_message, result_data, run_id, \
-             definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
-             parent_job, owner_id, token, events, user_id, key_scope, runs_dir, \
-             workflow_id, workflow_user_id",
-            $id,
-            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, w.id, w.user_id",
-            $number,
-            " FROM workflows_workflow w WHERE w.id = $21 \
-             AND (coalesce(w.is_active, TRUE) OR $22) ON CONFLICT DO NOTHING",
-            $end
-        )
-    };
-}
-
-const INSERT: &str = insert!("", "", " RETURNING id");
-const INSERT_NUMBERED: &str = insert!(", id", ", $23", "");

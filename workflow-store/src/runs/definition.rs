@@ -4,17 +4,16 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use workflow_core::{NewRun, StoreError, Trigger, WorkflowSnapshot};
 
-use crate::catalog::{
-    NewWorkflow, Source, Written, insert_workflow, owned, record_version, tags, version_of_file,
-};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean_json};
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::write_cache::DefinitionIds;
+use crate::rows::beginning::DefinitionIds;
 use crate::visibility::Sight;
-use crate::workflows::search_index as label;
+use crate::workflows::insert::{Written, insert, tags};
+use crate::workflows::name::owned;
 use crate::workflows::slug::lock_names;
+use crate::workflows::{NewWorkflow, Source, search_index as label, version};
 
 /// Finds the workflow and the definition of a run, or makes them.
 pub(crate) fn definition(
@@ -64,7 +63,7 @@ fn follow_file(
     }
     draw(cx, workflow, of, Grows::Yes)?;
     describe(cx, workflow, of)?;
-    record_version(cx.sql, workflow, user)
+    version::record(cx.sql, workflow, user)
 }
 
 /// The workflow that a run of this one joins, if it is there: the one of its name that has the
@@ -100,7 +99,7 @@ fn joined(cx: &mut Cx<'_>, sight: Sight, of: &WorkflowSnapshot, user: Option<i64
         return Ok(id);
     }
     let (source, owner) = provenance(of, user);
-    Ok(insert_workflow(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)?)
+    Ok(insert(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)?)
 }
 
 /// A definition as its row has it.
@@ -142,7 +141,7 @@ fn add(
     texts: &Texts,
 ) -> Result<i64, SqlError> {
     let version = match &of.source {
-        Some(source) => version_of_file(cx.sql, workflow, &clean_json(source))?,
+        Some(source) => version::of_file(cx.sql, workflow, &clean_json(source))?,
         None => None,
     };
     let values = [

@@ -3,12 +3,12 @@
 use sha2::{Digest, Sha256};
 use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
-use super::begin::Beginning;
 use super::definition::find;
 use super::read;
 use crate::db::sql::{SqlError, SqlKind};
 use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
+use crate::rows::beginning::Beginning;
 use crate::visibility::Sight;
 
 /// Keeps every other transaction from beginning a run under the key of this one until the

@@ -1,8 +1,9 @@
 //! The half of the store that an engine uses. Each operation is written once for both databases.
 
-pub(crate) mod append;
-pub(crate) mod begin;
+mod append;
+mod begin;
 mod definition;
+mod implementation;
 mod key;
 mod lease;
 mod message;
@@ -10,16 +11,13 @@ mod read;
 mod report;
 mod waiting;
 
-pub(crate) use append::{Appended, append};
-pub(crate) use begin::{Admission, Beginning, begin};
+pub(crate) use begin::begin;
 pub(crate) use definition::announce;
-pub(crate) use lease::{claim, expire, held, judge, orphans, release, renew};
-pub(crate) use message::{inbox, messages, send};
 pub(crate) use read::definition as definition_of_run;
-pub(crate) use read::{begun_at, blocked, children, events, run, status, trigger};
+pub(crate) use read::{begun_at, blocked, events, run, status, trigger};
 pub use report::StatusReport;
 pub(crate) use report::report;
-pub(crate) use waiting::{WAIT, WAIT_NO_MORE, tell_older, waits};
+pub(crate) use waiting::{tell_older, waits};
 
 /// What is asked while runs are driven, for the test that looks at the plans.
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::Value as Json;
 use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError};
 
-use super::append::{Appended, append};
+use super::append::append;
 use super::lease::{judge, lock};
 use super::read;
 use crate::catalog_error::Answer;
@@ -16,6 +16,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json};
 use crate::exec::operation::Cx;
 use crate::liveness::Liveness;
+use crate::rows::step::Appended;
 use crate::visibility::Sight;
 
 /// What a program says of a run that it drives itself; what is `None` stays as it is.

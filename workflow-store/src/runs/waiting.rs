@@ -9,7 +9,8 @@ use super::append;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::write_cache::{RunMemo, Tally};
+use crate::exec::tx_totals::Tally;
+use crate::exec::write_cache::RunMemo;
 use crate::rows::event::write;
 
 impl RunMemo {
@@ -94,8 +95,3 @@ pub(crate) fn waits(row: &Row, column: usize, status: Status) -> Result<Option<S
     }
     Ok(waiting.into_iter().next().map(Stall::Waiting))
 }
-
-pub(crate) const WAIT: &str = "INSERT INTO workflows_waiting (run, body) VALUES ($1, $2) \
-    ON CONFLICT (run) DO UPDATE SET body = excluded.body";
-
-pub(crate) const WAIT_NO_MORE: &str = "DELETE FROM workflows_waiting WHERE run = $1";

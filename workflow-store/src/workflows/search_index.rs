@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Value, clean, clean_json};
 
@@ -66,28 +67,17 @@ const MOST_BYTES: usize = 16 << 20;
 /// # Errors
 ///
 /// Fails before it writes when there are too many.
-pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Result<(), LabelError> {
+pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
     let labels = Labels::read(sql, workflow)?;
     if labels.is_full() {
-        return Err(LabelError::TooMany { most: MOST });
+        return Err(CatalogError::Invalid {
+            field: "the workflow",
+            found: format!("described by more than {MOST} words, tags and values"),
+            cure: "shorten its description and metadata, and keep what is long in a file",
+        }
+        .into());
     }
     Ok(labels.write(sql, workflow)?)
-}
-
-/// Why the labels of a workflow were not written.
-#[derive(Debug)]
-pub(crate) enum LabelError {
-    Sql(SqlError),
-    /// The workflow would have more than this.
-    TooMany {
-        most: usize,
-    },
-}
-
-impl From<SqlError> for LabelError {
-    fn from(error: SqlError) -> Self {
-        Self::Sql(error)
-    }
 }
 
 /// Writes the labels of a workflow anew, from its row, which a program has registered or another

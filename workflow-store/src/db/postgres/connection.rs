@@ -17,10 +17,10 @@ use super::cancel::Canceller;
 use super::error::explain;
 use super::migrate::migrate;
 use super::schema::settle;
+use crate::db::connect::Purpose;
 use crate::db::deadline::{Deadline, READ_TIME};
 use crate::db::sql::{Dialect, Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
-use crate::exec::connection_pool::Purpose;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 400;

@@ -20,11 +20,15 @@ pub(super) fn maker(encryption: &Encryption) -> Result<Option<NoTls>, SqlError> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::Opener;
+    use crate::db::connect::{Connect as _, Purpose};
+
     #[test]
     fn what_this_program_cannot_do_is_not_left_out() {
         let open = |query: &str| {
             let url = format!("postgres://ada@127.0.0.1:1/db?{query}");
-            pollster::block_on(crate::PostgresStore::open(&url)).expect_err("refused").to_string()
+            let opened = Opener::new(&url).and_then(|opener| opener.connect(Purpose::Read));
+            opened.err().expect("refused").to_string()
         };
         for mode in ["require", "verify-ca", "verify-full"] {
             let said = open(&format!("sslmode={mode}"));

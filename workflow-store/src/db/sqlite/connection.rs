@@ -14,10 +14,10 @@ use super::error::explain;
 use super::migrate::migrate;
 use super::options::SqliteOptions;
 use super::place::{OpenFile, Place};
+use crate::db::connect::Purpose;
 use crate::db::deadline::Deadline;
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Cell, Row, Value, time_text, to_micros, uuid_text};
-use crate::exec::connection_pool::Purpose;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 128;

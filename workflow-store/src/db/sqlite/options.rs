@@ -1,13 +1,8 @@
 //! How a file of SQLite is opened.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
-
-use workflow_core::StoreError;
-
-use super::{Opener, SqliteStore};
 
 /// What is certain once a store has said that something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -92,16 +87,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens a file, as [`SqliteStore::open`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`SqliteStore::open`].
-    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        Ok(SqliteStore::with_crew(Opener::new(path.as_ref(), self).start().await?))
-    }
-
-    pub(super) fn readers(&self) -> usize {
+    pub(crate) fn readers(&self) -> usize {
         self.readers
     }
 

@@ -1,0 +1,74 @@
+//! Stores that are files of SQLite.
+
+use std::path::Path;
+
+use workflow_core::StoreError;
+
+use crate::db::sqlite::{Opener, SqliteOptions};
+use crate::exec::connection_pool::Crew;
+use crate::exec::operation::Company;
+use crate::runs;
+use crate::store::{Database, SqlStore};
+
+/// Keeps runs in a file of SQLite.
+///
+/// One thread writes; what waits for it shares a transaction, and is acknowledged when that is
+/// committed. Any number of processes may open one file. When it is deleted, moved or replaced
+/// while a store has it open, the store refuses everything with
+/// [`StoreError::Unavailable`](workflow_core::StoreError::Unavailable), until the file is moved
+/// back.
+///
+/// ```
+/// use workflow_store::SqliteStore;
+/// # use workflow_core::Store;
+///
+/// # pollster::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("workflows.db");
+/// let store = SqliteStore::open(&path).await?;
+/// assert!(store.orphans(None, 10).await?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type SqliteStore = SqlStore<Sqlite>;
+
+/// Marks the stores that are files of SQLite.
+#[derive(Debug)]
+pub struct Sqlite;
+
+impl Database for Sqlite {}
+
+impl SqlStore<Sqlite> {
+    /// Opens a file, and makes it when there is none. The path may be written as `sqlite://path`;
+    /// `:memory:` is a database that ends with the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be opened or is no database, when a newer version of this crate
+    /// has written it, or when another process is busy with it for longer than five seconds.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SqliteOptions::new().open(path).await
+    }
+}
+
+impl SqliteOptions {
+    /// Opens a file, as [`SqliteStore::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        Ok(SqliteStore::with_crew(start(path.as_ref(), self).await?))
+    }
+}
+
+/// Starts the threads, once the schema is there.
+async fn start(path: &Path, options: SqliteOptions) -> Result<Crew, StoreError> {
+    let readers = options.readers();
+    let opener = Opener::new(path, options);
+    let crew = Crew::start(&opener, if opener.is_memory() { 0 } else { readers })?;
+    // The first connection migrates.
+    while crew.write(Company::Alone, runs::tell_older).await? {}
+    Ok(crew)
+}

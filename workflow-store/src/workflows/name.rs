@@ -1,0 +1,40 @@
+//! Whose workflow a name means.
+
+use workflow_core::normalize_name;
+
+use super::Source;
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::clean;
+
+/// The workflow of this name that belongs to this user, or to nobody: what is code is nobody's,
+/// and of what is data, an owner has one of each name.
+///
+/// It is the workflow that a run joins, and the one that keeps its owner from taking the name for
+/// another.
+pub(crate) fn owned(
+    sql: &mut dyn Sql,
+    source: Source,
+    owner: Option<i64>,
+    name: &str,
+) -> Result<Option<i64>, SqlError> {
+    let name = clean(name);
+    let name = normalize_name(&name);
+    let mut statement = Statement::default();
+    statement.add("SELECT w.id FROM workflows_workflow w WHERE w.name = ").text(&name);
+    match source {
+        Source::Registered => statement.add(" AND w.source = 'registered'"),
+        Source::Stored => own_by_name(&mut statement, owner),
+    };
+    let row = statement.add(" ORDER BY w.id LIMIT 1").first(sql)?;
+    row.map(|row| row.int(0)).transpose()
+}
+
+/// Adds that the workflow `w` is data, and this user's, or nobody's.
+pub(crate) fn own_by_name(statement: &mut Statement, owner: Option<i64>) -> &mut Statement {
+    statement.add(" AND w.source <> 'registered'");
+    match owner {
+        Some(owner) => statement.add(" AND w.user_id = ").number(owner),
+        None => statement.add(" AND w.user_id IS NULL"),
+    }
+}
