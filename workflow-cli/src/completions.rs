@@ -3,7 +3,6 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::arguments::command;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -25,9 +24,10 @@ Examples:
 pub(crate) fn completions(
     wanted: &CompletionsArguments,
     program: &str,
+    mut command: clap::Command,
 ) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(wanted.shell, &mut command(program), program, &mut script);
+    clap_complete::generate(wanted.shell, &mut command, program, &mut script);
     output::print(|out| out.write_all(&script))?;
     Ok(Outcome::Good)
 }

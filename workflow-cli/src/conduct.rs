@@ -1,10 +1,9 @@
 //! A run is begun, shown until its end, and reported.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 use workflow_core::{
     Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunId, RunRequest, StoredRun, Trigger,
@@ -17,41 +16,8 @@ use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments};
 use crate::output::FAINT;
 use crate::progress::Progress;
+use crate::show::{Format, ShowArguments, unless_gone};
 use crate::{detach, interrupt, output, runtime, store, watch};
-
-/// How a run is shown.
-#[derive(Debug, Default, Args)]
-pub(crate) struct ShowArguments {
-    /// What to write to standard output
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
-    pub(crate) format: Format,
-    /// Show nothing while the run goes on
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A report for people
-    #[default]
-    Text,
-    /// The report as one JSON document
-    Json,
-    /// Each event, and what jobs print, as a line of JSON as it happens, and in the last line
-    /// `{"report": ...}`
-    Jsonl,
-}
-
-impl ShowArguments {
-    pub(crate) fn screen(&self) -> Screen {
-        match self.format {
-            // The events are all that is to be shown.
-            Format::Jsonl => Screen::Quiet,
-            _ if self.quiet => Screen::Quiet,
-            _ => Screen::of_standard_error(),
-        }
-    }
-}
 
 /// A run that is to begin.
 pub(crate) struct Conduct<'a> {
@@ -209,20 +175,4 @@ fn report(run: &RunHandle) -> Result<Report, Failure> {
 fn conclude(report: &Report, written: Result<(), Failure>) -> Result<Outcome, Failure> {
     unless_gone(written)?;
     Ok(keep::outcome(report.status()))
-}
-
-/// Passes over that nobody reads any more.
-///
-/// # Errors
-///
-/// Fails when something else went wrong.
-pub(crate) fn unless_gone(written: Result<(), Failure>) -> Result<(), Failure> {
-    match written {
-        Err(Failure::Output(error)) if gone(&error) => Ok(()),
-        written => written,
-    }
-}
-
-fn gone(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::BrokenPipe
 }

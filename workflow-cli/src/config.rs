@@ -169,7 +169,7 @@ fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
         match loader.validate(name).map_err(Failure::Config) {
             Ok(_) => output::say(format_args!("{name}: {}", styled(GOOD, "valid"))),
             Err(failure) => {
-                failure.tell();
+                output::failure(&failure);
                 outcome = Outcome::Bad;
             }
         }

@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use workflow_core::{RunError, RunId};
 
-use crate::conduct::Format;
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments};
 use crate::output::{self, DUBIOUS};
+use crate::show::Format;
 use crate::{interrupt, runtime};
 
 /// A process that drives a run, and where it writes to.

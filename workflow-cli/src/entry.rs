@@ -66,7 +66,9 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Prune(wanted) => upkeep::prune(&wanted),
         Command::Migrate(wanted) => upkeep::migrate(&wanted),
         Command::Config(wanted) => config::config(&wanted),
-        Command::Completions(wanted) => completions::completions(&wanted, program),
+        Command::Completions(wanted) => {
+            completions::completions(&wanted, program, command(program))
+        }
     }
 }
 
@@ -87,7 +89,7 @@ fn conclude(result: Result<Outcome, Failure>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.tell();
+            output::failure(&failure);
             failure.exit_code()
         }
     }

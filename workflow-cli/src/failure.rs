@@ -10,8 +10,6 @@ use workflow_core::{RunError, StoreError};
 use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
 
-use crate::output;
-
 /// How a command ended that did what it was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -77,18 +75,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says on standard error what is wrong.
-    pub(crate) fn tell(&self) {
-        match self {
-            Self::File(problems) => output::diagnostics(problems),
-            Self::Config(error) => match error.problems() {
-                Some(problems) => output::diagnostics(problems),
-                None => output::error(error),
-            },
-            other => output::error(other),
-        }
-    }
-
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,

@@ -63,10 +63,12 @@ mod plan;
 mod progress;
 mod recover;
 mod run;
+mod run_table;
 mod runs;
 mod runtime;
 #[cfg(feature = "serve")]
 mod serve;
+mod show;
 mod stats;
 mod store;
 mod target;

@@ -106,6 +106,18 @@ pub(crate) fn error(error: &dyn fmt::Display) {
     say(format_args!("{BAD}error{BAD:#}: {error}"));
 }
 
+/// Says on standard error why a command failed.
+pub(crate) fn failure(failure: &Failure) {
+    match failure {
+        Failure::File(problems) => diagnostics(problems),
+        Failure::Config(error) => match error.problems() {
+            Some(problems) => diagnostics(problems),
+            None => self::error(error),
+        },
+        other => error(other),
+    }
+}
+
 /// Says on standard error what there is to say about a file, with the lines it is about.
 pub(crate) fn diagnostics(diagnostics: &workflow_files::Diagnostics) {
     if !diagnostics.is_empty() {

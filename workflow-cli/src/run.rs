@@ -8,11 +8,12 @@ use workflow_core::{Engine, EngineBuilder, Trigger, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
-use crate::conduct::{Conduct, ShowArguments};
+use crate::conduct::Conduct;
 use crate::detach;
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, InputArguments};
 use crate::keep::{self, KeepArguments};
+use crate::show::ShowArguments;
 use crate::target::{RUNS_DIR, Target, absolute, hint_at_folder};
 
 /// Run a workflow and report what came of it

@@ -5,7 +5,6 @@ mod list;
 mod logs;
 mod retry;
 mod send;
-pub(crate) mod shown;
 mod watch;
 mod which;
 

@@ -9,11 +9,11 @@ use futures_timer::Delay;
 use workflow_core::{Engine, Event, RunError, RunId, StoredRun};
 use workflow_store::{Catalog, CatalogError, RunDetails};
 
-use crate::conduct::{Format, ShowArguments, unless_gone};
 use crate::display::{Display, JsonLines};
 use crate::failure::{Failure, Outcome};
 use crate::progress::Progress;
-use crate::runs::shown;
+use crate::run_table;
+use crate::show::{Format, ShowArguments, unless_gone};
 use crate::{keep, output};
 
 /// Shows a run from its first event to its last, and then what came of it. With an engine, the
@@ -56,7 +56,7 @@ pub(crate) fn follow_from(
     let details = ended(&**store, run.id)?;
     let written = match show.format {
         Format::Json => output::print_json(&details),
-        _ => shown::write(&details),
+        _ => run_table::write(&details),
     };
     unless_gone(written)?;
     Ok(keep::outcome(details.run.status))

@@ -1,7 +1,7 @@
 //! One field of a cron expression: its range, the words that stand for numbers, and how its items
 //! are read.
 
-use crate::read::{Read, Values};
+use std::fmt;
 
 /// One field: its name, its range, and the words that stand for numbers.
 pub(crate) struct Field {
@@ -30,6 +30,39 @@ const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// Sunday, which is also 0.
 const SUNDAY: u32 = 7;
+
+/// What a field says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Any value.
+    Any,
+    /// These values.
+    Values(Values),
+}
+
+/// Some values of a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Values {
+    /// In order, each once.
+    pub(crate) numbers: Vec<u32>,
+    /// Days that are found by counting, such as the last of a month: `L`, `15W`, `5#2`.
+    pub(crate) counted: Vec<String>,
+    /// Of those that are near a day of month, that day.
+    pub(crate) near: Vec<u32>,
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Values(values) => {
+                let numbers = values.numbers.iter().map(ToString::to_string);
+                let all: Vec<String> = numbers.chain(values.counted.iter().cloned()).collect();
+                f.write_str(&all.join(","))
+            }
+        }
+    }
+}
 
 impl Field {
     /// Reads the items of the field, in upper case.

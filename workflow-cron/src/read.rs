@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::field::{DAY_OF_MONTH, FIELDS};
+use crate::field::{DAY_OF_MONTH, FIELDS, Read};
 
 /// A schedule that comes at some time.
 ///
@@ -86,39 +86,6 @@ const NICKNAMES: [(&str, &str); 6] = [
     ("@DAILY", "0 0 * * *"),
     ("@HOURLY", "0 * * * *"),
 ];
-
-/// What a field says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Read {
-    /// Any value.
-    Any,
-    /// These values.
-    Values(Values),
-}
-
-/// Some values of a field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Values {
-    /// In order, each once.
-    pub(crate) numbers: Vec<u32>,
-    /// Days that are found by counting, such as the last of a month: `L`, `15W`, `5#2`.
-    pub(crate) counted: Vec<String>,
-    /// Of those that are near a day of month, that day.
-    pub(crate) near: Vec<u32>,
-}
-
-impl fmt::Display for Read {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::Values(values) => {
-                let numbers = values.numbers.iter().map(ToString::to_string);
-                let all: Vec<String> = numbers.chain(values.counted.iter().cloned()).collect();
-                f.write_str(&all.join(","))
-            }
-        }
-    }
-}
 
 /// Whether no month has one of the days. A day of week beside a day of month is another way for
 /// the schedule to come.

@@ -7,7 +7,7 @@ use crate::expand::{self, Work};
 use crate::parse::args::{JobArgs, WorkflowArgs};
 use crate::parse::kind;
 use crate::parse::place::Block;
-use crate::validate::function::Role;
+use crate::validate::Role;
 use crate::{fallback, validate};
 
 /// Applies `#[job(args)]`.
@@ -16,13 +16,13 @@ pub(crate) fn job(args: TokenStream, item: TokenStream, block: Option<Block>) ->
         Ok(variants) => variants,
         Err(item) => return item,
     };
-    if let Err(error) = validate::function::place(&variants, block, Role::Job) {
+    if let Err(error) = validate::place(&variants, block, Role::Job) {
         return fallback::item(&variants, &error);
     }
     let (args, mistake) = JobArgs::parse(args);
     let jobs = variants.into_iter().map(|function| {
         let kinds = kind::of_all(&function.params.list);
-        match validate::function::job(&function, &kinds, &args.options) {
+        match validate::job(&function, &kinds, &args.options) {
             Ok(()) => {
                 // The function is fine, and so is what others do with the job.
                 let mistake = mistake.as_ref().map(|mistake| fallback::error(&function, mistake));
@@ -44,13 +44,13 @@ pub(crate) fn workflow(args: TokenStream, item: TokenStream, block: Option<Block
         Ok(variants) => variants,
         Err(item) => return item,
     };
-    if let Err(error) = validate::function::place(&variants, block, Role::Workflow) {
+    if let Err(error) = validate::place(&variants, block, Role::Workflow) {
         return fallback::item(&variants, &error);
     }
     let (args, mistake) = WorkflowArgs::parse(args);
     let workflows = variants.into_iter().map(|function| {
         let kinds = kind::of_all(&function.params.list);
-        let checked = validate::function::workflow(&function, &kinds, &args.options);
+        let checked = validate::workflow(&function, &kinds, &args.options);
         match mistake.clone().map_or(checked, Err) {
             Ok(()) => expand::workflow(
                 &Work { function, kinds, krate: args.krate(), role: Role::Workflow },

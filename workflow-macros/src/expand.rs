@@ -16,7 +16,7 @@ pub(crate) use workflow::workflow;
 
 use crate::parse::function::Function;
 use crate::parse::kind::{Context, Kind, peel};
-use crate::validate::function::Role;
+use crate::validate::Role;
 
 /// A function with its parameters judged.
 pub(crate) struct Work {

@@ -9,6 +9,7 @@
 mod apply;
 mod expand;
 mod fallback;
+mod literal;
 mod metadata;
 mod parse;
 mod validate;

@@ -1,6 +1,7 @@
 //! JSON as Rust tokens: what stands after `metadata =`. The parser keeps the place of each value,
 //! so that whatever is wrong with it can be shown there.
 
+pub(crate) mod known_keys;
 mod text;
 
 use proc_macro2::{Ident, Span};

@@ -1,91 +1,290 @@
-//! What attributes may say, and which functions may carry them.
+//! Which functions may carry the attributes. Each complaint names a cure.
 
-pub(crate) mod function;
-pub(crate) mod metadata;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{GenericParam, Type};
 
-use std::time::Duration;
+use crate::parse::function::{Function, Param};
+use crate::parse::kind::{Kind, borrows, last_segment, peel};
+use crate::parse::options::Options;
+use crate::parse::place::Block;
 
-use jiff::SignedDuration;
-use syn::LitStr;
+/// How many inputs a job may have.
+const MAX_INPUTS: usize = 12;
 
-/// The longest name, in characters.
-const MAX_NAME: usize = 200;
+/// What a function is meant to be, for messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Job,
+    Workflow,
+}
 
-/// Checks the name of a job, a workflow or a limit.
-pub(crate) fn name(literal: &LitStr) -> syn::Result<()> {
-    let name = literal.value();
-    let length = name.chars().count();
-    let problem = if length == 0 {
-        format!("a name is empty; give it 1 to {MAX_NAME} characters")
-    } else if length > MAX_NAME {
-        format!("this name has {length} characters; the limit is {MAX_NAME}")
-    } else if name.chars().any(char::is_control) {
-        "this name holds a control character; use printable text".to_owned()
-    } else if name.trim() != name {
-        "this name starts or ends with white space; remove it".to_owned()
-    } else {
+impl Role {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Job => "a job",
+            Self::Workflow => "a workflow",
+        }
+    }
+}
+
+/// Checks that the function stands where items can stand beside it.
+pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> syn::Result<()> {
+    let (Some(block), Some(function)) = (block, variants.first()) else { return Ok(()) };
+    if function.params.receiver.is_some() {
+        // Has an error of its own, which is the more helpful one.
         return Ok(());
+    }
+    let (noun, name) = (role.noun(), &function.name);
+    let (holder, block) = match block {
+        Block::Impl => ("an `impl` block", "block"),
+        Block::Trait => ("a trait", "trait"),
     };
-    Err(syn::Error::new(literal.span(), problem))
+    let (makes, implement) = match role {
+        Role::Job => ("a type and a function of the same name", "`Job` for the type"),
+        Role::Workflow => ("an entry for the registry", "`Workflow` for the type"),
+    };
+    fail(
+        name.span(),
+        format!(
+            "{noun} is a free function: the attribute makes {makes}, which {holder} cannot hold; \
+             move `{name}` out of the {block}, or implement {implement}"
+        ),
+    )
 }
 
-/// Reads a duration such as `"200ms"`, `"1h 30m"` or `"PT90M"`.
-pub(crate) fn duration(literal: &LitStr) -> syn::Result<Duration> {
-    let text = literal.value();
-    let fail = |message: String| syn::Error::new(literal.span(), message);
-    let duration: SignedDuration = text.parse().map_err(|_| {
-        fail(format!("{text:?} is no duration; write it like \"200ms\", \"1h 30m\" or \"PT90M\""))
-    })?;
-    if !duration.is_positive() {
-        return Err(fail(format!("{text:?} is no time at all; give more than zero")));
-    }
-    Duration::try_from(duration).map_err(|error| fail(error.to_string()))
-}
-
-/// The known word that is nearest, if one is near.
-pub(crate) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let limit = word.chars().count() / 3 + 1;
-    let distances = known.iter().map(|known| (distance(word, known), *known));
-    distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, known)| known)
-}
-
-/// How many characters must be changed, added or removed to make one word the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
-        for (column, candidate) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *candidate);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+/// Checks a function with `#[job]` on it.
+pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    signature(function, Role::Job)?;
+    for attribute in &function.attributes {
+        let last = attribute.path().segments.last();
+        if last.is_some_and(|last| last.ident == "job" || last.ident == "register_workflow") {
+            let message =
+                "a function carries `#[job]` or `#[register_workflow]`, once; remove this one";
+            return fail(attribute.path().span(), message);
         }
     }
-    row[other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proc_macro2::Span;
-
-    fn read(text: &str) -> Result<Duration, String> {
-        duration(&LitStr::new(text, Span::call_site())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn durations_are_friendly_or_iso() {
-        assert_eq!(read("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(read("1h 30m"), read("PT90M"));
-        for wrong in ["", "soon", "0s", "-1s", "1 month"] {
-            assert!(read(wrong).is_err(), "{wrong:?}");
+    for (param, kind) in function.params.list.iter().zip(kinds) {
+        match kind {
+            Kind::Flow => fail(
+                param.kind.span(),
+                "a job cannot draw a graph; use `#[register_workflow]` for that",
+            )?,
+            Kind::Handle(inner) => fail(param.kind.span(), handle_hint(inner))?,
+            _ => parameter(param, kind, Role::Job)?,
         }
     }
-
-    #[test]
-    fn near_words_are_found() {
-        assert_eq!(nearest("retries", &["retry", "name"]), Some("retry"));
-        assert_eq!(nearest("nmae", &["retry", "name"]), Some("name"));
-        assert_eq!(nearest("colour", &["retry", "name"]), None);
+    contexts(function, kinds)?;
+    if let Some(param) = inputs(function, kinds).nth(MAX_INPUTS) {
+        let message =
+            format!("a job has at most {MAX_INPUTS} inputs; put some of them into a struct");
+        return fail(param.kind.span(), message);
     }
+    match (options.inline, function.asyncness) {
+        (Some(span), Some(_)) => fail(
+            span,
+            "`inline` is for functions that are not async; an async job never takes a thread",
+        ),
+        _ => returned(function, Role::Job),
+    }
+}
+
+fn handle_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!("a job receives values, not handles; take `{inner}` or `&{inner}`{OTHER_TYPE}")
+}
+
+/// What to do with a type of the host that is named like one which the macros know by its name.
+const OTHER_TYPE: &str = " (a type of your own: import it under another name)";
+
+/// Checks a function with `#[register_workflow]` on it.
+pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    signature(function, Role::Workflow)?;
+    let draws = matches!(kinds.first(), Some(Kind::Flow));
+    if draws {
+        graph(function, kinds, options)?;
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds).skip(usize::from(draws)) {
+        match kind {
+            Kind::Flow => fail(param.kind.span(), "`flow: &mut Flow` must be the first parameter")?,
+            Kind::Handle(inner) if !draws => fail(param.kind.span(), undrawn_hint(inner))?,
+            Kind::Each(inner) => {
+                let inner = inner.to_token_stream();
+                let message =
+                    format!("a workflow has one input; take `&[{inner}]` instead of `Each`");
+                fail(param.kind.span(), message)?;
+            }
+            kind => {
+                parameter(param, kind, Role::Workflow)?;
+                workflow_input(param, kind)?;
+            }
+        }
+    }
+    contexts(function, kinds)?;
+    if let Some(param) = inputs(function, kinds).nth(1) {
+        let message = "a workflow has one input; put several into a struct or a tuple";
+        return fail(param.kind.span(), message);
+    }
+    returned(function, Role::Workflow)
+}
+
+fn undrawn_hint(inner: &Type) -> String {
+    let inner = inner.to_token_stream();
+    format!(
+        "only a function that draws a graph takes handles; take `{inner}`, \
+         or `flow: &mut Flow` as the first parameter{OTHER_TYPE}"
+    )
+}
+
+/// Checks what only functions that draw must mind.
+fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
+    if let Some(token) = function.asyncness {
+        return fail(
+            token.span,
+            "drawing a graph is not async; leave `async` out and let the jobs do the waiting",
+        );
+    }
+    if let Some(option) = &options.first {
+        let message = format!("`{option}` is for workflows without a graph; set it on the jobs");
+        return fail(option.span(), message);
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds) {
+        match kind {
+            Kind::Context(_) => {
+                let message = "nothing runs yet while a graph is drawn; let a job take the context";
+                fail(param.kind.span(), message)?;
+            }
+            Kind::Opt(_) => fail(param.kind.span(), "take the input as `&T`, `T` or `Handle<T>`")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn workflow_input(param: &Param, kind: &Kind) -> syn::Result<()> {
+    let (Kind::Ref(value) | Kind::Opt(value)) = kind else { return Ok(()) };
+    match peel(value) {
+        Type::TraitObject(_) => {
+            let message = "an input must be a type that can be owned; take a struct or an enum \
+                           instead of the trait object";
+            fail(param.kind.span(), message)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn inputs<'a>(function: &'a Function, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Param> {
+    let params = function.params.list.iter().zip(kinds);
+    let inputs = params.filter(|(_, kind)| !matches!(kind, Kind::Context(_) | Kind::Flow));
+    inputs.map(|(param, _)| param)
+}
+
+/// Checks everything but the types.
+fn signature(function: &Function, role: Role) -> syn::Result<()> {
+    let noun = role.noun();
+    if let Some(span) = function.params.receiver {
+        let cure = match role {
+            Role::Job => "take what it needs as parameters, or implement `Job` for the type",
+            Role::Workflow => "take what it needs as input, or implement `Workflow` for the type",
+        };
+        return fail(span, format!("{noun} is a free function without `self`; {cure}"));
+    }
+    if let Some((span, what)) = function.unfit {
+        return fail(
+            span,
+            format!("{noun} cannot be `{what}`; remove it, or call such a function from inside"),
+        );
+    }
+    match function.generics.params.first() {
+        Some(param @ GenericParam::Lifetime(_)) => {
+            let cure = "leave them out, as in `&T` and `Each<'_, T>`";
+            return fail(param.span(), format!("{noun} cannot name lifetimes; {cure}"));
+        }
+        Some(param) => {
+            let cure = "write the type it is for, and call a generic function from inside";
+            return fail(param.span(), format!("{noun} cannot be generic; {cure}"));
+        }
+        None => {}
+    }
+    match function.params.variadic {
+        Some(span) => fail(span, format!("{noun} has a fixed number of parameters; remove `...`")),
+        None => Ok(()),
+    }
+}
+
+/// Checks the type of one parameter.
+fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
+    let noun = role.noun();
+    let span = param.kind.span();
+    if let Kind::Mut = kind {
+        let flow = match role {
+            Role::Job => "",
+            Role::Workflow => "; to draw a graph, write the type as `&mut Flow`",
+        };
+        let message = format!(
+            "{noun} cannot change its input, which others may read; take `&T`, or `mut name: T`{flow}"
+        );
+        return fail(span, message);
+    }
+    let Some(value) = kind.value() else { return Ok(()) };
+    if let Some(span) = find_impl(value.to_token_stream()) {
+        return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
+    }
+    if borrows(value) {
+        let message = "an input outlives the job that made it, so it cannot hold references; \
+                       use an owned type inside";
+        return fail(span, message);
+    }
+    let flow = role == Role::Workflow
+        && matches!(kind, Kind::Val(_))
+        && last_segment(value).is_some_and(|last| last.ident == "Flow");
+    if flow {
+        let message = format!("a function that draws a graph takes `flow: &mut Flow`{OTHER_TYPE}");
+        return fail(span, message);
+    }
+    Ok(())
+}
+
+fn contexts(function: &Function, kinds: &[Kind]) -> syn::Result<()> {
+    let params = function.params.list.iter().zip(kinds);
+    let mut contexts = params.filter(|(_, kind)| matches!(kind, Kind::Context(_)));
+    match contexts.nth(1) {
+        Some((param, _)) => fail(param.kind.span(), "one context is enough; remove this one"),
+        None => Ok(()),
+    }
+}
+
+fn returned(function: &Function, role: Role) -> syn::Result<()> {
+    let Some(kind) = &function.output else { return Ok(()) };
+    let noun = role.noun();
+    if let Type::Never(never) = peel(kind) {
+        let message = format!(
+            "{noun} has an output, which `!` cannot be the type of; \
+             return `std::convert::Infallible`, or a `Result`"
+        );
+        return fail(never.span(), message);
+    }
+    if let Some(span) = find_impl(kind.to_token_stream()) {
+        return fail(span, format!("{noun} cannot return `impl Trait`; write the type"));
+    }
+    if borrows(kind) {
+        let message = format!(
+            "{noun} cannot return references, because its output outlives it; return an owned value"
+        );
+        return fail(kind.span(), message);
+    }
+    Ok(())
+}
+
+fn find_impl(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+fn fail(span: Span, message: impl std::fmt::Display) -> syn::Result<()> {
+    Err(syn::Error::new(span, message))
 }

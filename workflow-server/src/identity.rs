@@ -1,29 +1,24 @@
 //! Who sends a request, and what they may do.
 
 mod doorman;
-mod may;
 mod password;
 mod secret;
 mod throttle;
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use axum::http::request::Parts;
-use workflow_store::{Catalog, TokenScope, Viewer};
+use workflow_store::TokenScope;
 
 pub(crate) use doorman::{
     COOKIE_NAME, CSRF, Doorman, SESSION_TIME, is_for_this_machine, session_cookie,
 };
-pub(crate) use may::{Admin, Free, May, Read, Run, Write};
 pub(crate) use password::verify_password;
 pub use password::{NewPassword, PasswordError};
 pub use secret::NewToken;
 pub(crate) use secret::{Secret, digest};
 pub(crate) use throttle::Throttle;
-
-use crate::app::App;
 
 /// Who sent a request, as a host's [`Authenticator`] knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +68,6 @@ impl Caller {
     pub(crate) fn anybody() -> Self {
         let (user, known_by) = (None, KnownBy::Openness);
         Self { user, is_staff: true, scope: TokenScope::Admin, known_by }
-    }
-
-    /// What is stored, as far as the caller may see it. A name of a workflow means the caller's
-    /// own first.
-    pub(crate) fn catalog(&self, app: &App) -> Arc<dyn Catalog> {
-        match self.user.clone() {
-            Some(user) if self.is_staff => app.catalog.seen_by(Viewer::Staff(user)),
-            Some(user) => app.catalog.seen_by(Viewer::User(user)),
-            None => app.catalog.clone(),
-        }
     }
 
     /// Whether the caller may see and change the accounts and tokens of others.

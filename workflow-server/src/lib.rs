@@ -46,13 +46,15 @@ mod model;
 mod options;
 mod page;
 mod problem;
+mod rights;
 mod schedule;
+mod scheduler;
 mod serve;
 mod server;
 mod sse;
 
 pub use api::openapi;
 pub use identity::{Authenticator, Identity, NewPassword, NewToken, PasswordError};
-pub use schedule::Scheduler;
+pub use scheduler::Scheduler;
 pub use serve::ServeError;
 pub use server::{Server, router};

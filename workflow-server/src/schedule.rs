@@ -1,32 +1,12 @@
-//! Workflows that run by themselves, by the schedules in their metadata.
-//!
-//! Each time is begun once, whichever of several servers on one store is first: its idempotency
-//! key names it. Times that passed while no server ran are not made up for, and of those that a
-//! clock jumped over only the last counts. When the clock is set back, times that were begun come
-//! again, and their keys are known.
+//! Which schedules run here, and why others do not.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use workflow_core::{Engine, Metadata, Trigger, schedule_key};
-use workflow_cron::{Times, TimesError, Watch};
+use workflow_core::{Engine, Metadata};
+use workflow_cron::{Times, TimesError};
 use workflow_store::{Source, StoredWorkflow};
-
-use crate::app::App;
-use crate::begin;
-use crate::problem::Problem;
-
-/// How often schedules are looked at: a workflow begins so late at most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the store is asked which schedules there are.
-const REFRESH_EVERY: Duration = Duration::from_secs(15);
-
-/// How many workflows are read at once.
-const PAGE: usize = 200;
 
 /// The times of the schedule that metadata name; `None` when they name none.
 ///
@@ -41,7 +21,7 @@ pub(crate) fn times_of(metadata: &Metadata) -> Option<Result<Times, TimesError>>
 pub(crate) struct Schedules {
     /// May run those of registered workflows by itself.
     engine: Engine,
-    is_running: AtomicBool,
+    pub(crate) is_running: AtomicBool,
     /// Of workflows by number, why their schedules come to nothing.
     blocked: Mutex<HashMap<i64, String>>,
 }
@@ -67,7 +47,7 @@ impl Schedules {
     }
 
     /// Notes why a schedule comes to nothing, or that it runs; logs what is new.
-    fn note(&self, workflow: &StoredWorkflow, reason: Option<String>) {
+    pub(crate) fn note(&self, workflow: &StoredWorkflow, reason: Option<String>) {
         let mut reasons = self.reasons();
         let Some(reason) = reason else {
             reasons.remove(&workflow.id);
@@ -87,142 +67,3 @@ impl Schedules {
 const NOT_HERE: &str = "this program does not run schedules: it mounts the router alone; spawn the \
     `Scheduler` of `Server::router_and_scheduler` (or, for registered workflows, \
     `Engine::run_schedules`), or run `workflow serve` on the same store";
-
-/// Begins runs by the schedules of their workflows, each time once, whichever program on the store
-/// is first. For hosts that mount the router, from
-/// [`Server::router_and_scheduler`](crate::Server::router_and_scheduler).
-#[must_use = "a scheduler does nothing until it runs"]
-pub struct Scheduler(pub(crate) Arc<App>);
-
-impl Scheduler {
-    /// Runs until the future is dropped, in a runtime of tokio.
-    pub async fn run(self) {
-        keep(self.0).await;
-    }
-}
-
-/// Says that no schedules are run any more, when it is dropped.
-struct Running(Arc<App>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.schedules.is_running.store(false, Ordering::Relaxed);
-    }
-}
-
-/// A workflow that is begun by its schedule.
-struct Scheduled {
-    workflow: StoredWorkflow,
-    times: Times,
-}
-
-/// Begins what is due, for ever.
-pub(crate) async fn keep(app: Arc<App>) {
-    app.schedules.is_running.store(true, Ordering::Relaxed);
-    let _running = Running(app.clone());
-    let (mut known, mut watched) = (Vec::new(), Watch::new(Timestamp::now()));
-    let mut refreshed: Option<tokio::time::Instant> = None;
-    loop {
-        if refreshed.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
-            match all(&app, known).await {
-                Ok(all) => known = all,
-                Err((known_before, problem)) => {
-                    known = known_before;
-                    let problem = problem.detail();
-                    tracing::warn!(problem, "schedules cannot be read; trying again");
-                }
-            }
-            refreshed = Some(tokio::time::Instant::now());
-        }
-        if let Some(span) = watched.advance(Timestamp::now()) {
-            for Scheduled { workflow, times } in &known {
-                if let Some(at) = times.due(span) {
-                    start(&app, workflow, at).await;
-                }
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// The workflows whose schedules run, those that the program registers among them; on an error,
-/// those that were known before.
-async fn all(
-    app: &Arc<App>,
-    before: Vec<Scheduled>,
-) -> Result<Vec<Scheduled>, (Vec<Scheduled>, Problem)> {
-    match read_all(app, &before).await {
-        Ok(all) => Ok(all),
-        Err(problem) => Err((before, problem)),
-    }
-}
-
-async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
-    // Nobody may have asked for workflows yet.
-    app.announce().await?;
-    let (mut found, mut after) = (Vec::new(), 0);
-    loop {
-        let page = app.catalog.scheduled(after, PAGE).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map_or(after, |last| last.id);
-        for workflow in page {
-            let times = match times_of(&workflow.metadata) {
-                None => continue,
-                Some(Ok(times)) => times,
-                Some(Err(error)) => {
-                    app.schedules.note(&workflow, Some(error.to_string()));
-                    continue;
-                }
-            };
-            let is_known = before.iter().any(|known| known.workflow == workflow);
-            if !is_known {
-                // What is found out when it is due is noted then.
-                let refused = begin::check(app, &workflow).await.err();
-                app.schedules.note(&workflow, refused.map(|problem| problem.detail().to_owned()));
-            }
-            found.push(Scheduled { workflow, times });
-        }
-        if !full {
-            return Ok(found);
-        }
-    }
-}
-
-/// Begins a run for this time, unless somebody has.
-async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
-    let name = &workflow.name;
-    let begun = async {
-        // It may have been changed, or put out of use, since it was read.
-        let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
-        if !workflow.is_active {
-            return Ok(None);
-        }
-        let asked = begin::Asked {
-            user: workflow.user.clone(),
-            trigger: Trigger::Schedule,
-            idempotency_key: Some(key_of(&workflow, at)),
-            input: None,
-        };
-        begin::begin(app, &workflow, asked).await.map(Some)
-    };
-    match begun.await {
-        Ok(Some(begun)) => {
-            app.schedules.note(workflow, None);
-            tracing::info!(run = %begun.run, workflow = %name, %at, "begun by schedule")
-        }
-        Ok(None) => {}
-        Err(problem) => {
-            tracing::warn!(workflow = %name, %at, problem = problem.detail(), "not begun by schedule");
-            app.schedules.note(workflow, Some(problem.detail().to_owned()));
-        }
-    }
-}
-
-/// The idempotency key of a run that begins at this time. Registered workflows have that of
-/// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts of the store may use.
-fn key_of(workflow: &StoredWorkflow, at: Timestamp) -> String {
-    match workflow.source {
-        Source::Registered => schedule_key(&workflow.name, at.into()),
-        _ => format!("schedule:{}:{at}", workflow.id),
-    }
-}

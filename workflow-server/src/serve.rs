@@ -9,7 +9,7 @@ use workflow_core::StoreError;
 use workflow_store::CatalogError;
 
 use crate::server::around;
-use crate::{Server, schedule};
+use crate::{Server, scheduler};
 
 /// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ impl Server {
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let app = self.app();
         let worker = tokio::spawn(take_up(app.engine().clone(), until(stopped)));
-        let schedules = tokio::spawn(schedule::keep(app.clone()));
+        let schedules = tokio::spawn(scheduler::keep(app.clone()));
         let service = around(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
         tokio::spawn(async move {

@@ -11,7 +11,7 @@ use workflow_store::{Catalog, SqliteStore};
 use crate::app::App;
 use crate::identity::{Authenticator, Doorman};
 use crate::options::Options;
-use crate::schedule::Scheduler;
+use crate::scheduler::Scheduler;
 use crate::{api, layers, page};
 
 /// The API and the page of an engine, to be mounted into an application of axum.

@@ -6,10 +6,10 @@ use clap::Args;
 use workflow_core::Status;
 use workflow_store::RunQuery;
 
-use super::shown;
 use super::which::WhichRun;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::run_table;
 use crate::store::{Format, PageArguments, StoreArguments, moment, print_page_with, run_status};
 
 /// List runs, newest first
@@ -92,7 +92,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
     }
     let none = format_args!("no run of `{}` fits", store.shown());
     print_page_with(&page, none, |out, runs| {
-        shown::lines(runs, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))
+        run_table::lines(runs, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))
     })?;
     Ok(Outcome::Good)
 }
@@ -102,7 +102,7 @@ pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outco
     let details = pollster::block_on(store.run_details(wanted.run.find(&*store)?))?;
     match wanted.format {
         Format::Json => output::print_json(&details)?,
-        Format::Table => shown::write(&details)?,
+        Format::Table => run_table::write(&details)?,
     }
     Ok(Outcome::Good)
 }

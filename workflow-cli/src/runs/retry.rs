@@ -7,9 +7,10 @@ use workflow_core::{Engine, Enqueued, StoredRun, Trigger, Workflow};
 use workflow_store::{Again, Catalog, RepeatError, RepeatRequest, repeat};
 
 use super::which::WhichRun;
-use crate::conduct::{Conduct, ShowArguments, tell_existing};
+use crate::conduct::{Conduct, tell_existing};
 use crate::failure::{Failure, Outcome};
 use crate::keep::{self, KeepArguments, stored, workflow_of};
+use crate::show::ShowArguments;
 use crate::store::user;
 use crate::{detach, interrupt, output, runtime, watch};
 

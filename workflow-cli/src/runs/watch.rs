@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::which::WhichRun;
-use crate::conduct::ShowArguments;
 use crate::failure::{Failure, Outcome};
 use crate::keep::stored;
+use crate::show::ShowArguments;
 use crate::store::StoreArguments;
 use crate::watch::follow_from;
 

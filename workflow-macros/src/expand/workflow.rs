@@ -7,10 +7,10 @@ use syn::spanned::Spanned;
 
 use super::Work;
 use super::body::{Place, Readers};
+use crate::metadata::known_keys::project_hint;
 use crate::metadata::{self, Entry};
 use crate::parse::args::WorkflowArgs;
 use crate::parse::kind::Kind;
-use crate::validate::metadata::project_hint;
 
 /// The function, and what makes a workflow of it.
 pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {

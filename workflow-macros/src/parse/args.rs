@@ -7,8 +7,8 @@ use syn::{LitStr, Path};
 
 use super::keys::Keys;
 use super::options::{Options, comma, path, text};
+use crate::literal;
 use crate::metadata::{self, Entry};
-use crate::validate;
 
 /// What `#[job(..)]` was given.
 #[derive(Default)]
@@ -128,7 +128,7 @@ impl WorkflowArgs {
             );
             return Err(syn::Error::new(entry.span, message));
         }
-        validate::metadata::entry(&entry)?;
+        metadata::known_keys::entry(&entry)?;
         self.metadata.push(entry);
         Ok(())
     }
@@ -141,7 +141,7 @@ impl WorkflowArgs {
 
 fn name(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     let name = text(key, input, "\"greet\"")?;
-    validate::name(&name)?;
+    literal::name(&name)?;
     Ok(name)
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 
-use crate::validate;
+use crate::literal;
 
 /// The keys of a list: which there are, and which came up.
 pub(crate) struct Keys {
@@ -52,7 +52,7 @@ impl Keys {
     }
 
     fn unknown(&self, text: &str) -> String {
-        let nearest = validate::nearest(text, self.known);
+        let nearest = literal::nearest(text, self.known);
         let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         format!("unknown option `{text}`{hint}\nthe options are {}", self.list())
     }

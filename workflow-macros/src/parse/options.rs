@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{Lit, LitStr, Token, bracketed, parenthesized, token};
 
 use super::keys::Keys;
-use crate::validate;
+use crate::literal;
 
 /// What may be asked of a job, as `#[job]` and `#[register_workflow]` read it.
 #[derive(Default)]
@@ -178,7 +178,7 @@ pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Path
 }
 
 fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
-    validate::duration(&text(key, input, "\"30s\"")?)
+    literal::duration(&text(key, input, "\"30s\"")?)
 }
 
 fn maximum_attempts(key: &Ident, input: ParseStream<'_>) -> syn::Result<u32> {
@@ -233,7 +233,7 @@ fn limits(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
         return texts(key, input);
     }
     let limit = text(key, input, "\"database\"")?;
-    validate::name(&limit)?;
+    literal::name(&limit)?;
     Ok(vec![limit.value()])
 }
 
@@ -250,7 +250,7 @@ fn texts(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
     let mut read = Vec::new();
     for text in texts {
         let Lit::Str(text) = text else { return Err(syn::Error::new(text.span(), wanted)) };
-        validate::name(&text)?;
+        literal::name(&text)?;
         if read.contains(&text.value()) {
             return Err(syn::Error::new(
                 text.span(),

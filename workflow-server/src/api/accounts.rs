@@ -17,10 +17,11 @@ use workflow_store::{NewUser, Retention, TokenScope, User, UserChange, UserQuery
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
-use crate::identity::{Admin, May, NewPassword, Write};
+use crate::identity::NewPassword;
 use crate::model::time::{span, text};
 use crate::model::{Limit, Listed};
 use crate::problem::Problem;
+use crate::rights::{Admin, May, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

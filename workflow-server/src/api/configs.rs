@@ -14,9 +14,9 @@ use workflow_config::{Config, ConfigError, Loader};
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Path};
-use crate::identity::{May, Read};
 use crate::model::Listed;
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(validate))

@@ -15,8 +15,8 @@ use workflow_core::Status;
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::identity::{May, Read};
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(metrics))

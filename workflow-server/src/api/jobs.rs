@@ -12,9 +12,9 @@ use workflow_core::registry;
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Path;
-use crate::identity::{May, Read};
 use crate::model::Listed;
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))

@@ -17,10 +17,10 @@ use workflow_store::{
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Asked;
-use crate::identity::{May, Read};
 use crate::model::Run;
 use crate::model::time::{moment, text};
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(overview)).routes(routes!(usage))

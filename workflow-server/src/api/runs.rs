@@ -21,10 +21,11 @@ use workflow_store::{Catalog, RunQuery, StatusReport};
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
-use crate::identity::{Caller, May, Read, Write};
+use crate::identity::Caller;
 use crate::model::time::moment;
 use crate::model::{Limit, Listed, Run, RunDocument};
 use crate::problem::Problem;
+use crate::rights::{May, Read, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

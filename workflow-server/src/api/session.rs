@@ -17,10 +17,11 @@ use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Body;
 use crate::identity::{
-    COOKIE_NAME, Caller, Free, KnownBy, May, SESSION_TIME, Secret, digest, is_for_this_machine,
+    COOKIE_NAME, Caller, KnownBy, SESSION_TIME, Secret, digest, is_for_this_machine,
     session_cookie, verify_password,
 };
 use crate::problem::Problem;
+use crate::rights::{Free, May};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

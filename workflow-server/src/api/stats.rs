@@ -13,9 +13,9 @@ use workflow_store::{Durations, JobStatistics, Statistics};
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Path};
-use crate::identity::{May, Read};
 use crate::model::Listed;
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(of_workflow))

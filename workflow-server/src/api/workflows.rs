@@ -23,9 +23,10 @@ use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 use super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
-use crate::identity::{Caller, May, Read, Write};
+use crate::identity::Caller;
 use crate::model::{Listed, Workflow, WorkflowDocument};
 use crate::problem::Problem;
+use crate::rights::{May, Read, Write};
 
 use asked::WorkflowsAsked;
 

@@ -14,10 +14,11 @@ use workflow_store::{ApiToken, TokenScope};
 use super::super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Body, Path};
-use crate::identity::{Caller, May, NewToken, Read, Write};
+use crate::identity::{Caller, NewToken};
 use crate::model::Listed;
 use crate::model::time::{span, text};
 use crate::problem::Problem;
+use crate::rights::{May, Read, Write};
 
 /// An API token; the token itself is shown once, when it is made.
 #[derive(Debug, Serialize, ToSchema)]

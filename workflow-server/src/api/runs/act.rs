@@ -17,9 +17,9 @@ use super::{WHICH_RUN, find, stored};
 use crate::app::App;
 use crate::begin::{self, Begun};
 use crate::extract::{Body, Path, check_key};
-use crate::identity::{May, Run};
 use crate::model::Started;
 use crate::problem::Problem;
+use crate::rights::{May, Run};
 
 /// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
 /// once, even when its workflow has changed or is gone.

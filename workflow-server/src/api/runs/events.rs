@@ -19,9 +19,9 @@ use super::{WHICH_RUN, find};
 use crate::app::App;
 use crate::extract::{Asked, Path};
 use crate::feed::Feed;
-use crate::identity::{May, Read};
 use crate::model::Limit;
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 use crate::sse;
 
 /// Which events are asked for.

@@ -12,9 +12,9 @@ use super::super::problems::Problems;
 use super::{WHICH_RUN, stored};
 use crate::app::App;
 use crate::extract::Path;
-use crate::identity::{May, Read};
 use crate::model::{Attempt, Bar, Listed, Record};
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 /// A job of a run with all that is known of it.
 #[derive(Debug, Serialize, ToSchema)]

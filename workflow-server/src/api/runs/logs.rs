@@ -21,9 +21,9 @@ use super::super::problems::Problems;
 use super::{WHICH_RUN, stored};
 use crate::app::App;
 use crate::extract::{Asked, Path};
-use crate::identity::{May, Read};
 use crate::model::Limit;
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 use crate::sse;
 
 /// Which part of a log is asked for.

@@ -17,10 +17,11 @@ use super::document;
 use crate::app::App;
 use crate::begin::{self, Begun};
 use crate::extract::{Asked, Body, Path, check_key};
-use crate::identity::{Caller, May, Run};
+use crate::identity::Caller;
 use crate::model::time::span;
 use crate::model::{RunDocument, Started};
 use crate::problem::Problem;
+use crate::rights::{May, Run};
 
 /// What a run is to begin with.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -15,8 +15,8 @@ use super::super::problems::Problems;
 use super::{WorkflowDocument, created, document};
 use crate::app::App;
 use crate::extract::{body, content_type, read};
-use crate::identity::{May, Write};
 use crate::problem::Problem;
+use crate::rights::{May, Write};
 
 /// A workflow that is to be created. With `yaml` or `definition` this server can run it; without,
 /// it is kept for a program that reports on its runs.

@@ -15,8 +15,8 @@ use workflow_store::{Source, StoredWorkflow};
 use super::super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Path};
-use crate::identity::{May, Read};
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 /// How the graph is to be written.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -12,9 +12,9 @@ use workflow_store::WorkflowVersion;
 use super::super::problems::Problems;
 use crate::app::App;
 use crate::extract::{Asked, Path};
-use crate::identity::{May, Read};
 use crate::model::{Limit, Listed, time};
 use crate::problem::Problem;
+use crate::rights::{May, Read};
 
 /// Which versions are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -1,14 +1,14 @@
-//! What a route asks of its caller, in its signature.
+//! What a route asks of its caller, in its signature, and what the caller may see.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use workflow_store::TokenScope;
+use workflow_store::{Catalog, TokenScope, Viewer};
 
-use super::Caller;
 use crate::app::App;
+use crate::identity::Caller;
 use crate::problem::Problem;
 
 /// A caller who may do what the route does.
@@ -72,5 +72,17 @@ impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
             return Err(Problem::forbidden("staff_only", "only staff may do this"));
         }
         Ok(Self(caller, PhantomData))
+    }
+}
+
+impl Caller {
+    /// What is stored, as far as the caller may see it. A name of a workflow means the caller's
+    /// own first.
+    pub(crate) fn catalog(&self, app: &App) -> Arc<dyn Catalog> {
+        match self.user.clone() {
+            Some(user) if self.is_staff => app.catalog.seen_by(Viewer::Staff(user)),
+            Some(user) => app.catalog.seen_by(Viewer::User(user)),
+            None => app.catalog.clone(),
+        }
     }
 }

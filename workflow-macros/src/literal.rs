@@ -1,0 +1,88 @@
+//! What literals of attributes may say: names and durations; and which word was meant.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use syn::LitStr;
+
+/// The longest name, in characters.
+const MAX_NAME: usize = 200;
+
+/// Checks the name of a job, a workflow or a limit.
+pub(crate) fn name(literal: &LitStr) -> syn::Result<()> {
+    let name = literal.value();
+    let length = name.chars().count();
+    let problem = if length == 0 {
+        format!("a name is empty; give it 1 to {MAX_NAME} characters")
+    } else if length > MAX_NAME {
+        format!("this name has {length} characters; the limit is {MAX_NAME}")
+    } else if name.chars().any(char::is_control) {
+        "this name holds a control character; use printable text".to_owned()
+    } else if name.trim() != name {
+        "this name starts or ends with white space; remove it".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(syn::Error::new(literal.span(), problem))
+}
+
+/// Reads a duration such as `"200ms"`, `"1h 30m"` or `"PT90M"`.
+pub(crate) fn duration(literal: &LitStr) -> syn::Result<Duration> {
+    let text = literal.value();
+    let fail = |message: String| syn::Error::new(literal.span(), message);
+    let duration: SignedDuration = text.parse().map_err(|_| {
+        fail(format!("{text:?} is no duration; write it like \"200ms\", \"1h 30m\" or \"PT90M\""))
+    })?;
+    if !duration.is_positive() {
+        return Err(fail(format!("{text:?} is no time at all; give more than zero")));
+    }
+    Duration::try_from(duration).map_err(|error| fail(error.to_string()))
+}
+
+/// The known word that is nearest, if one is near.
+pub(crate) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let limit = word.chars().count() / 3 + 1;
+    let distances = known.iter().map(|known| (distance(word, known), *known));
+    distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, known)| known)
+}
+
+/// How many characters must be changed, added or removed to make one word the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (column, candidate) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *candidate);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proc_macro2::Span;
+
+    fn read(text: &str) -> Result<Duration, String> {
+        duration(&LitStr::new(text, Span::call_site())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn durations_are_friendly_or_iso() {
+        assert_eq!(read("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(read("1h 30m"), read("PT90M"));
+        for wrong in ["", "soon", "0s", "-1s", "1 month"] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn near_words_are_found() {
+        assert_eq!(nearest("retries", &["retry", "name"]), Some("retry"));
+        assert_eq!(nearest("nmae", &["retry", "name"]), Some("name"));
+        assert_eq!(nearest("colour", &["retry", "name"]), None);
+    }
+}

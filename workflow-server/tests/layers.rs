@@ -1,0 +1,47 @@
+//! The modules of the server and the one way in which they may name each other.
+
+#[path = "../../tests-support/layers.rs"]
+mod support;
+
+use support::Layers;
+
+/// From the base to the top.
+const ORDER: [&str; 18] = [
+    "options",
+    "problem",
+    "blocking",
+    "sse",
+    "feed",
+    "identity",
+    "schedule",
+    "app",
+    "rights",
+    "extract",
+    "begin",
+    "scheduler",
+    "model",
+    "api",
+    "page",
+    "layers",
+    "server",
+    "serve",
+];
+
+fn layers() -> Layers {
+    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
+}
+
+#[test]
+fn a_module_names_only_modules_before_it() {
+    layers().assert_order();
+}
+
+#[test]
+fn every_module_has_a_place() {
+    layers().assert_complete();
+}
+
+#[test]
+fn architecture_shows_the_same_order() {
+    layers().assert_documented();
+}
