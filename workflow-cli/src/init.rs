@@ -80,7 +80,7 @@ fn next(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
 /// Lets those who clean up after the program come to their end: the container ends with this
 /// process.
 fn reap_the_rest() {
-    let deadline = Instant::now() + LINGER;
+    let deadline = Instant::now() + ORPHANS_TIMEOUT;
     while Instant::now() < deadline {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
@@ -91,5 +91,5 @@ fn reap_the_rest() {
 }
 
 /// How long those who clean up may take.
-const LINGER: Duration = Duration::from_secs(2);
+const ORPHANS_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);

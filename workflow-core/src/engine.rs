@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     /// How many are under way that run schedules.
     #[cfg(feature = "schedule")]
     scheduling: AtomicUsize,
-    store_patience: Duration,
+    store_timeout: Duration,
     /// After so many deaths of its process in a row, a run is blocked; `None` for never.
     poison_after: Option<usize>,
     timings: Timings,
@@ -138,7 +138,7 @@ impl Engine {
             grace: Duration::from_secs(5),
             store: None,
             lease: LEASE,
-            store_patience: STORE_PATIENCE,
+            store_timeout: STORE_TIMEOUT,
             poison_after: Some(POISON_AFTER),
             timings: Timings::default(),
             threads: machine::processors(),
@@ -159,7 +159,7 @@ impl Engine {
             limits,
             grace: self.0.grace,
             store: self.store().cloned(),
-            store_patience: self.0.store_patience,
+            store_timeout: self.0.store_timeout,
             poison_after: self.0.poison_after,
             lease: self.0.keeper.as_ref().map_or(LEASE, Keeper::lease),
             timings: self.0.timings,
@@ -262,7 +262,7 @@ pub struct EngineBuilder {
     grace: Duration,
     store: Option<Arc<dyn Store>>,
     lease: Duration,
-    store_patience: Duration,
+    store_timeout: Duration,
     poison_after: Option<usize>,
     timings: Timings,
     threads: usize,
@@ -276,7 +276,7 @@ pub struct EngineBuilder {
 const LEASE: Duration = Duration::from_secs(10);
 
 /// How long a run goes on without its store, unless told otherwise.
-const STORE_PATIENCE: Duration = Duration::from_secs(60);
+const STORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// After how many deaths of its process in a row a run is blocked, unless told otherwise.
 const POISON_AFTER: usize = 5;
@@ -347,8 +347,8 @@ impl EngineBuilder {
 
     /// Sets how long a run that is under way waits for a store that is out of reach, before it
     /// is given up. Until then it stands still and loses nothing. Default: 60 s.
-    pub fn store_patience(mut self, patience: Duration) -> Self {
-        self.store_patience = patience;
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
         self
     }
 
@@ -426,7 +426,7 @@ impl EngineBuilder {
             stopping: Stopping::default(),
             #[cfg(feature = "schedule")]
             scheduling: AtomicUsize::new(0),
-            store_patience: self.store_patience,
+            store_timeout: self.store_timeout,
             poison_after: self.poison_after,
             timings: self.timings,
             threads: self.threads,

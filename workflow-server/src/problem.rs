@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use workflow_config::ConfigError;
 use workflow_core::{RunError, StoreError};
 use workflow_files::Diagnostics;
-use workflow_store::{CatalogError, RepeatError};
+use workflow_store::{CatalogError, RetryError};
 
 /// Why a request was not done (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -224,12 +224,12 @@ fn field_of(what: &str) -> &str {
     }
 }
 
-impl From<RepeatError> for Problem {
-    fn from(error: RepeatError) -> Self {
+impl From<RetryError> for Problem {
+    fn from(error: RetryError) -> Self {
         let text = error.to_string();
         match error {
-            RepeatError::Catalog(error) => error.into(),
-            RepeatError::NoJob { .. } => Self::invalid("from", text),
+            RetryError::Catalog(error) => error.into(),
+            RetryError::NoJob { .. } => Self::invalid("from", text),
             _ => Self::conflict("cannot_repeat", text),
         }
     }

@@ -82,7 +82,7 @@ pub use open::{Postgres, PostgresStore};
 pub use open::{Sqlite, SqliteStore};
 pub use open::{catalog, open};
 pub use page::Page;
-pub use retry_run::{Again, RepeatError, RepeatRequest, repeat};
+pub use retry_run::{RetryError, RetryRequest, RetrySource, retry_run};
 pub use rows::blob::MAX_INLINE;
 pub use runs::StatusReport;
 pub use store::SqlStore;

@@ -15,7 +15,7 @@ use crate::catalog_error::CatalogError;
 /// Which jobs run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Again<'a> {
+pub enum RetrySource<'a> {
     /// Those that did not complete.
     Failed,
     /// This one, too.
@@ -24,7 +24,7 @@ pub enum Again<'a> {
 
 /// Who asks for a run to be repeated, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RepeatRequest {
+pub struct RetryRequest {
     /// The name of the user who asks. Default: nobody.
     pub user: Option<String>,
     /// The idempotency key: repeating with the same key returns the existing run. Default: none.
@@ -34,7 +34,7 @@ pub struct RepeatRequest {
 /// Why a run cannot be repeated with outcomes that it left.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RepeatError {
+pub enum RetryError {
     /// The store cannot be read or changed, or does not have the run.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -82,7 +82,7 @@ pub enum RepeatError {
     },
 }
 
-impl From<StoreError> for RepeatError {
+impl From<StoreError> for RetryError {
     fn from(error: StoreError) -> Self {
         Self::Catalog(error.into())
     }
@@ -101,15 +101,15 @@ impl From<StoreError> for RepeatError {
 ///
 /// Fails when the old run has not ended, when the workflow has other jobs by now or is not active,
 /// and when the job that was named is not in the run or cannot be begun with.
-pub async fn repeat(
+pub async fn retry_run(
     store: &dyn Catalog,
     old: &StoredRun,
     workflow: &dyn Workflow,
-    again: Again<'_>,
-    request: RepeatRequest,
-) -> Result<Enqueued, RepeatError> {
+    again: RetrySource<'_>,
+    request: RetryRequest,
+) -> Result<Enqueued, RetryError> {
     if !old.status.is_final() {
-        return Err(RepeatError::NotEnded { run: old.id, status: old.status });
+        return Err(RetryError::NotEnded { run: old.id, status: old.status });
     }
     check(workflow, old)?;
     let workflow_id = store.run_summary(old.id).await?.workflow_id;
@@ -132,7 +132,7 @@ pub async fn repeat(
 }
 
 /// Sees to it that a run of this workflow can begin where the old one stood.
-fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RepeatError> {
+fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RetryError> {
     let input =
         workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
     let same = workflow
@@ -141,7 +141,7 @@ fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RepeatError> {
     if same {
         return Ok(());
     }
-    Err(RepeatError::Changed { workflow: old.workflow.name.clone(), run: old.id })
+    Err(RetryError::Changed { workflow: old.workflow.name.clone(), run: old.id })
 }
 
 async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, StoreError> {
@@ -166,7 +166,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(old: &StoredRun, events: &[Event], again: Again<'_>) -> Result<Self, RepeatError> {
+    fn of(old: &StoredRun, events: &[Event], again: RetrySource<'_>) -> Result<Self, RetryError> {
         let waits = Waits::of(old);
         let mut attempts = HashMap::new();
         let mut undone = HashSet::new();
@@ -184,10 +184,11 @@ impl Kept {
             }
         }
         let stays = |job: &str| attempts.contains_key(job) && !undone.contains(job);
-        if let Again::From(job) = again {
+        if let RetrySource::From(job) = again {
             waits.check(old.id, job, stays)?;
         }
-        let begins = |job: &str| !stays(job) || matches!(again, Again::From(from) if from == job);
+        let begins =
+            |job: &str| !stays(job) || matches!(again, RetrySource::From(from) if from == job);
         let again = waits.after(begins);
         let mut jobs: HashSet<String> =
             waits.jobs.iter().filter(|job| !again.contains(job.as_str())).cloned().collect();
@@ -274,22 +275,17 @@ impl Waits {
     }
 
     /// Sees to it that what the job waits for completed.
-    fn check(
-        &self,
-        run: RunId,
-        job: &str,
-        stays: impl Fn(&str) -> bool,
-    ) -> Result<(), RepeatError> {
+    fn check(&self, run: RunId, job: &str, stays: impl Fn(&str) -> bool) -> Result<(), RetryError> {
         if !self.jobs.iter().any(|known| known == job) {
             let (job, known) = (job.to_owned(), self.jobs.clone());
-            return Err(RepeatError::NoJob { run, job, known });
+            return Err(RetryError::NoJob { run, job, known });
         }
         let mut left: Vec<&str> = self.before(job).collect();
         let mut seen = HashSet::new();
         while let Some(before) = left.pop() {
             if !stays(before) {
                 let (job, before) = (job.to_owned(), before.to_owned());
-                return Err(RepeatError::NoOutcome { run, job, before });
+                return Err(RetryError::NoOutcome { run, job, before });
             }
             if seen.insert(before) {
                 left.extend(self.before(before));

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use crate::db::sql::Sql;
-use crate::exec::connection_pool::Crew;
-use crate::exec::operation::{Company, Cx, OperationFailure};
+use crate::exec::connection_pool::ConnectionPool;
+use crate::exec::operation::{Cx, OperationFailure, TxMode};
 use crate::liveness::Liveness;
-use crate::visibility::{Sight, Viewer};
+use crate::visibility::{Viewer, Visibility};
 
 /// A kind of database. Implemented by this crate only.
 #[doc(hidden)]
@@ -20,7 +20,7 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {}
 /// Cloning it gives another handle on the same store. When the last one is dropped, what was
 /// asked for is done, and the connections are closed.
 pub struct SqlStore<D> {
-    pub(crate) crew: Arc<Crew>,
+    pub(crate) pool: Arc<ConnectionPool>,
     /// Whom this handle answers to.
     pub(crate) viewer: Viewer,
     /// What this process has seen of the owners of runs.
@@ -29,9 +29,9 @@ pub struct SqlStore<D> {
 }
 
 impl<D: Database> SqlStore<D> {
-    pub(crate) fn with_crew(crew: Crew) -> Self {
-        let (crew, liveness) = (Arc::new(crew), Arc::default());
-        Self { crew, viewer: Viewer::All, liveness, database: PhantomData }
+    pub(crate) fn with_pool(pool: ConnectionPool) -> Self {
+        let (pool, liveness) = (Arc::new(pool), Arc::default());
+        Self { pool, viewer: Viewer::All, liveness, database: PhantomData }
     }
 
     /// Another handle, for this viewer.
@@ -44,36 +44,36 @@ impl<D: Database> SqlStore<D> {
     where
         T: Send + 'static,
         E: OperationFailure,
-        F: FnMut(&mut dyn Sql, Sight) -> Result<T, E> + Send + 'static,
+        F: FnMut(&mut dyn Sql, Visibility) -> Result<T, E> + Send + 'static,
     {
         let viewer = self.viewer.clone();
         let look = move |sql: &mut dyn Sql| {
-            let sight = Sight::of(sql, &viewer)?;
-            work(sql, sight)
+            let visibility = Visibility::of(sql, &viewer)?;
+            work(sql, visibility)
         };
-        self.crew.read(look).await
+        self.pool.read(look).await
     }
 
     /// Changes what the viewer may.
-    pub(crate) async fn change<T, E, F>(&self, company: Company, mut work: F) -> Result<T, E>
+    pub(crate) async fn change<T, E, F>(&self, tx_mode: TxMode, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: OperationFailure,
-        F: FnMut(&mut Cx<'_>, Sight) -> Result<T, E> + Send + 'static,
+        F: FnMut(&mut Cx<'_>, Visibility) -> Result<T, E> + Send + 'static,
     {
         let viewer = self.viewer.clone();
         let change = move |cx: &mut Cx<'_>| {
-            let sight = Sight::of(cx.sql, &viewer)?;
-            work(cx, sight)
+            let visibility = Visibility::of(cx.sql, &viewer)?;
+            work(cx, visibility)
         };
-        self.crew.write(company, change).await
+        self.pool.write(tx_mode, change).await
     }
 }
 
 impl<D> Clone for SqlStore<D> {
     fn clone(&self) -> Self {
-        let (crew, viewer) = (self.crew.clone(), self.viewer.clone());
-        Self { crew, viewer, liveness: self.liveness.clone(), database: PhantomData }
+        let (pool, viewer) = (self.pool.clone(), self.viewer.clone());
+        Self { pool, viewer, liveness: self.liveness.clone(), database: PhantomData }
     }
 }
 

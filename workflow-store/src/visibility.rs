@@ -21,7 +21,7 @@ pub enum Viewer {
 
 /// A viewer, looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub(crate) enum Visibility {
     All,
     /// All, for the user with this number; 0 for one who is unknown.
     Staff(i64),
@@ -29,7 +29,7 @@ pub(crate) enum Sight {
     User(i64),
 }
 
-impl Sight {
+impl Visibility {
     pub(crate) fn of(sql: &mut dyn Sql, viewer: &Viewer) -> Result<Self, SqlError> {
         let (name, of): (_, fn(i64) -> Self) = match viewer {
             Viewer::All => return Ok(Self::All),

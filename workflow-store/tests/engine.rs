@@ -9,7 +9,7 @@ use std::sync::Arc;
 use workflow_core::prelude::*;
 use workflow_core::{Enqueued, Store as _};
 use workflow_store::{
-    Again, Catalog, NewWorkflow, RepeatError, RepeatRequest, SqliteStore, Viewer, repeat,
+    Catalog, NewWorkflow, RetryError, RetryRequest, RetrySource, SqliteStore, Viewer, retry_run,
 };
 
 #[job]
@@ -83,11 +83,12 @@ fn a_run_repeats_another_of_the_same_workflow() {
         let old = store.run(run).await.expect("readable").expect("kept");
         let hers = store.seen_by(Viewer::User("alice".to_owned()));
         let workflow = old.workflow.workflow().expect("registered");
-        let key = || RepeatRequest { idempotency_key: Some("again".to_owned()), user: None };
-        let again = repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.expect("begun");
+        let key = || RetryRequest { idempotency_key: Some("again".to_owned()), user: None };
+        let again =
+            retry_run(&*hers, &old, &*workflow, RetrySource::Failed, key()).await.expect("begun");
         let Enqueued::New(again) = again else { panic!("it was there: {again:?}") };
         assert_eq!(
-            repeat(&*hers, &old, &*workflow, Again::Failed, key()).await.ok(),
+            retry_run(&*hers, &old, &*workflow, RetrySource::Failed, key()).await.ok(),
             Some(Enqueued::Existing(again))
         );
         let details = hers.run_details(again).await.expect("hers");
@@ -105,20 +106,29 @@ fn a_run_repeats_another_of_the_same_workflow() {
         );
         let early = hers.run(again).await.expect("readable").expect("kept");
         let error =
-            repeat(&*hers, &early, &*workflow, Again::Failed, RepeatRequest::default()).await;
-        assert!(matches!(error, Err(RepeatError::NotEnded { .. })), "{error:?}");
-        let error =
-            repeat(&*hers, &old, &*workflow, Again::From("refuse"), RepeatRequest::default()).await;
+            retry_run(&*hers, &early, &*workflow, RetrySource::Failed, RetryRequest::default())
+                .await;
+        assert!(matches!(error, Err(RetryError::NotEnded { .. })), "{error:?}");
+        let error = retry_run(
+            &*hers,
+            &old,
+            &*workflow,
+            RetrySource::From("refuse"),
+            RetryRequest::default(),
+        )
+        .await;
         assert!(error.is_ok(), "{error:?}");
         let error =
-            repeat(&*hers, &old, &*workflow, Again::From("load"), RepeatRequest::default()).await;
-        assert!(matches!(error, Err(RepeatError::NoJob { .. })), "{error:?}");
+            retry_run(&*hers, &old, &*workflow, RetrySource::From("load"), RetryRequest::default())
+                .await;
+        assert!(matches!(error, Err(RetryError::NoJob { .. })), "{error:?}");
         let other = registry::get("prices").expect("registered").workflow();
-        let error = repeat(&*hers, &old, &*other, Again::Failed, RepeatRequest::default()).await;
-        assert!(matches!(error, Err(RepeatError::Changed { .. })), "{error:?}");
+        let error =
+            retry_run(&*hers, &old, &*other, RetrySource::Failed, RetryRequest::default()).await;
+        assert!(matches!(error, Err(RetryError::Changed { .. })), "{error:?}");
         let theirs = store.seen_by(Viewer::User("bob".to_owned()));
         assert!(
-            repeat(&*theirs, &old, &*workflow, Again::Failed, RepeatRequest::default())
+            retry_run(&*theirs, &old, &*workflow, RetrySource::Failed, RetryRequest::default())
                 .await
                 .is_err()
         );

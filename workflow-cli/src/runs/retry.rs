@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use workflow_core::{Engine, Enqueued, StoredRun, Trigger, Workflow};
-use workflow_store::{Again, Catalog, RepeatError, RepeatRequest, repeat};
+use workflow_store::{Catalog, RetryError, RetryRequest, RetrySource, retry_run};
 
 use super::which::WhichRun;
 use crate::conduct::{Conduct, tell_existing};
@@ -71,8 +71,8 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
         .map_err(|error| Failure::Usage(format!("run {run} cannot be repeated: {error}")))?;
     let engine = keep::engine(&store, None);
     let again = match (&wanted.from, wanted.failed_only) {
-        (Some(job), _) => Again::From(job),
-        (None, true) => Again::Failed,
+        (Some(job), _) => RetrySource::From(job),
+        (None, true) => RetrySource::Failed,
         (None, false) => {
             let input = old.input;
             let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
@@ -102,11 +102,11 @@ fn seeded(
     engine: &Engine,
     workflow: &dyn Workflow,
     old: &StoredRun,
-    again: Again<'_>,
+    again: RetrySource<'_>,
 ) -> Result<Outcome, Failure> {
     let RetryArguments { keep, show, .. } = wanted;
-    let request = RepeatRequest { user: user(), idempotency_key: keep.idempotency_key.clone() };
-    let begun = pollster::block_on(repeat(&**store, old, workflow, again, request));
+    let request = RetryRequest { user: user(), idempotency_key: keep.idempotency_key.clone() };
+    let begun = pollster::block_on(retry_run(&**store, old, workflow, again, request));
     let new = match begun.map_err(refused)? {
         Enqueued::New(run) => run,
         Enqueued::Existing(run) => {
@@ -136,14 +136,14 @@ fn seeded(
 }
 
 /// Why it cannot be repeated, in the words of the options.
-fn refused(error: RepeatError) -> Failure {
+fn refused(error: RetryError) -> Failure {
     match error {
-        RepeatError::Catalog(error) => error.into(),
-        RepeatError::Changed { workflow, run } => Failure::Usage(format!(
+        RetryError::Catalog(error) => error.into(),
+        RetryError::Changed { workflow, run } => Failure::Usage(format!(
             "the definition of `{workflow}` changed since run {run}, so that outcomes of it do not \
              fit; leave --failed-only and --from away to run everything again"
         )),
-        RepeatError::NoOutcome { run, job, before } => Failure::Usage(format!(
+        RetryError::NoOutcome { run, job, before } => Failure::Usage(format!(
             "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome in run \
              {run}; say --from {before}, or --failed-only"
         )),

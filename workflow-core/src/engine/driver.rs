@@ -24,7 +24,7 @@ use crate::store::StoreError;
 const STEPS_PER_TURN: usize = 256;
 
 /// How long a thread without work stays.
-const LINGER: Duration = Duration::from_millis(20);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Drives one run to its end.
 ///
@@ -509,7 +509,7 @@ fn await_bell(run: &Arc<ActiveRun>) -> bool {
             return true;
         }
     }
-    let waited = run.bell.wait_timeout(state, LINGER);
+    let waited = run.bell.wait_timeout(state, IDLE_TIMEOUT);
     let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
     state.threads.idle -= 1;
     !timeout.timed_out() || state.has_work_for(run.thread_role())

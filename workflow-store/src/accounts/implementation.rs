@@ -7,7 +7,7 @@ use super::record::{
 };
 use super::{Accounts, sessions, tokens, users};
 use crate::catalog_error::CatalogError;
-use crate::exec::operation::Company;
+use crate::exec::operation::TxMode;
 use crate::page::Page;
 use crate::store::{Database, SqlStore};
 use crate::visibility::Viewer;
@@ -44,18 +44,18 @@ impl<D: Database> SqlStore<D> {
 impl<D: Database> Accounts for SqlStore<D> {
     async fn users(&self, query: UserQuery) -> Result<Page<User>, CatalogError> {
         self.viewer.check_all("list the users")?;
-        Ok(self.crew.read(move |sql| users::list(sql, &query)).await?)
+        Ok(self.pool.read(move |sql| users::list(sql, &query)).await?)
     }
 
     async fn user(&self, name: &str) -> Result<Option<User>, CatalogError> {
         self.check_self(name, "see")?;
         let name = name.to_owned();
-        Ok(self.crew.read(move |sql| users::find(sql, &name)).await?)
+        Ok(self.pool.read(move |sql| users::find(sql, &name)).await?)
     }
 
     async fn add_user(&self, new: NewUser) -> Result<User, CatalogError> {
         self.viewer.check_all("add users")?;
-        Ok(self.crew.write(Company::Alone, move |cx| users::add(cx, &new)).await?)
+        Ok(self.pool.write(TxMode::Exclusive, move |cx| users::add(cx, &new)).await?)
     }
 
     async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError> {
@@ -66,37 +66,37 @@ impl<D: Database> Accounts for SqlStore<D> {
         let name = name.to_owned();
         let change =
             move |cx: &mut crate::exec::operation::Cx<'_>| users::change(cx, &name, &change);
-        Ok(self.crew.write(Company::Alone, change).await?)
+        Ok(self.pool.write(TxMode::Exclusive, change).await?)
     }
 
     async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
         self.viewer.check_all("delete users")?;
         let name = name.to_owned();
-        Ok(self.crew.write(Company::Alone, move |cx| users::delete(cx, &name)).await?)
+        Ok(self.pool.write(TxMode::Exclusive, move |cx| users::delete(cx, &name)).await?)
     }
 
     async fn has_accounts(&self) -> Result<bool, CatalogError> {
-        Ok(self.crew.read(users::has_accounts).await?)
+        Ok(self.pool.read(users::has_accounts).await?)
     }
 
     async fn add_token(&self, new: NewToken) -> Result<ApiToken, CatalogError> {
         self.check_self(&new.user, "add tokens of")?;
-        Ok(self.crew.write(Company::Shared, move |cx| tokens::add(cx, &new)).await?)
+        Ok(self.pool.write(TxMode::Batched, move |cx| tokens::add(cx, &new)).await?)
     }
 
     async fn tokens(&self, user: Option<&str>) -> Result<Vec<ApiToken>, CatalogError> {
         let user = self.whose(user, "list the tokens of")?;
-        Ok(self.crew.read(move |sql| tokens::list(sql, user.as_deref())).await?)
+        Ok(self.pool.read(move |sql| tokens::list(sql, user.as_deref())).await?)
     }
 
     async fn token(&self, digest: [u8; 32]) -> Result<Option<(ApiToken, User)>, CatalogError> {
-        let found = self.crew.read(move |sql| tokens::find(sql, &digest)).await?;
+        let found = self.pool.read(move |sql| tokens::find(sql, &digest)).await?;
         let Some((token, user)) = found.filter(|(_, user)| self.sees(user)) else {
             return Ok(None);
         };
         if tokens::is_stale(&token) {
             let id = token.id;
-            let noted = self.crew.write(Company::Shared, move |cx| tokens::note_use(cx, id));
+            let noted = self.pool.write(TxMode::Batched, move |cx| tokens::note_use(cx, id));
             // A store that takes no more is read from nevertheless.
             noted.await.ok();
         }
@@ -107,16 +107,16 @@ impl<D: Database> Accounts for SqlStore<D> {
         let user = self.whose(user, "revoke tokens of")?;
         let revoke =
             move |cx: &mut crate::exec::operation::Cx<'_>| tokens::revoke(cx, id, user.as_deref());
-        Ok(self.crew.write(Company::Shared, revoke).await?)
+        Ok(self.pool.write(TxMode::Batched, revoke).await?)
     }
 
     async fn add_session(&self, new: NewSession) -> Result<(), CatalogError> {
         self.check_self(&new.user, "begin sessions of")?;
-        Ok(self.crew.write(Company::Shared, move |cx| sessions::add(cx, &new)).await?)
+        Ok(self.pool.write(TxMode::Batched, move |cx| sessions::add(cx, &new)).await?)
     }
 
     async fn session(&self, digest: [u8; 32]) -> Result<Option<(Session, User)>, CatalogError> {
-        let found = self.crew.read(move |sql| sessions::find(sql, &digest)).await?;
+        let found = self.pool.read(move |sql| sessions::find(sql, &digest)).await?;
         Ok(found.filter(|(_, user)| self.sees(user)))
     }
 
@@ -125,7 +125,7 @@ impl<D: Database> Accounts for SqlStore<D> {
         let end = move |cx: &mut crate::exec::operation::Cx<'_>| {
             sessions::end(cx, &digest, user.as_deref())
         };
-        Ok(self.crew.write(Company::Shared, end).await?)
+        Ok(self.pool.write(TxMode::Batched, end).await?)
     }
 
     async fn end_sessions(&self, user: &str) -> Result<(), CatalogError> {
@@ -135,11 +135,11 @@ impl<D: Database> Accounts for SqlStore<D> {
             let id = users::known(cx.sql, &user)?;
             sessions::end_all(cx, id)
         };
-        Ok(self.crew.write(Company::Shared, end).await?)
+        Ok(self.pool.write(TxMode::Batched, end).await?)
     }
 
     async fn remove_expired(&self) -> Result<u64, CatalogError> {
         self.viewer.check_all("remove what has expired")?;
-        Ok(self.crew.write(Company::Shared, tokens::remove_expired).await?)
+        Ok(self.pool.write(TxMode::Batched, tokens::remove_expired).await?)
     }
 }

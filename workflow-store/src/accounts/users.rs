@@ -154,6 +154,6 @@ pub(super) fn delete(cx: &mut Cx<'_>, name: &str) -> Answer<()> {
     let leave = "UPDATE workflows_workflow SET user_id = NULL WHERE user_id = $1";
     cx.sql.execute(leave, &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM accounts_user WHERE id = $1", &[Value::Int(id)])?;
-    cx.memory.clear();
+    cx.write_cache.clear();
     Ok(())
 }

@@ -15,10 +15,10 @@ use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json, to_micros};
 use crate::exec::operation::Cx;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::insert::{Written, check_free, gone, insert, tags};
 use crate::workflows::slug::{self, lock_names};
-use crate::workflows::{NewWorkflow, Source, name, search_index as label, version};
+use crate::workflows::{NewWorkflow, Source, name, search_index, version};
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
@@ -36,7 +36,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
     let owner = new.user.as_deref().map(|name| accounts::named(cx.sql, name)).transpose()?;
     if let Some(id) = left_by_a_run(cx.sql, &new, owner)? {
         let author = new.user.clone();
-        return update(cx, Sight::All, author.as_deref(), &id.to_string(), &new.into());
+        return update(cx, Visibility::All, author.as_deref(), &id.to_string(), &new.into());
     }
     let id = insert(cx.sql, &new, Source::Stored, owner, Written::ByHand)?;
     Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
@@ -103,19 +103,19 @@ fn check_length(field: &'static str, text: Option<&String>) -> Result<(), Catalo
 /// Changes a workflow, in the name of this author.
 pub(crate) fn update(
     cx: &mut Cx<'_>,
-    sight: Sight,
+    visibility: Visibility,
     author: Option<&str>,
     which: &str,
     change: &WorkflowChange,
 ) -> Answer<StoredWorkflow> {
-    let id = resolve_own(cx.sql, sight, which, "change")?;
+    let id = resolve_own(cx.sql, visibility, which, "change")?;
     // In this order: runs that add workflows count what has begun last.
     if change.name.is_some() || change.user.is_some() || change.slug.is_some() {
         lock_names(cx.sql)?;
     }
     lock(cx.sql, id)?;
     let old = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
-    let Identity { name, owner } = identity(cx.sql, sight, &old, change)?;
+    let Identity { name, owner } = identity(cx.sql, visibility, &old, change)?;
     check_change(change)?;
     let slug = match &change.slug {
         Some(slug) => slug::make_for(cx.sql, id, slug)?,
@@ -139,11 +139,11 @@ pub(crate) fn update(
         let author = author.map(|name| accounts::named(cx.sql, name)).transpose()?;
         version::record(cx.sql, id, author)?;
     }
-    label::write(cx.sql, id)?;
+    search_index::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     if is_renamed || owner.is_some() {
         // Runs find their workflow by its name and owner.
-        cx.memory.clear();
+        cx.write_cache.clear();
     }
     Ok(new)
 }
@@ -292,7 +292,7 @@ struct Identity {
 /// of each name. The names are locked.
 fn identity(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     old: &StoredWorkflow,
     change: &WorkflowChange,
 ) -> Answer<Identity> {
@@ -301,7 +301,7 @@ fn identity(
         None => None,
     };
     let owner = match &change.user {
-        Some(user) => given_away(sql, sight, old, user)?,
+        Some(user) => given_away(sql, visibility, old, user)?,
         None => None,
     };
     if name.is_some() || owner.is_some() {
@@ -317,16 +317,16 @@ fn identity(
 /// The user that a workflow is given to, unless it has it; nobody for an empty name.
 fn given_away(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     old: &StoredWorkflow,
     user: &str,
 ) -> Answer<Option<Option<i64>>> {
     if user == old.user.as_deref().unwrap_or_default() {
         return Ok(None);
     }
-    if !sight.sees_all() {
+    if !visibility.sees_all() {
         let what = format!("give workflow `{}` to another user", old.name);
-        let user = resolve::user_name(sql, sight)?;
+        let user = resolve::user_name(sql, visibility)?;
         return Err(
             CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into()
         );
@@ -370,27 +370,31 @@ const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2,
     WHERE id = $18";
 
 /// How many runs of a workflow are seen.
-pub(crate) fn count_runs(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<u64> {
-    let found = resolve(sql, sight, which)?;
+pub(crate) fn count_runs(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<u64> {
+    let found = resolve(sql, visibility, which)?;
     let mut count = Statement::default();
     count.add("SELECT count(*) FROM workflows_workflowrun r WHERE r.workflow_id = ");
     count.number(found.id);
     if !found.is_own {
-        sight.run(&mut count);
+        visibility.run(&mut count);
     }
     Ok(count.first(sql)?.map_or(Ok(0), |row| row.count(0))?)
 }
 
 /// Deletes a workflow and its runs; says how many were seen, and which there were.
-pub(crate) fn delete(cx: &mut Cx<'_>, sight: Sight, which: &str) -> Answer<(u64, Vec<Doomed>)> {
-    let id = resolve_own(cx.sql, sight, which, "delete")?;
-    let count = count_runs(cx.sql, sight, &id.to_string())?;
+pub(crate) fn delete(
+    cx: &mut Cx<'_>,
+    visibility: Visibility,
+    which: &str,
+) -> Answer<(u64, Vec<Doomed>)> {
+    let id = resolve_own(cx.sql, visibility, which, "delete")?;
+    let count = count_runs(cx.sql, visibility, &id.to_string())?;
     let runs = prune::all_of(cx.sql, id)?;
     // A table that another application has made need not do so by itself.
     cx.sql
         .execute("DELETE FROM workflows_workflowrun WHERE workflow_id = $1", &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;
     prune::sweep(cx.sql)?;
-    cx.memory.clear();
+    cx.write_cache.clear();
     Ok((count, runs))
 }

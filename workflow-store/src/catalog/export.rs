@@ -23,7 +23,7 @@ use crate::db::value::{Value, signed};
 use crate::exec::operation::Cx;
 use crate::rows::beginning::{Admission, Beginning};
 use crate::runs;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::Source;
 use crate::workflows::insert::{Written, insert};
 use crate::workflows::name::owned;
@@ -106,13 +106,17 @@ impl From<StoredWorkflow> for PortableWorkflow {
 }
 
 /// The workflows that are exported.
-pub(crate) fn workflows(sql: &mut dyn Sql, sight: Sight, which: Option<&str>) -> Answer<Vec<i64>> {
+pub(crate) fn workflows(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    which: Option<&str>,
+) -> Answer<Vec<i64>> {
     if let Some(which) = which {
-        return Ok(vec![resolve(sql, sight, which)?.id]);
+        return Ok(vec![resolve(sql, visibility, which)?.id]);
     }
     let mut all = Statement::default();
     all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
-    sight.workflow(&mut all);
+    visibility.workflow(&mut all);
     let rows = all.add(" ORDER BY w.id").query(sql)?;
     rows.iter().map(|row| Ok(row.int(0)?)).collect()
 }
@@ -120,7 +124,7 @@ pub(crate) fn workflows(sql: &mut dyn Sql, sight: Sight, which: Option<&str>) ->
 /// The runs of a workflow after a number, oldest first, with that number.
 pub(crate) fn runs_of(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     workflow: i64,
     after: i64,
     limit: usize,
@@ -129,11 +133,11 @@ pub(crate) fn runs_of(
     page.add("SELECT r.id, r.run_id FROM workflows_workflowrun r WHERE r.workflow_id = ");
     page.number(workflow).add(" AND r.id > ").number(after);
     page.add(" AND r.definition_id IS NOT NULL");
-    sight.run(&mut page);
+    visibility.run(&mut page);
     let rows = page.add(" ORDER BY r.id LIMIT ").number(signed(limit as u64)).query(sql)?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(run) = runs::run(sql, sight, RunId::from_u128(row.uuid(1)?))? {
+        if let Some(run) = runs::run(sql, visibility, RunId::from_u128(row.uuid(1)?))? {
             found.push((row.int(0)?, run));
         }
     }
@@ -230,7 +234,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
         ids.push(id);
     }
     for ReadRun { run, workflow, events, .. } in &import.runs {
-        if runs::run(cx.sql, Sight::All, run.id)?.is_some() {
+        if runs::run(cx.sql, Visibility::All, run.id)?.is_some() {
             imported.skipped += 1;
             continue;
         }
@@ -248,7 +252,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             owner: None,
         };
         let new = std::sync::Arc::new(Beginning::new(new, events)?);
-        match runs::begin(cx, Sight::All, &new, Admission::Any)? {
+        match runs::begin(cx, Visibility::All, &new, Admission::Any)? {
             workflow_core::Begun::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;

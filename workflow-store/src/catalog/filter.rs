@@ -7,7 +7,7 @@ use workflow_core::Status;
 use super::run_filter::add_status;
 use super::{CatalogError, Source};
 use crate::db::statement::Statement;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::search_index::{Kind, shorten, words};
 
 /// Which workflows are asked for: those to which all of this applies.
@@ -149,7 +149,7 @@ impl WorkflowQuery {
     }
 
     /// All that applies, to what is seen; the user by number, who is looked up before.
-    pub(crate) fn conditions(&self, sight: Sight, user: Option<i64>) -> Vec<Condition> {
+    pub(crate) fn conditions(&self, visibility: Visibility, user: Option<i64>) -> Vec<Condition> {
         let columns =
             [("project", &self.project), ("domain", &self.domain), ("app_name", &self.app_name)];
         let columns = columns.into_iter().filter_map(|(column, value)| {
@@ -185,7 +185,7 @@ impl WorkflowQuery {
             .chain(labels.into_iter().flatten())
             .chain(metadata)
             .chain(words(text).map(Condition::Prefix))
-            .chain(sight.user().map(Condition::Seen))
+            .chain(visibility.user().map(Condition::Seen))
             .collect()
     }
 }

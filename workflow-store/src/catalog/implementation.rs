@@ -19,11 +19,11 @@ use super::{
 use crate::catalog_error::CatalogFailure;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::Value;
-use crate::exec::operation::{Company, Cx};
+use crate::exec::operation::{Cx, TxMode};
 use crate::runs::StatusReport;
 use crate::store::{Database, SqlStore};
-use crate::visibility::{Sight, Viewer};
-use crate::workflows::search_index as label;
+use crate::visibility::{Viewer, Visibility};
+use crate::workflows::search_index;
 
 #[async_trait]
 impl<D: Database> Catalog for SqlStore<D> {
@@ -39,18 +39,18 @@ impl<D: Database> Catalog for SqlStore<D> {
     async fn ping(&self) -> Result<(), CatalogError> {
         let any = "SELECT id FROM workflows_workflowrun LIMIT 1";
         let ping = move |sql: &mut dyn Sql| sql.query(any, &[]).map(|_| ());
-        Ok(self.crew.read_vital(ping).await?)
+        Ok(self.pool.read_vital(ping).await?)
     }
 
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError> {
         query.check()?;
         loop {
             let query = query.clone();
-            let page = self.look(move |sql, sight| {
+            let page = self.look(move |sql, visibility| {
                 let is_behind = !sql.query(UNLABELLED, &[] as &[Value<'_>])?.is_empty();
                 match is_behind {
                     true => Ok(None),
-                    false => workflows::workflows(sql, sight, &query).map(Some),
+                    false => workflows::workflows(sql, visibility, &query).map(Some),
                 }
             });
             match page.await? {
@@ -65,8 +65,8 @@ impl<D: Database> Catalog for SqlStore<D> {
         which: &str,
     ) -> Result<(StoredWorkflow, MatchedBy), CatalogError> {
         let which = which.to_owned();
-        let found = self.look(move |sql, sight| {
-            let Found { id, by, .. } = resolve::resolve(sql, sight, &which)?;
+        let found = self.look(move |sql, visibility| {
+            let Found { id, by, .. } = resolve::resolve(sql, visibility, &which)?;
             let found = workflow::by_id(sql, id)?;
             let found = found.ok_or_else(|| CatalogError::NoWorkflow(which.clone()))?;
             Ok::<_, CatalogFailure>((found, by))
@@ -80,7 +80,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         let announce = move |cx: &mut Cx<'_>| {
             workflows.iter().try_for_each(|workflow| crate::runs::announce(cx, workflow))
         };
-        Ok(self.crew.write(Company::Alone, announce).await?)
+        Ok(self.pool.write(TxMode::Exclusive, announce).await?)
     }
 
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError> {
@@ -90,7 +90,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         };
         let new = NewWorkflow { user, ..new };
         // What names it locks out other processes, which is to be short.
-        Ok(self.crew.write(Company::Alone, move |cx| change::create(cx, &new)).await?)
+        Ok(self.pool.write(TxMode::Exclusive, move |cx| change::create(cx, &new)).await?)
     }
 
     async fn update_workflow(
@@ -99,10 +99,10 @@ impl<D: Database> Catalog for SqlStore<D> {
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError> {
         let (which, viewer) = (which.to_owned(), self.viewer.clone());
-        let update = move |cx: &mut Cx<'_>, sight: Sight| {
-            change::update(cx, sight, viewer.name(), &which, &change)
+        let update = move |cx: &mut Cx<'_>, visibility: Visibility| {
+            change::update(cx, visibility, viewer.name(), &which, &change)
         };
-        Ok(self.change(Company::Alone, update).await?)
+        Ok(self.change(TxMode::Exclusive, update).await?)
     }
 
     async fn versions(
@@ -112,15 +112,17 @@ impl<D: Database> Catalog for SqlStore<D> {
         limit: Option<usize>,
     ) -> Result<Page<WorkflowVersion>, CatalogError> {
         let which = which.to_owned();
-        let look = move |sql: &mut dyn Sql, sight| {
-            versions::versions(sql, sight, &which, after.as_deref(), limit)
+        let look = move |sql: &mut dyn Sql, visibility| {
+            versions::versions(sql, visibility, &which, after.as_deref(), limit)
         };
         Ok(self.look(look).await?)
     }
 
     async fn version(&self, which: &str, version: i64) -> Result<WorkflowVersion, CatalogError> {
         let which = which.to_owned();
-        let look = move |sql: &mut dyn Sql, sight| versions::version(sql, sight, &which, version);
+        let look = move |sql: &mut dyn Sql, visibility| {
+            versions::version(sql, visibility, &which, version)
+        };
         Ok(self.look(look).await?)
     }
 
@@ -130,38 +132,42 @@ impl<D: Database> Catalog for SqlStore<D> {
         limit: usize,
     ) -> Result<Vec<StoredWorkflow>, CatalogError> {
         self.catch_up().await?;
-        let work = move |sql: &mut dyn Sql, sight| scheduled::scheduled(sql, sight, after, limit);
+        let work = move |sql: &mut dyn Sql, visibility| {
+            scheduled::scheduled(sql, visibility, after, limit)
+        };
         Ok(self.look(work).await?)
     }
 
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
-        Ok(self.look(move |sql, sight| change::count_runs(sql, sight, &which)).await?)
+        Ok(self.look(move |sql, visibility| change::count_runs(sql, visibility, &which)).await?)
     }
 
     async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError> {
         let which = which.to_owned();
-        let delete = move |cx: &mut Cx<'_>, sight| change::delete(cx, sight, &which);
-        let (count, runs) = self.change(Company::Alone, delete).await?;
+        let delete = move |cx: &mut Cx<'_>, visibility| change::delete(cx, visibility, &which);
+        let (count, runs) = self.change(TxMode::Exclusive, delete).await?;
         self.remove_folders(runs).await?;
         Ok(count)
     }
 
     async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError> {
-        Ok(self.look(move |sql, sight| runs::list(sql, sight, &query)).await?)
+        Ok(self.look(move |sql, visibility| runs::list(sql, visibility, &query)).await?)
     }
 
     async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError> {
-        Ok(self.look(move |sql, sight| runs::details(sql, sight, run)).await?)
+        Ok(self.look(move |sql, visibility| runs::details(sql, visibility, run)).await?)
     }
 
     async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError> {
-        Ok(self.look(move |sql, sight| runs::one(sql, sight, run)).await?)
+        Ok(self.look(move |sql, visibility| runs::one(sql, visibility, run)).await?)
     }
 
     async fn find_run(&self, which: &str) -> Result<RunId, CatalogError> {
         let which = which.to_owned();
-        Ok(self.look(move |sql, sight| resolve_run::resolve_run(sql, sight, &which)).await?)
+        Ok(self
+            .look(move |sql, visibility| resolve_run::resolve_run(sql, visibility, &which))
+            .await?)
     }
 
     async fn report_run(
@@ -170,17 +176,18 @@ impl<D: Database> Catalog for SqlStore<D> {
         report: StatusReport,
     ) -> Result<RunSummary, CatalogError> {
         let liveness = self.liveness.clone();
-        let record = move |cx: &mut Cx<'_>, sight: Sight| {
-            crate::runs::report(cx, sight, &liveness, run, &report)?;
-            runs::one(cx.sql, sight, run)
+        let record = move |cx: &mut Cx<'_>, visibility: Visibility| {
+            crate::runs::report(cx, visibility, &liveness, run, &report)?;
+            runs::one(cx.sql, visibility, run)
         };
-        Ok(self.change(Company::Alone, record).await?)
+        Ok(self.change(TxMode::Exclusive, record).await?)
     }
 
     async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError> {
         let workflows = workflows.to_vec();
-        let recent =
-            move |sql: &mut dyn Sql, sight: Sight| recent::recent(sql, sight, &workflows, each);
+        let recent = move |sql: &mut dyn Sql, visibility: Visibility| {
+            recent::recent(sql, visibility, &workflows, each)
+        };
         Ok(self.look(recent).await?)
     }
 
@@ -190,8 +197,8 @@ impl<D: Database> Catalog for SqlStore<D> {
         span: Duration,
         workflow: Option<i64>,
     ) -> Result<Timeline, CatalogError> {
-        let timeline = move |sql: &mut dyn Sql, sight: Sight| {
-            overview::timeline(sql, sight, since, span, workflow)
+        let timeline = move |sql: &mut dyn Sql, visibility: Visibility| {
+            overview::timeline(sql, visibility, since, span, workflow)
         };
         Ok(self.look(timeline).await?)
     }
@@ -207,13 +214,17 @@ impl<D: Database> Catalog for SqlStore<D> {
 
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError> {
         let which = which.map(str::to_owned);
-        Ok(self.look(move |sql, sight| stats::statistics(sql, sight, which.as_deref())).await?)
+        Ok(self
+            .look(move |sql, visibility| stats::statistics(sql, visibility, which.as_deref()))
+            .await?)
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, CatalogError> {
         if let Some(which) = retention.workflow.clone() {
-            self.look(move |sql, sight| resolve::resolve_own(sql, sight, &which, "delete runs of"))
-                .await?;
+            self.look(move |sql, visibility| {
+                resolve::resolve_own(sql, visibility, &which, "delete runs of")
+            })
+            .await?;
         }
         self.prune_all(vec![retention]).await
     }
@@ -223,7 +234,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         retentions: &[Retention],
         every: Duration,
     ) -> Result<Option<u64>, CatalogError> {
-        if !self.crew.write(Company::Shared, move |cx| prune::is_due(cx, every)).await? {
+        if !self.pool.write(TxMode::Batched, move |cx| prune::is_due(cx, every)).await? {
             return Ok(None);
         }
         self.prune_all(retentions.to_vec()).await.map(Some)
@@ -235,9 +246,10 @@ impl<D: Database> Catalog for SqlStore<D> {
         out: &mut (dyn Write + Send),
     ) -> Result<(), CatalogError> {
         let which = which.map(str::to_owned);
-        let ids = self.look(move |sql, sight| export::workflows(sql, sight, which.as_deref()));
+        let ids =
+            self.look(move |sql, visibility| export::workflows(sql, visibility, which.as_deref()));
         for id in ids.await? {
-            let found = self.crew.read(move |sql| workflow::by_id(sql, id)).await?;
+            let found = self.pool.read(move |sql| workflow::by_id(sql, id)).await?;
             let Some(found) = found else { continue };
             put(out, &Line::Workflow(Box::new(found.into())))?;
             self.export_runs(id, out).await?;
@@ -248,7 +260,7 @@ impl<D: Database> Catalog for SqlStore<D> {
     async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError> {
         self.viewer.check_all("import")?;
         let import = Import::read(lines)?;
-        Ok(self.crew.write(Company::Alone, move |cx| export::import(cx, &import)).await?)
+        Ok(self.pool.write(TxMode::Exclusive, move |cx| export::import(cx, &import)).await?)
     }
 }
 
@@ -257,24 +269,25 @@ const PAGE: usize = 500;
 
 impl<D: Database> SqlStore<D> {
     async fn prune_all(&self, retentions: Vec<Retention>) -> Result<u64, CatalogError> {
-        let plan = self.look(move |sql, sight| prune::plan(sql, sight, &retentions)).await?;
+        let plan =
+            self.look(move |sql, visibility| prune::plan(sql, visibility, &retentions)).await?;
         let mut deleted = 0;
         for (workflow, retention) in plan {
             loop {
                 let retention = retention.clone();
                 let outdated = move |sql: &mut dyn Sql| prune::outdated(sql, workflow, &retention);
-                let (runs, more) = self.crew.read(outdated).await?;
+                let (runs, more) = self.pool.read(outdated).await?;
                 // First: what dies in between is found again by its row.
                 let runs = self.remove_folders(runs).await?;
                 let delete = move |cx: &mut Cx<'_>| prune::delete(cx, &runs);
-                deleted += self.crew.write(Company::Alone, delete).await?;
+                deleted += self.pool.write(TxMode::Exclusive, delete).await?;
                 if !more {
                     break;
                 }
             }
         }
         if deleted > 0 {
-            self.crew.write(Company::Alone, |cx| prune::sweep(cx.sql)).await?;
+            self.pool.write(TxMode::Exclusive, |cx| prune::sweep(cx.sql)).await?;
         }
         Ok(deleted)
     }
@@ -287,7 +300,7 @@ impl<D: Database> SqlStore<D> {
             prune::remove_folders(&doomed);
             Ok::<_, SqlError>(())
         };
-        self.crew.read(remove).await?;
+        self.pool.read(remove).await?;
         Ok(runs)
     }
 
@@ -299,7 +312,9 @@ impl<D: Database> SqlStore<D> {
         let mut after = 0;
         loop {
             let page = self
-                .look(move |sql, sight| export::runs_of(sql, sight, workflow, after, PAGE))
+                .look(move |sql, visibility| {
+                    export::runs_of(sql, visibility, workflow, after, PAGE)
+                })
                 .await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = *last;
@@ -311,7 +326,9 @@ impl<D: Database> SqlStore<D> {
                 while from < count {
                     let most = usize::try_from(count - from).unwrap_or(PAGE).min(PAGE);
                     let events = self
-                        .look(move |sql, sight| crate::runs::events(sql, sight, id, from, most))
+                        .look(move |sql, visibility| {
+                            crate::runs::events(sql, visibility, id, from, most)
+                        })
                         .await?;
                     if events.is_empty() {
                         break;
@@ -325,9 +342,9 @@ impl<D: Database> SqlStore<D> {
         }
     }
 
-    /// Labels what others have added to the table.
+    /// IndexEntries what others have added to the table.
     async fn catch_up(&self) -> Result<(), CatalogError> {
-        while self.crew.write(Company::Alone, |cx| label::catch_up(cx.sql)).await? {}
+        while self.pool.write(TxMode::Exclusive, |cx| search_index::catch_up(cx.sql)).await? {}
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{from_micros, to_micros};
 use crate::rfc3339;
 use crate::runs;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// How many runs stand where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -84,7 +84,7 @@ const MOST_SPANS: u64 = 1000;
 /// The runs since a time; of a workflow, with `workflow`.
 pub(crate) fn timeline(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     since: SystemTime,
     span: Duration,
     workflow: Option<i64>,
@@ -96,8 +96,8 @@ pub(crate) fn timeline(
         since: to_micros(since),
         span: to_micros(SystemTime::UNIX_EPOCH + span.max(least)),
     };
-    let found = workflow.map(|id| resolve::by_id(sql, sight, id)).transpose()?;
-    let rows = runs_since(sight, since, found)?.query(sql)?;
+    let found = workflow.map(|id| resolve::by_id(sql, visibility, id)).transpose()?;
+    let rows = runs_since(visibility, since, found)?.query(sql)?;
     let mut sums: BTreeMap<i64, (StatusCounts, Sum)> =
         (0..=spans.place(to_micros(now))).map(|place| (place, Default::default())).collect();
     let mut complete_since = since;
@@ -142,31 +142,31 @@ impl Spans {
 
 /// The newest runs since a time, as many as are read.
 pub(crate) fn runs_since(
-    sight: Sight,
+    visibility: Visibility,
     since: SystemTime,
     workflow: Option<resolve::Found>,
 ) -> Answer<Statement> {
     let query = RunQuery { since: Some(since), ..RunQuery::default() };
     let within = Within { workflow, user: None };
-    select(SPANNED, &query, sight, within, None, MOST_RUNS)
+    select(SPANNED, &query, visibility, within, None, MOST_RUNS)
 }
 
 const SPANNED: &str =
     "r.status, r.started_at, r.begun_at, r.completed_at FROM workflows_workflowrun r";
 
 /// How many runs stand where.
-pub(crate) fn status_counts(sql: &mut dyn Sql, sight: Sight) -> Answer<StatusCounts> {
+pub(crate) fn status_counts(sql: &mut dyn Sql, visibility: Visibility) -> Answer<StatusCounts> {
     let mut counts = StatusCounts::default();
-    for row in count_statuses(sight).query(sql)? {
+    for row in count_statuses(visibility).query(sql)? {
         counts.add(runs::status(&row, 0)?, row.count(1)?);
     }
     Ok(counts)
 }
 
-pub(crate) fn count_statuses(sight: Sight) -> Statement {
+pub(crate) fn count_statuses(visibility: Visibility) -> Statement {
     let mut statement = Statement::default();
     let counted = "SELECT r.status, count(*) FROM workflows_workflowrun r";
-    let Sight::User(user) = sight else {
+    let Visibility::User(user) = visibility else {
         statement.add(counted).add(" GROUP BY r.status");
         return statement;
     };
@@ -217,13 +217,13 @@ pub struct AtomUsage {
 }
 
 /// How much molecules and atoms are used.
-pub(crate) fn usage(sql: &mut dyn Sql, sight: Sight) -> Answer<Usage> {
+pub(crate) fn usage(sql: &mut dyn Sql, visibility: Visibility) -> Answer<Usage> {
     let mut usage = Usage::default();
-    for row in used(sight, MOLECULES).query(sql)? {
+    for row in used(visibility, MOLECULES).query(sql)? {
         let (name, workflows, executions) = (row.text(1)?, row.count(2)?, row.count(3)?);
         usage.molecules.push(MoleculeUsage { name, workflows, executions });
     }
-    for row in used(sight, ATOMS).query(sql)? {
+    for row in used(visibility, ATOMS).query(sql)? {
         let molecule = row.text(0)?.trim_start_matches('.').to_owned();
         let (name, workflows, executions) = (row.text(1)?, row.count(2)?, row.count(3)?);
         usage.atoms.push(AtomUsage { name, molecule, workflows, executions });
@@ -235,13 +235,13 @@ pub(crate) const MOLECULES: &str = "l.kind = 'molecule' AND l.path = ''";
 /// The path of an atom is a dot and its molecule; a slash comes after the dot.
 pub(crate) const ATOMS: &str = "l.kind = 'atom' AND l.path >= '.' AND l.path < '/'";
 
-pub(crate) fn used(sight: Sight, labels: &str) -> Statement {
+pub(crate) fn used(visibility: Visibility, labels: &str) -> Statement {
     let mut statement = Statement::default();
     statement.add(&format!(
         "SELECT l.path, l.value, count(*), CAST(coalesce(sum(w.execution_count), 0) AS BIGINT) \
          FROM workflows_label l JOIN workflows_workflow w ON w.id = l.workflow_id WHERE {labels}"
     ));
-    sight.workflow(&mut statement);
+    visibility.workflow(&mut statement);
     statement.add(" GROUP BY l.path, l.value ORDER BY 4 DESC, 2, 1 LIMIT 1000");
     statement
 }

@@ -12,7 +12,7 @@ use crate::db::sql::Dialect;
 use crate::db::statement::Statement;
 use crate::db::value::Value;
 use crate::page::Cursor;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::{slug, version};
 
 const LARGE: [&str; 8] = [
@@ -27,11 +27,11 @@ const LARGE: [&str; 8] = [
 ];
 
 /// Who asks, whether the workflow is theirs, and who asked for the runs.
-const SIGHTS: [(Sight, bool, Option<i64>); 4] = [
-    (Sight::All, true, None),
-    (Sight::All, true, Some(1)),
-    (Sight::User(1), true, None),
-    (Sight::User(1), false, None),
+const VISIBILITIES: [(Visibility, bool, Option<i64>); 4] = [
+    (Visibility::All, true, None),
+    (Visibility::All, true, Some(1)),
+    (Visibility::User(1), true, None),
+    (Visibility::User(1), false, None),
 ];
 
 /// Every statement that lists runs.
@@ -53,13 +53,13 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
     let mut statements = Vec::new();
     for (workflow, query) in queries {
         for after in [None, Some(&after)] {
-            for (sight, is_own, user) in SIGHTS {
+            for (visibility, is_own, user) in VISIBILITIES {
                 let found = workflow.map(|id| Found { id, is_own, by: MatchedBy::Id });
                 let within = Within { workflow: found, user };
                 let statement =
-                    run_filter::select(&runs::listed(), &query, sight, within, after, 50)
+                    run_filter::select(&runs::listed(), &query, visibility, within, after, 50)
                         .expect("put together");
-                let name = format!("{sight:?} {within:?} {query:?} {}", after.is_some());
+                let name = format!("{visibility:?} {within:?} {query:?} {}", after.is_some());
                 statements.push((name, statement));
             }
         }
@@ -70,22 +70,25 @@ fn lists_of_runs() -> Vec<(String, Statement)> {
 /// What the pages ask for.
 fn pages(dialect: Dialect) -> Vec<(String, Statement)> {
     let mut statements = Vec::new();
-    for sight in [Sight::All, Sight::User(1)] {
+    for visibility in [Visibility::All, Visibility::User(1)] {
         let found = |is_own| Found { id: 1, is_own, by: MatchedBy::Id };
         for of in [None, Some(found(true)), Some(found(false))] {
             statements.push((
-                format!("since {sight:?} {of:?}"),
-                overview::runs_since(sight, SystemTime::UNIX_EPOCH, of).expect("put together"),
+                format!("since {visibility:?} {of:?}"),
+                overview::runs_since(visibility, SystemTime::UNIX_EPOCH, of).expect("put together"),
             ));
         }
-        let recent = recent::select(dialect, sight, &[1, 2], 5);
-        statements.push((format!("recent {sight:?}"), recent));
-        statements.push((format!("counts {sight:?}"), overview::count_statuses(sight)));
+        let recent = recent::select(dialect, visibility, &[1, 2], 5);
+        statements.push((format!("recent {visibility:?}"), recent));
+        statements.push((format!("counts {visibility:?}"), overview::count_statuses(visibility)));
         for before in [None, Some(7)] {
             statements.push((format!("versions {before:?}"), versions::listed(1, before, 50)));
         }
         for labels in [overview::MOLECULES, overview::ATOMS] {
-            statements.push((format!("usage {labels} {sight:?}"), overview::used(sight, labels)));
+            statements.push((
+                format!("usage {labels} {visibility:?}"),
+                overview::used(visibility, labels),
+            ));
         }
     }
     statements

@@ -16,7 +16,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, signed, to_micros};
 use crate::exec::operation::Cx;
 use crate::runs::definition_of_run as definition;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// Which runs are kept. What has not ended is kept always.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,14 +37,14 @@ const BATCH: i64 = 200;
 /// Those that name a workflow which is not there have nothing to delete yet.
 pub(crate) fn plan(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     retentions: &[Retention],
 ) -> Answer<BTreeMap<i64, Retention>> {
     let mut plan = BTreeMap::new();
     if let Some(general) = retentions.iter().rfind(|retention| retention.workflow.is_none()) {
         let mut all = Statement::default();
         all.add("SELECT w.id FROM workflows_workflow w WHERE 1 = 1");
-        sight.own(&mut all);
+        visibility.own(&mut all);
         let rows = all.add(" ORDER BY w.id").query(sql)?;
         for row in rows {
             plan.insert(row.int(0)?, general.clone());
@@ -52,7 +52,7 @@ pub(crate) fn plan(
     }
     for retention in retentions {
         let Some(which) = &retention.workflow else { continue };
-        match resolve_own(sql, sight, which, "delete runs of") {
+        match resolve_own(sql, visibility, which, "delete runs of") {
             Ok(id) => drop(plan.insert(id, retention.clone())),
             // Somebody else's of this name is not meant, and keeps nobody from pruning.
             Err(CatalogFailure::Catalog(
@@ -165,7 +165,7 @@ pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[Doomed]) -> Answer<u64> {
     let delete = "DELETE FROM workflows_workflowrun WHERE id = $1";
     let statements: Vec<_> = rows.iter().map(|row| (delete, row.as_slice())).collect();
     let deleted = cx.sql.pipeline(&statements)?.iter().sum();
-    cx.memory.clear();
+    cx.write_cache.clear();
     Ok(deleted)
 }
 

@@ -11,7 +11,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{Row, signed};
 use crate::rfc3339;
 use crate::runs;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// One of the last runs of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ const MOST_RUNS: usize = 100;
 /// The last runs of each of these workflows, newest first.
 pub(crate) fn recent(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     workflows: &[i64],
     each: usize,
 ) -> Answer<Vec<RecentRun>> {
@@ -45,19 +45,24 @@ pub(crate) fn recent(
     if workflows.is_empty() || each == 0 {
         return Ok(Vec::new());
     }
-    let rows = select(sql.dialect(), sight, workflows, each.min(MOST_RUNS)).query(sql)?;
+    let rows = select(sql.dialect(), visibility, workflows, each.min(MOST_RUNS)).query(sql)?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     // Newest first within each, which the databases do not promise of what they join.
     found.sort_by_key(|run| (run.workflow_id, std::cmp::Reverse(run.started_at)));
     Ok(found)
 }
 
-pub(crate) fn select(dialect: Dialect, sight: Sight, of: &[i64], each: usize) -> Statement {
+pub(crate) fn select(
+    dialect: Dialect,
+    visibility: Visibility,
+    of: &[i64],
+    each: usize,
+) -> Statement {
     match dialect {
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => select_by_id(sight, of, each),
+        Dialect::Sqlite => select_by_id(visibility, of, each),
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => select_lateral(sight, of, each),
+        Dialect::Postgres => select_lateral(visibility, of, each),
     }
 }
 
@@ -66,7 +71,7 @@ const NEWEST: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
 
 /// SQLite has no lists, and JSON in their place; nor does it join with what depends on a row.
 #[cfg(feature = "sqlite")]
-fn select_by_id(sight: Sight, workflows: &[i64], each: usize) -> Statement {
+fn select_by_id(visibility: Visibility, workflows: &[i64], each: usize) -> Statement {
     let mut statement = Statement::default();
     statement.add(&format!("SELECT {COLUMNS} FROM json_each("));
     statement.text(&serde_json::json!(workflows).to_string());
@@ -74,20 +79,20 @@ fn select_by_id(sight: Sight, workflows: &[i64], each: usize) -> Statement {
         ") AS v CROSS JOIN workflows_workflowrun r WHERE r.id IN \
          (SELECT r.id FROM workflows_workflowrun r WHERE r.workflow_id = v.value",
     );
-    sight.run(&mut statement);
+    visibility.run(&mut statement);
     statement.add(NEWEST).number(signed(each as u64)).add(")");
     statement
 }
 
 #[cfg(feature = "postgres")]
-fn select_lateral(sight: Sight, workflows: &[i64], each: usize) -> Statement {
+fn select_lateral(visibility: Visibility, workflows: &[i64], each: usize) -> Statement {
     let mut statement = Statement::default();
     statement.add(&format!("SELECT {COLUMNS} FROM unnest(CAST(")).ints(workflows);
     statement.add(
         " AS BIGINT[])) AS v(value) CROSS JOIN LATERAL \
          (SELECT r.* FROM workflows_workflowrun r WHERE r.workflow_id = v.value",
     );
-    sight.run(&mut statement);
+    visibility.run(&mut statement);
     statement.add(NEWEST).number(signed(each as u64)).add(") AS r");
     statement
 }

@@ -7,7 +7,7 @@ use crate::catalog_error::Answer;
 use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::{Row, clean};
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::name::own_by_name;
 
 /// By what a text means a workflow.
@@ -39,20 +39,20 @@ pub(crate) struct Found {
 /// exact name for it, else by the name under which programs register it, else by its slug. Whoever
 /// sees all finds what is nobody's by its name, too; and on a server without accounts, where everybody
 /// is nobody, anybody's.
-pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Found> {
+pub(crate) fn resolve(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<Found> {
     if let Some(id) = id(which)
-        && let Some(found) = numbered(sql, sight, id)?
+        && let Some(found) = numbered(sql, visibility, id)?
     {
         return Ok(found);
     }
     let which = clean(which);
     let which = normalize_name(&which);
     let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug, MatchedBy::Name];
-    for by in ways.into_iter().filter(|by| *by != MatchedBy::Name || sight.sees_all()) {
-        let rows = by_text(sight, by, &which).query(sql)?;
+    for by in ways.into_iter().filter(|by| *by != MatchedBy::Name || visibility.sees_all()) {
+        let rows = by_text(visibility, by, &which).query(sql)?;
         match rows.as_slice() {
             [] => {}
-            [row] => return found(row, sight, by),
+            [row] => return found(row, visibility, by),
             // Other applications may have added several, and owners be gone.
             rows => {
                 let candidates = candidates(rows)?;
@@ -60,7 +60,7 @@ pub(crate) fn resolve(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<Fo
             }
         }
     }
-    Err(unknown(sql, sight, &which)?.into())
+    Err(unknown(sql, visibility, &which)?.into())
 }
 
 /// The number that a text is, as numbers are written.
@@ -69,38 +69,43 @@ pub(super) fn id(text: &str) -> Option<i64> {
 }
 
 /// The workflow with this number, if it is seen.
-pub(crate) fn by_id(sql: &mut dyn Sql, sight: Sight, id: i64) -> Answer<Found> {
-    let found = numbered(sql, sight, id)?;
+pub(crate) fn by_id(sql: &mut dyn Sql, visibility: Visibility, id: i64) -> Answer<Found> {
+    let found = numbered(sql, visibility, id)?;
     Ok(found.ok_or_else(|| CatalogError::NoWorkflow(id.to_string()))?)
 }
 
-fn numbered(sql: &mut dyn Sql, sight: Sight, id: i64) -> Answer<Option<Found>> {
+fn numbered(sql: &mut dyn Sql, visibility: Visibility, id: i64) -> Answer<Option<Found>> {
     let mut statement = Statement::default();
     statement.add(SELECT).add("w.id = ").number(id);
-    sight.workflow(&mut statement);
-    statement.first(sql)?.map(|row| found(&row, sight, MatchedBy::Id)).transpose()
+    visibility.workflow(&mut statement);
+    statement.first(sql)?.map(|row| found(&row, visibility, MatchedBy::Id)).transpose()
 }
 
 /// The same, of those that who asks may change.
-pub(crate) fn resolve_own(sql: &mut dyn Sql, sight: Sight, which: &str, what: &str) -> Answer<i64> {
-    let found = resolve(sql, sight, which)?;
+pub(crate) fn resolve_own(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    which: &str,
+    what: &str,
+) -> Answer<i64> {
+    let found = resolve(sql, visibility, which)?;
     if found.is_own {
         return Ok(found.id);
     }
-    let user = user_name(sql, sight)?;
+    let user = user_name(sql, visibility)?;
     let what = format!("{what} workflow `{which}`, which is registered by a program");
     Err(CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into())
 }
 
 /// The name of who asks; empty for nobody in particular.
-pub(crate) fn user_name(sql: &mut dyn Sql, sight: Sight) -> Answer<String> {
+pub(crate) fn user_name(sql: &mut dyn Sql, visibility: Visibility) -> Answer<String> {
     let mut statement = Statement::default();
     statement.add("SELECT username FROM accounts_user WHERE id = ");
-    statement.number(sight.user().unwrap_or_default());
+    statement.number(visibility.user().unwrap_or_default());
     Ok(statement.first(sql)?.map(|row| row.text(0)).transpose()?.unwrap_or_default())
 }
 
-fn by_text(sight: Sight, by: MatchedBy, which: &str) -> Statement {
+fn by_text(visibility: Visibility, by: MatchedBy, which: &str) -> Statement {
     let mut statement = Statement::default();
     statement.add(SELECT);
     match by {
@@ -110,28 +115,28 @@ fn by_text(sight: Sight, by: MatchedBy, which: &str) -> Statement {
         }
         MatchedBy::Name => {
             statement.add("w.name = ").text(which);
-            match sight.caller() {
+            match visibility.caller() {
                 Some(_) => own_by_name(&mut statement, None),
                 None => &mut statement,
             }
         }
         MatchedBy::OwnName | MatchedBy::Id => {
-            own_by_name(statement.add("w.name = ").text(which), sight.caller())
+            own_by_name(statement.add("w.name = ").text(which), visibility.caller())
         }
     };
-    sight.workflow(&mut statement);
+    visibility.workflow(&mut statement);
     statement.add(" ORDER BY w.id LIMIT 10");
     statement
 }
 
-fn found(row: &Row, sight: Sight, by: MatchedBy) -> Answer<Found> {
-    let is_own = sight.sees_all() || row.maybe_int(3)? == sight.user();
+fn found(row: &Row, visibility: Visibility, by: MatchedBy) -> Answer<Found> {
+    let is_own = visibility.sees_all() || row.maybe_int(3)? == visibility.user();
     Ok(Found { id: row.int(0)?, is_own, by })
 }
 
 /// Says that there is no such workflow, and to whoever sees all, who else has one of this name.
-fn unknown(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<CatalogError> {
-    if sight.sees_all() {
+fn unknown(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<CatalogError> {
+    if visibility.sees_all() {
         let candidates = candidates(&by_name(which).query(sql)?)?;
         if !candidates.is_empty() {
             return Ok(CatalogError::NotYours { wanted: which.to_owned(), candidates });
@@ -165,10 +170,12 @@ const SELECT: &str = "SELECT w.id, w.name, w.project, w.user_id, \
 /// The statements of this file, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Statement)> {
-    let sights = [Sight::All, Sight::Staff(1), Sight::User(1)];
+    let visibilities = [Visibility::All, Visibility::Staff(1), Visibility::User(1)];
     let ways = [MatchedBy::OwnName, MatchedBy::Registered, MatchedBy::Slug, MatchedBy::Name];
-    let of = |sight| ways.map(|by| (format!("{by:?} {sight:?}"), by_text(sight, by, "a")));
-    let mut statements: Vec<_> = sights.into_iter().flat_map(of).collect();
+    let of = |visibility| {
+        ways.map(|by| (format!("{by:?} {visibility:?}"), by_text(visibility, by, "a")))
+    };
+    let mut statements: Vec<_> = visibilities.into_iter().flat_map(of).collect();
     statements.push(("by name".to_owned(), by_name("a")));
     statements
 }

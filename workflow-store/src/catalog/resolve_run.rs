@@ -9,7 +9,7 @@ use crate::catalog_error::Answer;
 use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::beginning;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// What means the newest run.
 const LATEST: &str = "latest";
@@ -27,7 +27,7 @@ const NAMED: usize = 10;
 /// begins with, else the newest.
 ///
 /// A whole id is not looked up: whoever asks with it finds out.
-pub(crate) fn resolve_run(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answer<RunId> {
+pub(crate) fn resolve_run(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<RunId> {
     if which.len() >= DIGITS
         && let Ok(run) = which.parse()
     {
@@ -35,36 +35,36 @@ pub(crate) fn resolve_run(sql: &mut dyn Sql, sight: Sight, which: &str) -> Answe
     }
     let unknown = || CatalogError::UnknownRun(beginning(which).into_owned());
     if which == LATEST {
-        return Ok(newest(sql, sight)?.ok_or_else(unknown)?);
+        return Ok(newest(sql, visibility)?.ok_or_else(unknown)?);
     }
     let number = resolve::id(which.strip_prefix('#').unwrap_or(which));
     if let Some(number) = number
-        && let Some(run) = numbered(sql, sight, number)?
+        && let Some(run) = numbered(sql, visibility, number)?
     {
         return Ok(run);
     }
     match prefix(which) {
-        Some(range) => begun_with(sql, sight, which, range),
+        Some(range) => begun_with(sql, visibility, which, range),
         None if number.is_some() => Err(unknown().into()),
         None => Err(CatalogError::NotARun(beginning(which).into_owned()).into()),
     }
 }
 
-fn newest(sql: &mut dyn Sql, sight: Sight) -> Answer<Option<RunId>> {
-    let row = newest_of(sight)?.first(sql)?;
+fn newest(sql: &mut dyn Sql, visibility: Visibility) -> Answer<Option<RunId>> {
+    let row = newest_of(visibility)?.first(sql)?;
     Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
 }
 
-fn newest_of(sight: Sight) -> Answer<Statement> {
+fn newest_of(visibility: Visibility) -> Answer<Statement> {
     let read = "r.run_id FROM workflows_workflowrun r";
-    select(read, &RunQuery::default(), sight, Within::default(), None, 1)
+    select(read, &RunQuery::default(), visibility, Within::default(), None, 1)
 }
 
 /// The run with this number.
-fn numbered(sql: &mut dyn Sql, sight: Sight, number: i64) -> Answer<Option<RunId>> {
+fn numbered(sql: &mut dyn Sql, visibility: Visibility, number: i64) -> Answer<Option<RunId>> {
     let mut query = Statement::default();
     query.add("SELECT r.run_id FROM workflows_workflowrun r WHERE r.id = ").number(number);
-    sight.run(&mut query);
+    visibility.run(&mut query);
     let row = query.first(sql)?;
     Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
 }
@@ -83,8 +83,13 @@ fn prefix(text: &str) -> Option<(u128, u128)> {
     (is_written_so && is_hexadecimal).then_some((first, first | ((1 << missing) - 1)))
 }
 
-fn begun_with(sql: &mut dyn Sql, sight: Sight, which: &str, range: (u128, u128)) -> Answer<RunId> {
-    let rows = within(sight, range).query(sql)?;
+fn begun_with(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    which: &str,
+    range: (u128, u128),
+) -> Answer<RunId> {
+    let rows = within(visibility, range).query(sql)?;
     match rows.as_slice() {
         [] => Err(CatalogError::UnknownRun(which.to_owned()).into()),
         [row] => Ok(RunId::from_u128(row.uuid(0)?)),
@@ -104,14 +109,14 @@ fn begun_with(sql: &mut dyn Sql, sight: Sight, which: &str, range: (u128, u128))
     }
 }
 
-fn within(sight: Sight, (first, last): (u128, u128)) -> Statement {
+fn within(visibility: Visibility, (first, last): (u128, u128)) -> Statement {
     let mut query = Statement::default();
     query.add(
         "SELECT r.run_id, w.name, r.id, r.started_at FROM workflows_workflowrun r \
          JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.run_id >= ",
     );
     query.uuid(first).add(" AND r.run_id <= ").uuid(last);
-    sight.run_of_few(&mut query);
+    visibility.run_of_few(&mut query);
     query.add(" ORDER BY r.run_id LIMIT ").number(NAMED as i64 + 1);
     query
 }
@@ -119,14 +124,14 @@ fn within(sight: Sight, (first, last): (u128, u128)) -> Statement {
 /// The statements of this file, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Statement)> {
-    let of = |sight| {
-        let newest = newest_of(sight).expect("put together");
+    let of = |visibility| {
+        let newest = newest_of(visibility).expect("put together");
         [
-            (format!("{sight:?} Within {{ workflow: None"), newest),
-            (format!("prefix {sight:?}"), within(sight, (1, 2))),
+            (format!("{visibility:?} Within {{ workflow: None"), newest),
+            (format!("prefix {visibility:?}"), within(visibility, (1, 2))),
         ]
     };
-    [Sight::All, Sight::User(1)].into_iter().flat_map(of).collect()
+    [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::to_micros;
 use crate::page::Cursor;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// Which runs are asked for: those to which all of this applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,16 +49,20 @@ pub(crate) struct Within {
 
 impl Within {
     /// Nothing, when no run can be meant.
-    pub(crate) fn of(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Option<Self>> {
+    pub(crate) fn of(
+        sql: &mut dyn Sql,
+        visibility: Visibility,
+        query: &RunQuery,
+    ) -> Answer<Option<Self>> {
         let mut workflow = match &query.workflow {
-            Some(which) => Some(resolve(sql, sight, which)?),
+            Some(which) => Some(resolve(sql, visibility, which)?),
             None => None,
         };
         if let Some(id) = query.workflow_id {
             if workflow.is_some_and(|found| found.id != id) {
                 return Ok(None);
             }
-            workflow = Some(resolve::by_id(sql, sight, id)?);
+            workflow = Some(resolve::by_id(sql, visibility, id)?);
         }
         let user = match &query.user {
             None => None,
@@ -76,7 +80,7 @@ impl Within {
 pub(crate) fn select(
     read: &str,
     query: &RunQuery,
-    sight: Sight,
+    visibility: Visibility,
     within: Within,
     after: Option<&Cursor>,
     size: usize,
@@ -84,7 +88,7 @@ pub(crate) fn select(
     let mut statement = Statement::default();
     statement.add("SELECT ").add(read).add(" WHERE ");
     let filter = Filter { query, within, after, size };
-    match parts(query, sight, within).as_slice() {
+    match parts(query, visibility, within).as_slice() {
         [part] => filter.add(&mut statement, *part)?,
         parts => {
             statement.add("r.id IN (");
@@ -141,12 +145,14 @@ pub(crate) fn add_status(statement: &mut Statement, status: Status) {
     statement.add(")");
 }
 
-fn parts(query: &RunQuery, sight: Sight, within: Within) -> Vec<Part> {
-    let users = match (sight, within.workflow) {
-        (Sight::User(user), None) => {
+fn parts(query: &RunQuery, visibility: Visibility, within: Within) -> Vec<Part> {
+    let users = match (visibility, within.workflow) {
+        (Visibility::User(user), None) => {
             vec![Some(("r.user_id", user)), Some(("r.workflow_user_id", user))]
         }
-        (Sight::User(user), Some(Found { is_own: false, .. })) => vec![Some(("r.user_id", user))],
+        (Visibility::User(user), Some(Found { is_own: false, .. })) => {
+            vec![Some(("r.user_id", user))]
+        }
         _ => vec![None],
     };
     let statuses = match query.status {

@@ -17,7 +17,7 @@ use crate::db::value::{Row, to_micros};
 use crate::page::{Cursor, Page, cut, size};
 use crate::rfc3339;
 use crate::runs;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -195,13 +195,18 @@ pub(crate) fn listed() -> String {
 }
 
 /// A page of runs.
-pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<Page<RunSummary>> {
+pub(crate) fn list(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    query: &RunQuery,
+) -> Answer<Page<RunSummary>> {
     let cursor = Cursor::read(query.after.as_deref(), ORDER)?;
-    let Some(within) = Within::of(sql, sight, query)? else {
+    let Some(within) = Within::of(sql, visibility, query)? else {
         return Ok(Page { items: Vec::new(), next: None });
     };
     let size = size(query.limit);
-    let rows = select(&listed(), query, sight, within, cursor.as_ref(), size + 1)?.query(sql)?;
+    let rows =
+        select(&listed(), query, visibility, within, cursor.as_ref(), size + 1)?.query(sql)?;
     let items = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(cut(items, size, |last| {
         Cursor { key: to_micros(last.started_at).to_string(), id: last.number }.write(ORDER)
@@ -209,11 +214,11 @@ pub(crate) fn list(sql: &mut dyn Sql, sight: Sight, query: &RunQuery) -> Answer<
 }
 
 /// A run without its jobs.
-pub(crate) fn one(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunSummary> {
-    Ok(summary(&row_of(sql, sight, id)?)?)
+pub(crate) fn one(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<RunSummary> {
+    Ok(summary(&row_of(sql, visibility, id)?)?)
 }
 
-fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
+fn row_of(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<Row> {
     let mut query = Statement::default();
     query.add(&format!(
         "SELECT {COLUMNS}, r.input, r.result_data, d.graph, d.version FROM workflows_workflowrun r \
@@ -221,20 +226,20 @@ fn row_of(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<Row> {
          LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = "
     ));
     query.uuid(id.to_u128());
-    sight.run(&mut query);
+    visibility.run(&mut query);
     Ok(query.first(sql)?.ok_or(CatalogError::NoRun(id))?)
 }
 
 /// A run with its jobs.
-pub(crate) fn details(sql: &mut dyn Sql, sight: Sight, id: RunId) -> Answer<RunDetails> {
-    let row = row_of(sql, sight, id)?;
+pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<RunDetails> {
+    let row = row_of(sql, visibility, id)?;
     let mut view = match row.maybe_json(20)? {
         Some(graph) => RunView::of_graph(&graph),
         None => RunView::default(),
     };
     let mut from = 0;
     loop {
-        let events = runs::events(sql, sight, id, from, PAGE)?;
+        let events = runs::events(sql, visibility, id, from, PAGE)?;
         events.iter().for_each(|event| view.apply(event));
         from += events.len() as u64;
         if events.len() < PAGE {

@@ -4,20 +4,20 @@ use super::workflow::{COLUMNS, StoredWorkflow, read};
 use crate::catalog_error::Answer;
 use crate::db::sql::Sql;
 use crate::db::statement::Statement;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// At most `limit` workflows in use whose metadata name a schedule, from the one after `after` on.
 pub(crate) fn scheduled(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     after: i64,
     limit: usize,
 ) -> Answer<Vec<StoredWorkflow>> {
-    let rows = statement(sight, after, limit).query(sql)?;
+    let rows = statement(visibility, after, limit).query(sql)?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn statement(sight: Sight, after: i64, limit: usize) -> Statement {
+pub(crate) fn statement(visibility: Visibility, after: i64, limit: usize) -> Statement {
     let mut statement = Statement::default();
     statement
         .add(&format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE w.id IN ("))
@@ -25,7 +25,7 @@ pub(crate) fn statement(sight: Sight, after: i64, limit: usize) -> Statement {
         .add("WHERE l.kind = 'metadata' AND l.path = 'schedule') ")
         .add("AND coalesce(w.is_active, TRUE) AND w.id > ")
         .number(after);
-    sight.workflow(&mut statement);
+    visibility.workflow(&mut statement);
     statement.add(" ORDER BY w.id LIMIT ").number(i64::try_from(limit).unwrap_or(i64::MAX));
     statement
 }

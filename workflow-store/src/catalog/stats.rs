@@ -13,7 +13,7 @@ use crate::db::sql::Sql;
 use crate::db::value::{Row, Value, signed};
 use crate::histogram::{bucket, upper};
 use crate::runs;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// How often a workflow ran, how well, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -168,12 +168,12 @@ impl Sum {
 /// The figures of a workflow, or of all; of those that are not the user's own there are none.
 pub(crate) fn statistics(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     which: Option<&str>,
 ) -> Answer<Vec<Statistics>> {
-    let rows = match (which, sight) {
+    let rows = match (which, visibility) {
         (Some(which), _) => {
-            let found = resolve(sql, sight, which)?;
+            let found = resolve(sql, visibility, which)?;
             if !found.is_own {
                 return Ok(Vec::new());
             }
@@ -181,11 +181,11 @@ pub(crate) fn statistics(
             let inserted = sql.query(INSERTED_OF_ONE, &id)?;
             (sql.query(ONE, &id)?, sql.query(BUCKETS_OF_ONE, &id)?, inserted)
         }
-        (None, Sight::All | Sight::Staff(_)) => {
+        (None, Visibility::All | Visibility::Staff(_)) => {
             let inserted = sql.query(INSERTED, &[])?;
             (sql.query(ALL, &[])?, sql.query(BUCKETS_OF_ALL, &[])?, inserted)
         }
-        (None, Sight::User(user)) => {
+        (None, Visibility::User(user)) => {
             let user = [Value::Int(user)];
             let inserted = sql.query(INSERTED_OF_OWN, &user)?;
             (sql.query(OWN, &user)?, sql.query(BUCKETS_OF_OWN, &user)?, inserted)

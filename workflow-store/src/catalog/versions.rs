@@ -13,7 +13,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{Row, Value};
 use crate::page::{Cursor, Page, cut, size};
 use crate::rfc3339;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// A file that a workflow is, or was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,12 +34,12 @@ pub struct WorkflowVersion {
 /// A page of the versions of a workflow, newest first, without their files.
 pub(crate) fn versions(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     which: &str,
     after: Option<&str>,
     limit: Option<usize>,
 ) -> Answer<Page<WorkflowVersion>> {
-    let workflow = resolve(sql, sight, which)?.id;
+    let workflow = resolve(sql, visibility, which)?.id;
     let cursor = Cursor::read(after, ORDER)?;
     let size = size(limit);
     let rows = listed(workflow, cursor.map(|cursor| cursor.id), size).query(sql)?;
@@ -65,11 +65,11 @@ pub(crate) fn listed(workflow: i64, before: Option<i64>, size: usize) -> Stateme
 /// A version of a workflow, with its file.
 pub(crate) fn version(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     which: &str,
     version: i64,
 ) -> Answer<WorkflowVersion> {
-    let workflow = resolve(sql, sight, which)?.id;
+    let workflow = resolve(sql, visibility, which)?.id;
     let row = sql.first(ONE, &[Value::Int(workflow), Value::Int(version)])?;
     let no_version = || CatalogError::NoVersion { workflow: which.to_owned(), version };
     let row = row.ok_or_else(no_version)?;

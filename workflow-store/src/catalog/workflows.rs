@@ -15,7 +15,7 @@ use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::signed;
 use crate::page::{Cursor, Page, cut, size};
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// How many workflows a condition may select to lead.
 const FEW: i64 = 500;
@@ -23,7 +23,7 @@ const FEW: i64 = 500;
 /// A page of the workflows that a query selects.
 pub(crate) fn workflows(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     query: &WorkflowQuery,
 ) -> Answer<Page<StoredWorkflow>> {
     let order = match query.reverse {
@@ -38,7 +38,7 @@ pub(crate) fn workflows(
             None => return Ok(Page { items: Vec::new(), next: None }),
         },
     };
-    let conditions = query.conditions(sight, user);
+    let conditions = query.conditions(visibility, user);
     let leader = match conditions.as_slice() {
         // Nothing leads better.
         [only] if query.sort == WorkflowSort::Name && only.is_in_order_of_names() => None,
@@ -57,20 +57,20 @@ pub(crate) fn workflows(
     let rows = statement.query(sql)?;
     let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut page = cut(items, size, |last| cursor_of(query.sort, last).write(&order));
-    add_recent(sql, sight, query.recent, &mut page.items)?;
+    add_recent(sql, visibility, query.recent, &mut page.items)?;
     Ok(page)
 }
 
 /// Gives each workflow its last runs.
 fn add_recent(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     each: usize,
     workflows: &mut [StoredWorkflow],
 ) -> Answer<()> {
     let ids: Vec<i64> = workflows.iter().map(|workflow| workflow.id).collect();
     let mut recent: HashMap<i64, Vec<RecentRun>> = HashMap::new();
-    for run in recent::recent(sql, sight, &ids, each)? {
+    for run in recent::recent(sql, visibility, &ids, each)? {
         recent.entry(run.workflow_id).or_default().push(run);
     }
     for workflow in workflows {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::db::connect::Connect;
 use crate::db::deadline::{Deadline, READ_TIME};
 use crate::db::sql::{Sql, SqlError, SqlKind};
-use crate::exec::operation::{Company, Cx, Operation, OperationFailure, operation, shut};
+use crate::exec::operation::{Cx, Operation, OperationFailure, TxMode, operation, shut};
 use crate::exec::queue::Queue;
 use crate::exec::reader::Reader;
 use crate::exec::writer::Writer;
 
 /// The threads, and the lines before them. They end when this is dropped, once what waits is done.
-pub(crate) struct Crew {
+pub(crate) struct ConnectionPool {
     writes: Arc<Queue<Box<dyn Operation>>>,
     /// The same as `writes`, where there is no reader.
     reads: Arc<Queue<Box<dyn Operation>>>,
@@ -23,27 +23,27 @@ pub(crate) struct Crew {
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Crew {
+impl ConnectionPool {
     /// Starts a writer, so many readers, and one more reader for what must not wait behind them;
     /// or a writer that does everything.
     pub(crate) fn start<C: Connect>(connect: &C, readers: usize) -> Result<Self, SqlError> {
         let writes = Arc::new(Queue::new());
         let queue = || if readers == 0 { writes.clone() } else { Arc::new(Queue::new()) };
         let (reads, vital) = (queue(), queue());
-        let mut crew = Self {
+        let mut pool = Self {
             writes: writes.clone(),
             reads: reads.clone(),
             vital: vital.clone(),
             threads: Vec::new(),
         };
         let writer = connect.clone();
-        crew.spawn("workflow-store-writer", move || Writer::new(writer).serve(&writes))?;
+        pool.spawn("workflow-store-writer", move || Writer::new(writer).serve(&writes))?;
         let vital = std::iter::repeat_n(vital, readers.min(1));
         for queue in std::iter::repeat_n(reads, readers).chain(vital) {
             let reader = connect.clone();
-            crew.spawn("workflow-store-reader", move || Reader::new(reader).serve(&queue))?;
+            pool.spawn("workflow-store-reader", move || Reader::new(reader).serve(&queue))?;
         }
-        Ok(crew)
+        Ok(pool)
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SqlError> {
@@ -55,13 +55,13 @@ impl Crew {
     }
 
     /// Does work in a transaction, together with what else waits.
-    pub(crate) async fn write<T, E, F>(&self, company: Company, work: F) -> Result<T, E>
+    pub(crate) async fn write<T, E, F>(&self, tx_mode: TxMode, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: OperationFailure,
         F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
     {
-        ask(&self.writes, company, work).await
+        ask(&self.writes, tx_mode, work).await
     }
 
     /// Does work that changes nothing, for at most [`READ_TIME`]. It is stopped when the future is
@@ -104,21 +104,21 @@ where
         cx.sql.set_deadline(None);
         answer
     };
-    ask(queue, Company::Shared, limited).await
+    ask(queue, TxMode::Batched, limited).await
 }
 
-async fn ask<T, E, F>(queue: &Queue<Box<dyn Operation>>, company: Company, work: F) -> Result<T, E>
+async fn ask<T, E, F>(queue: &Queue<Box<dyn Operation>>, tx_mode: TxMode, work: F) -> Result<T, E>
 where
     T: Send + 'static,
     E: OperationFailure,
     F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
-    let (operation, receiver) = operation(company, work);
+    let (operation, receiver) = operation(tx_mode, work);
     queue.put(operation).map_err(|_| shut())?;
     receiver.await.unwrap_or_else(|_| Err(shut().into()))
 }
 
-impl Drop for Crew {
+impl Drop for ConnectionPool {
     fn drop(&mut self) {
         self.writes.close();
         self.reads.close();
@@ -146,42 +146,43 @@ mod tests {
     const LONG: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
         WHERE i < 300000000) SELECT count(*) FROM n";
 
-    fn sqlite(folder: &tempfile::TempDir, readers: usize) -> Crew {
+    fn sqlite(folder: &tempfile::TempDir, readers: usize) -> ConnectionPool {
         let path = folder.path().join("test.db");
         let options = crate::db::sqlite::SqliteOptions::new();
-        Crew::start(&crate::db::sqlite::Opener::new(&path, options), readers).expect("started")
+        ConnectionPool::start(&crate::db::sqlite::Opener::new(&path, options), readers)
+            .expect("started")
     }
 
-    fn postgres() -> (crate::cluster::Database, Crew) {
+    fn postgres() -> (crate::cluster::Database, ConnectionPool) {
         let database = crate::cluster::database();
         let opener = crate::db::postgres::Opener::new(database.url()).expect("a URL");
-        (database, Crew::start(&opener, 1).expect("started"))
+        (database, ConnectionPool::start(&opener, 1).expect("started"))
     }
 
     fn long(sql: &mut dyn Sql) -> Result<(), SqlError> {
         sql.query(LONG, &[] as &[Value<'_>]).map(|_| ())
     }
 
-    async fn answers(crew: &Crew) {
-        crew.read(|sql| sql.query("SELECT 1", &[])).await.expect("an answer");
+    async fn answers(pool: &ConnectionPool) {
+        pool.read(|sql| sql.query("SELECT 1", &[])).await.expect("an answer");
     }
 
-    async fn is_cut_short(crew: &Crew) {
-        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+    async fn is_cut_short(pool: &ConnectionPool) {
+        pool.write(TxMode::Exclusive, |_| Ok::<_, SqlError>(())).await.expect("the schema");
         let time = Duration::from_millis(100);
-        let error = read(&crew.reads, time, long).await.expect_err("it takes too long");
+        let error = read(&pool.reads, time, long).await.expect_err("it takes too long");
         assert_eq!(error.kind, SqlKind::Unavailable);
         assert!(error.text.contains("ask for fewer items"), "{}", error.text);
-        answers(crew).await;
+        answers(pool).await;
     }
 
     /// What nobody waits for ends, long before its time is up.
-    async fn ends_with_its_caller(crew: &Crew) {
-        crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+    async fn ends_with_its_caller(pool: &ConnectionPool) {
+        pool.write(TxMode::Exclusive, |_| Ok::<_, SqlError>(())).await.expect("the schema");
         let (begins, begun) = futures::channel::oneshot::channel();
         let (ended, ends) = mpsc::channel();
         let mut begins = Some(begins);
-        let query = crew.read(move |sql| {
+        let query = pool.read(move |sql| {
             begins.take().map(|begins| begins.send(()));
             let outcome = long(sql);
             ended.send(outcome.is_err()).expect("somebody looks");
@@ -193,7 +194,7 @@ mod tests {
             Either::Right(_) => {}
         }
         assert!(ends.recv_timeout(READ_TIME / 2).expect("the query ended"));
-        answers(crew).await;
+        answers(pool).await;
     }
 
     #[test]
@@ -210,10 +211,10 @@ mod tests {
 
     #[test]
     fn postgresql_stops_a_long_query() {
-        let (_database, crew) = postgres();
+        let (_database, pool) = postgres();
         pollster::block_on(async {
-            is_cut_short(&crew).await;
-            ends_with_its_caller(&crew).await;
+            is_cut_short(&pool).await;
+            ends_with_its_caller(&pool).await;
         });
     }
 
@@ -221,11 +222,11 @@ mod tests {
     fn vital_reads_do_not_wait_behind_long_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let (_database, postgres) = postgres();
-        for crew in [sqlite(&folder, 1), postgres] {
+        for pool in [sqlite(&folder, 1), postgres] {
             pollster::block_on(async {
-                crew.write(Company::Alone, |_| Ok::<_, SqlError>(())).await.expect("the schema");
-                let mut slow = pin!(crew.read(long));
-                let quick = pin!(crew.read_vital(|sql| sql.query("SELECT 1", &[])));
+                pool.write(TxMode::Exclusive, |_| Ok::<_, SqlError>(())).await.expect("the schema");
+                let mut slow = pin!(pool.read(long));
+                let quick = pin!(pool.read_vital(|sql| sql.query("SELECT 1", &[])));
                 match select(&mut slow, quick).await {
                     Either::Left((answer, _)) => panic!("{answer:?}"),
                     Either::Right((answer, _)) => assert_eq!(answer.expect("an answer").len(), 1),

@@ -3,31 +3,31 @@
 use futures::channel::oneshot;
 use workflow_core::StoreError;
 
-use super::tx_totals::Tally;
-use super::write_cache::Memory;
+use super::tx_totals::TxTotals;
+use super::write_cache::WriteCache;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 
 /// What an operation works with.
 pub(crate) struct Cx<'a> {
     pub(crate) sql: &'a mut dyn Sql,
     /// What is known without asking. An operation changes it last, when nothing can fail any more.
-    pub(crate) memory: &'a mut Memory,
+    pub(crate) write_cache: &'a mut WriteCache,
     /// What is added up and written once for the whole transaction; changed last as well.
-    pub(crate) tally: &'a mut Tally,
+    pub(crate) totals: &'a mut TxTotals,
 }
 
 /// Whether an operation shares its transaction with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Company {
-    Shared,
+pub(crate) enum TxMode {
+    Batched,
     /// For what locks much or takes long.
-    Alone,
+    Exclusive,
 }
 
 /// An operation. It may be attempted several times: what an attempt wrote is rolled back before
 /// the next.
 pub(crate) trait Operation: Send {
-    fn company(&self) -> Company;
+    fn tx_mode(&self) -> TxMode;
 
     /// Does the work and keeps what came of it.
     fn attempt(&mut self, cx: &mut Cx<'_>) -> Result<Attempted, SqlError>;
@@ -103,14 +103,14 @@ impl From<OperationError> for StoreError {
 
 struct Request<T, E, F> {
     work: F,
-    company: Company,
+    tx_mode: TxMode,
     answer: Option<Result<T, E>>,
     sender: oneshot::Sender<Result<T, E>>,
 }
 
 /// Makes an operation of a function, and a receiver of what comes of it.
 pub(crate) fn operation<T, E, F>(
-    company: Company,
+    tx_mode: TxMode,
     work: F,
 ) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, E>>)
 where
@@ -119,7 +119,7 @@ where
     F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
     let (sender, receiver) = oneshot::channel();
-    (Box::new(Request { work, company, answer: None, sender }), receiver)
+    (Box::new(Request { work, tx_mode, answer: None, sender }), receiver)
 }
 
 impl<T, E, F> Operation for Request<T, E, F>
@@ -128,8 +128,8 @@ where
     E: OperationFailure,
     F: FnMut(&mut Cx<'_>) -> Result<T, E> + Send + 'static,
 {
-    fn company(&self) -> Company {
-        self.company
+    fn tx_mode(&self) -> TxMode {
+        self.tx_mode
     }
 
     fn attempt(&mut self, cx: &mut Cx<'_>) -> Result<Attempted, SqlError> {

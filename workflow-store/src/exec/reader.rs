@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::tx_totals::Tally;
-use super::write_cache::Memory;
+use super::tx_totals::TxTotals;
+use super::write_cache::WriteCache;
 use crate::db::connect::{Connect, Purpose};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, Operation};
@@ -49,8 +49,9 @@ impl<C: Connect> Reader<C> {
             Some(connection) => connection,
             None => self.connect.connect(Purpose::Read)?,
         };
-        let (mut memory, mut tally) = (Memory::default(), Tally::default());
-        let mut cx = Cx { sql: connection.as_mut(), memory: &mut memory, tally: &mut tally };
+        let (mut write_cache, mut totals) = (WriteCache::default(), TxTotals::default());
+        let mut cx =
+            Cx { sql: connection.as_mut(), write_cache: &mut write_cache, totals: &mut totals };
         let outcome = cx.sql.check_place().and_then(|()| operation.attempt(&mut cx).map(|_| ()));
         if !connection.is_closed() {
             self.connection = Some(connection);

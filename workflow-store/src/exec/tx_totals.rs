@@ -7,15 +7,15 @@ use workflow_core::Status;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::Value;
 use crate::histogram::bucket;
-use crate::rows::deferred::{self, Late};
+use crate::rows::deferred::{self, DeferredWrite};
 
 /// What a transaction adds up: counters that many operations change, in an order that is the same
 /// for all processes, so that none waits for another in a circle.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct TxTotals {
     /// Whether rows of runs may be written with the rest.
     pub(crate) waits: bool,
-    pub(crate) late: Vec<Late>,
+    pub(crate) deferred: Vec<DeferredWrite>,
     begun: BTreeMap<i64, (i64, i64)>,
     /// By run: what it waits for from now on, or that it waits no more.
     waiting: BTreeMap<i64, Option<String>>,
@@ -29,7 +29,7 @@ struct Durations {
     longest: i64,
 }
 
-impl Tally {
+impl TxTotals {
     /// A run of the workflow began at this time, in microseconds.
     pub(crate) fn begin(&mut self, workflow: i64, at: i64) {
         let (count, last) = self.begun.entry(workflow).or_insert((0, at));
@@ -88,7 +88,7 @@ impl Tally {
         let waiting = waiting.iter().map(|(text, values)| (*text, values.as_slice()));
         let took = took.iter().map(|values| (TOOK, values.as_slice()));
         let statements: Vec<_> = begun.chain(took).chain(waiting).collect();
-        deferred::write(sql, &self.late, &statements)
+        deferred::write(sql, &self.deferred, &statements)
     }
 }
 

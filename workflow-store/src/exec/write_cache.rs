@@ -12,7 +12,7 @@ use crate::rows::beginning::DefinitionIds;
 
 /// What a writer knows. All of it may be forgotten at any time, and is when a transaction fails.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct WriteCache {
     definitions: HashMap<String, Vec<Known>>,
     /// When each owner was last written down as alive, by the monotonic clock and by the time of
     /// day: the one stands still while the machine sleeps, the other may be set.
@@ -25,7 +25,7 @@ pub(crate) struct Memory {
     /// Numbers for the rows of runs, taken beforehand.
     numbers: Vec<i64>,
     /// Runs of transactions of which nobody knows whether they were committed.
-    doubted: HashSet<RunId>,
+    uncertain: HashSet<RunId>,
 }
 
 /// A definition that the database has.
@@ -90,7 +90,7 @@ const MOST_RUNS: usize = 50_000;
 const MOST_NAMES: usize = 10_000;
 const MOST_DEFINITIONS: usize = 8;
 
-impl Memory {
+impl WriteCache {
     /// A transaction begins.
     pub(crate) fn start(&mut self) {
         self.touched.clear();
@@ -102,13 +102,13 @@ impl Memory {
     }
 
     /// Nobody knows whether the transaction at hand was committed.
-    pub(crate) fn doubt(&mut self) {
-        self.doubted.extend(self.touched.drain(..));
+    pub(crate) fn mark_uncertain(&mut self) {
+        self.uncertain.extend(self.touched.drain(..));
     }
 
     /// Whether what is asked for the run may have been done already.
-    pub(crate) fn is_doubted(&self, run: RunId) -> bool {
-        self.doubted.contains(&run)
+    pub(crate) fn is_uncertain(&self, run: RunId) -> bool {
+        self.uncertain.contains(&run)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -215,7 +215,7 @@ impl Memory {
 
     pub(crate) fn forget_run(&mut self, run: RunId) {
         self.runs.remove(&run);
-        self.doubted.remove(&run);
+        self.uncertain.remove(&run);
     }
 }
 

@@ -8,13 +8,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::tx_totals::Tally;
-use super::write_cache::Memory;
+use super::tx_totals::TxTotals;
+use super::write_cache::WriteCache;
 use crate::db::connect::{Connect, Purpose};
 use crate::db::deadline::Deadline;
 use crate::db::sql::{Dialect, Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
-use crate::exec::operation::{Attempted, Company, Cx, Operation};
+use crate::exec::operation::{Attempted, Cx, Operation, TxMode};
 use crate::exec::queue::Queue;
 
 /// How many operations share a transaction at most.
@@ -25,7 +25,7 @@ const TRIES: u32 = 5;
 pub(crate) struct Writer<C> {
     connect: C,
     connection: Option<Box<dyn Sql>>,
-    memory: Memory,
+    write_cache: WriteCache,
 }
 
 type Operations = Vec<Box<dyn Operation>>;
@@ -42,7 +42,7 @@ enum Failed {
 
 impl<C: Connect> Writer<C> {
     pub(crate) fn new(connect: C) -> Self {
-        Self { connect, connection: None, memory: Memory::default() }
+        Self { connect, connection: None, write_cache: WriteCache::default() }
     }
 
     /// Writes until the queue is closed.
@@ -53,7 +53,7 @@ impl<C: Connect> Writer<C> {
             let served = catch_unwind(AssertUnwindSafe(|| self.serve_all(operations)));
             if served.is_err() {
                 self.connection = None;
-                self.memory = Memory::default();
+                self.write_cache = WriteCache::default();
             }
         }
     }
@@ -61,9 +61,9 @@ impl<C: Connect> Writer<C> {
     fn serve_all(&mut self, operations: Operations) {
         let mut shared = Vec::with_capacity(operations.len());
         for operation in operations {
-            match operation.company() {
-                Company::Shared => shared.push(operation),
-                Company::Alone => {
+            match operation.tx_mode() {
+                TxMode::Batched => shared.push(operation),
+                TxMode::Exclusive => {
                     self.together(std::mem::take(&mut shared));
                     self.alone(operation);
                 }
@@ -123,9 +123,9 @@ impl<C: Connect> Writer<C> {
         }
         if let Err(failed) = &outcome {
             if matches!(failed, Failed::Unknown(_)) {
-                self.memory.doubt();
+                self.write_cache.mark_uncertain();
             }
-            self.memory.clear();
+            self.write_cache.clear();
             // Fails where the transaction is rolled back already; the next `begin` tells.
             connection.batch("ROLLBACK").ok();
         }
@@ -138,24 +138,25 @@ impl<C: Connect> Writer<C> {
     fn run(&mut self, sql: &mut dyn Sql, operations: &mut Operations) -> Result<(), Failed> {
         let begun = sql.check_place().and_then(|()| sql.batch(self.connect.begin()));
         begun.map_err(Failed::AtBegin)?;
-        self.memory.start();
+        self.write_cache.start();
         let is_single = operations.len() == 1;
-        let mut tally = Tally::default();
-        tally.waits = !is_single && sql.dialect().is_postgres();
+        let mut totals = TxTotals::default();
+        totals.waits = !is_single && sql.dialect().is_postgres();
         for operation in operations.iter_mut() {
             let mut watched = Watched { sql, has_written: false };
-            let mut cx = Cx { sql: &mut watched, memory: &mut self.memory, tally: &mut tally };
+            let mut cx =
+                Cx { sql: &mut watched, write_cache: &mut self.write_cache, totals: &mut totals };
             let attempted = operation.attempt(&mut cx).map_err(Failed::OnTheWay)?;
             if attempted == Attempted::Refused && watched.has_written {
                 if is_single {
-                    self.memory.clear();
+                    self.write_cache.clear();
                     return sql.batch("ROLLBACK").map_err(Failed::OnTheWay);
                 }
                 let text = "one of several operations was refused halfway";
                 return Err(Failed::OnTheWay(SqlError::new(SqlKind::Conflict, text)));
             }
         }
-        tally.write(sql).map_err(Failed::OnTheWay)?;
+        totals.write(sql).map_err(Failed::OnTheWay)?;
         sql.batch("COMMIT").map_err(|error| match is_in_doubt(sql, &error) {
             true => Failed::Unknown(error),
             false => Failed::OnTheWay(error),

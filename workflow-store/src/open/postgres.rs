@@ -3,8 +3,8 @@
 use workflow_core::StoreError;
 
 use crate::db::postgres::Opener;
-use crate::exec::connection_pool::Crew;
-use crate::exec::operation::Company;
+use crate::exec::connection_pool::ConnectionPool;
+use crate::exec::operation::TxMode;
 use crate::runs;
 use crate::store::{Database, SqlStore};
 
@@ -67,10 +67,10 @@ impl SqlStore<Postgres> {
     /// server cannot be reached within ten seconds, is not who it should be or lets the user not
     /// in, or when a newer version of this crate has been at the database.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let crew = Crew::start(&Opener::new(url)?, READERS)?;
+        let pool = ConnectionPool::start(&Opener::new(url)?, READERS)?;
         // The first connection migrates.
-        while crew.write(Company::Alone, runs::tell_older).await? {}
-        Ok(Self::with_crew(crew))
+        while pool.write(TxMode::Exclusive, runs::tell_older).await? {}
+        Ok(Self::with_pool(pool))
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use workflow_core::StoreError;
 
 use crate::db::sqlite::{Opener, SqliteOptions};
-use crate::exec::connection_pool::Crew;
-use crate::exec::operation::Company;
+use crate::exec::connection_pool::ConnectionPool;
+use crate::exec::operation::TxMode;
 use crate::runs;
 use crate::store::{Database, SqlStore};
 
@@ -59,16 +59,16 @@ impl SqliteOptions {
     ///
     /// As [`SqliteStore::open`].
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        Ok(SqliteStore::with_crew(start(path.as_ref(), self).await?))
+        Ok(SqliteStore::with_pool(start(path.as_ref(), self).await?))
     }
 }
 
 /// Starts the threads, once the schema is there.
-async fn start(path: &Path, options: SqliteOptions) -> Result<Crew, StoreError> {
+async fn start(path: &Path, options: SqliteOptions) -> Result<ConnectionPool, StoreError> {
     let readers = options.readers();
     let opener = Opener::new(path, options);
-    let crew = Crew::start(&opener, if opener.is_memory() { 0 } else { readers })?;
+    let pool = ConnectionPool::start(&opener, if opener.is_memory() { 0 } else { readers })?;
     // The first connection migrates.
-    while crew.write(Company::Alone, runs::tell_older).await? {}
-    Ok(crew)
+    while pool.write(TxMode::Exclusive, runs::tell_older).await? {}
+    Ok(pool)
 }

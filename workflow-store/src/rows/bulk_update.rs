@@ -6,9 +6,9 @@ use crate::db::value::{Value, signed};
 /// Stands for a time that there is not; no clock shows it.
 const NEVER: i64 = i64::MIN + 1;
 
-/// Steps of one owner, of different runs, as lists: one for each column.
+/// BulkUpdate of one owner, of different runs, as lists: one for each column.
 #[derive(Default)]
-pub(crate) struct Steps<'a> {
+pub(crate) struct BulkUpdate<'a> {
     owner: u128,
     changes: bool,
     rows: Vec<i64>,
@@ -22,8 +22,8 @@ pub(crate) struct Steps<'a> {
     results: Vec<Option<&'a str>>,
 }
 
-impl<'a> Steps<'a> {
-    /// Steps that all change more than the number of events, or none of which does.
+impl<'a> BulkUpdate<'a> {
+    /// BulkUpdate that all change more than the number of events, or none of which does.
     pub(crate) fn new(owner: u128, changes: bool, steps: &[&'a Step]) -> Self {
         let mut columns = Self { owner, changes, ..Self::default() };
         for step in steps {

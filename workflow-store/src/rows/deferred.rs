@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::beginning::{Admission, Beginning, DefinitionIds, Opening};
-use super::bulk_update::Steps;
+use super::bulk_update::BulkUpdate;
 use super::event::{Columns, INSERT_MANY};
 use super::step::{Appended, Outcome, Step};
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -13,7 +13,7 @@ use crate::db::value::Value;
 
 /// Something that is written at the end.
 #[derive(Debug)]
-pub(crate) enum Late {
+pub(crate) enum DeferredWrite {
     Begin {
         new: Arc<Beginning>,
         ids: DefinitionIds,
@@ -27,30 +27,30 @@ pub(crate) enum Late {
 /// Writes it, and then what else is to be written, in the same round trip.
 pub(crate) fn write(
     sql: &mut dyn Sql,
-    late: &[Late],
+    deferred: &[DeferredWrite],
     more: &[(&str, &[Value<'_>])],
 ) -> Result<(), SqlError> {
-    if late.is_empty() {
+    if deferred.is_empty() {
         return if more.is_empty() { Ok(()) } else { sql.pipeline(more).map(|_| ()) };
     }
-    let Rows { alone, together } = Rows::of(late);
-    let rows = alone.iter().map(|late| match late {
-        Late::Begin { new, ids, row, outcome, admission } => new.statement(&Opening {
+    let Rows { alone, together } = Rows::of(deferred);
+    let rows = alone.iter().map(|write| match write {
+        DeferredWrite::Begin { new, ids, row, outcome, admission } => new.statement(&Opening {
             ids: *ids,
             outcome,
             row: Some(*row),
             scope: None,
             admission: *admission,
         }),
-        Late::Append(_, step) => step.statement(),
+        DeferredWrite::Append(_, step) => step.statement(),
     });
     // Those that begin are first: what follows may be of the same runs.
-    let rows: Vec<_> = rows.chain(together.iter().map(Steps::statement)).collect();
-    let wanted = alone.iter().map(|_| 1).chain(together.iter().map(Steps::count));
-    let events = late.iter().flat_map(|late| {
-        let (row, events) = match late {
-            Late::Begin { new, row, .. } => (*row, &new.events),
-            Late::Append(new, step) => (step.row, &new.events),
+    let rows: Vec<_> = rows.chain(together.iter().map(BulkUpdate::statement)).collect();
+    let wanted = alone.iter().map(|_| 1).chain(together.iter().map(BulkUpdate::count));
+    let events = deferred.iter().flat_map(|write| {
+        let (row, events) = match write {
+            DeferredWrite::Begin { new, row, .. } => (*row, &new.events),
+            DeferredWrite::Append(new, step) => (step.row, &new.events),
         };
         events.iter().map(move |event| (row, event))
     });
@@ -69,36 +69,38 @@ pub(crate) fn write(
 
 /// How the rows of runs are written: by a statement each, in order, or by one for many.
 struct Rows<'a> {
-    alone: Vec<&'a Late>,
-    together: Vec<Steps<'a>>,
+    alone: Vec<&'a DeferredWrite>,
+    together: Vec<BulkUpdate<'a>>,
 }
 
 impl<'a> Rows<'a> {
-    fn of(late: &'a [Late]) -> Self {
+    fn of(deferred: &'a [DeferredWrite]) -> Self {
         // One statement changes a row once.
         let mut times: HashMap<i64, usize> = HashMap::new();
-        for late in late {
-            if let Late::Append(_, step) = late {
+        for write in deferred {
+            if let DeferredWrite::Append(_, step) = write {
                 *times.entry(step.row).or_default() += 1;
             }
         }
-        let owner = late.iter().find_map(|late| match late {
-            Late::Append(_, step) => Some(step.owner),
-            Late::Begin { .. } => None,
+        let owner = deferred.iter().find_map(|write| match write {
+            DeferredWrite::Append(_, step) => Some(step.owner),
+            DeferredWrite::Begin { .. } => None,
         });
         let (mut alone, mut growing, mut changing) = (Vec::new(), Vec::new(), Vec::new());
-        for late in late {
-            match late {
-                Late::Append(_, step) if times[&step.row] == 1 && Some(step.owner) == owner => {
+        for write in deferred {
+            match write {
+                DeferredWrite::Append(_, step)
+                    if times[&step.row] == 1 && Some(step.owner) == owner =>
+                {
                     if step.changes { &mut changing } else { &mut growing }.push(step);
                 }
-                _ => alone.push(late),
+                _ => alone.push(write),
             }
         }
         let mut together = Vec::new();
         for (changes, steps) in [(false, growing), (true, changing)] {
             if let (Some(owner), [_, ..]) = (owner, steps.as_slice()) {
-                together.push(Steps::new(owner, changes, &steps));
+                together.push(BulkUpdate::new(owner, changes, &steps));
             }
         }
         Self { alone, together }

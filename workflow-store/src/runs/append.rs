@@ -8,18 +8,18 @@ use workflow_core::{OwnerId, RunId, Status, StoreError, Waiting};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::tx_totals::Tally;
+use crate::exec::tx_totals::TxTotals;
 use crate::exec::write_cache::{JobMemo, RunMemo};
-use crate::rows::deferred::Late;
+use crate::rows::deferred::DeferredWrite;
 use crate::rows::event::{self as encode, EncodedEvent, Subject};
 use crate::rows::step::{Appended, Outcome, Step, check};
 
 /// Adds events to a run.
 pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
     let run = new.lease.run;
-    cx.memory.touch(run);
+    cx.write_cache.touch(run);
     let holds = |memo: &RunMemo| memo.owner == new.lease.owner && memo.token == new.lease.token;
-    let mut memo = match cx.memory.take_run(run).filter(holds) {
+    let mut memo = match cx.write_cache.take_run(run).filter(holds) {
         Some(memo) => memo,
         None => {
             let memo = load(cx.sql, run)?.ok_or(StoreError::NoRun { run })?;
@@ -33,18 +33,18 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
         }
     };
     let step = step(&memo, check(run, memo.events, memo.status, &new.events)?, new);
-    if cx.tally.waits && new.events.iter().all(|event| event.blob.is_none()) {
-        follow(&mut memo, cx.tally, &new.events, &step.outcome);
-        cx.tally.late.push(Late::Append(new.clone(), step));
+    if cx.totals.waits && new.events.iter().all(|event| event.blob.is_none()) {
+        follow(&mut memo, cx.totals, &new.events, &step.outcome);
+        cx.totals.deferred.push(DeferredWrite::Append(new.clone(), step));
     } else {
         write(cx.sql, run, &step, new)?;
-        follow(&mut memo, cx.tally, &new.events, &step.outcome);
+        follow(&mut memo, cx.totals, &new.events, &step.outcome);
     }
-    memo.tell_waiting(cx.tally)?;
+    memo.tell_waiting(cx.totals)?;
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
         block(cx.sql, memo.row, blocked.as_deref())?;
     }
-    cx.memory.know_run(run, memo);
+    cx.write_cache.know_run(run, memo);
     Ok(())
 }
 
@@ -67,7 +67,7 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
     let (Some(first), Some(last)) = (new.events.first(), new.events.last()) else {
         return Ok(false);
     };
-    if !cx.memory.is_doubted(new.lease.run) || last.sequence >= memo.events {
+    if !cx.write_cache.is_uncertain(new.lease.run) || last.sequence >= memo.events {
         return Ok(false);
     }
     let values = [Value::Int(memo.row), first.sequence.into(), last.sequence.into()];
@@ -119,35 +119,35 @@ pub(crate) fn follow_reused(memo: &mut RunMemo, events: &[EncodedEvent], outcome
 
 fn advance(
     memo: &mut RunMemo,
-    mut tally: Option<&mut Tally>,
+    mut totals: Option<&mut TxTotals>,
     events: &[EncodedEvent],
     outcome: &Outcome,
 ) {
     memo.events += events.len() as u64;
     memo.begun_at = memo.begun_at.or(outcome.begun_at);
     for event in events {
-        note(memo, event.at, &event.subject, tally.as_deref_mut());
+        note(memo, event.at, &event.subject, totals.as_deref_mut());
     }
 }
 
 /// Brings a memo up to date, and counts what ended.
 pub(crate) fn follow(
     memo: &mut RunMemo,
-    tally: &mut Tally,
+    totals: &mut TxTotals,
     events: &[EncodedEvent],
     outcome: &Outcome,
 ) {
-    advance(memo, Some(tally), events, outcome);
+    advance(memo, Some(totals), events, outcome);
     if !memo.status.is_final()
         && let (Some(from), Some(to)) = (memo.begun_at, outcome.completed_at)
     {
-        tally.took(memo.workflow, "", outcome.status, to - from);
+        totals.took(memo.workflow, "", outcome.status, to - from);
     }
     memo.status = outcome.status;
 }
 
 /// Follows the jobs that are under way.
-fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally>) {
+fn note(memo: &mut RunMemo, at: i64, subject: &Subject, totals: Option<&mut TxTotals>) {
     match subject {
         Subject::JobStarted { job, counts_as, parent } => {
             let started = JobMemo {
@@ -161,9 +161,9 @@ fn note(memo: &mut RunMemo, at: i64, subject: &Subject, tally: Option<&mut Tally
             memo.jobs.insert(job.clone(), started);
         }
         Subject::JobEnded { job, status } => {
-            if let (Some(started), Some(tally)) = (memo.jobs.remove(job), tally) {
+            if let (Some(started), Some(totals)) = (memo.jobs.remove(job), totals) {
                 let name = started.counts_as.as_deref().unwrap_or(job);
-                tally.took(memo.workflow, name, *status, at - started.started_at);
+                totals.took(memo.workflow, name, *status, at - started.started_at);
             }
         }
         Subject::AttemptEnded { job } => {

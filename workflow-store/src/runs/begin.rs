@@ -17,27 +17,27 @@ use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
 use crate::exec::write_cache::RunMemo;
 use crate::rows::beginning::{Admission, Beginning, DefinitionIds, Opening};
-use crate::rows::deferred::Late;
+use crate::rows::deferred::DeferredWrite;
 use crate::rows::event as encode;
 use crate::rows::step::{Outcome, check};
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// Begins a run, or finds the one with its idempotency key.
 pub(crate) fn begin(
     cx: &mut Cx<'_>,
-    sight: Sight,
+    visibility: Visibility,
     new: &Arc<Beginning>,
     admission: Admission,
 ) -> Answer<Begun> {
     let id = new.run.id;
-    cx.memory.touch(id);
+    cx.write_cache.touch(id);
     new.run.check_key()?;
     let outcome = check(id, 0, Status::Pending, &new.events)?;
     key::lock(cx, &new.run)?;
-    let known = if sight.sees_all() { cx.memory.definition(&new.run) } else { None };
+    let known = if visibility.sees_all() { cx.write_cache.definition(&new.run) } else { None };
     let user = new.run.user.as_deref();
     let is_asked = known.is_none() || new.run.idempotency_key.is_some();
-    let owner = user.filter(|user| is_asked || !cx.memory.knows_user(user));
+    let owner = user.filter(|user| is_asked || !cx.write_cache.knows_user(user));
     let owner = owner.map(|user| accounts::named(cx.sql, user)).transpose()?;
     let scope = key::scope(&new.run, owner);
     if let Some(begun) = key::repeated(cx, new, scope.as_deref(), owner)? {
@@ -45,14 +45,14 @@ pub(crate) fn begin(
     }
     let ids = match known {
         Some(ids) => ids,
-        None => definition(cx, sight, &new.run, owner)?,
+        None => definition(cx, visibility, &new.run, owner)?,
     };
-    let waits = cx.tally.waits
+    let waits = cx.totals.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none());
     let opening = |row| Opening { ids, outcome: &outcome, row, scope: scope.as_deref(), admission };
     let row = if waits {
-        cx.memory.run_number(cx.sql)?
+        cx.write_cache.run_number(cx.sql)?
     } else {
         let opening = opening(None);
         let (text, values) = new.statement(&opening);
@@ -68,21 +68,27 @@ pub(crate) fn begin(
         row
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
-    let spoken = new.run.owner.map(|owner| speak(cx, owner)).transpose()?;
+    let renewed = new.run.owner.map(|owner| renew_owner(cx, owner)).transpose()?;
     // From here on, the database is not asked.
-    if sight.sees_all() && known.is_none() {
-        cx.memory.know_definition(&new.run, ids);
+    if visibility.sees_all() && known.is_none() {
+        cx.write_cache.know_definition(&new.run, ids);
     }
     if let Some(user) = user {
-        cx.memory.know_user(user);
+        cx.write_cache.know_user(user);
     }
-    if let (Some(owner), Some(Some(at))) = (new.run.owner, spoken) {
-        cx.memory.know_alive(owner, at);
+    if let (Some(owner), Some(Some(at))) = (new.run.owner, renewed) {
+        cx.write_cache.know_alive(owner, at);
     }
-    cx.tally.begin(ids.workflow, to_micros(new.run.created_at));
+    cx.totals.begin(ids.workflow, to_micros(new.run.created_at));
     remember(cx, new, ids, row, &outcome)?;
     if waits {
-        cx.tally.late.push(Late::Begin { new: new.clone(), ids, row, outcome, admission });
+        cx.totals.deferred.push(DeferredWrite::Begin {
+            new: new.clone(),
+            ids,
+            row,
+            outcome,
+            admission,
+        });
     }
     Ok(Begun::New(lease))
 }
@@ -90,8 +96,8 @@ pub(crate) fn begin(
 /// What to answer when no row was added, and not because of the key.
 fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
     let run = new.run.id;
-    if read::run(cx.sql, Sight::All, run)?.is_some() {
-        return match cx.memory.is_doubted(run) {
+    if read::run(cx.sql, Visibility::All, run)?.is_some() {
+        return match cx.write_cache.is_uncertain(run) {
             true => Ok(key::resumed(&new.run)),
             false => Err(StoreError::Exists { run }.into()),
         };
@@ -112,8 +118,8 @@ fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begun
 }
 
 /// Says that the owner is alive, unless that is known; returns when it was said.
-fn speak(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlError> {
-    if cx.memory.is_alive(owner) {
+fn renew_owner(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlError> {
+    if cx.write_cache.is_alive(owner) {
         return Ok(None);
     }
     let at = Instant::now();
@@ -146,11 +152,11 @@ fn remember(
     match new.run.trigger {
         // An engine begins a run before any of its jobs: these come from the run that it repeats.
         Trigger::Retry => follow_reused(&mut memo, &new.events, outcome),
-        _ => follow(&mut memo, cx.tally, &new.events, outcome),
+        _ => follow(&mut memo, cx.totals, &new.events, outcome),
     }
-    memo.tell_waiting(cx.tally)?;
+    memo.tell_waiting(cx.totals)?;
     if new.run.owner.is_some() {
-        cx.memory.know_run(new.run.id, memo);
+        cx.write_cache.know_run(new.run.id, memo);
     }
     Ok(())
 }

@@ -9,23 +9,23 @@ use crate::db::statement::Statement;
 use crate::db::value::{Value, clean_json};
 use crate::exec::operation::{Answer, Cx};
 use crate::rows::beginning::DefinitionIds;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 use crate::workflows::insert::{Written, insert, tags};
 use crate::workflows::name::owned;
 use crate::workflows::slug::lock_names;
-use crate::workflows::{NewWorkflow, Source, search_index as label, version};
+use crate::workflows::{NewWorkflow, Source, search_index, version};
 
 /// Finds the workflow and the definition of a run, or makes them.
 pub(crate) fn definition(
     cx: &mut Cx<'_>,
-    sight: Sight,
+    visibility: Visibility,
     run: &NewRun,
     user: Option<i64>,
 ) -> Answer<DefinitionIds> {
     let of = &run.workflow;
     let workflow = match run.workflow_id {
-        Some(id) => with_number(cx, sight, id)?,
-        None => joined(cx, sight, of, user)?,
+        Some(id) => with_number(cx, visibility, id)?,
+        None => joined(cx, visibility, of, user)?,
     };
     let texts = Texts::new(of)?;
     let is_file = of.source.is_some();
@@ -86,11 +86,16 @@ fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (Source, Option<i64>)
 }
 
 /// The same, added where it is not there.
-fn joined(cx: &mut Cx<'_>, sight: Sight, of: &WorkflowSnapshot, user: Option<i64>) -> Answer<i64> {
+fn joined(
+    cx: &mut Cx<'_>,
+    visibility: Visibility,
+    of: &WorkflowSnapshot,
+    user: Option<i64>,
+) -> Answer<i64> {
     if let Some(id) = find(cx.sql, of, user)? {
-        return with_number(cx, sight, id);
+        return with_number(cx, visibility, id);
     }
-    if !sight.sees_all() {
+    if !visibility.sees_all() {
         return Err(StoreError::NoWorkflow { workflow: format!("`{}`", of.name) }.into());
     }
     lock_names(cx.sql)?;
@@ -226,14 +231,14 @@ fn describe(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(),
          domain = $5 WHERE id = $6 AND NOT edited AND ({FOLLOWS})"
     );
     let changed = cx.sql.execute(&update, &values)?;
-    if changed > 0 { label::write_some(cx.sql, workflow) } else { Ok(()) }
+    if changed > 0 { search_index::write_some(cx.sql, workflow) } else { Ok(()) }
 }
 
 /// The workflow with this number.
-fn with_number(cx: &mut Cx<'_>, sight: Sight, id: i64) -> Answer<i64> {
+fn with_number(cx: &mut Cx<'_>, visibility: Visibility, id: i64) -> Answer<i64> {
     let mut statement = Statement::default();
     statement.add("SELECT w.id FROM workflows_workflow w WHERE w.id = ").number(id);
-    sight.workflow(&mut statement);
+    visibility.workflow(&mut statement);
     let row = statement.first(cx.sql)?;
     let row = row.ok_or_else(|| StoreError::NoWorkflow { workflow: id.to_string() })?;
     Ok(row.int(0)?)
@@ -242,7 +247,7 @@ fn with_number(cx: &mut Cx<'_>, sight: Sight, id: i64) -> Answer<i64> {
 /// Adds a row for a workflow that is code, or brings up to date what it says, unless somebody has
 /// edited it.
 pub(crate) fn announce(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Answer<()> {
-    let id = joined(cx, Sight::All, &WorkflowSnapshot { source: None, ..of.clone() }, None)?;
+    let id = joined(cx, Visibility::All, &WorkflowSnapshot { source: None, ..of.clone() }, None)?;
     let row = cx.sql.first(
         "SELECT metadata, dag_spec, description, project, domain, edited FROM workflows_workflow \
          WHERE id = $1",

@@ -10,7 +10,7 @@ use workflow_core::{
 
 use super::{append, begin, lease, message, read};
 use crate::db::sql::SqlError;
-use crate::exec::operation::{Company, Cx};
+use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
 use crate::rows::event;
 use crate::rows::step::Appended;
@@ -22,10 +22,10 @@ impl<D: Database> SqlStore<D> {
     /// their lease is over by the clock of the database.
     async fn judge_owners(&self) -> Result<Vec<OwnerId>, SqlError> {
         let liveness = self.liveness.clone();
-        let judged = self.crew.read_vital(move |sql| lease::judge(sql, &liveness)).await?;
+        let judged = self.pool.read_vital(move |sql| lease::judge(sql, &liveness)).await?;
         if !judged.stopped.is_empty() {
             let expire = move |cx: &mut Cx<'_>| lease::expire(cx.sql, &judged.stopped);
-            self.crew.write(Company::Shared, expire).await?;
+            self.pool.write(TxMode::Batched, expire).await?;
         }
         Ok(judged.protected)
     }
@@ -55,8 +55,8 @@ impl<D: Database> Store for SqlStore<D> {
         }
         let new = Arc::new(Beginning::new(run, &events)?);
         Ok(self
-            .change(Company::Shared, move |cx, sight| {
-                begin::begin(cx, sight, &new, Admission::Active)
+            .change(TxMode::Batched, move |cx, visibility| {
+                begin::begin(cx, visibility, &new, Admission::Active)
             })
             .await?)
     }
@@ -64,15 +64,17 @@ impl<D: Database> Store for SqlStore<D> {
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
         self.check_engine()?;
         let new = Arc::new(Appended::new(lease, events)?);
-        Ok(self.crew.write(Company::Shared, move |cx| append::append(cx, &new)).await?)
+        Ok(self.pool.write(TxMode::Batched, move |cx| append::append(cx, &new)).await?)
     }
 
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        Ok(self.look(move |sql, sight| read::events(sql, sight, run, from, limit)).await?)
+        Ok(self
+            .look(move |sql, visibility| read::events(sql, visibility, run, from, limit))
+            .await?)
     }
 
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        Ok(self.look(move |sql, sight| read::run(sql, sight, run)).await?)
+        Ok(self.look(move |sql, visibility| read::run(sql, visibility, run)).await?)
     }
 
     async fn orphans(
@@ -82,54 +84,54 @@ impl<D: Database> Store for SqlStore<D> {
     ) -> Result<Vec<StoredRun>, StoreError> {
         self.check_engine()?;
         let protected = self.judge_owners().await?;
-        Ok(self.crew.read_vital(move |sql| lease::orphans(sql, &protected, after, limit)).await?)
+        Ok(self.pool.read_vital(move |sql| lease::orphans(sql, &protected, after, limit)).await?)
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         self.check_engine()?;
         let (runs, liveness) = (runs.to_vec(), self.liveness.clone());
         let claim = move |cx: &mut Cx<'_>| lease::claim(cx, &liveness, owner, &runs);
-        Ok(self.crew.write(Company::Alone, claim).await?)
+        Ok(self.pool.write(TxMode::Exclusive, claim).await?)
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
         self.check_engine()?;
         let leases = leases.to_vec();
-        Ok(self.crew.write(Company::Shared, move |cx| lease::release(cx, &leases)).await?)
+        Ok(self.pool.write(TxMode::Batched, move |cx| lease::release(cx, &leases)).await?)
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
         self.check_engine()?;
         let leases = leases.to_vec();
-        Ok(self.crew.write(Company::Shared, move |cx| lease::renew(cx, owner, &leases)).await?)
+        Ok(self.pool.write(TxMode::Batched, move |cx| lease::renew(cx, owner, &leases)).await?)
     }
 
     async fn held(&self) -> Result<HeldLeases, StoreError> {
         self.check_engine()?;
         let liveness = self.liveness.clone();
-        Ok(self.crew.read_vital(move |sql| lease::held(sql, &liveness)).await?)
+        Ok(self.pool.read_vital(move |sql| lease::held(sql, &liveness)).await?)
     }
 
     async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read_vital(move |sql| read::children(sql, run)).await?)
+        Ok(self.pool.read_vital(move |sql| read::children(sql, run)).await?)
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
         let body = event::write(&message)?;
         let is_signal = matches!(message, MessageKind::Signal { .. });
-        let sent = self.change(Company::Shared, move |cx, sight| {
-            message::send(cx, sight, run, &body, is_signal)
+        let sent = self.change(TxMode::Batched, move |cx, visibility| {
+            message::send(cx, visibility, run, &body, is_signal)
         });
         Ok(sent.await?)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         self.check_engine()?;
-        Ok(self.crew.read_vital(move |sql| message::inbox(sql, owner, after)).await?)
+        Ok(self.pool.read_vital(move |sql| message::inbox(sql, owner, after)).await?)
     }
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
-        Ok(self.look(move |sql, sight| message::messages(sql, sight, run)).await?)
+        Ok(self.look(move |sql, visibility| message::messages(sql, visibility, run)).await?)
     }
 }

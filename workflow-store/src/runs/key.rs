@@ -9,7 +9,7 @@ use crate::db::sql::{SqlError, SqlKind};
 use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
 use crate::rows::beginning::Beginning;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// Keeps every other transaction from beginning a run under the key of this one until the
 /// transaction ends, so that what has begun under it is seen. To be called before anything is
@@ -20,7 +20,7 @@ pub(super) fn lock(cx: &mut Cx<'_>, run: &NewRun) -> Result<(), SqlError> {
     // SQLite has one transaction at a time.
     let Some(key) = of(run).filter(|_| cx.sql.dialect().is_postgres()) else { return Ok(()) };
     let number = [Value::Int(number_of(key))];
-    if !cx.tally.waits {
+    if !cx.totals.waits {
         return cx.sql.query("SELECT 1 FROM pg_advisory_xact_lock($1)", &number).map(|_| ());
     }
     // A transaction of many may hold what others wait for, and must not wait for them.
@@ -53,12 +53,12 @@ pub(super) fn repeated(
     let (new, first) = (&beginning.run, beginning.first.as_ref());
     let (Some(scope), Some(key)) = (scope, &new.idempotency_key) else { return Ok(None) };
     let Some((found, workflow)) = read::run_by_key(cx.sql, scope, key)? else { return Ok(None) };
-    if found.id == new.id && cx.memory.is_doubted(found.id) {
+    if found.id == new.id && cx.write_cache.is_uncertain(found.id) {
         return Ok(Some(resumed(new)));
     }
     // Only retries say which run they repeat.
     let theirs = match found.trigger {
-        Trigger::Retry => read::events(cx.sql, Sight::All, found.id, 0, 1)?,
+        Trigger::Retry => read::events(cx.sql, Visibility::All, found.id, 0, 1)?,
         _ => Vec::new(),
     };
     new.check_repeats(first, &found, theirs.first())?;

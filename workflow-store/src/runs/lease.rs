@@ -122,9 +122,9 @@ pub(crate) fn claim(
     // After the runs: its own, that it lost by being slow, are orphans as others' are.
     let now = Instant::now();
     keep_alive(cx.sql, owner)?;
-    cx.memory.know_alive(owner, now);
+    cx.write_cache.know_alive(owner, now);
     for lease in &leases {
-        cx.memory.forget_run(lease.run);
+        cx.write_cache.forget_run(lease.run);
     }
     Ok(leases)
 }
@@ -188,7 +188,7 @@ pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
         )?;
     }
     for lease in leases {
-        cx.memory.forget_run(lease.run);
+        cx.write_cache.forget_run(lease.run);
     }
     Ok(())
 }
@@ -229,9 +229,9 @@ pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<V
             lost.push(*lease);
         }
     }
-    cx.memory.know_alive(owner, now);
+    cx.write_cache.know_alive(owner, now);
     for lease in &lost {
-        cx.memory.forget_run(lease.run);
+        cx.write_cache.forget_run(lease.run);
     }
     Ok(lost)
 }

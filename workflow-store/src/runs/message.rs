@@ -8,12 +8,12 @@ use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// Leaves a message for a run; signals are for runs that engines drive.
 pub(crate) fn send(
     cx: &mut Cx<'_>,
-    sight: Sight,
+    visibility: Visibility,
     run: RunId,
     body: &str,
     is_signal: bool,
@@ -24,7 +24,7 @@ pub(crate) fn send(
          LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = ",
     );
     of.uuid(run.to_u128());
-    sight.run(&mut of);
+    visibility.run(&mut of);
     let row = of.first(cx.sql)?.ok_or(StoreError::NoRun { run })?;
     let status = super::read::status(&row, 1)?;
     if status.is_final() {
@@ -65,22 +65,26 @@ pub(crate) fn inbox(sql: &mut dyn Sql, owner: OwnerId, after: u64) -> Answer<Vec
 }
 
 /// The messages for a run.
-pub(crate) fn messages(sql: &mut dyn Sql, sight: Sight, run: RunId) -> Answer<Vec<Message>> {
-    messages_of(sight, run).query(sql)?.iter().map(message).collect()
+pub(crate) fn messages(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    run: RunId,
+) -> Answer<Vec<Message>> {
+    messages_of(visibility, run).query(sql)?.iter().map(message).collect()
 }
 
 pub(crate) const INBOX: &str = "SELECT m.number, r.run_id, m.body FROM workflows_message m \
     JOIN workflows_workflowrun r ON r.id = m.run \
     WHERE m.number > $1 AND r.owner_id = $2 ORDER BY m.number";
 
-pub(crate) fn messages_of(sight: Sight, run: RunId) -> Statement {
+pub(crate) fn messages_of(visibility: Visibility, run: RunId) -> Statement {
     let mut statement = Statement::default();
     statement.add(
         "SELECT m.number, r.run_id, m.body FROM workflows_message m \
          JOIN workflows_workflowrun r ON r.id = m.run WHERE r.run_id = ",
     );
     statement.uuid(run.to_u128());
-    sight.run(&mut statement);
+    visibility.run(&mut statement);
     statement.add(" ORDER BY m.number");
     statement
 }

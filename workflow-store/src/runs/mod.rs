@@ -40,14 +40,14 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
 /// The same, of those that are put together.
 #[cfg(test)]
 pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
-    use crate::visibility::Sight;
+    use crate::visibility::Visibility;
 
     let run = workflow_core::RunId::from_u128(1);
-    let of = |sight| {
+    let of = |visibility| {
         [
-            (format!("events {sight:?}"), read::events_of(sight, run, 1, 1)),
-            (format!("messages {sight:?}"), message::messages_of(sight, run)),
+            (format!("events {visibility:?}"), read::events_of(visibility, run, 1, 1)),
+            (format!("messages {visibility:?}"), message::messages_of(visibility, run)),
         ]
     };
-    [Sight::All, Sight::User(1)].into_iter().flat_map(of).collect()
+    [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).collect()
 }

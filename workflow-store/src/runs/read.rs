@@ -17,17 +17,17 @@ use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, signed};
 use crate::exec::operation::Answer;
 use crate::rows::event as encode;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// The events of a run.
 pub(crate) fn events(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     run: RunId,
     from: u64,
     limit: usize,
 ) -> Answer<Vec<Event>> {
-    let rows = events_of(sight, run, from, limit).query(sql)?;
+    let rows = events_of(visibility, run, from, limit).query(sql)?;
     let event = |row: Row| {
         let heavy = row.maybe_bytes(1)?;
         encode::decode(&row.text(0)?, heavy.as_deref()).map_err(Into::into)
@@ -35,7 +35,7 @@ pub(crate) fn events(
     rows.into_iter().map(event).collect()
 }
 
-pub(crate) fn events_of(sight: Sight, run: RunId, from: u64, limit: usize) -> Statement {
+pub(crate) fn events_of(visibility: Visibility, run: RunId, from: u64, limit: usize) -> Statement {
     let mut statement = Statement::default();
     statement.add(
         "SELECT e.body, b.content FROM workflows_event e \
@@ -43,7 +43,7 @@ pub(crate) fn events_of(sight: Sight, run: RunId, from: u64, limit: usize) -> St
          WHERE e.run = (SELECT r.id FROM workflows_workflowrun r WHERE r.run_id = ",
     );
     statement.uuid(run.to_u128());
-    sight.run(&mut statement);
+    visibility.run(&mut statement);
     statement.add(") AND e.sequence >= ").number(signed(from));
     statement.add(" ORDER BY e.sequence LIMIT ").number(signed(limit as u64));
     statement
@@ -52,14 +52,14 @@ pub(crate) fn events_of(sight: Sight, run: RunId, from: u64, limit: usize) -> St
 /// A run.
 pub(crate) fn run(
     sql: &mut dyn Sql,
-    sight: Sight,
+    visibility: Visibility,
     run: RunId,
 ) -> Result<Option<StoredRun>, SqlError> {
     let rest = "WHERE r.run_id = $1";
     let id = Value::Uuid(run.to_u128());
-    let found = match sight {
-        Sight::All | Sight::Staff(_) => runs(sql, rest, &[id])?,
-        Sight::User(user) => {
+    let found = match visibility {
+        Visibility::All | Visibility::Staff(_) => runs(sql, rest, &[id])?,
+        Visibility::User(user) => {
             let seen = format!("{rest} AND (r.user_id = $2 OR r.workflow_user_id = $2)");
             runs(sql, &seen, &[id, Value::Int(user)])?
         }
@@ -75,7 +75,7 @@ pub(crate) fn run_by_key(
 ) -> Result<Option<(StoredRun, i64)>, SqlError> {
     let values = [Value::Text(key), Value::Text(scope)];
     let Some(row) = sql.first(BY_KEY, &values)? else { return Ok(None) };
-    let found = run(sql, Sight::All, RunId::from_u128(row.uuid(0)?))?;
+    let found = run(sql, Visibility::All, RunId::from_u128(row.uuid(0)?))?;
     let workflow = row.int(1)?;
     Ok(found.map(|found| (found, workflow)))
 }

@@ -17,7 +17,7 @@ use crate::db::value::{Value, clean, clean_json};
 use crate::exec::operation::Cx;
 use crate::liveness::Liveness;
 use crate::rows::step::Appended;
-use crate::visibility::Sight;
+use crate::visibility::Visibility;
 
 /// What a program says of a run that it drives itself; what is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,14 +40,14 @@ impl StatusReport {
 /// Records it: makes a lease, appends events under it, and gives the run back.
 pub(crate) fn report(
     cx: &mut Cx<'_>,
-    sight: Sight,
+    visibility: Visibility,
     liveness: &Mutex<Liveness>,
     run: RunId,
     said: &StatusReport,
 ) -> Answer<()> {
     lock(cx.sql)?;
     let alive = judge(cx.sql, liveness)?.alive;
-    let known = Known::read(cx.sql, sight, run)?.ok_or(CatalogError::NoRun(run))?;
+    let known = Known::read(cx.sql, visibility, run)?.ok_or(CatalogError::NoRun(run))?;
     if said.status == Some(Status::Skipped) {
         let found = "given for a run".to_owned();
         let cure = "give running, completed, failed or cancelled";
@@ -92,7 +92,7 @@ struct Known {
 }
 
 impl Known {
-    fn read(sql: &mut dyn Sql, sight: Sight, run: RunId) -> Answer<Option<Self>> {
+    fn read(sql: &mut dyn Sql, visibility: Visibility, run: RunId) -> Answer<Option<Self>> {
         let mut of = Statement::default();
         of.add(
             "SELECT r.id, r.status, r.events, r.token, r.owner_id, r.started_at, d.fingerprint, \
@@ -100,7 +100,7 @@ impl Known {
              LEFT JOIN workflows_definition d ON d.id = r.definition_id WHERE r.run_id = ",
         );
         of.uuid(run.to_u128());
-        sight.run(&mut of);
+        visibility.run(&mut of);
         let Some(row) = of.first(sql)? else { return Ok(None) };
         let is_given = |result: &Json| !result.is_null() && *result != Json::Object(<_>::default());
         Ok(Some(Self {
@@ -248,6 +248,6 @@ fn take(cx: &mut Cx<'_>, id: i64, lease: &Lease) -> Answer<()> {
 fn give_back(cx: &mut Cx<'_>, id: i64, run: RunId) -> Answer<()> {
     let values = [Value::Int(id)];
     cx.sql.execute("UPDATE workflows_workflowrun SET owner_id = NULL WHERE id = $1", &values)?;
-    cx.memory.forget_run(run);
+    cx.write_cache.forget_run(run);
     Ok(())
 }

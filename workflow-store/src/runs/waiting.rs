@@ -9,7 +9,7 @@ use super::append;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
 use crate::exec::operation::{Answer, Cx};
-use crate::exec::tx_totals::Tally;
+use crate::exec::tx_totals::TxTotals;
 use crate::exec::write_cache::RunMemo;
 use crate::rows::event::write;
 
@@ -42,14 +42,14 @@ impl RunMemo {
     /// # Errors
     ///
     /// Fails when it has no JSON form, which the events that it comes from have.
-    pub(crate) fn tell_waiting(&mut self, tally: &mut Tally) -> Result<(), StoreError> {
+    pub(crate) fn tell_waiting(&mut self, totals: &mut TxTotals) -> Result<(), StoreError> {
         let waiting = self.waiting();
         if waiting.is_empty() && !self.is_told_waiting {
             return Ok(());
         }
         let body = if waiting.is_empty() { None } else { Some(write(&waiting)?) };
         let told = body.is_some();
-        tally.wait(self.row, body);
+        totals.wait(self.row, body);
         self.is_told_waiting = told;
         Ok(())
     }
@@ -63,7 +63,7 @@ pub(crate) fn tell_older(cx: &mut Cx<'_>) -> Answer<bool> {
         // Whoever drives the run adds nothing to it meanwhile.
         cx.sql.execute("UPDATE workflows_workflowrun SET events = events WHERE id = $1", &id)?;
         if let Some(mut memo) = append::load(cx.sql, RunId::from_u128(row.uuid(1)?))? {
-            memo.tell_waiting(cx.tally)?;
+            memo.tell_waiting(cx.totals)?;
         }
         cx.sql.execute("DELETE FROM workflows_unfolded WHERE run = $1", &id)?;
     }

@@ -10,7 +10,7 @@ use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Value, clean, clean_json};
 
-/// What a label is about.
+/// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Tag,
@@ -39,7 +39,7 @@ impl Kind {
 /// because indexes have a limit.
 const LONGEST: usize = 400;
 
-/// A path or a value as labels have it.
+/// A path or a value as entries have it.
 pub(crate) fn shorten(text: &str) -> String {
     let text = clean(text);
     if text.len() <= LONGEST {
@@ -55,21 +55,21 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     parts.filter(|word| !word.is_empty()).map(|word| shorten(&word.to_lowercase()))
 }
 
-/// The most labels of a workflow: each is a row, and the thread that writes has others to serve.
+/// The most entries of a workflow: each is a row, and the thread that writes has others to serve.
 const MOST: usize = 5_000;
 
-/// The most bytes of paths and values that labels are made of: 16 MiB. A long key is a part of the
+/// The most bytes of paths and values that entries are made of: 16 MiB. A long key is a part of the
 /// path of every value below it.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Writes the labels of a workflow anew, from its row, for somebody who wants it found.
+/// Writes the entries of a workflow anew, from its row, for somebody who wants it found.
 ///
 /// # Errors
 ///
 /// Fails before it writes when there are too many.
 pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
-    let labels = Labels::read(sql, workflow)?;
-    if labels.is_full() {
+    let entries = IndexEntries::read(sql, workflow)?;
+    if entries.is_full() {
         return Err(CatalogError::Invalid {
             field: "the workflow",
             found: format!("described by more than {MOST} words, tags and values"),
@@ -77,17 +77,17 @@ pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
         }
         .into());
     }
-    Ok(labels.write(sql, workflow)?)
+    Ok(entries.write(sql, workflow)?)
 }
 
-/// Writes the labels of a workflow anew, from its row, which a program has registered or another
-/// program written: it is kept, and found by as many labels as there may be.
+/// Writes the entries of a workflow anew, from its row, which a program has registered or another
+/// program written: it is kept, and found by as many entries as there may be.
 pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
-    let labels = Labels::read(sql, workflow)?;
-    if labels.is_full() {
+    let entries = IndexEntries::read(sql, workflow)?;
+    if entries.is_full() {
         tracing::warn!(workflow, "only the first {MOST} words and values are searchable");
     }
-    labels.write(sql, workflow)
+    entries.write(sql, workflow)
 }
 
 /// What another application has left open is what the columns have by default.
@@ -104,35 +104,35 @@ const INSERT_MANY: &str = "INSERT INTO workflows_label (kind, path, value, workf
     AS row (kind, path, value) ON CONFLICT DO NOTHING";
 
 #[derive(Default)]
-struct Labels {
+struct IndexEntries {
     /// As long as they are: digests are made of those that are written, and not of too many.
     rows: BTreeSet<(Kind, String, String)>,
     /// How many bytes of paths and values there were.
     bytes: usize,
 }
 
-impl Labels {
-    /// The labels of a workflow, by what its row says.
+impl IndexEntries {
+    /// The entries of a workflow, by what its row says.
     fn read(sql: &mut dyn Sql, workflow: i64) -> Result<Self, SqlError> {
-        let mut labels = Self::default();
+        let mut entries = Self::default();
         let row = sql.first(
             "SELECT name, description, tags, molecules_used, atoms_in_molecules, metadata \
              FROM workflows_workflow WHERE id = $1",
             &[Value::Int(workflow)],
         )?;
-        let Some(row) = row else { return Ok(labels) };
-        labels.add_words(&row.text(0)?);
-        labels.add_words(&row.maybe_text(1)?.unwrap_or_default());
-        labels.add_list(Kind::Tag, "", &row.json(2)?);
-        labels.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
+        let Some(row) = row else { return Ok(entries) };
+        entries.add_words(&row.text(0)?);
+        entries.add_words(&row.maybe_text(1)?.unwrap_or_default());
+        entries.add_list(Kind::Tag, "", &row.json(2)?);
+        entries.add_list(Kind::Molecule, "", &row.maybe_json(3)?.unwrap_or_default());
         if let Some(Json::Object(atoms)) = row.maybe_json(4)? {
             for (molecule, atoms) in &atoms {
-                labels.add_list(Kind::Atom, "", atoms);
-                labels.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
+                entries.add_list(Kind::Atom, "", atoms);
+                entries.add_list(Kind::Atom, &format!(".{molecule}"), atoms);
             }
         }
-        labels.add_values("", &row.json(5)?);
-        Ok(labels)
+        entries.add_values("", &row.json(5)?);
+        Ok(entries)
     }
 
     /// Puts them in place of those that the workflow has.
@@ -173,7 +173,7 @@ impl Labels {
         }
     }
 
-    /// Whether there are more labels than are written.
+    /// Whether there are more entries than are written.
     fn is_full(&self) -> bool {
         self.rows.len() > MOST || self.bytes > MOST_BYTES
     }
@@ -217,7 +217,7 @@ impl Labels {
     }
 }
 
-/// Writes the labels of some of the workflows that others have added; whether there may be more.
+/// Writes the entries of some of the workflows that others have added; whether there may be more.
 pub(crate) fn catch_up(sql: &mut dyn Sql) -> Result<bool, SqlError> {
     let rows = sql.query("SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 500", &[])?;
     for row in &rows {

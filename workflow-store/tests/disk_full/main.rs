@@ -47,7 +47,7 @@ fn engine(path: &Path) -> Engine {
     Engine::builder()
         .store(store)
         .lease(Duration::from_millis(300))
-        .store_patience(Duration::from_millis(100))
+        .store_timeout(Duration::from_millis(100))
         .build()
 }
 

@@ -296,7 +296,7 @@ fn offer(
     Box::pin(async move {
         let mut wait = FIRST_WAIT;
         let mut patience =
-            if batch.begins.is_ok() { PATIENCE_AT_BEGIN } else { run.engine.store_patience };
+            if batch.begins.is_ok() { PATIENCE_AT_BEGIN } else { run.engine.store_timeout };
         let mut is_told = false;
         loop {
             match batch.bring(&*store).await {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use workflow_core::{Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, Trigger};
-use workflow_store::{Again, Catalog, RepeatRequest, repeat};
+use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 
 use super::super::problems::Problems;
 use super::{WHICH_RUN, find, stored};
@@ -117,11 +117,11 @@ pub(super) struct RetryDraft {
 }
 
 /// Where a run is to begin again; `None` for the whole of it.
-fn again(from: Option<&str>, failed_only: bool) -> Result<Option<Again<'_>>, Problem> {
+fn again(from: Option<&str>, failed_only: bool) -> Result<Option<RetrySource<'_>>, Problem> {
     match (from, failed_only) {
         (Some(_), true) => Err(Problem::invalid("from", "does not go with `failed_only`")),
-        (Some(job), false) => Ok(Some(Again::From(job))),
-        (None, true) => Ok(Some(Again::Failed)),
+        (Some(job), false) => Ok(Some(RetrySource::From(job))),
+        (None, true) => Ok(Some(RetrySource::Failed)),
         (None, false) => Ok(None),
     }
 }
@@ -178,8 +178,8 @@ pub(super) async fn retry(
             begin::kept(request, asked).await?
         }
         Some(again) => {
-            let request = RepeatRequest { user: caller.user.clone(), idempotency_key: key };
-            match repeat(&*catalog, &old, &*workflow, again, request).await? {
+            let request = RetryRequest { user: caller.user.clone(), idempotency_key: key };
+            match retry_run(&*catalog, &old, &*workflow, again, request).await? {
                 Enqueued::New(run) => {
                     drive(engine.clone(), run);
                     Begun::now(run, None)
