@@ -46,6 +46,7 @@ use std::time::Duration;
 #[cfg(feature = "schedule")]
 use std::time::SystemTime;
 
+use crate::job::States;
 use crate::store::Store;
 use crate::workflow::Workflow;
 
@@ -59,7 +60,7 @@ pub use shutdown::Shutdown;
 
 pub use machine::{CPUS, GPUS, MEMORY};
 pub(crate) use sub::call_workflow;
-pub use sub::run_nested;
+pub use sub::{needs_of, run_nested};
 
 use clock::Time;
 use keeper::Keeper;
@@ -107,6 +108,7 @@ pub(crate) struct Shared {
     /// Where runs have their folders whose workflows do not say.
     runs_dir: Option<Arc<Path>>,
     resolver: Option<Arc<dyn Resolve>>,
+    states: States,
 }
 
 /// How exactly a run notes when its jobs began and ended.
@@ -146,11 +148,13 @@ impl Engine {
             capture_output: false,
             runs_dir: None,
             resolver: None,
+            states: States::default(),
         }
     }
 
     /// Another engine to be configured, which begins with everything that this one was given: limits
-    /// of the same sizes, with places of its own, its clock, and the store, which both then hold.
+    /// of the same sizes, with places of its own, its clock, and the store and the application
+    /// state, which both then hold.
     pub fn to_builder(&self) -> EngineBuilder {
         let (max_parallel, limits) = self.0.limits.sizes();
         EngineBuilder {
@@ -168,6 +172,7 @@ impl Engine {
             capture_output: self.0.capture_output,
             runs_dir: self.0.runs_dir.clone(),
             resolver: self.0.resolver.clone(),
+            states: self.0.states.clone(),
         }
     }
 
@@ -270,6 +275,7 @@ pub struct EngineBuilder {
     capture_output: bool,
     runs_dir: Option<Arc<Path>>,
     resolver: Option<Arc<dyn Resolve>>,
+    states: States,
 }
 
 /// How long a dead engine keeps its runs, unless told otherwise.
@@ -404,6 +410,33 @@ impl EngineBuilder {
         self
     }
 
+    /// Gives jobs of this engine a value of this type, which they take as
+    /// [`State<T>`](crate::State): a database pool, a client, settings. May be called once for each
+    /// type; of one type, the latest counts.
+    ///
+    /// An engine without a type that a job takes refuses the run before it begins, with
+    /// [`RunError::MissingState`](crate::RunError::MissingState). So does one that takes up a run
+    /// from its store. One that only [enqueues](crate::RunRequest::enqueue) a run needs no state.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    ///
+    /// struct Greeting(&'static str);
+    ///
+    /// #[register_workflow(name = "greets")]
+    /// fn greets(greeting: State<Greeting>, name: &str) -> String {
+    ///     format!("{} {name}", greeting.0)
+    /// }
+    ///
+    /// let engine = Engine::builder().state(Greeting("hello")).build();
+    /// assert_eq!(engine.run("greets").input("Ada").wait()?.output::<String>()?, "hello Ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
     /// Sets the clock. Default: [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.time = Time::given(clock);
@@ -434,6 +467,7 @@ impl EngineBuilder {
             capture_output: self.capture_output,
             runs_dir: self.runs_dir,
             resolver: self.resolver,
+            states: self.states,
         }))
     }
 }

@@ -86,7 +86,7 @@ pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
     Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
-    OnFailure, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
+    OnFailure, State, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
@@ -108,7 +108,7 @@ pub use workflow_macros::{job, register_workflow};
 pub mod prelude {
     pub use crate::{
         Call, Each, Engine, Flow, Handle, Job, JobContext, JobError, Report, RetryPolicy, Run,
-        RunError, Status, TriggerRule, Workflow, WorkflowContext, call_job, map, registry,
+        RunError, State, Status, TriggerRule, Workflow, WorkflowContext, call_job, map, registry,
     };
     pub use workflow_macros::{job, register_workflow};
 }

@@ -9,9 +9,9 @@ pub use inventory;
 
 pub use crate::job::print;
 pub use crate::job::{
-    Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, GraphReturn, Handle, Inputs, Invoke,
-    JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now, NowArgs, Opt,
-    Ownable, Reader, Ref, Scope, Val, WorkflowContext,
+    Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn, Handle,
+    Inputs, Invoke, JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now,
+    NowArgs, Opt, Ownable, Reader, Ref, Scope, State, StateParameter, Val, WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;
@@ -83,6 +83,12 @@ impl<T> Probe<Each<'_, T>> {
     /// What to write, since the macros know this parameter by its name.
     pub const MISREAD: Option<&'static str> =
         Some("a list of inputs is known by its name; write the type as `Each<'_, T>`");
+}
+
+impl<T: ?Sized> Probe<State<T>> {
+    /// What to write, since the macros know this parameter by its name.
+    pub const MISREAD: Option<&'static str> =
+        Some("application state is known by its name; write the type as `State<T>`");
 }
 
 macro_rules! probe {

@@ -72,6 +72,18 @@ pub enum RunError {
         /// The limits that there are.
         known: Vec<String>,
     },
+    /// A job takes [state](crate::State) that the engine was not given.
+    #[error("workflow `{workflow}`: {}", crate::job::missing_state(job, state, known))]
+    MissingState {
+        /// The workflow's name; of an inner one where that has the job.
+        workflow: String,
+        /// The job's name.
+        job: String,
+        /// The type that the engine was not given.
+        state: &'static str,
+        /// The types that it was given.
+        known: Vec<&'static str>,
+    },
     /// The engine's [lease](crate::EngineBuilder::lease) is too long.
     #[error(
         "workflow `{workflow}`: the engine's lease of {} days is too long; set at most {} days \

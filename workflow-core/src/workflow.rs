@@ -64,8 +64,9 @@ pub trait Workflow: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The jobs and their order, for a run with this input. Called once for every run; a workflow
-    /// whose graph does not depend on the input returns the same plan each time.
+    /// The jobs and their order, for a run with this input. Called once for every run, and without
+    /// an input to look at what the jobs need; a workflow whose graph does not depend on the input
+    /// returns the same plan each time.
     ///
     /// # Errors
     ///

@@ -64,21 +64,41 @@ impl Work {
     }
 
     fn inputs(&self) -> Vec<Input<'_>> {
-        let inputs =
-            self.kinds.iter().filter(|kind| !matches!(kind, Kind::Context(_) | Kind::Flow));
+        let inputs = self.kinds.iter().filter(|kind| kind.is_input());
         let named = |(index, kind)| Input { local: local("input", index), kind };
         inputs.enumerate().map(named).collect()
+    }
+
+    /// The types of state that the function takes.
+    fn states(&self) -> impl Iterator<Item = &Type> {
+        self.kinds.iter().filter_map(|kind| match kind {
+            Kind::State(state) => Some(state),
+            _ => None,
+        })
+    }
+
+    /// Finds the state that the function takes, in a scope.
+    fn find_states(&self, scope: &TokenStream) -> TokenStream {
+        let private = self.private();
+        let finds = self.states().enumerate().map(|(index, state)| {
+            let (local, span) =
+                (local("state", index), state.span().resolved_at(Span::mixed_site()));
+            let found = quote_spanned!(span=> <#state as #private::StateParameter>::of(#scope)?);
+            quote_spanned!(Span::mixed_site()=> let #local = #found;)
+        });
+        finds.collect()
     }
 
     /// The arguments of a call, where `context` is an expression for the context by value and
     /// `inputs` are expressions for the rest.
     fn arguments(&self, context: &TokenStream, inputs: &[TokenStream]) -> TokenStream {
-        let mut inputs = inputs.iter();
+        let (mut inputs, mut states) = (inputs.iter(), 0..);
         let arguments = self.kinds.iter().map(|kind| match kind {
             Kind::Context(Context { by_reference: true, .. }) => {
                 quote_spanned!(Span::mixed_site()=> &#context)
             }
             Kind::Context(_) => context.clone(),
+            Kind::State(_) => local("state", states.next().unwrap_or(0)).into_token_stream(),
             _ => inputs.next().cloned().unwrap_or_default(),
         });
         quote_spanned!(Span::mixed_site()=> #(#arguments),*)
@@ -185,7 +205,9 @@ impl Work {
             Kind::Opt(inner) => quote_spanned!(site=> #private::Opt<#inner>),
             Kind::Ref(inner) => quote_spanned!(site=> #private::Ref<#inner>),
             Kind::Val(inner) | Kind::Handle(inner) => quote_spanned!(site=> #private::Val<#inner>),
-            Kind::Context(_) | Kind::Flow | Kind::Mut => TokenStream::new(),
+            Kind::Context(_) | Kind::State(_) | Kind::Flow | Kind::Misplaced | Kind::Mut => {
+                TokenStream::new()
+            }
         }
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> To
         function.attributes_but(&["doc", "cfg", "deprecated", "job", "register_workflow"]);
     let call = function.renamed(&attributes, &Ident::new("call", site));
     let conditions = function.attributes_named("cfg");
-    let inputs = kinds.iter().filter(|kind| !matches!(kind, Kind::Context(_))).count();
+    let inputs = kinds.iter().filter(|kind| kind.is_input() || matches!(kind, Kind::Flow)).count();
     let types: Vec<_> = (0..inputs).map(|index| format_ident!("__A{index}", span = site)).collect();
     quote_spanned! {site=>
         #(#conditions)*

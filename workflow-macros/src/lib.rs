@@ -68,10 +68,12 @@ use parse::place;
 /// | `T` | a clone | `Handle<T>`, or a `T`: a constant beside handles, else to run |
 /// | `Option<&T>` | `None` when the job behind it did not complete | `Handle<T>`, or `Option<&T>` to run |
 /// | `Each<'_, T>` | any number of values | a list of `Handle<T>`, or an `Each` to run |
+/// | `State<T>` | the engine's `T`, given with `Engine::builder().state(..)`; no input | nothing, but at least one handle |
 /// | `JobContext`, `WorkflowContext`, or `&` of one | where the job stands; no input | nothing |
 ///
-/// The names `Each`, `Option`, `JobContext` and `WorkflowContext` must be those of these types;
-/// other types may have any name. A context or a handle under another name is an error.
+/// The names `Each`, `Option`, `State`, `JobContext` and `WorkflowContext` must be those of these
+/// types; other types may have any name. A context, a handle or state under another name is an
+/// error.
 ///
 /// Values pass between threads and may outlive the job that made them, so types must own what
 /// they hold: `Vec<String>`, not `Vec<&str>`.
@@ -225,7 +227,7 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// A function that draws returns nothing, the `Handle` of the workflow's output, or a `Result` of
 /// either, under whatever name. It can be called with any `Flow`, which draws its graph there. Any other function may
-/// have a `JobContext` or a `WorkflowContext` besides its input, in the forms that
+/// have a `JobContext` or a `WorkflowContext`, and any `State<T>`, besides its input, in the forms that
 /// [`#[job]`](macro@job) describes, and returns what a job may return.
 ///
 /// ```

@@ -155,6 +155,10 @@ fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<
                 let message = "nothing runs yet while a graph is drawn; let a job take the context";
                 fail(param.kind.span(), message)?;
             }
+            Kind::State(_) => {
+                let message = "nothing runs yet while a graph is drawn; let a job take the state";
+                fail(param.kind.span(), message)?;
+            }
             Kind::Opt(_) => fail(param.kind.span(), "take the input as `&T`, `T` or `Handle<T>`")?,
             _ => {}
         }
@@ -176,7 +180,7 @@ fn workflow_input(param: &Param, kind: &Kind) -> syn::Result<()> {
 
 fn inputs<'a>(function: &'a Function, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Param> {
     let params = function.params.list.iter().zip(kinds);
-    let inputs = params.filter(|(_, kind)| !matches!(kind, Kind::Context(_) | Kind::Flow));
+    let inputs = params.filter(|(_, kind)| kind.is_input());
     inputs.map(|(param, _)| param)
 }
 
@@ -227,6 +231,13 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
         );
         return fail(span, message);
     }
+    if let Kind::State(state) = kind {
+        return self::state(state, noun);
+    }
+    if let Kind::Misplaced = kind {
+        let message = "take application state by value, as `State<T>`; it is cheap to clone";
+        return fail(span, message);
+    }
     let Some(value) = kind.value() else { return Ok(()) };
     if let Some(span) = find_impl(value.to_token_stream()) {
         return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
@@ -242,6 +253,19 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     if flow {
         let message = format!("a function that draws a graph takes `flow: &mut Flow`{OTHER_TYPE}");
         return fail(span, message);
+    }
+    Ok(())
+}
+
+/// Checks the type of state.
+fn state(state: &Type, noun: &str) -> syn::Result<()> {
+    if let Some(span) = find_impl(state.to_token_stream()) {
+        return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
+    }
+    if borrows(state) {
+        let message = "application state outlives every run, so it cannot hold references; use an \
+                       owned type inside";
+        return fail(state.span(), message);
     }
     Ok(())
 }

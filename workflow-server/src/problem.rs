@@ -252,7 +252,8 @@ impl From<RunError> for Problem {
             RunError::Registry(_)
             | RunError::Plan { .. }
             | RunError::NotReady { .. }
-            | RunError::UnknownLimit { .. } => Self::conflict("cannot_run", text),
+            | RunError::UnknownLimit { .. }
+            | RunError::MissingState { .. } => Self::conflict("cannot_run", text),
             RunError::Unkeepable { .. }
             | RunError::NestedTooDeep { .. }
             | RunError::Resume { .. } => Self::conflict("cannot_run", text),

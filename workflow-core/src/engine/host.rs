@@ -16,7 +16,7 @@ use super::output::pieces;
 use super::state::{Child, Claim, Errands, State, wake_all};
 use crate::id::RunId;
 use crate::job::{
-    ChildHandle, Delivery, Host, JobContext, JobError, NewChild, Printed, Token, Traits,
+    ChildHandle, Delivery, Host, JobContext, JobError, NewChild, Printed, States, Token, Traits,
 };
 use crate::run::{CalledJob, ChildName};
 use crate::run_log::OutputStream;
@@ -30,6 +30,10 @@ impl Host for ActiveRun {
     fn inherited(&self, job: u32) -> Arc<dyn Any + Send + Sync> {
         let lenders = self.lock().lenders(job);
         self.limits.inside(self, lenders)
+    }
+
+    fn states(&self) -> &States {
+        &self.engine.states
     }
 
     fn run_id(&self) -> RunId {

@@ -27,7 +27,7 @@ use super::state::Role;
 use crate::event::{Event, EventKind};
 use crate::guard;
 use crate::id::RunId;
-use crate::job::JobContext;
+use crate::job::{JobContext, MissingState, StateCheck};
 use crate::run::{InputError, Report, RunError};
 use crate::store::{Begun, KeyError, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
@@ -289,6 +289,7 @@ impl RunRequest {
             let workflow = what.workflow.name().to_string();
             return Err(RunError::ShutDown { workflow, run: None });
         }
+        engine.check_state(&what)?;
         let repeats = terms.as_ref().and_then(|terms| terms.repeats);
         let new_run = match engine.0.keeper {
             Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
@@ -376,6 +377,23 @@ pub(super) fn inherited(job: &JobContext) -> Option<Arc<Inherited>> {
 }
 
 impl Engine {
+    /// State that a job takes must be there, and that of the workflows which jobs run. What a
+    /// function starts as it goes is checked when it does.
+    pub(super) fn check_state(&self, what: &Runnable) -> Result<(), RunError> {
+        if what.plan.needs.is_empty() {
+            return Ok(());
+        }
+        let mut check = StateCheck::new(&self.0.states);
+        what.plan.check_state(what.workflow.name().as_str(), &mut check);
+        match check.missing {
+            None => Ok(()),
+            Some(MissingState { workflow, job, state }) => {
+                let known = self.0.states.names();
+                Err(RunError::MissingState { workflow, job, state, known })
+            }
+        }
+    }
+
     /// Every limit that a job names must be there. Jobs that are started by jobs are checked when
     /// they are.
     pub(super) fn check_limits(&self, what: &Runnable) -> Result<(), RunError> {

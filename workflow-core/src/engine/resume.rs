@@ -161,12 +161,11 @@ impl Engine {
         Ok(active)
     }
 
-    /// The workflow again, if all limits that its jobs name exist.
+    /// The workflow again, if the limits and the state exist that its jobs ask for.
     fn fitting(&self, what: Runnable) -> Result<Runnable, ResumeError> {
-        match self.check_limits(&what) {
-            Ok(()) => Ok(what),
-            Err(error) => Err(ResumeError::Limit(Box::new(error))),
-        }
+        self.check_limits(&what).map_err(|error| ResumeError::Limit(Box::new(error)))?;
+        self.check_state(&what).map_err(|error| ResumeError::State(Box::new(error)))?;
+        Ok(what)
     }
 
     /// A run in the state that its events tell of.

@@ -9,9 +9,11 @@ use futures::future::{Either, select};
 
 use super::request::inherited;
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
+use crate::guard;
 use crate::id::RunId;
 use crate::job::{
-    Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Reader, Ref, Scope,
+    Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, Reader, Ref, Scope,
+    StateCheck,
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
@@ -31,6 +33,7 @@ where
 {
     let mut inputs = Inputs::new();
     let reader = <Handle<I> as Bind<Ref<I>>>::bind(input, &mut inputs);
+    let needs = needs_of(workflow.clone());
     let body = Body::future(move |scope: Scope| {
         let workflow = workflow.clone();
         async move {
@@ -45,7 +48,28 @@ where
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
     // A store tells calls of a function apart by what they are given.
     let parameters = || vec![Type::opaque::<I>().with_serialize::<I>()];
-    Call::new(name, kind, body, inputs).parameters(parameters).takes_context().container()
+    Call::new(name, kind, body, inputs)
+        .parameters(parameters)
+        .takes_context()
+        .container()
+        .requiring([needs])
+}
+
+/// What a workflow needs that a job runs, as far as its graph is known before it has an input. The
+/// inner run says what is wrong with a workflow that is not found, or cannot be planned.
+pub fn needs_of<W>(workflow: W) -> Need
+where
+    W: IntoWorkflow + Clone + Send + Sync + 'static,
+{
+    Need::workflow(move |check: &mut StateCheck<'_>| {
+        let plan = guard::call(|| {
+            let workflow = workflow.clone().into_workflow().ok()?;
+            Some((workflow.name().to_string(), workflow.plan(None).ok()?))
+        });
+        if let Ok(Some((name, plan))) = plan {
+            plan.check_state(&name, check);
+        }
+    })
 }
 
 /// Runs a workflow inside of a job, and stops it when the job is asked to stop. The job then ends

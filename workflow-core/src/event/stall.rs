@@ -75,6 +75,11 @@ pub enum Blocked {
         /// What the registry said.
         problem: String,
     },
+    /// The engine that tried to take the run up does not have the state that a job takes.
+    StateMissing {
+        /// Which state, and of which job.
+        problem: String,
+    },
     /// The events of the run contradict each other.
     RecordDamaged {
         /// The first contradiction.
@@ -116,6 +121,7 @@ impl Stall {
             Self::Waiting(Waiting::Time { .. }) => "time",
             Self::Blocked(Blocked::DefinitionChanged { .. }) => "definition_changed",
             Self::Blocked(Blocked::WorkflowMissing { .. }) => "workflow_missing",
+            Self::Blocked(Blocked::StateMissing { .. }) => "state_missing",
             Self::Blocked(Blocked::RecordDamaged { .. }) => "record_damaged",
             Self::Blocked(Blocked::Poisoned { .. }) => "poisoned",
         }
@@ -176,6 +182,9 @@ impl Blocked {
             Self::WorkflowMissing { .. } => {
                 "start a program that registers the workflow, or cancel the run"
             }
+            Self::StateMissing { .. } => {
+                "start a program whose engine has the state, or cancel the run"
+            }
             Self::RecordDamaged { .. } => "cancel the run, and retry it from the start",
             Self::Poisoned { .. } => {
                 "fix what kills the process, then unblock the run; or cancel it"
@@ -211,6 +220,7 @@ impl fmt::Display for Blocked {
         match self {
             Self::DefinitionChanged { difference } => write!(f, "definition changed: {difference}"),
             Self::WorkflowMissing { problem } => write!(f, "workflow missing: {problem}"),
+            Self::StateMissing { problem } => write!(f, "state missing: {problem}"),
             Self::RecordDamaged { problem } => write!(f, "record damaged: {problem}"),
             Self::Poisoned { job, deaths } => {
                 let times = deaths.len();

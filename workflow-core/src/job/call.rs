@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
 use super::options::{Condition, Grace, JobOptions, TimeoutKind, TriggerRule, Undo, zero_timeout};
 use super::scope::{ChildFrame, ChildInput, Item};
-use super::{Body, BodyKind, Job, JobContext, JobError, Scope, Traits};
+use super::{Body, BodyKind, Job, JobContext, JobError, Need, Scope, StateCheck, States, Traits};
 use crate::retry::RetryPolicy;
 use crate::value::{Boxed, Outbox, Type, ValueError};
 
@@ -31,6 +31,8 @@ pub(crate) struct RawCall {
     pub(crate) takes_context: bool,
     /// Only waits for jobs that it starts, so that it takes no place among the running.
     pub(crate) container: bool,
+    /// What it needs of the engine.
+    pub(crate) needs: Vec<Need>,
     pub(crate) options: Option<Box<JobOptions>>,
 }
 
@@ -76,6 +78,26 @@ impl RawCall {
                  set it on the map, or branch in the function",
                 self.given.as_deref().unwrap_or(&self.name)
             ))),
+        }
+    }
+
+    /// Whether an engine with this state can run a job that another starts.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it lacks state that the job takes.
+    pub(crate) fn check_state(&self, states: &States) -> Result<(), JobError> {
+        if self.needs.is_empty() {
+            return Ok(());
+        }
+        let mut check = StateCheck::new(states);
+        let job = self.given.as_deref().unwrap_or(&self.name);
+        self.needs.iter().for_each(|need| check.look("", job, need));
+        match check.missing {
+            None => Ok(()),
+            Some(missing) => {
+                Err(JobError::missing_state(&missing.job, missing.state, &states.names()))
+            }
         }
     }
 
@@ -169,6 +191,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             parameters: None,
             takes_context: false,
             container: false,
+            needs: Vec::new(),
             options: None,
         };
         Self { raw, kind: PhantomData }
@@ -193,6 +216,20 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// Says that the body looks at its context, and so may be asked to stop.
     pub fn takes_context(mut self) -> Self {
         self.raw.takes_context = true;
+        self
+    }
+
+    /// Says that the body takes this [state](super::State), so that an engine without it refuses
+    /// the run before it begins. Calls of `#[job]` functions say so by themselves; a
+    /// [`Job`] that asks [`JobContext::state`] does not.
+    pub fn requires_state<S: Send + Sync + 'static>(mut self) -> Self {
+        self.raw.needs.push(Need::state::<S>());
+        self
+    }
+
+    /// Says that the body needs what another body needs.
+    pub fn requiring(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.raw.needs.extend(needs);
         self
     }
 

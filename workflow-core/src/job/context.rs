@@ -12,7 +12,7 @@ use futures::future::{Either, select};
 
 use super::Printed;
 use super::scope::Host;
-use super::{JobError, JobErrorKind, Scope, Token};
+use super::{JobError, JobErrorKind, Scope, State, StateParameter, Token};
 use crate::id::RunId;
 use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};
 use crate::value::{from_json, to_json};
@@ -146,6 +146,49 @@ impl JobContext {
     /// The job's name in its workflow; empty outside of a run.
     pub fn job_name(&self) -> String {
         self.host().map(|host| host.job_name(self.scope.job)).unwrap_or_default()
+    }
+
+    /// The [state](State) of this type that the engine was given: for a [`Job`](super::Job) that is
+    /// a value. A `#[job]` function takes `State<T>` as a parameter instead, so that a missing one
+    /// is found before the run begins; [`Call::requires_state`](super::Call::requires_state) does
+    /// the same for a `Job`. A closure can also hold what it needs.
+    ///
+    /// ```
+    /// use async_trait::async_trait;
+    /// use workflow_core::prelude::*;
+    ///
+    /// struct Rate(f64);
+    /// struct Convert;
+    ///
+    /// #[async_trait]
+    /// impl Job for Convert {
+    ///     type Input = f64;
+    ///     type Output = f64;
+    ///
+    ///     fn name(&self) -> &'static str {
+    ///         "convert"
+    ///     }
+    ///
+    ///     async fn run(&self, ctx: &JobContext, amount: &f64) -> Result<f64, JobError> {
+    ///         Ok(amount * ctx.state::<Rate>()?.0)
+    ///     }
+    /// }
+    ///
+    /// #[register_workflow(name = "convert")]
+    /// fn convert(flow: &mut Flow, amount: Handle<f64>) {
+    ///     flow.job(call_job(Convert, amount).requires_state::<Rate>());
+    /// }
+    ///
+    /// let engine = Engine::builder().state(Rate(1.5)).build();
+    /// engine.run("convert").input(2.0).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails for good when the engine has no such state, and outside of a run.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, JobError> {
+        State::of(&self.scope)
     }
 
     /// Which attempt this is, from 1.

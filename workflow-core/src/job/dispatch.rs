@@ -26,6 +26,18 @@ pub enum Later {}
 /// The mode of a call with arguments of modes `A` and `B`.
 pub type Both<A, B> = <A as Mode>::And<B>;
 
+/// The mode of a call of a job that takes application state, which only an engine has.
+#[diagnostic::on_unimplemented(
+    message = "a job that takes `State<T>` cannot be called with values alone, because the state \
+               comes from an engine",
+    label = "wants at least one `Handle`",
+    note = "in a graph of constants, write `job::draw(..)`; in a unit test, hand the state over: \
+            `job::call(State::new(..), ..)`"
+)]
+pub trait FromEngine {}
+
+impl FromEngine for Later {}
+
 /// Arguments of a function that runs.
 pub struct NowArgs<A>(pub A);
 /// Arguments of a call that is drawn.

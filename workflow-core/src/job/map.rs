@@ -31,6 +31,7 @@ where
     let reader = <Handle<Vec<T>> as Bind<Ref<Vec<T>>>>::bind(list, &mut inputs);
     let child_inputs: Arc<[ChildInput]> = template.split_inputs(owner, &mut inputs).into();
     let (name, kind) = (template.name.clone(), template.output.list::<U>());
+    let needs = template.needs.clone();
     let template = Arc::new(template);
     let body = Body::future(move |scope| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));
@@ -65,5 +66,5 @@ where
             })?)
         }
     });
-    Call::new(name, kind, body, inputs).container()
+    Call::new(name, kind, body, inputs).requiring(needs).container()
 }

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
 
-use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Token};
+use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, States, Token};
 use crate::guard;
 use crate::id::RunId;
 use crate::run_log::OutputStream;
@@ -180,6 +180,8 @@ pub(crate) trait Host: Send + Sync {
     fn engine(&self) -> Arc<dyn Any + Send + Sync>;
     /// What a run has that is inside of this job, for whoever knows its type.
     fn inherited(&self, job: u32) -> Arc<dyn Any + Send + Sync>;
+    /// The engine's state.
+    fn states(&self) -> &States;
     fn run_id(&self) -> RunId;
     fn workflow_name(&self) -> String;
     /// Who asked for the run.

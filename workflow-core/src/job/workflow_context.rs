@@ -128,6 +128,9 @@ impl WorkflowContext {
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
         let host = self.0.reach()?;
+        if let Some(host) = &host {
+            call.raw.check_state(host.states())?;
+        }
         if !outer.is_empty() {
             return Err(JobError::terminal(
                 "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::entry::{Erased, Inputs, JobEntry};
 use crate::job::{
-    Body, BodyKind, ChildFrame, ChildInput, Item, JobError, JobOptions, NewChild, RawCall, Scope,
-    fresh_owner,
+    Body, BodyKind, ChildFrame, ChildInput, Item, JobError, JobOptions, Need, NewChild, RawCall,
+    Scope, fresh_owner,
 };
 use crate::value::Type;
 use crate::workflow::Flow;
@@ -42,6 +42,11 @@ impl RegisteredCall {
     /// given out once.
     pub fn take_options(&mut self) -> Option<JobOptions> {
         self.call.options.take().map(|options| *options)
+    }
+
+    /// What the job needs of the engine.
+    pub fn needs(&self) -> Vec<Need> {
+        self.call.needs.clone()
     }
 
     /// Whether the job only waits for jobs that it starts, and takes no place among the running.
@@ -94,7 +99,11 @@ impl RegisteredCall {
         let frame = Arc::new(self.frame(scope, &with)?);
         let output = self.call.output;
         let child = NewChild { call: Arc::new(self.call), frame: Arc::clone(&frame), asked: with };
-        let child = scope.host().and_then(|host| host.spawn(scope.job, vec![child]).pop());
+        let host = scope.host();
+        if let Some(host) = &host {
+            child.call.check_state(host.states())?;
+        }
+        let child = host.and_then(|host| host.spawn(scope.job, vec![child]).pop());
         let outside = || JobError::terminal("a registered job of a file needs an engine");
         child.ok_or_else(outside)?.await?;
         written(output, &frame)

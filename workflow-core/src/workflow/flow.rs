@@ -11,7 +11,7 @@ use super::plan::{Extras, UndoPlan};
 use crate::graph::{GraphError, JobPolicy, NO_JOB, Sketch};
 use crate::id::check_name;
 use crate::job::{
-    Bodies, Call, Handle, InputRef, JobOptions, OnFailure, RawCall, TimeoutKind, Traits,
+    Bodies, Call, Handle, InputRef, JobOptions, Need, OnFailure, RawCall, TimeoutKind, Traits,
     fresh_owner,
 };
 use crate::value::{Boxed, Type};
@@ -52,6 +52,7 @@ pub struct Flow {
     inputs: usize,
     constants: Vec<Boxed>,
     extras: Vec<(u32, Extras)>,
+    needs: Vec<(u32, Need)>,
     input: Option<Type>,
     output: Option<(u32, Type)>,
     limits: BTreeMap<String, usize>,
@@ -89,6 +90,7 @@ impl Flow {
             inputs: 0,
             constants: Vec::new(),
             extras: Vec::new(),
+            needs: Vec::new(),
             input: None,
             output: None,
             limits: BTreeMap::new(),
@@ -233,7 +235,8 @@ impl Flow {
             self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
         }
         let mut traits = call.traits();
-        let RawCall { name, given, body, inputs, output, options, .. } = call;
+        let RawCall { name, given, body, inputs, output, needs, options, .. } = call;
+        self.needs.extend(needs.into_iter().map(|need| (job, need)));
         for input in &inputs {
             match self.own(input.0) {
                 Some(index) => self.sketch.wait(index),
@@ -268,6 +271,9 @@ impl Flow {
         let (policy, traits) = policy(&options, traits);
         if let Some(policy) = policy {
             self.sketch.policies.insert(job, policy);
+        }
+        if let Some(undo) = &options.undo {
+            self.needs.extend(undo.call.needs.iter().map(|need| (job, need.clone())));
         }
         if options.condition.is_some() || options.undo.is_some() {
             let undo = options.undo.map(|undo| UndoPlan {

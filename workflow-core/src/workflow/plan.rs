@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use crate::graph::{Graph, GraphError};
-use crate::job::{Bodies, Condition, JobError, RawCall, Source, Wiring};
+use crate::job::{Bodies, Condition, JobError, Need, RawCall, Source, StateCheck, Wiring};
 use crate::value::Type;
 
 /// A workflow ready to run: its graph, its jobs' bodies, and where values go. Made by
@@ -21,6 +21,8 @@ pub struct Plan {
     pub(crate) output: Option<(Source, Type)>,
     /// The workflow's own limits, by name.
     pub(crate) limits: BTreeMap<String, usize>,
+    /// What jobs need of the engine, in the order of the jobs.
+    pub(crate) needs: Vec<(u32, Need)>,
     pub(crate) kept: OnceLock<KeptGraph>,
 }
 
@@ -48,6 +50,16 @@ impl Plan {
     /// The jobs and the order between them.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// Looks for state that the jobs of this plan need, which is that of the workflow, and an
+    /// engine does not have.
+    pub(crate) fn check_state(&self, workflow: &str, check: &mut StateCheck<'_>) {
+        if !self.needs.is_empty() && check.enter(workflow) {
+            for (job, need) in &self.needs {
+                check.look(workflow, self.graph.names.get(*job as usize), need);
+            }
+        }
     }
 
     pub(crate) fn kept(&self) -> &KeptGraph {

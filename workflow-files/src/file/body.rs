@@ -53,7 +53,7 @@ pub(super) fn call(
     }
     if let (Some(mut registered), Some(rest)) = (Registered::of(shared, job), shared.rest(job)) {
         let options = registered.options(rest, options);
-        let is_container = registered.is_container();
+        let (is_container, needs) = (registered.is_container(), registered.needs());
         let shared = Arc::clone(shared);
         let work = (shared, read);
         let end = work.clone();
@@ -65,9 +65,11 @@ pub(super) fn call(
         let end = move |scope: &Scope| Running::new(&end.0, job, scope, &end.1)?.check_outputs();
         let body = registered.into_body(begin, end);
         let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
+        let call = call.requiring(needs);
         return if is_container { call.container() } else { call };
     }
     let is_command = shared.command(job).is_some();
+    let needs = registered::needs_of_workflow(shared, job);
     let shared = Arc::clone(shared);
     let body = Body::future(move |scope| {
         let (shared, read) = (Arc::clone(&shared), Arc::clone(&read));
@@ -77,6 +79,7 @@ pub(super) fn call(
         }
     });
     let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
+    let call = call.requiring(needs);
     // What only starts another run, or another job, takes no place among the running.
     if is_command { call } else { call.container() }
 }

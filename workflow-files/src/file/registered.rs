@@ -6,9 +6,9 @@ use super::Shared;
 use super::body::{Outcome, Running};
 use crate::document::{Findings, Span};
 use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec, texts_of};
-use workflow_core::engine::run_nested;
+use workflow_core::engine::{needs_of, run_nested};
 use workflow_core::id::nearest;
-use workflow_core::job::{Body, JobError, JobOptions, Scope};
+use workflow_core::job::{Body, JobError, JobOptions, Need, Scope};
 use workflow_core::registry::{self, JobEntry, RegisteredCall};
 use workflow_core::value::{Type, short};
 
@@ -263,6 +263,22 @@ fn filled(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, Job
     })
 }
 
+/// A text of a job that the file alone tells, without the run.
+fn constant(shared: &Shared, job: u32, text: &str) -> Option<String> {
+    let parts = Template::parse(&shared.filled(job, text)).ok()?.parts;
+    let text = |part: Part| match part {
+        Part::Text(text) => Some(text),
+        Part::Named { .. } | Part::Expression(_) => None,
+    };
+    parts.into_iter().map(text).collect()
+}
+
+/// What the workflow needs that a job of a file names, where the file alone tells which it is.
+pub(super) fn needs_of_workflow(shared: &Shared, job: u32) -> Option<Need> {
+    let name = constant(shared, job, &shared.rest(job)?.workflow.as_ref()?.value)?;
+    Some(needs_of(name))
+}
+
 /// A registered job, to be run inside of a job of a file.
 pub(super) struct Registered(RegisteredCall);
 
@@ -276,15 +292,14 @@ impl Registered {
 
     /// The registered job that a job of a file names, where the file alone tells which it is.
     pub(super) fn of(shared: &Shared, job: u32) -> Option<Self> {
-        let name = shared.rest(job)?.job.as_ref()?;
-        let parts = Template::parse(&shared.filled(job, &name.value)).ok()?.parts;
-        let text = |part: Part| match part {
-            Part::Text(text) => Some(text),
-            Part::Named { .. } | Part::Expression(_) => None,
-        };
-        let name: String = parts.into_iter().map(text).collect::<Option<_>>()?;
+        let name = constant(shared, job, &shared.rest(job)?.job.as_ref()?.value)?;
         // A name that is not registered is the job's failure.
         Self::find(&name).ok()
+    }
+
+    /// What the job needs of the engine.
+    pub(super) fn needs(&self) -> Vec<Need> {
+        self.0.needs()
     }
 
     /// What is asked of the job: what the file says, and else what the registered job says.

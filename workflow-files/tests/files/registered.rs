@@ -241,3 +241,49 @@ fn a_run_that_is_taken_up_still_hears_its_signal() {
     }
     assert_eq!(BREWED.load(Ordering::SeqCst), 2);
 }
+
+struct Kettle(&'static str);
+
+#[job]
+fn boil(kettle: State<Kettle>, cups: u32) -> String {
+    format!("{cups} cups from the {} kettle", kettle.0)
+}
+
+#[job]
+async fn boil_later(cups: u32, kettle: State<Kettle>) -> String {
+    format!("{cups} cups later, {}", kettle.0)
+}
+
+#[register_workflow(name = "boils")]
+fn boils(kettle: State<Kettle>) -> String {
+    format!("workflow: {}", kettle.0)
+}
+
+#[test]
+fn registered_jobs_of_a_file_take_the_state_of_the_engine() {
+    let folder = Folder::new("state");
+    for (job, said) in [
+        ("job: boil, with: { cups: 2 }", "2 cups from the red kettle"),
+        ("job: boil_later, with: { cups: 3 }", "3 cups later, red"),
+        ("workflow: boils", "workflow: red"),
+        ("job: '${{ \"bo\" + \"il\" }}', with: { cups: 4 }", "4 cups from the red kettle"),
+    ] {
+        let file = || {
+            let told = "echo ${{ jobs.water.outputs.value }} > told";
+            folder.jobs(&format!(
+                "\n  - {{ name: water, {job} }}\n  - {{ name: told, command: '{told}' }}\n"
+            ))
+        };
+        let engine = Engine::builder().state(Kettle("red")).build();
+        engine.run(file()).wait().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(folder.lines("told"), [said]);
+        fs::remove_file(folder.0.join("told")).expect("it was written");
+
+        let error = Engine::default().run(file()).wait().expect_err("there is no kettle");
+        let text = error.to_string();
+        assert!(text.contains("takes `State<Kettle>`, which the engine was not given"), "{text}");
+        // A name that only the run can tell is looked up in the run.
+        let begins = job.contains("${{");
+        assert_eq!(matches!(error, RunError::MissingState { .. }), !begins, "{text}");
+    }
+}

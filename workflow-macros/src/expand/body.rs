@@ -69,6 +69,7 @@ impl Work {
             quote_spanned!(site=> let #value = #private::Reader::<#kind>::read(&#local, #scope)?;)
         });
         let context = self.make_context(Some(scope));
+        let states = self.find_states(scope);
         let values: Vec<_> = values.iter().map(|value| quote_spanned!(site=> #value)).collect();
         let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
         let call = quote_spanned!(site=> #callee(#arguments)#dot_await);
@@ -85,6 +86,7 @@ impl Work {
         };
         quote_spanned! {site=>
             #(#reads)*
+            #states
             #context
             #output
             #private::Scope::put(#scope, __output)

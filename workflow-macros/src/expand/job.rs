@@ -11,7 +11,6 @@ use syn::ext::IdentExt;
 use super::body::{Place, Readers};
 use super::{Work, local};
 use crate::parse::args::JobArgs;
-use crate::parse::kind::Kind;
 
 /// Everything that a job consists of.
 pub(crate) fn job(work: &Work, args: &JobArgs) -> TokenStream {
@@ -100,9 +99,12 @@ impl Job<'_> {
         let parameters = self
             .parameters()
             .map(|types| quote_spanned!(site=> .parameters(|| ::std::vec![#(#types),*])));
+        let call = work.requiring(quote_spanned! {site=>
+            #private::Call::new(#name, #output, __body, __inputs) #parameters #settings
+        });
         quote_spanned! {site=>
             let __body = #body;
-            #private::Call::new(#name, #output, __body, __inputs) #parameters #settings
+            #call
         }
     }
 
@@ -146,6 +148,8 @@ impl Job<'_> {
         );
         let mode = modes.reduce(|one, other| quote_spanned!(site=> #private::Both<#one, #other>));
         let packed = quote_spanned!(site=> <#mode as #private::Mode>::Pack<(#(#types,)*)>);
+        let from_engine =
+            work.states().next().map(|_| quote_spanned!(site=> #mode: #private::FromEngine,));
         let (now, later) = (self.now(), self.later());
         quote_spanned! {site=>
             #attributes
@@ -154,6 +158,7 @@ impl Job<'_> {
                 -> <#ident as #private::Invoke<#packed>>::Output
             where
                 #(#types: #private::Arg<#kinds>,)*
+                #from_engine
                 #ident: #private::Invoke<#packed>,
             {
                 <#ident as #private::Invoke<#packed>>::invoke(<#mode as #private::Mode>::pack((#(#names,)*)))
@@ -171,7 +176,7 @@ impl Job<'_> {
     /// The names of the arguments, as callers see them.
     fn argument_names(&self) -> Vec<Ident> {
         let params = self.work.function.params.list.iter().zip(&self.work.kinds);
-        let inputs = params.filter(|(_, kind)| !matches!(kind, Kind::Context(_)));
+        let inputs = params.filter(|(_, kind)| kind.is_input());
         let named = inputs.enumerate().map(|(index, (param, _))| match &param.name {
             Some(name) => format_ident!("{name}", span = name.span()),
             None => local("argument", index),

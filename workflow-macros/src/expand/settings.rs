@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
+use syn::spanned::Spanned;
 
 use super::Work;
 use crate::parse::options::{Grace, Options, Retry};
@@ -19,6 +20,15 @@ impl Work {
             quote_spanned!(site=> .options(#options))
         });
         quote_spanned!(site=> #context #options)
+    }
+
+    /// The call, which says which state the function takes.
+    pub(super) fn requiring(&self, call: TokenStream) -> TokenStream {
+        let private = self.private();
+        self.states().fold(call, |call, state| {
+            let span = state.span().resolved_at(Span::mixed_site());
+            quote_spanned!(span=> <#state as #private::StateParameter>::require(#call))
+        })
     }
 
     fn options(&self, options: &Options) -> TokenStream {

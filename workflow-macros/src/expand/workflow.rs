@@ -177,12 +177,15 @@ impl Workflow<'_> {
         let body = work.body(&quote_spanned!(site=> #ident), Place::Thread, Readers::Copied);
         let (kind, output) = (work.output(), work.type_of(&work.output()));
         let settings = work.settings(&self.args.options);
+        let call = work.requiring(quote_spanned! {site=>
+            #private::Call::<#kind>::new(#name, #output, __body, __inputs) #settings
+        });
         quote_spanned! {site=>
             #private::Draw::Once(|__flow: &mut #private::Flow| {
                 let #mutable __inputs = #private::Inputs::new();
                 #bind
                 let __body = #body;
-                let __call = #private::Call::<#kind>::new(#name, #output, __body, __inputs) #settings;
+                let __call = #call;
                 let __output = #private::Flow::job(__flow, __call);
                 #private::OutputOf::finish(__output, __flow)
             })

@@ -10,6 +10,8 @@ use super::function::Param;
 pub(crate) enum Kind {
     /// The context of the attempt; no input.
     Context(Context),
+    /// `State<T>`, which the engine has; no input.
+    State(Type),
     /// `&mut Flow`.
     Flow,
     /// `Handle<T>`.
@@ -22,6 +24,8 @@ pub(crate) enum Kind {
     Ref(Type),
     /// `T`.
     Val(Type),
+    /// `&State<T>` and the like: state where it cannot be.
+    Misplaced,
     /// `&mut T`, which nothing can be.
     Mut,
 }
@@ -43,6 +47,12 @@ impl Kind {
     /// Judges the type of a parameter.
     pub(crate) fn of(kind: &Type) -> Self {
         let kind = peel(kind);
+        if is_state(kind) {
+            return Self::State(kind.clone());
+        }
+        if holds_state(kind) {
+            return Self::Misplaced;
+        }
         if let Type::Reference(reference) = kind {
             return Self::of_reference(reference, kind);
         }
@@ -89,8 +99,30 @@ impl Kind {
             | Self::Opt(kind)
             | Self::Ref(kind)
             | Self::Val(kind) => Some(kind),
-            Self::Context(_) | Self::Flow | Self::Mut => None,
+            Self::Context(_) | Self::State(_) | Self::Flow | Self::Misplaced | Self::Mut => None,
         }
+    }
+
+    /// Whether a call of the function gives it.
+    pub(crate) fn is_input(&self) -> bool {
+        !matches!(self, Self::Context(_) | Self::State(_) | Self::Misplaced | Self::Flow)
+    }
+}
+
+/// Whether the type is written as `State<T>`.
+pub(crate) fn is_state(kind: &Type) -> bool {
+    last_segment(kind)
+        .is_some_and(|segment| segment.ident == "State" && types(segment).next().is_some())
+}
+
+/// Whether there is state behind a reference, or inside of another type that the macros know.
+fn holds_state(kind: &Type) -> bool {
+    match peel(kind) {
+        Type::Reference(reference) => is_state(&reference.elem) || holds_state(&reference.elem),
+        Type::Path(_) => last_segment(kind)
+            .filter(|last| ["Option", "Each", "Handle"].iter().any(|name| last.ident == name))
+            .is_some_and(|last| types(last).any(|inner| is_state(inner) || holds_state(inner))),
+        _ => false,
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Stall {
     #[schema(value_type = String, examples("waiting"))]
     state: &'static str,
     /// Why, in one word: `signal` or `time`; `definition_changed`, `workflow_missing`,
-    /// `record_damaged` or `poisoned`.
+    /// `state_missing`, `record_damaged` or `poisoned`.
     #[schema(value_type = String, examples("signal"))]
     reason: &'static str,
     /// Why, for people.

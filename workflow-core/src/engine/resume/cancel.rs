@@ -162,10 +162,10 @@ impl Engine {
 }
 
 /// What a run shows when it is refused with this error. A run that has not started is left for the
-/// program that knows its workflow.
+/// program that knows its workflow, and has the state that its jobs take.
 fn blocked_by(stored: &StoredRun, error: &ResumeError) -> Option<Blocked> {
     match error {
-        ResumeError::Lookup(_) if stored.status != Status::Running => None,
+        ResumeError::Lookup(_) | ResumeError::State(_) if stored.status != Status::Running => None,
         error => error.blocked(),
     }
 }

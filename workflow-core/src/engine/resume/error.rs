@@ -42,6 +42,9 @@ pub enum ResumeError {
     /// A job names a limit that neither the engine nor the workflow has.
     #[error("{0}")]
     Limit(Box<RunError>),
+    /// A job takes state that the engine does not have.
+    #[error("{0}")]
+    State(Box<RunError>),
     /// A job leaves another output by now.
     #[error("the definition changed: what job `{job}` left does not fit any more: {error}")]
     Output {
@@ -75,6 +78,7 @@ impl ResumeError {
         match self {
             Self::NoStore | Self::Store(_) => None,
             Self::Lookup(error) => Some(Blocked::WorkflowMissing { problem: error.to_string() }),
+            Self::State(error) => Some(Blocked::StateMissing { problem: error.to_string() }),
             Self::Changed { difference, .. } => changed(difference.clone()),
             Self::Plan(error) => changed(error.to_string()),
             Self::Limit(error) => changed(error.to_string()),

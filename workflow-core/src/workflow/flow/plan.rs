@@ -39,6 +39,9 @@ impl Flow {
         }
         let extras = self.extras.into_iter();
         let extras = extras.map(|(job, extras)| (graph.names.number(job), extras));
+        let needs = self.needs.into_iter().map(|(job, need)| (graph.names.number(job), need));
+        let mut needs: Vec<_> = needs.collect();
+        needs.sort_by_key(|(job, _)| *job);
         let columns = self.columns.into_iter().zip(rows).collect();
         let constants = self.constants;
         let timed = graph.policies.iter().filter(|(_, policy)| policy.timeouts.any());
@@ -50,6 +53,7 @@ impl Flow {
             wiring: Arc::new(Wiring { columns, inputs, starts, outputs, constants, timed }),
             output,
             limits: self.limits,
+            needs,
             kept: OnceLock::new(),
         })
     }

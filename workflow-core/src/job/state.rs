@@ -1,0 +1,250 @@
+//! Application state: values that an engine was given, for the jobs that it runs.
+//!
+//! A call [needs](Need) types of state, which an engine checks before a run begins. The values
+//! themselves stay with the engine and are looked up by type.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Call, JobError, Scope};
+use crate::value::short;
+
+/// A value that the engine was given with [`EngineBuilder::state`](crate::EngineBuilder::state):
+/// a database pool, a client, settings.
+///
+/// A `#[job]` function takes it as a parameter, in any position. It is no input of the job: a call
+/// of the function leaves it out, and it is not in the schema of the inputs. `State<T>` derefs to
+/// `T`; clones are cheap and share the value.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// struct Prices {
+///     discount: u64,
+/// }
+///
+/// #[job]
+/// async fn price(prices: State<Prices>, amount: u64) -> u64 {
+///     amount - prices.discount
+/// }
+///
+/// #[register_workflow(name = "quote")]
+/// fn quote(flow: &mut Flow, amount: Handle<u64>) -> Handle<u64> {
+///     flow.job(price(amount))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::builder().state(Prices { discount: 2 }).build();
+/// let report = engine.run("quote").input(10_u64).wait()?;
+/// assert_eq!(report.output::<u64>()?, 8);
+///
+/// // An engine without it does not begin the run.
+/// let refused = Engine::default().run("quote").input(10_u64).wait();
+/// assert!(matches!(refused, Err(RunError::MissingState { .. })));
+///
+/// // A unit test hands it over.
+/// let prices = State::new(Prices { discount: 1 });
+/// assert_eq!(futures::executor::block_on(price::call(prices, 5)), 4);
+/// # Ok(())
+/// # }
+/// ```
+pub struct State<T: ?Sized>(Arc<T>);
+
+impl<T> State<T> {
+    /// State for a unit test, which calls the function of a job itself: `job::call(state, ..)`.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<T: ?Sized> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("State").field(&&*self.0).finish()
+    }
+}
+
+/// A parameter that the macros take for state.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the state of `workflow_core` but another type of that name",
+    note = "the macros know application state by the name `State<T>`; import the other type under \
+            another name"
+)]
+pub trait StateParameter: Sized {
+    /// A call that says that its body takes this state.
+    fn require<O: Send + Sync + 'static>(call: Call<O>) -> Call<O>;
+
+    /// The state of the engine that runs the scope's job.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the engine has no such state, and outside of a run.
+    fn of(scope: &Scope) -> Result<Self, JobError>;
+}
+
+impl<T: Send + Sync + 'static> StateParameter for State<T> {
+    fn require<O: Send + Sync + 'static>(call: Call<O>) -> Call<O> {
+        call.requires_state::<T>()
+    }
+
+    fn of(scope: &Scope) -> Result<Self, JobError> {
+        let wanted = StateType::of::<T>();
+        let Some(run) = scope.link() else {
+            return Err(JobError::terminal(format!(
+                "`{}` is there in jobs that an engine runs; outside of a run, call the function \
+                 with `State::new(..)`: `job::call(state, ..)`",
+                wanted.written()
+            )));
+        };
+        let run = run.upgrade().ok_or_else(JobError::no_engine)?;
+        match run.states().get::<T>() {
+            Some(value) => Ok(Self(value)),
+            None => Err(JobError::missing_state(
+                &run.job_name(scope.job),
+                wanted.name,
+                &run.states().names(),
+            )),
+        }
+    }
+}
+
+/// A type of state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StateType {
+    id: TypeId,
+    pub(crate) name: &'static str,
+}
+
+impl StateType {
+    pub(crate) fn of<T: 'static>() -> Self {
+        Self { id: TypeId::of::<T>(), name: type_name::<T>() }
+    }
+
+    fn written(&self) -> String {
+        format!("State<{}>", short(self.name))
+    }
+}
+
+/// The state of an engine, by type.
+#[derive(Clone, Default)]
+pub(crate) struct States(HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>);
+
+impl States {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), (type_name::<T>(), Arc::new(value)));
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let (_, value) = self.0.get(&TypeId::of::<T>())?;
+        Arc::clone(value).downcast().ok()
+    }
+
+    fn has(&self, kind: &StateType) -> bool {
+        self.0.contains_key(&kind.id)
+    }
+
+    /// The types that there are, in the order of their names.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.0.values().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// What a call needs of the engine that runs it.
+#[derive(Clone)]
+pub struct Need(NeedKind);
+
+#[derive(Clone)]
+enum NeedKind {
+    State(StateType),
+    /// What the workflow needs that the job runs.
+    Workflow(Arc<dyn Fn(&mut StateCheck<'_>) + Send + Sync>),
+}
+
+impl Need {
+    pub(crate) fn state<T: 'static>() -> Self {
+        Self(NeedKind::State(StateType::of::<T>()))
+    }
+
+    /// Whatever a look at a workflow finds that its jobs need.
+    pub(crate) fn workflow(look: impl Fn(&mut StateCheck<'_>) + Send + Sync + 'static) -> Self {
+        Self(NeedKind::Workflow(Arc::new(look)))
+    }
+}
+
+/// Looks for state that jobs need and an engine does not have.
+pub(crate) struct StateCheck<'a> {
+    states: &'a States,
+    /// The workflows that have been looked into, by name.
+    entered: HashSet<String>,
+    pub(crate) missing: Option<MissingState>,
+}
+
+/// A job that cannot run, and why.
+pub(crate) struct MissingState {
+    pub(crate) workflow: String,
+    pub(crate) job: String,
+    pub(crate) state: &'static str,
+}
+
+impl<'a> StateCheck<'a> {
+    pub(crate) fn new(states: &'a States) -> Self {
+        Self { states, entered: HashSet::new(), missing: None }
+    }
+
+    /// Whether this workflow has not been looked into. From now on, it has.
+    pub(crate) fn enter(&mut self, workflow: &str) -> bool {
+        self.missing.is_none() && self.entered.insert(workflow.to_owned())
+    }
+
+    /// Looks at one thing that a job of a workflow needs.
+    pub(crate) fn look(&mut self, workflow: &str, job: &str, need: &Need) {
+        match &need.0 {
+            _ if self.missing.is_some() => {}
+            NeedKind::State(kind) if self.states.has(kind) => {}
+            NeedKind::State(kind) => {
+                let (workflow, job) = (workflow.to_owned(), job.to_owned());
+                self.missing = Some(MissingState { workflow, job, state: kind.name });
+            }
+            NeedKind::Workflow(look) => look(self),
+        }
+    }
+}
+
+/// Says that a job lacks state, and what to do about it.
+pub(crate) fn missing_state(job: &str, state: &str, known: &[&str]) -> String {
+    let state = short(state);
+    let known: Vec<String> = known.iter().map(|name| format!("`{}`", short(name))).collect();
+    let known = match known.is_empty() {
+        true => String::new(),
+        false => format!(" (the engine has: {})", known.join(", ")),
+    };
+    format!(
+        "job `{job}` takes `State<{state}>`, which the engine was not given; add `.state(..)` with \
+         a `{state}` to `Engine::builder()`{known}"
+    )
+}
+
+impl JobError {
+    #[cold]
+    pub(crate) fn missing_state(job: &str, state: &str, known: &[&str]) -> Self {
+        Self::terminal(missing_state(job, state, known))
+    }
+}
