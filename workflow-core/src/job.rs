@@ -21,13 +21,17 @@ mod traits;
 mod workflow_context;
 
 use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-pub use bind::{Bind, Each, EachOf, Handle, Input, Inputs, Opt, Ownable, Reader, Ref, Val};
+pub use bind::{
+    Bind, Each, EachOf, Handle, Input, InputCount, Inputs, Opt, Ownable, Reader, Ref, Val,
+};
 pub(crate) use bind::{InputRef, fresh_owner};
 pub use body::Body;
 pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
-pub(crate) use call::RawCall;
-pub use call::{Call, JobFn, call_job, closure, map};
+pub use call::{Call, JobFn, Parameter, call_job, closure, map};
+pub(crate) use call::{RawCall, one_input};
 pub use context::{AttemptContext, JobContext};
 pub use dispatch::{Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind, STDERR_FOLLOWS};
@@ -55,9 +59,9 @@ pub(crate) use workflow_context::{ChildHandle, NewChild};
 #[async_trait]
 pub trait Job: Send + Sync + 'static {
     /// What the job reads.
-    type Input: Send + Sync + 'static;
-    /// What the job makes.
-    type Output: Send + Sync + 'static;
+    type Input: Serialize + Send + Sync + 'static;
+    /// What the job makes. It has a JSON form, which is what a store keeps of it.
+    type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The name that its jobs carry, unless they are given another.
     fn name(&self) -> &'static str;

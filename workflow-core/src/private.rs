@@ -10,8 +10,9 @@ pub use inventory;
 pub use crate::job::print;
 pub use crate::job::{
     Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn, Handle,
-    Inputs, Invoke, JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs, Mode, Now,
-    NowArgs, Opt, Ownable, Reader, Ref, Scope, State, StateParameter, Val, WorkflowContext,
+    InputCount, Inputs, Invoke, JobContext, JobError, JobOptions, JobReturn, Later, LaterArgs,
+    Mode, Now, NowArgs, Opt, Ownable, Parameter, Reader, Ref, Scope, State, StateParameter, Val,
+    WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;

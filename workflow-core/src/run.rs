@@ -111,8 +111,7 @@ pub enum RunError {
     /// What a job leaves has no JSON form, and the engine has a store.
     #[error(
         "workflow `{workflow}`: job `{job}` leaves a `{}`, which a store cannot keep; derive \
-         `serde::Serialize` and `serde::Deserialize` for it, and add `.json()` to a call that is \
-         made of a closure or a `Job`",
+         `serde::Serialize` and `serde::Deserialize` for it",
         short(type_name)
     )]
     Unkeepable {

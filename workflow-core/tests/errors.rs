@@ -19,7 +19,7 @@ use workflow_core::{
     Definition, Event, EventKind, Failure, FunctionWorkflow, Graph, GraphError, InputError,
     JobErrorKind, JobName, Lease, ManualClock, MemoryStore, MessageKind, Metadata, MetadataError,
     NameError, OutputOf, OwnerId, PlanError, RunId, RunIdError, Store as _, StoreError,
-    WorkflowName, closure,
+    WorkflowName,
 };
 
 use broken_store::Broken;
@@ -216,7 +216,7 @@ fn workflows_that_cannot_be_drawn() {
     assert_snapshot!(wrong(workflow(|_| -> () { panic!("no table `prices`") })), @"workflow `nightly`: the workflow could not be drawn: it panicked: no table `prices`");
     assert_snapshot!(wrong(workflow(|_| -> () { std::panic::panic_any(7) })), @"workflow `nightly`: the workflow could not be drawn: it panicked: a panic without a text");
 
-    let per_input = FunctionWorkflow::per_input("nightly", Type::opaque::<u32>(), |_, _: &u32| ());
+    let per_input = FunctionWorkflow::per_input("nightly", |_, _: &u32| ());
     let per_input: Arc<dyn Workflow> = Arc::new(per_input.expect("a name"));
     let missing = per_input.plan(None).expect_err("it needs an input");
     assert_snapshot!(missing, @"the workflow could not be drawn: the workflow's graph depends on its input, and there is none");
@@ -320,12 +320,13 @@ fn stores() {
     assert_snapshot!(other, @"workflow `weekly`: idempotency key `monday` was used before, for run [run] of workflow `nightly`; use a new key for a different request");
 
     struct Opaque;
-    let opaque = workflow(|flow| {
-        let start = flow.value(());
-        flow.job(closure("secret", start, |()| async { Ok::<_, JobError>(Arc::new(Opaque)) }));
-    });
+    #[job]
+    fn hides() -> Arc<Opaque> {
+        Arc::new(Opaque)
+    }
+    let opaque = workflow(|flow| _ = flow.job(hides().name("secret")));
     let unkeepable = engine.run(opaque).wait().expect_err("it cannot be kept");
-    assert_snapshot!(unkeepable.to_string(), @"workflow `nightly`: job `secret` leaves a `Arc<Opaque>`, which a store cannot keep; derive `serde::Serialize` and `serde::Deserialize` for it, and add `.json()` to a call that is made of a closure or a `Job`");
+    assert_snapshot!(unkeepable.to_string(), @"workflow `nightly`: job `secret` leaves a `Arc<Opaque>`, which a store cannot keep; derive `serde::Serialize` and `serde::Deserialize` for it");
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

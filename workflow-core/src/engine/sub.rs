@@ -13,7 +13,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::{
     Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, Reader, Ref, Scope,
-    StateCheck,
+    StateCheck, one_input,
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
@@ -46,10 +46,9 @@ where
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
-    // A store tells calls of a function apart by what they are given.
-    let parameters = || vec![Type::opaque::<I>().with_serialize::<I>()];
     Call::new(name, kind, body, inputs)
-        .parameters(parameters)
+        // A store tells calls of a function apart by what they are given.
+        .parameters(one_input::<I>)
         .takes_context()
         .container()
         .requiring([needs])

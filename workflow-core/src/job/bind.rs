@@ -107,6 +107,17 @@ macro_rules! ownable {
 
 ownable!(str: String, Path: PathBuf, OsStr: OsString, CStr: CString);
 
+/// How many inputs an argument stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputCount {
+    /// None: it is a constant.
+    Zero,
+    /// One: it is a handle.
+    One,
+    /// Any number: it is a list of handles.
+    Any,
+}
+
 /// An argument that fits a parameter of kind `P`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit this parameter of the job",
@@ -116,6 +127,8 @@ ownable!(str: String, Path: PathBuf, OsStr: OsString, CStr: CString);
 pub trait Bind<P> {
     /// Finds the value when the job runs.
     type Reader: Reader<P>;
+    /// How many inputs it notes.
+    const COUNT: InputCount;
 
     /// Notes the inputs and returns their reader.
     fn bind(self, inputs: &mut Inputs) -> Self::Reader;
@@ -161,6 +174,7 @@ fn last_index(inputs: &Inputs) -> u32 {
 
 impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Bind<Ref<T>> for Handle<U> {
     type Reader = One<U>;
+    const COUNT: InputCount = InputCount::One;
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<U> {
@@ -179,6 +193,7 @@ impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Reader<Ref<T>> for One<U> {
 
 impl<T: Clone + 'static> Bind<Val<T>> for Handle<T> {
     type Reader = One<T>;
+    const COUNT: InputCount = InputCount::One;
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<T> {
@@ -197,6 +212,7 @@ impl<T: Clone + 'static> Reader<Val<T>> for One<T> {
 
 impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Bind<Opt<T>> for Handle<U> {
     type Reader = One<U>;
+    const COUNT: InputCount = InputCount::One;
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<U> {
@@ -219,6 +235,7 @@ pub struct Constant<T>(T);
 
 impl<T: Clone + Send + Sync + 'static> Bind<Val<T>> for T {
     type Reader = Constant<T>;
+    const COUNT: InputCount = InputCount::Zero;
 
     fn bind(self, _: &mut Inputs) -> Constant<T> {
         Constant(self)
@@ -261,6 +278,7 @@ macro_rules! bind_many {
     ($($list:ty, [$($generics:tt)*];)*) => {$(
         impl<$($generics)*> Bind<EachOf<T>> for $list {
             type Reader = Many<T>;
+            const COUNT: InputCount = InputCount::Any;
 
             fn bind(self, inputs: &mut Inputs) -> Many<T> {
                 Many::note(self.as_ref(), inputs)

@@ -8,14 +8,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::bind::{Bind, Handle, Input, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
+use super::bind::{
+    Bind, Handle, Input, InputCount, InputRef, Inputs, Reader, Ref, Val, fresh_owner,
+};
 use super::options::{Condition, Grace, JobOptions, TimeoutKind, TriggerRule, Undo, zero_timeout};
 use super::scope::{ChildFrame, ChildInput, Item};
 use super::{Body, BodyKind, Job, JobContext, JobError, Need, Scope, StateCheck, States, Traits};
 use crate::retry::RetryPolicy;
 use crate::value::{Boxed, Outbox, Type, ValueError};
+
+/// How many inputs an argument stands for, and the type of each, where that is known.
+pub type Parameter = (InputCount, Option<Type>);
 
 /// A call with its types set aside.
 pub(crate) struct RawCall {
@@ -25,8 +32,8 @@ pub(crate) struct RawCall {
     pub(crate) body: Body,
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
-    /// The types of the parameters, of calls that know them.
-    pub(crate) parameters: Option<fn() -> Vec<Type>>,
+    /// How many inputs each argument stands for, and their type; of calls that know it.
+    pub(crate) parameters: Option<fn() -> Vec<Parameter>>,
     /// Watches the token itself, so that it may be asked to stop before it is dropped.
     pub(crate) takes_context: bool,
     /// Only waits for jobs that it starts, so that it takes no place among the running.
@@ -111,10 +118,10 @@ impl RawCall {
         inputs: &[ChildInput],
         items: &[Boxed],
     ) -> Result<Json, JobError> {
-        let kinds = self.parameters.map(|kinds| kinds()).unwrap_or_default();
+        let kinds = self.input_types(inputs.len());
         let mut written: Vec<Option<Json>> = vec![None; items.len()];
         for (input, kind) in inputs.iter().zip(&kinds) {
-            if let ChildInput::Item(item) = input {
+            if let (ChildInput::Item(item), Some(kind)) = (input, kind) {
                 let item = *item as usize;
                 written[item] = match kind.write(&*items[item]) {
                     Err(error @ ValueError::Panicked { .. }) => {
@@ -133,6 +140,26 @@ impl RawCall {
             1 => written.next().unwrap_or(Ok(Json::Null)),
             _ => written.collect(),
         }
+    }
+
+    /// The type of each input, where it is known. An argument that is a list takes the inputs that
+    /// the others leave; of several such arguments nobody knows which takes how many.
+    fn input_types(&self, inputs: usize) -> Vec<Option<Type>> {
+        let parameters = self.parameters.map(|parameters| parameters()).unwrap_or_default();
+        let count = |count| parameters.iter().filter(|(of, _)| *of == count).count();
+        let rest = match count(InputCount::Any) {
+            0 | 1 => inputs.saturating_sub(count(InputCount::One)),
+            _ => return vec![None; inputs],
+        };
+        let types = parameters.iter().flat_map(|(count, kind)| {
+            let count = match count {
+                InputCount::Zero => 0,
+                InputCount::One => 1,
+                InputCount::Any => rest,
+            };
+            std::iter::repeat_n(*kind, count)
+        });
+        types.collect()
     }
 
     fn unwritable(&self) -> JobError {
@@ -197,19 +224,10 @@ impl<T: Send + Sync + 'static> Call<T> {
         Self { raw, kind: PhantomData }
     }
 
-    /// Says that the output has a JSON form, so that a store can keep it. Calls of `#[job]`
-    /// functions know by themselves; those that are made of closures and of [`Job`]s do not.
-    pub fn json(mut self) -> Self
-    where
-        T: serde::Serialize + serde::de::DeserializeOwned,
-    {
-        self.raw.output = self.raw.output.with_serialize::<T>().with_deserialize::<T>();
-        self
-    }
-
-    /// Says of which types the parameters are, so that a store can tell calls of a function apart.
-    pub fn parameters(mut self, types: fn() -> Vec<Type>) -> Self {
-        self.raw.parameters = Some(types);
+    /// Says what the arguments stand for, so that a store can tell calls of a function apart.
+    #[doc(hidden)]
+    pub fn parameters(mut self, parameters: fn() -> Vec<Parameter>) -> Self {
+        self.raw.parameters = Some(parameters);
         self
     }
 
@@ -499,6 +517,9 @@ job_fn!((A, B, C, D), fn(A, B, C, D), (A 0, B 1, C 2, D 3), |(a, b, c, d)| [a, b
 
 /// A job made of a closure that takes a clone of its input and returns a future.
 ///
+/// Input and output have a JSON form, which is what a store keeps of them. A job with values that
+/// have none is a `#[job]` function.
+///
 /// ```
 /// use workflow_core::{Call, Handle, JobError, closure};
 ///
@@ -512,8 +533,8 @@ pub fn closure<I, O, F, R, E>(
     body: F,
 ) -> Call<O>
 where
-    I: Clone + Send + Sync + 'static,
-    O: Clone + Send + Sync + 'static,
+    I: Serialize + Clone + Send + Sync + 'static,
+    O: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
     F: Fn(I) -> R + Send + Sync + 'static,
     R: Future<Output = Result<O, E>> + Send + 'static,
     E: Into<JobError>,
@@ -528,7 +549,7 @@ where
             scope.put(body(input).await.map_err(Into::into)?)
         }
     });
-    Call::new(name, Type::opaque::<O>().with_clone::<O>(), body, inputs)
+    Call::new(name, json_type::<O>().with_clone::<O>(), body, inputs).parameters(one_input::<I>)
 }
 
 /// A job that is a value with state of its own: a client, a pool, a setting.
@@ -572,7 +593,19 @@ pub fn call_job<J: Job>(job: J, input: Handle<J::Input>) -> Call<J::Output> {
             scope.put(output)
         }
     });
-    Call::new(name, Type::opaque::<J::Output>(), body, inputs).takes_context()
+    Call::new(name, json_type::<J::Output>(), body, inputs)
+        .parameters(one_input::<J::Input>)
+        .takes_context()
+}
+
+/// A type that has a JSON form.
+fn json_type<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type {
+    Type::opaque::<T>().with_serialize::<T>().with_deserialize::<T>()
+}
+
+/// The parameters of a job that reads one input.
+pub(crate) fn one_input<T: Serialize + Send + Sync + 'static>() -> Vec<Parameter> {
+    vec![(InputCount::One, Some(Type::opaque::<T>().with_serialize::<T>()))]
 }
 
 /// A job that runs another for every element of a list that an upstream job produced. Its output

@@ -137,6 +137,7 @@ impl Flow {
     }
 
     /// The handle of the run's input. A flow has one input; the last type that was asked for holds.
+    #[doc(hidden)]
     pub fn input<T: Send + Sync + 'static>(&mut self, kind: Type) -> Handle<T> {
         self.input = Some(kind);
         Handle::new(InputRef { owner: self.owner, index: INPUT })
@@ -152,6 +153,16 @@ impl Flow {
             job => self.column_of.get(job as usize).map(|column| self.columns[*column as usize]),
         };
         self.output = Some((index, kind.unwrap_or(Type::opaque::<T>())));
+    }
+
+    /// Says what is known of the output's type, where the handle of it did not tell.
+    pub(crate) fn describe_output(&mut self, kind: Type) {
+        if let Some((_, known)) = &mut self.output
+            && known.same(&kind)
+            && !known.can_be_kept()
+        {
+            *known = kind;
+        }
     }
 
     /// Sets what a run does when a job fails for good. Default: the branches that do not descend

@@ -3,6 +3,9 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::{Flow, Plan, PlanError, Workflow};
 use crate::definition::Metadata;
 use crate::guard;
@@ -58,21 +61,61 @@ impl FunctionWorkflow {
         Ok(Self::drawn_once(name.parse()?, draw))
     }
 
+    /// A workflow with an input, whose graph `draw` draws; drawn once, at the first run.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    /// use workflow_core::FunctionWorkflow;
+    ///
+    /// #[job]
+    /// fn double(number: u64) -> u64 { number * 2 }
+    ///
+    /// let workflow = FunctionWorkflow::with_input("doubles", |flow: &mut Flow, number: Handle<u64>| {
+    ///     flow.job(double(number))
+    /// })?;
+    /// let report = Engine::default().run(workflow).input(4).wait()?;
+    /// assert_eq!(report.output::<u64>()?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is ill-formed.
+    pub fn with_input<I, D>(
+        name: &str,
+        draw: impl Fn(&mut Flow, Handle<I>) -> D + Send + Sync + 'static,
+    ) -> Result<Self, NameError>
+    where
+        I: Serialize + DeserializeOwned + Send + Sync + 'static,
+        D: OutputOf,
+    {
+        let draw: Draw = Box::new(move |flow| {
+            let input = flow.input::<I>(input_type::<I>());
+            draw(flow, input).finish(flow)
+        });
+        let workflow = Self::drawn_once(name.parse()?, draw);
+        Ok(workflow.with_types(Some(input_type::<I>()), None))
+    }
+
     /// A workflow whose graph depends on its input, and is drawn for every run.
     ///
     /// # Errors
     ///
     /// Fails when the name is ill-formed.
-    pub fn per_input<I: Send + Sync + 'static, D: OutputOf>(
+    pub fn per_input<I, D>(
         name: &str,
-        input: Type,
         draw: impl Fn(&mut Flow, &I) -> D + Send + Sync + 'static,
-    ) -> Result<Self, NameError> {
+    ) -> Result<Self, NameError>
+    where
+        I: Serialize + DeserializeOwned + Send + Sync + 'static,
+        D: OutputOf,
+    {
         let draw: DrawFor = Box::new(move |flow, input| match input.downcast_ref::<I>() {
             Some(input) => draw(flow, input).finish(flow),
             None => Err(JobError::terminal("the input has another type than the workflow's")),
         });
-        Ok(Self::drawn_per_input(name.parse()?, draw).with_types(Some(input), None))
+        let workflow = Self::drawn_per_input(name.parse()?, draw);
+        Ok(workflow.with_types(Some(input_type::<I>()), None))
     }
 
     pub(crate) fn drawn_once(name: WorkflowName, draw: Draw) -> Self {
@@ -94,16 +137,29 @@ impl FunctionWorkflow {
 
     /// Announces the types of input and output.
     #[must_use]
-    pub fn with_types(mut self, input: Option<Type>, output: Option<Type>) -> Self {
+    pub(crate) fn with_types(mut self, input: Option<Type>, output: Option<Type>) -> Self {
         (self.input, self.output) = (input, output);
         self
     }
 }
 
-fn draw_plan(draw: impl FnOnce(&mut Flow) -> Result<(), JobError>) -> Result<Arc<Plan>, PlanError> {
+fn input_type<I: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type {
+    Type::opaque::<I>().with_serialize::<I>().with_deserialize::<I>()
+}
+
+/// Draws a graph. `output` is what is known of its output's type.
+fn draw_plan(
+    output: Option<Type>,
+    draw: impl FnOnce(&mut Flow) -> Result<(), JobError>,
+) -> Result<Arc<Plan>, PlanError> {
     let mut flow = Flow::new();
     let error = match guard::call(|| draw(&mut flow)) {
-        Ok(Ok(())) => return flow.plan().map(Arc::new),
+        Ok(Ok(())) => {
+            if let Some(kind) = output {
+                flow.describe_output(kind);
+            }
+            return flow.plan().map(Arc::new);
+        }
         Ok(Err(error)) => PlanError::Draw(error.written_down()),
         Err(panic) => PlanError::Panicked(panic),
     };
@@ -134,11 +190,13 @@ impl Workflow for FunctionWorkflow {
             (Drawing::Once(draw, drawn), _) => match drawn.get() {
                 Some(plan) => Ok(Arc::clone(plan)),
                 None => {
-                    let plan = draw_plan(draw)?;
+                    let plan = draw_plan(self.output, draw)?;
                     Ok(Arc::clone(drawn.get_or_init(|| plan)))
                 }
             },
-            (Drawing::PerInput(draw), Some(input)) => draw_plan(|flow| draw(flow, input)),
+            (Drawing::PerInput(draw), Some(input)) => {
+                draw_plan(self.output, |flow| draw(flow, input))
+            }
             (Drawing::PerInput(_), None) => Err(PlanError::Draw(JobError::terminal(
                 "the workflow's graph depends on its input, and there is none",
             ))),

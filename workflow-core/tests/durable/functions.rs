@@ -191,3 +191,61 @@ fn a_function_calls_workflows() {
     }
     panic!("it is always cut off");
 }
+
+#[job]
+async fn describe(times: u32, what: &str, counted: Each<'_, u32>) -> String {
+    format!("{} {:?}", what.repeat(times as usize), counted.iter().collect::<Vec<_>>())
+}
+
+struct Unit(&'static str);
+
+#[async_trait::async_trait]
+impl Job for Unit {
+    type Input = u32;
+    type Output = String;
+
+    fn name(&self) -> &'static str {
+        "unit"
+    }
+
+    async fn run(&self, _: &JobContext, number: &u32) -> Result<String, JobError> {
+        Ok(format!("{number} {}", self.0))
+    }
+}
+
+#[register_workflow(name = "durable: calls")]
+async fn calls(ctx: WorkflowContext) -> Result<Vec<String>, JobError> {
+    let described = |what, one, two| describe(2, what, [one, two]);
+    let described = ctx.run(described, ("tea".to_owned(), 1, 2)).await?;
+    let unit = ctx.run(|number| call_job(Unit("cups"), number), 3).await?;
+    let closed = |number| {
+        workflow_core::closure("closed", number, |number: u32| async move {
+            Ok::<_, JobError>(format!("{number} saucers"))
+        })
+    };
+    let closed = ctx.run(closed, 4).await?;
+    Ok(vec![described, unit, closed])
+}
+
+#[test]
+fn a_store_knows_what_jobs_are_called_with_without_being_told() {
+    cut_off_everywhere("durable: calls", |after, ended, _| {
+        let report = ended.unwrap_or_else(|error| panic!("after {after:?} batches: {error}"));
+        let made = report.output::<Vec<String>>().expect("texts");
+        assert_eq!(made, ["teatea [1, 2]", "3 cups", "4 saucers"]);
+    });
+}
+
+#[register_workflow(name = "durable: handed back")]
+fn handed_back(flow: &mut Flow) -> Handle<Vec<String>> {
+    let ten = flow.value(10_u32);
+    flow.job(charge(ten));
+    flow.value(vec!["as it is".to_owned()])
+}
+
+#[test]
+fn the_output_of_a_registered_workflow_is_of_the_type_that_it_returns() {
+    let report = registry::run("durable: handed back").wait().expect("it completes");
+    assert_eq!(report.output::<Vec<String>>(), Ok(vec!["as it is".to_owned()]));
+    assert_eq!(report.output_json().expect("JSON"), serde_json::json!(["as it is"]));
+}

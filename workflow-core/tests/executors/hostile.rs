@@ -313,9 +313,8 @@ pub(crate) async fn an_output_that_panics_when_written_fails_its_job() {
 }
 
 pub(crate) async fn an_input_that_panics_is_refused() {
-    let takes_one = || {
-        FunctionWorkflow::per_input("mined", INPUT, |_: &mut Flow, _: &Mined| ()).expect("a name")
-    };
+    let takes_one =
+        || FunctionWorkflow::per_input("mined", |_: &mut Flow, _: &Mined| ()).expect("a name");
     for engine in engines() {
         for (input, text) in
             [(Mined("serialize"), "unwritable"), (Mined("deserialize"), "unreadable")]
@@ -331,8 +330,6 @@ pub(crate) async fn an_input_that_panics_is_refused() {
         still_works(&engine).await;
     }
 }
-
-const INPUT: Type = Type::opaque::<Mined>().with_serialize::<Mined>().with_deserialize::<Mined>();
 
 pub(crate) async fn a_value_that_panics_when_cloned_fails_who_takes_it() {
     every_way(
@@ -380,13 +377,10 @@ pub(crate) async fn a_future_that_panics_when_dropped_is_cancelled() {
     for engine in engines() {
         let armed = workflow(|flow| {
             let start = flow.value(());
-            flow.job(
-                closure("armed", start, |()| async {
-                    let _armed = Armed;
-                    std::future::pending::<Result<(), JobError>>().await
-                })
-                .json(),
-            );
+            flow.job(closure("armed", start, |()| async {
+                let _armed = Armed;
+                std::future::pending::<Result<(), JobError>>().await
+            }));
         });
         let run = engine.run(armed).start().expect("it starts");
         until_running(&run).await;

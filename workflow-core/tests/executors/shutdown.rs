@@ -44,12 +44,12 @@ fn gated(gate: oneshot::Receiver<()>) -> (FunctionWorkflow, [Arc<AtomicU32>; 2])
                 Ok::<_, JobError>(number + 1)
             }
         };
-        let waited = flow.job(closure("waits", start, waits).json());
+        let waited = flow.job(closure("waits", start, waits));
         let follows = move |number: u32| {
             second.fetch_add(1, Ordering::SeqCst);
             async move { Ok::<_, JobError>(number + 1) }
         };
-        flow.job(closure("follows", waited, follows).json())
+        flow.job(closure("follows", waited, follows))
     });
     (workflow, counts)
 }

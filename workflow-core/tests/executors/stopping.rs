@@ -207,14 +207,17 @@ fn block_on(held: &Arc<Mutex<mpsc::Receiver<()>>>) -> u32 {
     1
 }
 
+#[job]
+async fn holds(alive: mpsc::Sender<()>) {
+    let _alive = alive;
+    std::future::pending().await
+}
+
 pub(crate) async fn dropping_the_future_cancels() {
     let (alive, dropped) = mpsc::channel::<()>();
     let holds = workflow(move |flow| {
         let alive = flow.value(alive.clone());
-        flow.job(closure("holds", alive, |alive| async move {
-            let _alive = alive;
-            std::future::pending::<Result<(), JobError>>().await
-        }));
+        flow.job(holds(alive));
     });
     let mut run = Box::pin(Engine::default().run(holds).into_future());
     std::future::poll_fn(|cx| {

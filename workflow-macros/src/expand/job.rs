@@ -5,12 +5,13 @@ mod later;
 mod now;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use super::body::{Place, Readers};
 use super::{Work, local};
 use crate::parse::args::JobArgs;
+use crate::parse::kind::Kind;
 
 /// Everything that a job consists of.
 pub(crate) fn job(work: &Work, args: &JobArgs) -> TokenStream {
@@ -96,9 +97,7 @@ impl Job<'_> {
         let body = work.body(&callee, place, Readers::Cloned);
         let output = work.type_of(&work.output());
         let settings = work.settings(&self.args.options);
-        let parameters = self
-            .parameters()
-            .map(|types| quote_spanned!(site=> .parameters(|| ::std::vec![#(#types),*])));
+        let parameters = self.counted_parameters();
         let call = work.requiring(quote_spanned! {site=>
             #private::Call::new(#name, #output, __body, __inputs) #parameters #settings
         });
@@ -214,6 +213,28 @@ impl Job<'_> {
             work.inputs().iter().map(|input| work.owned(input.kind)).collect::<Option<Vec<_>>>();
         let types = owned?.iter().map(|kind| work.type_of(kind)).collect::<Vec<_>>();
         (!types.is_empty()).then_some(types)
+    }
+
+    /// What each argument of a call stands for, and of which type it is.
+    fn counted_parameters(&self) -> Option<TokenStream> {
+        let work = self.work;
+        let (private, site) = (work.private(), Span::mixed_site());
+        let inputs = work.inputs();
+        let parameters = inputs.iter().zip(self.type_parameters()).map(|(input, argument)| {
+            let kind = work.kind(input.kind);
+            let owned = match input.kind {
+                Kind::Each(inner) => Some(inner.to_token_stream()),
+                other => work.owned(other),
+            };
+            let described = match owned.map(|owned| work.type_of(&owned)) {
+                Some(known) => quote_spanned!(site=> ::core::option::Option::Some(#known)),
+                None => quote_spanned!(site=> ::core::option::Option::None),
+            };
+            quote_spanned!(site=> (<#argument as #private::Bind<#kind>>::COUNT, #described))
+        });
+        let parameters: Vec<_> = parameters.collect();
+        (!parameters.is_empty())
+            .then(|| quote_spanned!(site=> .parameters(|| ::std::vec![#(#parameters),*])))
     }
 
     /// The inputs, and how the job is added when they come one by one; none when they cannot.
