@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use workflow_core::prelude::*;
 use workflow_core::{
     Clock, FunctionWorkflow, JobErrorKind, MemoryStore, Metadata, OutputOf, Plan, PlanError,
-    RunHandle, SystemClock, Type, WorkflowName, closure,
+    RunHandle, SystemClock, WorkflowName, closure,
 };
 
 use crate::support::workflow;
