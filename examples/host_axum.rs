@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::request::Parts;
@@ -44,13 +45,13 @@ impl Authenticator for Users {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = SqliteStore::open(folder.path().join("workflows.db")).await?;
-    let engine = Engine::builder().store(store).runs_dir(folder.path().join("runs")).build();
+    let store = Arc::new(SqliteStore::open(folder.path().join("workflows.db")).await?);
+    let engine = Engine::builder().runs_dir(folder.path().join("runs"));
     let stays = std::env::args().any(|argument| argument == "serve");
     let workflows = match stays {
         // Without an authenticator and without accounts, this machine may do everything.
-        true => workflow_server::router(engine),
-        false => Server::new(engine).authenticator(Users).router(),
+        true => workflow_server::router(engine, store),
+        false => Server::new(engine, store).authenticator(Users).router(),
     };
     let app = Router::new().nest("/workflows", workflows);
     let listener = TcpListener::bind(if stays { "127.0.0.1:3000" } else { "127.0.0.1:0" }).await?;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use workflow_core::{Engine, WorkflowSnapshot, registry};
 use workflow_server::Server;
@@ -29,7 +30,7 @@ pub(crate) fn serve(file: &Path) -> Result<(), Failure> {
             .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
             .collect();
         store.announce(&known).await?;
-        let server = Server::new(Engine::builder().store(store).build());
+        let server = Server::new(Engine::builder(), Arc::new(store));
         let ready = |at: SocketAddr, _| print(&at.to_string());
         server.serve((Ipv4Addr::LOCALHOST, 0).into(), ready, std::future::pending()).await?;
         Ok(())

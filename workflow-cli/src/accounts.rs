@@ -18,7 +18,7 @@ use crate::store::{Format, StoreArguments, rfc3339, span, time};
 #[derive(Debug, Args)]
 pub(crate) struct UserArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     #[command(subcommand)]
     action: UserAction,
 }
@@ -138,7 +138,7 @@ fn password() -> Result<NewPassword, Failure> {
 #[derive(Debug, Args)]
 pub(crate) struct TokenArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     #[command(subcommand)]
     action: TokenAction,
 }

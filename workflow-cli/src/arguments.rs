@@ -19,6 +19,7 @@ use crate::runs::RunsArguments;
 #[cfg(feature = "serve")]
 use crate::serve::ServeArguments;
 use crate::stats::StatsArguments;
+use crate::store::HostStore;
 use crate::upkeep::{MigrateArguments, PruneArguments};
 use crate::validate::ValidateArguments;
 use crate::workflows::WorkflowsArguments;
@@ -71,6 +72,36 @@ pub(crate) enum Command {
     Migrate(MigrateArguments),
     Config(ConfigArguments),
     Completions(CompletionsArguments),
+}
+
+impl Command {
+    /// Means this store where the user names none.
+    pub(crate) fn set_store(&mut self, host: HostStore) {
+        let store = match self {
+            Self::Run(wanted) => {
+                wanted.keep.host = Some(host);
+                return;
+            }
+            Self::Runs(wanted) => return wanted.set_store(host),
+            Self::Workflows(wanted) => &mut wanted.store,
+            Self::Recover(wanted) => &mut wanted.store,
+            Self::Stats(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::Serve(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::User(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::Token(wanted) => &mut wanted.store,
+            Self::Prune(wanted) => &mut wanted.store,
+            Self::Migrate(wanted) => &mut wanted.store,
+            Self::Plan(_)
+            | Self::Validate(_)
+            | Self::List(_)
+            | Self::Config(_)
+            | Self::Completions(_) => return,
+        };
+        store.host = Some(host);
+    }
 }
 
 /// What the user calls this program.

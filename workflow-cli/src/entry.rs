@@ -1,14 +1,18 @@
 //! From the arguments of a program to its exit code.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::FromArgMatches as _;
+use workflow_store::Catalog;
 
 use crate::arguments::{Arguments, Command, command, program_name};
 use crate::failure::{Failure, Outcome};
 use crate::logging::Serves;
+use crate::store::HostStore;
 #[cfg(feature = "serve")]
 use crate::{accounts, serve};
 use crate::{
@@ -17,31 +21,96 @@ use crate::{
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
 ///
-/// Workflows are those registered in the program, and files. To be called first in `main`: see
-/// [`main_with`].
+/// Workflows are those registered in the program, and files. Call it first in `main`: see
+/// [`CommandLine::run`].
 pub fn main() -> ExitCode {
-    main_with(std::env::args_os())
+    CommandLine::new().run()
 }
 
-/// Runs the command line on these arguments, the first of which names the program, and gives the
-/// exit code.
+/// The command line of a host that has arguments or a store of its own.
 ///
-/// For hosts with arguments of their own, which give the rest to this. As process 1 of a container, it
-/// starts the program once more with the arguments of the process, and waits for it, while it collects
-/// the orphans that fall to process 1: what a host does before this call is done in both.
-pub fn main_with<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> ExitCode {
-    #[cfg(unix)]
-    if let Some(code) = crate::init::as_init() {
-        return code;
+/// ```no_run
+/// use std::process::ExitCode;
+/// use std::sync::Arc;
+///
+/// use workflow_store::SqliteStore;
+///
+/// fn main() -> ExitCode {
+///     let store = match pollster::block_on(SqliteStore::open("shop.db")) {
+///         Ok(store) => Arc::new(store),
+///         Err(error) => {
+///             eprintln!("error: {error}");
+///             return ExitCode::FAILURE;
+///         }
+///     };
+///     workflow_cli::CommandLine::new().store(store).run()
+/// }
+/// ```
+#[must_use = "a command line does nothing until it runs"]
+pub struct CommandLine {
+    arguments: Vec<OsString>,
+    store: Option<Arc<dyn Catalog>>,
+}
+
+impl CommandLine {
+    /// Makes a command line on the arguments of this process, with the stores that users name.
+    pub fn new() -> Self {
+        Self { arguments: std::env::args_os().collect(), store: None }
     }
-    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let program = program_name(arguments.first());
-    let parsed = command(&program)
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
-    match parsed {
-        Ok(arguments) => conclude(act(arguments, &program)),
-        Err(told) => tell(&told),
+
+    /// Sets the arguments, the first of which names the program. Default: those of the process.
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the store that every command uses, unless its user names another with `--db`. `run`
+    /// keeps its runs there. Default: the database that `--db` or `WORKFLOW_DB` names, or
+    /// `.workflow/workflows.db`.
+    ///
+    /// The store may be of any kind: one of `workflow-store`, one that wraps another, or one of
+    /// another crate.
+    pub fn store(mut self, store: Arc<dyn Catalog>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Runs the command that the arguments name, and gives its exit code.
+    ///
+    /// As process 1 of a container, it starts the program once more with the arguments of the
+    /// process, and waits for it, while it collects the orphans that fall to process 1. The same
+    /// program is started for `--detach`. What a host does before this call is done in each of
+    /// these processes.
+    pub fn run(self) -> ExitCode {
+        #[cfg(unix)]
+        if let Some(code) = crate::init::as_init() {
+            return code;
+        }
+        let program = program_name(self.arguments.first());
+        let parsed = command(&program)
+            .try_get_matches_from(self.arguments)
+            .and_then(|matches| Arguments::from_arg_matches(&matches));
+        match parsed {
+            Ok(mut arguments) => {
+                if let Some(store) = self.store {
+                    arguments.command.set_store(HostStore(store));
+                }
+                conclude(act(arguments, &program))
+            }
+            Err(told) => tell(&told),
+        }
+    }
+}
+
+impl Default for CommandLine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandLine").field("arguments", &self.arguments).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
 use crate::failure::{Failure, Outcome};
-use crate::store;
+use crate::store::{self, HostStore};
 use crate::target::RUNS_DIR;
 
 /// Whether a run is kept, and where.
@@ -23,6 +23,9 @@ pub(crate) struct KeepArguments {
     /// sqlite://.workflow/workflows.db]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
+    /// The store of the host, which is meant where none is named.
+    #[arg(skip)]
+    pub(crate) host: Option<HostStore>,
     /// Let the run go on in a process of its own, print its id, and return at once. When that
     /// process is ended, `recover` takes the run up
     #[arg(long)]
@@ -43,6 +46,7 @@ impl KeepArguments {
     /// Fails when it cannot be opened.
     pub(crate) fn wanted(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
         match store::given(self.db.as_deref()) {
+            _ if self.hosts().is_some() => self.store().map(Some),
             None if !self.detach && self.idempotency_key.is_none() => Ok(None),
             _ => self.store().map(Some),
         }
@@ -54,7 +58,17 @@ impl KeepArguments {
     ///
     /// Fails when it cannot be opened.
     pub(crate) fn store(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        if let Some(host) = self.hosts() {
+            return Ok(host.seen());
+        }
         store::make(&store::address(self.db.as_deref()))
+    }
+}
+
+impl KeepArguments {
+    /// The store of the host, unless another is named.
+    fn hosts(&self) -> Option<&HostStore> {
+        self.host.as_ref().filter(|_| self.db.is_none())
     }
 }
 

@@ -25,6 +25,8 @@
 //!
 //! Exit codes: 0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled.
 //!
+//! A host with a store of its own, of whatever kind, hands it to [`CommandLine::store`].
+//!
 //! # Runtimes
 //!
 //! With the feature `tokio` (default), jobs find a tokio runtime: the one that the host calls
@@ -77,4 +79,4 @@ mod validate;
 mod watch;
 mod workflows;
 
-pub use entry::{main, main_with};
+pub use entry::{CommandLine, main};

@@ -30,7 +30,7 @@ use crate::{interrupt, runtime};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecoverArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     /// Go on for ever: take up what is left behind from now on, too
     #[arg(long)]
     serve: bool,

@@ -51,7 +51,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     show: ShowArguments,
     #[command(flatten)]
-    keep: KeepArguments,
+    pub(crate) keep: KeepArguments,
 }
 
 impl RunArguments {

@@ -11,7 +11,7 @@ mod which;
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, Outcome};
-use crate::store::StoreArguments;
+use crate::store::{HostStore, StoreArguments};
 
 use export::{ExportArguments, ImportArguments};
 use list::{GetArguments, ListArguments};
@@ -63,6 +63,28 @@ struct With<A: Args> {
     store: StoreArguments,
     #[command(flatten)]
     wanted: A,
+}
+
+impl RunsArguments {
+    /// Means this store where the user names none.
+    pub(crate) fn set_store(&mut self, host: HostStore) {
+        let store = match &mut self.command {
+            RunsCommand::Retry(wanted) => {
+                wanted.keep.host = Some(host);
+                return;
+            }
+            RunsCommand::List(with) => &mut with.store,
+            RunsCommand::Get(with) => &mut with.store,
+            RunsCommand::Watch(with) => &mut with.store,
+            RunsCommand::Logs(with) => &mut with.store,
+            RunsCommand::Cancel(with) => &mut with.store,
+            RunsCommand::Unblock(with) => &mut with.store,
+            RunsCommand::Signal(with) => &mut with.store,
+            RunsCommand::Export(with) => &mut with.store,
+            RunsCommand::Import(with) => &mut with.store,
+        };
+        store.host = Some(host);
+    }
 }
 
 pub(crate) fn runs(wanted: &RunsArguments) -> Result<Outcome, Failure> {

@@ -28,7 +28,7 @@ use crate::{interrupt, runtime};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     address: SocketAddr,
@@ -65,8 +65,9 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
         None => std::env::current_dir()
             .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
     };
-    let engine = keep::builder(&folder.join(RUNS_DIR)).shared_store(store).build();
-    let server = Server::new(engine.clone()).allow_commands(wanted.allow_commands).folder(folder);
+    let server = Server::new(keep::builder(&folder.join(RUNS_DIR)), store);
+    let engine = server.engine().clone();
+    let server = server.allow_commands(wanted.allow_commands).folder(folder);
     let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
     interrupt::listen();
     runtime::inside(|| {

@@ -18,7 +18,7 @@ use crate::store::{Format, StoreArguments};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     /// Of this workflow: its id, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,

@@ -22,6 +22,26 @@ pub(crate) struct StoreArguments {
     /// sqlite://.workflow/workflows.db]
     #[arg(long, global = true, value_name = "URL", display_order = 800)]
     db: Option<String>,
+    /// The store of the host, which is meant where none is named.
+    #[arg(skip)]
+    pub(crate) host: Option<HostStore>,
+}
+
+/// A store that the host hands to the command line.
+#[derive(Clone)]
+pub(crate) struct HostStore(pub(crate) Arc<dyn Catalog>);
+
+impl fmt::Debug for HostStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostStore").finish_non_exhaustive()
+    }
+}
+
+impl HostStore {
+    /// The store as the user of this terminal sees it.
+    pub(crate) fn seen(&self) -> Arc<dyn Catalog> {
+        for_user(self.0.clone())
+    }
 }
 
 impl StoreArguments {
@@ -31,6 +51,9 @@ impl StoreArguments {
     ///
     /// Fails when it is not, and when it cannot be opened.
     pub(crate) fn open(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        if let Some(host) = self.hosts() {
+            return Ok(host.seen());
+        }
         let address = address(self.db.as_deref());
         match file(&address) {
             Some(path) if !path.exists() => Err(Failure::Usage(format!(
@@ -48,11 +71,22 @@ impl StoreArguments {
     ///
     /// Fails when it cannot be opened.
     pub(crate) fn make(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        if let Some(host) = self.hosts() {
+            return Ok(host.seen());
+        }
         make(&address(self.db.as_deref()))
+    }
+
+    /// The store of the host, unless another is named.
+    fn hosts(&self) -> Option<&HostStore> {
+        self.host.as_ref().filter(|_| self.db.is_none())
     }
 
     /// The address, without a password.
     pub(crate) fn shown(&self) -> String {
+        if self.hosts().is_some() {
+            return "the store of this program".to_owned();
+        }
         shown(&address(self.db.as_deref()))
     }
 }
@@ -88,11 +122,14 @@ pub(crate) fn make(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
 /// Opens the store for the user of this terminal, who sees and may do everything, and whose own
 /// workflows are the first that a name means.
 fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
-    let store = pollster::block_on(workflow_store::open(address))?;
-    Ok(match user() {
+    Ok(for_user(pollster::block_on(workflow_store::open(address))?))
+}
+
+fn for_user(store: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
+    match user() {
         Some(user) => store.seen_by(Viewer::Staff(user)),
         None => store,
-    })
+    }
 }
 
 /// The user of this terminal, whose are the workflows and runs that it asks for; nobody, where the

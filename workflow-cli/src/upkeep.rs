@@ -20,7 +20,7 @@ use crate::store::{StoreArguments, span};
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
 }
 
 const MIGRATE_EXAMPLES: &str = "\
@@ -36,7 +36,7 @@ Examples:
 #[command(after_help = PRUNE_EXAMPLES)]
 pub(crate) struct PruneArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
     #[command(flatten)]
     bounds: Bounds,
     /// Only runs of this workflow: its id, name or slug

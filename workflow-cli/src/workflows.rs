@@ -27,7 +27,7 @@ pub(crate) struct WorkflowsArguments {
     #[command(subcommand)]
     command: WorkflowsCommand,
     #[command(flatten)]
-    store: StoreArguments,
+    pub(crate) store: StoreArguments,
 }
 
 const EXAMPLES: &str = "\

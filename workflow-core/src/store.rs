@@ -7,8 +7,6 @@ mod lease;
 mod memory;
 mod record;
 
-use std::any::Any;
-
 use async_trait::async_trait;
 
 use crate::event::Event;
@@ -32,11 +30,8 @@ pub use record::{
 /// others to [claim](Store::claim).
 ///
 /// Futures of a store may be awaited on any executor and on none.
-///
-/// A store is [`Any`], so that a part of a program that was given some store can find out whether
-/// it is one that can do more.
 #[async_trait]
-pub trait Store: Any + Send + Sync {
+pub trait Store: Send + Sync + 'static {
     /// Begins a run with its first events, all or nothing; or finds the one that began under the
     /// same idempotency key in the same [scope](NewRun::key_scope), and then changes nothing.
     ///

@@ -3,13 +3,16 @@
 //! A host mounts it into its own application:
 //!
 //! ```no_run
+//! use std::sync::Arc;
+//!
 //! use axum::Router;
 //! use workflow_core::Engine;
 //! use workflow_store::SqliteStore;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let engine = Engine::builder().store(SqliteStore::open("workflows.db").await?).build();
-//! let app: Router = Router::new().nest("/workflows", workflow_server::router(engine));
+//! let store = Arc::new(SqliteStore::open("workflows.db").await?);
+//! let workflows = workflow_server::router(Engine::builder(), store);
+//! let app: Router = Router::new().nest("/workflows", workflows);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //! axum::serve(listener, app).await?;
 //! # Ok(())

@@ -183,6 +183,7 @@ impl From<CatalogError> for Problem {
             CatalogError::Forbidden { .. } => Self::forbidden("not_yours", text),
             CatalogError::NoUser(_) => Self::not_found("no_user", text),
             CatalogError::UserExists(_) => Self::conflict("user_exists", text),
+            CatalogError::NoAccounts => Self::conflict("no_accounts", text),
             CatalogError::OfEngine { .. } => Self::conflict("transition", text),
             CatalogError::Driven(_) => Self::conflict("driven", text),
             CatalogError::NoVersion { .. } => Self::not_found("no_version", text),

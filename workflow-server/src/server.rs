@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use workflow_core::{Engine, Store};
+use workflow_core::{Engine, EngineBuilder};
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;
@@ -14,24 +14,29 @@ use crate::options::Options;
 use crate::scheduler::Scheduler;
 use crate::{api, layers, page};
 
-/// The API and the page of an engine, to be mounted into an application of axum.
+/// The API and the page of a store, to be mounted into an application of axum.
 ///
 /// As [`Server::new`] and [`Server::router`], for a host that has nothing more to say.
-///
-/// # Panics
-///
-/// As [`Server::new`].
-pub fn router(engine: Engine) -> Router {
-    Server::new(engine).router()
+pub fn router(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Router {
+    Server::new(engine, store).router()
 }
 
-/// The API and the page of an engine.
+/// The API and the page of a store.
 ///
 /// ```no_run
+/// use std::sync::Arc;
 /// use workflow_core::Engine;
 /// use workflow_server::Server;
+/// use workflow_store::SqliteStore;
 ///
-/// let router = Server::new(Engine::default()).allow_commands(true).router();
+/// # async fn host() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(SqliteStore::open("workflows.db").await?);
+/// let server = Server::new(Engine::builder(), store);
+/// let engine = server.engine().clone();
+/// let router = server.allow_commands(true).router();
+/// # drop((engine, router));
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "finish with `.router()`, or `.serve(..)`"]
 pub struct Server {
@@ -42,26 +47,37 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for an engine, with the engine's store. An engine without a store, or with one
-    /// that is no database, is given one in memory: what it runs is then seen here as long as
-    /// the process lives.
+    /// Makes a server over a store, which may be of any kind: one of `workflow-store`, one that
+    /// wraps another, or one of another crate.
+    ///
+    /// The engine that runs what is asked for keeps its runs in the same store, whatever store the
+    /// builder names. [`Server::engine`] is that engine.
+    pub fn new(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Self {
+        let engine = engine.shared_store(store.clone()).build();
+        Self { engine, catalog: store, authenticator: None, options: Options::default() }
+    }
+
+    /// Makes a server over a database in memory: what it runs is seen as long as the process
+    /// lives, and then lost.
+    ///
+    /// ```no_run
+    /// use workflow_core::Engine;
+    /// use workflow_server::Server;
+    ///
+    /// let router = Server::in_memory(Engine::builder()).router();
+    /// ```
     ///
     /// # Panics
     ///
     /// Panics when the system has no memory or no thread for a database in memory.
-    pub fn new(engine: Engine) -> Self {
-        let known = engine.store().and_then(|store| workflow_store::catalog(store.clone()));
-        let Some(catalog) = known else {
-            let store = pollster::block_on(SqliteStore::open(":memory:"));
-            let store: Arc<dyn Catalog> = Arc::new(store.expect("a database in memory"));
-            let engine = engine.to_builder().shared_store(store.clone() as Arc<dyn Store>).build();
-            return Self::with(engine, store);
-        };
-        Self::with(engine, catalog)
+    pub fn in_memory(engine: EngineBuilder) -> Self {
+        let store = pollster::block_on(SqliteStore::open(":memory:"));
+        Self::new(engine, Arc::new(store.expect("a database in memory")))
     }
 
-    fn with(engine: Engine, catalog: Arc<dyn Catalog>) -> Self {
-        Self { engine, catalog, authenticator: None, options: Options::default() }
+    /// The engine of the server: for a host that runs workflows itself, or shuts them down.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Lets workflow files that come over the API name shell commands. Default: they may not.
@@ -136,7 +152,7 @@ impl Server {
     /// # use workflow_core::Engine;
     /// # use workflow_server::Server;
     /// # async fn host() {
-    /// let (router, scheduler) = Server::new(Engine::default()).router_and_scheduler();
+    /// let (router, scheduler) = Server::in_memory(Engine::builder()).router_and_scheduler();
     /// tokio::spawn(scheduler.run());
     /// # drop(router);
     /// # }

@@ -63,6 +63,12 @@ pub enum CatalogError {
     /// There is no account of this name.
     #[error("there is no user `{0}`; list the users to see which there are")]
     NoUser(String),
+    /// The store keeps no accounts.
+    #[error(
+        "this store keeps no accounts; use a store of SQLite or PostgreSQL, or let the host say who \
+         sends a request"
+    )]
+    NoAccounts,
     /// A workflow has no version of this number.
     #[error(
         "workflow `{workflow}` has no version {version}; list its versions to see which there are"

@@ -39,6 +39,7 @@
 //! - `sqlite` (default): [`SqliteStore`]; SQLite is compiled in.
 //! - `postgres` (default): [`PostgresStore`], with a runtime on threads of its own.
 //! - `tls`: encrypted connections to PostgreSQL, by rustls.
+//! - `testing`: conformance suites for stores of other crates, in the module `testing`.
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("workflow-store needs at least one of its features `sqlite` and `postgres`");
@@ -57,6 +58,8 @@ mod rfc3339;
 mod rows;
 mod runs;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod visibility;
 mod workflows;
 
@@ -76,11 +79,11 @@ pub use catalog::{
 pub use catalog_error::CatalogError;
 #[cfg(feature = "sqlite")]
 pub use db::sqlite::{Durability, SqliteOptions};
+pub use open::open;
 #[cfg(feature = "postgres")]
 pub use open::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use open::{Sqlite, SqliteStore};
-pub use open::{catalog, open};
 pub use page::Page;
 pub use retry_run::{RetryError, RetryRequest, RetrySource, retry_run};
 pub use rows::blob::MAX_INLINE;

@@ -6,7 +6,7 @@ mod support;
 use support::Layers;
 
 /// From the base to the top.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "db",
     "histogram",
     "rows",
@@ -23,10 +23,11 @@ const ORDER: [&str; 16] = [
     "catalog",
     "retry_run",
     "open",
+    "testing",
 ];
 
 fn layers() -> Layers {
-    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER).test_support(&["cluster"])
+    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
 }
 
 #[test]

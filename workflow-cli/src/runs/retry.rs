@@ -34,7 +34,7 @@ pub(super) struct RetryArguments {
     #[command(flatten)]
     show: ShowArguments,
     #[command(flatten)]
-    keep: KeepArguments,
+    pub(super) keep: KeepArguments,
 }
 
 const EXAMPLES: &str = "\

@@ -1,6 +1,8 @@
 //! The API through real servers on this machine, with stores of SQLite and of PostgreSQL.
 
 mod changes;
+#[path = "../../../tests-support/counting.rs"]
+mod counting;
 mod documents;
 mod files;
 mod hostile;
@@ -22,5 +24,6 @@ mod streams;
 mod support;
 mod users;
 mod workflows;
+mod wrapped;
 
 use test_postgres as cluster;

@@ -20,7 +20,7 @@ async fn host(app: Router) -> Client {
 
 #[tokio::test]
 async fn a_host_mounts_it_under_a_prefix() {
-    let router = workflow_server::router(Engine::default());
+    let router = Server::in_memory(Engine::builder()).router();
     let client = host(Router::new().nest("/workflows", router)).await;
     let page = client.http.get(&client.base).send().await.expect("an answer");
     assert_eq!(page.status(), 200);
@@ -48,7 +48,7 @@ impl Authenticator for ByHeader {
 
 #[tokio::test]
 async fn a_host_says_who_asks() {
-    let router = Server::new(Engine::default()).authenticator(ByHeader).router();
+    let router = Server::in_memory(Engine::builder()).authenticator(ByHeader).router();
     let client = host(Router::new().nest("/workflows", router)).await;
     let ask = async |user: &str, method: Method, path: &str| {
         let request = client.request(method, path).header("x-user", user);

@@ -1,7 +1,7 @@
 //! Schedules: what is taken runs, and what does not run says why.
 
 use serde_json::{Value as Json, json};
-use workflow_core::{Engine, Store, register_workflow};
+use workflow_core::{Engine, register_workflow};
 use workflow_server::Server;
 
 use crate::support::{Client, Kind, Site, until, with_both};
@@ -99,8 +99,8 @@ async fn without_scheduler(kind: Kind) {
     let path = format!("workflows/{id}");
     assert_eq!(schedule(&site.nobody(), &path).await, Json::Null);
 
-    let engine = || Engine::builder().shared_store(site.store.clone() as std::sync::Arc<dyn Store>);
-    let (router, scheduler) = Server::new(engine().build()).router_and_scheduler();
+    let server = Server::new(Engine::builder(), site.store.clone());
+    let (router, scheduler) = server.router_and_scheduler();
     let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -122,9 +122,8 @@ fn each_january() {}
 
 async fn engines_scheduler(kind: Kind) {
     let site = Site::open(kind).await;
-    let store = site.store.clone() as std::sync::Arc<dyn Store>;
-    let engine = Engine::builder().shared_store(store).build();
-    let router = Server::new(engine.clone()).router();
+    let server = Server::new(Engine::builder(), site.store.clone());
+    let (engine, router) = (server.engine().clone(), server.router());
     let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -86,7 +86,7 @@ async fn an_open_server_is_for_this_machine(kind: Kind) {
     let foreign = client.request(Method::POST, "workflows").json(&json!({ "name": "w" }));
     let foreign = foreign.header("origin", "https://example.com");
     Answer::of(foreign).await.is_problem(403, "origin");
-    let server = Server::new(workflow_core::Engine::default());
+    let server = Server::in_memory(workflow_core::Engine::builder());
     let anywhere = ([0, 0, 0, 0], 0).into();
     let served = server.serve(anywhere, |_, _| {}, std::future::pending()).await;
     assert!(matches!(served, Err(ServeError::Open(_))), "{served:?}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
-use workflow_core::{Engine, Store};
+use workflow_core::Engine;
 use workflow_server::{NewPassword, NewToken, Server};
 use workflow_store::{Catalog, NewUser, TokenScope};
 
@@ -82,12 +82,9 @@ impl Site {
         folder: tempfile::TempDir,
         set: impl FnOnce(Server) -> Server,
     ) -> Self {
-        let engine = Engine::builder()
-            .shared_store(store.clone() as Arc<dyn Store>)
-            .runs_dir(folder.path().join(".workflow/runs"))
-            .capture_output(true)
-            .build();
-        let server = set(Server::new(engine).folder(folder.path()));
+        let engine =
+            Engine::builder().runs_dir(folder.path().join(".workflow/runs")).capture_output(true);
+        let server = set(Server::new(engine, store.clone()).folder(folder.path()));
         let (stop, stopped) = oneshot::channel();
         let (ready, at) = oneshot::channel();
         let tell = move |at: SocketAddr, _| _ = ready.send(at);
@@ -125,7 +122,7 @@ fn hash() -> &'static str {
     HASH.get_or_init(|| NewPassword::new(PASSWORD).expect("hashed").into_hash())
 }
 
-async fn store(kind: Kind) -> (Arc<dyn Catalog>, tempfile::TempDir) {
+pub(crate) async fn store(kind: Kind) -> (Arc<dyn Catalog>, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let address = match kind {
         Kind::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),

@@ -21,6 +21,9 @@ use crate::page::Page;
 
 /// Accounts, tokens and sessions of a store.
 ///
+/// The defaults are those of a store that keeps no accounts, as one that is behind a host's own
+/// sign-in: it has no users, and refuses to add some.
+///
 /// On a handle that a user [sees](crate::Catalog::seen_by) the store through, there is only what
 /// is the user's own: their account, of which they change the password, their tokens and their
 /// sessions.
@@ -45,14 +48,20 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when the store cannot be read, or the cursor is of another list.
-    async fn users(&self, query: UserQuery) -> Result<Page<User>, CatalogError>;
+    async fn users(&self, query: UserQuery) -> Result<Page<User>, CatalogError> {
+        let _ = query;
+        Ok(Page { items: Vec::new(), next: None })
+    }
 
     /// The user with this name; `None` when there is none.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn user(&self, name: &str) -> Result<Option<User>, CatalogError>;
+    async fn user(&self, name: &str) -> Result<Option<User>, CatalogError> {
+        let _ = name;
+        Ok(None)
+    }
 
     /// Adds a user. One that was only named so far, as the owner of a workflow or of a run, becomes
     /// this one and keeps them.
@@ -60,7 +69,10 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when there is an account of this name, or the name is not fit.
-    async fn add_user(&self, new: NewUser) -> Result<User, CatalogError>;
+    async fn add_user(&self, new: NewUser) -> Result<User, CatalogError> {
+        let _ = new;
+        Err(CatalogError::NoAccounts)
+    }
 
     /// Changes a user, and returns them as they are then. A new password, and not being active any
     /// more, end the user's sessions.
@@ -68,7 +80,10 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when there is no such user.
-    async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError>;
+    async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError> {
+        let _ = change;
+        Err(CatalogError::NoUser(name.to_owned()))
+    }
 
     /// Deletes a user with their tokens and sessions. Their workflows and runs stay, and are
     /// nobody's.
@@ -76,28 +91,38 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when there is no such user.
-    async fn delete_user(&self, name: &str) -> Result<(), CatalogError>;
+    async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
+        Err(CatalogError::NoUser(name.to_owned()))
+    }
 
     /// Whether anybody has a password.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn has_accounts(&self) -> Result<bool, CatalogError>;
+    async fn has_accounts(&self) -> Result<bool, CatalogError> {
+        Ok(false)
+    }
 
     /// Adds a token.
     ///
     /// # Errors
     ///
     /// Fails when there is no such user, the name is not fit, or there is a token with this digest.
-    async fn add_token(&self, new: NewToken) -> Result<ApiToken, CatalogError>;
+    async fn add_token(&self, new: NewToken) -> Result<ApiToken, CatalogError> {
+        let _ = new;
+        Err(CatalogError::NoAccounts)
+    }
 
     /// The tokens of a user, or of all, oldest first; those that have expired among them.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn tokens(&self, user: Option<&str>) -> Result<Vec<ApiToken>, CatalogError>;
+    async fn tokens(&self, user: Option<&str>) -> Result<Vec<ApiToken>, CatalogError> {
+        let _ = user;
+        Ok(Vec::new())
+    }
 
     /// The token with this digest and whose it is, if it has not expired and its user is active.
     /// Notes that it was used, to the minute.
@@ -105,7 +130,10 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn token(&self, digest: [u8; 32]) -> Result<Option<(ApiToken, User)>, CatalogError>;
+    async fn token(&self, digest: [u8; 32]) -> Result<Option<(ApiToken, User)>, CatalogError> {
+        let _ = digest;
+        Ok(None)
+    }
 
     /// Deletes the token with this number, if it is this user's; of anybody, without `user`.
     /// Returns whether there was one.
@@ -113,40 +141,57 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
-    async fn revoke_token(&self, id: i64, user: Option<&str>) -> Result<bool, CatalogError>;
+    async fn revoke_token(&self, id: i64, user: Option<&str>) -> Result<bool, CatalogError> {
+        let _ = (id, user);
+        Ok(false)
+    }
 
     /// Adds a session.
     ///
     /// # Errors
     ///
     /// Fails when there is no such user, or there is a session with this digest.
-    async fn add_session(&self, new: NewSession) -> Result<(), CatalogError>;
+    async fn add_session(&self, new: NewSession) -> Result<(), CatalogError> {
+        let _ = new;
+        Err(CatalogError::NoAccounts)
+    }
 
     /// The session with this digest and whose it is, if it has not expired and its user is active.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn session(&self, digest: [u8; 32]) -> Result<Option<(Session, User)>, CatalogError>;
+    async fn session(&self, digest: [u8; 32]) -> Result<Option<(Session, User)>, CatalogError> {
+        let _ = digest;
+        Ok(None)
+    }
 
     /// Ends the session with this digest, if there is one.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
-    async fn end_session(&self, digest: [u8; 32]) -> Result<(), CatalogError>;
+    async fn end_session(&self, digest: [u8; 32]) -> Result<(), CatalogError> {
+        let _ = digest;
+        Ok(())
+    }
 
     /// Ends all sessions of a user.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
-    async fn end_sessions(&self, user: &str) -> Result<(), CatalogError>;
+    async fn end_sessions(&self, user: &str) -> Result<(), CatalogError> {
+        let _ = user;
+        Ok(())
+    }
 
     /// Deletes tokens and sessions that have expired, and returns how many these were.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
-    async fn remove_expired(&self) -> Result<u64, CatalogError>;
+    async fn remove_expired(&self) -> Result<u64, CatalogError> {
+        Ok(0)
+    }
 }

@@ -10,7 +10,6 @@ use crate::rfc3339;
 
 /// Somebody who can be signed in, or owns something.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct User {
     /// The number in the store.
     #[serde(skip)]
@@ -131,7 +130,6 @@ pub struct NewToken {
 
 /// A token of a user, apart from what proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct ApiToken {
     /// Its number.
     pub id: i64,
@@ -167,7 +165,6 @@ pub struct NewSession {
 
 /// A session of a browser.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Session {
     /// What every change must be sent with.
     pub csrf: String,

@@ -30,7 +30,6 @@ use crate::workflows::name::owned;
 
 /// What an import has added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
 pub struct Imported {
     /// How many workflows.
     pub workflows: u64,

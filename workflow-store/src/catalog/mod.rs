@@ -1,6 +1,7 @@
 //! The half of the store that people and programs ask: workflows, runs, figures.
 
 mod change;
+mod derived;
 mod export;
 mod filter;
 mod implementation;
@@ -54,6 +55,10 @@ pub use workflow::StoredWorkflow;
 
 /// A store that answers questions about workflows and runs.
 ///
+/// What the server and the command line need of a store. Any implementation will do: see
+/// [`testing`](crate::testing) for how to test one. Methods that others can be composed of have a
+/// default, which a database answers faster.
+///
 /// Where a workflow is asked for by a text, the text is its id; else the exact name of a workflow
 /// of whoever the handle [answers to](Catalog::seen_by); else the exact name of one that programs
 /// register; else its slug; and for who may do everything, else the exact name of one that is
@@ -88,7 +93,10 @@ pub trait Catalog: Store + Accounts {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn ping(&self) -> Result<(), CatalogError>;
+    async fn ping(&self) -> Result<(), CatalogError> {
+        let query = RunQuery { limit: Some(1), ..RunQuery::default() };
+        self.runs(query).await.map(|_| ())
+    }
 
     /// A page of the workflows that a query selects.
     ///
@@ -193,7 +201,9 @@ pub trait Catalog: Store + Accounts {
         &self,
         after: i64,
         limit: usize,
-    ) -> Result<Vec<StoredWorkflow>, CatalogError>;
+    ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        derived::scheduled(self, after, limit).await
+    }
 
     /// How many runs a workflow has: what deleting it would delete.
     ///
@@ -229,7 +239,9 @@ pub trait Catalog: Store + Accounts {
     /// # Errors
     ///
     /// Fails when there is no such run.
-    async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError>;
+    async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError> {
+        Ok(self.run_details(run).await?.run)
+    }
 
     /// The run that a text means: its number, written `472` or `#472`; its id, or at least the
     /// first 8 characters of it, where no other run that is seen has an id which begins so; or
@@ -270,7 +282,9 @@ pub trait Catalog: Store + Accounts {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError>;
+    async fn recent(&self, workflows: &[i64], each: usize) -> Result<Vec<RecentRun>, CatalogError> {
+        derived::recent(self, workflows, each).await
+    }
 
     /// The runs that were asked for since a time, in spans of this length: how many stand where,
     /// and how long those that ended took; of one workflow, with its number. A span is a second

@@ -20,7 +20,6 @@ use crate::visibility::Visibility;
 
 /// How many runs stand where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
 pub struct StatusCounts {
     /// Not begun.
     pub pending: u64,
@@ -49,7 +48,6 @@ impl StatusCounts {
 
 /// Runs over time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct Timeline {
     /// Spans of time, in order, each as long as the others; those without runs among them.
     pub spans: Vec<TimelineSpan>,
@@ -61,7 +59,6 @@ pub struct Timeline {
 
 /// The runs that were asked for within a span of time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct TimelineSpan {
     /// When it begins.
     #[serde(serialize_with = "rfc3339::serialize")]
@@ -182,7 +179,6 @@ pub(crate) fn count_statuses(visibility: Visibility) -> Statement {
 
 /// What workflows are made of.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
 pub struct Usage {
     /// The molecules, those that ran most often first; 1,000 at most.
     pub molecules: Vec<MoleculeUsage>,
@@ -192,7 +188,6 @@ pub struct Usage {
 
 /// How much a molecule is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct MoleculeUsage {
     /// Its name.
     pub name: String,
@@ -204,7 +199,6 @@ pub struct MoleculeUsage {
 
 /// How much an atom of a molecule is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct AtomUsage {
     /// Its name.
     pub name: String,

@@ -15,7 +15,6 @@ use crate::visibility::Visibility;
 
 /// One of the last runs of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct RecentRun {
     /// The number of its workflow.
     pub workflow_id: i64,
@@ -31,8 +30,8 @@ pub struct RecentRun {
 }
 
 /// Of how many workflows, and how many runs of each, are read at most.
-const MOST_WORKFLOWS: usize = 1000;
-const MOST_RUNS: usize = 100;
+pub(super) const MOST_WORKFLOWS: usize = 1000;
+pub(super) const MOST_RUNS: usize = 100;
 
 /// The last runs of each of these workflows, newest first.
 pub(crate) fn recent(

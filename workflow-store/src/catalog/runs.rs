@@ -21,7 +21,6 @@ use crate::visibility::Visibility;
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct RunSummary {
     /// Its number in the store.
     pub number: i64,
@@ -63,7 +62,6 @@ pub struct RunSummary {
 
 /// A run with its jobs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct RunDetails {
     /// What a list says of it.
     #[serde(flatten)]
@@ -91,7 +89,6 @@ pub struct RunDetails {
 
 /// A job of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct JobSummary {
     /// Its name.
     pub name: String,

@@ -17,7 +17,6 @@ use crate::visibility::Visibility;
 
 /// How often a workflow ran, how well, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct Statistics {
     /// The number of the workflow.
     pub workflow_id: i64,
@@ -33,7 +32,6 @@ pub struct Statistics {
 
 /// How often a job ran, how well, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct JobStatistics {
     /// Its name.
     pub job: String,
@@ -46,7 +44,6 @@ pub struct JobStatistics {
 ///
 /// Percentiles are never too short, and at most 9.1 % too long; the longest and the mean are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-#[non_exhaustive]
 pub struct Durations {
     /// How many completed.
     pub completed: u64,

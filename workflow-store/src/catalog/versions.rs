@@ -17,7 +17,6 @@ use crate::visibility::Visibility;
 
 /// A file that a workflow is, or was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct WorkflowVersion {
     /// Its number, from 1.
     pub version: i64,

@@ -14,7 +14,6 @@ use crate::workflows::Source;
 
 /// A workflow as a catalog has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
 pub struct StoredWorkflow {
     /// Its number in the store.
     pub id: i64,

@@ -5,10 +5,9 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::any::Any;
 use std::sync::Arc;
 
-use workflow_core::{Store, StoreError};
+use workflow_core::StoreError;
 
 use crate::catalog::Catalog;
 
@@ -45,35 +44,6 @@ pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
             .into(),
         )),
     }
-}
-
-/// The catalog behind an engine's store; `None` when it is a store of another crate, which knows
-/// nothing but runs.
-///
-/// ```
-/// use std::sync::Arc;
-/// use workflow_core::{Engine, MemoryStore};
-/// use workflow_store::{SqliteStore, catalog};
-///
-/// # pollster::block_on(async {
-/// let engine = Engine::builder().store(SqliteStore::open(":memory:").await?).build();
-/// assert!(engine.store().cloned().and_then(catalog).is_some());
-/// assert!(catalog(Arc::new(MemoryStore::new())).is_none());
-/// # Ok::<(), workflow_core::StoreError>(())
-/// # })?;
-/// # Ok::<(), workflow_core::StoreError>(())
-/// ```
-pub fn catalog(store: Arc<dyn Store>) -> Option<Arc<dyn Catalog>> {
-    let store: &dyn Any = &*store;
-    #[cfg(feature = "sqlite")]
-    if let Some(store) = store.downcast_ref::<SqliteStore>() {
-        return Some(Arc::new(store.clone()));
-    }
-    #[cfg(feature = "postgres")]
-    if let Some(store) = store.downcast_ref::<PostgresStore>() {
-        return Some(Arc::new(store.clone()));
-    }
-    None
 }
 
 #[cfg(feature = "postgres")]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value as Json, json};
-use workflow_store::{CatalogError, NewWorkflow, Pruner, Retention, RunQuery};
+use workflow_store::{CatalogError, NewWorkflow, Retention, RunQuery};
 
 use crate::support::*;
 
@@ -147,17 +147,25 @@ pub(crate) async fn one_process_prunes_in_a_period(place: Place) {
     assert_eq!(other.prune_when_due(&policy, HOUR).await.expect("asked"), None);
 }
 
-pub(crate) async fn a_pruner_goes_on_until_it_is_dropped(place: Place) {
-    let policy = [Retention { keep_for: Some(HOUR), ..Default::default() }];
-    let every = Duration::from_millis(20);
-    let pruner = Pruner::start(place.store.clone(), policy, every).expect("a thread");
-    for _ in 0..2 {
-        add(&place, "etl", 2).await;
-        until("pruning", async || (count(&place, "etl").await == 0).then_some(())).await;
+pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
+    place.store.begin(new_run("etl"), whole_run(5, true)).await.expect("begun");
+    let mut lines = Vec::new();
+    place.store.export(None, &mut lines).await.expect("exported");
+    let text = String::from_utf8(lines).expect("text");
+    let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
+    let shuffled = text.lines().rev().map(|line| format!("{line}\n")).collect();
+    let empty = if place.raw.is_postgres() { postgres().await } else { sqlite().await };
+    for wrong in [
+        cut,
+        shuffled,
+        format!("{text}nonsense\n"),
+        format!("{text}{{\"day\":1}}"),
+        text.replace("\"day\":1", "\"day\":1e-400"),
+    ] {
+        let error = empty.store.import(&mut wrong.as_bytes()).await.expect_err("refused");
+        assert!(matches!(error, CatalogError::Import { .. }), "{error:?}");
+        assert_eq!(empty.raw.query("SELECT count(*) FROM workflows_workflow"), ["0"]);
     }
-    drop(pruner);
-    add(&place, "etl", 2).await;
-    assert_eq!(count(&place, "etl").await, 1);
 }
 
 pub(crate) async fn an_export_comes_back(place: Place) {
@@ -196,25 +204,4 @@ pub(crate) async fn an_export_comes_back(place: Place) {
     let mut one = Vec::new();
     place.store.export(Some("drawn"), &mut one).await.expect("exported");
     assert_eq!(one.iter().filter(|byte| **byte == b'\n').count(), 1);
-}
-
-pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
-    place.store.begin(new_run("etl"), whole_run(5, true)).await.expect("begun");
-    let mut lines = Vec::new();
-    place.store.export(None, &mut lines).await.expect("exported");
-    let text = String::from_utf8(lines).expect("text");
-    let cut: String = text.lines().take(4).map(|line| format!("{line}\n")).collect();
-    let shuffled = text.lines().rev().map(|line| format!("{line}\n")).collect();
-    let empty = if place.raw.is_postgres() { postgres().await } else { sqlite().await };
-    for wrong in [
-        cut,
-        shuffled,
-        format!("{text}nonsense\n"),
-        format!("{text}{{\"day\":1}}"),
-        text.replace("\"day\":1", "\"day\":1e-400"),
-    ] {
-        let error = empty.store.import(&mut wrong.as_bytes()).await.expect_err("refused");
-        assert!(matches!(error, CatalogError::Import { .. }), "{error:?}");
-        assert_eq!(empty.raw.query("SELECT count(*) FROM workflows_workflow"), ["0"]);
-    }
 }

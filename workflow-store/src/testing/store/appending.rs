@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use workflow_core::{Lease, OwnerId, RunId, Status, StoreError};
 
-use crate::support::*;
+use super::fixtures::*;
 
 pub(crate) async fn events_come_back_in_pages(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 use workflow_core::{Begun, Blocked, HeldLeases, OwnerId, Parent, RunId, StoreError};
 
-use crate::support::*;
+use super::fixtures::*;
 
 const SHORT: Duration = Duration::from_millis(80);
 

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::json;
 use workflow_core::{MessageKind, NewRun, RunId, Status, StoreError, WorkflowSnapshot};
 
-use crate::support::*;
+use super::fixtures::*;
 
 fn signal(name: &str) -> MessageKind {
     MessageKind::Signal { name: name.to_owned(), payload: json!({ "by": "ann\0" }) }

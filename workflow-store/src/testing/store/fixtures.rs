@@ -1,51 +1,14 @@
-//! Stores to ask, and things to put into them.
+//! Things to put into stores.
 
-use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, MemoryStore, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
+    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
 };
-use workflow_store::{PostgresStore, SqliteOptions};
 
-/// A store, seen from two processes.
-pub(crate) struct Stores {
-    pub(crate) one: Arc<dyn Store>,
-    pub(crate) other: Arc<dyn Store>,
-    /// Sets the clock by which the store judges leases to so many microseconds from the right
-    /// time. A store in memory has only a clock that cannot be set.
-    pub(crate) set_clock: Box<dyn Fn(i64)>,
-    /// What must live as long.
-    _keep: Box<dyn Any>,
-}
-
-pub(crate) fn memory() -> Stores {
-    let one = Arc::new(MemoryStore::new());
-    Stores { one: one.clone(), other: one, set_clock: Box::new(|_| {}), _keep: Box::new(()) }
-}
-
-pub(crate) async fn sqlite() -> Stores {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("workflows.db");
-    let offset = Arc::new(AtomicI64::new(0));
-    let open = || SqliteOptions::new().clock_offset(offset.clone()).open(&path);
-    let one = Arc::new(open().await.expect("a store"));
-    let other = Arc::new(open().await.expect("the same store"));
-    let set_clock = Box::new(move |micros| offset.store(micros, Ordering::Relaxed));
-    Stores { one, other, set_clock, _keep: Box::new(folder) }
-}
-
-pub(crate) async fn postgres() -> Stores {
-    let database = crate::cluster::database();
-    let one = Arc::new(PostgresStore::open(database.url()).await.expect("a store"));
-    let other = Arc::new(PostgresStore::open(database.url()).await.expect("the same store"));
-    let url = database.url().to_owned();
-    let set_clock = Box::new(move |micros| crate::cluster::set_clock(&url, micros));
-    Stores { one, other, set_clock, _keep: Box::new(database) }
-}
+pub(crate) use super::Stores;
 
 /// An engine that stays alive for long.
 pub(crate) fn owner() -> Owner {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use workflow_core::RunId;
 
-use crate::support::*;
+use super::fixtures::*;
 
 const HOUR: i64 = 3600 * 1_000_000;
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::{CatalogError, RunQuery};
 use futures::future::join_all;
 use serde_json::json;
 use workflow_core::Status;
-use workflow_store::{CatalogError, RunQuery};
 
-use crate::support::*;
+use super::fixtures::*;
 
-pub(crate) async fn runs_are_counted_under_concurrency(place: Place) {
+pub(crate) async fn runs_are_counted_under_concurrency(place: Catalogs) {
     let begins = (0..120).map(|at| {
         let store = if at % 2 == 0 { place.store.clone() } else { place.other.clone() };
         async move { store.begin(new_run(&format!("w{}", at % 3)), Vec::new()).await }
@@ -24,7 +24,7 @@ pub(crate) async fn runs_are_counted_under_concurrency(place: Place) {
     }
 }
 
-pub(crate) async fn runs_are_listed_with_their_jobs(place: Place) {
+pub(crate) async fn runs_are_listed_with_their_jobs(place: Catalogs) {
     let mut ids = Vec::new();
     for at in 0..9 {
         let mut run = new_run(if at % 3 == 0 { "a" } else { "b" });
@@ -78,7 +78,7 @@ pub(crate) async fn runs_are_listed_with_their_jobs(place: Place) {
     assert!(matches!(error, Err(CatalogError::NoRun(run)) if run == unknown));
 }
 
-pub(crate) async fn durations_are_known_without_events(place: Place) {
+pub(crate) async fn durations_are_known_without_events(place: Catalogs) {
     for at in 1..=100u32 {
         place.store.begin(new_run("etl"), whole_run(at * 10, at % 10 != 0)).await.expect("begun");
     }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use workflow_store::{
+use crate::{
     CatalogError, NewSession, NewToken, NewUser, NewWorkflow, TokenScope, UserChange, UserQuery,
     Viewer,
 };
 
-use crate::support::*;
+use super::fixtures::*;
 
 fn account(name: &str) -> NewUser {
     NewUser { password_hash: Some(format!("hash of {name}")), ..NewUser::new(name) }
@@ -31,7 +31,7 @@ fn hour_ago() -> SystemTime {
     SystemTime::now() - Duration::from_secs(3600)
 }
 
-pub(crate) async fn users_are_added_changed_and_deleted(place: Place) {
+pub(crate) async fn users_are_added_changed_and_deleted(place: Catalogs) {
     let store = &place.store;
     assert!(!store.has_accounts().await.expect("asked"));
     let owned = NewWorkflow { user: Some("alice".to_owned()), ..NewWorkflow::new("etl") };
@@ -76,7 +76,7 @@ pub(crate) async fn users_are_added_changed_and_deleted(place: Place) {
     }
 }
 
-pub(crate) async fn tokens_are_good_until_they_are_not(place: Place) {
+pub(crate) async fn tokens_are_good_until_they_are_not(place: Catalogs) {
     let store = &place.store;
     store.add_user(account("alice")).await.expect("added");
     store.add_user(account("bob")).await.expect("added");
@@ -110,7 +110,7 @@ pub(crate) async fn tokens_are_good_until_they_are_not(place: Place) {
     assert!(store.tokens(None).await.expect("listed").is_empty());
 }
 
-pub(crate) async fn sessions_end(place: Place) {
+pub(crate) async fn sessions_end(place: Catalogs) {
     let store = &place.store;
     store.add_user(account("alice")).await.expect("added");
     for digest in 1..=4 {
@@ -132,7 +132,7 @@ pub(crate) async fn sessions_end(place: Place) {
     assert_eq!(store.session([6; 32]).await.expect("asked"), None);
 }
 
-pub(crate) async fn a_user_has_an_account_and_nobody_elses(place: Place) {
+pub(crate) async fn a_user_has_an_account_and_nobody_elses(place: Catalogs) {
     for name in ["alice", "bob"] {
         place.store.add_user(account(name)).await.expect("added");
     }

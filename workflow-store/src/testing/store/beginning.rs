@@ -8,7 +8,7 @@ use workflow_core::{
     Begun, Event, EventKind, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger,
 };
 
-use crate::support::*;
+use super::fixtures::*;
 
 pub(crate) async fn a_run_is_kept_as_it_began(stores: Stores) {
     let owner = owner();

@@ -1,43 +1,63 @@
-//! What every store does, asked of each: in memory, on SQLite, on PostgreSQL.
+//! What every [`Store`] does.
 
 mod appending;
 mod beginning;
 mod clocks;
 mod driving;
+mod fixtures;
 mod sending;
-mod support;
 
-use test_postgres as cluster;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 
-/// Makes a test of each scenario for each store.
-macro_rules! conformance {
-    ($($room:ident :: $scenario:ident),* $(,)?) => {
-        mod memory {
-            $(#[test]
-            fn $scenario() {
-                pollster::block_on(crate::$room::$scenario(crate::support::memory()));
-            })*
-        }
-        mod sqlite {
-            $(#[test]
-            fn $scenario() {
-                pollster::block_on(async {
-                    crate::$room::$scenario(crate::support::sqlite().await).await;
-                });
-            })*
-        }
-        mod postgres {
-            $(#[test]
-            fn $scenario() {
-                pollster::block_on(async {
-                    crate::$room::$scenario(crate::support::postgres().await).await;
-                });
-            })*
-        }
-    };
+use workflow_core::Store;
+
+/// A store under test, seen from two processes.
+#[non_exhaustive]
+pub struct Stores {
+    /// The store.
+    pub one: Arc<dyn Store>,
+    /// The same store, as another process has it open; or the same handle, where there are no
+    /// other processes.
+    pub other: Arc<dyn Store>,
+    /// Sets the clock by which the store judges leases to so many microseconds from the right time.
+    set_clock: Box<dyn Fn(i64)>,
+    /// What must live as long.
+    kept: Box<dyn Any>,
 }
 
-conformance! {
+impl Stores {
+    /// Two handles on one store, which is empty. Its clock cannot be set.
+    pub fn new(one: Arc<dyn Store>, other: Arc<dyn Store>) -> Self {
+        Self { one, other, set_clock: Box::new(|_| {}), kept: Box::new(()) }
+    }
+
+    /// Sets how the clock is set by which the store judges leases: to so many microseconds from
+    /// the right time. Default: it cannot be set, and the scenarios with wrong clocks test a right
+    /// one.
+    #[must_use]
+    pub fn clock(mut self, set: impl Fn(i64) + 'static) -> Self {
+        self.set_clock = Box::new(set);
+        self
+    }
+
+    /// Keeps something, such as a temporary folder, until the scenario is over.
+    #[must_use]
+    pub fn keep(mut self, thing: impl Any) -> Self {
+        self.kept = Box::new((self.kept, thing));
+        self
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
+
+super::suite! {
+    $ store_conformance, store, Stores;
     beginning::a_run_is_kept_as_it_began,
     beginning::an_idempotency_key_has_one_run,
     beginning::a_key_is_for_one_request,

@@ -1,0 +1,70 @@
+//! Answers that follow from others, for catalogs that do not answer them faster.
+
+use super::recent::{MOST_RUNS, MOST_WORKFLOWS, duration};
+use super::{
+    Catalog, CatalogError, RecentRun, RunQuery, StoredWorkflow, WorkflowQuery, WorkflowSort,
+};
+
+/// At most `limit` workflows in use that name a schedule, by id, from the one after `after` on.
+pub(super) async fn scheduled<C: Catalog + ?Sized>(
+    catalog: &C,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<StoredWorkflow>, CatalogError> {
+    let mut found = Vec::new();
+    let mut query = WorkflowQuery {
+        active: Some(true),
+        sort: WorkflowSort::Id,
+        limit: Some(PAGE),
+        ..WorkflowQuery::default()
+    };
+    while found.len() < limit {
+        let page = catalog.workflows(query.clone()).await?;
+        let is_due = |workflow: &StoredWorkflow| {
+            workflow.id > after && workflow.metadata.schedule().is_some()
+        };
+        found.extend(page.items.into_iter().filter(is_due));
+        if page.next.is_none() {
+            break;
+        }
+        query.after = page.next;
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// How many workflows are read at once.
+const PAGE: usize = 500;
+
+/// The last runs of each of these workflows, newest first within each.
+pub(super) async fn recent<C: Catalog + ?Sized>(
+    catalog: &C,
+    workflows: &[i64],
+    each: usize,
+) -> Result<Vec<RecentRun>, CatalogError> {
+    let mut found = Vec::new();
+    if each == 0 {
+        return Ok(found);
+    }
+    let mut workflows = workflows.get(..MOST_WORKFLOWS).unwrap_or(workflows).to_vec();
+    workflows.sort_unstable();
+    workflows.dedup();
+    for id in workflows {
+        let limit = Some(each.min(MOST_RUNS));
+        let query = RunQuery { workflow_id: Some(id), limit, ..RunQuery::default() };
+        let runs = match catalog.runs(query).await {
+            Ok(page) => page.items,
+            // Deleted, or hidden from whoever asks.
+            Err(CatalogError::NoWorkflow(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        found.extend(runs.into_iter().map(|run| RecentRun {
+            workflow_id: run.workflow_id,
+            id: run.id,
+            status: run.status,
+            started_at: run.started_at,
+            duration: duration(run.started_at, run.begun_at, run.completed_at),
+        }));
+    }
+    Ok(found)
+}
