@@ -86,7 +86,7 @@ pub use open::{Postgres, PostgresStore};
 pub use open::{Sqlite, SqliteStore};
 pub use page::Page;
 pub use retry_run::{RetryError, RetryRequest, RetrySource, retry_run};
-pub use rows::blob::MAX_INLINE;
+pub use rows::event::MAX_INLINE;
 pub use runs::StatusReport;
 pub use store::SqlStore;
 pub use visibility::Viewer;

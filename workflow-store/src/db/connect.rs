@@ -1,6 +1,6 @@
-//! Who makes connections.
+//! Who makes connections, and what is said of databases that are too new.
 
-use super::sql::{Sql, SqlError};
+use super::sql::{Sql, SqlError, SqlKind};
 
 /// Makes connections to one database.
 pub(crate) trait Connect: Clone + Send + 'static {
@@ -16,4 +16,13 @@ pub(crate) trait Connect: Clone + Send + 'static {
 pub(crate) enum Purpose {
     Write,
     Read,
+}
+
+/// What is said of a database that a newer version has written.
+pub(crate) fn too_new(name: &str, found: i64, known: i64) -> SqlError {
+    let text = format!(
+        "database `{name}` has version {found} of the schema, and this program knows versions up \
+         to {known}; run a newer version of the program, or use another database"
+    );
+    SqlError::new(SqlKind::Unusable, text)
 }

@@ -9,4 +9,3 @@ pub(crate) mod sql;
 pub(crate) mod sqlite;
 pub(crate) mod statement;
 pub(crate) mod value;
-pub(crate) mod version;

@@ -4,8 +4,8 @@ use tokio_postgres::{Client, Error};
 
 use super::adopt::adopt;
 use super::error::explain;
+use crate::db::connect::too_new;
 use crate::db::sql::{SqlError, SqlKind};
-use crate::db::version::too_new;
 
 mod embedded {
     refinery::embed_migrations!("migrations/postgres");

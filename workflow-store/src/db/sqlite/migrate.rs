@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::explain;
+use crate::db::connect::too_new;
 use crate::db::sql::{SqlError, SqlKind};
-use crate::db::version::too_new;
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
