@@ -56,7 +56,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             run.cancel();
         }
     }
-    let RunError::Cancelled(report) = run.wait().await.err().ok_or("it was not cancelled")? else {
+    let RunError::Cancelled(report) = run.outcome().await.err().ok_or("it was not cancelled")?
+    else {
         return Err("it ended in another way".into());
     };
     println!("\n{report}\nit came this far: {}", report.progress());

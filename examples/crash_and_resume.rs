@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(file) = std::env::var_os(CHILD) {
         let run = engine(file.as_ref()).await?.run("etl").start()?;
         println!("{}", run.id());
-        return Ok(run.wait().await.map(drop)?);
+        return Ok(run.outcome().await.map(drop)?);
     }
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("workflows.db");

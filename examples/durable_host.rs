@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     // Started again, the program waits for the same run.
     let run = engine.run("daily_etl").idempotency_key("2026-11-23").start()?;
     tokio::select! {
-        report = run.wait() => println!("{}", report?),
+        report = run.outcome() => println!("{}", report?),
         _ = tokio::signal::ctrl_c() => {}
     }
     // Running jobs have 10 s to end; the next process goes on with the run at once.

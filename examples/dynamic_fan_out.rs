@@ -41,7 +41,7 @@ fn measure_pages(flow: &mut Flow, count: Handle<usize>) -> Handle<Vec<String>> {
     let pages = flow.job(list_pages(count));
     let lengths = flow.job(map(pages, measure).concurrency(2));
     // Short for `flow.job(map(..))`, without a limit.
-    flow.map(lengths, label)
+    flow.job(map(lengths, label))
 }
 
 #[tokio::main]

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let engine = Engine::builder().runs_dir(folder.path()).capture_output(true).build();
     let run = engine.run("fetching").start()?;
-    let report = run.wait().await?;
+    let report = run.outcome().await?;
     println!("{report}");
 
     let log = run.log().ok_or("the engine has a folder for it")?;

@@ -135,7 +135,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("  {:>2}  {}", event.sequence, event.kind);
         }
     });
-    let outcome = run.wait().await;
+    let outcome = run.outcome().await;
     watcher.await?;
     let report = outcome?;
 

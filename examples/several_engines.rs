@@ -42,7 +42,7 @@ fn queries(flow: &mut Flow, database: Handle<usize>) -> Handle<usize> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stores = [Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new())];
-    let engine = |store: usize| Engine::builder().shared_store(stores[store].clone());
+    let engine = |store: usize| Engine::builder().store(stores[store].clone());
     let careful = engine(0).max_parallel(2).limit("db", 1).build();
     let generous = engine(1).max_parallel(8).limit("db", 3).build();
 

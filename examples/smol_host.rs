@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             count
         });
-        let report = run.wait().await?;
+        let report = run.outcome().await?;
         assert_eq!(watcher.await, 6);
         println!("\n{}", report.output::<String>()?);
         assert_eq!(report.output::<String>()?, "1 pieces in one box");

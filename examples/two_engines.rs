@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     let mut engines = Vec::new();
     for _ in 0..2 {
         let store = open(folder.path()).await?;
-        let engine = Engine::builder().shared_store(store).build();
+        let engine = Engine::builder().store(store).build();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = engine.clone();
         let served = tokio::spawn(async move {

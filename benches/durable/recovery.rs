@@ -98,7 +98,7 @@ fn recover(file: &Path) -> Result<[Duration; 2], Failure> {
     let recovery = pollster::block_on(engine.recover())?;
     let taken_up = begun.elapsed();
     let count = recovery.runs.len();
-    let ends = recovery.runs.iter().map(|run| run.wait());
+    let ends = recovery.runs.iter().map(|run| run.outcome());
     let reports = pollster::block_on(futures::future::try_join_all(ends))?;
     let ended = begun.elapsed();
     let right = reports.iter().filter(|report| report.output::<u64>().ok() == Some(JOBS)).count();

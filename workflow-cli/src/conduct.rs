@@ -165,7 +165,7 @@ const LINE: usize = 72;
 
 /// The report of a run, however it ended.
 fn report(run: &RunHandle) -> Result<Report, Failure> {
-    match run.join() {
+    match run.wait() {
         Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => Ok(report),
         Err(error) => Err(error.into()),
     }

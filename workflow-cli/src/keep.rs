@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use workflow_core::{
-    Engine, EngineBuilder, LookupError, RunId, Status, StoreError, StoredRun, Workflow,
+    Engine, EngineBuilder, LookupError, RunId, Status, Store, StoreError, StoredRun, Workflow,
     WorkflowSnapshot, registry,
 };
 use workflow_files::WorkflowFile;
@@ -102,7 +102,8 @@ pub(crate) fn workflow_of(
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
     let folder = Path::new(RUNS_DIR);
     let find = move |snapshot: &WorkflowSnapshot| workflow_of(snapshot, max_parallel);
-    let engine = builder(folder).shared_store(store.seen_by(Viewer::All)).resolver(find);
+    let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
+    let engine = builder(folder).store(store).resolver(find);
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),

@@ -98,12 +98,13 @@ impl Recovering {
             if serve {
                 for run in runs {
                     // Told by whoever waits for it; here nobody does.
-                    drop(std::thread::spawn(move || tell_end(&run, run.join())));
+                    drop(std::thread::spawn(move || tell_end(&run, run.wait())));
                 }
                 Delay::new(LOOK_EVERY).await;
                 continue;
             }
-            let ends = join_all(runs.iter().map(async |run| tell_end(run, run.wait().await))).await;
+            let ends =
+                join_all(runs.iter().map(async |run| tell_end(run, run.outcome().await))).await;
             self.bad += ends.into_iter().filter(|status| *status != Status::Completed).count();
             // Leases that are renewed by then are those of engines that are alive.
             let known_dead = *known_dead.get_or_insert_with(|| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, EngineBuilder, Trigger, Workflow, registry};
+use workflow_core::{Engine, EngineBuilder, Store, Trigger, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
@@ -122,7 +122,7 @@ impl Ready {
         // This process shows what jobs print.
         engine = engine.output_backlog(OUTPUT_BACKLOG).capture_output(true);
         if let Some(store) = store {
-            engine = engine.shared_store(store.seen_by(Viewer::All));
+            engine = engine.store(store.seen_by(Viewer::All) as Arc<dyn Store>);
         }
         Ok(match target {
             Target::Registered(entry) => {

@@ -47,7 +47,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::job::States;
-use crate::store::Store;
+use crate::store::{IntoStore, Store};
 use crate::workflow::Workflow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -326,18 +326,13 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets where runs are kept, so that they outlive the process. Default: nowhere.
+    /// Sets where runs are kept, so that they outlive the process: a store, or an `Arc` of one that
+    /// others hold too. Default: nowhere.
     ///
     /// In a run that is kept, what jobs take and make must have a JSON form, and a job begins once
     /// the store has what led to it.
-    pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(Arc::new(store));
-        self
-    }
-
-    /// Sets where runs are kept, to a store that others hold too.
-    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
+    pub fn store(mut self, store: impl IntoStore) -> Self {
+        self.store = Some(store.into_store());
         self
     }
 

@@ -85,8 +85,8 @@ pub use event::{
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
-    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, JobOptions,
-    OnFailure, State, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
+    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, OnFailure, State,
+    TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
@@ -97,8 +97,8 @@ pub use run_log::{
 #[cfg(feature = "schedule")]
 pub use schedule::schedule_key;
 pub use store::{
-    Begun, HeldLeases, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
-    OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
+    Begun, HeldLeases, IntoStore, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind,
+    NewRun, Owner, OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
 };
 pub use value::{Type, ValueError, ValueOperation};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};

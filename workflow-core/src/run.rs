@@ -163,16 +163,13 @@ pub enum RunError {
         /// The run that was given back to its store; `None` when it had not begun.
         run: Option<RunId>,
     },
-    /// `wait` or `join` was called on a thread that must not block: the run, or what its jobs wait
+    /// `wait` was called on a thread that must not block: the run, or what its jobs wait
     /// for, may need it.
     #[error(
-        "`{call}` would block a thread that drives the async runtime; await it instead, or call \
-         `{call}` on a thread that may block, such as that of `tokio::task::spawn_blocking`"
+        "`wait` would block a thread that drives the async runtime; await the run instead, or call \
+         `wait` on a thread that may block, such as that of `tokio::task::spawn_blocking`"
     )]
-    WouldBlock {
-        /// What was called: `wait` or `join`.
-        call: &'static str,
-    },
+    WouldBlock,
     /// A run on record cannot be looked at or taken up.
     #[error("run {run}: {error}")]
     Resume {
@@ -368,12 +365,13 @@ pub trait Run: Send + Sync {
     /// much it has missed.
     fn events(&self) -> BoxStream<'static, Event>;
 
-    /// Waits for the run to end.
+    /// Waits for the run to end. Where a thread may block, [`RunHandle::wait`](crate::RunHandle::wait)
+    /// does the same.
     ///
     /// # Errors
     ///
     /// Fails when the run failed or was cancelled; the error holds the report.
-    async fn wait(&self) -> Result<Report, RunError>;
+    async fn outcome(&self) -> Result<Report, RunError>;
 
     /// The output as JSON, once the run has completed; `None` before.
     ///

@@ -7,6 +7,8 @@ mod lease;
 mod memory;
 mod record;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::event::Event;
@@ -20,6 +22,30 @@ pub use record::{
     Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
 };
+
+/// What an engine takes for a store: a [`Store`], or an `Arc` of one that others hold too.
+pub trait IntoStore {
+    /// The store.
+    fn into_store(self) -> Arc<dyn Store>;
+}
+
+impl<S: Store> IntoStore for S {
+    fn into_store(self) -> Arc<dyn Store> {
+        Arc::new(self)
+    }
+}
+
+impl<S: Store> IntoStore for Arc<S> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
+
+impl IntoStore for Arc<dyn Store> {
+    fn into_store(self) -> Arc<dyn Store> {
+        self
+    }
+}
 
 /// Keeps runs. An engine with a store appends what happened before anything outside of the run
 /// can come of it, and takes a run up again from what the store has.

@@ -281,7 +281,7 @@ fn runs_that_are_cancelled() {
         |event: &Event| matches!(&event.kind, EventKind::JobStarted { job, .. } if job == "hang");
     assert!(events.any(|event| started(&event)));
     run.cancel();
-    let error = block_on(run.wait()).expect_err("it was cancelled");
+    let error = block_on(run.outcome()).expect_err("it was cancelled");
     assert_snapshot!(text(&error), @"run [run] of `nightly` was cancelled: 1 of 3 jobs completed");
     assert_snapshot!(failure(&error, "hang"), @"cancelled");
     let never = error.report().and_then(|report| report.job("one_2")).expect("a job");
@@ -295,7 +295,7 @@ fn stores() {
     assert_snapshot!(text(&error), @"the store did not keep the events of run [run], which was stopped: no route to host `db-1`");
 
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let report = engine.run(workflow(|flow| flow.job(one()))).wait().expect("it completes");
     let run = report.id();
     let text = |error: StoreError| error.to_string().replace(&run.to_string(), "[run]");

@@ -96,7 +96,7 @@ fn a_sleep_without_end() {
     let store = std::sync::Arc::new(MemoryStore::new());
     let engine = |store: &std::sync::Arc<MemoryStore>| {
         let clock = clock.clone();
-        Engine::builder().clock(clock).lease(Duration::ZERO).shared_store(store.clone()).build()
+        Engine::builder().clock(clock).lease(Duration::ZERO).store(store.clone()).build()
     };
     let (first, second) = (engine(&store), engine(&store));
     let run = first.run("extremes: sleeps").start().expect("it starts");
@@ -112,6 +112,6 @@ fn a_sleep_without_end() {
         assert!(years > Some(Duration::from_secs(99 * 365 * 24 * 3600)), "{years:?}");
         assert_eq!(taken.status(), Status::Running);
         taken.cancel();
-        clock.drive(taken.wait()).await.expect_err("it was cancelled");
+        clock.drive(taken.outcome()).await.expect_err("it was cancelled");
     });
 }

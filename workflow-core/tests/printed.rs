@@ -123,7 +123,7 @@ fn what_jobs_print_is_kept_by_job_and_attempt() {
         _ => None,
     });
     assert_eq!(shown.collect::<Vec<_>>(), wanted);
-    let report = block_on(run.wait()).expect("it completes");
+    let report = block_on(run.outcome()).expect("it completes");
     assert_eq!(report.job("chatty").expect("a job").facts["rows"], 7);
 }
 
@@ -140,7 +140,7 @@ fn a_run_inside_of_a_job_has_a_log_of_its_own() {
         flow.job(workflow_core::registry::call::<(), ()>("quiet_inside", input).name("inner"));
     });
     let run = engine(&folder).run(outer.expect("a name")).start().expect("it starts");
-    block_on(run.wait()).expect("it completes");
+    block_on(run.outcome()).expect("it completes");
     let logs = fs::read_dir(&folder.0).expect("a folder").map(|entry| {
         let log = entry.expect("an entry").path().join("output.log");
         lines(&log).into_iter().map(|(job, .., text)| (job, text)).collect::<Vec<_>>()
@@ -164,7 +164,7 @@ fn beyond_a_limit_output_is_counted() {
     const LIMIT: usize = 16 * 1024 * 1024;
     let flood = FunctionWorkflow::new("flood", |flow: &mut Flow| flow.job(floods::draw(LIMIT)));
     let run = engine(&folder).run(flood.expect("a name")).start().expect("it starts");
-    block_on(run.wait()).expect("it completes");
+    block_on(run.outcome()).expect("it completes");
     let log = RunLog::read(folder.log_of(run.id()), "floods", 1).expect("the log can be read");
     assert_eq!(log.stdout().len(), LIMIT);
     // Written down whenever it has doubled.
@@ -180,7 +180,7 @@ fn a_log_that_cannot_be_written_fails_nobody() {
     let run = engine.run(FunctionWorkflow::new("both", both).expect("a name"));
     let run = run.start().expect("it starts");
     let events: Vec<_> = block_on(run.events().collect());
-    block_on(run.wait()).expect("it completes");
+    block_on(run.outcome()).expect("it completes");
     let shown = |kind: &EventKind| matches!(kind, EventKind::JobOutput { log: None, .. });
     assert_eq!(events.iter().filter(|event| shown(&event.kind)).count(), 13);
 }
@@ -189,10 +189,10 @@ fn a_log_that_cannot_be_written_fails_nobody() {
 fn a_store_knows_where_the_log_is() {
     let folder = Folder::new();
     let store = std::sync::Arc::new(MemoryStore::new());
-    let engine = engine(&folder).to_builder().shared_store(store.clone()).build();
+    let engine = engine(&folder).to_builder().store(store.clone()).build();
     let run = engine.run(FunctionWorkflow::new("both", both).expect("a name"));
     let run = run.start().expect("it starts");
-    block_on(run.wait()).expect("it completes");
+    block_on(run.outcome()).expect("it completes");
     let stored = block_on(store.run(run.id())).expect("readable").expect("there");
     assert_eq!(stored.runs_dir.as_deref(), Some(&*folder.0));
     assert_eq!(stored.log(), Some(folder.log_of(run.id())));

@@ -35,7 +35,7 @@ async fn in_the_night(engines: &[Engine], clock: &ManualClock) {
 }
 
 fn engine(clock: &ManualClock, store: &Arc<MemoryStore>) -> Engine {
-    Engine::builder().clock(clock.clone()).shared_store(store.clone()).build()
+    Engine::builder().clock(clock.clone()).store(store.clone()).build()
 }
 
 #[tokio::test]

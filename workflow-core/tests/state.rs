@@ -92,7 +92,7 @@ fn refused(engine: &Engine, name: &'static str) -> String {
     let store = Arc::new(MemoryStore::new());
     let error = engine.run(name).wait().expect_err("state is missing");
     assert!(matches!(error, RunError::MissingState { .. }), "{error}");
-    let kept = engine.to_builder().shared_store(store.clone()).build();
+    let kept = engine.to_builder().store(store.clone()).build();
     let also = kept.run(name).start().map(drop).expect_err("state is missing");
     assert_eq!((also.to_string(), store.runs().len()), (error.to_string(), 0));
     error.to_string()
@@ -290,7 +290,7 @@ fn a_run_on_record_waits_for_an_engine_with_its_state() {
     assert!(matches!(cut_off, Err(RunError::Store { .. })), "{cut_off:?}");
     let run = only(&store);
 
-    let without = Engine::builder().shared_store(store.clone()).build();
+    let without = Engine::builder().store(store.clone()).build();
     for _ in 0..2 {
         let recovery = block_on(without.recover()).expect("memory can be read");
         let [(id, ResumeError::State(error))] = &recovery.refused[..] else {
@@ -306,23 +306,23 @@ fn a_run_on_record_waits_for_an_engine_with_its_state() {
     assert_eq!(stall.reason(), "state_missing");
     assert_eq!(stall.cure(), "start a program whose engine has the state, or cancel the run");
 
-    let with = engine("second", 1).to_builder().shared_store(store.clone()).build();
+    let with = engine("second", 1).to_builder().store(store.clone()).build();
     let recovery = block_on(with.recover()).expect("memory can be read");
     let [taken_up] = &recovery.runs[..] else { panic!("{:?}", recovery.refused) };
-    let report = taken_up.join().expect("it completes");
+    let report = taken_up.wait().expect("it completes");
     assert_eq!(report.output::<String>(), Ok("second: 1".to_owned()));
 }
 
 #[test]
 fn who_only_enqueues_a_run_needs_no_state() {
     let store = Arc::new(MemoryStore::new());
-    let without = Engine::builder().shared_store(store.clone()).build();
+    let without = Engine::builder().store(store.clone()).build();
     let run = block_on(without.run("state: kept").enqueue()).expect("it is kept");
     // An engine that cannot run it leaves it alone.
     let recovery = block_on(without.recover()).expect("memory can be read");
     assert!(matches!(recovery.refused[..], [(id, ResumeError::State(_))] if id == run));
     assert_eq!(block_on(store.events(run, 0, usize::MAX)).expect("readable"), []);
-    let with = engine("db", 1).to_builder().shared_store(store.clone()).build();
+    let with = engine("db", 1).to_builder().store(store.clone()).build();
     block_on(with.recover()).expect("memory can be read");
     let report = block_on(with.follow(run)).expect("it completes");
     assert_eq!(report.output::<String>(), Ok("db: 1".to_owned()));

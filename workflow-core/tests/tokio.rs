@@ -66,7 +66,7 @@ async fn retries_take_no_real_time() {
     assert_eq!(report.duration().as_secs(), 30 + 60 + 120);
     assert_eq!(began.elapsed().as_secs(), 30 + 60 + 120);
     let started = run().start().expect("it starts");
-    started.wait().await.expect("the fourth attempt completes");
+    started.outcome().await.expect("the fourth attempt completes");
     let in_task = tokio::spawn(async move { run().await }).await.expect("no panic");
     in_task.expect("the fourth attempt completes");
     assert_eq!(began.elapsed().as_secs(), 3 * (30 + 60 + 120));
@@ -154,7 +154,7 @@ fn a_runtime_without_timers_is_not_asked_for_them() {
         let (run, started) = (engine.run(waits()), engine.run(waits()));
         let ends = runtime.block_on(async {
             let started = started.start().expect("it starts");
-            [run.await, started.wait().await]
+            [run.await, started.outcome().await]
         });
         for ended in ends {
             let error = ended.expect_err("one job is too slow");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use workflow_core::{Engine, EngineBuilder};
+use workflow_core::{Engine, EngineBuilder, Store};
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;
@@ -53,7 +53,7 @@ impl Server {
     /// The engine that runs what is asked for keeps its runs in the same store, whatever store the
     /// builder names. [`Server::engine`] is that engine.
     pub fn new(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Self {
-        let engine = engine.shared_store(store.clone()).build();
+        let engine = engine.store(store.clone() as Arc<dyn Store>).build();
         Self { engine, catalog: store, authenticator: None, options: Options::default() }
     }
 

@@ -32,7 +32,7 @@ struct Serving {
 
 impl Serving {
     fn start(store: Arc<dyn Store>) -> Self {
-        let engine = Engine::builder().shared_store(store).lease(LEASE).build();
+        let engine = Engine::builder().store(store).lease(LEASE).build();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn({
             let engine = engine.clone();
@@ -123,7 +123,7 @@ fn survive(
     assert_eq!(ids.map(|run| owner_of(&*store, run)), owners.map(Some));
     for run in &runs {
         finish(&*store, run.id());
-        assert_eq!(run.join().expect("it completes").output::<u32>(), Ok(7));
+        assert_eq!(run.wait().expect("it completes").output::<u32>(), Ok(7));
         assert_eq!(takeovers(&*store, run.id()), 0);
     }
 }

@@ -45,7 +45,7 @@ fn runs_of_an_engine_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = pollster::block_on(SqliteStore::open(folder.path().join("w.db"))).expect("opened");
     let store = Arc::new(store);
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let report = engine.run("prices").wait().expect("it runs");
     assert_eq!(report.output::<u32>().expect("a number"), 12);
     let error = engine.run("refused").wait().expect_err("it fails");
@@ -69,7 +69,7 @@ fn runs_of_an_engine_are_kept() {
 #[test]
 fn a_run_repeats_another_of_the_same_workflow() {
     let store = Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"));
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     pollster::block_on(async {
         // Another workflow of this name, which is not hers.
         store.create_workflow(NewWorkflow::new("refused")).await.expect("made");
@@ -156,11 +156,11 @@ async fn doubled_twice(ctx: WorkflowContext, number: u32) -> Result<u32, JobErro
 
 /// A function calls workflows, each of which is a run of its own.
 fn check_calls(store: Arc<dyn workflow_core::Store>) -> Report {
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let report = engine.run("doubled twice").input(3).wait().expect("it runs");
     assert_eq!(report.output::<u32>(), Ok(12));
     // What is on record is what it was.
-    let elsewhere = Engine::builder().shared_store(store).build();
+    let elsewhere = Engine::builder().store(store).build();
     let followed = pollster::block_on(elsewhere.follow(report.id())).expect("it completed");
     assert_eq!(followed.output::<u32>(), Ok(12));
     report

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::json::{self, JsonError};
-use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, registry};
+use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, Store, registry};
 use workflow_store::Catalog;
 
 use super::which::WhichRun;
@@ -73,7 +73,7 @@ pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result
     runtime::inside(|| {
         match pollster::block_on(engine.cancel(run))? {
             Cancellation::Ended => output::say(format_args!("run {run} cancelled")),
-            Cancellation::Ending(run) => match run.join() {
+            Cancellation::Ending(run) => match run.wait() {
                 Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {
                     output::say(format_args!("run {} {}", run.id(), run.status()));
                 }
@@ -100,7 +100,7 @@ pub(super) fn unblock(
 }
 
 fn engine(store: Arc<dyn Catalog>) -> Engine {
-    registry::engine().to_builder().shared_store(store).build()
+    registry::engine().to_builder().store(store as Arc<dyn Store>).build()
 }
 
 pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result<Outcome, Failure> {

@@ -76,9 +76,9 @@ impl Driver {
 /// # Errors
 ///
 /// Fails when the run did, and on the thread that drives a current-thread runtime.
-pub(super) fn join(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
+pub(super) fn wait(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
     match Caller::here() {
-        Caller::Only => return Err(RunError::WouldBlock { call: "join" }),
+        Caller::Only => return Err(RunError::WouldBlock),
         // What the run spawns on a worker that waits, no other worker would take.
         Caller::Worker if run.runtime().is_current() => {
             let driver = Driver::displacing(Arc::clone(run));

@@ -24,7 +24,10 @@ use crate::store::{Message, MessageKind, StoreError, WorkflowSnapshot};
 pub struct RunHandle(pub(super) Arc<ActiveRun>);
 
 impl RunHandle {
-    /// Waits for the run to end, on the calling thread. In async code, use [`Run::wait`].
+    /// Waits for the run to end, and blocks the calling thread, as [`RunRequest::wait`] does. In
+    /// async code, await [`Run::outcome`].
+    ///
+    /// [`RunRequest::wait`]: super::RunRequest::wait
     ///
     /// # Errors
     ///
@@ -32,8 +35,8 @@ impl RunHandle {
     /// drives a current-thread runtime of tokio, fails with [`RunError::WouldBlock`]. On threads for
     /// blocking functions, such as those of `tokio::task::spawn_blocking`, and outside of a runtime
     /// it is legal.
-    pub fn join(&self) -> Result<Report, RunError> {
-        super::driver::join(&self.0)
+    pub fn wait(&self) -> Result<Report, RunError> {
+        super::driver::wait(&self.0)
     }
 
     /// Waits until the store has the run, and returns its id: that of an earlier run, if one began
@@ -146,7 +149,7 @@ impl Run for RunHandle {
         Box::pin(stream::once(events).flatten())
     }
 
-    async fn wait(&self) -> Result<Report, RunError> {
+    async fn outcome(&self) -> Result<Report, RunError> {
         self.0.outcome().await
     }
 

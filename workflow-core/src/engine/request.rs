@@ -266,7 +266,7 @@ impl RunRequest {
     /// [`RunError::WouldBlock`] before the run begins.
     pub fn wait(self) -> Result<Report, RunError> {
         let role = match Caller::here() {
-            Caller::Only => return Err(RunError::WouldBlock { call: "wait" }),
+            Caller::Only => return Err(RunError::WouldBlock),
             Caller::Free | Caller::Pool => Some(Role::Thread),
             // A function that blocks may call an executor of its own, which fails here.
             Caller::Entered => Some(Role::Driver),

@@ -126,7 +126,7 @@ impl Engine {
     /// let id = futures::executor::block_on(run.persisted())?;
     /// let shutdown = futures::executor::block_on(engine.shutdown(Duration::from_secs(10)));
     /// assert_eq!(shutdown.given_back, [id]);
-    /// assert!(matches!(run.join(), Err(RunError::ShutDown { .. })));
+    /// assert!(matches!(run.wait(), Err(RunError::ShutDown { .. })));
     /// # Ok(())
     /// # }
     /// ```

@@ -257,7 +257,7 @@ impl<T: Send + Sync + 'static> Call<T> {
         self
     }
 
-    /// Sets all options at once.
+    /// Sets all options at once, as files of workflows know them.
     pub fn options(mut self, options: JobOptions) -> Self {
         self.raw.given = None;
         self.raw.options = Some(Box::new(options));

@@ -114,7 +114,8 @@ pub enum Grace {
     For(Duration),
 }
 
-/// Everything that can be asked of one job beside a name; what `Call`'s methods set.
+/// Everything that can be asked of one job beside a name: what the methods of a [`Call`](super::Call)
+/// set one by one, for crates that draw workflows from data.
 pub struct JobOptions {
     pub(crate) after: Vec<InputRef>,
     pub(crate) after_groups: Vec<Group>,
@@ -171,70 +172,6 @@ impl JobOptions {
         test: impl Fn(&Scope) -> Result<bool, JobError> + Send + Sync + 'static,
     ) {
         self.condition = Some(Condition(Box::new(test)));
-    }
-
-    /// Sets the retry policy.
-    #[must_use]
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = Some(policy);
-        self
-    }
-
-    /// Sets the timeouts.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// Sets the longest that one attempt may take.
-    #[must_use]
-    pub fn start_to_close(mut self, limit: Duration) -> Self {
-        self.timeouts.start_to_close = Some(limit);
-        self
-    }
-
-    /// Sets the longest that all attempts may take.
-    #[must_use]
-    pub fn schedule_to_close(mut self, limit: Duration) -> Self {
-        self.timeouts.schedule_to_close = Some(limit);
-        self
-    }
-
-    /// Sets the longest time without a heartbeat.
-    #[must_use]
-    pub fn heartbeat(mut self, limit: Duration) -> Self {
-        self.timeouts.heartbeat = Some(limit);
-        self
-    }
-
-    /// Gives the job this long to clean up when it is asked to stop; see [`Call::grace`](super::Call::grace).
-    #[must_use]
-    pub fn grace(mut self, period: Duration) -> Self {
-        self.grace = Some(Grace::For(period));
-        self
-    }
-
-    /// Gives the job the engine's grace period to clean up when it is asked to stop; see
-    /// [`Call::default_grace`](super::Call::default_grace).
-    #[must_use]
-    pub fn default_grace(mut self) -> Self {
-        self.grace = Some(Grace::Engine);
-        self
-    }
-
-    /// Sets the priority: [`Call::priority`](crate::Call::priority). Default: 0.
-    #[must_use]
-    pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    /// Adds a named limit that the job counts against: [`Call::limit`](crate::Call::limit).
-    #[must_use]
-    pub fn limit(mut self, name: impl Into<String>) -> Self {
-        self.limits.push((name.into(), 1));
-        self
     }
 }
 

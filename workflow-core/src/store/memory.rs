@@ -27,7 +27,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// fn kept() -> u64 { 7 }
 ///
 /// let store = Arc::new(MemoryStore::new());
-/// let engine = Engine::builder().shared_store(store.clone()).build();
+/// let engine = Engine::builder().store(store.clone()).build();
 /// let report = engine.run("kept").wait()?;
 /// assert_eq!(store.runs(), [(report.id(), "kept".to_owned())]);
 /// # Ok::<(), RunError>(())

@@ -115,20 +115,6 @@ impl Flow {
         Handle::new(InputRef { owner: self.owner, index: job })
     }
 
-    /// Adds a job that runs `job` for every element of a list. Short for
-    /// `flow.job(map(list, job))`, which also takes a limit and options.
-    pub fn map<T, U>(
-        &mut self,
-        list: Handle<Vec<T>>,
-        job: impl FnOnce(Handle<T>) -> Call<U>,
-    ) -> Handle<Vec<U>>
-    where
-        T: Send + Sync + 'static,
-        U: Send + Sync + 'static,
-    {
-        self.job(crate::job::map(list, job))
-    }
-
     /// The handle of a value that is known already.
     pub fn value<T: Send + Sync + 'static>(&mut self, value: T) -> Handle<T> {
         let index = CONSTANTS + self.constants.len() as u32;

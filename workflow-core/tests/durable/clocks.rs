@@ -73,7 +73,7 @@ fn taken_up_on(workflow: &'static str, days: [u64; 2]) -> Duration {
     clock.manual.advance(HOUR / 2);
     let second = build(99, clock.clone());
     let recovery = block_on(second.recover()).expect("memory can be read");
-    let ended = clock.manual.drive(recovery.runs[0].wait());
+    let ended = clock.manual.drive(recovery.runs[0].outcome());
     block_on(ended).expect("it completes");
     let events = events(&store, run.id());
     assert!(events.is_sorted_by_key(|event| event.at), "times go back: {events:#?}");

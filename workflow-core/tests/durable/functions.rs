@@ -105,7 +105,7 @@ fn signals_are_received_once_and_in_order() {
         for name in ["Ada", "Bob"] {
             block_on(run.signal("approved", name)).expect("it is kept");
         }
-        let ended = match run.join() {
+        let ended = match run.wait() {
             Err(RunError::Store { .. }) => take_up(&store),
             ended => ended,
         };
@@ -136,7 +136,7 @@ fn a_sleep_goes_on_where_it_was() {
     clock.advance(Duration::from_secs(1800));
     let second = build(99);
     let recovery = block_on(second.recover()).expect("memory can be read");
-    let ended = clock.drive(recovery.runs[0].wait());
+    let ended = clock.drive(recovery.runs[0].outcome());
     block_on(ended).expect("it completes");
     assert_eq!(workflow_core::Clock::now(&clock), Duration::from_secs(3600));
 }
@@ -175,7 +175,7 @@ fn a_function_calls_workflows() {
             Err(error) => panic!("after {batches} batches: {error}"),
         };
         let report = if was_cut_off {
-            let engine = Engine::builder().shared_store(store.clone()).build();
+            let engine = Engine::builder().store(store.clone()).build();
             let recovery = block_on(engine.recover()).expect("memory can be read");
             assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
             block_on(engine.follow(only(&store).expect("it began")))

@@ -231,7 +231,7 @@ fn a_cancelled_run_stays_cancelled() {
     let mut seen = futures::executor::block_on_stream(run.events());
     assert!(seen.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
     run.cancel();
-    let _cut_off = run.join().expect_err("it was cancelled, or cut off");
+    let _cut_off = run.wait().expect_err("it was cancelled, or cut off");
     let taken_up = take_up(&store);
     assert!(matches!(taken_up, Err(RunError::Cancelled(_))), "{taken_up:?}");
     check_record(&events(&store, run.id()));
@@ -240,9 +240,9 @@ fn a_cancelled_run_stays_cancelled() {
 #[test]
 fn a_run_that_ended_is_followed() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run("durable: etl").wait().expect("it completes").id();
-    let elsewhere = Engine::builder().shared_store(store).build();
+    let elsewhere = Engine::builder().store(store).build();
     let report = block_on(elsewhere.follow(run)).expect("it completed");
     assert_eq!(report.output_json().ok(), Some(json!("6 [2, 4, 6]")));
     assert_eq!(report.id(), run);
@@ -259,7 +259,7 @@ fn a_workflow_in_a_workflow_has_one_run() {
     for batches in 1..14 {
         let store = Arc::new(MemoryStore::new());
         let ended = engine_for(batches, &store).run("durable: outer").wait();
-        let engine = Engine::builder().shared_store(store.clone()).build();
+        let engine = Engine::builder().store(store.clone()).build();
         let ended = go_on(&engine, &store, ended);
         let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
         assert_eq!(report.output::<String>().as_deref(), Ok("6 [2, 4, 6]"));

@@ -15,7 +15,7 @@ async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
 }
 
 fn engine(store: &Arc<Gated>, lease: Duration) -> Engine {
-    Engine::builder().shared_store(store.clone()).lease(lease).build()
+    Engine::builder().store(store.clone()).lease(lease).build()
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -39,8 +39,8 @@ fn send(store: &MemoryStore, reader: &Gated, signalled: RunId, cancelled: RunId)
 
 /// What became of the runs that were sent to.
 fn check(signalled: &RunHandle, cancelled: &RunHandle) {
-    assert_eq!(signalled.join().expect("it completes").output::<u32>(), Ok(7));
-    let ended = cancelled.join();
+    assert_eq!(signalled.wait().expect("it completes").output::<u32>(), Ok(7));
+    let ended = cancelled.wait();
     assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
 }
 
@@ -84,7 +84,7 @@ fn messages_to_runs_that_change_hands_are_not_lost() {
     let taken = |id| recovery.runs.iter().find(|run| run.id() == id).expect("taken up");
     check(taken(signalled), taken(cancelled));
     block_on(other.signal("go", 7)).expect("kept");
-    other.join().expect("it completes");
+    other.wait().expect("it completes");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn messages_of_the_dead_reach_their_successors() {
     until("the beginning", || only(&store).is_some());
     let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
     block_on(store.send(run.id(), signal)).expect("kept");
-    let ended = run.join();
+    let ended = run.wait();
     assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
     assert_eq!(take_up(&store).expect("it completes").output::<u32>(), Ok(7));
     let sent: Vec<Message> = block_on(store.messages(run.id())).expect("memory can be read");
@@ -162,6 +162,6 @@ fn a_short_lease_is_renewed_in_time() {
         // Not as fast as it can.
         assert!(began.elapsed() >= lease, "{:?} for {lease:?}", began.elapsed());
         block_on(run.signal("go", 7)).expect("kept");
-        run.join().expect("it completes");
+        run.wait().expect("it completes");
     }
 }

@@ -20,7 +20,7 @@ fn other(add: u32) -> u32 {
 }
 
 fn engine(store: &Arc<MemoryStore>) -> Engine {
-    Engine::builder().shared_store(store.clone()).build()
+    Engine::builder().store(store.clone()).build()
 }
 
 fn ask(store: &Arc<MemoryStore>) -> RunRequest {
@@ -48,7 +48,7 @@ fn a_run_that_another_engine_drives_is_waited_for() {
     });
     block_on(second.signal("go", 6)).expect("it is sent");
     let output = |report: Result<Report, RunError>| report.map(|it| it.output::<u32>());
-    assert_eq!(output(second.join()).expect("it completes"), Ok(7));
+    assert_eq!(output(second.wait()).expect("it completes"), Ok(7));
     assert_eq!(output(waited.join().expect("no panic")).expect("it completes"), Ok(7));
     assert_eq!(output(block_on(ask(&store).into_future())).expect("it completes"), Ok(7));
     assert_eq!(second.status(), Status::Completed);
@@ -73,8 +73,8 @@ fn it_can_be_cancelled_from_either_side() {
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
     second.cancel();
-    assert!(matches!(first.join(), Err(RunError::Cancelled(_))));
-    assert!(matches!(second.join(), Err(RunError::Cancelled(_))));
+    assert!(matches!(first.wait(), Err(RunError::Cancelled(_))));
+    assert!(matches!(second.wait(), Err(RunError::Cancelled(_))));
 }
 
 /// Whose clock, once paused, stands still, and whose tasks are not polled any more.
@@ -99,7 +99,7 @@ fn a_handle_does_without_a_runtime_that_is_gone() {
         second.cancel();
         let events = told.recv_timeout(Duration::from_secs(30)).expect("the run ends");
         assert_eq!(events.last().map(|event| &event.kind), Some(&EventKind::RunCancelled));
-        assert!(matches!(first.join(), Err(RunError::Cancelled(_))));
+        assert!(matches!(first.wait(), Err(RunError::Cancelled(_))));
     }
 }
 
@@ -118,7 +118,7 @@ fn a_request_that_is_dropped_leaves_the_run_of_another_alone() {
     });
     drop(again);
     block_on(first.signal("go", 6)).expect("it is sent");
-    first.join().expect("it completes");
+    first.wait().expect("it completes");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn another_input_or_workflow_is_an_error() {
     // What another user asks for is another's business.
     of_user.wait().expect("it completes");
     first.cancel();
-    assert!(first.join().is_err());
+    assert!(first.wait().is_err());
 }
 
 #[test]

@@ -35,12 +35,12 @@ fn what_is_taken_up_keeps_to_the_limits_of_its_workflow() {
         }
         INSIDE.store(0, Ordering::SeqCst);
         MOST.store(0, Ordering::SeqCst);
-        let engine = Engine::builder().shared_store(store.clone()).build();
+        let engine = Engine::builder().store(store.clone()).build();
         let recovery = block_on(engine.recover()).expect("memory can be read");
         assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
         assert_eq!(recovery.runs.len(), 2);
         for run in &recovery.runs {
-            run.join().expect("it completes");
+            run.wait().expect("it completes");
         }
         assert_eq!(MOST.load(Ordering::SeqCst), 1, "after {batches} batches");
     }
@@ -81,7 +81,7 @@ fn an_inner_run_has_what_the_outer_one_lends_wherever_they_are_cut_off() {
         for batches in 1..12 {
             let store = Arc::new(MemoryStore::new());
             let ended = with_limit(&engine_for(batches, &store), name).run(name).wait();
-            let engine = Engine::builder().shared_store(store.clone()).build();
+            let engine = Engine::builder().store(store.clone()).build();
             let engine = with_limit(&engine, name);
             let ended = go_on(&engine, &store, ended);
             let report = ended.unwrap_or_else(|error| panic!("after {batches} batches: {error}"));
@@ -105,7 +105,7 @@ fn an_engine_without_the_limit_does_not_take_the_run_up() {
     let store = Arc::new(MemoryStore::new());
     let with_limit = engine_for(1, &store).to_builder().limit("db", 1).build();
     with_limit.run("limits: reads alone").wait().expect_err("it is cut off");
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let recovery = block_on(engine.recover()).expect("memory can be read");
     let [(_, error)] = &recovery.refused[..] else { panic!("{recovery:?}") };
     assert_eq!(
@@ -116,5 +116,5 @@ fn an_engine_without_the_limit_does_not_take_the_run_up() {
     );
     let able = engine.to_builder().limit("db", 1).build();
     let recovery = block_on(able.recover()).expect("memory can be read");
-    recovery.runs[0].join().expect("it completes");
+    recovery.runs[0].wait().expect("it completes");
 }

@@ -62,7 +62,7 @@ fn keyed(flow: &mut Flow) -> Handle<u32> {
 #[test]
 fn a_repeated_request_runs_nothing() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store).build();
+    let engine = Engine::builder().store(store).build();
     let first = engine.run("lost: keyed").idempotency_key("k").wait().expect("it completes");
     let again = engine.run("lost: keyed").idempotency_key("k").wait().expect("it completed");
     assert_eq!(again.id(), first.id());
@@ -72,7 +72,7 @@ fn a_repeated_request_runs_nothing() {
 #[test]
 fn the_end_on_record_has_the_output() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run("durable: etl").wait().expect("it completes").id();
     let last = events(&store, run).pop().map(|event| event.kind);
     let output = Some(Arc::new("6 [2, 4, 6]".into()));
@@ -93,7 +93,7 @@ async fn pays_later(ctx: WorkflowContext) -> Result<(), JobError> {
 }
 
 fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> Engine {
-    let builder = Engine::builder().shared_store(store.clone()).lease(lease);
+    let builder = Engine::builder().store(store.clone()).lease(lease);
     builder.clock(clock.clone()).threads(1).build()
 }
 
@@ -109,11 +109,11 @@ fn an_engine_that_was_stopped_begins_nothing_that_is_not_its_own() {
     let taken = block_on(second.recover()).expect("memory can be read");
     assert_eq!(taken.runs.len(), 1);
     // The one that was stopped wakes up, and its sleep is over.
-    let ended = block_on(stopped.drive(run.wait()));
+    let ended = block_on(stopped.drive(run.outcome()));
     let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
     assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
     assert_eq!(PAID.load(Ordering::SeqCst), 0);
-    block_on(other.drive(taken.runs[0].wait())).expect("it completes");
+    block_on(other.drive(taken.runs[0].outcome())).expect("it completes");
     assert_eq!(PAID.load(Ordering::SeqCst), 1);
     assert_eq!(other.now(), Duration::from_secs(3600));
 }
@@ -144,11 +144,11 @@ fn a_condition_is_no_way_around_the_store() {
     let taken = block_on(second.recover()).expect("memory can be read");
     assert_eq!(taken.runs.len(), 1);
     // The one that was stopped wakes up, and the second attempt is due.
-    let ended = block_on(stopped.drive(run.wait()));
+    let ended = block_on(stopped.drive(run.outcome()));
     let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
     assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
     assert_eq!(TRIED.load(Ordering::SeqCst), 1);
-    block_on(other.drive(taken.runs[0].wait())).expect("it completes");
+    block_on(other.drive(taken.runs[0].outcome())).expect("it completes");
     assert_eq!(TRIED.load(Ordering::SeqCst), 2);
 }
 
@@ -162,7 +162,7 @@ fn an_engine_does_not_take_from_itself() {
     assert!(seen.any(|event| matches!(event.kind, EventKind::SleepStarted { .. })));
     let recovery = block_on(slow.recover()).expect("memory can be read");
     assert!(recovery.runs.is_empty() && recovery.refused.is_empty(), "{recovery:?}");
-    block_on(clock.drive(run.wait())).expect("it completes");
+    block_on(clock.drive(run.outcome())).expect("it completes");
 }
 
 #[job]
@@ -207,7 +207,7 @@ fn approve(store: &MemoryStore, run: RunId) {
 
 fn engines(store: &Arc<MemoryStore>) -> [Engine; 2] {
     let lease = Duration::from_millis(300);
-    [(); 2].map(|()| Engine::builder().shared_store(store.clone()).lease(lease).build())
+    [(); 2].map(|()| Engine::builder().store(store.clone()).lease(lease).build())
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_run_inside_of_one_that_was_lost_goes_on() {
         let (second, run) = (second.clone(), run.id());
         move || block_on(second.follow(run))
     });
-    let ended = run.join();
+    let ended = run.wait();
     assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
     approve(&store, inner);
     let report = taken.join().expect("no panic").expect("it completes");
@@ -245,6 +245,6 @@ fn a_run_inside_that_was_lost_is_followed() {
     std::thread::sleep(Duration::from_millis(500));
     approve(&store, inner);
     taken.join().expect("no panic").expect("it completes");
-    let report = run.join().expect("it completes");
+    let report = run.wait().expect("it completes");
     assert_eq!(report.output::<u32>().expect("a number"), 7);
 }

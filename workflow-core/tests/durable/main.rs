@@ -40,14 +40,14 @@ fn events(store: &MemoryStore, run: RunId) -> Vec<Event> {
 
 /// Takes the only run of the store up, and waits for its end.
 fn take_up(store: &Arc<MemoryStore>) -> Result<Report, RunError> {
-    take_up_with(&Engine::builder().shared_store(store.clone()).build())
+    take_up_with(&Engine::builder().store(store.clone()).build())
 }
 
 fn take_up_with(engine: &Engine) -> Result<Report, RunError> {
     let recovery = block_on(engine.recover()).expect("memory can be read");
     assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
     let [run] = &recovery.runs[..] else { panic!("{} runs", recovery.runs.len()) };
-    run.join()
+    run.wait()
 }
 
 /// Takes up what the death of an engine has left of a run and of those inside of it, with another

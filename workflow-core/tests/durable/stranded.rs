@@ -40,12 +40,12 @@ fn gone(_: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
 }
 
 fn engine(store: &Arc<MemoryStore>) -> Engine {
-    Engine::builder().shared_store(store.clone()).build()
+    Engine::builder().store(store.clone()).build()
 }
 
 /// An engine that finds workflows so.
 fn engine_that(store: &Arc<MemoryStore>, find: Find) -> Engine {
-    Engine::builder().shared_store(store.clone()).resolver(find).build()
+    Engine::builder().store(store.clone()).resolver(find).build()
 }
 
 type Find = fn(&WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError>;
@@ -147,7 +147,7 @@ fn a_cancelled_run_with_a_known_workflow_is_ended_by_the_engine_that_cancels() {
     let run = cut_off(&store);
     let cancelled = block_on(engine(&store).cancel(run)).expect("it can be");
     let Cancellation::Ending(handle) = cancelled else { panic!("{cancelled:?}") };
-    assert!(matches!(handle.join(), Err(RunError::Cancelled(_))));
+    assert!(matches!(handle.wait(), Err(RunError::Cancelled(_))));
     assert_eq!(stored(&store, run).status, Status::Cancelled);
 }
 
@@ -164,7 +164,7 @@ fn a_live_engine_ends_its_run_itself() {
     let id = block_on(run.persisted()).expect("it is kept");
     let cancelled = block_on(engine_that(&store, gone).cancel(id)).expect("it can be");
     assert!(matches!(cancelled, Cancellation::Requested), "{cancelled:?}");
-    assert!(matches!(run.join(), Err(RunError::Cancelled(_))));
+    assert!(matches!(run.wait(), Err(RunError::Cancelled(_))));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn die_after(batches: usize, store: &Arc<MemoryStore>) -> Vec<(RunId, ResumeErro
     let engine = Engine::builder().store(CutOff::after(batches, store)).lease(Duration::ZERO);
     let recovery = block_on(engine.poison_after(3).build().recover()).expect("memory can be read");
     for run in recovery.runs {
-        assert!(matches!(run.join(), Err(RunError::Store { .. })));
+        assert!(matches!(run.wait(), Err(RunError::Store { .. })));
     }
     recovery.refused
 }
@@ -230,7 +230,7 @@ async fn calls(ctx: WorkflowContext) -> Result<u32, JobError> {
 #[register_workflow(name = "stranded: maps")]
 fn maps(flow: &mut Flow) -> Handle<Vec<u32>> {
     let counted = flow.job(numbers::draw());
-    flow.map(counted, audit)
+    flow.job(map(counted, audit))
 }
 
 #[job]
@@ -303,7 +303,7 @@ fn a_run_that_waits_for_a_signal_says_so() {
     let since = seen.last().expect("it waits").at;
     assert_eq!(view.stall(now), Some(Stall::Waiting(Waiting::Signal { job, signal, since })));
     block_on(run.signal("go", 7)).expect("it is sent");
-    run.join().expect("it completes");
+    run.wait().expect("it completes");
     for event in events(&store, run.id()).iter().skip(seen.len()) {
         view.apply(event);
     }
@@ -321,7 +321,7 @@ fn what_others_hold_is_told() {
     assert!(recovery.held.expires_in > Duration::from_secs(5), "{:?}", recovery.held);
     assert_eq!(block_on(owner.recover()).expect("memory can be read").held.runs, 0);
     run.cancel();
-    assert!(run.join().is_err());
+    assert!(run.wait().is_err());
     let recovery = block_on(engine(&store).recover()).expect("memory can be read");
     assert_eq!(recovery.held.runs, 0);
 }

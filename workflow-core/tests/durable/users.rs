@@ -27,7 +27,7 @@ fn outer(flow: &mut Flow) -> Handle<u32> {
 #[test]
 fn runs_inside_of_a_run_have_its_user() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     engine.run("users: outer").user("alice").workflow_id(7).wait().expect("it completes");
     assert_eq!(store.runs().len(), 2);
     for (run, _) in store.runs() {
@@ -36,7 +36,7 @@ fn runs_inside_of_a_run_have_its_user() {
     }
     // Taken up by another engine, too.
     let store = Arc::new(MemoryStore::new());
-    let enqueuer = Engine::builder().shared_store(store.clone()).build();
+    let enqueuer = Engine::builder().store(store.clone()).build();
     block_on(enqueuer.run("users: outer").user("bob").enqueue()).expect("kept");
     take_up(&store).expect("it completes");
     let seen = SEEN.lock().expect("no test panics here").clone();

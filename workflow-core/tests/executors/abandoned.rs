@@ -67,7 +67,7 @@ pub(crate) async fn a_context_that_outlives_its_run_runs_nothing() {
         ctx.keep("key", 1).expect("it runs");
         let handle = run.as_ref().expect("held");
         handle.cancel();
-        handle.wait().await.expect_err("it was cancelled");
+        handle.outcome().await.expect_err("it was cancelled");
         if !holds {
             run = None;
         }
@@ -94,7 +94,7 @@ pub(crate) async fn a_context_that_outlives_its_attempt_runs_nothing() {
     let error = ctx.run(charge, ()).await.expect_err("nothing runs any more").to_string();
     assert_eq!(error, "the attempt that asks for it has ended");
     go_on.send(()).expect("it waits");
-    run.wait().await.expect("it completes");
+    run.outcome().await.expect("it completes");
 }
 
 type Lent =
@@ -162,7 +162,7 @@ pub(crate) async fn a_run_that_awaits_itself_fails() {
     let failed = error.to_string();
     assert!(failed.contains("100 runs are inside of each other already"), "{failed}");
     let begun = registry::run("abandoned: awaits itself").start().expect("it starts");
-    let failed = begun.wait().await.expect_err("it has no end").to_string();
+    let failed = begun.outcome().await.expect_err("it has no end").to_string();
     assert!(failed.contains("100 runs are inside of each other already"), "{failed}");
 }
 
@@ -200,7 +200,7 @@ pub(crate) async fn a_deep_chain_is_cancelled_at_once() {
     reached.await.expect("the bottom is reached");
     let cancelled = Instant::now();
     run.cancel();
-    let ended = run.wait().await;
+    let ended = run.outcome().await;
     assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
     let took = cancelled.elapsed();
     assert!(took >= grace && took < 10 * grace, "{took:?}");
@@ -220,7 +220,7 @@ async fn yields(number: u64) -> u64 {
 #[register_workflow(name = "abandoned: joins")]
 async fn joins(number: u64) -> Result<u64, JobError> {
     let inner = registry::run("abandoned: yields").input(number).start()?;
-    Ok(inner.join()?.output()?)
+    Ok(inner.wait()?.output()?)
 }
 
 /// More of them at once than any executor here has threads.
@@ -231,7 +231,7 @@ pub(crate) async fn jobs_may_join_runs_that_they_start() {
     let start = |number: u64| registry::run("abandoned: joins").input(number).start();
     let runs: Vec<RunHandle> = (0..64).map(|number| start(number).expect("it starts")).collect();
     for (number, run) in (0..).zip(runs) {
-        let report = run.wait().await.expect("it completes");
+        let report = run.outcome().await.expect("it completes");
         assert_eq!(report.output::<u64>(), Ok(number + 1));
     }
 }
@@ -315,10 +315,10 @@ fn a_run_is_cancelled_whose_runtime_is_shut_down() {
         });
         let joined = std::thread::spawn({
             let run = run.clone();
-            move || run.join()
+            move || run.wait()
         });
         runtime.shutdown_background();
-        let error = run.join().expect_err("it was cancelled");
+        let error = run.wait().expect_err("it was cancelled");
         assert!(
             error.to_string().ends_with(
                 "was cancelled: the runtime that drove it was shut down; 1 of 5 jobs completed"
@@ -384,7 +384,7 @@ fn a_run_does_without_a_runtime_that_is_gone() {
         assert_eq!(report.output::<u32>(), Ok(8));
         let run = Engine::default().run(threads()).start().expect("it starts");
         // Started on what is gone, it is abandoned at once.
-        let ended = run.join();
+        let ended = run.wait();
         assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
     }
 }
@@ -423,7 +423,7 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
     for (runtime, awaited) in runtimes().into_iter().zip([false, true]) {
         let store = Arc::new(MemoryStore::new());
         let engine = || {
-            let builder = Engine::builder().shared_store(store.clone());
+            let builder = Engine::builder().store(store.clone());
             builder.lease(Duration::from_secs(600)).cancel_grace(Duration::ZERO).build()
         };
         let (first, request) = (engine(), engine().run("abandoned: waits"));
@@ -443,7 +443,7 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
             move || block_on(engine.follow(run))
         });
         drop(runtime);
-        let ended = started.join();
+        let ended = started.wait();
         assert!(
             matches!(&ended, Err(RunError::Abandoned { run }) if *run == started.id()),
             "{ended:?}"

@@ -54,7 +54,7 @@ async fn task<T: Send + 'static>(future: impl Future<Output = T> + Send + 'stati
 
 fn would_block(result: Result<Report, RunError>, call: &str) {
     let error = result.expect_err("it would hang");
-    assert!(matches!(error, RunError::WouldBlock { .. }), "{error}");
+    assert!(matches!(error, RunError::WouldBlock), "{error}");
     assert!(error.to_string().starts_with(&format!("`{call}` would block")), "{error}");
     assert!(error.to_string().contains("await it instead"), "{error}");
 }
@@ -76,22 +76,22 @@ pub(crate) async fn wait_is_refused_where_nothing_else_would_go_on() {
 
 pub(crate) async fn join_is_refused_where_nothing_else_would_go_on() {
     let run = Engine::default().run(parts()).start().expect("it starts");
-    let (again, here) = (run.clone(), run.join());
-    let in_task = task(async move { again.join() }).await;
+    let (again, here) = (run.clone(), run.wait());
+    let in_task = task(async move { again.wait() }).await;
     // Tokio would have the run on the very thread that waits, and let no other take it.
-    let at_once = task(async { Engine::default().run(parts()).start()?.join() }).await;
+    let at_once = task(async { Engine::default().run(parts()).start()?.wait() }).await;
     match executor() {
         Executor::OneThread => [here, in_task, at_once].map(|ended| would_block(ended, "join")),
         _ => [here, in_task, at_once].map(seven),
     };
-    seven(run.wait().await);
+    seven(run.outcome().await);
 }
 
 pub(crate) async fn blocking_is_legal_on_threads_for_it() {
     seven(unblock(|| Engine::default().run(parts()).wait()).await);
     let run = Engine::default().run(parts()).start().expect("it starts");
-    seven(unblock(move || run.join()).await);
-    seven(unblock(|| Engine::default().run(parts()).start()?.join()).await);
+    seven(unblock(move || run.wait()).await);
+    seven(unblock(|| Engine::default().run(parts()).start()?.wait()).await);
     let plain = std::thread::spawn(|| Engine::default().run(parts()).wait());
     seven(unblock(|| plain.join().expect("no panic")).await);
 }
@@ -104,7 +104,7 @@ async fn waits_inside() -> Result<u32, JobError> {
 #[job]
 fn waits_on_its_thread() -> Result<u32, JobError> {
     let waited: u32 = Engine::default().run(parts()).wait()?.output()?;
-    let joined: u32 = Engine::default().run(parts()).start()?.join()?.output()?;
+    let joined: u32 = Engine::default().run(parts()).start()?.wait()?.output()?;
     assert_eq!(waited, joined);
     Ok(joined)
 }
@@ -113,13 +113,13 @@ pub(crate) async fn a_job_blocks_on_its_own_thread_only() {
     let plain = || workflow(|flow| flow.job(waits_on_its_thread()));
     seven(Engine::default().run(plain()).await);
     let started = Engine::default().run(plain()).start().expect("it starts");
-    seven(started.wait().await);
+    seven(started.outcome().await);
     seven(unblock(move || Engine::default().run(plain()).wait()).await);
 
     let future = || workflow(|flow| flow.job(waits_inside()));
     for ended in [
         Engine::default().run(future()).await,
-        Engine::default().run(future()).start().expect("it starts").wait().await,
+        Engine::default().run(future()).start().expect("it starts").outcome().await,
     ] {
         match executor() {
             Executor::OneThread => {
@@ -158,7 +158,7 @@ pub(crate) async fn a_worker_that_waits_holds_nothing_up() {
     };
     seven(Engine::default().run(outer()).wait());
     seven(task(async move { Engine::default().run(outer()).wait() }).await);
-    seven(task(async move { Engine::default().run(outer()).start()?.join() }).await);
+    seven(task(async move { Engine::default().run(outer()).start()?.wait() }).await);
 }
 
 #[job]
@@ -204,10 +204,10 @@ pub(crate) async fn a_plain_function_does_not_see_who_waits() {
         let run = move || Engine::default().run(workflow(draw));
         let mut ends = vec![
             ("awaited", run().await),
-            ("started", run().start().expect("it starts").wait().await),
+            ("started", run().start().expect("it starts").outcome().await),
             ("awaited in a task", task(async move { run().await }).await),
             ("waited for", unblock(move || run().wait()).await),
-            ("joined", unblock(move || run().start()?.join()).await),
+            ("joined", unblock(move || run().start()?.wait()).await),
         ];
         if executor() != Executor::OneThread {
             ends.push(("waited for here", run().wait()));
@@ -235,5 +235,5 @@ pub(crate) async fn what_is_started_may_block_on_an_executor() {
         let seven = flow.job(closure);
         flow.job(quick::draw(7).after(seven))
     });
-    seven(Engine::default().run(quick).start().expect("it starts").wait().await);
+    seven(Engine::default().run(quick).start().expect("it starts").outcome().await);
 }

@@ -158,7 +158,7 @@ async fn harmed(harm: Harm, at: usize, is_kept: bool) -> bool {
         drop(select(Box::pin(request.into_future()), reached).await);
     } else {
         let run = request.start().expect("it starts");
-        let ended = Box::pin(run.wait());
+        let ended = Box::pin(run.outcome());
         if let Either::Right((Ok(()), ended)) = select(ended, reached).await {
             match harm {
                 Harm::Cancel => run.cancel(),

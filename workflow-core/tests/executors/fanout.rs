@@ -28,12 +28,12 @@ pub(crate) async fn a_map_keeps_the_order() {
     let squares = run(|flow| {
         let numbers = flow.job(numbers::draw(100));
         // The first elements take longest, so that they end last.
-        flow.map(numbers, |number| {
+        flow.job(map(numbers, |number| {
             closure("square", number, |number| async move {
                 futures_timer::Delay::new(Duration::from_micros(3000 - 30 * number)).await;
                 Ok::<_, JobError>(number * number)
             })
-        })
+        }))
     });
     assert_eq!(squares.await, (0..100).map(|number| number * number).collect::<Vec<_>>());
 }
@@ -63,7 +63,7 @@ pub(crate) async fn a_map_keeps_to_its_limit() {
 pub(crate) async fn a_map_may_be_empty() {
     let list = run(|flow| {
         let numbers = flow.job(numbers::draw(0));
-        flow.map(numbers, square)
+        flow.job(map(numbers, square))
     });
     assert!(list.await.is_empty());
 }
@@ -154,7 +154,7 @@ pub(crate) async fn maps_nest() {
     let list = run(|flow| {
         let lists = flow.job(lists());
         let factor = flow.value(10);
-        let mapped = flow.map(lists, |list| map(list, |number| times(number, factor)));
+        let mapped = flow.job(map(lists, |list| map(list, |number| times(number, factor))));
         flow.job(flatten(mapped))
     });
     assert_eq!(list.await, [10, 20, 30]);
@@ -177,7 +177,7 @@ pub(crate) async fn ten_thousand_inputs_arrive() {
 async fn failure(change: fn(Call<u64>) -> Call<u64>) -> String {
     let workflow = FunctionWorkflow::new("fan_out", move |flow: &mut Flow| {
         let numbers = flow.job(numbers::draw(3));
-        flow.map(numbers, move |number| change(square(number)));
+        flow.job(map(numbers, move |number| change(square(number))));
     });
     let run = Engine::default().run(workflow.expect("a name")).await;
     run.expect_err("it cannot run")

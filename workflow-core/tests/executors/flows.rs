@@ -339,7 +339,7 @@ pub(crate) async fn a_started_run_goes_on_by_itself() {
     });
     let before = RUNS.load(Ordering::Relaxed);
     let run = Engine::default().run(workflow.expect("a name")).start().expect("it starts");
-    let report = run.wait().await.expect("it completes");
+    let report = run.outcome().await.expect("it completes");
     assert!(RUNS.load(Ordering::Relaxed) > before);
     assert_eq!(run.status(), Status::Completed);
     assert_eq!(run.id(), report.id());

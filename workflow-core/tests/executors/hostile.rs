@@ -37,7 +37,7 @@ async fn every_way<D: OutputOf>(
         let waiting = request();
         check(smol::unblock(move || waiting.wait()).await);
         check(request().await);
-        check(request().start().expect("it starts").wait().await);
+        check(request().start().expect("it starts").outcome().await);
         still_works(&engine).await;
     }
 }
@@ -308,7 +308,7 @@ pub(crate) async fn an_output_that_panics_when_written_fails_its_job() {
     panicked(kept.run(draw()).await, "mined", "unwritable");
     let waiting = kept.run(draw());
     panicked(smol::unblock(move || waiting.wait()).await, "mined", "unwritable");
-    panicked(kept.run(draw()).start().expect("it starts").wait().await, "mined", "unwritable");
+    panicked(kept.run(draw()).start().expect("it starts").outcome().await, "mined", "unwritable");
     still_works(&kept).await;
 }
 
@@ -385,7 +385,7 @@ pub(crate) async fn a_future_that_panics_when_dropped_is_cancelled() {
         let run = engine.run(armed).start().expect("it starts");
         until_running(&run).await;
         run.cancel();
-        let ended = run.wait().await;
+        let ended = run.outcome().await;
         assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
         still_works(&engine).await;
     }
@@ -436,7 +436,7 @@ impl std::task::Wake for Loud {
 pub(crate) async fn a_waker_that_panics_does_no_harm() {
     for engine in engines() {
         let run = engine.run(workflow(|flow| flow.job(harmless()))).start().expect("it starts");
-        let mut waiting = run.wait();
+        let mut waiting = run.outcome();
         let report = std::future::poll_fn(move |cx| {
             let loud = Waker::from(Arc::new(Loud(cx.waker().clone())));
             waiting.as_mut().poll(&mut std::task::Context::from_waker(&loud))
@@ -475,7 +475,7 @@ pub(crate) async fn a_clock_that_panics_fails_the_run() {
             flow.job(looks(number));
         });
         let run = match engine.run(two).start() {
-            Ok(run) => run.wait().await,
+            Ok(run) => run.outcome().await,
             Err(error) => Err(error),
         };
         if let Err(error) = run {

@@ -128,14 +128,14 @@ pub(crate) async fn priority_decides_who_is_first() {
 
 pub(crate) async fn a_store_hears_before_anyone() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run(many(&Gauge::default(), |call| call, 4)).start().expect("it starts");
     let mut events = run.events();
     while let Some(event) = events.next().await {
         let kept = store.events(run.id(), event.sequence, 1).await.expect("memory can be read");
         assert_eq!(kept[0], event);
     }
-    run.wait().await.expect("it completes");
+    run.outcome().await.expect("it completes");
     assert_eq!(store.events(run.id(), 0, 99).await.expect("memory can be read").len(), 26);
     assert_eq!(store.runs(), [(run.id(), "limits".to_owned())]);
 }

@@ -38,7 +38,7 @@ pub(crate) async fn a_wide_job_is_not_passed_over() {
     }
     let_go(&last).await;
     for run in &runs {
-        run.wait().await.expect("it completes");
+        run.outcome().await.expect("it completes");
     }
     assert_eq!(order.lock().expect("no panic")[0], (0, 3));
     assert_free(&engine);
@@ -130,8 +130,8 @@ pub(crate) async fn no_job_is_passed_over_for_ever() {
     let stream = engine.run(stream).start().expect("it starts");
     until_waiting(&engine, "db", 21).await;
     let_go(&held).await;
-    stream.wait().await.expect("it completes");
-    low.wait().await.expect("it completes");
+    stream.outcome().await.expect("it completes");
+    low.outcome().await.expect("it completes");
     let order = order.lock().expect("no panic");
     assert_eq!(order.len(), 121);
     assert_eq!(order.iter().position(|it| it == "low"), Some(16), "{order:?}");

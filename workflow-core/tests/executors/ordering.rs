@@ -223,7 +223,7 @@ pub(crate) async fn late_subscribers_hear_everything() {
     assert_eq!(numbers, (0..12).collect::<Vec<_>>());
     assert_eq!(early[0].kind, EventKind::RunStarted { repeats: None });
     assert_eq!(early[11].kind, EventKind::RunCompleted { output: None });
-    let report = run.wait().await.expect("it completed");
+    let report = run.outcome().await.expect("it completed");
     assert_eq!(report.events().collect::<Vec<_>>(), late);
 }
 

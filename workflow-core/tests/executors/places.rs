@@ -53,7 +53,7 @@ pub(crate) async fn holder(engine: &Engine, limit: &'static str, amount: usize) 
 
 pub(crate) async fn let_go(run: &RunHandle) {
     run.signal("go", ()).await.expect("it has a job that waits");
-    run.wait().await.expect("it completes");
+    run.outcome().await.expect("it completes");
 }
 
 /// A workflow with one job that counts against the limit.
@@ -128,10 +128,10 @@ pub(crate) async fn who_is_cancelled_in_line_leaves_it() {
     let next = engine.run(one("db")).start().expect("it starts");
     until_waiting(&engine, "db", 2).await;
     waiting.cancel();
-    waiting.wait().await.expect_err("it is cancelled");
+    waiting.outcome().await.expect_err("it is cancelled");
     assert_eq!(usage(&engine, "db").waiting, 1);
     let_go(&first).await;
-    next.wait().await.expect("it has the place");
+    next.outcome().await.expect("it has the place");
     assert_free(&engine);
 }
 
@@ -151,7 +151,7 @@ pub(crate) async fn who_runs_out_of_time_in_line_leaves_it() {
     run.cancel();
     let_go(&first).await;
     run.signal("go", ()).await.expect("its last job waits");
-    run.wait().await.expect_err("a job failed");
+    run.outcome().await.expect_err("a job failed");
     assert_free(&engine);
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn what_a_job_prints_is_an_event() {
     );
     let late: Vec<_> = run.events().collect().await;
     assert_eq!(early, late);
-    let report = run.wait().await.expect("it completes");
+    let report = run.outcome().await.expect("it completes");
     let recorded: Vec<_> = early.into_iter().filter(|event| event.kind.is_recorded()).collect();
     assert_eq!(report.events().collect::<Vec<_>>(), recorded);
 }
@@ -84,7 +84,7 @@ pub(crate) async fn output_is_seen_while_the_job_works() {
         }
     }
     sender.send(()).expect("the job waits");
-    run.wait().await.expect("it completes");
+    run.outcome().await.expect("it completes");
 }
 
 #[register_workflow(name = "mutters")]
@@ -113,7 +113,7 @@ async fn floods(ctx: &JobContext, lines: usize) {
 
 pub(crate) async fn a_store_gets_no_output() {
     let store = Arc::new(MemoryStore::new());
-    let engine = Engine::builder().shared_store(store.clone()).build();
+    let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run(workflow(|flow| flow.job(floods::draw(1000)))).start().expect("it starts");
     let mut events = run.events();
     let (mut recorded, mut texts) = (Vec::new(), 0);
@@ -134,7 +134,7 @@ pub(crate) async fn a_store_gets_no_output() {
 pub(crate) async fn a_slow_subscriber_is_told_what_it_missed() {
     let engine = Engine::builder().output_backlog(2000).build();
     let run = engine.run(workflow(|flow| flow.job(floods::draw(1000)))).start().expect("it starts");
-    run.wait().await.expect("nobody waits for those who watch");
+    run.outcome().await.expect("nobody waits for those who watch");
     let kinds: Vec<_> = run.events().map(|event| event.kind).collect().await;
     let EventKind::OutputSkipped { bytes } = kinds[2] else { panic!("{}", kinds[2]) };
     let shown = kinds.iter().filter(|kind| matches!(kind, EventKind::JobOutput { .. })).count();

@@ -30,7 +30,7 @@ fn limits_itself(name: &str, gauge: &Gauge, size: usize) -> FunctionWorkflow {
 
 async fn all(runs: impl IntoIterator<Item = RunHandle>) {
     for run in runs {
-        run.wait().await.expect("it completes");
+        run.outcome().await.expect("it completes");
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn the_smallest_size_holds_while_versions_differ() {
     assert_eq!((size(), gauge.most()), (Some(1), 0));
     let_go(&old).await;
     drop(old);
-    new.wait().await.expect("it completes");
+    new.outcome().await.expect("it completes");
     assert!(gauge.most() <= 3);
     drop(new);
     while size().is_some() {

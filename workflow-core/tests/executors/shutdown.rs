@@ -16,14 +16,14 @@ use crate::support::{turns, until_started, workflow};
 const LONG: Duration = Duration::from_secs(3600);
 
 fn on(store: &Arc<MemoryStore>) -> Engine {
-    Engine::builder().shared_store(store.clone()).build()
+    Engine::builder().store(store.clone()).build()
 }
 
 /// An engine that has this workflow, which is not registered.
 fn on_with(store: &Arc<MemoryStore>, workflow: &Arc<dyn Workflow>) -> Engine {
     let workflow = Arc::clone(workflow);
     let find = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
-    Engine::builder().shared_store(store.clone()).resolver(find).build()
+    Engine::builder().store(store.clone()).resolver(find).build()
 }
 
 /// A workflow of a job that waits for `gate`, and one after it; counts how often each ran.
@@ -79,13 +79,13 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
         }
     };
     assert_eq!(shutdown.given_back, [run.id()]);
-    assert!(matches!(run.wait().await, Err(RunError::ShutDown { run: Some(_), .. })));
+    assert!(matches!(run.outcome().await, Err(RunError::ShutDown { run: Some(_), .. })));
     assert_eq!(count(&counts), [1, 0]);
     // Nothing is done again that has ended, and nobody waits for a lease.
     let next = on_with(&store, &workflow);
     let recovery = next.recover().await.expect("memory can be read");
     let [again] = &recovery.runs[..] else { panic!("{recovery:?}") };
-    let report = again.wait().await.expect("it completes");
+    let report = again.outcome().await.expect("it completes");
     assert_eq!((report.output::<u32>(), count(&counts)), (Ok(3), [1, 1]));
 }
 
@@ -164,7 +164,7 @@ pub(crate) async fn a_run_without_a_store_is_cancelled_and_cleans_up() {
     until_started(&run, "hangs").await;
     let shutdown = engine.shutdown(Duration::ZERO).await;
     assert_eq!(shutdown.cancelled, [run.id()]);
-    assert!(matches!(run.wait().await, Err(RunError::Cancelled(_))));
+    assert!(matches!(run.outcome().await, Err(RunError::Cancelled(_))));
     assert_eq!(cleaned.load(Ordering::SeqCst), 1);
 }
 

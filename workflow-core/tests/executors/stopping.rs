@@ -10,7 +10,7 @@ use workflow_core::{OnFailure, RunHandle, closure};
 use crate::support::{until_started, workflow};
 
 async fn cancelled(run: &RunHandle) -> Report {
-    match run.wait().await.expect_err("it was cancelled") {
+    match run.outcome().await.expect_err("it was cancelled") {
         RunError::Cancelled(report) => report,
         other => panic!("{other}"),
     }
@@ -291,6 +291,6 @@ pub(crate) async fn a_cancelled_run_says_how_far_it_came() {
     let run = engine.run(half).start().expect("it starts");
     until_started(&run, "hangs").await;
     run.cancel();
-    let error = run.wait().await.expect_err("it was cancelled").to_string();
+    let error = run.outcome().await.expect_err("it was cancelled").to_string();
     assert!(error.ends_with("was cancelled: 1 of 3 jobs completed"), "{error}");
 }

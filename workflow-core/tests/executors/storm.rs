@@ -200,7 +200,7 @@ pub(crate) async fn all_places_are_free_in_the_end() {
             }
         }
         for run in runs {
-            let _how = run.wait().await;
+            let _how = run.outcome().await;
         }
         while engine.limits().iter().any(|limit| {
             // Those that were dropped are being stopped.

@@ -286,7 +286,7 @@ pub(crate) async fn an_output_of_a_child_that_comes_too_late_is_discarded() {
     let moved = clock.clone();
     let elements = workflow(move |flow| {
         let clocks = flow.value(vec![moved.clone()]);
-        flow.map(clocks, |clock| works_on(clock).retry(at_once()))
+        flow.job(map(clocks, |clock| works_on(clock).retry(at_once())))
     });
     let report = engine(&clock).run(elements).await.expect("the second attempt is in time");
     assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2]));
@@ -419,7 +419,7 @@ pub(crate) async fn time_waits_for_runs_in_the_background() {
     let clock = ManualClock::new();
     let run = engine(&clock).run(beside_a_sleeper(|| yields::draw(1000)));
     let run = run.start().expect("it starts");
-    clock.drive(run.wait()).await.expect("nothing took a second");
+    clock.drive(run.outcome()).await.expect("nothing took a second");
     assert_eq!(clock.now(), seconds(60));
 
     let clock = ManualClock::new();
@@ -537,7 +537,7 @@ pub(crate) async fn one_clock_has_many_runs() {
     let started: Vec<_> = (1..10).map(|number| run(number).start().expect("it starts")).collect();
     let background = async {
         for run in &started {
-            run.wait().await.expect("nothing took a second");
+            run.outcome().await.expect("nothing took a second");
         }
     };
     let awaited = futures::future::join_all((10..20).map(|number| run(number).into_future()));

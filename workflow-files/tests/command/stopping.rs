@@ -21,7 +21,7 @@ fn cancel(command: Command) -> (Result<Finished, JobError>, Vec<String>) {
     assert_eq!(lines.next().expect("the command prints"), "ready");
     run.cancel();
     let end = ended.recv().expect("the command ends");
-    run.join().expect_err("the run was cancelled");
+    run.wait().expect_err("the run was cancelled");
     (end, lines.collect())
 }
 
@@ -90,7 +90,7 @@ fn cancel_slowly(
     let run = Engine::default().run(wrap(workflow)).start().expect("the run starts");
     eventually("the command has begun", || folder.path("ready").exists());
     run.cancel();
-    run.join().expect_err("the run was cancelled");
+    run.wait().expect_err("the run was cancelled");
     let pid = lines_of(&folder.path("ready")).concat();
     (ended.try_recv().expect("the command has ended before its run"), pid)
 }
@@ -127,7 +127,7 @@ fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
     let mut events = block_on_stream(run.events());
     assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
     run.cancel();
-    let error = run.join().expect_err("the run was cancelled");
+    let error = run.wait().expect_err("the run was cancelled");
     let job = error.report().and_then(|report| report.job("late")).expect("a job");
     let message = job.error.expect("it was cancelled").message;
     assert_eq!(message, "cancelled: the command was asked to stop");

@@ -161,7 +161,7 @@ fn files_share_the_machine_and_their_limits() {
                 .unwrap_or_else(|error| panic!("{error}"))
         });
         for run in runs {
-            run.join().unwrap_or_else(|error| panic!("{error}"));
+            run.wait().unwrap_or_else(|error| panic!("{error}"));
         }
         never_at_once(&folder, 6);
     }

@@ -91,7 +91,7 @@ fn what_is_read_of_registered_jobs_is_judged_by_their_types() {
 /// Answers each question, and returns the report.
 fn answered(run: &RunHandle, answer: &str) -> Report {
     block_on(run.signal("answer", answer)).expect("the run takes it");
-    run.join().unwrap_or_else(|error| panic!("{error}"))
+    run.wait().unwrap_or_else(|error| panic!("{error}"))
 }
 
 const ASKS: &str = "
@@ -105,7 +105,7 @@ fn a_signal_to_the_run_of_a_file_reaches_the_job_that_waits() {
         let folder = Folder::new("signal");
         let store = Arc::new(MemoryStore::new());
         let asks = ASKS.replace("job: ask", job);
-        for engine in [Engine::default(), Engine::builder().shared_store(store.clone()).build()] {
+        for engine in [Engine::default(), Engine::builder().store(store.clone()).build()] {
             let run = engine.run(folder.jobs(&asks)).start().expect("it starts");
             answered(&run, "yes");
         }
@@ -189,7 +189,7 @@ fn a_job_of_a_file_has_the_grace_period_that_it_asks_for() {
         let mut events = block_on_stream(run.events());
         assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
         run.cancel();
-        let report = run.join().expect_err("it was cancelled").into_report().expect("it began");
+        let report = run.wait().expect_err("it was cancelled").into_report().expect("it began");
         assert_eq!(error(&report, "stops"), expected);
     }
     // Killed without having been asked for the ten seconds that a command has by default.
@@ -222,16 +222,15 @@ fn a_run_that_is_taken_up_still_hears_its_signal() {
         let store = Arc::new(MemoryStore::new());
         let text = format!("\n  - {{ name: waits, {job} }}\n");
         // An engine that counts as dead at once.
-        let lost =
-            Engine::builder().shared_store(store.clone()).lease(std::time::Duration::ZERO).build();
+        let lost = Engine::builder().store(store.clone()).lease(std::time::Duration::ZERO).build();
         let run = lost.run(folder.jobs(&text)).start().expect("it starts");
         let mut events = block_on_stream(run.events());
         assert!(events.any(|event| matches!(event.kind, EventKind::JobStarted { .. })));
-        let engine = Engine::builder().shared_store(store.clone()).build();
+        let engine = Engine::builder().store(store.clone()).build();
         let recovery = block_on(engine.recover()).expect("readable");
         let [taken_up] = &recovery.runs[..] else { panic!("{:?}", recovery.refused) };
         block_on(taken_up.signal("answer", "yes")).expect("the run takes it");
-        let report = taken_up.join().unwrap_or_else(|error| panic!("{error}"));
+        let report = taken_up.wait().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(end(&report, "waits"), Status::Completed);
         assert_eq!(store.runs().len(), 1);
         let events = block_on(store.events(run.id(), 0, usize::MAX)).expect("readable");

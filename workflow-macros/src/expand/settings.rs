@@ -15,10 +15,7 @@ impl Work {
             let container = context.of_workflow.then(|| quote_spanned!(site=> .container()));
             quote_spanned!(site=> .takes_context() #container)
         });
-        let options = options.any().then(|| {
-            let options = self.options(options);
-            quote_spanned!(site=> .options(#options))
-        });
+        let options = self.options(options);
         quote_spanned!(site=> #context #options)
     }
 
@@ -32,7 +29,6 @@ impl Work {
     }
 
     fn options(&self, options: &Options) -> TokenStream {
-        let private = self.private();
         let site = Span::mixed_site();
         let retry = options.retry.as_ref().map(|retry| {
             let policy = self.retry(retry);
@@ -54,11 +50,11 @@ impl Work {
                 quote_spanned!(site=> .grace(#period))
             }
         });
-        let priority = options.priority.map(|priority| quote_spanned!(site=> .priority(#priority)));
+        let priority = options.priority.filter(|priority| *priority != 0);
+        let priority = priority.map(|priority| quote_spanned!(site=> .priority(#priority)));
         let limits = &options.limits;
         quote_spanned! {site=>
-            <#private::JobOptions as ::core::default::Default>::default()
-                #retry #(#timeouts)* #grace #priority #(.limit(#limits))*
+            #retry #(#timeouts)* #grace #priority #(.limit(#limits))*
         }
     }
 

@@ -74,17 +74,6 @@ impl Options {
         self.first.get_or_insert_with(|| key.clone());
         Ok(true)
     }
-
-    /// Whether anything is to be set on the call.
-    pub(crate) fn any(&self) -> bool {
-        self.retry.is_some()
-            || self.start_to_close.is_some()
-            || self.schedule_to_close.is_some()
-            || self.heartbeat.is_some()
-            || self.grace.is_some()
-            || self.priority.is_some_and(|priority| priority != 0)
-            || !self.limits.is_empty()
-    }
 }
 
 const RETRY: &[&str] = &[

@@ -144,7 +144,7 @@ impl ManualClock {
     ///     let clock = ManualClock::new();
     ///     let engine = Engine::builder().clock(clock.clone()).build();
     ///     let run = engine.run("sleepy_in_smol").start()?;
-    ///     clock.drive(run.wait()).await?;
+    ///     clock.drive(run.outcome()).await?;
     ///     assert_eq!(clock.now(), Duration::from_secs(86_400));
     ///     Ok(())
     /// })

@@ -137,7 +137,7 @@ async fn answer(
 async fn until_end(app: &App, begun: &Begun) {
     if let Some(handle) = &begun.handle {
         // How it ended is on record.
-        _ = handle.wait().await;
+        _ = handle.outcome().await;
         return;
     }
     let (feed, mut from) = (app.feeds.of(begun.run, 0), 0);

@@ -72,7 +72,7 @@ impl Fleet {
             notes: Notes::new(&log),
             log,
             arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
-            engine: Engine::builder().shared_store(store.clone()).lease(LEASE).build(),
+            engine: Engine::builder().store(store.clone()).lease(LEASE).build(),
             store,
             servers: Vec::new(),
             chance: Chance::new(seed),

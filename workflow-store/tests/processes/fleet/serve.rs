@@ -32,7 +32,7 @@ pub(crate) fn serve() -> bool {
     tracing::subscriber::set_global_default(Told::default()).expect("nobody else traces");
     let store = pollster::block_on(super::open(&url)).expect("the store can be opened");
     // On a busy machine, even processes that live lose so short a lease, again and again.
-    let engine = Engine::builder().shared_store(store).lease(super::LEASE).poison_after(0).build();
+    let engine = Engine::builder().store(store).lease(super::LEASE).poison_after(0).build();
     let (stopping, (stopped, until_stopped)) = (engine.clone(), mpsc::channel());
     std::thread::spawn(move || {
         for _ in signals.forever() {
