@@ -55,8 +55,8 @@ pub use workflow::StoredWorkflow;
 
 /// A store that answers questions about workflows and runs.
 ///
-/// What the server and the command line need of a store. Any implementation will do: see
-/// [`testing`](crate::testing) for how to test one. Methods that others can be composed of have a
+/// What the server and the command line need of a store. Any implementation will do; the module
+/// `testing` has what to test one with. Methods that others can be composed of have a
 /// default, which a database answers faster.
 ///
 /// Where a workflow is asked for by a text, the text is its id; else the exact name of a workflow

@@ -1,9 +1,7 @@
 //! How long a read may take: until its time is up, or until nobody waits for its answer.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
@@ -57,7 +55,9 @@ impl Deadline {
     /// Waits until the caller is gone.
     #[cfg(feature = "postgres")]
     pub(crate) async fn abandoned(&self) {
-        poll_fn(|cx| {
+        use std::task::Poll;
+
+        std::future::poll_fn(|cx| {
             self.caller.waker.register(cx.waker());
             match self.caller.is_gone.load(Ordering::Acquire) {
                 true => Poll::Ready(()),

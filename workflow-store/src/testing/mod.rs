@@ -5,7 +5,6 @@
 //! to the command line. Each makes a test of every scenario, in the module where it stands:
 //!
 //! ```
-//! # extern crate workflow_core;
 //! use std::sync::Arc;
 //!
 //! use workflow_core::MemoryStore;
