@@ -46,7 +46,7 @@ use std::time::Duration;
 #[cfg(feature = "schedule")]
 use std::time::SystemTime;
 
-use crate::job::States;
+use crate::job::{Replacement, States};
 use crate::store::{IntoStore, Store};
 use crate::workflow::Workflow;
 
@@ -429,6 +429,35 @@ impl EngineBuilder {
     /// ```
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
+        self
+    }
+
+    /// Calls a closure in place of the function of a `#[job]`, in every workflow that this engine
+    /// runs: for tests of a workflow whose job would charge a card.
+    ///
+    /// The closure has the function's inputs, without its context and its state, and returns what
+    /// the function returns. All else is as it was: the graph, options, retries, what a store
+    /// keeps. State that only replaced jobs take need not be there.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    ///
+    /// #[job]
+    /// async fn charge(card: &str, amount: u64) -> Result<u64, JobError> {
+    ///     Err(format!("no bank here to charge {card} {amount}").into())
+    /// }
+    ///
+    /// #[register_workflow(name = "pay")]
+    /// fn pay(flow: &mut Flow, card: Handle<String>) -> Handle<u64> {
+    ///     flow.job(charge(card, 30))
+    /// }
+    ///
+    /// let engine = Engine::builder().replace(charge::replaced_by(|_, amount| Ok(amount))).build();
+    /// assert_eq!(engine.run("pay").input("1234").wait()?.output::<u64>()?, 30);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace(mut self, replacement: Replacement) -> Self {
+        self.states.replace(replacement);
         self
     }
 

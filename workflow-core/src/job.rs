@@ -13,6 +13,7 @@ mod group;
 mod map;
 mod options;
 mod print;
+mod replacement;
 mod returned;
 mod scope;
 mod state;
@@ -41,6 +42,8 @@ pub use options::{Grace, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRu
 #[doc(hidden)]
 pub use print::print;
 pub(crate) use print::{Attempt, Entered, Printed};
+pub use replacement::Replacement;
+pub(crate) use replacement::Replacements;
 pub use returned::{GraphReturn, JobReturn};
 pub use scope::Scope;
 pub(crate) use scope::{ChildFrame, ChildInput, Delivery, Host, Item, Slots, Source, Wiring};

@@ -85,8 +85,9 @@ pub use event::{
 pub use graph::{Graph, GraphError};
 pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
 pub use job::{
-    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, OnFailure, State,
-    TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure, map,
+    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, OnFailure,
+    Replacement, State, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure,
+    map,
 };
 pub use retry::RetryPolicy;
 pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};

@@ -11,7 +11,7 @@ pub use crate::job::print;
 pub use crate::job::{
     Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn, Handle,
     InputCount, Inputs, Invoke, JobContext, JobError, JobReturn, Later, LaterArgs, Mode, Now,
-    NowArgs, Opt, Ownable, Parameter, Reader, Ref, Scope, State, StateParameter, Val,
+    NowArgs, Opt, Ownable, Parameter, Reader, Ref, Replacement, Scope, State, StateParameter, Val,
     WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};

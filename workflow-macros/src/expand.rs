@@ -89,6 +89,27 @@ impl Work {
         finds.collect()
     }
 
+    /// The type of a closure that stands in for the function of a job.
+    fn fake_type(&self) -> TokenStream {
+        let (site, returned) = (Span::mixed_site(), self.returned());
+        let params = self.function.params.list.iter().zip(&self.kinds);
+        let types = params.filter(|(_, kind)| kind.is_input()).map(|(param, _)| &param.kind);
+        quote_spanned! {site=>
+            ::core::ops::Fn(#(#types),*) -> #returned + ::core::marker::Send + ::core::marker::Sync
+        }
+    }
+
+    /// Looks for a closure that stands in for the function of a job.
+    fn fake(&self, scope: &TokenStream) -> Option<TokenStream> {
+        let (private, site) = (self.private(), Span::mixed_site());
+        let (name, fake) = (&self.function.name, self.fake_type());
+        (self.role == Role::Job).then(|| {
+            quote_spanned! {site=>
+                #private::Scope::replacement::<#name, ::std::boxed::Box<dyn #fake>>(#scope)
+            }
+        })
+    }
+
     /// The arguments of a call, where `context` is an expression for the context by value and
     /// `inputs` are expressions for the rest.
     fn arguments(&self, context: &TokenStream, inputs: &[TokenStream]) -> TokenStream {

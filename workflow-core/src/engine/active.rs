@@ -114,7 +114,12 @@ impl ActiveRun {
                 me: me.clone(),
                 id,
                 workflow,
-                slots: Arc::new(Slots::new(Arc::clone(&plan.wiring), input, Some(host))),
+                slots: Arc::new(Slots::new(
+                    Arc::clone(&plan.wiring),
+                    input,
+                    Some(host),
+                    engine.states.replaced().cloned(),
+                )),
                 plan,
                 began: engine.time.now(),
                 already,

@@ -241,7 +241,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// the run before it begins. Calls of `#[job]` functions say so by themselves; a
     /// [`Job`] that asks [`JobContext::state`] does not.
     pub fn requires_state<S: Send + Sync + 'static>(mut self) -> Self {
-        self.raw.needs.push(Need::state::<S>());
+        self.raw.needs.push(Need::state::<S>(None));
         self
     }
 

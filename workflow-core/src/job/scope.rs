@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
 
-use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, States, Token};
+use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Replacements, States, Token};
 use crate::guard;
 use crate::id::RunId;
 use crate::run_log::OutputStream;
@@ -68,6 +68,7 @@ pub(crate) struct Slots {
     /// Attempts whose outputs are not taken any more.
     fences: Mutex<Vec<(u32, u32)>>,
     pub(crate) host: Option<Weak<dyn Host>>,
+    replaced: Option<Arc<Replacements>>,
 }
 
 impl Slots {
@@ -75,11 +76,12 @@ impl Slots {
         wiring: Arc<Wiring>,
         input: Option<Boxed>,
         host: Option<Weak<dyn Host>>,
+        replaced: Option<Arc<Replacements>>,
     ) -> Self {
         let columns =
             wiring.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
         let guarded = AtomicBool::new(!wiring.timed.is_empty());
-        Self { columns, input, wiring, guarded, fences: Mutex::default(), host }
+        Self { columns, input, wiring, guarded, fences: Mutex::default(), host, replaced }
     }
 
     #[inline]
@@ -394,6 +396,18 @@ impl Scope {
         self.link()?.upgrade()
     }
 
+    /// The jobs that run another closure.
+    #[inline]
+    pub(super) fn replaced(&self) -> Option<&Replacements> {
+        let mut scope = self;
+        loop {
+            match &scope.frame {
+                Frame::Graph(slots) => return slots.replaced.as_deref(),
+                Frame::Child(frame) => scope = &frame.parent,
+            }
+        }
+    }
+
     /// The run, which may have ended and be gone; `None` for a scope without a run around it.
     pub(super) fn link(&self) -> Option<&Weak<dyn Host>> {
         let mut scope = self;
@@ -407,7 +421,7 @@ impl Scope {
 
     /// A scope without a run around it, for jobs that are called as plain functions.
     pub(crate) fn detached() -> Self {
-        Self::graph(Arc::new(Slots::new(Arc::default(), None, None)), 0, 1)
+        Self::graph(Arc::new(Slots::new(Arc::default(), None, None, None)), 0, 1)
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Call, JobError, Scope};
+use super::{Call, JobError, Replacement, Replacements, Scope};
 use crate::value::short;
 
 /// A value that the engine was given with [`EngineBuilder::state`](crate::EngineBuilder::state):
@@ -87,8 +87,9 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
             another name"
 )]
 pub trait StateParameter: Sized {
-    /// A call that says that its body takes this state.
-    fn require<O: Send + Sync + 'static>(call: Call<O>) -> Call<O>;
+    /// A call that says that its body takes this state, unless the job that the type stands for is
+    /// replaced.
+    fn require<O: Send + Sync + 'static>(call: Call<O>, job: Option<TypeId>) -> Call<O>;
 
     /// The state of the engine that runs the scope's job.
     ///
@@ -99,8 +100,8 @@ pub trait StateParameter: Sized {
 }
 
 impl<T: Send + Sync + 'static> StateParameter for State<T> {
-    fn require<O: Send + Sync + 'static>(call: Call<O>) -> Call<O> {
-        call.requires_state::<T>()
+    fn require<O: Send + Sync + 'static>(call: Call<O>, job: Option<TypeId>) -> Call<O> {
+        call.requiring([Need::state::<T>(job)])
     }
 
     fn of(scope: &Scope) -> Result<Self, JobError> {
@@ -141,27 +142,39 @@ impl StateType {
     }
 }
 
-/// The state of an engine, by type.
+/// What an engine has for its jobs: state by type, and replacements.
 #[derive(Clone, Default)]
-pub(crate) struct States(HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>);
+pub(crate) struct States {
+    values: HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>,
+    /// Of the jobs that run another closure, that.
+    replaced: Option<Arc<Replacements>>,
+}
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.0.insert(TypeId::of::<T>(), (type_name::<T>(), Arc::new(value)));
+        self.values.insert(TypeId::of::<T>(), (type_name::<T>(), Arc::new(value)));
+    }
+
+    pub(crate) fn replace(&mut self, replacement: Replacement) {
+        Arc::make_mut(self.replaced.get_or_insert_default()).insert(replacement);
+    }
+
+    pub(crate) fn replaced(&self) -> Option<&Arc<Replacements>> {
+        self.replaced.as_ref()
     }
 
     fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let (_, value) = self.0.get(&TypeId::of::<T>())?;
+        let (_, value) = self.values.get(&TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()
     }
 
     fn has(&self, kind: &StateType) -> bool {
-        self.0.contains_key(&kind.id)
+        self.values.contains_key(&kind.id)
     }
 
     /// The types that there are, in the order of their names.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.0.values().map(|(name, _)| *name).collect();
+        let mut names: Vec<_> = self.values.values().map(|(name, _)| *name).collect();
         names.sort_unstable();
         names
     }
@@ -173,14 +186,16 @@ pub struct Need(NeedKind);
 
 #[derive(Clone)]
 enum NeedKind {
-    State(StateType),
+    /// State, unless this job is replaced.
+    State(StateType, Option<TypeId>),
     /// What the workflow needs that the job runs.
     Workflow(Arc<dyn Fn(&mut StateCheck<'_>) + Send + Sync>),
 }
 
 impl Need {
-    pub(crate) fn state<T: 'static>() -> Self {
-        Self(NeedKind::State(StateType::of::<T>()))
+    /// State of this type, unless the job that a type stands for is replaced.
+    pub(crate) fn state<T: 'static>(job: Option<TypeId>) -> Self {
+        Self(NeedKind::State(StateType::of::<T>(), job))
     }
 
     /// Whatever a look at a workflow finds that its jobs need.
@@ -214,12 +229,17 @@ impl<'a> StateCheck<'a> {
         self.missing.is_none() && self.entered.insert(workflow.to_owned())
     }
 
+    fn is_replaced(&self, job: TypeId) -> bool {
+        self.states.replaced.as_ref().is_some_and(|replaced| replaced.has(job))
+    }
+
     /// Looks at one thing that a job of a workflow needs.
     pub(crate) fn look(&mut self, workflow: &str, job: &str, need: &Need) {
         match &need.0 {
             _ if self.missing.is_some() => {}
-            NeedKind::State(kind) if self.states.has(kind) => {}
-            NeedKind::State(kind) => {
+            NeedKind::State(kind, _) if self.states.has(kind) => {}
+            NeedKind::State(_, Some(job)) if self.is_replaced(*job) => {}
+            NeedKind::State(kind, _) => {
                 let (workflow, job) = (workflow.to_owned(), job.to_owned());
                 self.missing = Some(MissingState { workflow, job, state: kind.name });
             }

@@ -70,9 +70,27 @@ impl Work {
         });
         let context = self.make_context(Some(scope));
         let states = self.find_states(scope);
+        let replacement = self.fake(scope);
         let values: Vec<_> = values.iter().map(|value| quote_spanned!(site=> #value)).collect();
         let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
         let call = quote_spanned!(site=> #callee(#arguments)#dot_await);
+        let (prepare, call) = match replacement {
+            // State and context are for the function alone.
+            Some(fake) => {
+                let call = quote_spanned! {site=>
+                    match #fake {
+                        ::core::option::Option::None => {
+                            #states
+                            #context
+                            #call
+                        }
+                        ::core::option::Option::Some(__fake) => __fake(#(#values),*),
+                    }
+                };
+                (TokenStream::new(), call)
+            }
+            None => (quote_spanned!(site=> #states #context), call),
+        };
         let output = if self.may_fail() {
             let fallible = self.fallible();
             // The place is that of the return type, which is what an error would be about.
@@ -86,8 +104,7 @@ impl Work {
         };
         quote_spanned! {site=>
             #(#reads)*
-            #states
-            #context
+            #prepare
             #output
             #private::Scope::put(#scope, __output)
         }

@@ -47,6 +47,7 @@ impl Job<'_> {
         );
         let site = Span::mixed_site();
         let fallible = self.work.fallible_item();
+        let (private, fake, name) = (self.work.private(), self.work.fake_type(), self.name());
         let call = self.work.printing().renamed(
             &function.attributes_but(&["doc", "cfg", "deprecated"]),
             &Ident::new("call", site),
@@ -70,6 +71,16 @@ impl Job<'_> {
                     clippy::missing_const_for_fn
                 )]
                 #call
+
+                /// What an engine calls in place of the function, for tests: a closure of the
+                /// function's inputs, which returns what the function returns.
+                #[allow(dead_code, unreachable_pub, unknown_lints, clippy::type_complexity)]
+                #visibility fn replaced_by(
+                    closure: impl #fake + 'static,
+                ) -> #private::Replacement {
+                    let __closure: ::std::boxed::Box<dyn #fake> = ::std::boxed::Box::new(closure);
+                    #private::Replacement::new::<Self, _>(#name, __closure)
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 
 use super::Work;
 use crate::parse::options::{Grace, Options, Retry};
+use crate::validate::function::Role;
 
 impl Work {
     /// What is set on a call.
@@ -22,9 +23,18 @@ impl Work {
     /// The call, which says which state the function takes.
     pub(super) fn requiring(&self, call: TokenStream) -> TokenStream {
         let private = self.private();
+        let job = match self.role {
+            Role::Job => {
+                let name = &self.function.name;
+                quote_spanned! {Span::mixed_site()=>
+                    ::core::option::Option::Some(::core::any::TypeId::of::<#name>())
+                }
+            }
+            Role::Workflow => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+        };
         self.states().fold(call, |call, state| {
             let span = state.span().resolved_at(Span::mixed_site());
-            quote_spanned!(span=> <#state as #private::StateParameter>::require(#call))
+            quote_spanned!(span=> <#state as #private::StateParameter>::require(#call, #job))
         })
     }
 
