@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 /// Each example, and a line that it prints only when all went well.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("application_state", "the test has 1 order"),
     ("approval", "offer for Ada, approved by Bob"),
     ("branches_and_loops", "  => 16 steps, what a ride"),
     ("cancellation", "it came this far: 2 of 4 jobs completed"),
@@ -18,17 +19,22 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("durable_host", "daily_etl completed in "),
     ("dynamic_fan_out", "never more than 2 pages at once"),
     ("host_axum", "ada: HTTP/1.0 200 OK"),
+    ("idempotent_start", "enqueued twice, there once"),
     ("printing", "fetch 2: page 3 is there"),
     ("quickstart", "    j0[\"read_lockfile\"]"),
     ("registry_filter", "  latecomer    Made while it runs"),
+    ("replaced_job", "2 tests passed, and no card was charged"),
     ("retries_and_timeouts", "  hangs_once started, attempt 2"),
     ("saga", "  give back flight #1"),
+    ("schedule", "a day: 4 backups, 1 report"),
     ("several_crates", "13 letters"),
     ("several_engines", "careful: limit 1, at most 1 queries at once"),
     ("smol_host", "1 pieces in one box"),
     ("sync_host", "3 pieces in one box"),
+    ("traced", " INFO run{workflow=sums"),
     ("two_engines", "20 runs by 2 engines: the sum of the squares is 2870"),
     ("typed_graph", "[de] 21 degrees on average, 23.5 degrees at most"),
+    ("virtual_time", "28 hours have passed"),
 ];
 
 fn folder() -> &'static Path {

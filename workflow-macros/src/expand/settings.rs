@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 
 use super::Work;
 use crate::parse::options::{Grace, Options, Retry};
-use crate::validate::function::Role;
+use crate::validate::Role;
 
 impl Work {
     /// What is set on a call.

@@ -1,0 +1,54 @@
+//! Workflows that run by themselves, inside of the program.
+//!
+//! The clock stands still until it is moved, so that a day passes in no time. A host leaves
+//! `.clock(..)` away, and stops with the program instead of after a day.
+//!
+//! ```sh
+//! cargo run --example schedule
+//! ```
+
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use workflow_core::prelude::*;
+use workflow_core::{Clock as _, ManualClock};
+
+#[derive(Default)]
+struct Counts {
+    backups: AtomicU32,
+    reports: AtomicU32,
+}
+
+#[register_workflow(name = "backup", schedule = "0 */6 * * *")]
+fn backup(counts: State<Arc<Counts>>) {
+    let number = counts.backups.fetch_add(1, Ordering::SeqCst) + 1;
+    println!("backup {number}");
+}
+
+#[register_workflow(
+    name = "report",
+    schedule = "30 7 * * *",
+    metadata = { "timezone": "Europe/Berlin" },
+)]
+async fn report(counts: State<Arc<Counts>>) {
+    counts.reports.fetch_add(1, Ordering::SeqCst);
+    println!("report");
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let clock = ManualClock::new();
+    let counts = Arc::new(Counts::default());
+    let engine = Engine::builder().clock(clock.clone()).state(Arc::clone(&counts)).build();
+    // A host gives the signal that ends the program: `tokio::signal::ctrl_c()`.
+    let a_day = clock.sleep(Duration::from_secs(24 * 3600 + 60));
+    clock.drive(engine.run_schedules(a_day)).await?;
+    let (backups, reports) = (&counts.backups, &counts.reports);
+    let (backups, reports) = (backups.load(Ordering::SeqCst), reports.load(Ordering::SeqCst));
+    println!("a day: {backups} backups, {reports} report");
+    assert_eq!((backups, reports), (4, 1));
+    Ok(())
+}
