@@ -166,8 +166,9 @@ pub enum RunError {
     /// `wait` was called on a thread that must not block: the run, or what its jobs wait
     /// for, may need it.
     #[error(
-        "`wait` would block a thread that drives the async runtime; await the run instead, or call \
-         `wait` on a thread that may block, such as that of `tokio::task::spawn_blocking`"
+        "`wait` would block a thread that drives the async runtime; await it instead (of a run that \
+         has begun, its `outcome()`), or call `wait` on a thread that may block, such as that of \
+         `tokio::task::spawn_blocking`"
     )]
     WouldBlock,
     /// A run on record cannot be looked at or taken up.

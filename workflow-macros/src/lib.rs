@@ -170,8 +170,9 @@ use parse::place;
 ///
 /// For `fn load`: the function `load`, generic over its arguments; a type `load` that cannot be
 /// made and holds `load::call`, the function as it was written, and `load::draw`, which describes
-/// a job even when no argument is a handle; and an entry in the registry, by which
-/// `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
+/// a job even when no argument is a handle, and `load::replaced_by`, with which an engine calls a
+/// closure in place of the function (`EngineBuilder::replace`); and an entry in the registry, by
+/// which `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
 /// attributes and those of parameters to `load::call`. Since the type shares the visibility of
 /// the function, so must the function's output.
 #[proc_macro_attribute]

@@ -48,7 +48,14 @@ impl Scope {
     /// What the engine calls in place of the function of the job that `J` stands for.
     #[inline]
     pub fn replacement<J: 'static, F: 'static>(&self) -> Option<&F> {
-        let replaced = self.replaced()?;
-        replaced.0.get(&TypeId::of::<J>())?.downcast_ref()
+        if self.replaces_nothing() {
+            return None;
+        }
+        self.find_replacement(TypeId::of::<J>())?.downcast_ref()
+    }
+
+    #[cold]
+    fn find_replacement(&self, job: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        self.replaced()?.0.get(&job).map(|closure| &**closure)
     }
 }

@@ -396,8 +396,13 @@ impl Scope {
         self.link()?.upgrade()
     }
 
-    /// The jobs that run another closure.
+    /// Whether a job of a graph runs on an engine without replacements: what most jobs ask.
     #[inline]
+    pub(super) fn replaces_nothing(&self) -> bool {
+        matches!(&self.frame, Frame::Graph(slots) if slots.replaced.is_none())
+    }
+
+    /// The jobs that run another closure.
     pub(super) fn replaced(&self) -> Option<&Replacements> {
         let mut scope = self;
         loop {

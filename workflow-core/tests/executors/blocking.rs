@@ -52,10 +52,10 @@ async fn task<T: Send + 'static>(future: impl Future<Output = T> + Send + 'stati
     }
 }
 
-fn would_block(result: Result<Report, RunError>, call: &str) {
+fn would_block(result: Result<Report, RunError>) {
     let error = result.expect_err("it would hang");
     assert!(matches!(error, RunError::WouldBlock), "{error}");
-    assert!(error.to_string().starts_with(&format!("`{call}` would block")), "{error}");
+    assert!(error.to_string().starts_with("`wait` would block"), "{error}");
     assert!(error.to_string().contains("await it instead"), "{error}");
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn wait_is_refused_where_nothing_else_would_go_on() {
     let here = Engine::default().run(parts()).wait();
     let in_task = task(async { Engine::default().run(parts()).wait() }).await;
     match executor() {
-        Executor::OneThread => [here, in_task].map(|ended| would_block(ended, "wait")),
+        Executor::OneThread => [here, in_task].map(|ended| would_block(ended)),
         _ => [here, in_task].map(seven),
     };
     // Nothing is left behind that would hold others up.
@@ -81,7 +81,7 @@ pub(crate) async fn join_is_refused_where_nothing_else_would_go_on() {
     // Tokio would have the run on the very thread that waits, and let no other take it.
     let at_once = task(async { Engine::default().run(parts()).start()?.wait() }).await;
     match executor() {
-        Executor::OneThread => [here, in_task, at_once].map(|ended| would_block(ended, "join")),
+        Executor::OneThread => [here, in_task, at_once].map(|ended| would_block(ended)),
         _ => [here, in_task, at_once].map(seven),
     };
     seven(run.outcome().await);
