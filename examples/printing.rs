@@ -32,7 +32,7 @@ async fn fetch(ctx: &JobContext) -> Result<u32, JobError> {
         helper::tell(page);
     }
     // A fact, which the report shows as well.
-    ctx.note("pages", 3);
+    ctx.annotate("pages", 3);
     Ok(3)
 }
 

@@ -52,9 +52,9 @@ struct Trip(Agency, u64);
 fn book_trip(flow: &mut Flow, trip: &Trip) -> Handle<String> {
     let agency = flow.value(trip.0.clone());
     let flight = book(agency, "flight".to_owned()).name("book flight");
-    let flight = flow.job(flight.undo(|booking| give_back(agency, booking)));
+    let flight = flow.job(flight.compensate(|booking| give_back(agency, booking)));
     let hotel = book(agency, "hotel".to_owned()).name("book hotel").after(flight);
-    let hotel = flow.job(hotel.undo(|booking| give_back(agency, booking)));
+    let hotel = flow.job(hotel.compensate(|booking| give_back(agency, booking)));
     flow.job(charge(flight, hotel, trip.1))
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
-    StoreError, StoredRun, WorkflowSnapshot,
+    BeginOutcome, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId,
+    Store, StoreError, StoredRun, WorkflowSnapshot,
 };
 use workflow_store::{
     Accounts, ApiToken, Catalog, CatalogError, Imported, MatchedBy, NewSession, NewToken, NewUser,
@@ -57,11 +57,11 @@ macro_rules! forward {
 }
 
 forward! { Store {}
-    begin(run, events) [run: NewRun, events: Vec<Event>] -> [Result<Begun, StoreError>];
+    begin(run, events) [run: NewRun, events: Vec<Event>] -> [Result<BeginOutcome, StoreError>];
     append(lease, events) [lease: &Lease, events: &[Event]] -> [Result<(), StoreError>];
     events(run, from, limit) [run: RunId, from: u64, limit: usize] -> [Result<Vec<Event>, StoreError>];
     run(run) [run: RunId] -> [Result<Option<StoredRun>, StoreError>];
-    orphans(after, limit) [after: Option<RunId>, limit: usize] -> [Result<Vec<StoredRun>, StoreError>];
+    abandoned(after, limit) [after: Option<RunId>, limit: usize] -> [Result<Vec<StoredRun>, StoreError>];
     claim(owner, runs) [owner: Owner, runs: &[RunId]] -> [Result<Vec<Lease>, StoreError>];
     release(leases) [leases: &[Lease]] -> [Result<(), StoreError>];
     renew(owner, leases) [owner: Owner, leases: &[Lease]] -> [Result<Vec<Lease>, StoreError>];

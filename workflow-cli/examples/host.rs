@@ -121,7 +121,7 @@ struct Approval {
 async fn approve(ctx: &JobContext) -> Result<Approval, JobError> {
     println!("who approves?");
     let approval: Approval = ctx.wait_signal("approved").await?;
-    ctx.note("approved_by", &approval.by);
+    ctx.annotate("approved_by", &approval.by);
     eprintln!("thank you, {}", approval.by);
     Ok(approval)
 }

@@ -127,7 +127,7 @@ pub(crate) fn builder(runs_dir: &Path) -> EngineBuilder {
 /// Fails when the store cannot be read.
 pub(crate) async fn is_orphan(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
     let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
-    let orphans = store.orphans(before, 1).await?;
+    let orphans = store.abandoned(before, 1).await?;
     Ok(orphans.first().is_some_and(|orphan| orphan.id == run))
 }
 

@@ -7,7 +7,7 @@
 //! # Code of the host
 //!
 //! Is called outside of the run's lock and behind [`guard`](crate::guard): bodies, conditions and
-//! futures by the driver, which also puts errors into words; wakers and destructors by the errands;
+//! futures by the driver, which also puts errors into words; wakers and destructors by the deferred work;
 //! JSON by `value`; planning by requests and recovery. Trusted are clocks, `Workflow::name`, clones
 //! of wakers and subscribers of `tracing`: a panic of these fails the run. The whole list, with what
 //! follows from each, is in `docs/decisions/0019-code-of-the-host.md`.
@@ -15,13 +15,13 @@
 mod abandoned;
 mod active;
 mod backlog;
+mod child_workflow;
 mod clock;
 mod driver;
+mod enqueue;
 mod events;
 mod handle;
-mod host;
-mod keeper;
-mod kept;
+mod lease_renewer;
 mod machine;
 mod monitor;
 mod nesting;
@@ -31,9 +31,9 @@ mod request;
 mod resolve;
 mod resume;
 mod runtime;
+mod services;
 mod shutdown;
 mod state;
-mod sub;
 mod task;
 
 use std::collections::HashMap;
@@ -58,12 +58,12 @@ pub use resolve::Resolve;
 pub use resume::{Cancellation, Recovery, ResumeError};
 pub use shutdown::Shutdown;
 
+pub(crate) use child_workflow::call_workflow;
+pub use child_workflow::{needs_of, run_nested};
 pub use machine::{CPUS, GPUS, MEMORY};
-pub(crate) use sub::call_workflow;
-pub use sub::{needs_of, run_nested};
 
 use clock::Time;
-use keeper::Keeper;
+use lease_renewer::LeaseRenewer;
 use permits::EngineLimits;
 use runtime::Runtime;
 use shutdown::Stopping;
@@ -92,7 +92,7 @@ pub(crate) struct Shared {
     limits: EngineLimits,
     grace: Duration,
     /// Present when there is a store.
-    keeper: Option<Keeper>,
+    lease_renewer: Option<LeaseRenewer>,
     stopping: Stopping,
     /// How many are under way that run schedules.
     #[cfg(feature = "schedule")]
@@ -165,7 +165,7 @@ impl Engine {
             store: self.store().cloned(),
             store_timeout: self.0.store_timeout,
             poison_after: self.0.poison_after,
-            lease: self.0.keeper.as_ref().map_or(LEASE, Keeper::lease),
+            lease: self.0.lease_renewer.as_ref().map_or(LEASE, LeaseRenewer::lease),
             timings: self.0.timings,
             threads: self.0.threads,
             output_backlog: self.0.output_backlog,
@@ -221,7 +221,7 @@ impl Engine {
 
     /// The store that the engine was given.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.0.keeper.as_ref().map(Keeper::store)
+        self.0.lease_renewer.as_ref().map(LeaseRenewer::store)
     }
 }
 
@@ -479,7 +479,7 @@ impl EngineBuilder {
             time: self.time,
             limits: EngineLimits::new(self.max_parallel, self.limits),
             grace: self.grace,
-            keeper: self.store.map(|store| Keeper::new(store, self.lease)),
+            lease_renewer: self.store.map(|store| LeaseRenewer::new(store, self.lease)),
             stopping: Stopping::default(),
             #[cfg(feature = "schedule")]
             scheduling: AtomicUsize::new(0),

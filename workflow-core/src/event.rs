@@ -26,8 +26,8 @@ use crate::run_log::{LogPlace, OutputStream};
 pub use decisive::decisive_line;
 pub use failure::Failure;
 pub(crate) use in_flight::InFlight;
-pub(crate) use log::{AFTER_CRASH, Detail, Entry, Legend, Log, What};
-pub use origin::Origin;
+pub(crate) use log::{AFTER_CRASH, Entry, EntryDetail, EntryKind, JobLookup, Log};
+pub use origin::JobOrigin;
 pub use stall::{Blocked, Death, Stall, Waiting};
 pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
@@ -54,16 +54,18 @@ pub struct Event {
 
 /// What can happen in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "event")]
 #[non_exhaustive]
 pub enum EventKind {
     /// The run began.
+    #[serde(rename = "run_started")]
     RunStarted {
         /// The run that this one repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeats: Option<RunId>,
     },
     /// The run was taken up again from its record: by another process, or after a crash.
+    #[serde(rename = "run_resumed")]
     RunResumed {
         /// The engine that drove the run had not given it back: its process died, or was
         /// unreachable for longer than its lease.
@@ -72,15 +74,18 @@ pub enum EventKind {
     },
     /// An engine refused to take the run up again. The run stays as it is until the cause is
     /// gone, or somebody cancels it.
+    #[serde(rename = "run_blocked")]
     RunBlocked {
         /// Why.
         #[serde(flatten)]
         blocked: Blocked,
     },
     /// Somebody unblocked the run: engines may take it up again.
+    #[serde(rename = "run_unblocked")]
     RunUnblocked,
     /// An attempt of a job began. The same attempt may begin again in a run that was taken up
     /// again.
+    #[serde(rename = "job_started")]
     JobStarted {
         /// The job's name.
         job: String,
@@ -89,9 +94,10 @@ pub enum EventKind {
         /// Who started it, when the graph does not have it. Only in the events of runs that a
         /// store keeps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        origin: Option<Box<Origin>>,
+        origin: Option<Box<JobOrigin>>,
     },
     /// An attempt failed, and another will follow.
+    #[serde(rename = "attempt_failed")]
     AttemptFailed {
         /// The job's name.
         job: String,
@@ -104,6 +110,7 @@ pub enum EventKind {
         retry_in: Duration,
     },
     /// A job completed.
+    #[serde(rename = "job_completed")]
     JobCompleted {
         /// The job's name.
         job: String,
@@ -117,6 +124,7 @@ pub enum EventKind {
         facts: Map<String, Json>,
     },
     /// A job failed for good.
+    #[serde(rename = "job_failed")]
     JobFailed {
         /// The job's name.
         job: String,
@@ -129,6 +137,7 @@ pub enum EventKind {
         facts: Map<String, Json>,
     },
     /// A job will not run.
+    #[serde(rename = "job_skipped")]
     JobSkipped {
         /// The job's name.
         job: String,
@@ -136,6 +145,7 @@ pub enum EventKind {
         reason: String,
     },
     /// A job was stopped because its run, or the job that waited for it, was cancelled.
+    #[serde(rename = "job_cancelled")]
     JobCancelled {
         /// The job's name.
         job: String,
@@ -143,6 +153,7 @@ pub enum EventKind {
         attempt: u32,
     },
     /// A function began to sleep, until a time that a crash does not move.
+    #[serde(rename = "sleep_started")]
     SleepStarted {
         /// The job's name.
         job: String,
@@ -156,6 +167,7 @@ pub enum EventKind {
         until: SystemTime,
     },
     /// A job began to wait for a signal.
+    #[serde(rename = "signal_awaited")]
     SignalAwaited {
         /// The job's name.
         job: String,
@@ -165,6 +177,7 @@ pub enum EventKind {
         signal: String,
     },
     /// A job received a signal that it waited for.
+    #[serde(rename = "signal_received")]
     SignalReceived {
         /// The job's name.
         job: String,
@@ -179,6 +192,7 @@ pub enum EventKind {
         message: Option<u64>,
     },
     /// A job kept a value under a key, for those after it.
+    #[serde(rename = "value_kept")]
     ValueKept {
         /// The job's name.
         job: String,
@@ -192,6 +206,7 @@ pub enum EventKind {
     /// Of a command it is one record of the run's log: whole lines, as many as were read at once.
     /// The end of a line is not waited for when the line is longer than 8 KiB, when it takes more
     /// than a second or two, or when the command has ended.
+    #[serde(rename = "job_output")]
     JobOutput {
         /// The job's name.
         job: String,
@@ -208,24 +223,29 @@ pub enum EventKind {
     },
     /// Jobs printed more than this subscriber has read in time, and the run holds it no longer.
     /// Not recorded. What commands printed is in the run's log.
+    #[serde(rename = "output_skipped")]
     OutputSkipped {
         /// How many bytes this subscriber has missed, since the output that it read last.
         bytes: u64,
     },
     /// Someone asked the run to stop.
+    #[serde(rename = "cancel_requested")]
     CancelRequested,
     /// Every job completed or was skipped by a condition.
+    #[serde(rename = "run_completed")]
     RunCompleted {
         /// The workflow's output. Only in the events of runs that a store keeps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Json>>,
     },
     /// A job failed for good, or the run took too long.
+    #[serde(rename = "run_failed")]
     RunFailed {
         /// Why, in words.
         reason: String,
     },
     /// The run was cancelled.
+    #[serde(rename = "run_cancelled")]
     RunCancelled,
 }
 

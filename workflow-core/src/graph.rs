@@ -15,10 +15,10 @@ mod waves;
 
 use std::collections::HashMap;
 
-use crate::job::{Grace, OnFailure, Timeouts, Traits};
+use crate::job::{Grace, JobFlags, OnFailure, Timeouts};
 use crate::retry::RetryPolicy;
 
-pub(crate) use compile::{NO_JOB, Sketch};
+pub(crate) use compile::{GraphBuilder, NO_JOB};
 pub use error::GraphError;
 pub(crate) use group::GroupCell;
 use group::Groups;
@@ -33,7 +33,7 @@ pub struct Graph {
     pub(crate) successors: Lists,
     pub(crate) groups: Groups,
     /// What each job's record in a scheduler starts as.
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) cells: Vec<JobState>,
     /// Only the jobs that ask for something.
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) names: Names,
@@ -42,10 +42,10 @@ pub struct Graph {
 
 /// A job's record: small, because a run has one per job.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cell {
+pub(crate) struct JobState {
     /// How many of the jobs and groups that it waits for have not ended.
     pub(crate) pending: u32,
-    pub(crate) traits: Traits,
+    pub(crate) flags: JobFlags,
     pub(crate) phase: u8,
     /// What the jobs that ended had become.
     pub(crate) seen: u8,

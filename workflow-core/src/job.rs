@@ -1,30 +1,34 @@
 //! One unit of work: what it is given, what it may fail with, and how a call of it is written down.
 //!
 //! A job is described by a [`Call`]: a body, the values that it reads, and its options. The body
-//! sees the run through a [`Scope`] alone. Knows nothing of graphs, schedulers or engines.
+//! sees the run through a [`AttemptIo`] alone. Knows nothing of graphs, schedulers or engines.
 
+mod attempt_io;
 mod bind;
 mod body;
 mod call;
 mod context;
 mod dispatch;
 mod error;
+mod flags;
 mod group;
 mod map;
 mod options;
 mod print;
 mod replacement;
 mod returned;
-mod scope;
 mod state;
 mod token;
-mod traits;
 mod workflow_context;
 
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use attempt_io::AttemptIo;
+pub(crate) use attempt_io::{
+    ChildFrame, ChildInput, Delivery, Item, RunValues, Services, Source, ValueLayout,
+};
 pub use bind::{
     Bind, Each, EachOf, Handle, Input, InputCount, Inputs, Opt, Ownable, Reader, Ref, Val,
 };
@@ -36,6 +40,7 @@ pub(crate) use call::{RawCall, one_input};
 pub use context::{AttemptContext, JobContext};
 pub use dispatch::{Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind, STDERR_FOLLOWS};
+pub(crate) use flags::JobFlags;
 pub use group::Group;
 pub(crate) use options::{Condition, zero_timeout};
 pub use options::{Grace, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
@@ -45,13 +50,10 @@ pub(crate) use print::{Attempt, Entered, Printed};
 pub use replacement::Replacement;
 pub(crate) use replacement::Replacements;
 pub use returned::{GraphReturn, JobReturn};
-pub use scope::Scope;
-pub(crate) use scope::{ChildFrame, ChildInput, Delivery, Host, Item, Slots, Source, Wiring};
 pub use state::Need;
 pub(crate) use state::{MissingState, StateCheck, States, missing_state};
 pub use state::{State, StateParameter};
 pub(crate) use token::Token;
-pub(crate) use traits::Traits;
 pub use workflow_context::WorkflowContext;
 pub(crate) use workflow_context::{ChildHandle, NewChild};
 

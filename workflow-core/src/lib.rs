@@ -59,7 +59,6 @@ pub mod id;
 pub mod job;
 pub mod json;
 pub mod printing;
-mod rare;
 mod recover;
 pub mod registry;
 pub mod retry;
@@ -68,6 +67,7 @@ pub mod run_log;
 #[cfg(feature = "schedule")]
 mod schedule;
 mod scheduler;
+mod sparse_map;
 pub mod store;
 pub mod value;
 pub mod workflow;
@@ -79,7 +79,7 @@ pub use engine::{
     Shutdown, SystemClock, Timings,
 };
 pub use event::{
-    AttemptView, Blocked, Death, Event, EventKind, Failure, JobCounts, JobView, Origin, RunView,
+    AttemptView, Blocked, Death, Event, EventKind, Failure, JobCounts, JobOrigin, JobView, RunView,
     Stall, Status, TransitionError, Waiting, decisive_line,
 };
 pub use graph::{Graph, GraphError};
@@ -98,8 +98,9 @@ pub use run_log::{
 #[cfg(feature = "schedule")]
 pub use schedule::schedule_key;
 pub use store::{
-    Begun, HeldLeases, IntoStore, KeyError, KeyScope, Lease, MemoryStore, Message, MessageKind,
-    NewRun, Owner, OwnerId, Parent, Store, StoreError, StoredRun, Trigger, WorkflowSnapshot,
+    BeginOutcome, HeldLeases, IntoStore, KeyError, KeyScope, Lease, MemoryStore, Message,
+    MessageKind, NewRun, Owner, OwnerId, Parent, Store, StoreError, StoredRun, Trigger,
+    WorkflowSnapshot,
 };
 pub use value::{Type, ValueError, ValueOperation};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};

@@ -9,9 +9,9 @@ pub use inventory;
 
 pub use crate::job::print;
 pub use crate::job::{
-    Arg, AttemptContext, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn, Handle,
-    InputCount, Inputs, Invoke, JobContext, JobError, JobReturn, Later, LaterArgs, Mode, Now,
-    NowArgs, Opt, Ownable, Parameter, Reader, Ref, Replacement, Scope, State, StateParameter, Val,
+    Arg, AttemptContext, AttemptIo, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn,
+    Handle, InputCount, Inputs, Invoke, JobContext, JobError, JobReturn, Later, LaterArgs, Mode,
+    Now, NowArgs, Opt, Ownable, Parameter, Reader, Ref, Replacement, State, StateParameter, Val,
     WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};

@@ -19,7 +19,7 @@ use crate::store::{KeyError, StoreError};
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
-pub(crate) use job::{CalledJob, ChildName, Facts, JobLegend, JobNames};
+pub(crate) use job::{Annotations, CalledJob, ChildName, JobNames, RunJobLookup};
 pub use output::OutputError;
 pub(crate) use report::Record;
 pub use report::Report;

@@ -17,9 +17,9 @@ mod time;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::graph::{Cell, Graph, GroupCell, JobPolicy};
-use crate::job::{TimeoutKind, Traits};
-use crate::rare::Rare;
+use crate::graph::{Graph, GroupCell, JobPolicy, JobState};
+use crate::job::{JobFlags, TimeoutKind};
+use crate::sparse_map::SparseMap;
 
 use children::{Child, Lane};
 pub(crate) use effect::{Cause, Effect, End, Outcome, SkipReason, Timer};
@@ -51,7 +51,7 @@ const PHASES: [Phase; 8] = [
     Phase::Cancelled,
 ];
 
-impl Cell {
+impl JobState {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         PHASES[(self.phase & 7) as usize]
@@ -69,12 +69,12 @@ const FAILURE: u8 = 2;
 /// Skipped by its own condition, or by that of a job before it.
 const SKIP: u8 = 4;
 
-/// Traits whose completion takes the long way.
-const INVOLVED: Traits = Traits::UNDOABLE
-    .and(Traits::CHILD)
-    .and(Traits::CONTAINER)
-    .and(Traits::RETRIED)
-    .and(Traits::TIMED);
+/// Flags of jobs whose completion takes the long way.
+const INVOLVED: JobFlags = JobFlags::COMPENSATED
+    .union(JobFlags::CHILD)
+    .union(JobFlags::CONTAINER)
+    .union(JobFlags::RETRIED)
+    .union(JobFlags::TIMED);
 
 /// What the run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ enum Mode {
 /// The state of one run.
 pub(crate) struct Scheduler {
     graph: Arc<Graph>,
-    cells: Vec<Cell>,
+    cells: Vec<JobState>,
     ready: Ready,
     effects: VecDeque<Effect>,
     /// Jobs that have not ended.
@@ -101,19 +101,19 @@ pub(crate) struct Scheduler {
     mode: Mode,
     failed: bool,
     /// Jobs of children: their parents, and what they ask for.
-    children: Rare<u32, Child>,
-    lanes: Rare<u32, Lane>,
+    children: SparseMap<u32, Child>,
+    lanes: SparseMap<u32, Lane>,
     /// Completed jobs whose work can be taken back, oldest first.
     undoable: Vec<u32>,
     clockwork: Clockwork,
     /// Skipped jobs whose successors have not heard of it.
     skipped: Vec<u32>,
     /// Of jobs that wait for one that did not complete, that job and what became of it.
-    blockers: Rare<u32, (u32, u8)>,
+    blockers: SparseMap<u32, (u32, u8)>,
     /// The job that decided that another was skipped.
-    deciders: Rare<u32, u32>,
+    deciders: SparseMap<u32, u32>,
     /// Groups of which a member has ended.
-    groups: Rare<u32, GroupCell>,
+    groups: SparseMap<u32, GroupCell>,
 }
 
 impl Scheduler {
@@ -130,14 +130,14 @@ impl Scheduler {
             max_parallel: settings.max_parallel.unwrap_or(usize::MAX),
             mode: Mode::Working,
             failed: false,
-            children: Rare::new(),
-            lanes: Rare::new(),
+            children: SparseMap::new(),
+            lanes: SparseMap::new(),
             undoable: Vec::new(),
             clockwork: Clockwork::new(seed),
             skipped: Vec::new(),
-            blockers: Rare::new(),
-            deciders: Rare::new(),
-            groups: Rare::new(),
+            blockers: SparseMap::new(),
+            deciders: SparseMap::new(),
+            groups: SparseMap::new(),
             graph,
         };
         if let Some(after) = settings.timeout {
@@ -170,14 +170,14 @@ impl Scheduler {
     fn launch(&mut self, job: u32) -> Effect {
         let cell = &mut self.cells[job as usize];
         cell.set_phase(Phase::Running);
-        let traits = cell.traits;
-        if !traits.has(Traits::CONTAINER) {
+        let flags = cell.flags;
+        if !flags.intersects(JobFlags::CONTAINER) {
             self.running += 1;
         }
         let mut attempt = 1;
-        if traits.has(Traits::RETRIED.and(Traits::TIMED)) {
+        if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
             attempt = self.clockwork.begin(job);
-            if traits.has(Traits::TIMED) {
+            if flags.intersects(JobFlags::TIMED) {
                 self.arm_attempt(job, attempt);
             }
         }
@@ -199,7 +199,7 @@ impl Scheduler {
         if self.failed && !matches!(self.mode, Mode::Cancelling(_)) {
             self.mode = Mode::Undoing;
             if let Some(job) = self.undoable.pop() {
-                return Some(Effect::Undo { job });
+                return Some(Effect::Compensate { job });
             }
         }
         let outcome = match self.mode {
@@ -219,7 +219,7 @@ impl Scheduler {
         if cell.phase() != Phase::Running {
             return;
         }
-        if end == End::Completed && !cell.traits.has(INVOLVED) {
+        if end == End::Completed && !cell.flags.intersects(INVOLVED) {
             cell.set_phase(Phase::Completed);
             self.running -= 1;
             self.pass_on(job, SUCCESS);
@@ -229,13 +229,13 @@ impl Scheduler {
     }
 
     fn ended_involved(&mut self, job: u32, attempt: u32, end: End) {
-        if !self.cells[job as usize].traits.has(Traits::CONTAINER) {
+        if !self.cells[job as usize].flags.intersects(JobFlags::CONTAINER) {
             self.running -= 1;
         }
         let asked = self.clockwork.interrupted(job);
         match (end, asked) {
             (End::Completed, _) => {
-                if self.cells[job as usize].traits.has(Traits::UNDOABLE) {
+                if self.cells[job as usize].flags.intersects(JobFlags::COMPENSATED) {
                     self.undoable.push(job);
                 }
                 self.settle(job, Phase::Completed, SUCCESS);
@@ -267,7 +267,7 @@ impl Scheduler {
 
     fn retry_or_fail(&mut self, job: u32, attempt: u32) {
         let stopping = matches!(self.mode, Mode::Stopping | Mode::Cancelling(_));
-        let retried = self.cells[job as usize].traits.has(Traits::RETRIED) && !stopping;
+        let retried = self.cells[job as usize].flags.intersects(JobFlags::RETRIED) && !stopping;
         let policy = if retried { policy_of(&self.children, &self.graph, job) } else { None };
         match policy.and_then(|policy| policy.retry.delay(attempt, self.clockwork.chance())) {
             Some(delay) => {
@@ -282,7 +282,7 @@ impl Scheduler {
 
     fn fail(&mut self, job: u32, attempt: u32) {
         self.effects.push_back(Effect::Fail { job, attempt });
-        if self.cells[job as usize].traits.has(Traits::ELEMENT) {
+        if self.cells[job as usize].flags.intersects(JobFlags::ELEMENT) {
             self.stop_siblings(job);
         }
         self.settle(job, Phase::Failed, FAILURE);
@@ -310,8 +310,8 @@ impl Scheduler {
     fn make_ready(&mut self, job: u32) {
         let cell = &mut self.cells[job as usize];
         cell.set_phase(Phase::Ready);
-        let traits = cell.traits;
-        if traits.has(Traits::TIMED.and(Traits::RANKED)) {
+        let flags = cell.flags;
+        if flags.intersects(JobFlags::TIMED.union(JobFlags::RANKED)) {
             self.make_ready_with_policy(job);
         } else {
             self.ready.push(job, 0);
@@ -338,11 +338,11 @@ impl Scheduler {
             return;
         }
         cell.set_phase(Phase::Ready);
-        if !cell.traits.has(Traits::CONTAINER) {
+        if !cell.flags.intersects(JobFlags::CONTAINER) {
             self.running -= 1;
         }
-        let traits = cell.traits;
-        if traits.has(Traits::RETRIED.and(Traits::TIMED)) {
+        let flags = cell.flags;
+        if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
             self.clockwork.unbegin(job);
             self.effects.retain(|effect| !effect.is_clock_of(job));
         }
@@ -371,8 +371,8 @@ impl Scheduler {
     }
 
     #[inline]
-    pub(crate) fn traits(&self, job: u32) -> Traits {
-        self.cells[job as usize].traits
+    pub(crate) fn flags(&self, job: u32) -> JobFlags {
+        self.cells[job as usize].flags
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -411,7 +411,7 @@ impl Scheduler {
 }
 
 fn policy_of<'a>(
-    children: &'a Rare<u32, Child>,
+    children: &'a SparseMap<u32, Child>,
     graph: &'a Graph,
     job: u32,
 ) -> Option<&'a JobPolicy> {

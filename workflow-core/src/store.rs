@@ -19,7 +19,7 @@ pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
 pub use record::{
-    Begun, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
+    BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
 };
 
@@ -65,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the run is not kept, when there is one with this id already, and when the key
     /// began a different run.
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError>;
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError>;
 
     /// Adds events to a run, all or none. Their sequence numbers follow those that are there. What
     /// the last event says of the run's status is the run's status from then on.
@@ -97,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn orphans(
+    async fn abandoned(
         &self,
         after: Option<RunId>,
         limit: usize,

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-pub(crate) use column::{Column, Outbox};
+pub(crate) use column::{ChildOutputs, Column};
 
 use crate::guard;
 
@@ -135,38 +135,38 @@ fn place(path: &str) -> String {
 #[derive(Clone, Copy)]
 pub struct Type {
     // By reference, because each job is drawn with a type of its own.
-    form: &'static Form,
-    clone: Option<&'static Skill<Copying>>,
-    to_json: Option<&'static Skill<ToJson>>,
-    from_json: Option<&'static Skill<FromJson>>,
+    vtable: &'static TypeVtable,
+    clone: Option<&'static TypeOperation<Copying>>,
+    to_json: Option<&'static TypeOperation<ToJson>>,
+    from_json: Option<&'static TypeOperation<FromJson>>,
     schema: Option<fn() -> Json>,
 }
 
 /// What can be done with the values of every type.
-struct Form {
+struct TypeVtable {
     id: fn() -> TypeId,
     name: fn() -> &'static str,
     column: fn(usize) -> Boxed,
-    outbox: fn(usize) -> Boxed,
+    outputs: fn(usize) -> Boxed,
     slot: fn(&(dyn Any + Send + Sync), usize) -> Option<&(dyn Any + Send + Sync)>,
-    /// Fills a slot of a column, or a place of an outbox.
+    /// Fills a slot of a column, or a place of an outputs.
     fill: fn(&dyn Any, usize, Boxed),
-    /// Shows what is in a place of an outbox.
+    /// Shows what is in a place of an outputs.
     peek: Peek,
 }
 
-impl Form {
+impl TypeVtable {
     const fn of<T: Send + Sync + 'static>() -> &'static Self {
         &Self {
             id: TypeId::of::<T>,
             name: std::any::type_name::<T>,
             column: |rows| Box::new(Column::<T>::new(rows)),
-            outbox: |rows| Box::new(Outbox::<T>::new(rows)),
+            outputs: |rows| Box::new(ChildOutputs::<T>::new(rows)),
             slot: |column, row| Some(column.downcast_ref::<Column<T>>()?.get(row)?),
             fill: fill::<T>,
-            peek: |outbox, row, look| {
-                if let Some(outbox) = outbox.downcast_ref::<Outbox<T>>() {
-                    outbox.peek(row, look);
+            peek: |outputs, row, look| {
+                if let Some(outputs) = outputs.downcast_ref::<ChildOutputs<T>>() {
+                    outputs.peek(row, look);
                 }
             },
         }
@@ -177,13 +177,13 @@ fn fill<T: Send + Sync + 'static>(place: &dyn Any, row: usize, value: Boxed) {
     let Ok(value) = value.downcast::<T>() else { return };
     if let Some(column) = place.downcast_ref::<Column<T>>() {
         column.set(row, *value);
-    } else if let Some(outbox) = place.downcast_ref::<Outbox<T>>() {
-        outbox.set(row, *value);
+    } else if let Some(outputs) = place.downcast_ref::<ChildOutputs<T>>() {
+        outputs.set(row, *value);
     }
 }
 
 /// What can be done with the values of some types, and then with lists of them as well.
-struct Skill<F: 'static> {
+struct TypeOperation<F: 'static> {
     one: F,
     list: Option<&'static Self>,
 }
@@ -214,7 +214,13 @@ where
 impl Type {
     /// The type, without copying and without JSON.
     pub const fn opaque<T: Send + Sync + 'static>() -> Self {
-        Self { form: Form::of::<T>(), clone: None, to_json: None, from_json: None, schema: None }
+        Self {
+            vtable: TypeVtable::of::<T>(),
+            clone: None,
+            to_json: None,
+            from_json: None,
+            schema: None,
+        }
     }
 
     /// The same type, whose values can be copied.
@@ -222,9 +228,9 @@ impl Type {
     pub const fn with_clone<T: Clone + Send + Sync + 'static>(mut self) -> Self {
         self.clone = Some(
             const {
-                &Skill {
+                &TypeOperation {
                     one: clone_of::<T>,
-                    list: Some(&Skill { one: clone_of::<Vec<T>>, list: None }),
+                    list: Some(&TypeOperation { one: clone_of::<Vec<T>>, list: None }),
                 }
             },
         );
@@ -236,9 +242,9 @@ impl Type {
     pub const fn with_serialize<T: serde::Serialize + 'static>(mut self) -> Self {
         self.to_json = Some(
             const {
-                &Skill {
+                &TypeOperation {
                     one: json_of::<T>,
-                    list: Some(&Skill { one: json_of::<Vec<T>>, list: None }),
+                    list: Some(&TypeOperation { one: json_of::<Vec<T>>, list: None }),
                 }
             },
         );
@@ -253,9 +259,9 @@ impl Type {
     {
         self.from_json = Some(
             const {
-                &Skill {
+                &TypeOperation {
                     one: boxed_from::<T>,
-                    list: Some(&Skill { one: boxed_from::<Vec<T>>, list: None }),
+                    list: Some(&TypeOperation { one: boxed_from::<Vec<T>>, list: None }),
                 }
             },
         );
@@ -272,7 +278,7 @@ impl Type {
     /// The type of lists of this type `T`, which can do what this type can.
     pub(crate) fn list<T: Send + Sync + 'static>(self) -> Self {
         Self {
-            form: Form::of::<Vec<T>>(),
+            vtable: TypeVtable::of::<Vec<T>>(),
             clone: self.clone.and_then(|skill| skill.list),
             to_json: self.to_json.and_then(|skill| skill.list),
             from_json: self.from_json.and_then(|skill| skill.list),
@@ -282,17 +288,17 @@ impl Type {
 
     /// The type's name as Rust writes it, for people to read.
     pub fn name(&self) -> &'static str {
-        (self.form.name)()
+        (self.vtable.name)()
     }
 
     /// Whether this is the type `T`.
     pub fn is<T: 'static>(&self) -> bool {
-        (self.form.id)() == TypeId::of::<T>()
+        (self.vtable.id)() == TypeId::of::<T>()
     }
 
     /// Whether the value is of this type.
     pub(crate) fn holds(&self, value: &dyn Any) -> bool {
-        (self.form.id)() == value.type_id()
+        (self.vtable.id)() == value.type_id()
     }
 
     /// The JSON Schema of the type, if it offers one.
@@ -327,7 +333,7 @@ impl Type {
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
-        std::ptr::eq(self.form, other.form) || (self.form.id)() == (other.form.id)()
+        std::ptr::eq(self.vtable, other.vtable) || (self.vtable.id)() == (other.vtable.id)()
     }
 
     /// A copy of the value; `None` when values of this type cannot be copied.
@@ -346,26 +352,26 @@ impl Type {
     }
 
     pub(crate) fn column(&self, rows: usize) -> Boxed {
-        (self.form.column)(rows)
+        (self.vtable.column)(rows)
     }
 
-    pub(crate) fn outbox(&self, rows: usize) -> Boxed {
-        (self.form.outbox)(rows)
+    pub(crate) fn child_outputs(&self, rows: usize) -> Boxed {
+        (self.vtable.outputs)(rows)
     }
 
-    /// Fills a slot of a column of this type, or a place of an outbox.
+    /// Fills a slot of a column of this type, or a place of an outputs.
     pub(crate) fn fill(&self, place: &dyn Any, row: usize, value: Boxed) {
-        (self.form.fill)(place, row, value);
+        (self.vtable.fill)(place, row, value);
     }
 
-    /// What is in a place of an outbox of this type, as JSON; `None` when it is empty.
+    /// What is in a place of an outputs of this type, as JSON; `None` when it is empty.
     pub(crate) fn write_from(
         &self,
-        outbox: &dyn Any,
+        outputs: &dyn Any,
         row: usize,
     ) -> Option<Result<Json, ValueError>> {
         let mut json = None;
-        (self.form.peek)(outbox, row, &mut |value| json = Some(self.write(value)));
+        (self.vtable.peek)(outputs, row, &mut |value| json = Some(self.write(value)));
         json
     }
 
@@ -409,7 +415,7 @@ impl Type {
     }
 
     /// Whether values of the type can be written as JSON and read again.
-    pub(crate) fn can_be_kept(&self) -> bool {
+    pub(crate) fn is_serializable(&self) -> bool {
         self.is::<()>() || (self.to_json.is_some() && self.from_json.is_some())
     }
 
@@ -418,7 +424,7 @@ impl Type {
         column: &'a (dyn Any + Send + Sync),
         row: usize,
     ) -> Option<&'a (dyn Any + Send + Sync)> {
-        (self.form.slot)(column, row)
+        (self.vtable.slot)(column, row)
     }
 }
 
@@ -478,10 +484,10 @@ mod tests {
         column.set(0, 8);
         assert_eq!((column.get(0), column.get(1), column.get(2)), (Some(&7), None, None));
 
-        let outbox = Outbox::new(1);
-        outbox.set(0, 7);
-        outbox.set(0, 8);
-        assert_eq!(outbox.take(), Some(vec![7]));
+        let outputs = ChildOutputs::new(1);
+        outputs.set(0, 7);
+        outputs.set(0, 8);
+        assert_eq!(outputs.take(), Some(vec![7]));
     }
 
     #[test]

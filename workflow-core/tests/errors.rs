@@ -12,7 +12,7 @@ use futures::executor::block_on;
 use futures::future::{Either, select};
 use insta::assert_snapshot;
 use serde::{Deserialize, Serialize};
-use workflow_core::__private::{Body, Inputs, Scope, Type};
+use workflow_core::__private::{AttemptIo, Body, Inputs, Type};
 use workflow_core::prelude::*;
 use workflow_core::registry::{Location, RegistryError};
 use workflow_core::{
@@ -146,7 +146,7 @@ fn definitions_that_are_no_graph() {
     });
     assert_snapshot!(zero, @"the timeout `heartbeat` of job `load` is 0, which lets nothing run; set more than 0, or remove it");
     let zero = drawn(|flow| {
-        flow.job(one().undo(|_| one().start_to_close(Duration::ZERO)));
+        flow.job(one().compensate(|_| one().start_to_close(Duration::ZERO)));
     });
     assert_snapshot!(zero, @"the timeout `start_to_close` of job `one` is 0, which lets nothing run; set more than 0, or remove it");
     let zero = drawn(|flow| {
@@ -615,12 +615,12 @@ fn jobs_without_an_input() {
 #[test]
 fn calls_made_by_hand() {
     let misplaced = || {
-        let body = Body::inline(|scope: &Scope| scope.put("text".to_owned()));
+        let body = Body::inline(|scope: &AttemptIo| scope.put("text".to_owned()));
         Call::<u32>::new("misplaced", Type::opaque::<u32>(), body, Inputs::new())
     };
     let error = run(move |flow| flow.job(misplaced())).expect_err("no place for a text");
     assert_snapshot!(failure(&error, "misplaced"), @"the job has no place for an output of type `String`");
-    let empty = Body::inline(|_: &Scope| Ok(()));
+    let empty = Body::inline(|_: &AttemptIo| Ok(()));
     let empty = Call::<u32>::new("empty", Type::opaque::<u32>(), empty, Inputs::new());
     let error = block_on(empty.run_detached()).expect_err("it leaves nothing");
     assert_snapshot!(error, @"the job ended without leaving an output");

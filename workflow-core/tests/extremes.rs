@@ -29,8 +29,8 @@ fn any(input: serde_json::Value) -> serde_json::Value {
 
 #[register_workflow(name = "extremes: digs")]
 async fn digs(ctx: JobContext) -> Result<u32, JobError> {
-    ctx.note("deep", Nested(5_000));
-    ctx.keep("deep", Nested(5_000))?;
+    ctx.annotate("deep", Nested(5_000));
+    ctx.persist("deep", Nested(5_000))?;
     Ok(1)
 }
 

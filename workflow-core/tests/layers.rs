@@ -8,7 +8,7 @@ const ROOMS: [&str; 22] = [
     "guard",
     "bounds",
     "json",
-    "rare",
+    "sparse_map",
     "id",
     "value",
     "retry",

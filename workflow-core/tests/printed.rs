@@ -70,7 +70,7 @@ async fn chatty(ctx: &JobContext) -> Result<(), JobError> {
     eprintln!();
     helper::help();
     ctx.print(OutputStream::Stdout, "by hand\n");
-    ctx.note("rows", 7);
+    ctx.annotate("rows", 7);
     if attempt == 1 { Err(JobError::from("busy")) } else { Ok(()) }
 }
 

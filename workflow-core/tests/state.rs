@@ -122,7 +122,7 @@ fn take_back(number: &u32, db: State<Pool>) {
 
 #[register_workflow(name = "state: undone")]
 fn undone(flow: &mut Flow) {
-    flow.job(number().undo(take_back));
+    flow.job(number().compensate(take_back));
 }
 
 #[register_workflow(name = "state: function")]

@@ -105,7 +105,7 @@ impl Work {
         let (name, fake) = (&self.function.name, self.fake_type());
         (self.role == Role::Job).then(|| {
             quote_spanned! {site=>
-                #private::Scope::replacement::<#name, ::std::boxed::Box<dyn #fake>>(#scope)
+                #private::AttemptIo::replacement::<#name, ::std::boxed::Box<dyn #fake>>(#scope)
             }
         })
     }

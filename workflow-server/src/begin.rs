@@ -157,7 +157,7 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
     };
     let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        workflow_core::Begun::New(_) => Begun { message: RECORDED, ..Begun::now(id, None) },
-        workflow_core::Begun::Existing(run) => Begun::before(run.id),
+        workflow_core::BeginOutcome::New(_) => Begun { message: RECORDED, ..Begun::now(id, None) },
+        workflow_core::BeginOutcome::Existing(run) => Begun::before(run.id),
     })
 }

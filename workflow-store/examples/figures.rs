@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, WorkflowSnapshot,
+    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, WorkflowSnapshot,
 };
 #[cfg(feature = "postgres")]
 use workflow_store::PostgresStore;
@@ -49,7 +49,7 @@ impl Program {
     async fn begin(&self, store: &dyn Store) -> Result<Lease, Failed> {
         let run = NewRun { owner: Some(self.owner), ..NewRun::new(self.workflow.clone()) };
         match store.begin(run, vec![event(0, json!({ "event": "run_started" }))]).await? {
-            Begun::New(Some(lease)) => Ok(lease),
+            BeginOutcome::New(Some(lease)) => Ok(lease),
             other => Err(format!("no lease: {other:?}").into()),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use workflow_core::{
-    Begun, Enqueued, Event, EventKind, NewRun, Origin, RunId, Status, StoreError, StoredRun,
-    Trigger, Workflow,
+    BeginOutcome, Enqueued, Event, EventKind, JobOrigin, NewRun, RunId, Status, StoreError,
+    StoredRun, Trigger, Workflow,
 };
 
 use crate::catalog::Catalog;
@@ -126,8 +126,8 @@ pub async fn retry_run(
     };
     let id = new.id;
     match store.begin(new, kept.record(old.id, events)).await? {
-        Begun::New(_) => Ok(Enqueued::New(id)),
-        Begun::Existing(run) => Ok(Enqueued::Existing(run.id)),
+        BeginOutcome::New(_) => Ok(Enqueued::New(id)),
+        BeginOutcome::Existing(run) => Ok(Enqueued::Existing(run.id)),
     }
 }
 
@@ -176,7 +176,7 @@ impl Kept {
                     attempts.insert(job.clone(), *attempt);
                 }
                 EventKind::JobStarted { origin: Some(origin), .. } => {
-                    if let Origin::Undo { of } = &**origin {
+                    if let JobOrigin::Compensation { of } = &**origin {
                         undone.insert(of.clone());
                     }
                 }
@@ -195,7 +195,7 @@ impl Kept {
         // Each comes after the job that started it.
         for event in events {
             if let EventKind::JobStarted { job, origin: Some(origin), .. } = &event.kind
-                && let Origin::Element { of: by, .. } | Origin::Called { by, .. } = &**origin
+                && let JobOrigin::Element { of: by, .. } | JobOrigin::Called { by, .. } = &**origin
                 && jobs.contains(by)
             {
                 jobs.insert(job.clone());

@@ -12,7 +12,7 @@ use super::active::ActiveRun;
 use super::driver::{Background, Helper};
 use super::runtime::Runtime;
 use super::shutdown::{Released, Stopped};
-use super::state::{Errands, State};
+use super::state::{Deferred, RunState};
 use crate::guard;
 use crate::run::RunError;
 use crate::store::StoreError;
@@ -70,7 +70,7 @@ impl ActiveRun {
             return self.collapse("its driver was dropped twice");
         }
         let stopped =
-            guard::call(|| self.change(|state, errands| self.stop_abandoned(state, errands)));
+            guard::call(|| self.change(|state, deferred| self.stop_abandoned(state, deferred)));
         if let Err(panic) = stopped {
             return self.collapse(&panic);
         }
@@ -86,14 +86,14 @@ impl ActiveRun {
         });
     }
 
-    fn stop_abandoned(self: &Arc<Self>, state: &mut State, errands: &mut Errands) {
+    fn stop_abandoned(self: &Arc<Self>, state: &mut RunState, deferred: &mut Deferred) {
         if state.recorder.is_some() {
             state.lost(StoreError::Abandoned { run: self.id });
-            state.release(errands);
+            state.release(deferred);
         } else {
             state.stop_at_once(Some(SHUT_DOWN));
         }
-        state.reset_alarm(self, errands);
+        state.reset_alarm(self, deferred);
     }
 
     /// A thread that was asked for was dropped before it began; a thread of the library takes its
@@ -117,15 +117,15 @@ impl ActiveRun {
     /// The run fails, whatever state it is in.
     #[cold]
     pub(super) fn collapse(self: &Arc<Self>, panic: &str) {
-        let mut errands = Errands::default();
+        let mut deferred = Deferred::default();
         let mut state = self.lock();
         if !state.published {
-            state.collapse(self, panic, &mut errands);
+            state.collapse(self, panic, &mut deferred);
         }
         drop(state);
         // Once more for what is left, when a subscriber of `tracing` panics at the first.
         for _ in 0..2 {
-            if guard::call(|| errands.run(self)).is_ok() {
+            if guard::call(|| deferred.run(self)).is_ok() {
                 break;
             }
         }

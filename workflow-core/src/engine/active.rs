@@ -15,14 +15,14 @@ use super::output::RunOutput;
 use super::permits::RunLimits;
 use super::request::Runnable;
 use super::runtime::Runtime;
-use super::state::{Errands, Recorder, Role, State, wake_all};
+use super::state::{Deferred, Recorder, Role, RunState, wake_all};
 use super::task::Task;
 use super::{Engine, Shared, Timings};
-use crate::event::{Detail, Entry, Log, What};
+use crate::event::{Entry, EntryDetail, EntryKind, Log};
 use crate::guard;
 use crate::id::RunId;
-use crate::job::{Attempt, Entered, Host, JobContext, JobError, Slots};
-use crate::run::{JobLegend, Record, Report, RunError, Status};
+use crate::job::{Attempt, Entered, JobContext, JobError, RunValues, Services};
+use crate::run::{Record, Report, RunError, RunJobLookup, Status};
 use crate::scheduler::{Cause, Scheduler};
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError, WorkflowSnapshot};
 use crate::value::{Type, ValueError};
@@ -33,7 +33,7 @@ pub(super) struct ActiveRun {
     pub(super) id: RunId,
     pub(super) workflow: Arc<dyn Workflow>,
     pub(super) plan: Arc<Plan>,
-    pub(super) slots: Arc<Slots>,
+    pub(super) run_values: Arc<RunValues>,
     pub(super) engine: Arc<Shared>,
     pub(super) runtime: Runtime,
     /// Whether that runtime is gone.
@@ -54,9 +54,9 @@ pub(super) struct ActiveRun {
     pub(super) limits: RunLimits,
     /// Where it keeps what its jobs print.
     pub(super) output: Option<Box<RunOutput>>,
-    state: Mutex<State>,
+    state: Mutex<RunState>,
     /// Rung for threads that wait for work.
-    pub(super) bell: Condvar,
+    pub(super) condvar: Condvar,
     report: OnceLock<Report>,
     followed: OnceLock<Report>,
 }
@@ -74,21 +74,21 @@ impl ActiveRun {
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
-        let began = Entry::new(What::RunStarted, u32::MAX, 0, 0);
+        let began = Entry::new(EntryKind::RunStarted, u32::MAX, 0, 0);
         match repeats {
-            Some(run) => log.push_with(began, Detail::Repeats(run)),
+            Some(run) => log.push_with(began, EntryDetail::Repeats(run)),
             None => log.push(began),
         }
         let recorder = new_run.and_then(|run| {
-            let keeper = shared.keeper.as_ref()?;
-            Some(Recorder::new(keeper.store().clone(), run))
+            let lease_renewer = shared.lease_renewer.as_ref()?;
+            Some(Recorder::new(lease_renewer.store().clone(), run))
         });
         let graph = Arc::clone(&what.plan.graph);
         let run = Self::with(engine, runtime, what, id, 0, || {
-            State::new(Scheduler::new(graph, id.to_u128() as u64), log, recorder)
+            RunState::new(Scheduler::new(graph, id.to_u128() as u64), log, recorder)
         });
-        if let Some(keeper) = &run.engine.keeper {
-            keeper.expect(id, run.me.clone());
+        if let Some(lease_renewer) = &run.engine.lease_renewer {
+            lease_renewer.expect(id, run.me.clone());
         }
         run
     }
@@ -101,7 +101,7 @@ impl ActiveRun {
         what: Runnable,
         id: RunId,
         already: i64,
-        state: impl FnOnce() -> State,
+        state: impl FnOnce() -> RunState,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
         let Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir } = what;
@@ -109,15 +109,15 @@ impl ActiveRun {
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
         let run = Arc::new_cyclic(|me: &Weak<Self>| {
-            let host: Weak<dyn Host> = me.clone();
+            let services: Weak<dyn Services> = me.clone();
             Self {
                 me: me.clone(),
                 id,
                 workflow,
-                slots: Arc::new(Slots::new(
-                    Arc::clone(&plan.wiring),
+                run_values: Arc::new(RunValues::new(
+                    Arc::clone(&plan.layout),
                     input,
-                    Some(host),
+                    Some(services),
                     engine.states.replaced().cloned(),
                 )),
                 plan,
@@ -134,7 +134,7 @@ impl ActiveRun {
                 limits,
                 output,
                 state: Mutex::new(state()),
-                bell: Condvar::new(),
+                condvar: Condvar::new(),
                 report: OnceLock::new(),
                 followed: OnceLock::new(),
             }
@@ -146,15 +146,15 @@ impl ActiveRun {
     }
 
     #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn state_mut(&mut self) -> &mut State {
+    pub(super) fn state_mut(&mut self) -> &mut RunState {
         self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, RunState>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
             // What a panic left behind is looked at like anything else.
@@ -218,15 +218,15 @@ impl ActiveRun {
     }
 
     /// Changes the state from outside of the workers, and sees to it that one of them looks.
-    pub(super) fn change(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Errands)) {
-        let mut errands = Errands::default();
+    pub(super) fn change(self: &Arc<Self>, change: impl FnOnce(&mut RunState, &mut Deferred)) {
+        let mut deferred = Deferred::default();
         let mut state = self.lock();
         // A waker must not panic; the driver meets the same clock, and fails the run.
         state.read_at = guard::call(|| self.read_clock()).unwrap_or(state.read_at);
-        change(&mut state, &mut errands);
-        errands.wake.extend(state.driver.take());
+        change(&mut state, &mut deferred);
+        deferred.wake.extend(state.driver.take());
         drop(state);
-        errands.run(self);
+        deferred.run(self);
     }
 
     /// Notes that the calling thread works for an attempt, where anybody asks what it prints.
@@ -236,8 +236,8 @@ impl ActiveRun {
         if !is_captured && self.output.is_none() {
             return None;
         }
-        let host: Weak<dyn Host> = self.me.clone();
-        Some(Attempt { host, job, attempt, is_captured }.enter())
+        let services: Weak<dyn Services> = self.me.clone();
+        Some(Attempt { services, job, attempt, is_captured }.enter())
     }
 
     /// A task wants to be polled.
@@ -248,13 +248,13 @@ impl ActiveRun {
     /// Makes the report of a run that has ended, and tells everyone who waits for it.
     pub(super) fn publish(&self) {
         let mut state = self.lock();
-        let status = match state.log.entries.last().map(Entry::what) {
-            Some(What::RunCompleted) => Status::Completed,
-            Some(What::RunCancelled) => Status::Cancelled,
+        let status = match state.log.entries.last().map(Entry::kind) {
+            Some(EntryKind::RunCompleted) => Status::Completed,
+            Some(EntryKind::RunCancelled) => Status::Cancelled,
             _ => Status::Failed,
         };
-        let reason = match state.log.entries.last().map(Entry::what) {
-            Some(What::RunFailed) => Some(state.log.reason(state.log.entries.len() - 1)),
+        let reason = match state.log.entries.last().map(Entry::kind) {
+            Some(EntryKind::RunFailed) => Some(state.log.reason(state.log.entries.len() - 1)),
             _ => None,
         };
         let record = Record {
@@ -262,11 +262,11 @@ impl ActiveRun {
             workflow: Arc::clone(&self.workflow),
             status,
             plan: Arc::clone(&self.plan),
-            slots: Arc::clone(&self.slots),
+            run_values: Arc::clone(&self.run_values),
             log: state.log.take(),
             names: std::mem::take(&mut state.names),
             facts: std::mem::take(&mut state.facts),
-            kept: state.recorder.is_some(),
+            persisted: state.recorder.is_some(),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
         state.published = true;
@@ -278,7 +278,7 @@ impl ActiveRun {
         let failed = state.recorder.as_ref().and_then(|recorder| recorder.failed.clone());
         drop(state);
         if has_threads {
-            self.bell.notify_all();
+            self.condvar.notify_all();
         }
         if !listeners.is_empty() {
             wake_all(listeners);
@@ -287,8 +287,8 @@ impl ActiveRun {
         if entered {
             self.engine.stopping.leave(self.id);
         }
-        if let Some(keeper) = &self.engine.keeper {
-            keeper.let_go(self.id, &self.me);
+        if let Some(lease_renewer) = &self.engine.lease_renewer {
+            lease_renewer.let_go(self.id, &self.me);
         }
         self.log_end(status, reason, failed.as_deref());
     }
@@ -341,14 +341,14 @@ impl ActiveRun {
 
     /// Whether a store keeps the run.
     #[inline]
-    pub(super) fn is_kept(&self) -> bool {
-        self.engine.keeper.is_some()
+    pub(super) fn is_persisted(&self) -> bool {
+        self.engine.lease_renewer.is_some()
     }
 
     /// The engine drives the run under this lease.
     pub(super) fn hold_on(&self, lease: Lease) {
-        if let Some(keeper) = &self.engine.keeper {
-            keeper.hold(lease, self.me.clone());
+        if let Some(lease_renewer) = &self.engine.lease_renewer {
+            lease_renewer.hold(lease, self.me.clone());
         }
     }
 
@@ -359,9 +359,9 @@ impl ActiveRun {
 
     /// The run is not this engine's any more.
     pub(super) fn lost(self: &Arc<Self>, error: StoreError) {
-        self.change(|state, errands| {
+        self.change(|state, deferred| {
             state.lost(error);
-            state.release(errands);
+            state.release(deferred);
         });
     }
 
@@ -377,7 +377,7 @@ impl ActiveRun {
 
     /// What a job that has completed left, as JSON.
     pub(super) fn written_output(&self, job: u32) -> Result<Json, JobError> {
-        let written = match self.slots.output(job) {
+        let written = match self.run_values.output(job) {
             Some((value, kind)) => {
                 value.map(|value| Ok::<_, ValueError>((kind.write(value)?, kind)))
             }
@@ -407,7 +407,7 @@ impl ActiveRun {
 
     pub(super) fn result(&self) -> Option<Result<Report, RunError>> {
         let report = self.report.get()?;
-        if let Err(error) = self.kept() {
+        if let Err(error) = self.persisted() {
             return Some(Err(error));
         }
         Some(match report.status() {
@@ -429,7 +429,7 @@ impl ActiveRun {
     }
 
     /// Whether the store keeps the run, if one is to.
-    pub(super) fn kept(&self) -> Result<(), RunError> {
+    pub(super) fn persisted(&self) -> Result<(), RunError> {
         match self.store_failure() {
             None => Ok(()),
             Some(error) => Err(RunError::of_store(self.workflow.name().as_str(), self.id, error)),
@@ -438,7 +438,7 @@ impl ActiveRun {
 
     /// Why the store does not keep the run any more.
     fn store_failure(&self) -> Option<Arc<StoreError>> {
-        if !self.is_kept() {
+        if !self.is_persisted() {
             return None;
         }
         self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
@@ -446,7 +446,7 @@ impl ActiveRun {
 
     /// The run that began before under the idempotency key of this one.
     pub(super) fn existing(&self) -> Option<RunId> {
-        self.kept().err().and_then(|error| error.existing())
+        self.persisted().err().and_then(|error| error.existing())
     }
 
     /// The report of that run, once somebody has waited for it.
@@ -519,7 +519,7 @@ impl ActiveRun {
         let mut state = self.lock();
         // Looked at under the lock: the report is made under it.
         if self.report.get().is_none() {
-            keep_waker(&mut state.waiters, cx.waker());
+            add_waker(&mut state.waiters, cx.waker());
             return Poll::Pending;
         }
         drop(state);
@@ -533,7 +533,7 @@ impl ActiveRun {
             if state.visible() > 0 || state.published {
                 return Poll::Ready(());
             }
-            keep_waker(&mut state.listeners, cx.waker());
+            add_waker(&mut state.listeners, cx.waker());
             Poll::Pending
         })
         .await;
@@ -569,19 +569,19 @@ impl ActiveRun {
     }
 }
 
-impl State {
+impl RunState {
     /// What the numbers in the log stand for.
-    pub(super) fn legend<'a>(&'a self, run: &'a ActiveRun) -> JobLegend<'a> {
-        let (names, facts, kept) = (&self.names, &self.facts, self.recorder.is_some());
-        JobLegend { graph: &run.plan.graph, names, facts, kept }
+    pub(super) fn lookup<'a>(&'a self, run: &'a ActiveRun) -> RunJobLookup<'a> {
+        let (names, facts, persisted) = (&self.names, &self.facts, self.recorder.is_some());
+        RunJobLookup { graph: &run.plan.graph, names, facts, persisted }
     }
 
     /// Stops the run by request, or for a reason that its report tells.
     pub(super) fn cancel(&mut self, reason: Option<&str>) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
-            match reason.map(|reason| Detail::Reason(reason.to_owned())) {
-                None => self.note(What::CancelRequested, u32::MAX, 0),
-                Some(reason) => self.note_with(What::CancelRequested, u32::MAX, 0, reason),
+            match reason.map(|reason| EntryDetail::Reason(reason.to_owned())) {
+                None => self.note(EntryKind::CancelRequested, u32::MAX, 0),
+                Some(reason) => self.note_with(EntryKind::CancelRequested, u32::MAX, 0, reason),
             }
             self.scheduler.cancel(Cause::Cancelled);
         }
@@ -592,7 +592,7 @@ impl State {
 pub(super) const LOG_TARGET: &str = "workflow_core::run";
 
 /// Puts a waker among others, unless it is there.
-pub(super) fn keep_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
+pub(super) fn add_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
     if !wakers.iter().any(|known| known.will_wake(waker)) {
         wakers.push(waker.clone());
     }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::active::ActiveRun;
 use super::clock::{TURNS_AT_REST, in_function};
-use super::monitor::{self, Lit};
+use super::monitor::{self, WatchGuard};
 use super::nesting::{self, Inside};
 use super::runtime::{Caller, go_round};
 use super::shutdown::ShutdownPhase;
-use super::state::{Ended, Errands, Role, Step, wake_all};
+use super::state::{Deferred, Ended, Role, Step, wake_all};
 use super::task::{Attempt, Task, Work};
 use crate::guard::{self, discard};
-use crate::job::{JobError, Scope, Started, Traits};
+use crate::job::{AttemptIo, JobError, JobFlags, Started};
 use crate::run::{Report, RunError};
 use crate::store::StoreError;
 
@@ -33,7 +33,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(20);
 pub(super) struct Driver {
     /// Taken only to be dropped.
     run: Option<Arc<ActiveRun>>,
-    hands: Hands,
+    worker: Worker,
 }
 
 /// A driver that nobody awaits. Dropped before the end, with the runtime that polled it, it has
@@ -41,28 +41,28 @@ pub(super) struct Driver {
 pub(super) struct Background(Driver);
 
 /// What a driver works with.
-struct Hands {
+struct Worker {
     role: Role,
     /// How the previous step ended, not yet reported.
     ended: Option<Ended>,
-    errands: Errands,
+    deferred: Deferred,
     /// Stands ready for the next job that is polled in place.
     spare: Option<(Arc<Task>, Waker)>,
     /// Has the run watched while this thread drives it and work waits.
-    lit: Option<Lit>,
+    watched: Option<WatchGuard>,
     /// Other drivers of the run, which are woken at its end; of one that has taken their place.
     displaced: Option<Vec<Waker>>,
 }
 
 impl Driver {
     pub(super) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
-        Self { run: Some(run), hands: Hands::new(role) }
+        Self { run: Some(run), worker: Worker::new(role) }
     }
 
     /// One that takes the place of the driver that the run has.
     fn displacing(run: Arc<ActiveRun>) -> Self {
         let mut driver = Self::new(run, Role::Driver);
-        driver.hands.displaced = Some(Vec::new());
+        driver.worker.displaced = Some(Vec::new());
         driver
     }
 }
@@ -103,10 +103,10 @@ impl Background {
     }
 }
 
-impl Hands {
+impl Worker {
     fn new(role: Role) -> Self {
-        let errands = Errands::default();
-        Self { role, ended: None, errands, spare: None, lit: None, displaced: None }
+        let deferred = Deferred::default();
+        Self { role, ended: None, deferred, spare: None, watched: None, displaced: None }
     }
 
     /// Reports what ended and finds out what is next: the one time that a step takes the lock.
@@ -119,11 +119,11 @@ impl Hands {
             state.read_at = run.read_clock();
         }
         if let Some(ended) = self.ended.take() {
-            state.ended(run, ended, &mut self.errands);
+            state.ended(run, ended, &mut self.deferred);
         }
-        let step = state.next_step(run, self.role, &mut self.errands);
-        let waiting = state.hail(run, &mut self.errands);
-        if !self.errands.finished
+        let step = state.next_step(run, self.role, &mut self.deferred);
+        let waiting = state.notify(run, &mut self.deferred);
+        if !self.deferred.finished
             && let (Step::Wait, Some(waker)) = (&step, waker)
         {
             if let Some(other) = state.driver.replace(waker.clone())
@@ -134,20 +134,20 @@ impl Hands {
             state.enter(run);
         }
         if state.shutdown == ShutdownPhase::Draining {
-            state.tell_drained(&mut self.errands);
+            state.tell_drained(&mut self.deferred);
         }
         if state.turns_at_rest > 0 && !matches!(step, Step::Wait) {
             state.turns_at_rest = 0;
         }
         drop(state);
-        if waiting && self.lit.is_none() {
-            self.lit = Some(monitor::light(run));
+        if waiting && self.watched.is_none() {
+            self.watched = Some(monitor::watch(run));
         }
-        if self.errands.is_empty() {
+        if self.deferred.is_empty() {
             return step;
         }
-        let over = self.errands.finished;
-        self.errands.run(run);
+        let over = self.deferred.finished;
+        self.deferred.run(run);
         if over { Step::Over } else { step }
     }
 
@@ -157,7 +157,7 @@ impl Hands {
         match &mut self.displaced {
             Some(displaced) => displaced.push(other),
             // It took this one's place before, and does so again.
-            None => self.errands.wake.push(other),
+            None => self.deferred.wake.push(other),
         }
     }
 
@@ -180,33 +180,33 @@ impl Hands {
     }
 
     #[inline]
-    fn take(&mut self, run: &Arc<ActiveRun>, step: Step) {
+    fn execute(&mut self, run: &Arc<ActiveRun>, step: Step) {
         match step {
-            Step::Launch { job, attempt, traits } => self.launch(run, job, attempt, traits),
+            Step::Launch { job, attempt, flags } => self.launch(run, job, attempt, flags),
             Step::Poll(task) => self.poll(run, &task),
             Step::Wait | Step::Over => {}
         }
     }
 
     #[inline]
-    fn launch(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, traits: Traits) {
-        if traits.has(Traits::CHILD.and(Traits::UNDO)) {
-            return self.launch_child(run, job, attempt, traits);
+    fn launch(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, flags: JobFlags) {
+        if flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION)) {
+            return self.launch_child(run, job, attempt, flags);
         }
-        if !traits.has(Traits::CONDITIONAL) || self.condition_holds(run, job, attempt) {
-            self.start(run, job, attempt, traits, |cx| {
-                run.plan.bodies.start(job, attempt, &run.slots, cx)
+        if !flags.intersects(JobFlags::CONDITIONAL) || self.condition_holds(run, job, attempt) {
+            self.start(run, job, attempt, flags, |cx| {
+                run.plan.bodies.start(job, attempt, &run.run_values, cx)
             });
         }
     }
 
-    fn launch_child(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, traits: Traits) {
+    fn launch_child(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, flags: JobFlags) {
         let child = run.lock().children.get(&job).map(|child| {
-            let scope = Scope::child(Arc::clone(&child.frame), job, attempt);
-            (Arc::clone(&child.call), scope)
+            let io = AttemptIo::child(Arc::clone(&child.frame), job, attempt);
+            (Arc::clone(&child.call), io)
         });
-        if let Some((call, scope)) = child {
-            self.start(run, job, attempt, traits, |cx| Some(call.body.start(scope.clone(), cx)));
+        if let Some((call, io)) = child {
+            self.start(run, job, attempt, flags, |cx| Some(call.body.start(io.clone(), cx)));
         }
     }
 
@@ -216,15 +216,15 @@ impl Hands {
         let Some(condition) = extras.and_then(|extras| extras.condition.as_ref()) else {
             return true;
         };
-        if run.is_kept() && run.lock().was_judged(job, attempt) {
+        if run.is_persisted() && run.lock().was_judged(job, attempt) {
             return true;
         }
-        let scope = Scope::graph(Arc::clone(&run.slots), job, attempt);
-        let verdict = guard::call(|| (condition.0)(&scope)).map_err(JobError::panicked);
+        let io = AttemptIo::graph(Arc::clone(&run.run_values), job, attempt);
+        let verdict = guard::call(|| (condition.0)(&io)).map_err(JobError::panicked);
         let mut state = run.lock();
         match verdict.and_then(|verdict| verdict) {
-            Ok(true) => return state.holds_for(run, job, attempt, &mut self.errands),
-            Ok(false) => state.declined(job, attempt, &mut self.errands),
+            Ok(true) => return state.holds_for(run, job, attempt, &mut self.deferred),
+            Ok(false) => state.declined(job, attempt, &mut self.deferred),
             Err(error) => {
                 state.began(job, attempt);
                 drop(state);
@@ -242,7 +242,7 @@ impl Hands {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        traits: Traits,
+        flags: JobFlags,
         body: impl Fn(&mut Context<'_>) -> Option<Started>,
     ) {
         let span = run.attempt_span(job, attempt);
@@ -254,7 +254,7 @@ impl Hands {
             let waker = Waker::from(Arc::clone(&task));
             (task, waker)
         });
-        let in_function = traits.has(Traits::BLOCKING).then(|| {
+        let in_function = flags.intersects(JobFlags::BLOCKING).then(|| {
             run.enter_blocking(1);
             in_function()
         });
@@ -270,12 +270,12 @@ impl Hands {
                 let task = Arc::clone(task);
                 self.spare = None;
                 let attempt = Attempt { job, attempt, future, span };
-                return keep(run, task, Work::Attempt(attempt), &mut self.errands);
+                return park(run, task, Work::Attempt(attempt), &mut self.deferred);
             }
             (Ok(()), None) => Err(JobError::terminal("the job has no body")),
             (Err(panicked), _) => Err(panicked),
         };
-        if traits.has(Traits::BLOCKING) {
+        if flags.intersects(JobFlags::BLOCKING) {
             run.enter_blocking(-1);
         }
         log_completed(&span, &result);
@@ -291,7 +291,7 @@ impl Hands {
     #[inline]
     fn end(&mut self, run: &ActiveRun, job: u32, attempt: u32, mut result: Result<(), JobError>) {
         let mut output = None;
-        if run.is_kept() && result.is_ok() {
+        if run.is_persisted() && result.is_ok() {
             match run.written_output(job) {
                 Ok(written) => output = Some(Arc::new(written)),
                 Err(error) => result = Err(error),
@@ -316,7 +316,7 @@ impl Hands {
                     (Ok(()), Poll::Pending) => {
                         let attempt = Attempt { job, attempt, future, span };
                         let work = Work::Attempt(attempt);
-                        return keep(run, Arc::clone(task), work, &mut self.errands);
+                        return park(run, Arc::clone(task), work, &mut self.deferred);
                     }
                     (Err(panicked), _) => Err(panicked),
                 };
@@ -327,7 +327,7 @@ impl Hands {
             Work::Alarm(mut sleep) => {
                 let polled = guard::call(|| sleep.as_mut().poll(&mut cx));
                 if let Ok(Poll::Pending) = polled {
-                    return keep(run, Arc::clone(task), Work::Alarm(sleep), &mut self.errands);
+                    return park(run, Arc::clone(task), Work::Alarm(sleep), &mut self.deferred);
                 }
                 discard(sleep);
                 if let Err(panic) = &polled {
@@ -335,29 +335,29 @@ impl Hands {
                 }
                 let mut state = run.lock();
                 state.read_at = run.read_clock();
-                state.alarm(run, polled.is_ok(), &mut self.errands);
+                state.alarm(run, polled.is_ok(), &mut self.deferred);
             }
             Work::Record { mut appended, until } => {
                 let result = match guard::call(|| appended.as_mut().poll(&mut cx)) {
                     Ok(Poll::Ready(result)) => result,
                     Ok(Poll::Pending) => {
                         let work = Work::Record { appended, until };
-                        return keep(run, Arc::clone(task), work, &mut self.errands);
+                        return park(run, Arc::clone(task), work, &mut self.deferred);
                     }
                     Err(panic) => {
                         Err(StoreError::Unavailable(format!("the store panicked: {panic}").into()))
                     }
                 };
                 discard(appended);
-                run.lock().recorded(run, until, result, &mut self.errands);
+                run.lock().recorded(run, until, result, &mut self.deferred);
             }
         }
     }
 }
 
 /// Puts work aside that waits; drops it if it was given up while it was polled.
-fn keep(run: &Arc<ActiveRun>, task: Arc<Task>, work: Work, errands: &mut Errands) {
-    let unwanted = run.lock().keep(run, task, work, errands);
+fn park(run: &Arc<ActiveRun>, task: Arc<Task>, work: Work, deferred: &mut Deferred) {
+    let unwanted = run.lock().park(run, task, work, deferred);
     discard(unwanted);
 }
 
@@ -383,7 +383,7 @@ fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
     guarded.map_err(|panic| JobError::panicked(guard::panic_text(panic)))
 }
 
-impl Hands {
+impl Worker {
     /// Drives the run until there is nothing to do, or others are to have their turn.
     fn turn(&mut self, run: &Arc<ActiveRun>, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = None;
@@ -396,7 +396,7 @@ impl Hands {
                     polled = Some(Poll::Pending);
                 }
                 Step::Over => polled = Some(Poll::Ready(())),
-                step => self.take(run, step),
+                step => self.execute(run, step),
             }
             if polled.is_some() {
                 break;
@@ -414,7 +414,7 @@ impl Hands {
             match self.advance(run, None) {
                 Step::Over => break,
                 Step::Wait if !await_bell(run) => break,
-                step => self.take(run, step),
+                step => self.execute(run, step),
             }
         }
     }
@@ -424,11 +424,11 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { run: Some(run), hands } = &mut *self else { return Poll::Ready(()) };
+        let Self { run: Some(run), worker } = &mut *self else { return Poll::Ready(()) };
         let _inside = Inside::polling(run);
-        let polled = guard::call(|| hands.turn(run, cx));
+        let polled = guard::call(|| worker.turn(run, cx));
         // The next turn may be on another thread.
-        hands.lit = None;
+        worker.watched = None;
         polled.unwrap_or_else(|panic| {
             run.collapse(&panic);
             Poll::Ready(())
@@ -438,7 +438,7 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        wake_all(self.hands.displaced.take().into_iter().flatten());
+        wake_all(self.worker.displaced.take().into_iter().flatten());
         // What is dropped with the last hold on a run is the host's: its workflow, its clock.
         discard(self.run.take());
     }
@@ -474,7 +474,7 @@ impl Helper {
     pub(super) fn work(mut self) {
         let Some(run) = self.0.take() else { return };
         let inside = Inside::helping(&run);
-        if let Err(panic) = guard::call(|| Hands::new(run.thread_role()).work(&run)) {
+        if let Err(panic) = guard::call(|| Worker::new(run.thread_role()).work(&run)) {
             run.collapse(&panic);
         }
         drop(inside);
@@ -509,7 +509,7 @@ fn await_bell(run: &Arc<ActiveRun>) -> bool {
             return true;
         }
     }
-    let waited = run.bell.wait_timeout(state, IDLE_TIMEOUT);
+    let waited = run.condvar.wait_timeout(state, IDLE_TIMEOUT);
     let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
     state.threads.idle -= 1;
     !timeout.timed_out() || state.has_work_for(run.thread_role())

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 
-use super::active::{ActiveRun, keep_waker};
+use super::active::{ActiveRun, add_waker};
 use super::backlog::{Cursor, Next};
-use crate::event::{Event, EventKind, Legend, Log};
+use crate::event::{Event, EventKind, JobLookup, Log};
 
 /// The events of a run from the first to the last.
 pub(super) struct Events {
@@ -34,36 +34,36 @@ impl Stream for Events {
         let mut state = run.lock();
         // Looked at under the lock: the log moves into the report under it.
         let report = run.report();
-        let (log, legend, visible) = match report {
-            Some(report) => (&report.0.log, report.0.legend(), report.0.log.entries.len()),
-            None => (&state.log, state.legend(run), state.visible()),
+        let (log, lookup, visible) = match report {
+            Some(report) => (&report.0.log, report.0.lookup(), report.0.log.entries.len()),
+            None => (&state.log, state.lookup(run), state.visible()),
         };
         if let Some(backlog) = &state.backlog
             && let Some(next) = backlog.read(output, *seen)
         {
-            return Poll::Ready(Some(passing(next, *seen, log, &legend)));
+            return Poll::Ready(Some(passing(next, *seen, log, &lookup)));
         }
         if *seen < visible {
-            let event = log.event(*seen, &legend);
+            let event = log.event(*seen, &lookup);
             *seen += 1;
             return Poll::Ready(event);
         }
         if report.is_some() {
             return Poll::Ready(None);
         }
-        keep_waker(&mut state.listeners, cx.waker());
+        add_waker(&mut state.listeners, cx.waker());
         Poll::Pending
     }
 }
 
 /// Output as an event, which has the number of the recorded one that it follows.
-fn passing(next: Next<'_>, seen: usize, log: &Log, legend: &dyn Legend) -> Event {
+fn passing(next: Next<'_>, seen: usize, log: &Log, lookup: &dyn JobLookup) -> Event {
     let (at, kind) = match next {
         Next::Skipped { at, bytes } => (at, EventKind::OutputSkipped { bytes }),
         Next::Piece(piece) => {
             let printed = piece.printed.clone();
             let kind = EventKind::JobOutput {
-                job: legend.name(piece.job),
+                job: lookup.name(piece.job),
                 attempt: piece.attempt,
                 stream: printed.stream,
                 text: printed.text,

@@ -47,7 +47,7 @@ impl RunHandle {
     /// Fails when the store does not take the run.
     pub async fn persisted(&self) -> Result<RunId, RunError> {
         self.0.until_begun().await;
-        match self.0.kept() {
+        match self.0.persisted() {
             Ok(()) => Ok(self.0.id),
             Err(error) => error.existing().ok_or(error),
         }
@@ -74,14 +74,14 @@ impl RunHandle {
         let name = name.into();
         let payload = crate::value::to_json(&payload)
             .map_err(|error| StoreError::Payload { run: self.0.id, error })?;
-        match &self.0.engine.keeper {
+        match &self.0.engine.lease_renewer {
             None => self.0.signal(name, payload, None),
-            Some(keeper) => {
+            Some(lease_renewer) => {
                 self.0.until_begun().await;
                 let run = self.id();
                 let kind = MessageKind::Signal { name, payload };
-                let number = keeper.store().send(run, kind.clone()).await?;
-                if let Some(active) = keeper.find(run) {
+                let number = lease_renewer.store().send(run, kind.clone()).await?;
+                if let Some(active) = lease_renewer.find(run) {
                     active.receive(Message { number, run, kind });
                 }
             }
@@ -128,14 +128,14 @@ impl Run for RunHandle {
     }
 
     fn cancel(&self) {
-        if self.0.is_kept() {
+        if self.0.is_persisted() {
             self.0.spawn_to_its_end(|run| Box::pin(cancel_existing(run)));
         }
         self.0.cancel();
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        if !self.0.is_kept() {
+        if !self.0.is_persisted() {
             return Box::pin(Events::new(&self.0));
         }
         let run = Arc::clone(&self.0);

@@ -11,41 +11,41 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::active::ActiveRun;
-use super::state::{Errands, Role, State};
+use super::state::{Deferred, Role, RunState};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_micros(200);
 
 /// A run that makes more steps than this in a tick is better off with a single thread: handing
 /// a job over costs more than to do it.
-const BRISK: u64 = 300;
+const BUSY_STEPS: u64 = 300;
 
 /// The looks without anything to see after which a run is left alone, and the thread sleeps.
 const PATIENCE: u32 = 50;
 
 /// Says which run a thread is driving, while that has work waiting.
 #[derive(Default)]
-struct Lamp(Mutex<Weak<ActiveRun>>);
+struct Watchdog(Mutex<Weak<ActiveRun>>);
 
-/// Keeps a lamp lit.
-pub(super) struct Lit {
-    lamp: Arc<Lamp>,
+/// Keeps a watchdog lit.
+pub(super) struct WatchGuard {
+    watchdog: Arc<Watchdog>,
     /// The run that the thread was driving when it began to drive this one inside a job.
     outer: Weak<ActiveRun>,
 }
 
 #[derive(Default)]
 struct Watch {
-    lamps: Vec<Weak<Lamp>>,
+    watchdogs: Vec<Weak<Watchdog>>,
     /// Runs whose jobs wait for threads, whoever drives them.
     runs: Vec<Weak<ActiveRun>>,
 }
 
-static WATCH: Mutex<Watch> = Mutex::new(Watch { lamps: Vec::new(), runs: Vec::new() });
+static WATCH: Mutex<Watch> = Mutex::new(Watch { watchdogs: Vec::new(), runs: Vec::new() });
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static LAMP: OnceCell<Arc<Lamp>> = const { OnceCell::new() };
+    static WATCHDOG: OnceCell<Arc<Watchdog>> = const { OnceCell::new() };
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -53,34 +53,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Has a run watched for as long as the calling thread drives it.
-pub(super) fn light(run: &Arc<ActiveRun>) -> Lit {
-    let lamp = LAMP.with(|lamp| {
+pub(super) fn watch(run: &Arc<ActiveRun>) -> WatchGuard {
+    let watchdog = WATCHDOG.with(|watchdog| {
         let new = || {
-            let lamp = Arc::new(Lamp::default());
-            lock(&WATCH).lamps.push(Arc::downgrade(&lamp));
-            lamp
+            let watchdog = Arc::new(Watchdog::default());
+            lock(&WATCH).watchdogs.push(Arc::downgrade(&watchdog));
+            watchdog
         };
-        Arc::clone(lamp.get_or_init(new))
+        Arc::clone(watchdog.get_or_init(new))
     });
-    let outer = std::mem::replace(&mut *lock(&lamp.0), Arc::downgrade(run));
-    rouse();
-    Lit { lamp, outer }
+    let outer = std::mem::replace(&mut *lock(&watchdog.0), Arc::downgrade(run));
+    wake();
+    WatchGuard { watchdog: watchdog, outer }
 }
 
-impl Drop for Lit {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
-        *lock(&self.lamp.0) = std::mem::take(&mut self.outer);
+        *lock(&self.watchdog.0) = std::mem::take(&mut self.outer);
     }
 }
 
 /// Has a run watched for as long as jobs of it wait for threads.
-pub(super) fn watch(run: &Arc<ActiveRun>) {
+pub(super) fn watch_blocking(run: &Arc<ActiveRun>) {
     lock(&WATCH).runs.push(Arc::downgrade(run));
-    rouse();
+    wake();
 }
 
 /// Sees to it that someone watches.
-fn rouse() {
+fn wake() {
     static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("workflow-monitor".to_owned()).spawn(look_on);
@@ -120,10 +120,10 @@ fn look_on() {
 fn look_around() -> bool {
     let mut watch = lock(&WATCH);
     let mut lit = Vec::new();
-    watch.lamps.retain(|lamp| {
-        let lamp = lamp.upgrade();
-        lit.extend(lamp.as_ref().and_then(|lamp| lock(&lamp.0).upgrade()));
-        lamp.is_some()
+    watch.watchdogs.retain(|watchdog| {
+        let watchdog = watchdog.upgrade();
+        lit.extend(watchdog.as_ref().and_then(|watchdog| lock(&watchdog.0).upgrade()));
+        watchdog.is_some()
     });
     let runs = std::mem::take(&mut watch.runs);
     drop(watch);
@@ -143,15 +143,15 @@ fn look_at(run: &Arc<ActiveRun>) -> bool {
     let progress = state.steps - state.seen_steps;
     state.seen_steps = state.steps;
     // One slow tick may be the driver's thread that had to wait for a core; two are the jobs.
-    let slow = progress < BRISK;
+    let slow = progress < BUSY_STEPS;
     state.threads.worthwhile = slow && (state.threads.was_slow || !state.blocking.is_empty());
     state.threads.was_slow = slow;
     if state.waiting() > 0 && state.threads.worthwhile && state.threads.idle == 0 {
-        let mut errands = Errands::default();
+        let mut deferred = Deferred::default();
         let wanted = wanted(run, &state, progress);
-        state.threads.start(wanted, &mut errands);
+        state.threads.start(wanted, &mut deferred);
         drop(state);
-        errands.run(run);
+        deferred.run(run);
         return true;
     }
     if state.blocking.is_empty() || state.scheduler.is_finished() {
@@ -161,7 +161,7 @@ fn look_at(run: &Arc<ActiveRun>) -> bool {
 }
 
 /// How many more threads the run should have.
-fn wanted(run: &ActiveRun, state: &State, progress: u64) -> usize {
+fn wanted(run: &ActiveRun, state: &RunState, progress: u64) -> usize {
     if !state.blocking.is_empty() {
         // As many again as there are, so that many long waits soon overlap.
         return state.blocking.len().min(state.threads.count.max(1));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::active::ActiveRun;
-use crate::event::What;
+use crate::event::EntryKind;
 use crate::id::RunId;
 use crate::run_log::{Header, LogError, LogPlace, MAX_BODY, OUTPUT_LIMIT, OutputStream, RunLog};
 
@@ -122,7 +122,7 @@ impl ActiveRun {
         let state = self.lock();
         let entries = state.log.entries.iter().rev();
         let mut starts =
-            entries.filter(|entry| entry.job == job && entry.what() == What::JobStarted);
+            entries.filter(|entry| entry.job == job && entry.kind() == EntryKind::JobStarted);
         starts.next().map_or(0, |entry| entry.at)
     }
 }

@@ -26,7 +26,7 @@ use super::active::ActiveRun;
 use super::machine;
 use crate::graph::JobPolicy;
 use crate::guard;
-use crate::job::Traits;
+use crate::job::JobFlags;
 use crate::workflow::{Plan, Workflow};
 use pool::{Need, Pool, Tier};
 
@@ -94,10 +94,11 @@ impl EngineLimits {
         (self.total.as_ref().map(size), named.collect())
     }
 
-    /// Whether a job with these traits counts against a limit at all.
+    /// Whether a job with these flags counts against a limit at all.
     #[inline]
-    pub(super) fn concern(&self, traits: Traits) -> bool {
-        (self.total.is_some() && !traits.has(Traits::CONTAINER)) || traits.has(Traits::LIMITED)
+    pub(super) fn concern(&self, flags: JobFlags) -> bool {
+        (self.total.is_some() && !flags.intersects(JobFlags::CONTAINER))
+            || flags.intersects(JobFlags::LIMITED)
     }
 
     /// How the limits are used that jobs of this engine may count against.
@@ -311,12 +312,12 @@ impl RunLimits {
         &self,
         run: &ActiveRun,
         job: u32,
-        traits: Traits,
+        flags: JobFlags,
         policy: Option<&JobPolicy>,
         mut lenders: SmallVec<[Ticket; 2]>,
     ) -> Result<(Ticket, Admitted, Vec<Grant>), LimitError> {
         let limits = &run.engine.limits;
-        let total = limits.total.filter(|_| !traits.has(Traits::CONTAINER));
+        let total = limits.total.filter(|_| !flags.intersects(JobFlags::CONTAINER));
         let mut needs: SmallVec<[Need; 4]> = SmallVec::new();
         needs.extend(total.map(|limit| Need { limit, amount: 1 }));
         for (name, amount) in policy.into_iter().flat_map(|policy| &policy.limits) {

@@ -16,9 +16,9 @@ use serde_json::Value as Json;
 use super::Engine;
 use super::active::ActiveRun;
 use super::driver::Driver;
+use super::enqueue::new_run;
 use super::handle::RunHandle;
-use super::keeper::LONGEST_LEASE;
-use super::kept::new_run;
+use super::lease_renewer::LONGEST_LEASE;
 use super::nesting;
 use super::permits::{Inherited, KnownLimits};
 use super::resume::ResumeError;
@@ -29,7 +29,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::{JobContext, MissingState, StateCheck};
 use crate::run::{InputError, Report, RunError};
-use crate::store::{Begun, KeyError, Parent, Trigger};
+use crate::store::{BeginOutcome, KeyError, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -247,8 +247,8 @@ impl RunRequest {
         };
         let events = repeats.map(begins).into_iter().collect();
         match store.begin(new, events).await {
-            Ok(Begun::New(_)) => Ok(Enqueued::New(run)),
-            Ok(Begun::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
+            Ok(BeginOutcome::New(_)) => Ok(Enqueued::New(run)),
+            Ok(BeginOutcome::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
             Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
         }
     }
@@ -291,7 +291,7 @@ impl RunRequest {
         }
         engine.check_state(&what)?;
         let repeats = terms.as_ref().and_then(|terms| terms.repeats);
-        let new_run = match engine.0.keeper {
+        let new_run = match engine.0.lease_renewer {
             Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
             None => None,
         };
@@ -315,10 +315,10 @@ impl RunRequest {
         let runs_dir = engine.runs_dir_of(&*workflow);
         let what = Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir };
         engine.check_limits(&what)?;
-        if let Some(keeper) = &engine.0.keeper
-            && keeper.lease() > LONGEST_LEASE
+        if let Some(lease_renewer) = &engine.0.lease_renewer
+            && lease_renewer.lease() > LONGEST_LEASE
         {
-            let (workflow, lease) = (what.workflow.name().to_string(), keeper.lease());
+            let (workflow, lease) = (what.workflow.name().to_string(), lease_renewer.lease());
             return Err(RunError::LongLease { workflow, lease, longest: LONGEST_LEASE });
         }
         Ok((what, terms))
@@ -406,7 +406,7 @@ impl Engine {
         let known = KnownLimits { engine, workflow: workflow_limits, inherited };
         let policies = plan.graph.policies.iter().map(|(job, policy)| (*job, &policy.limits[..]));
         let undoes = plan.extras.iter().filter_map(|(job, extras)| {
-            let options = extras.undo.as_ref()?.call.options.as_ref()?;
+            let options = extras.compensation.as_ref()?.call.options.as_ref()?;
             Some((*job, &options.limits[..]))
         });
         let missing = |(job, limits): (u32, _)| Some((job, known.missing(limits)?));

@@ -16,13 +16,16 @@ use crate::workflow::Workflow;
 /// ```
 /// use std::sync::Arc;
 /// use workflow_core::prelude::*;
-/// use workflow_core::{FunctionWorkflow, MemoryStore};
+/// use workflow_core::{FunctionWorkflow, MemoryStore, WorkflowSnapshot};
+///
+/// #[job]
+/// fn hello() -> String { "hello".to_owned() }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let greet: Arc<dyn Workflow> = Arc::new(FunctionWorkflow::blocking("greet", || "hello")?);
+/// let greet: Arc<dyn Workflow> = Arc::new(FunctionWorkflow::new("greet", |flow| flow.job(hello::draw()))?);
 /// let engine = Engine::builder()
 ///     .store(MemoryStore::new())
-///     .resolver(move |snapshot: &workflow_core::WorkflowSnapshot| match &*snapshot.name {
+///     .resolver(move |snapshot: &WorkflowSnapshot| match &*snapshot.name {
 ///         "greet" => Ok(Arc::clone(&greet)),
 ///         _ => snapshot.workflow(),
 ///     })

@@ -14,9 +14,9 @@ use super::active::ActiveRun;
 use super::handle::RunHandle;
 use super::request::Runnable;
 use super::runtime::Runtime;
-use super::state::{Recorder, State};
+use super::state::{Recorder, RunState};
 use super::{Engine, Resolve};
-use crate::event::{AFTER_CRASH, Event, EventKind, What};
+use crate::event::{AFTER_CRASH, EntryKind, Event, EventKind};
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun};
@@ -57,7 +57,7 @@ impl Engine {
         recovery.held = self.held_by_others(store).await?;
         let mut after = None;
         loop {
-            let orphans = store.orphans(after, PAGE).await?;
+            let orphans = store.abandoned(after, PAGE).await?;
             let Some(last) = orphans.last() else { return Ok(recovery) };
             after = Some(last.id);
             self.take_up(orphans, find, &mut recovery).await?;
@@ -67,7 +67,7 @@ impl Engine {
     /// The leases of other engines.
     async fn held_by_others(&self, store: &Arc<dyn Store>) -> Result<HeldLeases, StoreError> {
         let held = store.held().await?;
-        let own = self.0.keeper.as_ref().map_or(0, |keeper| keeper.held());
+        let own = self.0.lease_renewer.as_ref().map_or(0, |lease_renewer| lease_renewer.held());
         match held.runs.saturating_sub(own) {
             0 => Ok(HeldLeases::default()),
             runs => Ok(HeldLeases { runs, ..held }),
@@ -76,7 +76,12 @@ impl Engine {
 
     /// Waits between two looks for runs that nobody drives.
     pub(crate) async fn pause(&self) {
-        let lease = self.0.keeper.as_ref().map(|keeper| keeper.lease()).unwrap_or_default();
+        let lease = self
+            .0
+            .lease_renewer
+            .as_ref()
+            .map(|lease_renewer| lease_renewer.lease())
+            .unwrap_or_default();
         let pause = (lease / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.sleep(pause).await;
     }
@@ -87,8 +92,8 @@ impl Engine {
         find: &dyn Resolve,
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
-        let Some(keeper) = &self.0.keeper else { return Ok(()) };
-        let store = keeper.store();
+        let Some(lease_renewer) = &self.0.lease_renewer else { return Ok(()) };
+        let store = lease_renewer.store();
         if self.is_stopping() {
             return Ok(());
         }
@@ -100,7 +105,7 @@ impl Engine {
                 continue;
             }
             // An engine that was slow goes on with what nobody has taken from it.
-            if keeper.find(id).is_some_and(|active| !active.is_lost()) {
+            if lease_renewer.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }
             match know(&stored, find).and_then(|what| self.fitting(what)) {
@@ -108,7 +113,7 @@ impl Engine {
                 // Whoever drives the outer run takes it up, with what it has from there.
                 Err(_)
                     if stored.parent.as_ref().is_some_and(|outer| {
-                        here.contains(&outer.run) || keeper.find(outer.run).is_some()
+                        here.contains(&outer.run) || lease_renewer.find(outer.run).is_some()
                     }) => {}
                 Err(error) => {
                     self.refuse(&stored, &error).await?;
@@ -117,7 +122,7 @@ impl Engine {
             }
         }
         let ids: Vec<RunId> = known.keys().copied().collect();
-        for lease in store.claim(keeper.owner(), &ids).await? {
+        for lease in store.claim(lease_renewer.owner(), &ids).await? {
             let Some((stored, what)) = known.remove(&lease.run) else { continue };
             match self.resume(what, lease, &stored).await {
                 Ok(active) => {
@@ -149,9 +154,9 @@ impl Engine {
         let has_started =
             events.iter().any(|event| matches!(event.kind, EventKind::RunStarted { .. }));
         let (again, how) = match (has_started, after_crash) {
-            (false, _) => (What::RunStarted, 0),
-            (true, false) => (What::RunResumed, 0),
-            (true, true) => (What::RunResumed, AFTER_CRASH),
+            (false, _) => (EntryKind::RunStarted, 0),
+            (true, false) => (EntryKind::RunResumed, 0),
+            (true, true) => (EntryKind::RunResumed, AFTER_CRASH),
         };
         active.change(|state, _| state.note(again, u32::MAX, how));
         // What is sent from now on reaches the run; what was sent before is read after.
@@ -182,21 +187,21 @@ impl Engine {
         // The clock may have been set back; what happens next comes after what is on record.
         let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
         let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
-        let Restored { scheduler, log, names, facts, recall, mail, outputs, deaths } = restored;
+        let Restored { scheduler, log, names, facts, replay, signals, outputs, deaths } = restored;
         if recorder.is_some()
             && let Some(limit) = self.0.poison_after
             && let Some((job, deaths)) = deaths.poisoned(limit)
         {
             return Err(ResumeError::Poisoned { job, deaths });
         }
-        let mut state = State::new(scheduler, log, recorder);
+        let mut state = RunState::new(scheduler, log, recorder);
         (state.names, state.facts) = (names, facts);
-        (state.mail, state.recall) = (Some(Box::new(mail)), Some(Box::new(recall)));
+        (state.signals, state.replay) = (Some(Box::new(signals)), Some(Box::new(replay)));
         let already = now.duration_since(began).unwrap_or_default().as_nanos();
         let already = i64::try_from(already).unwrap_or(i64::MAX);
         let run = ActiveRun::with(self, Runtime::current(), what, id, already, || state);
         for (job, output) in outputs {
-            run.slots.restore(job, (*output).clone()).map_err(|error| {
+            run.run_values.restore(job, (*output).clone()).map_err(|error| {
                 let job = run.plan.graph.names.get(job as usize).to_owned();
                 ResumeError::Output { job, error }
             })?;
@@ -231,7 +236,7 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
         (None, _) => None,
     };
     let plan = workflow.plan(input.as_deref()).map_err(ResumeError::Plan)?;
-    let graph = plan.kept();
+    let graph = plan.stored_graph();
     if graph.fingerprint != snapshot.fingerprint {
         let difference = error::difference(&snapshot.graph, &graph.graph);
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });

@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 
 use super::Engine;
-use super::active::{ActiveRun, keep_waker};
+use super::active::{ActiveRun, add_waker};
 use super::runtime::Runtime;
-use super::state::{State, wake_all};
+use super::state::{RunState, wake_all};
 use crate::id::RunId;
-use crate::job::Traits;
+use crate::job::JobFlags;
 use crate::run::RunError;
 use crate::store::StoreError;
 
@@ -50,7 +50,7 @@ pub(super) enum ShutdownPhase {
 #[derive(Default)]
 pub(super) struct Stopping {
     phase: AtomicU8,
-    /// Runs that wait for something and that no store keeps; of the others, the keeper knows.
+    /// Runs that wait for something and that no store keeps; of the others, the lease renewer knows.
     waiting: Mutex<HashMap<RunId, Weak<ActiveRun>>>,
 }
 
@@ -161,7 +161,7 @@ impl Engine {
     /// The runs under way, as far as they wait for something.
     fn active(&self) -> Vec<Arc<ActiveRun>> {
         let mut runs = self.0.stopping.runs();
-        runs.extend(self.0.keeper.iter().flat_map(|keeper| keeper.runs()));
+        runs.extend(self.0.lease_renewer.iter().flat_map(|lease_renewer| lease_renewer.runs()));
         runs
     }
 }
@@ -183,7 +183,7 @@ impl ActiveRun {
             if state.published || state.is_drained() {
                 return Poll::Ready(());
             }
-            keep_waker(state.drain_waiters.filling(), cx.waker());
+            add_waker(state.drain_waiters.filling(), cx.waker());
             Poll::Pending
         })
         .await;
@@ -192,7 +192,7 @@ impl ActiveRun {
     /// Stops the run: gives it back to its store, or cancels it.
     pub(super) async fn stop(self: &Arc<Self>) -> Stopped {
         let _released = Released(Arc::clone(self));
-        if self.is_kept() {
+        if self.is_persisted() {
             self.change(|state, _| state.drain());
             let recorded = Box::pin(self.let_go_once_recorded());
             let patience = self.engine.time.sleep(self.runtime(), RECORD_PATIENCE);
@@ -205,7 +205,7 @@ impl ActiveRun {
         match self.until_published().await {
             Ok(_) | Err(RunError::Failed(_)) => Stopped::Ended,
             // Somebody cancelled it meanwhile.
-            Err(RunError::Cancelled(_)) if self.is_kept() => Stopped::Ended,
+            Err(RunError::Cancelled(_)) if self.is_persisted() => Stopped::Ended,
             Err(RunError::Cancelled(_)) => Stopped::Cancelled,
             Err(_) => self.give_back().await,
         }
@@ -216,13 +216,13 @@ impl ActiveRun {
         let run = self.id;
         poll_fn(|cx| {
             let mut is_ready = false;
-            self.change(|state, errands| {
+            self.change(|state, deferred| {
                 is_ready = state.published || state.is_recorded();
                 if is_ready {
                     state.lost(StoreError::ShutDown { run });
-                    state.release(errands);
+                    state.release(deferred);
                 } else {
-                    keep_waker(state.drain_waiters.filling(), cx.waker());
+                    add_waker(state.drain_waiters.filling(), cx.waker());
                 }
             });
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
@@ -237,7 +237,7 @@ impl ActiveRun {
             if state.given_back {
                 return Poll::Ready(());
             }
-            keep_waker(&mut state.waiters, cx.waker());
+            add_waker(&mut state.waiters, cx.waker());
             Poll::Pending
         })
         .await;
@@ -246,10 +246,10 @@ impl ActiveRun {
     /// Gives the lease back under which the run was driven.
     pub(super) async fn give_back(&self) -> Stopped {
         let lease = self.lock().recorder.as_ref().and_then(|recorder| recorder.lease());
-        let (Some(lease), Some(keeper)) = (lease, &self.engine.keeper) else {
+        let (Some(lease), Some(lease_renewer)) = (lease, &self.engine.lease_renewer) else {
             return Stopped::Ended;
         };
-        match keeper.store().release(&[lease]).await {
+        match lease_renewer.store().release(&[lease]).await {
             Ok(()) => Stopped::GivenBack,
             Err(error) => Stopped::Held(error),
         }
@@ -269,11 +269,11 @@ impl Drop for Released {
     }
 }
 
-impl State {
+impl RunState {
     /// The run waits: from now on its engine knows of it, and stops it when it is shut down.
     #[inline]
     pub(super) fn enter(&mut self, run: &ActiveRun) {
-        if !self.entered && !run.is_kept() {
+        if !self.entered && !run.is_persisted() {
             self.entered = true;
             run.engine.stopping.enter(run);
         }
@@ -307,16 +307,16 @@ impl State {
 
     /// Wakes who waits for the run to be drained, or recorded.
     #[cold]
-    pub(super) fn tell_drained(&mut self, errands: &mut super::state::Errands) {
+    pub(super) fn tell_drained(&mut self, deferred: &mut super::state::Deferred) {
         if self.is_drained() || self.is_recorded() {
-            errands.wake.append(&mut self.drain_waiters.take());
+            deferred.wake.append(&mut self.drain_waiters.take());
         }
     }
 
     /// Whether no job is running, but for those that wait. Jobs that only wait for others do not
     /// count among the running.
     fn is_drained(&self) -> bool {
-        let counts = |job: &u32| !self.scheduler.traits(*job).has(Traits::CONTAINER);
+        let counts = |job: &u32| !self.scheduler.flags(*job).intersects(JobFlags::CONTAINER);
         let unbegun = self.unbegun().filter(counts).count();
         let waiting = self.tasks.keys().copied();
         let waiting = waiting.filter(|job| counts(job) && self.waits(*job)).count();

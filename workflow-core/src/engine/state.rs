@@ -2,14 +2,14 @@
 //! nothing here calls code of users: what must is collected in [`Errands`] for after the lock.
 
 mod alarms;
+mod apply;
 mod collapse;
 mod condition;
-mod errands;
-mod mail;
-mod perform;
+mod deferred;
 mod places;
-mod recall;
 mod record;
+mod replay;
+mod signals;
 mod stop;
 mod threads;
 
@@ -24,64 +24,65 @@ use futures::channel::oneshot;
 
 use super::active::ActiveRun;
 use super::backlog::Backlog;
-use super::keeper::Keeper;
+use super::lease_renewer::LeaseRenewer;
 use super::monitor;
 use super::permits::LimitId;
 use super::shutdown::ShutdownPhase;
 use super::task::{Task, Work};
-use crate::event::{Detail, Entry, Failure, Log, What};
+use crate::event::{Entry, EntryDetail, EntryKind, Failure, Log};
 use crate::job::{
-    ChildFrame, Delivery, Grace, JobError, JobErrorKind, RawCall, Scope, TimeoutKind, Token, Traits,
+    AttemptIo, ChildFrame, Delivery, Grace, JobError, JobErrorKind, JobFlags, RawCall, TimeoutKind,
+    Token,
 };
-use crate::rare::{Rare, RareList};
-use crate::run::{ChildName, Facts, JobNames};
+use crate::run::{Annotations, ChildName, JobNames};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
+use crate::sparse_map::{SparseList, SparseMap};
 
 use alarms::{Alarms, Alert};
-use errands::HostsOwn;
-pub(super) use errands::{Errands, wake_all};
-pub(super) use mail::Mail;
+use deferred::HostOwned;
+pub(super) use deferred::{Deferred, wake_all};
 use places::Place;
-pub(super) use recall::{Claim, Recall};
 use record::Held;
 pub(super) use record::Recorder;
+pub(super) use replay::{Claim, Replay};
+pub(super) use signals::Signals;
 pub(super) use threads::Threads;
 
-pub(super) struct State {
+pub(super) struct RunState {
     pub(super) scheduler: Scheduler,
     pub(super) log: Log,
     pub(super) names: JobNames,
     /// Attempts that wait, by job.
-    pub(super) tasks: Rare<u32, Arc<Task>>,
+    pub(super) tasks: SparseMap<u32, Arc<Task>>,
     /// Tasks that want to be polled.
     pub(super) woken: VecDeque<Arc<Task>>,
     /// Attempts that wait for a thread.
     pub(super) blocking: VecDeque<(u32, u32)>,
-    pub(super) children: Rare<u32, Child>,
+    pub(super) children: SparseMap<u32, Child>,
     /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
-    errors: Rare<u32, JobError>,
+    errors: SparseMap<u32, JobError>,
     /// What jobs noted for the report, of their latest attempts.
-    pub(super) facts: Facts,
+    pub(super) facts: Annotations,
     /// Requests to stop, of jobs that look at them.
-    pub(super) tokens: Rare<u32, Arc<Token>>,
+    pub(super) tokens: SparseMap<u32, Arc<Token>>,
     /// How long attempts need to stop, where that is longer than what their jobs ask for.
-    pub(super) graces: Rare<u32, Duration>,
+    pub(super) graces: SparseMap<u32, Duration>,
     /// What jobs hold of limits, or wait for: from when they ask for it until they end, or their
     /// attempt does.
-    places: Rare<u32, Place>,
+    places: SparseMap<u32, Place>,
     /// Places were given back for which others wait. They are given away once the jobs that have
     /// become ready stand in line.
-    freed: RareList<LimitId>,
+    freed: SparseList<LimitId>,
     /// Of jobs that have begun, while someone traces; kept to the end of the run.
-    pub(super) spans: Rare<u32, tracing::Span>,
+    pub(super) spans: SparseMap<u32, tracing::Span>,
     /// Present once a deadline was set.
     alarms: Option<Box<Alarms>>,
     /// Present once there is something in it.
-    pub(super) mail: Option<Box<Mail>>,
+    pub(super) signals: Option<Box<Signals>>,
     /// Present when the engine has a store.
     pub(super) recorder: Option<Box<Recorder>>,
     /// Present when the run was taken up again.
-    pub(super) recall: Option<Box<Recall>>,
+    pub(super) replay: Option<Box<Replay>>,
     /// Who drives the run, while there is nothing to do.
     pub(super) driver: Option<Waker>,
     /// What jobs printed, from the first piece on.
@@ -98,7 +99,7 @@ pub(super) struct State {
     pub(super) watched: bool,
     pub(super) shutdown: ShutdownPhase,
     /// Who waits for the run to be drained.
-    pub(super) drain_waiters: RareList<Waker>,
+    pub(super) drain_waiters: SparseList<Waker>,
     /// The engine knows of the run: it has waited for something.
     pub(super) entered: bool,
     /// The engine was shut down, and the store has the run back.
@@ -117,7 +118,7 @@ pub(super) struct State {
 pub(super) struct Child {
     pub(super) call: Arc<RawCall>,
     pub(super) frame: Arc<ChildFrame>,
-    /// Whom to tell how it ended; nobody waits for an undo.
+    /// Whom to tell how it ended; nobody waits for a compensation.
     pub(super) end: Option<oneshot::Sender<Result<(), JobError>>>,
 }
 
@@ -126,7 +127,7 @@ pub(super) enum Step {
     Launch {
         job: u32,
         attempt: u32,
-        traits: Traits,
+        flags: JobFlags,
     },
     Poll(Arc<Task>),
     /// Nothing, until something happens.
@@ -154,27 +155,27 @@ pub(super) struct Ended {
     pub(super) output: Option<Arc<Json>>,
 }
 
-impl State {
+impl RunState {
     pub(super) fn new(scheduler: Scheduler, log: Log, recorder: Option<Box<Recorder>>) -> Self {
         Self {
             scheduler,
             log,
             names: JobNames::default(),
-            tasks: Rare::new(),
+            tasks: SparseMap::new(),
             woken: VecDeque::new(),
             blocking: VecDeque::new(),
-            children: Rare::new(),
-            errors: Rare::new(),
-            facts: Facts::new(),
-            tokens: Rare::new(),
-            graces: Rare::new(),
-            places: Rare::new(),
-            freed: RareList::new(),
-            spans: Rare::new(),
+            children: SparseMap::new(),
+            errors: SparseMap::new(),
+            facts: Annotations::new(),
+            tokens: SparseMap::new(),
+            graces: SparseMap::new(),
+            places: SparseMap::new(),
+            freed: SparseList::new(),
+            spans: SparseMap::new(),
             alarms: None,
-            mail: None,
+            signals: None,
             recorder,
-            recall: None,
+            replay: None,
             driver: None,
             backlog: None,
             listeners: Vec::new(),
@@ -187,7 +188,7 @@ impl State {
             seen_steps: 0,
             watched: false,
             shutdown: ShutdownPhase::default(),
-            drain_waiters: RareList::new(),
+            drain_waiters: SparseList::new(),
             entered: false,
             given_back: false,
             published: false,
@@ -196,11 +197,17 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn note(&mut self, what: What, job: u32, attempt: u32) {
+    pub(super) fn note(&mut self, what: EntryKind, job: u32, attempt: u32) {
         self.log.push(Entry::new(what, job, attempt, self.read_at));
     }
 
-    pub(super) fn note_with(&mut self, what: What, job: u32, attempt: u32, detail: Detail) {
+    pub(super) fn note_with(
+        &mut self,
+        what: EntryKind,
+        job: u32,
+        attempt: u32,
+        detail: EntryDetail,
+    ) {
         self.log.push_with(Entry::new(what, job, attempt, self.read_at), detail);
     }
 
@@ -210,25 +217,25 @@ impl State {
         &mut self,
         run: &Arc<ActiveRun>,
         role: Role,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> Step {
         if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
             self.note_shutdown(run);
         }
         if !self.freed.is_empty()
-            && let Some(step) = self.line_up(run, role, errands)
+            && let Some(step) = self.line_up(run, role, deferred)
         {
             return step;
         }
         if role != Role::Driver
             && !self.blocking.is_empty()
-            && let Some((job, attempt)) = self.next_blocking(run, errands)
+            && let Some((job, attempt)) = self.next_blocking(run, deferred)
         {
-            let traits = self.scheduler.traits(job);
-            return Step::Launch { job, attempt, traits };
+            let flags = self.scheduler.flags(job);
+            return Step::Launch { job, attempt, flags };
         }
         if role == Role::BlockingThread {
-            errands.wake.extend(self.driver.take());
+            deferred.wake.extend(self.driver.take());
             return if self.published { Step::Over } else { Step::Wait };
         }
         // Woken and ready take turns, so that neither starves.
@@ -239,25 +246,25 @@ impl State {
             return Step::Poll(task);
         }
         if self.recorder.is_some()
-            && let Some(step) = self.next_released(run, role, errands)
+            && let Some(step) = self.next_released(run, role, deferred)
         {
             return step;
         }
         while let Some(effect) = self.scheduler.next() {
             match effect {
                 Effect::Launch { job, attempt } => {
-                    if let Some(step) = self.launch(run, role, job, attempt, errands) {
+                    if let Some(step) = self.launch(run, role, job, attempt, deferred) {
                         if !self.freed.is_empty() {
-                            self.give_places(errands);
+                            self.give_places(deferred);
                         }
                         return step;
                     }
                 }
-                other => self.perform(run, other, errands),
+                other => self.apply(run, other, deferred),
             }
         }
         if !self.freed.is_empty() {
-            self.give_places(errands);
+            self.give_places(deferred);
         }
         if self.recorder.is_some() {
             self.record(run);
@@ -277,23 +284,23 @@ impl State {
         role: Role,
         job: u32,
         attempt: u32,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> Option<Step> {
-        let traits = self.scheduler.traits(job);
-        if !self.admit(run, role, job, attempt, traits, errands) {
+        let flags = self.scheduler.flags(job);
+        if !self.admit(run, role, job, attempt, flags, deferred) {
             return None;
         }
-        if traits.has(Traits::TIMED) {
-            self.start_clocks(run, job, errands);
+        if flags.intersects(JobFlags::TIMED) {
+            self.start_clocks(run, job, deferred);
         }
-        Some(Step::Launch { job, attempt, traits })
+        Some(Step::Launch { job, attempt, flags })
     }
 
     /// Starts the clocks of an attempt before its body is called, which may take its time.
     #[cold]
-    fn start_clocks(&mut self, run: &Arc<ActiveRun>, job: u32, errands: &mut Errands) {
+    fn start_clocks(&mut self, run: &Arc<ActiveRun>, job: u32, deferred: &mut Deferred) {
         while let Some(effect) = self.scheduler.next_clock(job) {
-            self.perform(run, effect, errands);
+            self.apply(run, effect, deferred);
         }
     }
 
@@ -305,23 +312,23 @@ impl State {
         role: Role,
         job: u32,
         attempt: u32,
-        traits: Traits,
-        errands: &mut Errands,
+        flags: JobFlags,
+        deferred: &mut Deferred,
     ) -> bool {
-        if run.engine.limits.concern(traits) && !self.has_places(run, job, attempt, traits, errands)
+        if run.engine.limits.concern(flags) && !self.has_places(run, job, attempt, flags, deferred)
         {
             return false;
         }
-        if self.recorder.is_some() && !self.may_begin(run, job, attempt, traits, errands) {
+        if self.recorder.is_some() && !self.may_begin(run, job, attempt, flags, deferred) {
             return false;
         }
-        if role == Role::Driver && traits.has(Traits::BLOCKING) {
+        if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
             self.blocking.push_back((job, attempt));
-            self.threads.call_for_one(errands);
+            self.threads.call_for_one(deferred);
             return false;
         }
-        if self.recorder.is_none() && !traits.has(Traits::CONDITIONAL) {
-            self.note(What::JobStarted, job, attempt);
+        if self.recorder.is_none() && !flags.intersects(JobFlags::CONDITIONAL) {
+            self.note(EntryKind::JobStarted, job, attempt);
         }
         true
     }
@@ -334,21 +341,21 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        traits: Traits,
-        errands: &mut Errands,
+        flags: JobFlags,
+        deferred: &mut Deferred,
     ) -> bool {
         if self.is_lost() {
-            self.refuse(run, job, attempt, errands);
+            self.refuse(run, job, attempt, deferred);
             return false;
         }
-        let noted = !traits.has(Traits::CONDITIONAL);
+        let noted = !flags.intersects(JobFlags::CONDITIONAL);
         let certain = self.may_begin_unrecorded(run);
         if noted && !certain {
-            self.note(What::JobStarted, job, attempt);
+            self.note(EntryKind::JobStarted, job, attempt);
         }
         let held = self.hold(Held::Launch { job, attempt });
         if noted && certain {
-            self.note(What::JobStarted, job, attempt);
+            self.note(EntryKind::JobStarted, job, attempt);
         }
         held.is_some()
     }
@@ -358,7 +365,7 @@ impl State {
         &mut self,
         run: &Arc<ActiveRun>,
         role: Role,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> Option<Step> {
         loop {
             if self.holds_back_attempts() {
@@ -370,32 +377,36 @@ impl State {
                 continue;
             }
             if self.is_lost() {
-                self.refuse(run, job, attempt, errands);
+                self.refuse(run, job, attempt, deferred);
                 continue;
             }
-            let traits = self.scheduler.traits(job);
-            if role == Role::Driver && traits.has(Traits::BLOCKING) {
+            let flags = self.scheduler.flags(job);
+            if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
                 self.blocking.push_back((job, attempt));
-                self.threads.call_for_one(errands);
+                self.threads.call_for_one(deferred);
                 continue;
             }
-            return Some(Step::Launch { job, attempt, traits });
+            return Some(Step::Launch { job, attempt, flags });
         }
     }
 
-    fn next_blocking(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> Option<(u32, u32)> {
+    fn next_blocking(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        deferred: &mut Deferred,
+    ) -> Option<(u32, u32)> {
         while !self.holds_back_attempts()
             && let Some((job, attempt)) = self.blocking.pop_front()
         {
             // It may have been given up while it waited for a thread.
             if self.scheduler.is_running(job, attempt) {
                 if self.is_lost() {
-                    self.refuse(run, job, attempt, errands);
+                    self.refuse(run, job, attempt, deferred);
                     continue;
                 }
                 let noted = self.recorder.is_some();
-                if !noted && !self.scheduler.traits(job).has(Traits::CONDITIONAL) {
-                    self.note(What::JobStarted, job, attempt);
+                if !noted && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
+                    self.note(EntryKind::JobStarted, job, attempt);
                 }
                 return Some((job, attempt));
             }
@@ -437,31 +448,31 @@ impl State {
 
     /// After a step: wakes who listens and who may help. True when work waits.
     #[inline]
-    pub(super) fn hail(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) -> bool {
+    pub(super) fn notify(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) -> bool {
         if !self.listeners.is_empty() && self.visible() > self.heard {
             self.heard = self.visible();
-            errands.wake.append(&mut self.listeners);
+            deferred.wake.append(&mut self.listeners);
         }
         if self.waiting() == 0 {
             return false;
         }
         if !self.watched && !self.blocking.is_empty() {
             self.watched = true;
-            monitor::watch(run);
+            monitor::watch_blocking(run);
         }
         if self.threads.idle > 0 && self.threads.worthwhile {
-            errands.ring = true;
+            deferred.ring = true;
         }
         true
     }
 
     /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
-    pub(super) fn keep(
+    pub(super) fn park(
         &mut self,
         run: &Arc<ActiveRun>,
         task: Arc<Task>,
         work: Work,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> Option<Work> {
         let mut replaying = None;
         match &work {
@@ -470,61 +481,65 @@ impl State {
                     return Some(work);
                 }
                 self.tasks.insert(attempt.job, Arc::clone(&task));
-                replaying = self.recall.is_some().then_some((attempt.job, attempt.attempt));
+                replaying = self.replay.is_some().then_some((attempt.job, attempt.attempt));
             }
             Work::Alarm(_) if !self.is_next_alarm(&task) => return Some(work),
             Work::Alarm(_) | Work::Record { .. } => {}
         }
         let rests = self.put_aside(task, work);
         if let Some((job, attempt)) = replaying.filter(|_| rests) {
-            self.fail_departed(run, job, attempt, errands);
+            self.fail_departed(run, job, attempt, deferred);
         }
         None
     }
 
     /// An attempt ended. Ignored when it was given up before.
     #[inline]
-    pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, errands: &mut Errands) {
+    pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, deferred: &mut Deferred) {
         let Ended { job, attempt, result, output } = ended;
         if !self.scheduler.is_running(job, attempt) {
-            return errands.hosts.extend(result.err().map(HostsOwn::Error));
+            return deferred.hosts.extend(result.err().map(HostOwned::Error));
         }
-        self.close(job, errands);
+        self.close(job, deferred);
         let departure = match result {
-            Ok(()) if self.recall.is_some() => self.departure(job, attempt),
+            Ok(()) if self.replay.is_some() => self.departure(job, attempt),
             _ => None,
         };
         match departure.map_or(result, Err) {
             Ok(()) => {
                 match output {
-                    None => self.note(What::JobCompleted, job, attempt),
+                    None => self.note(EntryKind::JobCompleted, job, attempt),
                     Some(output) => {
-                        let output = Detail::Output(output);
-                        self.note_with(What::JobCompleted, job, attempt, output);
+                        let output = EntryDetail::Output(output);
+                        self.note_with(EntryKind::JobCompleted, job, attempt, output);
                     }
                 }
                 self.scheduler.ended(job, attempt, End::Completed);
-                if self.scheduler.traits(job).has(Traits::CHILD.and(Traits::UNDO)) {
-                    self.tell(job, Ok(()), errands);
+                if self
+                    .scheduler
+                    .flags(job)
+                    .intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION))
+                {
+                    self.tell(job, Ok(()), deferred);
                 }
             }
-            Err(error) => self.ended_badly(run, job, attempt, error, errands),
+            Err(error) => self.ended_badly(run, job, attempt, error, deferred),
         }
     }
 
     /// Clears away what belongs to the attempt that has ended.
     #[inline]
-    fn close(&mut self, job: u32, errands: &mut Errands) {
+    fn close(&mut self, job: u32, deferred: &mut Deferred) {
         self.steps += 1;
         if !self.tasks.is_empty()
             && let Some(task) = self.tasks.remove(&job)
         {
-            errands.drop.push(task);
+            deferred.drop.push(task);
         }
-        if self.scheduler.traits(job).has(Traits::WATCHES) {
+        if self.scheduler.flags(job).intersects(JobFlags::WATCHES) {
             // Whoever still looks at it was left behind by the attempt.
             let token = self.tokens.remove(&job);
-            errands.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
+            deferred.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
             self.graces.remove(&job);
         }
         self.give_back(job);
@@ -537,12 +552,12 @@ impl State {
         job: u32,
         attempt: u32,
         error: JobError,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         let (end, error) = match (self.scheduler.asked(job), error.kind()) {
             (Some(cause), _) => {
                 let said = error.chain();
-                errands.hosts.push(HostsOwn::Error(error));
+                deferred.hosts.push(HostOwned::Error(error));
                 (End::Cancelled, self.stopped(run, job, cause, Some(said)))
             }
             (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
@@ -551,7 +566,7 @@ impl State {
             }
             (None, _) => (End::FailedTerminally, error),
         };
-        self.failed_with(job, error, errands);
+        self.failed_with(job, error, deferred);
         self.scheduler.ended(job, attempt, end);
     }
 

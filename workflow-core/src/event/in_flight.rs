@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{Event, EventKind, Origin, Waiting};
+use super::{Event, EventKind, JobOrigin, Waiting};
 
 /// The attempts under way, by job. A fold over the events of a run, in order.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl InFlight {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::JobStarted { job, attempt, origin } => {
-                let parent = origin.as_deref().and_then(Origin::starter).map(str::to_owned);
+                let parent = origin.as_deref().and_then(JobOrigin::starter).map(str::to_owned);
                 let attempt = Attempt { number: *attempt, parent, signal: None, sleep: None };
                 self.0.insert(job.clone(), attempt);
             }
@@ -117,13 +117,13 @@ impl Attempt {
     }
 }
 
-impl Origin {
+impl JobOrigin {
     /// The job under way that started this one. What takes work back is started by the run.
     pub(crate) fn starter(&self) -> Option<&str> {
         match self {
             Self::Element { of, .. } => Some(of),
             Self::Called { by, .. } => Some(by),
-            Self::Undo { .. } => None,
+            Self::Compensation { .. } => None,
         }
     }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value as Json};
 
-use super::{Blocked, Event, EventKind, Failure, Origin};
+use super::{Blocked, Event, EventKind, Failure, JobOrigin};
 use crate::id::RunId;
-use crate::rare::Rare;
 use crate::scheduler::SkipReason;
+use crate::sparse_map::SparseMap;
 
 /// What an entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum What {
+pub(crate) enum EntryKind {
     RunStarted,
     JobStarted,
     AttemptFailed,
@@ -46,35 +46,35 @@ pub(crate) struct Entry {
 
 const ATTEMPT: u32 = (1 << 24) - 1;
 
-const WHATS: [What; 18] = [
-    What::RunStarted,
-    What::JobStarted,
-    What::AttemptFailed,
-    What::JobCompleted,
-    What::JobFailed,
-    What::JobSkipped,
-    What::JobCancelled,
-    What::CancelRequested,
-    What::RunCompleted,
-    What::RunFailed,
-    What::RunCancelled,
-    What::RunResumed,
-    What::SleepStarted,
-    What::SignalReceived,
-    What::ValueKept,
-    What::RunBlocked,
-    What::RunUnblocked,
-    What::SignalAwaited,
+const ENTRY_KINDS: [EntryKind; 18] = [
+    EntryKind::RunStarted,
+    EntryKind::JobStarted,
+    EntryKind::AttemptFailed,
+    EntryKind::JobCompleted,
+    EntryKind::JobFailed,
+    EntryKind::JobSkipped,
+    EntryKind::JobCancelled,
+    EntryKind::CancelRequested,
+    EntryKind::RunCompleted,
+    EntryKind::RunFailed,
+    EntryKind::RunCancelled,
+    EntryKind::RunResumed,
+    EntryKind::SleepStarted,
+    EntryKind::SignalReceived,
+    EntryKind::ValueKept,
+    EntryKind::RunBlocked,
+    EntryKind::RunUnblocked,
+    EntryKind::SignalAwaited,
 ];
 
 impl Entry {
     #[inline]
-    pub(crate) fn new(what: What, job: u32, attempt: u32, at: i64) -> Self {
+    pub(crate) fn new(what: EntryKind, job: u32, attempt: u32, at: i64) -> Self {
         Self { at, job, packed: attempt.min(ATTEMPT) | (what as u32) << 24 }
     }
 
-    pub(crate) fn what(&self) -> What {
-        WHATS[(self.packed >> 24) as usize]
+    pub(crate) fn kind(&self) -> EntryKind {
+        ENTRY_KINDS[(self.packed >> 24) as usize]
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -88,7 +88,7 @@ pub(crate) const AFTER_CRASH: u32 = 1;
 
 /// What only some entries carry.
 #[derive(Debug, Clone)]
-pub(crate) enum Detail {
+pub(crate) enum EntryDetail {
     Error {
         error: Failure,
         retry_in: Option<Duration>,
@@ -116,10 +116,10 @@ pub(crate) enum Detail {
 }
 
 /// What the log's numbers of jobs stand for.
-pub(crate) trait Legend {
+pub(crate) trait JobLookup {
     fn name(&self, job: u32) -> String;
     /// Who started a job that the graph does not have, as far as a store is to know.
-    fn origin(&self, job: u32) -> Option<Box<Origin>>;
+    fn origin(&self, job: u32) -> Option<Box<JobOrigin>>;
     /// What the job noted about its latest attempt.
     fn facts(&self, job: u32) -> Map<String, Json>;
 }
@@ -129,14 +129,14 @@ pub(crate) trait Legend {
 pub(crate) struct Log {
     pub(crate) began: SystemTime,
     pub(crate) entries: Vec<Entry>,
-    details: Rare<usize, Detail>,
+    details: SparseMap<usize, EntryDetail>,
 }
 
 impl Log {
     pub(crate) fn new(began: SystemTime, jobs: usize) -> Self {
         // Two entries for each job that runs once, and two for the run.
         let entries = Vec::with_capacity(2 * jobs + 2);
-        Self { began, entries, details: Rare::new() }
+        Self { began, entries, details: SparseMap::new() }
     }
 
     /// Moves the entries out, once the run has ended.
@@ -150,18 +150,18 @@ impl Log {
         self.entries.push(entry);
     }
 
-    pub(crate) fn push_with(&mut self, entry: Entry, detail: Detail) {
+    pub(crate) fn push_with(&mut self, entry: Entry, detail: EntryDetail) {
         self.details.insert(self.entries.len(), detail);
         self.entries.push(entry);
     }
 
-    pub(crate) fn detail(&self, index: usize) -> Option<&Detail> {
+    pub(crate) fn detail(&self, index: usize) -> Option<&EntryDetail> {
         self.details.get(&index)
     }
 
     pub(crate) fn failure(&self, index: usize) -> Option<&Failure> {
         match self.details.get(&index)? {
-            Detail::Error { error, .. } => Some(error),
+            EntryDetail::Error { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -180,53 +180,54 @@ impl Log {
     }
 
     /// The entry as an event.
-    pub(crate) fn event(&self, index: usize, legend: &dyn Legend) -> Option<Event> {
+    pub(crate) fn event(&self, index: usize, lookup: &dyn JobLookup) -> Option<Event> {
         let entry = self.entries.get(index)?;
         let (number, attempt) = (entry.job, entry.attempt());
-        let job = || legend.name(number);
-        let kind = match entry.what() {
-            What::RunStarted => EventKind::RunStarted {
+        let job = || lookup.name(number);
+        let kind = match entry.kind() {
+            EntryKind::RunStarted => EventKind::RunStarted {
                 repeats: match self.detail(index) {
-                    Some(Detail::Repeats(run)) => Some(*run),
+                    Some(EntryDetail::Repeats(run)) => Some(*run),
                     _ => None,
                 },
             },
-            What::RunResumed => EventKind::RunResumed { after_crash: attempt == AFTER_CRASH },
-            What::RunUnblocked => EventKind::RunUnblocked,
-            What::RunBlocked => match self.detail(index)? {
-                Detail::Blocked(blocked) => EventKind::RunBlocked { blocked: blocked.clone() },
+            EntryKind::RunResumed => EventKind::RunResumed { after_crash: attempt == AFTER_CRASH },
+            EntryKind::RunUnblocked => EventKind::RunUnblocked,
+            EntryKind::RunBlocked => match self.detail(index)? {
+                EntryDetail::Blocked(blocked) => EventKind::RunBlocked { blocked: blocked.clone() },
                 _ => return None,
             },
-            What::JobStarted => {
-                EventKind::JobStarted { job: job(), attempt, origin: legend.origin(number) }
+            EntryKind::JobStarted => {
+                EventKind::JobStarted { job: job(), attempt, origin: lookup.origin(number) }
             }
-            What::AttemptFailed => {
+            EntryKind::AttemptFailed => {
                 let retry_in = match self.detail(index) {
-                    Some(Detail::Error { retry_in: Some(delay), .. }) => *delay,
+                    Some(EntryDetail::Error { retry_in: Some(delay), .. }) => *delay,
                     _ => Duration::ZERO,
                 };
                 let error = self.error(index);
                 EventKind::AttemptFailed { job: job(), attempt, error, retry_in }
             }
-            What::JobCompleted => {
-                let (output, facts) = (self.output(index), legend.facts(number));
+            EntryKind::JobCompleted => {
+                let (output, facts) = (self.output(index), lookup.facts(number));
                 EventKind::JobCompleted { job: job(), attempt, output, facts }
             }
-            What::JobFailed => {
-                let (error, facts) = (self.error(index), legend.facts(number));
+            EntryKind::JobFailed => {
+                let (error, facts) = (self.error(index), lookup.facts(number));
                 EventKind::JobFailed { job: job(), attempt, error, facts }
             }
-            What::JobSkipped => {
-                EventKind::JobSkipped { job: job(), reason: self.skip_reason(index, legend) }
+            EntryKind::JobSkipped => {
+                EventKind::JobSkipped { job: job(), reason: self.skip_reason(index, lookup) }
             }
-            What::JobCancelled => EventKind::JobCancelled { job: job(), attempt },
-            What::CancelRequested => EventKind::CancelRequested,
-            What::RunCompleted => EventKind::RunCompleted { output: self.output(index) },
-            What::RunFailed => EventKind::RunFailed { reason: self.reason(index) },
-            What::RunCancelled => EventKind::RunCancelled,
-            What::SleepStarted | What::SignalAwaited | What::SignalReceived | What::ValueKept => {
-                self.detail(index)?.clone().event(job(), attempt)?
-            }
+            EntryKind::JobCancelled => EventKind::JobCancelled { job: job(), attempt },
+            EntryKind::CancelRequested => EventKind::CancelRequested,
+            EntryKind::RunCompleted => EventKind::RunCompleted { output: self.output(index) },
+            EntryKind::RunFailed => EventKind::RunFailed { reason: self.reason(index) },
+            EntryKind::RunCancelled => EventKind::RunCancelled,
+            EntryKind::SleepStarted
+            | EntryKind::SignalAwaited
+            | EntryKind::SignalReceived
+            | EntryKind::ValueKept => self.detail(index)?.clone().event(job(), attempt)?,
         };
         Some(Event { sequence: index as u64, at: self.time(entry), kind })
     }
@@ -242,36 +243,38 @@ impl Log {
     /// The output that the entry tells of.
     pub(crate) fn output(&self, index: usize) -> Option<Arc<Json>> {
         match self.detail(index) {
-            Some(Detail::Output(output)) => Some(Arc::clone(output)),
+            Some(EntryDetail::Output(output)) => Some(Arc::clone(output)),
             _ => None,
         }
     }
 
     pub(crate) fn reason(&self, index: usize) -> String {
         match self.detail(index) {
-            Some(Detail::Reason(reason)) => reason.clone(),
+            Some(EntryDetail::Reason(reason)) => reason.clone(),
             _ => "a job failed".to_owned(),
         }
     }
 
     /// Why a job was skipped, in words.
-    pub(crate) fn skip_reason(&self, index: usize, legend: &dyn Legend) -> String {
+    pub(crate) fn skip_reason(&self, index: usize, lookup: &dyn JobLookup) -> String {
         match self.detail(index) {
-            Some(Detail::Reason(reason)) => reason.clone(),
-            Some(Detail::Skip(SkipReason::Upstream(Some(job)))) => {
-                format!("`{}` did not complete", legend.name(*job))
+            Some(EntryDetail::Reason(reason)) => reason.clone(),
+            Some(EntryDetail::Skip(SkipReason::Upstream(Some(job)))) => {
+                format!("`{}` did not complete", lookup.name(*job))
             }
-            Some(Detail::Skip(SkipReason::Upstream(None))) => {
+            Some(EntryDetail::Skip(SkipReason::Upstream(None))) => {
                 "nothing that it waits for failed".to_owned()
             }
-            Some(Detail::Skip(SkipReason::Condition)) => "its condition does not hold".to_owned(),
-            Some(Detail::Skip(SkipReason::Cancelled)) => "the run was cancelled".to_owned(),
+            Some(EntryDetail::Skip(SkipReason::Condition)) => {
+                "its condition does not hold".to_owned()
+            }
+            Some(EntryDetail::Skip(SkipReason::Cancelled)) => "the run was cancelled".to_owned(),
             _ => "the run stopped at a failure".to_owned(),
         }
     }
 }
 
-impl Detail {
+impl EntryDetail {
     /// The event that consists of little else.
     fn event(self, job: String, attempt: u32) -> Option<EventKind> {
         Some(match self {

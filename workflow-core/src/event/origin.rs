@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 /// Which job started another, and what for: how a run that is taken up again tells what it is
 /// asked for from what it has on record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Origin {
+pub enum JobOrigin {
     /// A function ran a job with `ctx.run`.
+    #[serde(rename = "called")]
     Called {
         /// The job whose function it is.
         by: String,
@@ -21,6 +21,7 @@ pub enum Origin {
         input: Json,
     },
     /// A map runs a job for an element of its list.
+    #[serde(rename = "element")]
     Element {
         /// The map's name.
         of: String,
@@ -28,18 +29,19 @@ pub enum Origin {
         index: u32,
     },
     /// The work of a job is taken back.
-    Undo {
+    #[serde(rename = "undo")]
+    Compensation {
         /// The job's name.
         of: String,
     },
 }
 
-impl Origin {
+impl JobOrigin {
     /// The job that started the other, or whose work the other takes back.
     pub fn parent(&self) -> &str {
         match self {
             Self::Called { by, .. } => by,
-            Self::Element { of, .. } | Self::Undo { of } => of,
+            Self::Element { of, .. } | Self::Compensation { of } => of,
         }
     }
 }

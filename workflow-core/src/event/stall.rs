@@ -23,21 +23,24 @@ use super::time::{format_time, rfc3339};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "state")]
 #[non_exhaustive]
 pub enum Stall {
     /// The run goes on by itself once something happens.
+    #[serde(rename = "waiting")]
     Waiting(Waiting),
     /// The run does not go on until somebody acts.
+    #[serde(rename = "blocked")]
     Blocked(Blocked),
 }
 
 /// What a run waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(tag = "reason")]
 #[non_exhaustive]
 pub enum Waiting {
     /// A job waits for a signal.
+    #[serde(rename = "signal")]
     Signal {
         /// The job's name.
         job: String,
@@ -48,6 +51,7 @@ pub enum Waiting {
         since: SystemTime,
     },
     /// A job sleeps.
+    #[serde(rename = "time")]
     Time {
         /// The job's name.
         job: String,
@@ -62,30 +66,35 @@ pub enum Waiting {
 
 /// Why no engine takes a run up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(tag = "reason")]
 #[non_exhaustive]
 pub enum Blocked {
     /// The workflow is no longer the one that the run began with.
+    #[serde(rename = "definition_changed")]
     DefinitionChanged {
         /// The first difference.
         difference: String,
     },
     /// The program that tried to take the run up does not have the workflow.
+    #[serde(rename = "workflow_missing")]
     WorkflowMissing {
         /// What the registry said.
         problem: String,
     },
     /// The engine that tried to take the run up does not have the state that a job takes.
+    #[serde(rename = "state_missing")]
     StateMissing {
         /// Which state, and of which job.
         problem: String,
     },
     /// The events of the run contradict each other.
+    #[serde(rename = "record_damaged")]
     RecordDamaged {
         /// The first contradiction.
         problem: String,
     },
     /// A job was in flight each time that the run's process died.
+    #[serde(rename = "poisoned")]
     Poisoned {
         /// The job's name.
         job: String,

@@ -10,22 +10,27 @@ use serde::{Deserialize, Serialize};
 /// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
 /// `success`, `failure` and `canceled` are read as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not begun.
+    #[serde(rename = "pending")]
     Pending,
     /// Under way.
+    #[serde(rename = "running")]
     Running,
     /// Ended well.
     #[serde(alias = "success")]
+    #[serde(rename = "completed")]
     Completed,
     /// Ended badly.
     #[serde(alias = "failure")]
+    #[serde(rename = "failed")]
     Failed,
     /// Stopped by request.
     #[serde(alias = "canceled")]
+    #[serde(rename = "cancelled")]
     Cancelled,
     /// Of a job: will not run, because of what became of others or of its condition.
+    #[serde(rename = "skipped")]
     Skipped,
 }
 

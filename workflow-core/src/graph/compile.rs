@@ -3,25 +3,25 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::group::{GroupSketch, Groups};
-use super::{Cell, Graph, GraphError, JobPolicy, Lists, Names, Settings};
+use super::group::{GroupBuilder, Groups};
+use super::{Graph, GraphError, JobPolicy, JobState, Lists, Names, Settings};
 use crate::definition::Definition;
 use crate::id::nearest;
-use crate::job::Traits;
+use crate::job::JobFlags;
 
 /// Jobs as they were noted down, in the order in which they were added.
 #[derive(Default)]
-pub(crate) struct Sketch {
+pub(crate) struct GraphBuilder {
     pub(crate) names: Names,
     /// What each job's record starts as, groups apart.
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) cells: Vec<JobState>,
     /// What job `j` waits for is `waits[..ends[j]]` from where that of `j - 1` ends. Numbers from
     /// [`NO_JOB`] on are among it for whoever noted them.
     waits: Vec<u32>,
     ends: Vec<u32>,
     /// How many jobs the next one waits for.
     pending: u32,
-    pub(crate) groups: GroupSketch,
+    pub(crate) groups: GroupBuilder,
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) settings: Settings,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Sketch {
 /// From here on, numbers name no jobs: who waits for one is not kept waiting.
 pub(crate) const NO_JOB: u32 = 1 << 31;
 
-impl Sketch {
+impl GraphBuilder {
     pub(crate) fn with_capacity(jobs: usize) -> Self {
         Self {
             names: Names::with_capacity(jobs),
@@ -47,9 +47,9 @@ impl Sketch {
     }
 
     /// Adds a job that waits for what was noted since the one before it.
-    pub(crate) fn add(&mut self, seed: Cow<'static, str>, given: Option<&str>, traits: Traits) {
+    pub(crate) fn add(&mut self, seed: Cow<'static, str>, given: Option<&str>, flags: JobFlags) {
         let pending = std::mem::take(&mut self.pending);
-        self.cells.push(Cell { pending, traits, phase: 0, seen: 0 });
+        self.cells.push(JobState { pending, flags, phase: 0, seen: 0 });
         self.ends.push(self.waits.len() as u32);
         self.names.push(seed, given);
     }
@@ -95,15 +95,15 @@ impl Sketch {
         Ok((Graph { successors, groups, cells, policies, names, settings }, order))
     }
 
-    fn cells(&mut self, order: &[u32], new_of: &[u32]) -> Vec<Cell> {
+    fn cells(&mut self, order: &[u32], new_of: &[u32]) -> Vec<JobState> {
         let added = std::mem::take(&mut self.cells);
-        let mut cells: Vec<Cell> = order.iter().map(|old| added[*old as usize]).collect();
+        let mut cells: Vec<JobState> = order.iter().map(|old| added[*old as usize]).collect();
         for (_, job) in self.groups.waiting() {
             cells[new_of[*job as usize] as usize].pending += 1;
         }
         for (_, job) in self.groups.members() {
-            let traits = &mut cells[new_of[*job as usize] as usize].traits;
-            *traits = traits.and(Traits::MEMBER);
+            let flags = &mut cells[new_of[*job as usize] as usize].flags;
+            *flags = flags.union(JobFlags::MEMBER);
         }
         cells
     }
@@ -139,11 +139,11 @@ struct Release<'a> {
 }
 
 impl<'a> Release<'a> {
-    fn of(sketch: &Sketch, successors: &'a Lists) -> Self {
-        let jobs = sketch.cells.len();
-        let groups = sketch.groups.as_added(jobs);
-        let mut pending: Vec<u32> = sketch.cells.iter().map(|cell| cell.pending).collect();
-        for (_, job) in sketch.groups.waiting() {
+    fn of(builder: &GraphBuilder, successors: &'a Lists) -> Self {
+        let jobs = builder.cells.len();
+        let groups = builder.groups.as_added(jobs);
+        let mut pending: Vec<u32> = builder.cells.iter().map(|cell| cell.pending).collect();
+        for (_, job) in builder.groups.waiting() {
             pending[*job as usize] += 1;
         }
         Self { successors, groups, pending, order: Vec::with_capacity(jobs + 1) }
@@ -215,47 +215,47 @@ impl Graph {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn compile(definition: &Definition) -> Result<Self, GraphError> {
-        Ok(definition.sketch()?.compile()?.0)
+        Ok(definition.builder()?.compile()?.0)
     }
 }
 
 impl Definition {
     /// The jobs with their dependencies as numbers.
-    pub(crate) fn sketch(&self) -> Result<Sketch, GraphError> {
+    pub(crate) fn builder(&self) -> Result<GraphBuilder, GraphError> {
         let mut numbers = HashMap::with_capacity(self.jobs.len());
         for (number, job) in self.jobs.iter().enumerate() {
             if numbers.insert(job.name.as_str(), number as u32).is_some() {
                 return Err(GraphError::DuplicateName(job.name.to_string()));
             }
         }
-        let mut sketch = Sketch {
+        let mut builder = GraphBuilder {
             settings: Settings {
                 on_failure: self.on_failure,
                 max_parallel: self.max_parallel,
                 timeout: self.timeout,
             },
-            ..Sketch::default()
+            ..GraphBuilder::default()
         };
-        self.sketch_groups(&mut sketch.groups)?;
+        self.sketch_groups(&mut builder.groups)?;
         for job in &self.jobs {
             for name in &job.depends_on {
                 let number = numbers.get(name.as_str()).copied();
-                sketch.wait(number.ok_or_else(|| self.unknown(job, name))?);
+                builder.wait(number.ok_or_else(|| self.unknown(job, name))?);
             }
-            u32::try_from(sketch.waits()).map_err(|_| GraphError::TooLarge)?;
-            let traits = Traits::default().with_rule(job.trigger);
-            sketch.add("job".into(), Some(job.name.as_str()), traits);
+            u32::try_from(builder.waits()).map_err(|_| GraphError::TooLarge)?;
+            let flags = JobFlags::default().with_rule(job.trigger);
+            builder.add("job".into(), Some(job.name.as_str()), flags);
         }
-        Ok(sketch)
+        Ok(builder)
     }
 
-    fn sketch_groups(&self, sketch: &mut GroupSketch) -> Result<(), GraphError> {
+    fn sketch_groups(&self, builder: &mut GroupBuilder) -> Result<(), GraphError> {
         let (jobs, groups) = (self.jobs.len(), self.groups.len());
         for (group, members) in self.groups.iter().enumerate() {
             if let Some(member) = members.iter().copied().find(|job| *job as usize >= jobs) {
                 return Err(GraphError::UnknownMember { group, member, jobs });
             }
-            sketch.add(members.iter().copied());
+            builder.add(members.iter().copied());
         }
         for (number, job) in (0..).zip(&self.jobs) {
             for group in job.depends_on_groups.iter().copied() {
@@ -263,7 +263,7 @@ impl Definition {
                     let job = job.name.to_string();
                     return Err(GraphError::UnknownGroup { job, group, groups });
                 }
-                sketch.wait(number, group);
+                builder.wait(number, group);
             }
         }
         Ok(())

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::Sketch;
+use super::GraphBuilder;
 
-impl Sketch {
+impl GraphBuilder {
     /// One full cycle among the jobs that were not released.
     pub(super) fn find_cycle(&self, released: &[u32]) -> Vec<String> {
         let cycle = self.member_that_waits().unwrap_or_else(|| {

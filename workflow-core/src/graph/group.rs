@@ -4,7 +4,7 @@ use super::{GraphError, Lists};
 
 /// Groups as they were noted down, by the numbers of jobs in a sketch.
 #[derive(Default)]
-pub(crate) struct GroupSketch {
+pub(crate) struct GroupBuilder {
     count: usize,
     /// Groups with their members.
     members: Vec<(u32, u32)>,
@@ -12,7 +12,7 @@ pub(crate) struct GroupSketch {
     waiting: Vec<(u32, u32)>,
 }
 
-impl GroupSketch {
+impl GroupBuilder {
     /// Adds a group of these jobs and returns its number.
     pub(crate) fn add(&mut self, members: impl IntoIterator<Item = u32>) -> u32 {
         let group = u32::try_from(self.count).unwrap_or(u32::MAX);

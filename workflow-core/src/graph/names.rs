@@ -118,7 +118,7 @@ impl Names {
 /// So many names are compared one by one.
 const FEW: usize = 8;
 
-/// Whether a name is like those that are made for elements of a map, `name[0]`, and for undo jobs,
+/// Whether a name is like those that are made for elements of a map, `name[0]`, and for compensating jobs,
 /// `undo name`, with or without a number behind it.
 pub(crate) fn is_made(name: &str) -> bool {
     name.starts_with("undo ") || is_element(name)

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Graph;
-use crate::job::Traits;
+use crate::job::{JobFlags, OnFailure, TriggerRule};
 
 /// Marks the fingerprints of graphs among the names that UUIDs are made from.
 const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x9d4f_2f0a_7a51_4c6e_8d1b_5b1f_33c9_e0a7);
@@ -31,12 +31,26 @@ impl Graph {
     pub fn fingerprint(&self) -> String {
         let mut text = self.to_json().to_string();
         for cell in &self.cells {
-            let rule = cell.traits.rule() as u8;
-            text.push(char::from(b'a' + rule));
-            text.push(if cell.traits.has(Traits::CONDITIONAL) { '?' } else { '.' });
+            text.push(rule_code(cell.flags.rule()));
+            text.push(if cell.flags.intersects(JobFlags::CONDITIONAL) { '?' } else { '.' });
         }
-        text.push_str(&format!("{:?}", self.settings.on_failure));
+        text.push_str(match self.settings.on_failure {
+            OnFailure::Continue => "Continue",
+            OnFailure::Stop => "Stop",
+        });
         uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
+    }
+}
+
+/// The code of a trigger rule in fingerprints.
+fn rule_code(rule: TriggerRule) -> char {
+    match rule {
+        TriggerRule::AllSuccess => 'a',
+        TriggerRule::AllDone => 'b',
+        TriggerRule::OneSuccess => 'c',
+        TriggerRule::OneFailed => 'd',
+        TriggerRule::NoneFailed => 'e',
+        TriggerRule::Always => 'f',
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use smallvec::SmallVec;
 
-use super::{JobError, Scope};
+use super::{AttemptIo, JobError};
 
 /// A value that does not exist yet: the output of a job, a constant, or a workflow's input.
 ///
@@ -144,7 +144,7 @@ pub trait Reader<P>: Clone + Send + Sync + 'static {
     /// # Errors
     ///
     /// Fails when the value does not exist because its job did not complete.
-    fn read<'s>(&'s self, scope: &'s Scope) -> Result<Self::Out<'s>, JobError>;
+    fn read<'s>(&'s self, io: &'s AttemptIo) -> Result<Self::Out<'s>, JobError>;
 }
 
 /// Reads one input.
@@ -186,8 +186,8 @@ impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Reader<Ref<T>> for One<U> {
     type Out<'s> = &'s T;
 
     #[inline]
-    fn read<'s>(&'s self, scope: &'s Scope) -> Result<&'s T, JobError> {
-        scope.get::<U>(self.index).map(Borrow::borrow).ok_or_else(JobError::no_input::<U>)
+    fn read<'s>(&'s self, io: &'s AttemptIo) -> Result<&'s T, JobError> {
+        io.get::<U>(self.index).map(Borrow::borrow).ok_or_else(JobError::no_input::<U>)
     }
 }
 
@@ -205,8 +205,8 @@ impl<T: Clone + 'static> Reader<Val<T>> for One<T> {
     type Out<'s> = T;
 
     #[inline]
-    fn read<'s>(&'s self, scope: &'s Scope) -> Result<T, JobError> {
-        scope.get::<T>(self.index).cloned().ok_or_else(JobError::no_input::<T>)
+    fn read<'s>(&'s self, io: &'s AttemptIo) -> Result<T, JobError> {
+        io.get::<T>(self.index).cloned().ok_or_else(JobError::no_input::<T>)
     }
 }
 
@@ -224,8 +224,8 @@ impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Reader<Opt<T>> for One<U> {
     type Out<'s> = Option<&'s T>;
 
     #[inline]
-    fn read<'s>(&'s self, scope: &'s Scope) -> Result<Option<&'s T>, JobError> {
-        Ok(scope.get::<U>(self.index).map(Borrow::borrow))
+    fn read<'s>(&'s self, io: &'s AttemptIo) -> Result<Option<&'s T>, JobError> {
+        Ok(io.get::<U>(self.index).map(Borrow::borrow))
     }
 }
 
@@ -245,7 +245,7 @@ impl<T: Clone + Send + Sync + 'static> Bind<Val<T>> for T {
 impl<T: Clone + Send + Sync + 'static> Reader<Val<T>> for Constant<T> {
     type Out<'s> = T;
 
-    fn read<'s>(&'s self, _: &'s Scope) -> Result<T, JobError> {
+    fn read<'s>(&'s self, _: &'s AttemptIo) -> Result<T, JobError> {
         Ok(self.0.clone())
     }
 }
@@ -298,8 +298,8 @@ impl<T: 'static> Reader<EachOf<T>> for Many<T> {
     type Out<'s> = Each<'s, T>;
 
     #[inline]
-    fn read<'s>(&'s self, scope: &'s Scope) -> Result<Each<'s, T>, JobError> {
-        Ok(Each(Inner::Bound { scope, start: self.start, len: self.len }))
+    fn read<'s>(&'s self, io: &'s AttemptIo) -> Result<Each<'s, T>, JobError> {
+        Ok(Each(Inner::Bound { io, start: self.start, len: self.len }))
     }
 }
 
@@ -316,7 +316,7 @@ impl<T: 'static> Reader<EachOf<T>> for Many<T> {
 pub struct Each<'s, T>(Inner<'s, T>);
 
 enum Inner<'s, T> {
-    Bound { scope: &'s Scope, start: u32, len: u32 },
+    Bound { io: &'s AttemptIo, start: u32, len: u32 },
     Slice(&'s [T]),
 }
 
@@ -354,9 +354,9 @@ impl<'s, T: 'static> Each<'s, T> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'s T> {
         match self.0 {
-            Inner::Bound { scope, start, len } => {
+            Inner::Bound { io, start, len } => {
                 let index = u32::try_from(index).ok().filter(|index| *index < len)?;
-                scope.get(start + index)
+                io.get(start + index)
             }
             Inner::Slice(values) => values.get(index),
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::task::{Context, Poll};
 
-use super::scope::Slots;
-use super::{JobError, Scope};
+use super::attempt_io::RunValues;
+use super::{AttemptIo, JobError};
 use crate::guard;
 
 /// The future of one attempt.
@@ -42,11 +42,11 @@ impl Body {
     /// A body that is a future, polled where the run is driven.
     pub fn future<F, R>(body: F) -> Self
     where
-        F: Fn(Scope) -> R + Send + Sync + 'static,
+        F: Fn(AttemptIo) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), JobError>> + Send + 'static,
     {
-        let body = move |scope, cx: &mut Context<'_>| {
-            let mut future = Box::pin(body(scope));
+        let body = move |io, cx: &mut Context<'_>| {
+            let mut future = Box::pin(body(io));
             match future.as_mut().poll(cx) {
                 Poll::Ready(result) => Started::Ended(result),
                 Poll::Pending => Started::Future(future),
@@ -58,9 +58,9 @@ impl Body {
     /// A body that is a function which may block, called on a thread of its own.
     pub fn blocking<F>(body: F) -> Self
     where
-        F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
+        F: Fn(&AttemptIo) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        let body = move |scope: Scope, _: &mut Context<'_>| Started::Ended(body(&scope));
+        let body = move |io: AttemptIo, _: &mut Context<'_>| Started::Ended(body(&io));
         Self { kind: BodyKind::OnThread, work: Box::new(body) }
     }
 
@@ -68,19 +68,19 @@ impl Body {
     /// driven.
     pub fn inline<F>(body: F) -> Self
     where
-        F: Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
+        F: Fn(&AttemptIo) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        let body = move |scope: Scope, _: &mut Context<'_>| Started::Ended(body(&scope));
+        let body = move |io: AttemptIo, _: &mut Context<'_>| Started::Ended(body(&io));
         Self { kind: BodyKind::Anywhere, work: Box::new(body) }
     }
 
-    pub(crate) fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started {
-        self.work.start(scope, cx)
+    pub(crate) fn start(&self, io: AttemptIo, cx: &mut Context<'_>) -> Started {
+        self.work.start(io, cx)
     }
 
     /// Calls a body that is no future.
-    pub(crate) fn call(&self, scope: Scope) -> Result<(), JobError> {
-        match self.start(scope, &mut Context::from_waker(Waker::noop())) {
+    pub(crate) fn call(&self, io: AttemptIo) -> Result<(), JobError> {
+        match self.start(io, &mut Context::from_waker(Waker::noop())) {
             Started::Ended(result) => result,
             Started::Future(_) => {
                 Err(JobError::terminal("the job is a future, and needs a driver"))
@@ -89,8 +89,8 @@ impl Body {
     }
 
     /// Runs the body by itself: without an engine, or as a part of another body.
-    pub(crate) async fn run(&self, scope: Scope) -> Result<(), JobError> {
-        match poll_fn(|cx| Poll::Ready(self.start(scope.clone(), cx))).await {
+    pub(crate) async fn run(&self, io: AttemptIo) -> Result<(), JobError> {
+        match poll_fn(|cx| Poll::Ready(self.start(io.clone(), cx))).await {
             Started::Future(future) => future.await,
             Started::Ended(result) => result,
         }
@@ -98,20 +98,20 @@ impl Body {
 }
 
 trait Work: Send + Sync {
-    fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started;
+    fn start(&self, io: AttemptIo, cx: &mut Context<'_>) -> Started;
 
     /// Moves the body next to others of its type.
     fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place;
 }
 
 /// A body, whatever it is inside: called once per attempt, and polled once if it is a future.
-trait Start: Fn(Scope, &mut Context<'_>) -> Started + Send + Sync + 'static {}
+trait Start: Fn(AttemptIo, &mut Context<'_>) -> Started + Send + Sync + 'static {}
 
-impl<F: Fn(Scope, &mut Context<'_>) -> Started + Send + Sync + 'static> Start for F {}
+impl<F: Fn(AttemptIo, &mut Context<'_>) -> Started + Send + Sync + 'static> Start for F {}
 
 impl<F: Start> Work for F {
-    fn start(&self, scope: Scope, cx: &mut Context<'_>) -> Started {
-        self(scope, cx)
+    fn start(&self, io: AttemptIo, cx: &mut Context<'_>) -> Started {
+        self(io, cx)
     }
 
     fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place {
@@ -124,24 +124,24 @@ impl<F: Start> Work for F {
 /// miss of the cache for each.
 #[derive(Default)]
 pub(crate) struct Bodies {
-    shelves: Vec<Box<dyn Shelf>>,
+    arenas: Vec<Box<dyn Arena>>,
     places: Vec<Place>,
-    shelf_of: HashMap<TypeId, u32>,
+    arena_of: HashMap<TypeId, u32>,
     latest: Option<(TypeId, u32)>,
 }
 
 #[derive(Clone, Copy)]
 struct Place {
-    shelf: u32,
+    arena: u32,
     row: u32,
 }
 
-trait Shelf: Send + Sync {
+trait Arena: Send + Sync {
     /// Calls a body. The scope is made here, where it will stay: moving it costs more than it.
     fn start(
         &self,
         row: usize,
-        slots: &Arc<Slots>,
+        run_values: &Arc<RunValues>,
         job: u32,
         attempt: u32,
         cx: &mut Context<'_>,
@@ -155,25 +155,25 @@ trait Shelf: Send + Sync {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
-struct ShelfOf<F>(Vec<F>);
+struct ArenaOf<F>(Vec<F>);
 
 /// Bodies own what was given to their calls as values.
-impl<F> Drop for ShelfOf<F> {
+impl<F> Drop for ArenaOf<F> {
     fn drop(&mut self) {
         guard::clear(&mut self.0);
     }
 }
 
-impl<F: Start> Shelf for ShelfOf<F> {
+impl<F: Start> Arena for ArenaOf<F> {
     fn start(
         &self,
         row: usize,
-        slots: &Arc<Slots>,
+        run_values: &Arc<RunValues>,
         job: u32,
         attempt: u32,
         cx: &mut Context<'_>,
     ) -> Started {
-        self.0[row](Scope::graph(Arc::clone(slots), job, attempt), cx)
+        self.0[row](AttemptIo::graph(Arc::clone(run_values), job, attempt), cx)
     }
 
     fn len(&self) -> usize {
@@ -206,29 +206,29 @@ impl Bodies {
 
     fn put<F: Start>(&mut self, body: F) -> Place {
         let kind = TypeId::of::<F>();
-        let shelf = match self.latest {
-            Some((latest, shelf)) if latest == kind => shelf,
-            _ => self.find_shelf::<F>(kind),
+        let arena = match self.latest {
+            Some((latest, arena)) if latest == kind => arena,
+            _ => self.find_arena::<F>(kind),
         };
-        let bodies = self.shelves[shelf as usize].as_any().downcast_mut::<ShelfOf<F>>();
+        let bodies = self.arenas[arena as usize].as_any().downcast_mut::<ArenaOf<F>>();
         let row = bodies.map_or(0, |bodies| {
             bodies.0.push(body);
             bodies.0.len() - 1
         });
-        Place { shelf, row: row as u32 }
+        Place { arena: arena, row: row as u32 }
     }
 
-    fn find_shelf<F: Start>(&mut self, kind: TypeId) -> u32 {
-        let shelves = &mut self.shelves;
-        let shelf = *self.shelf_of.entry(kind).or_insert_with(|| {
+    fn find_arena<F: Start>(&mut self, kind: TypeId) -> u32 {
+        let shelves = &mut self.arenas;
+        let arena = *self.arena_of.entry(kind).or_insert_with(|| {
             // Room for all jobs: a graph of many has few types of bodies, and memory that nothing
             // is put into is not taken from the machine.
             let room = if shelves.is_empty() { self.places.capacity() } else { 0 };
-            shelves.push(Box::new(ShelfOf::<F>(Vec::with_capacity(room))));
+            shelves.push(Box::new(ArenaOf::<F>(Vec::with_capacity(room))));
             (shelves.len() - 1) as u32
         });
-        self.latest = Some((kind, shelf));
-        shelf
+        self.latest = Some((kind, arena));
+        arena
     }
 
     /// Puts the bodies into the order of the graph: `order[new]` is the old number of a job.
@@ -236,17 +236,17 @@ impl Bodies {
         if order.is_sorted() {
             return;
         }
-        let rows = self.shelves.iter().map(|shelf| Vec::with_capacity(shelf.len()));
+        let rows = self.arenas.iter().map(|arena| Vec::with_capacity(arena.len()));
         let mut rows: Vec<Vec<u32>> = rows.collect();
         let places = order.iter().map(|old| {
-            let Place { shelf, row } = self.places[*old as usize];
-            let rows = &mut rows[shelf as usize];
+            let Place { arena, row } = self.places[*old as usize];
+            let rows = &mut rows[arena as usize];
             rows.push(row);
-            Place { shelf, row: (rows.len() - 1) as u32 }
+            Place { arena: arena, row: (rows.len() - 1) as u32 }
         });
         self.places = places.collect();
-        for (shelf, rows) in self.shelves.iter_mut().zip(&mut rows) {
-            shelf.reorder(rows);
+        for (arena, rows) in self.arenas.iter_mut().zip(&mut rows) {
+            arena.reorder(rows);
         }
     }
 
@@ -256,11 +256,17 @@ impl Bodies {
         &self,
         job: u32,
         attempt: u32,
-        slots: &Arc<Slots>,
+        run_values: &Arc<RunValues>,
         cx: &mut Context<'_>,
     ) -> Option<Started> {
         let place = self.places.get(job as usize)?;
-        Some(self.shelves[place.shelf as usize].start(place.row as usize, slots, job, attempt, cx))
+        Some(self.arenas[place.arena as usize].start(
+            place.row as usize,
+            run_values,
+            job,
+            attempt,
+            cx,
+        ))
     }
 }
 

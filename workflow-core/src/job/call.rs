@@ -12,14 +12,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::attempt_io::{ChildFrame, ChildInput, Item};
 use super::bind::{
     Bind, Handle, Input, InputCount, InputRef, Inputs, Reader, Ref, Val, fresh_owner,
 };
-use super::options::{Condition, Grace, JobOptions, TimeoutKind, TriggerRule, Undo, zero_timeout};
-use super::scope::{ChildFrame, ChildInput, Item};
-use super::{Body, BodyKind, Job, JobContext, JobError, Need, Scope, StateCheck, States, Traits};
+use super::options::{
+    Compensation, Condition, Grace, JobOptions, TimeoutKind, TriggerRule, zero_timeout,
+};
+use super::{
+    AttemptIo, Body, BodyKind, Job, JobContext, JobError, JobFlags, Need, StateCheck, States,
+};
 use crate::retry::RetryPolicy;
-use crate::value::{Boxed, Outbox, Type, ValueError};
+use crate::value::{Boxed, ChildOutputs, Type, ValueError};
 
 /// How many inputs an argument stands for, and the type of each, where that is known.
 pub type Parameter = (InputCount, Option<Type>);
@@ -45,11 +49,11 @@ pub(crate) struct RawCall {
 
 impl RawCall {
     /// What the scheduler must know of the body.
-    pub(crate) fn traits(&self) -> Traits {
-        Traits::WATCHES
+    pub(crate) fn flags(&self) -> JobFlags {
+        JobFlags::WATCHES
             .when(self.takes_context)
-            .and(Traits::CONTAINER.when(self.container))
-            .and(Traits::BLOCKING.when(self.body.kind == BodyKind::OnThread))
+            .union(JobFlags::CONTAINER.when(self.container))
+            .union(JobFlags::BLOCKING.when(self.body.kind == BodyKind::OnThread))
     }
 
     /// Whether the job has a timeout.
@@ -60,8 +64,10 @@ impl RawCall {
     /// A timeout of the job, or of what takes its work back, that is zero.
     pub(crate) fn zero_timeout(&self) -> Option<TimeoutKind> {
         let options = self.options.as_ref()?;
-        let undo = || options.undo.as_ref().and_then(|undo| undo.call.zero_timeout());
-        options.timeouts.zero().or_else(undo)
+        let compensation = || {
+            options.compensation.as_ref().and_then(|compensation| compensation.call.zero_timeout())
+        };
+        options.timeouts.zero().or_else(compensation)
     }
 
     /// Whether a job can run inside another, where there is nothing to wait for.
@@ -76,7 +82,7 @@ impl RawCall {
             (!options.after.is_empty(), "after"),
             (!options.after_groups.is_empty(), "after_group"),
             (options.trigger != TriggerRule::default(), "trigger"),
-            (options.undo.is_some(), "undo"),
+            (options.compensation.is_some(), "compensate"),
         ];
         match asks.into_iter().find(|(asked, _)| *asked) {
             None => Ok(()),
@@ -297,14 +303,14 @@ impl<T: Send + Sync + 'static> Call<T> {
         let reader = <Handle<U> as Bind<Ref<U>>>::bind(value, &mut self.raw.inputs);
         self.set(|options| {
             let earlier = options.condition.take();
-            options.condition = Some(Condition(Box::new(move |scope: &Scope| {
+            options.condition = Some(Condition(Box::new(move |io: &AttemptIo| {
                 if let Some(Condition(earlier)) = &earlier
-                    && !earlier(scope)?
+                    && !earlier(io)?
                 {
                     return Ok(false);
                 }
                 // Without the value the job has nothing to be run for.
-                Ok(Reader::<Ref<U>>::read(&reader, scope).is_ok_and(&test))
+                Ok(Reader::<Ref<U>>::read(&reader, io).is_ok_and(&test))
             })));
         })
     }
@@ -413,13 +419,13 @@ impl<T: Send + Sync + 'static> Call<T> {
 
     /// Names what takes the job's work back: run, newest first, when a later job fails for good.
     ///
-    /// `undo` receives the handle of this job's own output.
-    pub fn undo<U>(mut self, undo: impl FnOnce(Handle<T>) -> Call<U>) -> Self {
+    /// `compensate` receives the handle of this job's own output.
+    pub fn compensate<U>(mut self, compensation: impl FnOnce(Handle<T>) -> Call<U>) -> Self {
         let owner = fresh_owner();
-        let call = undo(Handle::new(InputRef { owner, index: 0 })).raw;
+        let call = compensation(Handle::new(InputRef { owner, index: 0 })).raw;
         let inputs = call.split_inputs(owner, &mut self.raw.inputs);
         self.set(|options| {
-            options.undo = Some(Undo { call, inputs, output: |scope, _| scope.output() });
+            options.compensation = Some(Compensation { call, inputs, output: |io, _| io.output() });
         })
     }
 
@@ -436,9 +442,9 @@ impl<T: Send + Sync + 'static> Call<T> {
                 self.raw.name
             )));
         }
-        let output = Arc::new(Outbox::<T>::new(1));
+        let output = Arc::new(ChildOutputs::<T>::new(1));
         let frame = ChildFrame {
-            parent: Scope::detached(),
+            parent: AttemptIo::detached(),
             inputs: Arc::default(),
             item: Item::Values(Vec::new()),
             output: output.clone(),
@@ -446,7 +452,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             index: None,
             timed: false,
         };
-        self.raw.body.run(Scope::child(Arc::new(frame), 0, 1)).await?;
+        self.raw.body.run(AttemptIo::child(Arc::new(frame), 0, 1)).await?;
         output
             .take()
             .and_then(|mut values| values.pop())
@@ -542,11 +548,11 @@ where
     let mut inputs = Inputs::new();
     let reader = <Handle<I> as Bind<Val<I>>>::bind(input, &mut inputs);
     let body = Arc::new(body);
-    let body = Body::future(move |scope| {
+    let body = Body::future(move |io| {
         let body = Arc::clone(&body);
         async move {
-            let input = Reader::<Val<I>>::read(&reader, &scope)?;
-            scope.put(body(input).await.map_err(Into::into)?)
+            let input = Reader::<Val<I>>::read(&reader, &io)?;
+            io.put(body(input).await.map_err(Into::into)?)
         }
     });
     Call::new(name, json_type::<O>().with_clone::<O>(), body, inputs).parameters(one_input::<I>)
@@ -584,13 +590,13 @@ pub fn call_job<J: Job>(job: J, input: Handle<J::Input>) -> Call<J::Output> {
     let reader = <Handle<J::Input> as Bind<Ref<J::Input>>>::bind(input, &mut inputs);
     let name = job.name();
     let job = Arc::new(job);
-    let body = Body::future(move |scope| {
+    let body = Body::future(move |io| {
         let job = Arc::clone(&job);
         async move {
-            let context = JobContext::new(&scope);
-            let input = Reader::<Ref<J::Input>>::read(&reader, &scope)?;
+            let context = JobContext::new(&io);
+            let input = Reader::<Ref<J::Input>>::read(&reader, &io)?;
             let output = job.run(&context, input).await?;
-            scope.put(output)
+            io.put(output)
         }
     });
     Call::new(name, json_type::<J::Output>(), body, inputs)

@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use super::Printed;
-use super::scope::Host;
-use super::{JobError, JobErrorKind, Scope, State, StateParameter, Token};
+use super::attempt_io::Services;
+use super::{AttemptIo, JobError, JobErrorKind, State, StateParameter, Token};
 use crate::id::RunId;
 use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};
 use crate::value::{from_json, to_json};
@@ -43,8 +43,8 @@ use crate::value::{from_json, to_json};
 /// ```
 #[derive(Clone)]
 pub struct JobContext {
-    pub(super) scope: Scope,
-    host: Option<Weak<dyn Host>>,
+    pub(super) io: AttemptIo,
+    services: Option<Weak<dyn Services>>,
     token: Arc<Token>,
 }
 
@@ -56,14 +56,14 @@ pub struct JobContext {
 )]
 pub trait AttemptContext {
     /// The context of the attempt that the scope belongs to.
-    fn of(scope: &Scope) -> Self;
+    fn of(io: &AttemptIo) -> Self;
     /// A context outside of any run.
     fn outside() -> Self;
 }
 
 impl AttemptContext for JobContext {
-    fn of(scope: &Scope) -> Self {
-        Self::new(scope)
+    fn of(io: &AttemptIo) -> Self {
+        Self::new(io)
     }
 
     fn outside() -> Self {
@@ -73,23 +73,23 @@ impl AttemptContext for JobContext {
 
 impl JobContext {
     /// The context of the attempt that the scope belongs to.
-    pub fn new(scope: &Scope) -> Self {
-        let host = scope.link().cloned();
-        let token = match host.as_ref().map(Weak::upgrade) {
+    pub fn new(io: &AttemptIo) -> Self {
+        let services = io.link().cloned();
+        let token = match services.as_ref().map(Weak::upgrade) {
             None => Arc::default(),
-            Some(Some(host)) => host.token(scope.job, scope.attempt),
+            Some(Some(services)) => services.token(io.job, io.attempt),
             Some(None) => Arc::new(Token::already_set()),
         };
-        Self { scope: scope.clone(), host, token }
+        Self { io: io.clone(), services, token }
     }
 
     /// A context outside of any run, as unit tests want it.
     pub fn detached() -> Self {
-        Self::new(&Scope::detached())
+        Self::new(&AttemptIo::detached())
     }
 
-    pub(super) fn host(&self) -> Option<Arc<dyn Host>> {
-        self.host.as_ref()?.upgrade()
+    pub(super) fn services(&self) -> Option<Arc<dyn Services>> {
+        self.services.as_ref()?.upgrade()
     }
 
     /// The run; `None` for a context that never had one.
@@ -97,10 +97,10 @@ impl JobContext {
     /// # Errors
     ///
     /// Fails when the run has ended and is gone. One that is held by a handle is still there.
-    pub(super) fn reach(&self) -> Result<Option<Arc<dyn Host>>, JobError> {
-        match self.host.as_ref().map(Weak::upgrade) {
+    pub(super) fn reach(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
+        match self.services.as_ref().map(Weak::upgrade) {
             None => Ok(None),
-            Some(Some(host)) => Ok(Some(host)),
+            Some(Some(services)) => Ok(Some(services)),
             Some(None) => Err(JobError::no_engine()),
         }
     }
@@ -110,42 +110,42 @@ impl JobContext {
     /// # Errors
     ///
     /// Fails when the attempt has ended.
-    pub(super) fn reach_under_way(&self) -> Result<Option<Arc<dyn Host>>, JobError> {
-        let host = self.reach()?;
-        if let Some(host) = &host {
-            host.check_under_way(self.scope.job, self.scope.attempt)?;
+    pub(super) fn reach_under_way(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
+        let services = self.reach()?;
+        if let Some(services) = &services {
+            services.check_under_way(self.io.job, self.io.attempt)?;
         }
-        Ok(host)
+        Ok(services)
     }
 
     /// How many runs the job is inside of.
     pub(crate) fn level(&self) -> u32 {
-        self.host().map_or(0, |host| host.level())
+        self.services().map_or(0, |services| services.level())
     }
 
     /// The names of the workflows that the job is inside of, the innermost first.
     pub(crate) fn callers(&self) -> Vec<String> {
-        self.host().map(|host| host.callers()).unwrap_or_default()
+        self.services().map(|services| services.callers()).unwrap_or_default()
     }
 
     /// The run's id; `None` outside of a run.
     pub fn run_id(&self) -> Option<RunId> {
-        self.host().map(|host| host.run_id())
+        self.services().map(|services| services.run_id())
     }
 
     /// The workflow's name; empty outside of a run.
     pub fn workflow_name(&self) -> String {
-        self.host().map(|host| host.workflow_name()).unwrap_or_default()
+        self.services().map(|services| services.workflow_name()).unwrap_or_default()
     }
 
     /// The user who asked for the run; `None` when nobody was named, and outside of a run.
     pub fn user(&self) -> Option<Arc<str>> {
-        self.host().and_then(|host| host.user())
+        self.services().and_then(|services| services.user())
     }
 
     /// The job's name in its workflow; empty outside of a run.
     pub fn job_name(&self) -> String {
-        self.host().map(|host| host.job_name(self.scope.job)).unwrap_or_default()
+        self.services().map(|services| services.job_name(self.io.job)).unwrap_or_default()
     }
 
     /// The [state](State) of this type that the engine was given: for a [`Job`](super::Job) that is
@@ -188,24 +188,24 @@ impl JobContext {
     ///
     /// Fails for good when the engine has no such state, and outside of a run.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, JobError> {
-        State::of(&self.scope)
+        State::of(&self.io)
     }
 
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> u32 {
-        self.scope.attempt
+        self.io.attempt
     }
 
     /// Which element of the list this job works on, when a map started it.
     pub fn map_index(&self) -> Option<u32> {
-        self.scope.map_index()
+        self.io.map_index()
     }
 
     /// A text that is the same for every attempt of this job in this run, and for nothing else:
     /// what to send along where a repeated request must count once. Empty outside of a run.
     pub fn idempotency_key(&self) -> String {
-        match self.host() {
-            Some(host) => format!("{}/{}", host.run_id(), host.job_name(self.scope.job)),
+        match self.services() {
+            Some(services) => format!("{}/{}", services.run_id(), services.job_name(self.io.job)),
             None => String::new(),
         }
     }
@@ -213,7 +213,8 @@ impl JobContext {
     /// Whether the job has been asked to stop: the run was cancelled, or time is up. True as well
     /// once the attempt has ended, for tasks that it left behind.
     pub fn is_cancelled(&self) -> bool {
-        self.token.is_set() || self.host.as_ref().is_some_and(|host| host.strong_count() == 0)
+        self.token.is_set()
+            || self.services.as_ref().is_some_and(|services| services.strong_count() == 0)
     }
 
     /// Ends when the job is asked to stop, and at the latest with the attempt.
@@ -223,8 +224,8 @@ impl JobContext {
 
     /// Gives a sign of life, which sets the heartbeat timeout back to its start.
     pub fn heartbeat(&self) {
-        if let Some(host) = self.host() {
-            host.heartbeat(self.scope.job, self.scope.attempt);
+        if let Some(services) = self.services() {
+            services.heartbeat(self.io.job, self.io.attempt);
         }
     }
 
@@ -232,7 +233,7 @@ impl JobContext {
     /// to others. False when it is too late for that: it has been asked, or given up.
     pub fn reserve_grace(&self, grace: Duration) -> bool {
         match self.reach() {
-            Ok(Some(host)) => host.reserve_grace(self.scope.job, self.scope.attempt, grace),
+            Ok(Some(services)) => services.reserve_grace(self.io.job, self.io.attempt, grace),
             // Nobody is there who would give it up.
             Ok(None) => true,
             Err(_) => false,
@@ -241,33 +242,33 @@ impl JobContext {
 
     /// Whether the run is not this engine's any more: what the job does is of no use.
     pub(crate) fn is_lost(&self) -> bool {
-        self.host().is_some_and(|host| host.is_lost())
+        self.services().is_some_and(|services| services.is_lost())
     }
 
     /// What a run has that is inside of the job.
     pub(crate) fn inherited(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.host().map(|host| host.inherited(self.scope.job))
+        self.services().map(|services| services.inherited(self.io.job))
     }
 
     /// Keeps a fact about this attempt, which the job's entry in the report shows. The latest
     /// of one name counts, and a retry begins without any. While the attempt goes on, those who
     /// watch read it among what it [prints](Self::print), as a line `name: value` of standard error.
     /// Facts that do not serialise, and those of jobs outside of a run, are dropped.
-    pub fn note(&self, name: impl Into<String>, value: impl serde::Serialize) {
+    pub fn annotate(&self, name: impl Into<String>, value: impl serde::Serialize) {
         let name = name.into();
-        if let (Some(host), Ok(value)) = (self.host(), to_json(&value)) {
+        if let (Some(services), Ok(value)) = (self.services(), to_json(&value)) {
             let line = format!("{name}: {value}\n");
-            host.note(self.scope.job, self.scope.attempt, name, value);
-            host.print(self.scope.job, self.scope.attempt, OutputStream::Stderr, &line);
+            services.note(self.io.job, self.io.attempt, name, value);
+            services.print(self.io.job, self.io.attempt, OutputStream::Stderr, &line);
         }
     }
 
     /// Keeps a fact about this attempt that nobody needs to read before its end.
     /// Adds a fact about the attempt as [`note`](Self::note) does, and does not show it among what the
     /// job prints.
-    pub fn note_silently(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
-        if let Some(host) = self.host() {
-            host.note(self.scope.job, self.scope.attempt, name.into(), value.into());
+    pub fn annotate_silently(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
+        if let Some(services) = self.services() {
+            services.note(self.io.job, self.io.attempt, name.into(), value.into());
         }
     }
 
@@ -286,7 +287,7 @@ impl JobContext {
         &self,
         name: impl Into<String>,
     ) -> Result<T, JobError> {
-        let Some(host) = self.reach_under_way()? else {
+        let Some(services) = self.reach_under_way()? else {
             return Err(JobError::terminal("signals reach jobs of a run only"));
         };
         let name = name.into();
@@ -298,8 +299,8 @@ impl JobContext {
         if self.is_cancelled() {
             return Err(stopped());
         }
-        let received = host.wait_signal(self.scope.job, self.scope.attempt, name.clone());
-        drop(host);
+        let received = services.wait_signal(self.io.job, self.io.attempt, name.clone());
+        drop(services);
         let payload = match select(received, pin!(self.cancelled())).await {
             Either::Left((received, _)) => received.map_err(|_| JobError::no_engine())?,
             Either::Right(_) => return Err(stopped()),
@@ -313,17 +314,17 @@ impl JobContext {
     /// # Errors
     ///
     /// Fails when the value has no JSON form, and when the attempt has ended.
-    pub fn keep(
+    pub fn persist(
         &self,
         key: impl Into<String>,
         value: impl serde::Serialize,
     ) -> Result<(), JobError> {
         let value = to_json(&value).map_err(JobError::of_value)?;
-        let Some(host) = self.reach()? else { return Ok(()) };
-        if host.keep_value(self.scope.job, self.scope.attempt, key.into(), value) {
+        let Some(services) = self.reach()? else { return Ok(()) };
+        if services.persist_value(self.io.job, self.io.attempt, key.into(), value) {
             return Ok(());
         }
-        host.check_under_way(self.scope.job, self.scope.attempt)
+        services.check_under_way(self.io.job, self.io.attempt)
     }
 
     /// The value that a job of this run [kept](Self::keep) under the key; `None` when there is
@@ -332,8 +333,11 @@ impl JobContext {
     /// # Errors
     ///
     /// Fails when the value is no `T`, and when the attempt has ended.
-    pub fn kept<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, JobError> {
-        let value = self.reach_under_way()?.and_then(|host| host.kept_value(key));
+    pub fn persisted<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, JobError> {
+        let value = self.reach_under_way()?.and_then(|services| services.persisted_value(key));
         value.map(from_json).transpose().map_err(JobError::of_value)
     }
 
@@ -360,8 +364,8 @@ impl JobContext {
     /// }
     /// ```
     pub fn print(&self, stream: OutputStream, text: impl AsRef<str>) {
-        if let Some(host) = self.host() {
-            host.print(self.scope.job, self.scope.attempt, stream, text.as_ref());
+        if let Some(services) = self.services() {
+            services.print(self.io.job, self.io.attempt, stream, text.as_ref());
         }
     }
 
@@ -371,8 +375,8 @@ impl JobContext {
     ///
     /// [`print`](Self::print) is for output that the engine writes to the log itself.
     pub fn show(&self, stream: OutputStream, text: String, log: Option<LogPlace>) {
-        if let Some(host) = self.host() {
-            host.show(self.scope.job, self.scope.attempt, Printed { stream, text, log });
+        if let Some(services) = self.services() {
+            services.show(self.io.job, self.io.attempt, Printed { stream, text, log });
         }
     }
 
@@ -382,7 +386,7 @@ impl JobContext {
     ///
     /// The inner result fails when the log could not be opened.
     pub fn run_log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
-        self.host()?.log()
+        self.services()?.log()
     }
 
     /// Waits on the engine's clock, which tests can move. Does not wait once the attempt has
@@ -407,7 +411,7 @@ impl JobContext {
     /// attempt has ended.
     pub async fn sleep_through(&self, duration: Duration) {
         match self.reach_under_way() {
-            Ok(Some(host)) => host.sleep(duration).await,
+            Ok(Some(services)) => services.sleep(duration).await,
             Ok(None) => futures_timer::Delay::new(duration).await,
             Err(_) => {}
         }

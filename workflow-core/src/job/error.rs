@@ -49,18 +49,22 @@ const LONGEST_TEXT: usize = 64 * 1024;
 
 /// The ways in which an attempt ends badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JobErrorKind {
     /// The job returned an error that another attempt may not meet.
+    #[serde(rename = "retryable")]
     Retryable,
     /// The job returned an error that every attempt would meet.
+    #[serde(rename = "terminal")]
     Terminal,
     /// The job panicked. Counts as retryable.
+    #[serde(rename = "panicked")]
     Panicked,
     /// An attempt, or all of them together, took too long.
+    #[serde(rename = "timed_out")]
     TimedOut(TimeoutKind),
     /// The job, or its run, was cancelled.
+    #[serde(rename = "cancelled")]
     Cancelled,
 }
 

@@ -4,17 +4,17 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::NewChild;
+use super::attempt_io::{ChildFrame, ChildInput, Item};
 use super::bind::{Bind, Handle, InputRef, Inputs, Reader, Ref, fresh_owner};
 use super::call::Call;
-use super::scope::{ChildFrame, ChildInput, Item};
-use super::{Body, JobError, Scope};
-use crate::value::Outbox;
+use super::{AttemptIo, Body, JobError};
+use crate::value::ChildOutputs;
 
 fn element<T: Send + Sync + 'static>(
-    scope: &Scope,
+    io: &AttemptIo,
     index: usize,
 ) -> Option<&(dyn Any + Send + Sync)> {
-    scope.get::<Vec<T>>(0)?.get(index).map(|element| element as _)
+    io.get::<Vec<T>>(0)?.get(index).map(|element| element as _)
 }
 
 pub(super) fn call<T, U>(
@@ -33,17 +33,17 @@ where
     let (name, kind) = (template.name.clone(), template.output.list::<U>());
     let needs = template.needs.clone();
     let template = Arc::new(template);
-    let body = Body::future(move |scope| {
+    let body = Body::future(move |io| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));
         async move {
             template.check_child()?;
-            let len = Reader::<Ref<Vec<T>>>::read(&reader, &scope)?.len();
-            let output = Arc::new(Outbox::<U>::new(len));
+            let len = Reader::<Ref<Vec<T>>>::read(&reader, &io)?.len();
+            let output = Arc::new(ChildOutputs::<U>::new(len));
             let timed = template.is_timed();
             let children = (0..len).map(|index| NewChild {
                 call: Arc::clone(&template),
                 frame: Arc::new(ChildFrame {
-                    parent: scope.clone(),
+                    parent: io.clone(),
                     inputs: Arc::clone(&inputs),
                     item: Item::Projected { index, project: element::<T> },
                     output: output.clone(),
@@ -53,15 +53,15 @@ where
                 }),
                 asked: serde_json::Value::Null,
             });
-            let host = scope.host().ok_or_else(|| {
+            let services = io.services().ok_or_else(|| {
                 JobError::terminal("a map runs on an engine only, and this context has none")
             })?;
-            let running = host.spawn(scope.job, children.collect());
-            drop(host);
+            let running = services.spawn(io.job, children.collect());
+            drop(services);
             for child in running {
                 child.await?;
             }
-            scope.put(output.take().ok_or_else(|| {
+            io.put(output.take().ok_or_else(|| {
                 JobError::terminal("an element's job ended without leaving an output")
             })?)
         }

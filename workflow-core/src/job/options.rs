@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Handle, InputRef, JobError, RawCall, Scope};
+use super::{AttemptIo, Group, Handle, InputRef, JobError, RawCall};
 use crate::retry::RetryPolicy;
 
 /// What must have become of the jobs that a job waits for, before it may start.
@@ -12,46 +12,55 @@ use crate::retry::RetryPolicy;
 /// A job that is skipped because another failed counts as failed here; one that its own
 /// condition skipped does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum TriggerRule {
     /// All of them completed.
     #[default]
+    #[serde(rename = "all_success")]
     AllSuccess,
     /// All of them ended, in whatever way.
+    #[serde(rename = "all_done")]
     AllDone,
     /// One of them completed; the job does not wait for the others.
+    #[serde(rename = "one_success")]
     OneSuccess,
     /// One of them failed; the job does not wait for the others.
+    #[serde(rename = "one_failed")]
     OneFailed,
     /// All of them ended, and none failed.
+    #[serde(rename = "none_failed")]
     NoneFailed,
     /// All of them ended, in whatever way, and even when the run is stopping or was cancelled.
+    #[serde(rename = "always")]
     Always,
 }
 
 /// What a run does when a job fails for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Skips the jobs that wait for it, and finishes the rest.
     #[default]
+    #[serde(rename = "continue")]
     Continue,
     /// Starts nothing more; what runs may finish.
+    #[serde(rename = "stop")]
     Stop,
 }
 
 /// Which clock ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// One attempt took too long.
+    #[serde(rename = "start_to_close")]
     StartToClose,
     /// All attempts and the waits between them took too long.
+    #[serde(rename = "schedule_to_close")]
     ScheduleToClose,
     /// The job gave no sign of life.
+    #[serde(rename = "heartbeat")]
     Heartbeat,
     /// The run took too long.
+    #[serde(rename = "run")]
     Run,
 }
 
@@ -132,7 +141,7 @@ pub struct JobOptions {
     /// Names of limits, and how much of each.
     pub limits: Vec<(String, usize)>,
     pub(crate) condition: Option<Condition>,
-    pub(crate) undo: Option<Undo>,
+    pub(crate) compensation: Option<Compensation>,
     /// How many children of the job may run at once.
     pub(crate) concurrency: usize,
 }
@@ -149,7 +158,7 @@ impl Default for JobOptions {
             priority: 0,
             limits: Vec::new(),
             condition: None,
-            undo: None,
+            compensation: None,
             concurrency: usize::MAX,
         }
     }
@@ -169,7 +178,7 @@ impl JobOptions {
     /// Runs the job only when `test` says so, which may read the job's inputs.
     pub fn set_condition(
         &mut self,
-        test: impl Fn(&Scope) -> Result<bool, JobError> + Send + Sync + 'static,
+        test: impl Fn(&AttemptIo) -> Result<bool, JobError> + Send + Sync + 'static,
     ) {
         self.condition = Some(Condition(Box::new(test)));
     }
@@ -179,12 +188,12 @@ impl JobOptions {
 pub(crate) struct Condition(pub(crate) Test);
 
 /// Fails when it cannot be told, which fails the job.
-type Test = Box<dyn Fn(&Scope) -> Result<bool, JobError> + Send + Sync>;
+type Test = Box<dyn Fn(&AttemptIo) -> Result<bool, JobError> + Send + Sync>;
 
 /// What takes a job's work back: a call in which items stand for the job's own output.
-pub(crate) struct Undo {
+pub(crate) struct Compensation {
     pub(crate) call: RawCall,
     /// For each input of `call`: the job's output, or one of the job's own inputs.
     pub(crate) inputs: Vec<super::ChildInput>,
-    pub(crate) output: super::scope::Project,
+    pub(crate) output: super::attempt_io::Project,
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Weak;
 
-use super::scope::Host;
+use super::attempt_io::Services;
 use crate::run_log::{LogPlace, OutputStream};
 
 /// A piece of what a job printed.
@@ -19,7 +19,7 @@ pub(crate) struct Printed {
 /// The attempt that a thread is working for.
 #[derive(Clone)]
 pub(crate) struct Attempt {
-    pub(crate) host: Weak<dyn Host>,
+    pub(crate) services: Weak<dyn Services>,
     pub(crate) job: u32,
     pub(crate) attempt: u32,
     /// Whether what it prints is for those who watch alone.
@@ -59,8 +59,8 @@ pub fn print(stream: OutputStream, text: fmt::Arguments<'_>) {
     if !attempt.is_captured {
         print_to_process(stream, format_args!("{text}"));
     }
-    if let Some(host) = attempt.host.upgrade() {
-        host.print(attempt.job, attempt.attempt, stream, &text);
+    if let Some(services) = attempt.services.upgrade() {
+        services.print(attempt.job, attempt.attempt, stream, &text);
     }
 }
 

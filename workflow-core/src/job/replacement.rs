@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Scope;
+use super::AttemptIo;
 
 /// What an engine calls in place of a job's function: made by `job::replaced_by(..)`, and given to
 /// [`EngineBuilder::replace`](crate::EngineBuilder::replace), which shows an example.
@@ -44,7 +44,7 @@ impl Replacements {
     }
 }
 
-impl Scope {
+impl AttemptIo {
     /// What the engine calls in place of the function of the job that `J` stands for.
     #[inline]
     pub fn replacement<J: 'static, F: 'static>(&self) -> Option<&F> {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Call, JobError, Replacement, Replacements, Scope};
+use super::{AttemptIo, Call, JobError, Replacement, Replacements};
 use crate::value::short;
 
 /// A value that the engine was given with [`EngineBuilder::state`](crate::EngineBuilder::state):
@@ -96,7 +96,7 @@ pub trait StateParameter: Sized {
     /// # Errors
     ///
     /// Fails when the engine has no such state, and outside of a run.
-    fn of(scope: &Scope) -> Result<Self, JobError>;
+    fn of(io: &AttemptIo) -> Result<Self, JobError>;
 }
 
 impl<T: Send + Sync + 'static> StateParameter for State<T> {
@@ -104,9 +104,9 @@ impl<T: Send + Sync + 'static> StateParameter for State<T> {
         call.requiring([Need::state::<T>(job)])
     }
 
-    fn of(scope: &Scope) -> Result<Self, JobError> {
+    fn of(io: &AttemptIo) -> Result<Self, JobError> {
         let wanted = StateType::of::<T>();
-        let Some(run) = scope.link() else {
+        let Some(run) = io.link() else {
             return Err(JobError::terminal(format!(
                 "`{}` is there in jobs that an engine runs; outside of a run, call the function \
                  with `State::new(..)`: `job::call(state, ..)`",
@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static> StateParameter for State<T> {
         match run.states().get::<T>() {
             Some(value) => Ok(Self(value)),
             None => Err(JobError::missing_state(
-                &run.job_name(scope.job),
+                &run.job_name(io.job),
                 wanted.name,
                 &run.states().names(),
             )),

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
+use super::attempt_io::{ChildFrame, Item, Services};
 use super::call::{JobFn, RawCall};
-use super::scope::{ChildFrame, Host, Item};
-use super::{AttemptContext, JobContext, JobError, JobErrorKind, Scope};
-use crate::value::Outbox;
+use super::{AttemptContext, AttemptIo, JobContext, JobError, JobErrorKind};
+use crate::value::ChildOutputs;
 
 /// The context of a function that is a workflow: it can run jobs as it goes, so that loops and
 /// branches are ordinary Rust.
@@ -44,8 +44,8 @@ use crate::value::Outbox;
 pub struct WorkflowContext(JobContext);
 
 impl AttemptContext for WorkflowContext {
-    fn of(scope: &Scope) -> Self {
-        Self::new(scope)
+    fn of(io: &AttemptIo) -> Self {
+        Self::new(io)
     }
 
     fn outside() -> Self {
@@ -55,8 +55,8 @@ impl AttemptContext for WorkflowContext {
 
 impl WorkflowContext {
     /// The context of the attempt that the scope belongs to.
-    pub fn new(scope: &Scope) -> Self {
-        Self(JobContext::new(scope))
+    pub fn new(io: &AttemptIo) -> Self {
+        Self(JobContext::new(io))
     }
 
     /// A context outside of any run, as unit tests want it.
@@ -69,11 +69,11 @@ impl WorkflowContext {
     ///
     /// Ends early where [`JobContext::sleep`] does.
     pub async fn sleep(&self, duration: Duration) {
-        let scope = &self.0.scope;
+        let io = &self.0.io;
         match self.0.reach_under_way() {
-            Ok(Some(host)) => {
-                let sleep = host.sleep_durably(scope.job, scope.attempt, duration);
-                drop(host);
+            Ok(Some(services)) => {
+                let sleep = services.sleep_durably(io.job, io.attempt, duration);
+                drop(services);
                 self.0.cut_short(duration, sleep).await;
             }
             Ok(None) => self.0.sleep(duration).await,
@@ -123,24 +123,24 @@ impl WorkflowContext {
         &self,
         (owner, call): (u32, super::Call<O>),
         values: Vec<crate::value::Boxed>,
-    ) -> Result<(Running, Arc<Outbox<O>>), JobError> {
+    ) -> Result<(Running, Arc<ChildOutputs<O>>), JobError> {
         call.raw.check_child()?;
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
-        let host = self.0.reach()?;
-        if let Some(host) = &host {
-            call.raw.check_state(host.states())?;
+        let services = self.0.reach()?;
+        if let Some(services) = &services {
+            call.raw.check_state(services.states())?;
         }
         if !outer.is_empty() {
             return Err(JobError::terminal(
                 "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",
             ));
         }
-        let kept = host.as_ref().is_some_and(|host| host.is_kept());
-        let asked = if kept { call.raw.write_items(&inputs, &values)? } else { Json::Null };
-        let output = Arc::new(Outbox::<O>::new(1));
+        let persisted = services.as_ref().is_some_and(|services| services.is_persisted());
+        let asked = if persisted { call.raw.write_items(&inputs, &values)? } else { Json::Null };
+        let output = Arc::new(ChildOutputs::<O>::new(1));
         let frame = Arc::new(ChildFrame {
-            parent: self.0.scope.clone(),
+            parent: self.0.io.clone(),
             inputs: inputs.into(),
             item: Item::Values(values),
             output: output.clone(),
@@ -149,14 +149,14 @@ impl WorkflowContext {
             timed: call.raw.is_timed(),
         });
         let call = Arc::new(call.raw);
-        let running = match host {
-            Some(host) => {
+        let running = match services {
+            Some(services) => {
                 let child = NewChild { call, frame, asked };
-                Running::Child(host.spawn(self.0.scope.job, vec![child]).pop())
+                Running::Child(services.spawn(self.0.io.job, vec![child]).pop())
             }
             // Made by `detached`: a context whose run has ended is refused above.
             None => Running::Detached(Box::pin(async move {
-                call.body.run(Scope::child(frame, 0, 1)).await
+                call.body.run(AttemptIo::child(frame, 0, 1)).await
             })),
         };
         Ok((running, output))
@@ -201,7 +201,7 @@ pub(crate) struct ChildHandle {
     /// None for a job that was refused.
     pub(crate) job: Option<u32>,
     pub(crate) end: oneshot::Receiver<Result<(), JobError>>,
-    pub(crate) host: Weak<dyn Host>,
+    pub(crate) services: Weak<dyn Services>,
     pub(crate) ended: bool,
 }
 
@@ -219,9 +219,9 @@ impl Future for ChildHandle {
 impl Drop for ChildHandle {
     fn drop(&mut self) {
         if !self.ended
-            && let Some((job, host)) = self.job.zip(self.host.upgrade())
+            && let Some((job, services)) = self.job.zip(self.services.upgrade())
         {
-            host.abandon(job);
+            services.abandon(job);
         }
     }
 }

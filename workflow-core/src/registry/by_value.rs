@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::entry::{Erased, Inputs, JobEntry};
 use crate::job::{
-    Body, BodyKind, ChildFrame, ChildInput, Item, JobError, JobOptions, Need, NewChild, RawCall,
-    Scope, fresh_owner,
+    AttemptIo, Body, BodyKind, ChildFrame, ChildInput, Item, JobError, JobOptions, Need, NewChild,
+    RawCall, fresh_owner,
 };
 use crate::value::Type;
 use crate::workflow::Flow;
@@ -60,30 +60,26 @@ impl RegisteredCall {
     /// `end` comes after it has completed, and makes the output of what it returned.
     pub fn into_body<O: Send + Sync + 'static>(
         self,
-        begin: impl Fn(&Scope) -> Result<Json, JobError> + Send + Sync + 'static,
-        end: impl Fn(&Scope, Json) -> Result<O, JobError> + Send + Sync + 'static,
+        begin: impl Fn(&AttemptIo) -> Result<Json, JobError> + Send + Sync + 'static,
+        end: impl Fn(&AttemptIo, Json) -> Result<O, JobError> + Send + Sync + 'static,
     ) -> Body {
         let work = Arc::new((self, begin, end));
         if work.0.call.body.kind == BodyKind::OnThread {
-            return Body::blocking(move |scope| {
+            return Body::blocking(move |io| {
                 let (called, begin, end) = &*work;
-                let frame = Arc::new(called.frame(scope, &begin(scope)?)?);
-                called.call.body.call(Scope::child(
-                    Arc::clone(&frame),
-                    scope.job,
-                    scope.attempt,
-                ))?;
-                scope.put(end(scope, called.output(&frame)?)?)
+                let frame = Arc::new(called.frame(io, &begin(io)?)?);
+                called.call.body.call(AttemptIo::child(Arc::clone(&frame), io.job, io.attempt))?;
+                io.put(end(io, called.output(&frame)?)?)
             });
         }
-        Body::future(move |scope| {
+        Body::future(move |io| {
             let work = Arc::clone(&work);
             async move {
                 let (called, begin, end) = &*work;
-                let frame = Arc::new(called.frame(&scope, &begin(&scope)?)?);
-                let inner = Scope::child(Arc::clone(&frame), scope.job, scope.attempt);
+                let frame = Arc::new(called.frame(&io, &begin(&io)?)?);
+                let inner = AttemptIo::child(Arc::clone(&frame), io.job, io.attempt);
                 called.call.body.run(inner).await?;
-                scope.put(end(&scope, called.output(&frame)?)?)
+                io.put(end(&io, called.output(&frame)?)?)
             }
         })
     }
@@ -94,23 +90,23 @@ impl RegisteredCall {
     /// # Errors
     ///
     /// Fails with the job's error, when a value does not fit its parameter, and outside of a run.
-    pub async fn run_as_child(self, scope: &Scope, with: Json) -> Result<Json, JobError> {
+    pub async fn run_as_child(self, io: &AttemptIo, with: Json) -> Result<Json, JobError> {
         self.call.check_child()?;
-        let frame = Arc::new(self.frame(scope, &with)?);
+        let frame = Arc::new(self.frame(io, &with)?);
         let output = self.call.output;
         let child = NewChild { call: Arc::new(self.call), frame: Arc::clone(&frame), asked: with };
-        let host = scope.host();
+        let host = io.services();
         if let Some(host) = &host {
             child.call.check_state(host.states())?;
         }
-        let child = host.and_then(|host| host.spawn(scope.job, vec![child]).pop());
+        let child = host.and_then(|host| host.spawn(io.job, vec![child]).pop());
         let outside = || JobError::terminal("a registered job of a file needs an engine");
         child.ok_or_else(outside)?.await?;
         written(output, &frame)
     }
 
     /// The surroundings of the job, inside of a job that gives it these inputs.
-    fn frame(&self, scope: &Scope, with: &Json) -> Result<ChildFrame, JobError> {
+    fn frame(&self, io: &AttemptIo, with: &Json) -> Result<ChildFrame, JobError> {
         let values = self.parameters.iter().map(|(name, kind)| {
             let value = kind.read(with.get(name).cloned().unwrap_or_default());
             value.map_err(|error| {
@@ -118,10 +114,10 @@ impl RegisteredCall {
             })
         });
         Ok(ChildFrame {
-            parent: scope.clone(),
+            parent: io.clone(),
             inputs: Arc::clone(&self.inputs),
             item: Item::Values(values.collect::<Result<_, _>>()?),
-            output: self.call.output.outbox(1).into(),
+            output: self.call.output.child_outputs(1).into(),
             row: 0,
             index: None,
             timed: self.call.is_timed(),

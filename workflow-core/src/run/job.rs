@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::Status;
-use crate::event::{Failure, JobView, Legend, Origin, rfc3339, seconds};
+use crate::event::{Failure, JobLookup, JobOrigin, JobView, rfc3339, seconds};
 use crate::graph::{Graph, is_made};
-use crate::rare::Rare;
+use crate::sparse_map::SparseMap;
 
 /// What became of one job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,7 +80,7 @@ pub(super) fn brief(span: Option<Duration>) -> String {
 }
 
 /// What jobs noted for the report, by job.
-pub(crate) type Facts = Rare<u32, Map<String, Json>>;
+pub(crate) type Annotations = SparseMap<u32, Map<String, Json>>;
 
 fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
     match time {
@@ -101,9 +101,9 @@ fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::O
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
     /// What functions called, of runs that a store keeps.
-    pub(crate) calls: Rare<u32, CalledJob>,
+    pub(crate) calls: SparseMap<u32, CalledJob>,
     /// By the name that children asked for, up to which number it has been given out.
-    counts: Rare<Cow<'static, str>, u32>,
+    counts: SparseMap<Cow<'static, str>, u32>,
     /// A child asked for a name that ends in a number.
     numbered: bool,
 }
@@ -134,7 +134,7 @@ pub(crate) enum ChildName {
     /// Its parent's name and its index.
     Element { parent: u32, index: u32 },
     /// That it takes back the work of another.
-    Undo { of: u32 },
+    Compensation { of: u32 },
 }
 
 impl JobNames {
@@ -193,7 +193,7 @@ impl JobNames {
             Some(ChildName::Element { parent, index }) => {
                 Cow::Owned(graph.names.apart(format!("{}[{index}]", self.get(graph, *parent))))
             }
-            Some(ChildName::Undo { of }) => {
+            Some(ChildName::Compensation { of }) => {
                 Cow::Owned(graph.names.apart(format!("undo {}", self.get(graph, *of))))
             }
             None => Cow::Borrowed("?"),
@@ -202,30 +202,30 @@ impl JobNames {
 }
 
 /// What the numbers in a run's log stand for.
-pub(crate) struct JobLegend<'a> {
+pub(crate) struct RunJobLookup<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) names: &'a JobNames,
-    pub(crate) facts: &'a Facts,
+    pub(crate) facts: &'a Annotations,
     /// Whether events tell where jobs come from.
-    pub(crate) kept: bool,
+    pub(crate) persisted: bool,
 }
 
-impl Legend for JobLegend<'_> {
+impl JobLookup for RunJobLookup<'_> {
     fn name(&self, job: u32) -> String {
         self.names.get(self.graph, job).into_owned()
     }
 
-    fn origin(&self, job: u32) -> Option<Box<Origin>> {
-        let child = (job as usize).checked_sub(self.graph.len()).filter(|_| self.kept)?;
+    fn origin(&self, job: u32) -> Option<Box<JobOrigin>> {
+        let child = (job as usize).checked_sub(self.graph.len()).filter(|_| self.persisted)?;
         let origin = match self.names.children.get(child)? {
             ChildName::Element { parent, index } => {
-                Origin::Element { of: self.name(*parent), index: *index }
+                JobOrigin::Element { of: self.name(*parent), index: *index }
             }
-            ChildName::Undo { of } => Origin::Undo { of: self.name(*of) },
+            ChildName::Compensation { of } => JobOrigin::Compensation { of: self.name(*of) },
             ChildName::Own(_) => {
                 let CalledJob { by, attempt, job, input } = self.names.calls.get(&job)?;
                 let (by, attempt) = (self.name(*by), *attempt);
-                Origin::Called { by, attempt, job: job.to_string(), input: input.clone() }
+                JobOrigin::Called { by, attempt, job: job.to_string(), input: input.clone() }
             }
         };
         Some(Box::new(origin))

@@ -11,11 +11,11 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::job::brief;
-use super::{Facts, JobLegend, JobNames, JobReport, OutputError, Status};
-use crate::event::{Detail, Entry, Event, Failure, Log, RunView, What, format_time};
+use super::{Annotations, JobNames, JobReport, OutputError, RunJobLookup, Status};
+use crate::event::{Entry, EntryDetail, EntryKind, Event, Failure, Log, RunView, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
-use crate::job::{STDERR_FOLLOWS, Slots};
+use crate::job::{RunValues, STDERR_FOLLOWS};
 use crate::value::ValueError;
 use crate::workflow::{Plan, Workflow};
 
@@ -33,18 +33,18 @@ pub(crate) struct Record {
     pub(crate) workflow: Arc<dyn Workflow>,
     pub(crate) status: Status,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) run_values: Arc<RunValues>,
     pub(crate) log: Log,
     pub(crate) names: JobNames,
-    pub(crate) facts: Facts,
+    pub(crate) facts: Annotations,
     /// Whether a store keeps the run.
-    pub(crate) kept: bool,
+    pub(crate) persisted: bool,
 }
 
 impl Record {
-    pub(crate) fn legend(&self) -> JobLegend<'_> {
-        let (names, facts, kept) = (&self.names, &self.facts, self.kept);
-        JobLegend { graph: &self.plan.graph, names, facts, kept }
+    pub(crate) fn lookup(&self) -> RunJobLookup<'_> {
+        let (names, facts, persisted) = (&self.names, &self.facts, self.persisted);
+        RunJobLookup { graph: &self.plan.graph, names, facts, persisted }
     }
 }
 
@@ -84,12 +84,12 @@ impl Report {
     pub fn reason(&self) -> Option<String> {
         let log = &self.0.log;
         let last = log.entries.len().checked_sub(1)?;
-        match log.entries[last].what() {
-            What::RunFailed => Some(log.reason(last)),
-            What::RunCancelled => {
-                let asked = |entry: &Entry| entry.what() == What::CancelRequested;
+        match log.entries[last].kind() {
+            EntryKind::RunFailed => Some(log.reason(last)),
+            EntryKind::RunCancelled => {
+                let asked = |entry: &Entry| entry.kind() == EntryKind::CancelRequested;
                 match log.detail(log.entries.iter().rposition(asked)?)? {
-                    Detail::Reason(reason) => Some(reason.clone()),
+                    EntryDetail::Reason(reason) => Some(reason.clone()),
                     _ => None,
                 }
             }
@@ -112,7 +112,7 @@ impl Report {
     /// What happened, in order.
     pub fn events(&self) -> impl Iterator<Item = Event> {
         let events = 0..self.0.log.entries.len();
-        events.filter_map(|index| self.0.log.event(index, &self.0.legend()))
+        events.filter_map(|index| self.0.log.event(index, &self.0.lookup()))
     }
 
     fn name(&self, job: u32) -> Cow<'_, str> {
@@ -132,7 +132,7 @@ impl Report {
         // What a job said when it was stopped is in the log, and no part of the event.
         let log = &self.0.log;
         let entries = log.entries.iter().enumerate();
-        for (index, entry) in entries.filter(|(_, entry)| entry.what() == What::JobCancelled) {
+        for (index, entry) in entries.filter(|(_, entry)| entry.kind() == EntryKind::JobCancelled) {
             if let Some(job) = jobs.get_mut(entry.job as usize) {
                 job.error = log.failure(index).cloned();
             }
@@ -207,7 +207,7 @@ impl Report {
             nearest: nearest(job, self.graph().job_names()).map(str::to_owned),
         };
         let number = self.graph().job_names().position(|name| name == job).ok_or_else(unknown)?;
-        let (value, kind) = self.0.slots.output(number as u32).ok_or_else(unknown)?;
+        let (value, kind) = self.0.run_values.output(number as u32).ok_or_else(unknown)?;
         let value = value.ok_or_else(|| self.missing(number as u32))?;
         value.downcast_ref().ok_or_else(|| self.in_place::<T>(Some(job.to_owned()), kind))
     }
@@ -215,7 +215,7 @@ impl Report {
     /// The outputs of all jobs of the graph that made a `T`, with the jobs' names.
     pub fn outputs<T: Any>(&self) -> impl Iterator<Item = (&str, &T)> {
         self.graph().job_names().enumerate().filter_map(|(job, name)| {
-            let (value, _) = self.0.slots.output(job as u32)?;
+            let (value, _) = self.0.run_values.output(job as u32)?;
             Some((name, value?.downcast_ref()?))
         })
     }
@@ -224,8 +224,8 @@ impl Report {
         let workflow = || self.workflow().to_owned();
         let (source, kind) =
             self.0.plan.output.ok_or_else(|| OutputError::None { workflow: workflow() })?;
-        let value = self.0.slots.any(source);
-        let maker = || self.0.plan.wiring.outputs.iter().position(|output| *output == source);
+        let value = self.0.run_values.any(source);
+        let maker = || self.0.plan.layout.outputs.iter().position(|output| *output == source);
         let missing = || self.missing(maker().map_or(u32::MAX, |job| job as u32));
         Ok((value.ok_or_else(missing)?, kind))
     }

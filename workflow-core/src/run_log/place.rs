@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// One of the two streams that jobs print to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum OutputStream {
     /// Standard output.
+    #[serde(rename = "stdout")]
     Stdout,
     /// Standard error.
+    #[serde(rename = "stderr")]
     Stderr,
 }
 

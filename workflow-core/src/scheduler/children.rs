@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{Cause, FAILURE, Phase, Scheduler, policy_of};
-use crate::graph::{Cell, JobPolicy};
-use crate::job::Traits;
+use crate::graph::{JobPolicy, JobState};
+use crate::job::JobFlags;
 
 /// The places that a parent has for its children.
 #[derive(Default)]
@@ -20,9 +20,14 @@ pub(super) struct Child {
 
 impl Scheduler {
     /// A running job starts another, which waits for nothing. Returns its number.
-    pub(crate) fn append(&mut self, parent: u32, traits: Traits, policy: Option<JobPolicy>) -> u32 {
-        let job = self.append_parked(parent, traits, policy);
-        self.begin_child(parent, job, traits);
+    pub(crate) fn append(
+        &mut self,
+        parent: u32,
+        flags: JobFlags,
+        policy: Option<JobPolicy>,
+    ) -> u32 {
+        let job = self.append_parked(parent, flags, policy);
+        self.begin_child(parent, job, flags);
         job
     }
 
@@ -31,28 +36,28 @@ impl Scheduler {
     pub(crate) fn append_parked(
         &mut self,
         parent: u32,
-        traits: Traits,
+        flags: JobFlags,
         policy: Option<JobPolicy>,
     ) -> u32 {
         let job = self.cells.len() as u32;
-        self.cells.push(Cell { pending: 0, traits, phase: Phase::Waiting as u8, seen: 0 });
+        self.cells.push(JobState { pending: 0, flags, phase: Phase::Waiting as u8, seen: 0 });
         self.children.insert(job, Child { parent, policy });
         self.open += 1;
         job
     }
 
     /// A job that another asks for may begin.
-    pub(crate) fn begin_child(&mut self, parent: u32, job: u32, traits: Traits) {
+    pub(crate) fn begin_child(&mut self, parent: u32, job: u32, flags: JobFlags) {
         if self.phase(job) != Phase::Waiting {
             return;
         }
         // Cleaning up may go on while the run stops. A parent that is asked to stop, with the run or
         // by itself, starts nothing more.
-        let refused = self.refusal(self.cells[parent as usize].traits).is_some()
+        let refused = self.refusal(self.cells[parent as usize].flags).is_some()
             || self.clockwork.asked(parent).is_some();
-        if refused && !traits.has(Traits::UNDO) {
+        if refused && !flags.intersects(JobFlags::COMPENSATION) {
             self.settle(job, Phase::Cancelled, FAILURE);
-        } else if traits.has(Traits::UNDO) || self.enter_lane(parent, job) {
+        } else if flags.intersects(JobFlags::COMPENSATION) || self.enter_lane(parent, job) {
             self.make_ready(job);
         }
     }

@@ -24,7 +24,7 @@ pub(crate) enum Effect {
     /// Ask an attempt to stop.
     Interrupt { job: u32, attempt: u32, cause: Cause },
     /// Start what takes a job's work back, with [`Scheduler::append`].
-    Undo { job: u32 },
+    Compensate { job: u32 },
     /// Note that the run has ended; nothing follows.
     Finish(Outcome),
 }

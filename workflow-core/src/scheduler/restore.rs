@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::children::Child;
 use super::{Cause, Effect, FAILURE, Phase, SKIP, SUCCESS, Scheduler, Timer};
-use crate::graph::{Cell, JobPolicy};
-use crate::job::Traits;
+use crate::graph::{JobPolicy, JobState};
+use crate::job::JobFlags;
 
 /// What is on record of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Scheduler {
             }
             Recorded::Completed => {
                 self.clockwork.interrupted(job);
-                if self.cells[job as usize].traits.has(Traits::UNDOABLE) {
+                if self.cells[job as usize].flags.intersects(JobFlags::COMPENSATED) {
                     self.undoable.push(job);
                 }
                 self.settle(job, Phase::Completed, SUCCESS);
@@ -62,7 +62,7 @@ impl Scheduler {
     fn restore_attempt(&mut self, job: u32, attempt: u32) {
         let cell = &mut self.cells[job as usize];
         cell.set_phase(Phase::Running);
-        if cell.traits.has(Traits::RETRIED.and(Traits::TIMED)) {
+        if cell.flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
             self.clockwork.set(job, attempt);
         }
     }
@@ -96,7 +96,7 @@ impl Scheduler {
 
     /// The attempt that was under way is to begin again.
     fn repeat(&mut self, job: u32) {
-        if self.cells[job as usize].traits.has(Traits::RETRIED.and(Traits::TIMED)) {
+        if self.cells[job as usize].flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
             self.clockwork.unbegin(job);
         }
         self.make_ready(job);
@@ -115,10 +115,10 @@ impl Scheduler {
 
     /// Gives a number to a job that another had started. It counts for nothing until it is
     /// [adopted](Self::adopt).
-    pub(crate) fn recall(&mut self) -> u32 {
+    pub(crate) fn replay(&mut self) -> u32 {
         let job = self.cells.len() as u32;
-        let (traits, phase) = (Traits::default(), Phase::Cancelled as u8);
-        self.cells.push(Cell { pending: 0, traits, phase, seen: 0 });
+        let (flags, phase) = (JobFlags::default(), Phase::Cancelled as u8);
+        self.cells.push(JobState { pending: 0, flags, phase, seen: 0 });
         job
     }
 
@@ -127,27 +127,27 @@ impl Scheduler {
         &mut self,
         job: u32,
         parent: u32,
-        traits: Traits,
+        flags: JobFlags,
         policy: Option<JobPolicy>,
         recorded: Option<Recorded>,
     ) {
         let cell = &mut self.cells[job as usize];
-        (cell.traits, cell.phase) = (traits, Phase::Waiting as u8);
+        (cell.flags, cell.phase) = (flags, Phase::Waiting as u8);
         self.children.insert(job, Child { parent, policy });
         self.open += 1;
         match recorded {
             Some(Recorded::Started { attempt })
-                if traits.has(Traits::RETRIED.and(Traits::TIMED)) =>
+                if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) =>
             {
                 self.clockwork.set(job, attempt.saturating_sub(1));
             }
-            Some(Recorded::Retried { attempt, delay }) if traits.has(Traits::RETRIED) => {
+            Some(Recorded::Retried { attempt, delay }) if flags.intersects(JobFlags::RETRIED) => {
                 self.clockwork.set(job, attempt);
                 self.back_off(job, attempt, delay);
                 return;
             }
             _ => {}
         }
-        self.begin_child(parent, job, traits);
+        self.begin_child(parent, job, flags);
     }
 }

@@ -1,7 +1,7 @@
 //! How the end of one job decides about those that wait for it.
 
 use super::{Effect, FAILURE, Mode, Phase, SKIP, SUCCESS, Scheduler, SkipReason};
-use crate::job::{Traits, TriggerRule};
+use crate::job::{JobFlags, TriggerRule};
 
 impl Scheduler {
     /// Tells the jobs that wait for `job` what became of it.
@@ -16,7 +16,7 @@ impl Scheduler {
     #[inline]
     fn tell(&mut self, job: u32, mark: u8) {
         self.open -= 1;
-        if self.cells[job as usize].traits.has(Traits::MEMBER) {
+        if self.cells[job as usize].flags.intersects(JobFlags::MEMBER) {
             return self.tell_with_groups(job, mark);
         }
         let (start, end) = self.graph.successors.range(job);
@@ -68,7 +68,7 @@ impl Scheduler {
         let cell = &mut self.cells[job as usize];
         cell.pending -= ended;
         cell.seen |= mark;
-        if cell.seen != SUCCESS || cell.traits.rule() != TriggerRule::AllSuccess {
+        if cell.seen != SUCCESS || cell.flags.rule() != TriggerRule::AllSuccess {
             if mark != SUCCESS {
                 self.note_blocker(job, from, mark);
             }
@@ -91,14 +91,14 @@ impl Scheduler {
         // it, and cleans up, comes after that as well.
         let all = cell.pending == 0;
         let (good, bad) = (cell.seen & SUCCESS != 0, cell.seen & FAILURE != 0);
-        let start = match cell.traits.rule() {
+        let start = match cell.flags.rule() {
             TriggerRule::AllSuccess => all && cell.seen & (FAILURE | SKIP) == 0,
             TriggerRule::AllDone | TriggerRule::Always => all,
             TriggerRule::OneSuccess => good,
             TriggerRule::OneFailed => bad,
             TriggerRule::NoneFailed => all && !bad,
         };
-        match self.refusal(cell.traits) {
+        match self.refusal(cell.flags) {
             Some(reason) if all => self.skip(job, reason),
             None if start => self.make_ready(job),
             None if all => self.skip(job, SkipReason::Upstream(self.blocker(job))),
@@ -118,15 +118,15 @@ impl Scheduler {
 
     /// The job for which `job` is skipped; none when its rule asks for a failure.
     fn blocker(&self, job: u32) -> Option<u32> {
-        match self.cells[job as usize].traits.rule() {
+        match self.cells[job as usize].flags.rule() {
             TriggerRule::OneFailed => None,
             _ => self.blockers.get(&job).map(|(root, _)| *root),
         }
     }
 
     /// Why nothing new may start, if so.
-    pub(super) fn refusal(&self, traits: Traits) -> Option<SkipReason> {
-        if traits.rule() == TriggerRule::Always {
+    pub(super) fn refusal(&self, flags: JobFlags) -> Option<SkipReason> {
+        if flags.rule() == TriggerRule::Always {
             return None;
         }
         match self.mode {

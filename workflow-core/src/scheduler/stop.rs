@@ -1,12 +1,13 @@
 //! Stopping: after a failure, or because someone asked.
 
 use super::{Cause, Effect, FAILURE, Mode, Phase, Scheduler, SkipReason};
-use crate::job::{OnFailure, Traits, TriggerRule};
+use crate::job::{JobFlags, OnFailure, TriggerRule};
 
 impl Scheduler {
     /// A job of the graph has failed, and with it the run.
     pub(super) fn count_failure(&mut self, job: u32) {
-        if self.cells[job as usize].traits.has(Traits::CHILD.and(Traits::UNDO)) {
+        if self.cells[job as usize].flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION))
+        {
             return;
         }
         self.failed = true;
@@ -27,7 +28,7 @@ impl Scheduler {
         self.undoable.clear();
         for job in 0..self.cells.len() as u32 {
             let cell = self.cells[job as usize];
-            if cell.phase() == Phase::Running && cell.traits.rule() != TriggerRule::Always {
+            if cell.phase() == Phase::Running && cell.flags.rule() != TriggerRule::Always {
                 self.interrupt(job, cause);
             }
         }
@@ -59,11 +60,11 @@ impl Scheduler {
         self.ready.clear();
         for job in 0..self.cells.len() as u32 {
             let cell = self.cells[job as usize];
-            let always = cell.traits.rule() == TriggerRule::Always;
+            let always = cell.flags.rule() == TriggerRule::Always;
             match cell.phase() {
                 Phase::Ready if always => self.ready.push(job, 0),
                 Phase::Waiting | Phase::Ready | Phase::Backoff
-                    if cell.traits.has(Traits::CHILD.and(Traits::UNDO)) =>
+                    if cell.flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION)) =>
                 {
                     self.settle(job, Phase::Cancelled, FAILURE);
                 }
@@ -94,9 +95,9 @@ impl Scheduler {
     pub(super) fn stop_children(&mut self, job: u32) {
         let mut stopping = vec![job];
         while let Some(parent) = stopping.pop() {
-            let traits = self.cells[parent as usize].traits;
+            let flags = self.cells[parent as usize].flags;
             let has_grace = self.policy(parent).is_some_and(|policy| policy.grace.is_some());
-            if !has_grace && !traits.has(Traits::BLOCKING) {
+            if !has_grace && !flags.intersects(JobFlags::BLOCKING) {
                 continue;
             }
             let children = self.children.iter().filter(|(_, child)| child.parent == parent);

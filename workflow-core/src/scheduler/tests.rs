@@ -17,7 +17,7 @@ use crate::retry::RetryPolicy;
 fn graph(
     waits: &[Vec<usize>],
     on_failure: OnFailure,
-    change: impl FnOnce(&mut crate::graph::Sketch),
+    change: impl FnOnce(&mut crate::graph::GraphBuilder),
 ) -> Arc<Graph> {
     let mut definition = Definition::new("test").expect("a name");
     definition.on_failure = on_failure;
@@ -26,9 +26,9 @@ fn graph(
         let depends_on = depends_on.iter().map(String::as_str);
         definition = definition.job(&format!("j{job}"), depends_on).expect("a name");
     }
-    let mut sketch = definition.sketch().expect("known names");
-    change(&mut sketch);
-    Arc::new(sketch.compile().expect("no cycle").0)
+    let mut builder = definition.builder().expect("known names");
+    change(&mut builder);
+    Arc::new(builder.compile().expect("no cycle").0)
 }
 
 fn chain(jobs: usize) -> Arc<Graph> {
@@ -97,8 +97,8 @@ fn an_end_is_counted_once() {
 /// Runs `j2`, which waits for `j0` and `j1`, under a rule.
 fn under_rule(rule: TriggerRule, ends: [End; 2]) -> bool {
     let waits = [vec![], vec![], vec![0, 1]];
-    let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(rule);
+    let graph = graph(&waits, OnFailure::Continue, |builder| {
+        builder.cells[2].flags = builder.cells[2].flags.with_rule(rule);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -112,10 +112,10 @@ fn under_rule(rule: TriggerRule, ends: [End; 2]) -> bool {
 /// Why `j2`, which waits for `j0` and then `j1`, is skipped under a rule.
 fn skipped_for(rule: TriggerRule, ends: [End; 2]) -> Effect {
     let waits = [vec![], vec![], vec![0, 1]];
-    let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(rule);
+    let graph = graph(&waits, OnFailure::Continue, |builder| {
+        builder.cells[2].flags = builder.cells[2].flags.with_rule(rule);
         for job in 0..2 {
-            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::CONDITIONAL);
+            builder.cells[job].flags = builder.cells[job].flags.union(JobFlags::CONDITIONAL);
         }
     });
     let mut run = Scheduler::new(graph, 0);
@@ -141,9 +141,9 @@ fn a_job_is_skipped_for_the_dependency_that_decided() {
 #[test]
 fn a_job_that_ran_after_a_failure_decides_by_its_own_end() {
     for (end, because) in [(End::FailedTerminally, 1), (End::Declined, 1)] {
-        let graph = graph(&[vec![], vec![0], vec![1], vec![2]], OnFailure::Continue, |sketch| {
-            let traits = sketch.cells[1].traits.with_rule(TriggerRule::AllDone);
-            sketch.cells[1].traits = traits.and(Traits::CONDITIONAL);
+        let graph = graph(&[vec![], vec![0], vec![1], vec![2]], OnFailure::Continue, |builder| {
+            let flags = builder.cells[1].flags.with_rule(TriggerRule::AllDone);
+            builder.cells[1].flags = flags.union(JobFlags::CONDITIONAL);
         });
         let mut run = Scheduler::new(graph, 0);
         effects(&mut run);
@@ -187,8 +187,8 @@ fn each_trigger_rule_decides_by_the_ends_of_its_dependencies() {
 #[test]
 fn one_success_does_not_wait_for_the_others() {
     let waits = [vec![], vec![], vec![0, 1]];
-    let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.cells[2].traits = sketch.cells[2].traits.with_rule(TriggerRule::OneSuccess);
+    let graph = graph(&waits, OnFailure::Continue, |builder| {
+        builder.cells[2].flags = builder.cells[2].flags.with_rule(TriggerRule::OneSuccess);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -203,8 +203,8 @@ fn one_success_does_not_wait_for_the_others() {
 #[test]
 fn stop_starts_nothing_more_but_what_must_always_run() {
     let waits = [vec![], vec![], vec![1], vec![1, 2]];
-    let graph = graph(&waits, OnFailure::Stop, |sketch| {
-        sketch.cells[3].traits = sketch.cells[3].traits.with_rule(TriggerRule::Always);
+    let graph = graph(&waits, OnFailure::Stop, |builder| {
+        builder.cells[3].flags = builder.cells[3].flags.with_rule(TriggerRule::Always);
     });
     let mut run = Scheduler::new(graph, 0);
     assert_eq!(effects(&mut run), [launch(0), launch(1)]);
@@ -217,10 +217,10 @@ fn stop_starts_nothing_more_but_what_must_always_run() {
     assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Failed)]);
 }
 
-fn with_policy(waits: &[Vec<usize>], traits: Traits, policy: JobPolicy) -> Arc<Graph> {
-    graph(waits, OnFailure::Continue, |sketch| {
-        sketch.cells[0].traits = sketch.cells[0].traits.and(traits);
-        sketch.policies.insert(0, policy);
+fn with_policy(waits: &[Vec<usize>], flags: JobFlags, policy: JobPolicy) -> Arc<Graph> {
+    graph(waits, OnFailure::Continue, |builder| {
+        builder.cells[0].flags = builder.cells[0].flags.union(flags);
+        builder.policies.insert(0, policy);
     })
 }
 
@@ -228,7 +228,7 @@ fn with_policy(waits: &[Vec<usize>], traits: Traits, policy: JobPolicy) -> Arc<G
 fn a_retry_waits_and_then_launches_the_next_attempt() {
     let retry = RetryPolicy::attempts(2).jitter(0.0);
     let policy = JobPolicy { retry, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::RETRIED, policy), 0);
+    let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::RETRIED, policy), 0);
     assert_eq!(effects(&mut run), [launch(0)]);
     run.ended(0, 1, End::FailedRetryable);
     let second = Timer::Backoff { job: 0, attempt: 2 };
@@ -249,7 +249,7 @@ fn a_retry_waits_and_then_launches_the_next_attempt() {
 fn jitter_takes_a_different_share_each_time() {
     let retry = RetryPolicy::attempts(0).backoff_coefficient(1.0).jitter(0.5);
     let policy = JobPolicy { retry, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::RETRIED, policy), 7);
+    let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::RETRIED, policy), 7);
     let mut delays = Vec::new();
     for attempt in 1..=20 {
         effects(&mut run);
@@ -272,7 +272,7 @@ fn a_timeout_interrupts_the_attempt_that_it_is_for() {
     let limit = Duration::from_secs(3);
     let timeouts = Timeouts { start_to_close: Some(limit), ..Timeouts::default() };
     let policy = JobPolicy { timeouts, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![], vec![0]], Traits::TIMED, policy), 0);
+    let mut run = Scheduler::new(with_policy(&[vec![], vec![0]], JobFlags::TIMED, policy), 0);
     let timer = Timer::StartToClose { job: 0, attempt: 1 };
     let arm = Effect::Arm { timer, after: limit };
     assert_eq!(effects(&mut run), [launch(0), arm]);
@@ -290,7 +290,7 @@ fn the_clock_of_an_attempt_does_not_run_while_the_job_is_held() {
     let timeouts =
         Timeouts { start_to_close: Some(limit), heartbeat: Some(limit), ..Timeouts::default() };
     let policy = JobPolicy { timeouts, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::TIMED, policy), 0);
+    let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::TIMED, policy), 0);
     assert_eq!(run.next(), Some(launch(0)));
     run.held(0);
     assert_eq!(effects(&mut run), []);
@@ -303,8 +303,8 @@ fn schedule_to_close_ends_the_wait_between_attempts() {
     let limit = Duration::from_secs(3);
     let timeouts = Timeouts { schedule_to_close: Some(limit), ..Timeouts::default() };
     let policy = JobPolicy { timeouts, retry: RetryPolicy::attempts(0), ..JobPolicy::default() };
-    let traits = Traits::TIMED.and(Traits::RETRIED);
-    let mut run = Scheduler::new(with_policy(&[vec![]], traits, policy), 0);
+    let flags = JobFlags::TIMED.union(JobFlags::RETRIED);
+    let mut run = Scheduler::new(with_policy(&[vec![]], flags, policy), 0);
     effects(&mut run);
     run.ended(0, 1, End::FailedRetryable);
     effects(&mut run);
@@ -322,7 +322,7 @@ fn a_heartbeat_sets_the_clock_back() {
     let limit = Duration::from_secs(1);
     let timeouts = Timeouts { heartbeat: Some(limit), ..Timeouts::default() };
     let policy = JobPolicy { timeouts, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::TIMED, policy), 0);
+    let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::TIMED, policy), 0);
     effects(&mut run);
     run.heartbeat(0, 1);
     run.timer(Timer::Heartbeat { job: 0, attempt: 1, beats: 0 });
@@ -335,10 +335,10 @@ fn a_heartbeat_sets_the_clock_back() {
 
 #[test]
 fn priority_decides_among_ready_jobs() {
-    let graph = graph(&[vec![], vec![], vec![]], OnFailure::Continue, |sketch| {
+    let graph = graph(&[vec![], vec![], vec![]], OnFailure::Continue, |builder| {
         for (job, priority) in [(0, -1), (1, 0), (2, 5)] {
-            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::RANKED);
-            sketch.policies.insert(job as u32, JobPolicy { priority, ..JobPolicy::default() });
+            builder.cells[job].flags = builder.cells[job].flags.union(JobFlags::RANKED);
+            builder.policies.insert(job as u32, JobPolicy { priority, ..JobPolicy::default() });
         }
     });
     let mut run = Scheduler::new(graph, 0);
@@ -347,9 +347,9 @@ fn priority_decides_among_ready_jobs() {
 
 #[test]
 fn undo_runs_newest_first_after_a_failure() {
-    let graph = graph(&[vec![], vec![0], vec![1]], OnFailure::Continue, |sketch| {
+    let graph = graph(&[vec![], vec![0], vec![1]], OnFailure::Continue, |builder| {
         for job in 0..2 {
-            sketch.cells[job].traits = sketch.cells[job].traits.and(Traits::UNDOABLE);
+            builder.cells[job].flags = builder.cells[job].flags.union(JobFlags::COMPENSATED);
         }
     });
     let mut run = Scheduler::new(graph, 0);
@@ -358,15 +358,15 @@ fn undo_runs_newest_first_after_a_failure() {
         run.ended(job, 1, end);
     }
     assert_eq!(run.next(), Some(Effect::Fail { job: 2, attempt: 1 }));
-    assert_eq!(run.next(), Some(Effect::Undo { job: 1 }));
-    let undo = run.append(1, Traits::UNDO, None);
-    assert_eq!(effects(&mut run), [launch(undo)]);
-    run.ended(undo, 1, End::FailedTerminally);
-    assert_eq!(run.next(), Some(Effect::Fail { job: undo, attempt: 1 }));
-    assert_eq!(run.next(), Some(Effect::Undo { job: 0 }));
-    let undo = run.append(0, Traits::UNDO, None);
+    assert_eq!(run.next(), Some(Effect::Compensate { job: 1 }));
+    let compensation = run.append(1, JobFlags::COMPENSATION, None);
+    assert_eq!(effects(&mut run), [launch(compensation)]);
+    run.ended(compensation, 1, End::FailedTerminally);
+    assert_eq!(run.next(), Some(Effect::Fail { job: compensation, attempt: 1 }));
+    assert_eq!(run.next(), Some(Effect::Compensate { job: 0 }));
+    let compensation = run.append(0, JobFlags::COMPENSATION, None);
     effects(&mut run);
-    run.ended(undo, 1, End::Completed);
+    run.ended(compensation, 1, End::Completed);
     assert_eq!(effects(&mut run), [Effect::Finish(Outcome::Failed)]);
 }
 
@@ -390,8 +390,8 @@ fn cancel_interrupts_what_runs_and_then_skips_the_rest() {
 #[test]
 fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
     let waits = [vec![], vec![], vec![0, 1], vec![2]];
-    let graph = graph(&waits, OnFailure::Continue, |sketch| {
-        sketch.cells[3].traits = sketch.cells[3].traits.with_rule(TriggerRule::Always);
+    let graph = graph(&waits, OnFailure::Continue, |builder| {
+        builder.cells[3].flags = builder.cells[3].flags.with_rule(TriggerRule::Always);
     });
     let mut run = Scheduler::new(graph, 0);
     effects(&mut run);
@@ -404,9 +404,9 @@ fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
 #[test]
 fn children_keep_to_the_limit_of_their_parent() {
     let policy = JobPolicy { concurrency: 2, ..JobPolicy::default() };
-    let mut run = Scheduler::new(with_policy(&[vec![]], Traits::CONTAINER, policy), 0);
+    let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::CONTAINER, policy), 0);
     effects(&mut run);
-    let children: Vec<u32> = (0..4).map(|_| run.append(0, Traits::CHILD, None)).collect();
+    let children: Vec<u32> = (0..4).map(|_| run.append(0, JobFlags::CHILD, None)).collect();
     assert_eq!(effects(&mut run), [launch(children[0]), launch(children[1])]);
     run.ended(children[1], 1, End::Completed);
     assert_eq!(effects(&mut run), [launch(children[2])]);
@@ -415,14 +415,14 @@ fn children_keep_to_the_limit_of_their_parent() {
 }
 
 /// A run of one job with both timeouts of attempts, which has been launched.
-fn timed(traits: Traits) -> Scheduler {
+fn timed(flags: JobFlags) -> Scheduler {
     let limit = Some(Duration::from_secs(3));
     let timeouts =
         Timeouts { start_to_close: limit, schedule_to_close: limit, ..Timeouts::default() };
     let (retry, grace) = (RetryPolicy::attempts(0), Some(Grace::Engine));
     let policy = JobPolicy { timeouts, retry, grace, ..JobPolicy::default() };
-    let traits = Traits::TIMED.and(Traits::RETRIED).and(traits);
-    let mut run = Scheduler::new(with_policy(&[vec![]], traits, policy), 0);
+    let flags = JobFlags::TIMED.union(JobFlags::RETRIED).union(flags);
+    let mut run = Scheduler::new(with_policy(&[vec![]], flags, policy), 0);
     effects(&mut run);
     run
 }
@@ -431,7 +431,7 @@ const START_TO_CLOSE: Timer = Timer::StartToClose { job: 0, attempt: 1 };
 
 #[test]
 fn what_is_delivered_in_time_is_not_stopped_by_a_timeout() {
-    let mut run = timed(Traits::default());
+    let mut run = timed(JobFlags::default());
     assert!(run.deliver(0));
     run.timer(START_TO_CLOSE);
     run.timer(Timer::ScheduleToClose { job: 0 });
@@ -443,7 +443,7 @@ fn what_is_delivered_in_time_is_not_stopped_by_a_timeout() {
 #[test]
 fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
     for first in [true, false] {
-        let mut run = timed(Traits::default());
+        let mut run = timed(JobFlags::default());
         if first {
             run.cancel(Cause::Cancelled);
         }
@@ -452,14 +452,14 @@ fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
         assert!(!run.deliver(0));
         assert_eq!(run.asked(0), Some(Cause::Cancelled));
     }
-    let mut run = timed(Traits::default());
+    let mut run = timed(JobFlags::default());
     run.cancel(Cause::TimedOut(TimeoutKind::Run));
     assert!(run.deliver(0), "the time of the run is not that of the job");
 }
 
 #[test]
 fn the_end_of_all_attempts_outweighs_that_of_one() {
-    let mut run = timed(Traits::default());
+    let mut run = timed(JobFlags::default());
     run.timer(START_TO_CLOSE);
     run.timer(Timer::ScheduleToClose { job: 0 });
     assert_eq!(run.asked(0), Some(Cause::TimedOut(TimeoutKind::ScheduleToClose)));
@@ -471,8 +471,8 @@ fn the_end_of_all_attempts_outweighs_that_of_one() {
 
 #[test]
 fn a_job_that_is_asked_to_stop_starts_no_others() {
-    let mut run = timed(Traits::CONTAINER);
-    let child = run.append(0, Traits::CHILD, None);
+    let mut run = timed(JobFlags::CONTAINER);
+    let child = run.append(0, JobFlags::CHILD, None);
     assert_eq!(effects(&mut run), [launch(child)]);
     run.timer(START_TO_CLOSE);
     let timed_out = Cause::TimedOut(TimeoutKind::StartToClose);
@@ -481,7 +481,7 @@ fn a_job_that_is_asked_to_stop_starts_no_others() {
         Effect::Interrupt { job: child, attempt: 1, cause: Cause::Cancelled },
     ];
     assert_eq!(effects(&mut run), stopped);
-    let late = run.append(0, Traits::CHILD, None);
+    let late = run.append(0, JobFlags::CHILD, None);
     assert_eq!(effects(&mut run), [Effect::Cancel { job: late, attempt: 1 }]);
 }
 
@@ -545,14 +545,14 @@ fn build(plan: &Plan) -> Arc<Graph> {
     build_with(plan, |_| {})
 }
 
-fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::Sketch)) -> Arc<Graph> {
-    graph(&plan.waits, plan.on_failure, |sketch| {
-        change(sketch);
-        sketch.settings.max_parallel = plan.max_parallel;
+fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::GraphBuilder)) -> Arc<Graph> {
+    graph(&plan.waits, plan.on_failure, |builder| {
+        change(builder);
+        builder.settings.max_parallel = plan.max_parallel;
         for (job, special) in plan.special.iter().enumerate() {
-            let mut traits = sketch.cells[job].traits.with_rule(RULES[plan.rules[job]]);
+            let mut flags = builder.cells[job].flags.with_rule(RULES[plan.rules[job]]);
             if special & 1 != 0 {
-                traits = traits.and(Traits::RETRIED).and(Traits::TIMED);
+                flags = flags.union(JobFlags::RETRIED).union(JobFlags::TIMED);
                 let second = Some(Duration::from_secs(1));
                 let timeouts = Timeouts {
                     start_to_close: second,
@@ -561,9 +561,9 @@ fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::Sketch)) -> Ar
                 };
                 let retry = RetryPolicy::attempts(3);
                 let policy = JobPolicy { retry, timeouts, ..JobPolicy::default() };
-                sketch.policies.insert(job as u32, policy);
+                builder.policies.insert(job as u32, policy);
             }
-            sketch.cells[job].traits = traits.and(Traits::UNDOABLE.when(special & 6 == 6));
+            builder.cells[job].flags = flags.union(JobFlags::COMPENSATED.when(special & 6 == 6));
         }
     })
 }
@@ -600,9 +600,9 @@ impl Witness {
             Effect::Interrupt { job, attempt, .. } => {
                 assert!(self.running.contains(&(job, attempt)), "interrupted while not running");
             }
-            Effect::Undo { job } => {
+            Effect::Compensate { job } => {
                 assert_eq!(self.ended.get(&job), Some(&true), "undone without having completed");
-                run.append(job, Traits::UNDO, None);
+                run.append(job, JobFlags::COMPENSATION, None);
             }
             Effect::Expire { .. } => {}
             Effect::Finish(outcome) => {
@@ -618,13 +618,13 @@ impl Witness {
         if job as usize >= self.graph.len() {
             return;
         }
-        let traits = self.graph.cells[job as usize].traits;
+        let flags = self.graph.cells[job as usize].flags;
         let before: Vec<u32> = (0..self.graph.len() as u32)
             .filter(|other| self.graph.successors.get(*other).contains(&job))
             .collect();
         let ended = |other: &u32| self.ended.contains_key(other);
         let good = |other: &u32| self.ended.get(other) == Some(&true);
-        match traits.rule() {
+        match flags.rule() {
             TriggerRule::AllSuccess => assert!(before.iter().all(good), "before its dependencies"),
             TriggerRule::AllDone | TriggerRule::Always | TriggerRule::NoneFailed => {
                 assert!(before.iter().all(ended), "before its dependencies ended");

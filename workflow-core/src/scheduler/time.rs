@@ -2,15 +2,15 @@
 
 use super::{Cause, Effect, Phase, Scheduler, Timer};
 use crate::job::TimeoutKind;
-use crate::rare::Rare;
+use crate::sparse_map::SparseMap;
 
 /// The attempts of jobs that may have more than one, and what became of those under way.
 pub(super) struct Clockwork {
-    attempts: Rare<u32, u32>,
+    attempts: SparseMap<u32, u32>,
     /// Of jobs of which the attempt under way was asked to stop, or has left its output.
-    marks: Rare<u32, Mark>,
-    scheduled: Rare<u32, ()>,
-    beats: Rare<u32, u64>,
+    marks: SparseMap<u32, Mark>,
+    scheduled: SparseMap<u32, ()>,
+    beats: SparseMap<u32, u64>,
     random: u64,
 }
 
@@ -44,10 +44,10 @@ impl Cause {
 impl Clockwork {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            attempts: Rare::new(),
-            marks: Rare::new(),
-            scheduled: Rare::new(),
-            beats: Rare::new(),
+            attempts: SparseMap::new(),
+            marks: SparseMap::new(),
+            scheduled: SparseMap::new(),
+            beats: SparseMap::new(),
             random: seed,
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Begun, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
+    BeginOutcome, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
     StoreError, StoredRun,
 };
 use crate::event::{Blocked, Event, Status};
@@ -90,7 +90,7 @@ impl Kept {
         Some(left).filter(|left| *left > Duration::ZERO)
     }
 
-    fn is_orphan(&self, row: &Row) -> bool {
+    fn is_abandoned(&self, row: &Row) -> bool {
         !row.run.status.is_final() && !self.is_alive(row.run.owner)
     }
 
@@ -130,14 +130,14 @@ impl Row {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         run.check_key()?;
-        let mut kept = self.lock();
+        let mut state = self.lock();
         let id = run.id;
-        if let Some(existing) = kept.repeated(&run, &events)? {
-            return Ok(Begun::Existing(Box::new(existing.clone())));
+        if let Some(existing) = state.repeated(&run, &events)? {
+            return Ok(BeginOutcome::Existing(Box::new(existing.clone())));
         }
-        if kept.runs.contains_key(&id) {
+        if state.runs.contains_key(&id) {
             return Err(StoreError::Exists { run: id });
         }
         let owner = run.owner;
@@ -145,19 +145,19 @@ impl Store for MemoryStore {
         let mut row = Row { run, token: u64::from(owner.is_some()), events: Vec::new() };
         row.append(&events)?;
         if let Some(key) = row.run.idempotency_key.clone() {
-            kept.keys.insert((row.run.key_scope(), key), id);
+            state.keys.insert((row.run.key_scope(), key), id);
         }
-        kept.runs.insert(id, row);
-        Ok(Begun::New(owner.map(|owner| {
-            kept.keep_alive(owner);
+        state.runs.insert(id, row);
+        Ok(BeginOutcome::New(owner.map(|owner| {
+            state.keep_alive(owner);
             Lease { run: id, owner: owner.id, token: 1 }
         })))
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
         let run = lease.run;
-        let mut kept = self.lock();
-        let row = kept.runs.get_mut(&run).ok_or(StoreError::NoRun { run })?;
+        let mut state = self.lock();
+        let row = state.runs.get_mut(&run).ok_or(StoreError::NoRun { run })?;
         if !row.holds(lease) {
             return Err(StoreError::LeaseLost { run });
         }
@@ -165,8 +165,8 @@ impl Store for MemoryStore {
     }
 
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let kept = self.lock();
-        let events = kept.runs.get(&run).map(|row| row.events.as_slice()).unwrap_or_default();
+        let state = self.lock();
+        let events = state.runs.get(&run).map(|row| row.events.as_slice()).unwrap_or_default();
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(events.iter().skip(from).take(limit).cloned().collect())
     }
@@ -175,35 +175,36 @@ impl Store for MemoryStore {
         Ok(self.lock().runs.get(&run).map(|row| row.run.clone()))
     }
 
-    async fn orphans(
+    async fn abandoned(
         &self,
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        let kept = self.lock();
-        let rows = kept.runs.values().filter(|row| Some(row.run.id) > after);
-        let orphans = rows.filter(|row| kept.is_orphan(row)).take(limit);
-        Ok(orphans.map(|row| row.run.clone()).collect())
+        let state = self.lock();
+        let rows = state.runs.values().filter(|row| Some(row.run.id) > after);
+        let abandoned = rows.filter(|row| state.is_abandoned(row)).take(limit);
+        Ok(abandoned.map(|row| row.run.clone()).collect())
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
-        let mut kept = self.lock();
-        let orphan = |run: &&RunId| kept.runs.get(run).is_some_and(|row| kept.is_orphan(row));
-        let orphans: Vec<RunId> = runs.iter().filter(orphan).copied().collect();
-        kept.keep_alive(owner);
+        let mut state = self.lock();
+        let abandoned =
+            |run: &&RunId| state.runs.get(run).is_some_and(|row| state.is_abandoned(row));
+        let abandoned: Vec<RunId> = runs.iter().filter(abandoned).copied().collect();
+        state.keep_alive(owner);
         let claim = |run| {
-            let row = kept.runs.get_mut(&run)?;
+            let row = state.runs.get_mut(&run)?;
             row.run.owner = Some(owner.id);
             row.token += 1;
             Some(Lease { run, owner: owner.id, token: row.token })
         };
-        Ok(orphans.into_iter().filter_map(claim).collect())
+        Ok(abandoned.into_iter().filter_map(claim).collect())
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
-        let mut kept = self.lock();
+        let mut state = self.lock();
         for lease in leases {
-            if let Some(row) = kept.runs.get_mut(&lease.run)
+            if let Some(row) = state.runs.get_mut(&lease.run)
                 && row.holds(lease)
             {
                 row.run.owner = None;
@@ -213,16 +214,16 @@ impl Store for MemoryStore {
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
-        let mut kept = self.lock();
-        kept.keep_alive(owner);
-        let held = |lease: &&Lease| kept.runs.get(&lease.run).is_some_and(|row| row.holds(lease));
+        let mut state = self.lock();
+        state.keep_alive(owner);
+        let held = |lease: &&Lease| state.runs.get(&lease.run).is_some_and(|row| row.holds(lease));
         Ok(leases.iter().filter(|lease| !held(lease)).copied().collect())
     }
 
     async fn held(&self) -> Result<HeldLeases, StoreError> {
-        let kept = self.lock();
-        let open = kept.runs.values().filter(|row| !row.run.status.is_final());
-        let left = open.filter_map(|row| kept.alive_for(row.run.owner?));
+        let state = self.lock();
+        let open = state.runs.values().filter(|row| !row.run.status.is_final());
+        let left = open.filter_map(|row| state.alive_for(row.run.owner?));
         Ok(left.fold(HeldLeases::default(), |held, left| HeldLeases {
             runs: held.runs + 1,
             expires_in: held.expires_in.max(left),
@@ -230,17 +231,17 @@ impl Store for MemoryStore {
     }
 
     async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
-        let kept = self.lock();
+        let state = self.lock();
         let is_child = |row: &&Row| {
             !row.run.status.is_final()
                 && row.run.parent.as_ref().is_some_and(|parent| parent.run == run)
         };
-        Ok(kept.runs.values().filter(is_child).map(|row| row.run.id).collect())
+        Ok(state.runs.values().filter(is_child).map(|row| row.run.id).collect())
     }
 
     async fn send(&self, run: RunId, kind: MessageKind) -> Result<u64, StoreError> {
-        let mut kept = self.lock();
-        let row = kept.runs.get(&run).ok_or(StoreError::NoRun { run })?;
+        let mut state = self.lock();
+        let row = state.runs.get(&run).ok_or(StoreError::NoRun { run })?;
         let status = row.run.status;
         if status.is_final() {
             return Err(StoreError::Ended { run, status });
@@ -248,22 +249,22 @@ impl Store for MemoryStore {
         if matches!(kind, MessageKind::Signal { .. }) && row.run.workflow.is_external() {
             return Err(StoreError::External { run });
         }
-        let number = kept.messages.len() as u64 + 1;
-        kept.messages.push(Message { number, run, kind });
+        let number = state.messages.len() as u64 + 1;
+        state.messages.push(Message { number, run, kind });
         Ok(number)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
-        let kept = self.lock();
+        let state = self.lock();
         let mine = |message: &&Message| {
-            kept.runs.get(&message.run).is_some_and(|row| row.run.owner == Some(owner))
+            state.runs.get(&message.run).is_some_and(|row| row.run.owner == Some(owner))
         };
         let from = usize::try_from(after).unwrap_or(usize::MAX);
-        Ok(kept.messages.iter().skip(from).filter(mine).cloned().collect())
+        Ok(state.messages.iter().skip(from).filter(mine).cloned().collect())
     }
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
-        let kept = self.lock();
-        Ok(kept.messages.iter().filter(|message| message.run == run).cloned().collect())
+        let state = self.lock();
+        Ok(state.messages.iter().filter(|message| message.run == run).cloned().collect())
     }
 }

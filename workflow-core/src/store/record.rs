@@ -188,19 +188,23 @@ impl WorkflowSnapshot {
 
 /// Why a run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
     /// Somebody asked for it.
     #[default]
+    #[serde(rename = "manual")]
     Manual,
     /// Its time had come.
+    #[serde(rename = "schedule")]
     Schedule,
     /// A program asked for it over the API.
+    #[serde(rename = "api")]
     Api,
     /// It is a job of another run.
+    #[serde(rename = "workflow")]
     Workflow,
     /// It repeats a run that ended.
+    #[serde(rename = "retry")]
     Retry,
 }
 
@@ -228,7 +232,7 @@ pub struct Parent {
 
 /// What became of a request to begin a run.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Begun {
+pub enum BeginOutcome {
     /// It began; the lease is there when an owner was named.
     New(Option<Lease>),
     /// There is a run for the same idempotency key.
@@ -318,10 +322,11 @@ pub struct Message {
 
 /// What can be sent to a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "message", rename_all = "snake_case")]
+#[serde(tag = "message")]
 #[non_exhaustive]
 pub enum MessageKind {
     /// A job may be waiting for this.
+    #[serde(rename = "signal")]
     Signal {
         /// The signal's name.
         name: String,
@@ -329,5 +334,6 @@ pub enum MessageKind {
         payload: Json,
     },
     /// The run is to stop.
+    #[serde(rename = "cancel")]
     Cancel,
 }

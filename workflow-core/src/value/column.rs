@@ -44,9 +44,9 @@ impl<T> Drop for Column<T> {
 }
 
 /// Write-once places for values that will be moved out: what children leave for their parent.
-pub(crate) struct Outbox<T>(Mutex<Vec<Option<T>>>);
+pub(crate) struct ChildOutputs<T>(Mutex<Vec<Option<T>>>);
 
-impl<T> Outbox<T> {
+impl<T> ChildOutputs<T> {
     pub(crate) fn new(rows: usize) -> Self {
         Self(Mutex::new((0..rows).map(|_| None).collect()))
     }
@@ -78,7 +78,7 @@ impl<T> Outbox<T> {
 }
 
 /// As for a [`Column`].
-impl<T> Drop for Outbox<T> {
+impl<T> Drop for ChildOutputs<T> {
     fn drop(&mut self) {
         if const { needs_drop::<T>() } {
             let values = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::{Extras, UndoPlan};
-use crate::graph::{GraphError, JobPolicy, NO_JOB, Sketch};
+use super::plan::{CompensationPlan, Extras};
+use crate::graph::{GraphBuilder, GraphError, JobPolicy, NO_JOB};
 use crate::id::check_name;
 use crate::job::{
-    Bodies, Call, Handle, InputRef, JobOptions, Need, OnFailure, RawCall, TimeoutKind, Traits,
+    Bodies, Call, Handle, InputRef, JobFlags, JobOptions, Need, OnFailure, RawCall, TimeoutKind,
     fresh_owner,
 };
 use crate::value::{Boxed, Type};
@@ -40,7 +40,7 @@ use crate::value::{Boxed, Type};
 /// ```
 pub struct Flow {
     owner: u32,
-    sketch: Sketch,
+    builder: GraphBuilder,
     bodies: Bodies,
     columns: Vec<Type>,
     /// Of each job, the column that its output goes to.
@@ -82,7 +82,7 @@ impl Flow {
     pub fn with_capacity(jobs: usize) -> Self {
         Self {
             owner: fresh_owner(),
-            sketch: Sketch::with_capacity(jobs),
+            builder: GraphBuilder::with_capacity(jobs),
             bodies: Bodies::with_capacity(jobs),
             columns: Vec::new(),
             column_of: Vec::with_capacity(jobs),
@@ -145,7 +145,7 @@ impl Flow {
     pub(crate) fn describe_output(&mut self, kind: Type) {
         if let Some((_, known)) = &mut self.output
             && known.same(&kind)
-            && !known.can_be_kept()
+            && !known.is_serializable()
         {
             *known = kind;
         }
@@ -154,12 +154,12 @@ impl Flow {
     /// Sets what a run does when a job fails for good. Default: the branches that do not descend
     /// from the job are finished.
     pub fn on_failure(&mut self, what: OnFailure) {
-        self.sketch.settings.on_failure = what;
+        self.builder.settings.on_failure = what;
     }
 
     /// Limits how many jobs of a run may run at once; 0 counts as 1. Default: no limit.
     pub fn max_parallel(&mut self, jobs: usize) {
-        self.sketch.settings.max_parallel = Some(jobs.max(1));
+        self.builder.settings.max_parallel = Some(jobs.max(1));
     }
 
     /// Sets how many jobs that name this limit may run at once, over all runs of the workflow in this
@@ -200,7 +200,7 @@ impl Flow {
         if limit.is_zero() {
             self.refuse_timeout(None, TimeoutKind::Run);
         }
-        self.sketch.settings.timeout = Some(limit);
+        self.builder.settings.timeout = Some(limit);
     }
 
     /// The output of the job of this number, which may be added later. Jobs that wait for each
@@ -231,56 +231,56 @@ impl Flow {
         if let Some(timeout) = call.zero_timeout() {
             self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
         }
-        let mut traits = call.traits();
+        let mut flags = call.flags();
         let RawCall { name, given, body, inputs, output, needs, options, .. } = call;
         self.needs.extend(needs.into_iter().map(|need| (job, need)));
         for input in &inputs {
             match self.own(input.0) {
-                Some(index) => self.sketch.wait(index),
+                Some(index) => self.builder.wait(index),
                 None => self.foreign(Some(&name)),
             }
         }
-        self.input_ends.push(self.sketch.waits() as u32);
+        self.input_ends.push(self.builder.waits() as u32);
         self.inputs += inputs.len();
         if let Some(Err(error)) = given.as_deref().map(check_name) {
             self.problem.get_or_insert(GraphError::Name(error));
         }
         if let Some(options) = options {
-            traits = self.ask(job, given.as_deref().unwrap_or(&name), traits, *options);
+            flags = self.ask(job, given.as_deref().unwrap_or(&name), flags, *options);
         }
         let column = self.column(output);
         self.column_of.push(column);
-        self.sketch.add(name, given.as_deref(), traits);
+        self.builder.add(name, given.as_deref(), flags);
         self.bodies.push(body);
         job
     }
 
     /// Notes what a job asks for.
-    fn ask(&mut self, job: u32, name: &str, traits: Traits, options: JobOptions) -> Traits {
+    fn ask(&mut self, job: u32, name: &str, flags: JobFlags, options: JobOptions) -> JobFlags {
         for other in &options.after {
             match self.own(*other) {
-                Some(index) if index < CONSTANTS => self.sketch.wait(index),
+                Some(index) if index < CONSTANTS => self.builder.wait(index),
                 Some(_) => {}
                 None => self.foreign(Some(name)),
             }
         }
         self.wait_for_groups(job, name, &options.after_groups);
-        let (policy, traits) = policy(&options, traits);
+        let (policy, flags) = policy(&options, flags);
         if let Some(policy) = policy {
-            self.sketch.policies.insert(job, policy);
+            self.builder.policies.insert(job, policy);
         }
-        if let Some(undo) = &options.undo {
-            self.needs.extend(undo.call.needs.iter().map(|need| (job, need.clone())));
+        if let Some(compensation) = &options.compensation {
+            self.needs.extend(compensation.call.needs.iter().map(|need| (job, need.clone())));
         }
-        if options.condition.is_some() || options.undo.is_some() {
-            let undo = options.undo.map(|undo| UndoPlan {
-                call: Arc::new(undo.call),
-                inputs: undo.inputs.into(),
-                output: undo.output,
+        if options.condition.is_some() || options.compensation.is_some() {
+            let compensation = options.compensation.map(|compensation| CompensationPlan {
+                call: Arc::new(compensation.call),
+                inputs: compensation.inputs.into(),
+                output: compensation.output,
             });
-            self.extras.push((job, Extras { condition: options.condition, undo }));
+            self.extras.push((job, Extras { condition: options.condition, compensation }));
         }
-        traits
+        flags
     }
 
     /// The column for outputs of this type.
@@ -299,19 +299,20 @@ impl Flow {
 }
 
 /// What the scheduler must know of a job's options, if anything.
-pub(crate) fn policy(options: &JobOptions, traits: Traits) -> (Option<JobPolicy>, Traits) {
+pub(crate) fn policy(options: &JobOptions, flags: JobFlags) -> (Option<JobPolicy>, JobFlags) {
     let timed = options.timeouts.any();
     let narrow = options.concurrency != usize::MAX;
-    let traits = traits
+    let flags = flags
         .with_rule(options.trigger)
-        .and(Traits::LIMITED.when(!options.limits.is_empty()))
-        .and(Traits::RETRIED.when(options.retry.is_some()))
-        .and(Traits::TIMED.when(timed))
-        .and(Traits::CONDITIONAL.when(options.condition.is_some()))
-        .and(Traits::UNDOABLE.when(options.undo.is_some()))
-        .and(Traits::RANKED.when(options.priority != 0));
-    let asks = Traits::LIMITED.and(Traits::RETRIED).and(Traits::TIMED).and(Traits::RANKED);
-    let policy = (narrow || options.grace.is_some() || traits.has(asks)).then(|| JobPolicy {
+        .union(JobFlags::LIMITED.when(!options.limits.is_empty()))
+        .union(JobFlags::RETRIED.when(options.retry.is_some()))
+        .union(JobFlags::TIMED.when(timed))
+        .union(JobFlags::CONDITIONAL.when(options.condition.is_some()))
+        .union(JobFlags::COMPENSATED.when(options.compensation.is_some()))
+        .union(JobFlags::RANKED.when(options.priority != 0));
+    let asks =
+        JobFlags::LIMITED.union(JobFlags::RETRIED).union(JobFlags::TIMED).union(JobFlags::RANKED);
+    let policy = (narrow || options.grace.is_some() || flags.intersects(asks)).then(|| JobPolicy {
         retry: options.retry.clone().unwrap_or_default(),
         timeouts: options.timeouts,
         grace: options.grace,
@@ -319,5 +320,5 @@ pub(crate) fn policy(options: &JobOptions, traits: Traits) -> (Option<JobPolicy>
         limits: options.limits.clone(),
         concurrency: options.concurrency,
     });
-    (policy, traits)
+    (policy, flags)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use crate::graph::{Graph, GraphError};
-use crate::job::{Bodies, Condition, JobError, Need, RawCall, Source, StateCheck, Wiring};
+use crate::job::{Bodies, Condition, JobError, Need, RawCall, Source, StateCheck, ValueLayout};
 use crate::value::Type;
 
 /// A workflow ready to run: its graph, its jobs' bodies, and where values go. Made by
@@ -16,18 +16,18 @@ use crate::value::Type;
 pub struct Plan {
     pub(crate) graph: Arc<Graph>,
     pub(crate) bodies: Bodies,
-    pub(crate) wiring: Arc<Wiring>,
+    pub(crate) layout: Arc<ValueLayout>,
     pub(crate) extras: HashMap<u32, Extras>,
     pub(crate) output: Option<(Source, Type)>,
     /// The workflow's own limits, by name.
     pub(crate) limits: BTreeMap<String, usize>,
     /// What jobs need of the engine, in the order of the jobs.
     pub(crate) needs: Vec<(u32, Need)>,
-    pub(crate) kept: OnceLock<KeptGraph>,
+    pub(crate) stored_graph: OnceLock<StoredGraph>,
 }
 
 /// What a store is told of a plan's graph: worked out once, for the first run that is kept.
-pub(crate) struct KeptGraph {
+pub(crate) struct StoredGraph {
     pub(crate) fingerprint: Arc<str>,
     pub(crate) graph: Arc<Json>,
 }
@@ -36,14 +36,14 @@ pub(crate) struct KeptGraph {
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) condition: Option<Condition>,
-    pub(crate) undo: Option<UndoPlan>,
+    pub(crate) compensation: Option<CompensationPlan>,
 }
 
 /// How the work of a job is taken back.
-pub(crate) struct UndoPlan {
+pub(crate) struct CompensationPlan {
     pub(crate) call: Arc<RawCall>,
     pub(crate) inputs: Arc<[crate::job::ChildInput]>,
-    pub(crate) output: fn(&crate::job::Scope, usize) -> Option<&(dyn Any + Send + Sync)>,
+    pub(crate) output: fn(&crate::job::AttemptIo, usize) -> Option<&(dyn Any + Send + Sync)>,
 }
 
 impl Plan {
@@ -62,8 +62,8 @@ impl Plan {
         }
     }
 
-    pub(crate) fn kept(&self) -> &KeptGraph {
-        self.kept.get_or_init(|| KeptGraph {
+    pub(crate) fn stored_graph(&self) -> &StoredGraph {
+        self.stored_graph.get_or_init(|| StoredGraph {
             fingerprint: self.graph.fingerprint().into(),
             graph: Arc::new(self.graph.to_json()),
         })

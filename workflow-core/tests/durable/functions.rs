@@ -33,7 +33,7 @@ async fn orders(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
     if ctx.run(refuse, 99).await.is_err() {
         paid.push(0);
     }
-    ctx.keep("paid", &paid)?;
+    ctx.persist("paid", &paid)?;
     ctx.sleep(Duration::from_micros(10)).await;
     Ok(paid)
 }

@@ -83,7 +83,7 @@ async fn called(ctx: WorkflowContext) -> Result<f64, JobError> {
 
 #[register_workflow(name = "values: keeps")]
 async fn keeps(ctx: WorkflowContext) -> Result<(), JobError> {
-    ctx.keep("rate", f64::NAN)
+    ctx.persist("rate", f64::NAN)
 }
 
 fn run(name: &'static str) -> Result<Report, RunError> {

@@ -47,8 +47,8 @@ async fn is_over(ctx: &WorkflowContext) {
     let error = ctx.run(charge, ()).await.expect_err("nothing runs any more");
     assert_eq!((error.kind(), error.to_string()), (JobErrorKind::Cancelled, OVER.to_owned()));
     assert_eq!(CHARGED.load(Ordering::Relaxed), before);
-    assert_eq!(ctx.keep("key", 1).expect_err("nothing is kept").to_string(), OVER);
-    assert_eq!(ctx.kept::<u32>("key").expect_err("nothing was kept").to_string(), OVER);
+    assert_eq!(ctx.persist("key", 1).expect_err("nothing is kept").to_string(), OVER);
+    assert_eq!(ctx.persisted::<u32>("key").expect_err("nothing was kept").to_string(), OVER);
     let signal = ctx.wait_signal::<u32>("go").await;
     assert_eq!(signal.expect_err("nothing is sent").to_string(), OVER);
     // Neither takes an hour.
@@ -64,7 +64,7 @@ pub(crate) async fn a_context_that_outlives_its_run_runs_nothing() {
         let mut run = Some(engine.run(hands_out(contexts)).start().expect("it starts"));
         let ctx = lent.next().await.expect("a context");
         assert!(!ctx.is_cancelled());
-        ctx.keep("key", 1).expect("it runs");
+        ctx.persist("key", 1).expect("it runs");
         let handle = run.as_ref().expect("held");
         handle.cancel();
         handle.outcome().await.expect_err("it was cancelled");
@@ -118,8 +118,8 @@ pub(crate) async fn a_detached_context_runs_jobs() {
     ctx.run(charge, ()).await.expect("it is simply called");
     assert!(CHARGED.load(Ordering::Relaxed) > before);
     assert!(!ctx.is_cancelled());
-    ctx.keep("key", 1).expect("nothing is kept, and that is no error");
-    assert_eq!(ctx.kept::<u32>("key").expect("no error"), None);
+    ctx.persist("key", 1).expect("nothing is kept, and that is no error");
+    assert_eq!(ctx.persisted::<u32>("key").expect("no error"), None);
 }
 
 #[register_workflow(name = "abandoned: ping")]

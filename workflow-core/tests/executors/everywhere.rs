@@ -117,7 +117,7 @@ fn inner(flow: &mut Flow, id: u64) -> Handle<u64> {
 fn everywhere(flow: &mut Flow, id: u64) -> Handle<u64> {
     let start = flow.value(id);
     let list = flow.value(vec![id; 3]);
-    let flaky = flow.job(flaky(start).undo(gives_back));
+    let flaky = flow.job(flaky(start).compensate(gives_back));
     let elements = flow.job(map(list, element).name("elements").concurrency(2));
     let blocks = flow.job(blocks(flaky));
     let nested = flow.job(registry::call::<_, u64>("everywhere: inner", start).name("nested"));

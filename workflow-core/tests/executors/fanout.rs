@@ -99,7 +99,7 @@ pub(crate) async fn an_element_is_told_from_a_job_with_its_name() {
             flow.job(numbers::draw(1).name(name));
         }
         let squares = flow.job(map(numbers, square).name("squares"));
-        let paid = flow.job(numbers::draw(1).name("pay").undo(|_| take_back()));
+        let paid = flow.job(numbers::draw(1).name("pay").compensate(|_| take_back()));
         flow.job(refuse(squares).after(paid))
     });
     let run = Engine::default().run(workflow.expect("a name"));

@@ -221,10 +221,10 @@ pub(crate) async fn undo_runs_newest_first() {
     let lines = log.clone();
     let workflow = FunctionWorkflow::new("trip", move |flow: &mut Flow| {
         let (one, two) = (log.clone(), log.clone());
-        let flight = book::draw("flight", log.clone()).undo(|what| release(what, one));
+        let flight = book::draw("flight", log.clone()).compensate(|what| release(what, one));
         let flight = flow.job(flight);
         let hotel = book::draw("hotel", log.clone()).name("book hotel").after(flight);
-        let hotel = flow.job(hotel.undo(|what| release(what, two)));
+        let hotel = flow.job(hotel.compensate(|what| release(what, two)));
         flow.job(pay(flight, hotel));
     });
     let error = Engine::default().run(workflow.expect("a name")).await.expect_err("unpaid");

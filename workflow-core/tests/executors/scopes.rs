@@ -127,7 +127,7 @@ pub(crate) async fn an_unknown_limit_is_never_passed_over() {
     let engine = Engine::builder().limit("db", 1).build();
     let undoes = workflow(|flow| {
         let value = flow.value(7);
-        flow.job(number(value).undo(|value| number(value).limit("dv")));
+        flow.job(number(value).compensate(|value| number(value).limit("dv")));
     });
     let error = engine.run(undoes).await.expect_err("what takes it back cannot run");
     let RunError::UnknownLimit { job, limit, known, .. } = error else { panic!("{error}") };

@@ -159,7 +159,7 @@ fn anything(seed: u64) -> FunctionWorkflow {
                 call = call.start_to_close(Duration::from_micros(300));
             }
             if dice.roll(5) == 0 {
-                call = call.undo(|value| acts_of(value).limit("db"));
+                call = call.compensate(|value| acts_of(value).limit("db"));
             }
             before = Some(flow.job(call));
         }

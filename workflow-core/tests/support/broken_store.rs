@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
-    StoreError, StoredRun,
+    BeginOutcome, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId,
+    Store, StoreError, StoredRun,
 };
 
 /// A store that is never there, and says this.
@@ -17,7 +17,7 @@ impl Broken {
 
 #[async_trait]
 impl Store for Broken {
-    async fn begin(&self, _: NewRun, _: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, _: NewRun, _: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         self.gone()
     }
 
@@ -33,7 +33,7 @@ impl Store for Broken {
         self.gone()
     }
 
-    async fn orphans(&self, _: Option<RunId>, _: usize) -> Result<Vec<StoredRun>, StoreError> {
+    async fn abandoned(&self, _: Option<RunId>, _: usize) -> Result<Vec<StoredRun>, StoreError> {
         self.gone()
     }
 

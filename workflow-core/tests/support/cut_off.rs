@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
-    RunId, Store, StoreError, StoredRun,
+    BeginOutcome, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
+    OwnerId, RunId, Store, StoreError, StoredRun,
 };
 
 /// Takes this many batches, and then no more.
@@ -30,7 +30,7 @@ impl CutOff {
 
 #[async_trait]
 impl Store for CutOff {
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         self.take()?;
         self.store.begin(run, events).await
     }
@@ -48,12 +48,12 @@ impl Store for CutOff {
         self.store.run(run).await
     }
 
-    async fn orphans(
+    async fn abandoned(
         &self,
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        self.store.orphans(after, limit).await
+        self.store.abandoned(after, limit).await
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {

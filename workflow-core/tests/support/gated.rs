@@ -7,8 +7,8 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
-    RunId, Store, StoreError, StoredRun,
+    BeginOutcome, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
+    OwnerId, RunId, Store, StoreError, StoredRun,
 };
 
 /// Holds back answers for as long as it is shut.
@@ -64,7 +64,7 @@ impl Gated {
 
 #[async_trait]
 impl Store for Gated {
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         let begun = self.store.begin(run, events).await;
         self.begun.pass().await;
         begun
@@ -82,12 +82,12 @@ impl Store for Gated {
         self.store.run(run).await
     }
 
-    async fn orphans(
+    async fn abandoned(
         &self,
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        self.store.orphans(after, limit).await
+        self.store.abandoned(after, limit).await
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {

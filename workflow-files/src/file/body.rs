@@ -11,7 +11,7 @@ use super::registered::Registered;
 use super::{Shared, handler, registered};
 use crate::command::{Command, CommandError, Exit, Usage};
 use crate::spec::{self, Expression, JobSpec, Text};
-use workflow_core::job::{Body, Call, Handle, Inputs, JobContext, JobError, JobOptions, Scope};
+use workflow_core::job::{AttemptIo, Body, Call, Handle, Inputs, JobContext, JobError, JobOptions};
 use workflow_core::value::Type;
 use workflow_core::workflow::Flow;
 
@@ -22,7 +22,7 @@ pub(super) type Outcome = Json;
 pub(super) struct Running<'s> {
     pub(super) shared: &'s Shared,
     pub(super) job: u32,
-    pub(super) scope: &'s Scope,
+    pub(super) scope: &'s AttemptIo,
     pub(super) invocation: &'s Invocation,
     pub(super) context: JobContext,
     /// Of each job that is read, its name and the input that it is.
@@ -57,12 +57,13 @@ pub(super) fn call(
         let shared = Arc::clone(shared);
         let work = (shared, read);
         let end = work.clone();
-        let begin = move |scope: &Scope| {
+        let begin = move |scope: &AttemptIo| {
             let running = Running::new(&work.0, job, scope, &work.1)?;
             running.check_inputs()?;
             registered::inputs(&running)
         };
-        let end = move |scope: &Scope| Running::new(&end.0, job, scope, &end.1)?.check_outputs();
+        let end =
+            move |scope: &AttemptIo| Running::new(&end.0, job, scope, &end.1)?.check_outputs();
         let body = registered.into_body(begin, end);
         let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
         let call = call.requiring(needs);
@@ -93,7 +94,7 @@ pub(super) fn action(
 ) -> Call<Outcome> {
     let shared = Arc::clone(shared);
     let inputs = Inputs::from_iter([input.into()]);
-    let body = Body::future(move |scope: Scope| {
+    let body = Body::future(move |scope: AttemptIo| {
         let shared = Arc::clone(&shared);
         async move {
             let invocation = invocation(&scope)?;
@@ -122,7 +123,7 @@ fn kind() -> Type {
     Type::opaque::<Json>().with_clone::<Json>().with_serialize::<Json>().with_deserialize::<Json>()
 }
 
-fn invocation(scope: &Scope) -> Result<&Invocation, JobError> {
+fn invocation(scope: &AttemptIo) -> Result<&Invocation, JobError> {
     scope.get::<Invocation>(0).ok_or_else(JobError::no_input::<Invocation>)
 }
 
@@ -131,7 +132,7 @@ fn holds(
     job: u32,
     read: &Arc<[(String, u32)]>,
     expression: Result<Expression, String>,
-) -> impl Fn(&Scope) -> Result<bool, JobError> + Send + Sync + use<> {
+) -> impl Fn(&AttemptIo) -> Result<bool, JobError> + Send + Sync + use<> {
     let (shared, read) = (Arc::clone(shared), Arc::clone(read));
     move |scope| {
         let expression =
@@ -146,7 +147,7 @@ impl<'s> Running<'s> {
     fn new(
         shared: &'s Shared,
         job: u32,
-        scope: &'s Scope,
+        scope: &'s AttemptIo,
         read: &'s [(String, u32)],
     ) -> Result<Self, JobError> {
         let invocation = invocation(scope)?;
@@ -191,17 +192,17 @@ impl<'s> Running<'s> {
     /// Tells the report how a command ended, and what it took.
     fn note(&self, exit: Exit, usage: &Usage) {
         if let Some(code) = exit.code() {
-            self.context.note_silently("exit_code", code);
+            self.context.annotate_silently("exit_code", code);
         }
         if let Some(signal) = exit.signal() {
-            self.context.note_silently("signal", signal);
+            self.context.annotate_silently("signal", signal);
         }
         if let Some(peak) = usage.peak_memory_bytes {
-            self.context.note_silently("peak_memory_bytes", peak);
+            self.context.annotate_silently("peak_memory_bytes", peak);
         }
-        self.context.note_silently("cpu_seconds", usage.cpu_time.as_secs_f64());
+        self.context.annotate_silently("cpu_seconds", usage.cpu_time.as_secs_f64());
         if usage.dropped_output_bytes > 0 {
-            self.context.note_silently("dropped_output_bytes", usage.dropped_output_bytes);
+            self.context.annotate_silently("dropped_output_bytes", usage.dropped_output_bytes);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::document::{Findings, Span};
 use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec, texts_of};
 use workflow_core::engine::{needs_of, run_nested};
 use workflow_core::id::nearest;
-use workflow_core::job::{Body, JobError, JobOptions, Need, Scope};
+use workflow_core::job::{AttemptIo, Body, JobError, JobOptions, Need};
 use workflow_core::registry::{self, JobEntry, RegisteredCall};
 use workflow_core::value::{Type, short};
 
@@ -325,8 +325,8 @@ impl Registered {
     /// The body of a job of a file that runs this one in its place.
     pub(super) fn into_body(
         self,
-        begin: impl Fn(&Scope) -> Result<Json, JobError> + Send + Sync + 'static,
-        end: impl Fn(&Scope) -> Result<(), JobError> + Send + Sync + 'static,
+        begin: impl Fn(&AttemptIo) -> Result<Json, JobError> + Send + Sync + 'static,
+        end: impl Fn(&AttemptIo) -> Result<(), JobError> + Send + Sync + 'static,
     ) -> Body {
         self.0.into_body(begin, move |scope, output| {
             end(scope)?;

@@ -11,7 +11,7 @@ use super::*;
 /// Whether the guests want tea.
 #[job]
 async fn ask(ctx: &JobContext, question: String) -> Result<String, JobError> {
-    ctx.note("asked", &question);
+    ctx.annotate("asked", &question);
     let answer: String = ctx.wait_signal("answer").await?;
     Ok(format!("{} of {}: {question} {answer}", ctx.job_name(), ctx.workflow_name()))
 }

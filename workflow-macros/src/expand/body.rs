@@ -36,7 +36,7 @@ impl Work {
             };
             let place = Ident::new(place, site);
             return quote_spanned! {site=>
-                #private::Body::#place(move |__scope: &#private::Scope| { #work })
+                #private::Body::#place(move |__scope: &#private::AttemptIo| { #work })
             };
         }
         let dot_await = quote_spanned!(site=> .await);
@@ -46,7 +46,7 @@ impl Work {
             .map(|local| quote_spanned!(site=> let #local = ::core::clone::Clone::clone(&#local);));
         let clones = clones.filter(|_| readers == Readers::Cloned);
         quote_spanned! {site=>
-            #private::Body::future(move |__scope: #private::Scope| {
+            #private::Body::future(move |__scope: #private::AttemptIo| {
                 #(#clones)*
                 async move { #work }
             })
@@ -106,7 +106,7 @@ impl Work {
             #(#reads)*
             #prepare
             #output
-            #private::Scope::put(#scope, __output)
+            #private::AttemptIo::put(#scope, __output)
         }
     }
 }

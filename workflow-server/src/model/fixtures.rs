@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value as Json, json};
 use workflow_core::{
-    Begun, Blocked, Event, EventKind, Failure, JobError, NewRun, Origin, Owner, OwnerId, RunId,
-    Trigger, WorkflowSnapshot,
+    BeginOutcome, Blocked, Event, EventKind, Failure, JobError, JobOrigin, NewRun, Owner, OwnerId,
+    RunId, Trigger, WorkflowSnapshot,
 };
 use workflow_store::Catalog;
 
@@ -31,7 +31,7 @@ fn started(job: &str, attempt: u32) -> EventKind {
     EventKind::JobStarted { job: job.to_owned(), attempt, origin: None }
 }
 
-fn started_by(job: &str, origin: Origin) -> EventKind {
+fn started_by(job: &str, origin: JobOrigin) -> EventKind {
     EventKind::JobStarted { job: job.to_owned(), attempt: 1, origin: Some(Box::new(origin)) }
 }
 
@@ -112,14 +112,14 @@ fn waiting() -> Story {
 }
 
 fn function() -> Story {
-    let called = |job: &str| Origin::Called {
+    let called = |job: &str| JobOrigin::Called {
         by: "book".to_owned(),
         attempt: 1,
         job: job.to_owned(),
         input: Json::Null,
     };
-    let element = |index| Origin::Element { of: "seats".to_owned(), index };
-    let undo = Origin::Undo { of: "flight".to_owned() };
+    let element = |index| JobOrigin::Element { of: "seats".to_owned(), index };
+    let undo = JobOrigin::Compensation { of: "flight".to_owned() };
     let (job, attempt) = ("book".to_owned(), 1);
     Story {
         name: "a function runs jobs, and takes one back",
@@ -165,7 +165,7 @@ fn waiting_function() -> Story {
         let until = UNIX_EPOCH + Duration::from_secs(second);
         EventKind::SleepStarted { job: book(), attempt, duration: Duration::from_secs(60), until }
     };
-    let called = Origin::Called { by: book(), attempt, job: ask.clone(), input: Json::Null };
+    let called = JobOrigin::Called { by: book(), attempt, job: ask.clone(), input: Json::Null };
     Story {
         name: "a function waits by itself, beside its jobs and after them",
         jobs: &["book"],
@@ -261,7 +261,8 @@ impl Story {
             ..NewRun::new(WorkflowSnapshot::external(self.name, 1, self.graph()))
         };
         let id = new.id;
-        let Begun::New(Some(lease)) = store.begin(new, Vec::new()).await.expect("it begins") else {
+        let BeginOutcome::New(Some(lease)) = store.begin(new, Vec::new()).await.expect("it begins")
+        else {
             panic!("the run is new, and has an owner");
         };
         let mut documents = vec![document(&*store, id).await];

@@ -224,7 +224,7 @@ async fn logs_are_followed(kind: Kind) {
 async fn asks(ctx: &JobContext) -> Result<bool, JobError> {
     println!("may I?");
     let answer = ctx.wait_signal("answer").await?;
-    ctx.note("answer", answer);
+    ctx.annotate("answer", answer);
     Ok(answer)
 }
 

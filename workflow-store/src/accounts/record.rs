@@ -68,15 +68,18 @@ pub struct UserChange {
 
 /// What a token is good for. Each is good for what those before it are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum TokenScope {
     /// To read.
+    #[serde(rename = "read")]
     Read,
     /// To begin, cancel and signal runs.
+    #[serde(rename = "run")]
     Run,
     /// To change workflows.
+    #[serde(rename = "write")]
     Write,
     /// For everything that its user may do.
+    #[serde(rename = "admin")]
     Admin,
 }
 

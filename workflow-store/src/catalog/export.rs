@@ -43,10 +43,12 @@ pub struct Imported {
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
+    #[serde(rename = "workflow")]
     Workflow(Box<PortableWorkflow>),
+    #[serde(rename = "run")]
     Run(Box<StoredRun>),
+    #[serde(rename = "event")]
     Event { run: RunId, event: Box<Event> },
 }
 
@@ -252,11 +254,11 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
         };
         let new = std::sync::Arc::new(Beginning::new(new, events)?);
         match runs::begin(cx, Visibility::All, &new, Admission::Any)? {
-            workflow_core::Begun::New(_) => {
+            workflow_core::BeginOutcome::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
             }
-            workflow_core::Begun::Existing(_) => imported.skipped += 1,
+            workflow_core::BeginOutcome::Existing(_) => imported.skipped += 1,
         }
     }
     Ok(imported)

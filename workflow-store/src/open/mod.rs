@@ -27,7 +27,7 @@ pub use sqlite::{Sqlite, SqliteStore};
 /// ```
 /// # pollster::block_on(async {
 /// let store = workflow_store::open("sqlite://:memory:").await?;
-/// assert!(store.orphans(None, 1).await?.is_empty());
+/// assert!(store.abandoned(None, 1).await?.is_empty());
 /// # Ok::<(), workflow_core::StoreError>(())
 /// # })?;
 /// # Ok::<(), workflow_core::StoreError>(())

@@ -26,7 +26,7 @@ use crate::store::{Database, SqlStore};
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("workflows.db");
 /// let store = SqliteStore::open(&path).await?;
-/// assert!(store.orphans(None, 10).await?.is_empty());
+/// assert!(store.abandoned(None, 10).await?.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

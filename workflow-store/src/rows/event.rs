@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use workflow_core::{Event, EventKind, Origin, Status, StoreError, Waiting};
+use workflow_core::{Event, EventKind, JobOrigin, Status, StoreError, Waiting};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean, clean_json, to_micros};
@@ -285,10 +285,10 @@ pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
 }
 
 /// The name under which all jobs of one origin count.
-pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
+pub(crate) fn counts_as(origin: &JobOrigin) -> Option<Box<str>> {
     match origin {
-        Origin::Called { job, .. } => Some(job.as_str().into()),
-        Origin::Element { of, .. } => Some(of.as_str().into()),
+        JobOrigin::Called { job, .. } => Some(job.as_str().into()),
+        JobOrigin::Element { of, .. } => Some(of.as_str().into()),
         _ => None,
     }
 }
@@ -297,10 +297,10 @@ pub(crate) fn counts_as(origin: &Origin) -> Option<Box<str>> {
 const SHORTEST_TOLD: Duration = Duration::from_secs(5);
 
 /// The job that waits for one of this origin.
-fn parent(origin: &Origin) -> Option<Box<str>> {
+fn parent(origin: &JobOrigin) -> Option<Box<str>> {
     match origin {
-        Origin::Called { by, .. } => Some(by.as_str().into()),
-        Origin::Element { of, .. } => Some(of.as_str().into()),
+        JobOrigin::Called { by, .. } => Some(by.as_str().into()),
+        JobOrigin::Element { of, .. } => Some(of.as_str().into()),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use workflow_core::{Begun, Lease, Owner, Status, StoreError, Trigger};
+use workflow_core::{BeginOutcome, Lease, Owner, Status, StoreError, Trigger};
 
 use super::append::{block, follow, follow_reused};
 use super::definition::definition;
@@ -28,7 +28,7 @@ pub(crate) fn begin(
     visibility: Visibility,
     new: &Arc<Beginning>,
     admission: Admission,
-) -> Answer<Begun> {
+) -> Answer<BeginOutcome> {
     let id = new.run.id;
     cx.write_cache.touch(id);
     new.run.check_key()?;
@@ -90,11 +90,11 @@ pub(crate) fn begin(
             admission,
         });
     }
-    Ok(Begun::New(lease))
+    Ok(BeginOutcome::New(lease))
 }
 
 /// What to answer when no row was added, and not because of the key.
-fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begun> {
+fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<BeginOutcome> {
     let run = new.run.id;
     if read::run(cx.sql, Visibility::All, run)?.is_some() {
         return match cx.write_cache.is_uncertain(run) {

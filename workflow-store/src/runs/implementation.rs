@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use workflow_core::{
-    Begun, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId, Store,
-    StoreError, StoredRun,
+    BeginOutcome, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId,
+    Store, StoreError, StoredRun,
 };
 
 use super::{append, begin, lease, message, read};
@@ -46,7 +46,7 @@ impl<D: Database> SqlStore<D> {
 
 #[async_trait]
 impl<D: Database> Store for SqlStore<D> {
-    async fn begin(&self, mut run: NewRun, events: Vec<Event>) -> Result<Begun, StoreError> {
+    async fn begin(&self, mut run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         if let Viewer::User(user) = &self.viewer {
             if run.owner.is_some() {
                 self.check_engine()?;
@@ -77,7 +77,7 @@ impl<D: Database> Store for SqlStore<D> {
         Ok(self.look(move |sql, visibility| read::run(sql, visibility, run)).await?)
     }
 
-    async fn orphans(
+    async fn abandoned(
         &self,
         after: Option<RunId>,
         limit: usize,

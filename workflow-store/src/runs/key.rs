@@ -1,7 +1,7 @@
 //! Idempotency keys: of all runs that are asked for under one key, one begins.
 
 use sha2::{Digest, Sha256};
-use workflow_core::{Begun, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
+use workflow_core::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
 use super::definition::find;
 use super::read;
@@ -49,7 +49,7 @@ pub(super) fn repeated(
     beginning: &Beginning,
     scope: Option<&str>,
     user: Option<i64>,
-) -> Answer<Option<Begun>> {
+) -> Answer<Option<BeginOutcome>> {
     let (new, first) = (&beginning.run, beginning.first.as_ref());
     let (Some(scope), Some(key)) = (scope, &new.idempotency_key) else { return Ok(None) };
     let Some((found, workflow)) = read::run_by_key(cx.sql, scope, key)? else { return Ok(None) };
@@ -63,7 +63,7 @@ pub(super) fn repeated(
     };
     new.check_repeats(first, &found, theirs.first())?;
     if !matches!(new.key_scope(), KeyScope::User(_)) {
-        return Ok(Some(Begun::Existing(Box::new(found))));
+        return Ok(Some(BeginOutcome::Existing(Box::new(found))));
     }
     let wanted = match new.workflow_id {
         Some(id) => Some(id),
@@ -73,13 +73,13 @@ pub(super) fn repeated(
         let difference = format!("of workflow {workflow} of the same name");
         return Err(StoreError::KeyConflict { key: key.clone(), run: found.id, difference }.into());
     }
-    Ok(Some(Begun::Existing(Box::new(found))))
+    Ok(Some(BeginOutcome::Existing(Box::new(found))))
 }
 
 /// It did begin, when the answer to the first request was lost.
-pub(super) fn resumed(new: &NewRun) -> Begun {
+pub(super) fn resumed(new: &NewRun) -> BeginOutcome {
     let lease = |owner: Owner| Lease { run: new.id, owner: owner.id, token: 1 };
-    Begun::New(new.owner.map(lease))
+    BeginOutcome::New(new.owner.map(lease))
 }
 
 /// The key that somebody gave. Those of runs inside of others are the engine's.

@@ -74,11 +74,12 @@ fn without_fields(metadata: &Metadata) -> Metadata {
 
 /// Where a workflow comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// It is code, or a file, of a program that ran it.
+    #[serde(rename = "registered")]
     Registered,
     /// It was stored as data.
+    #[serde(rename = "stored")]
     Stored,
 }
 

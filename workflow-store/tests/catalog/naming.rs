@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, NewRun, Parent, StoreError};
+use workflow_core::{BeginOutcome, NewRun, Parent, StoreError};
 use workflow_store::{Catalog, Viewer, WorkflowChange};
 
 use crate::support::*;
@@ -55,7 +55,7 @@ pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
         // What began before is told of nevertheless.
         let again = key(file_run(Some("ada"), "etl", "a"));
         let again = store.begin(again, Vec::new()).await.expect("it is there");
-        assert!(matches!(again, Begun::Existing(run) if run.id == first.id));
+        assert!(matches!(again, BeginOutcome::Existing(run) if run.id == first.id));
     }
     // Many at once, as a busy server begins them.
     let many = (0..20).map(|_| place.store.begin(new_run("code"), Vec::new()));

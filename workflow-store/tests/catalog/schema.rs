@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use workflow_core::{Begun, NewRun, RunId, Status};
+use workflow_core::{BeginOutcome, NewRun, RunId, Status};
 use workflow_store::{
     CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, StatusReport, Viewer,
     WorkflowQuery,
@@ -149,7 +149,7 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     let details = store.run_details(file.id).await.expect("there");
     assert_eq!(details.workflow_version, Some(1));
     let again = store.begin(new_run_like(&file), Vec::new()).await.expect("begun");
-    assert!(matches!(again, Begun::New(_)));
+    assert!(matches!(again, BeginOutcome::New(_)));
     assert_eq!(store.count_runs("etl").await.expect("counted"), 2);
     let scopes = place.raw.query(
         "SELECT key_scope FROM workflows_workflowrun WHERE key_scope IS NOT NULL ORDER BY id",
@@ -160,7 +160,7 @@ pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
     let mut run = new_run("code");
     run.idempotency_key = Some("k".to_owned());
     let begun = store.begin(run, Vec::new()).await.expect("it is found");
-    assert!(matches!(begun, Begun::Existing(_)), "{begun:?}");
+    assert!(matches!(begun, BeginOutcome::Existing(_)), "{begun:?}");
 }
 
 fn new_run_like(run: &NewRun) -> NewRun {
@@ -282,7 +282,7 @@ pub(crate) async fn plain_inserts_of_the_document_are_taken(place: Place) {
             assert!(stored.workflow.is_external() && stored.status == run.status);
             assert_eq!(stored.created_at, run.started_at);
         }
-        assert!(store.orphans(None, 10).await.expect("read").is_empty(), "no engine takes them");
+        assert!(store.abandoned(None, 10).await.expect("read").is_empty(), "no engine takes them");
     }
 }
 

@@ -77,7 +77,7 @@ const TOLD: [&str; 7] = [
 pub(crate) async fn what_older_runs_wait_for_is_told(place: Place) {
     for (name, events) in stories() {
         let begun = place.store.begin(new_run(name), Vec::new()).await.expect("begun");
-        let workflow_core::Begun::New(Some(lease)) = begun else { panic!("{begun:?}") };
+        let workflow_core::BeginOutcome::New(Some(lease)) = begun else { panic!("{begun:?}") };
         place.store.append(&lease, &events).await.expect("kept");
     }
     let before = stalls(&*place.store).await;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, StoreError, WorkflowSnapshot,
+    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, StoreError,
+    WorkflowSnapshot,
 };
 
 /// An event, as events are written.
@@ -43,7 +44,7 @@ pub(crate) fn new_run() -> NewRun {
 
 pub(crate) async fn begin(store: &dyn Store) -> Result<Lease, StoreError> {
     match store.begin(new_run(), vec![started()]).await? {
-        Begun::New(Some(lease)) => Ok(lease),
+        BeginOutcome::New(Some(lease)) => Ok(lease),
         other => panic!("no lease: {other:?}"),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use test_postgres as cluster;
 use workflow_core::prelude::*;
-use workflow_core::{Begun, Store, StoreError};
+use workflow_core::{BeginOutcome, Store, StoreError};
 use workflow_store::PostgresStore;
 
 use given::{kept, new_run, started};
@@ -35,7 +35,7 @@ fn what_was_asked_twice_is_done_once() {
             proxy.cut(cut, 1);
             unavailable(store.begin(run.clone(), vec![started()]).await);
             let begun = store.begin(run.clone(), vec![started()]).await.expect("begun");
-            let Begun::New(Some(lease)) = begun else { panic!("{cut:?}: {begun:?}") };
+            let BeginOutcome::New(Some(lease)) = begun else { panic!("{cut:?}: {begun:?}") };
             for sequence in [1, 2] {
                 proxy.cut(cut, 1);
                 unavailable(store.append(&lease, &[kept(sequence, sequence)]).await);

@@ -14,7 +14,7 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
 use super::Clock;
-use crate::engine::active::{ActiveRun, keep_waker};
+use crate::engine::active::{ActiveRun, add_waker};
 use crate::engine::runtime::{go_round, sleep};
 
 /// A clock that stands still until it is moved, so that tests of hours take no time.
@@ -35,14 +35,14 @@ pub struct ManualClock(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    hands: Mutex<Hands>,
+    state: Mutex<ClockState>,
     /// The runs that go by the clock. Never locked together with the hands, which runs lock while
     /// they are locked themselves.
     runs: Mutex<Vec<Weak<ActiveRun>>>,
 }
 
 #[derive(Default)]
-struct Hands {
+struct ClockState {
     now: Duration,
     /// Sleepers by the time at which they wake, and their number.
     sleepers: BTreeMap<(Duration, u64), Sleeper>,
@@ -83,12 +83,12 @@ impl ManualClock {
 
     /// Moves the clock, and wakes whoever has slept long enough.
     pub fn advance(&self, by: Duration) {
-        let mut hands = self.hands();
-        hands.now = hands.now.saturating_add(by);
-        let first_later = (hands.now.saturating_add(Duration::from_nanos(1)), 0);
-        let later = hands.sleepers.split_off(&first_later);
-        let due = std::mem::replace(&mut hands.sleepers, later);
-        drop(hands);
+        let mut state = self.state();
+        state.now = state.now.saturating_add(by);
+        let first_later = (state.now.saturating_add(Duration::from_nanos(1)), 0);
+        let later = state.sleepers.split_off(&first_later);
+        let due = std::mem::replace(&mut state.sleepers, later);
+        drop(state);
         for (_, sleeper) in due {
             // One that is no longer waited for has nobody to tell.
             let _ = sleeper.wake.send(());
@@ -97,7 +97,7 @@ impl ManualClock {
 
     /// The time that must pass until the next sleeper wakes; `None` when nobody sleeps.
     pub fn until_next(&self) -> Option<Duration> {
-        self.hands().until_next()
+        self.state().until_next()
     }
 
     /// Awaits, and moves the clock to the next sleeper whenever nothing else is left to do.
@@ -189,10 +189,10 @@ impl ManualClock {
     /// What to do now that the future waits.
     fn next_move(&self, calm: &mut Calm, cx: &mut Context<'_>) -> Move {
         let stirred = {
-            let mut hands = self.hands();
+            let mut state = self.state();
             // Before anybody is looked at, so that no news is missed.
-            keep_waker(&mut hands.driving, cx.waker());
-            hands.stirred
+            add_waker(&mut state.driving, cx.waker());
+            state.stirred
         };
         if calm.stirred != stirred {
             *calm = Calm { stirred, ..Calm::default() };
@@ -231,7 +231,7 @@ impl ManualClock {
             }
             workers += activity.workers;
         }
-        workers > 0 && workers > self.hands().threads_asleep()
+        workers > 0 && workers > self.state().threads_asleep()
     }
 
     /// Has the clock wait for a run whenever that has something to do.
@@ -241,14 +241,14 @@ impl ManualClock {
 
     /// Tells who drives that something has happened, or that a run is at rest.
     pub(in crate::engine) fn stir(&self) {
-        let mut hands = self.hands();
-        let driving = hands.stir();
-        drop(hands);
+        let mut state = self.state();
+        let driving = state.stir();
+        drop(state);
         driving.into_iter().for_each(Waker::wake);
     }
 
-    fn hands(&self) -> MutexGuard<'_, Hands> {
-        lock(&self.0.hands)
+    fn state(&self) -> MutexGuard<'_, ClockState> {
+        lock(&self.0.state)
     }
 }
 
@@ -256,7 +256,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Hands {
+impl ClockState {
     fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.sleepers.first_key_value()?;
         Some(at.saturating_sub(self.now))
@@ -301,7 +301,7 @@ impl Calm {
 
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
-        self.hands().now
+        self.state().now
     }
 
     fn time_of_day(&self) -> SystemTime {
@@ -310,15 +310,15 @@ impl Clock for ManualClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let (wake, woken) = oneshot::channel();
-        let mut hands = self.hands();
-        hands.count += 1;
-        let key = (hands.now.saturating_add(duration), hands.count);
+        let mut state = self.state();
+        state.count += 1;
+        let key = (state.now.saturating_add(duration), state.count);
         let mut driving = Vec::new();
         if duration > Duration::ZERO {
-            hands.sleepers.insert(key, Sleeper { wake, thread: None });
-            driving = hands.stir();
+            state.sleepers.insert(key, Sleeper { wake, thread: None });
+            driving = state.stir();
         }
-        drop(hands);
+        drop(state);
         driving.into_iter().for_each(Waker::wake);
         Box::pin(Sleep { clock: self.clone(), key, woken: Some(woken) })
     }
@@ -326,9 +326,9 @@ impl Clock for ManualClock {
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hands = self.hands();
-        let sleepers = hands.sleepers.len();
-        f.debug_struct("ManualClock").field("now", &hands.now).field("sleepers", &sleepers).finish()
+        let state = self.state();
+        let sleepers = state.sleepers.len();
+        f.debug_struct("ManualClock").field("now", &state.now).field("sleepers", &sleepers).finish()
     }
 }
 
@@ -349,13 +349,13 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let thread = IN_FUNCTION.get().then(|| std::thread::current().id());
-        let mut hands = self.clock.hands();
-        if let Some(sleeper) = hands.sleepers.get_mut(&self.key)
+        let mut state = self.clock.state();
+        if let Some(sleeper) = state.sleepers.get_mut(&self.key)
             && sleeper.thread != thread
         {
             sleeper.thread = thread;
-            let driving = hands.stir();
-            drop(hands);
+            let driving = state.stir();
+            drop(state);
             driving.into_iter().for_each(Waker::wake);
         }
         Poll::Pending
@@ -367,7 +367,7 @@ impl Drop for Sleep {
         // First, so that the other end, which is dropped after it, wakes nobody: the run that
         // the sleeper belongs to may be locked.
         self.woken = None;
-        let sleeper = self.clock.hands().sleepers.remove(&self.key);
+        let sleeper = self.clock.state().sleepers.remove(&self.key);
         drop(sleeper);
     }
 }

@@ -33,9 +33,9 @@ impl Engine {
         find: &'a dyn Resolve,
     ) -> BoxFuture<'a, Result<Cancellation, StoreError>> {
         Box::pin(async move {
-            let keeper = self.0.keeper.as_ref().ok_or_else(no_store)?;
-            let store = keeper.store();
-            if let Some(active) = keeper.find(run).filter(|active| !active.is_lost()) {
+            let lease_renewer = self.0.lease_renewer.as_ref().ok_or_else(no_store)?;
+            let store = lease_renewer.store();
+            if let Some(active) = lease_renewer.find(run).filter(|active| !active.is_lost()) {
                 active.cancel();
                 return Ok(Cancellation::Ending(RunHandle(active)));
             }
@@ -43,7 +43,7 @@ impl Engine {
             if stored.status.is_final() {
                 return Err(StoreError::Ended { run, status: stored.status });
             }
-            let [lease] = store.claim(keeper.owner(), &[run]).await?[..] else {
+            let [lease] = store.claim(lease_renewer.owner(), &[run]).await?[..] else {
                 store.send(run, MessageKind::Cancel).await?;
                 return Ok(Cancellation::Requested);
             };
@@ -94,11 +94,11 @@ impl Engine {
     /// Fails when the engine has no store, when the store has no such run, and when the run is not
     /// blocked.
     pub async fn unblock(&self, run: RunId) -> Result<(), StoreError> {
-        let keeper = self.0.keeper.as_ref().ok_or_else(no_store)?;
-        let store = keeper.store();
+        let lease_renewer = self.0.lease_renewer.as_ref().ok_or_else(no_store)?;
+        let store = lease_renewer.store();
         let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
         let leases = match stored.blocked {
-            Some(_) => store.claim(keeper.owner(), &[run]).await?,
+            Some(_) => store.claim(lease_renewer.owner(), &[run]).await?,
             None => Vec::new(),
         };
         let [lease] = leases[..] else { return Err(StoreError::NotBlocked { run }) };
@@ -113,14 +113,14 @@ impl Engine {
         stored: &StoredRun,
         error: &ResumeError,
     ) -> Result<(), StoreError> {
-        let Some(keeper) = &self.0.keeper else { return Ok(()) };
-        let store = keeper.store();
+        let Some(lease_renewer) = &self.0.lease_renewer else { return Ok(()) };
+        let store = lease_renewer.store();
         let Some(blocked) = blocked_by(stored, error) else { return Ok(()) };
         let run = stored.id;
         if stored.blocked.is_some() {
             return Ok(());
         }
-        let [lease] = store.claim(keeper.owner(), &[run]).await?[..] else { return Ok(()) };
+        let [lease] = store.claim(lease_renewer.owner(), &[run]).await?[..] else { return Ok(()) };
         if is_cancel_requested(&**store, run).await? {
             return self.end_cancelled(&**store, lease, &nowhere).await;
         }

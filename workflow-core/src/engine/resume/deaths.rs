@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use crate::event::{Death, Event, EventKind, InFlight, Origin};
+use crate::event::{Death, Event, EventKind, InFlight, JobOrigin};
 
 /// The deaths of a run's processes in a row, by the jobs that were in flight. A fold over the
 /// events of the run, in order.
@@ -43,7 +43,7 @@ impl Deaths {
                 self.unrecorded = None;
             }
             EventKind::JobStarted { job, attempt, origin } => {
-                self.suspect(job, *attempt, origin.as_deref().and_then(Origin::starter));
+                self.suspect(job, *attempt, origin.as_deref().and_then(JobOrigin::starter));
             }
             EventKind::JobCompleted { job, .. } | EventKind::JobFailed { job, .. } => {
                 self.in_a_row.remove(job);
@@ -194,7 +194,7 @@ mod tests {
 
     fn started_by(starter: &str, job: &str) -> EventKind {
         let (of, index) = (starter.to_owned(), 0);
-        let origin = Some(Box::new(Origin::Element { of, index }));
+        let origin = Some(Box::new(JobOrigin::Element { of, index }));
         EventKind::JobStarted { job: job.to_owned(), attempt: 1, origin }
     }
 
@@ -218,12 +218,12 @@ mod tests {
 
     #[test]
     fn what_takes_work_back_or_tries_again_is_suspected() {
-        let undo = || {
-            let origin = Some(Box::new(Origin::Undo { of: "a".to_owned() }));
+        let compensation = || {
+            let origin = Some(Box::new(JobOrigin::Compensation { of: "a".to_owned() }));
             EventKind::JobStarted { job: "undo".to_owned(), attempt: 1, origin }
         };
-        let undone = [started("a"), completed("a"), CRASH, undo(), CRASH];
-        assert_eq!(poisoned(undone), Some(("undo".to_owned(), 2)));
+        let compensated = [started("a"), completed("a"), CRASH, compensation(), CRASH];
+        assert_eq!(poisoned(compensated), Some(("undo".to_owned(), 2)));
         let error = crate::event::Failure::from(&crate::job::JobError::retryable("busy"));
         let (job, retry_in) = ("a".to_owned(), Duration::ZERO);
         let failed = EventKind::AttemptFailed { job, attempt: 1, error, retry_in };

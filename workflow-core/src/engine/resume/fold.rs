@@ -9,11 +9,11 @@ use serde_json::Value as Json;
 
 use super::ResumeError;
 use super::deaths::Deaths;
-use crate::engine::state::{Mail, Recall};
-use crate::event::{AFTER_CRASH, Detail, Entry, Event, EventKind, Log, Origin, What};
+use crate::engine::state::{Replay, Signals};
+use crate::event::{AFTER_CRASH, Entry, EntryDetail, EntryKind, Event, EventKind, JobOrigin, Log};
 use crate::graph::Graph;
 use crate::id::RunId;
-use crate::run::{CalledJob, ChildName, Facts, JobNames};
+use crate::run::{Annotations, CalledJob, ChildName, JobNames};
 use crate::scheduler::{Cause, Effect, Phase, Recorded, Scheduler};
 
 /// The state that a run had.
@@ -21,9 +21,9 @@ pub(super) struct Restored {
     pub(super) scheduler: Scheduler,
     pub(super) log: Log,
     pub(super) names: JobNames,
-    pub(super) facts: Facts,
-    pub(super) recall: Recall,
-    pub(super) mail: Mail,
+    pub(super) facts: Annotations,
+    pub(super) replay: Replay,
+    pub(super) signals: Signals,
     /// What jobs of the graph had left.
     pub(super) outputs: Vec<(u32, Arc<Json>)>,
     /// The processes that died with the run.
@@ -63,9 +63,9 @@ pub(super) fn fold(
             scheduler: Scheduler::new(Arc::clone(graph), run.to_u128() as u64),
             log: Log::new(began, graph.len()),
             names: JobNames::default(),
-            facts: Facts::new(),
-            recall: Recall::default(),
-            mail: Mail::default(),
+            facts: Annotations::new(),
+            replay: Replay::default(),
+            signals: Signals::default(),
             outputs: Vec::new(),
             deaths: Deaths::default(),
         },
@@ -84,7 +84,7 @@ pub(super) fn fold(
     let Fold { mut state, effects, ended, .. } = fold;
     let left = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
     state.scheduler.resume(left.collect());
-    state.recall.finish();
+    state.replay.finish();
     Ok(state)
 }
 
@@ -147,27 +147,27 @@ impl Fold<'_> {
     }
 
     /// The number of a job that was started by another.
-    fn child(&mut self, job: &str, attempt: u32, origin: &Origin) -> Result<u32, String> {
+    fn child(&mut self, job: &str, attempt: u32, origin: &JobOrigin) -> Result<u32, String> {
         if let Some(known) = self.numbers.get(job).copied() {
             // Another attempt of a map starts its elements anew, under the same names.
-            if let Origin::Element { of, index } = origin {
+            if let JobOrigin::Element { of, index } = origin {
                 let parent = self.number(of)?;
                 let name = ChildName::Element { parent, index: *index };
-                self.state.recall.note(known, attempt, &name, parent);
+                self.state.replay.note(known, attempt, &name, parent);
             }
             return Ok(known);
         }
-        let number = self.state.scheduler.recall();
+        let number = self.state.scheduler.replay();
         let (by, in_attempt, name) = match origin {
-            Origin::Element { of, index } => {
+            JobOrigin::Element { of, index } => {
                 let parent = self.number(of)?;
                 (parent, attempt, ChildName::Element { parent, index: *index })
             }
-            Origin::Undo { of } => {
+            JobOrigin::Compensation { of } => {
                 let of = self.number(of)?;
-                (of, attempt, ChildName::Undo { of })
+                (of, attempt, ChildName::Compensation { of })
             }
-            Origin::Called { by, attempt, job: called, input } => {
+            JobOrigin::Called { by, attempt, job: called, input } => {
                 let (by, attempt) = (self.number(by)?, *attempt);
                 let (called, input) = (Cow::from(called.clone()), input.clone());
                 self.state.names.count(called.clone(), job);
@@ -176,7 +176,7 @@ impl Fold<'_> {
                 (by, attempt, ChildName::Own(job.to_owned().into()))
             }
         };
-        self.state.recall.note(number, in_attempt, &name, by);
+        self.state.replay.note(number, in_attempt, &name, by);
         self.state.names.children.push(name);
         self.numbers.insert(job.to_owned(), number);
         Ok(number)
@@ -184,7 +184,7 @@ impl Fold<'_> {
 
     fn note(&mut self, event: &Event, job: u32) {
         let at = since(self.state.log.began, event.at);
-        let Some(told) = Told::of(&event.kind) else { return };
+        let Some(told) = ReplayedEvent::of(&event.kind) else { return };
         if let Some(facts) = told.facts.filter(|facts| !facts.is_empty()) {
             self.state.facts.insert(job, facts);
         }
@@ -197,8 +197,8 @@ impl Fold<'_> {
         let entry = Entry::new(told.what, job, told.attempt, at);
         match told.detail {
             Some(detail) => {
-                if is_mail(&detail) {
-                    self.state.mail.restore(job, told.attempt, detail.clone());
+                if is_signal(&detail) {
+                    self.state.signals.restore(job, told.attempt, detail.clone());
                 }
                 self.state.log.push_with(entry, detail);
             }
@@ -209,7 +209,7 @@ impl Fold<'_> {
     /// Tells the scheduler, or keeps for whoever will ask for the job again.
     fn record(&mut self, job: u32, recorded: Recorded, kind: &EventKind, at: SystemTime) {
         if let Recorded::Started { attempt } = recorded {
-            self.state.recall.begin(job, attempt);
+            self.state.replay.begin(job, attempt);
         } else if !matches!(recorded, Recorded::Retried { .. }) {
             self.ended.insert(job, ());
         }
@@ -221,7 +221,7 @@ impl Fold<'_> {
             return;
         }
         let elapsed = self.now.duration_since(at).unwrap_or_default();
-        let past = self.state.recall.pasts.entry(job).or_default();
+        let past = self.state.replay.pasts.entry(job).or_default();
         past.recorded = Some(match recorded {
             Recorded::Retried { attempt, delay } => {
                 Recorded::Retried { attempt, delay: delay.saturating_sub(elapsed) }
@@ -242,96 +242,99 @@ fn since(from: SystemTime, to: SystemTime) -> i64 {
     to.duration_since(from).map_or_else(|before| -nanos(before.duration()), nanos)
 }
 
-fn is_mail(detail: &Detail) -> bool {
-    matches!(detail, Detail::Sleep { .. } | Detail::Signal { .. } | Detail::Kept { .. })
+fn is_signal(detail: &EntryDetail) -> bool {
+    matches!(
+        detail,
+        EntryDetail::Sleep { .. } | EntryDetail::Signal { .. } | EntryDetail::Kept { .. }
+    )
 }
 
 /// What an event says, in the words of the log and of the scheduler.
-struct Told {
-    what: What,
+struct ReplayedEvent {
+    what: EntryKind,
     attempt: u32,
-    detail: Option<Detail>,
+    detail: Option<EntryDetail>,
     recorded: Option<Recorded>,
     facts: Option<serde_json::Map<String, Json>>,
 }
 
-impl Told {
+impl ReplayedEvent {
     fn of(kind: &EventKind) -> Option<Self> {
         let told =
             |what, attempt| Self { what, attempt, detail: None, recorded: None, facts: None };
         let error = |error: &crate::event::Failure, retry_in: Option<Duration>| {
-            Some(Detail::Error { error: error.clone(), retry_in })
+            Some(EntryDetail::Error { error: error.clone(), retry_in })
         };
         Some(match kind {
             EventKind::RunStarted { repeats } => {
-                let detail = repeats.map(Detail::Repeats);
-                Self { detail, ..told(What::RunStarted, 0) }
+                let detail = repeats.map(EntryDetail::Repeats);
+                Self { detail, ..told(EntryKind::RunStarted, 0) }
             }
             EventKind::RunResumed { after_crash } => {
-                told(What::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
+                told(EntryKind::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
             }
             EventKind::RunBlocked { blocked } => {
-                let detail = Some(Detail::Blocked(blocked.clone()));
-                Self { detail, ..told(What::RunBlocked, 0) }
+                let detail = Some(EntryDetail::Blocked(blocked.clone()));
+                Self { detail, ..told(EntryKind::RunBlocked, 0) }
             }
-            EventKind::RunUnblocked => told(What::RunUnblocked, 0),
-            EventKind::CancelRequested => told(What::CancelRequested, 0),
-            EventKind::RunCancelled => told(What::RunCancelled, 0),
+            EventKind::RunUnblocked => told(EntryKind::RunUnblocked, 0),
+            EventKind::CancelRequested => told(EntryKind::CancelRequested, 0),
+            EventKind::RunCancelled => told(EntryKind::RunCancelled, 0),
             EventKind::RunCompleted { output } => {
-                let detail = output.clone().map(Detail::Output);
-                Self { detail, ..told(What::RunCompleted, 0) }
+                let detail = output.clone().map(EntryDetail::Output);
+                Self { detail, ..told(EntryKind::RunCompleted, 0) }
             }
             EventKind::RunFailed { reason } => {
-                let detail = Some(Detail::Reason(reason.clone()));
-                Self { detail, ..told(What::RunFailed, 0) }
+                let detail = Some(EntryDetail::Reason(reason.clone()));
+                Self { detail, ..told(EntryKind::RunFailed, 0) }
             }
             EventKind::JobStarted { attempt, .. } => {
                 let recorded = Some(Recorded::Started { attempt: *attempt });
-                Self { recorded, ..told(What::JobStarted, *attempt) }
+                Self { recorded, ..told(EntryKind::JobStarted, *attempt) }
             }
             EventKind::AttemptFailed { attempt, error: failure, retry_in, .. } => {
                 let (attempt, delay) = (*attempt, *retry_in);
                 let recorded = Some(Recorded::Retried { attempt, delay });
                 let detail = error(failure, Some(delay));
-                Self { recorded, detail, ..told(What::AttemptFailed, attempt) }
+                Self { recorded, detail, ..told(EntryKind::AttemptFailed, attempt) }
             }
             EventKind::JobCompleted { attempt, output, facts, .. } => Self {
-                detail: output.clone().map(Detail::Output),
+                detail: output.clone().map(EntryDetail::Output),
                 recorded: Some(Recorded::Completed),
                 facts: Some(facts.clone()),
-                ..told(What::JobCompleted, *attempt)
+                ..told(EntryKind::JobCompleted, *attempt)
             },
             EventKind::JobFailed { attempt, error: failure, facts, .. } => Self {
                 detail: error(failure, None),
                 recorded: Some(Recorded::Failed { attempt: *attempt }),
                 facts: Some(facts.clone()),
-                ..told(What::JobFailed, *attempt)
+                ..told(EntryKind::JobFailed, *attempt)
             },
             EventKind::JobSkipped { reason, .. } => Self {
-                detail: Some(Detail::Reason(reason.clone())),
+                detail: Some(EntryDetail::Reason(reason.clone())),
                 recorded: Some(Recorded::Skipped),
-                ..told(What::JobSkipped, 0)
+                ..told(EntryKind::JobSkipped, 0)
             },
             EventKind::JobCancelled { attempt, .. } => Self {
                 recorded: Some(Recorded::Cancelled { attempt: *attempt }),
-                ..told(What::JobCancelled, *attempt)
+                ..told(EntryKind::JobCancelled, *attempt)
             },
             EventKind::SleepStarted { attempt, duration, until, .. } => {
-                let detail = Detail::Sleep { duration: *duration, until: *until };
-                Self { detail: Some(detail), ..told(What::SleepStarted, *attempt) }
+                let detail = EntryDetail::Sleep { duration: *duration, until: *until };
+                Self { detail: Some(detail), ..told(EntryKind::SleepStarted, *attempt) }
             }
             EventKind::SignalAwaited { attempt, signal, .. } => {
-                let detail = Some(Detail::Awaited(signal.clone()));
-                Self { detail, ..told(What::SignalAwaited, *attempt) }
+                let detail = Some(EntryDetail::Awaited(signal.clone()));
+                Self { detail, ..told(EntryKind::SignalAwaited, *attempt) }
             }
             EventKind::SignalReceived { attempt, signal, payload, message, .. } => {
                 let (name, payload) = (signal.clone(), payload.clone());
-                let detail = Detail::Signal { name, payload, message: *message };
-                Self { detail: Some(detail), ..told(What::SignalReceived, *attempt) }
+                let detail = EntryDetail::Signal { name, payload, message: *message };
+                Self { detail: Some(detail), ..told(EntryKind::SignalReceived, *attempt) }
             }
             EventKind::ValueKept { key, value, .. } => {
-                let detail = Detail::Kept { key: key.clone(), value: value.clone() };
-                Self { detail: Some(detail), ..told(What::ValueKept, 0) }
+                let detail = EntryDetail::Kept { key: key.clone(), value: value.clone() };
+                Self { detail: Some(detail), ..told(EntryKind::ValueKept, 0) }
             }
             // Not recorded.
             EventKind::JobOutput { .. } | EventKind::OutputSkipped { .. } => return None,

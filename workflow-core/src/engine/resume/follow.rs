@@ -88,9 +88,10 @@ impl Engine {
     ) -> Result<Option<Arc<ActiveRun>>, RunError> {
         let failed = |error: StoreError| RunError::Store { run, error: Arc::new(error) };
         let refused = |error: ResumeError| RunError::Resume { run, error: Box::new(error) };
-        let keeper = self.0.keeper.as_ref().ok_or_else(|| refused(ResumeError::NoStore))?;
-        let store = keeper.store();
-        if let Some(active) = keeper.find(run) {
+        let lease_renewer =
+            self.0.lease_renewer.as_ref().ok_or_else(|| refused(ResumeError::NoStore))?;
+        let store = lease_renewer.store();
+        if let Some(active) = lease_renewer.find(run) {
             if let Some(inherited) = inherited {
                 active.inherit(inherited);
             }
@@ -123,9 +124,9 @@ impl Engine {
         stored: &StoredRun,
         what: Runnable,
     ) -> Result<Option<RunHandle>, ResumeError> {
-        let keeper = self.0.keeper.as_ref().ok_or(ResumeError::NoStore)?;
-        let store = keeper.store();
-        let [lease] = store.claim(keeper.owner(), &[stored.id]).await?[..] else {
+        let lease_renewer = self.0.lease_renewer.as_ref().ok_or(ResumeError::NoStore)?;
+        let store = lease_renewer.store();
+        let [lease] = store.claim(lease_renewer.owner(), &[stored.id]).await?[..] else {
             return Ok(None);
         };
         match self.resume(what, lease, stored).await {

@@ -24,7 +24,7 @@ pub(super) fn spawn(future: BoxFuture<'static, ()>) {
 
 struct Pool {
     queue: Mutex<VecDeque<Arc<Task>>>,
-    bell: Condvar,
+    condvar: Condvar,
 }
 
 struct Task {
@@ -46,7 +46,7 @@ const WOKEN: u8 = 3;
 fn pool() -> Option<&'static Pool> {
     static POOL: OnceLock<Option<&'static Pool>> = OnceLock::new();
     *POOL.get_or_init(|| {
-        let pool = Box::leak(Box::new(Pool { queue: Mutex::default(), bell: Condvar::new() }));
+        let pool = Box::leak(Box::new(Pool { queue: Mutex::default(), condvar: Condvar::new() }));
         let pool: &'static Pool = pool;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let started = (0..threads).filter(|number| {
@@ -64,13 +64,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Pool {
     fn push(&self, task: Arc<Task>) {
         lock(&self.queue).push_back(task);
-        self.bell.notify_one();
+        self.condvar.notify_one();
     }
 
     fn work(&self) {
         super::caller::join_pool();
         loop {
-            let waited = self.bell.wait_while(lock(&self.queue), |queue| queue.is_empty());
+            let waited = self.condvar.wait_while(lock(&self.queue), |queue| queue.is_empty());
             let task = waited.unwrap_or_else(PoisonError::into_inner).pop_front();
             if let Some(task) = task {
                 task.run();

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ActiveRun, Errands, State};
+use super::{ActiveRun, Deferred, RunState};
 use crate::engine::runtime::Runtime;
 use crate::engine::task::{Task, Work};
 use crate::scheduler::Timer;
@@ -30,20 +30,20 @@ pub(super) enum Alert {
     },
 }
 
-impl State {
+impl RunState {
     /// Sets a deadline.
     pub(super) fn arm(
         &mut self,
         run: &Arc<ActiveRun>,
         alert: Alert,
         after: Duration,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         let at = run.now().saturating_add(after);
         let alarms = self.alarms.get_or_insert_default();
         alarms.count += 1;
         alarms.deadlines.push(Reverse((at, alarms.count, alert)));
-        self.set_alarm(run, errands);
+        self.set_alarm(run, deferred);
     }
 
     /// Forgets all deadlines, and returns the timer for the next.
@@ -57,7 +57,7 @@ impl State {
     }
 
     /// Makes the timer go off at the earliest deadline.
-    fn set_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+    fn set_alarm(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let Some(alarms) = &mut self.alarms else { return };
         let Some(Reverse((at, ..))) = alarms.deadlines.peek() else { return };
         if alarms.next.as_ref().is_some_and(|(set, _)| set <= at) {
@@ -68,7 +68,7 @@ impl State {
         let task = Task::queued(Arc::downgrade(run), Work::Alarm(sleep));
         self.woken.push_back(Arc::clone(&task));
         if let Some((_, earlier)) = alarms.next.replace((*at, task)) {
-            errands.drop.push(earlier);
+            deferred.drop.push(earlier);
         }
     }
 
@@ -77,14 +77,14 @@ impl State {
         &mut self,
         run: &Arc<ActiveRun>,
         of_use: bool,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         if let Some(alarms) = &mut self.alarms {
             alarms.next = None;
             alarms.broken |= !of_use;
         }
-        self.tell_due(run, errands);
-        self.set_alarm(run, errands);
+        self.tell_due(run, deferred);
+        self.set_alarm(run, deferred);
     }
 
     /// Whether a deadline has passed of which nobody was told.
@@ -93,13 +93,13 @@ impl State {
     }
 
     /// Tells whoever is due.
-    pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+    pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let now = run.now();
         while self.is_due(now)
             && let Some(alarms) = &mut self.alarms
             && let Some(Reverse((_, _, alert))) = alarms.deadlines.pop()
         {
-            self.due(run, alert, errands);
+            self.due(run, alert, deferred);
         }
     }
 
@@ -109,16 +109,16 @@ impl State {
     }
 
     /// Waits anew for the earliest deadline, on the timers that are there by now.
-    pub(in crate::engine) fn reset_alarm(&mut self, run: &Arc<ActiveRun>, errands: &mut Errands) {
+    pub(in crate::engine) fn reset_alarm(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let next = self.alarms.as_mut().and_then(|alarms| alarms.next.take());
-        errands.drop.extend(next.map(|(_, task)| task));
-        self.set_alarm(run, errands);
+        deferred.drop.extend(next.map(|(_, task)| task));
+        self.set_alarm(run, deferred);
     }
 
-    fn due(&mut self, run: &Arc<ActiveRun>, alert: Alert, errands: &mut Errands) {
+    fn due(&mut self, run: &Arc<ActiveRun>, alert: Alert, deferred: &mut Deferred) {
         match alert {
             Alert::Scheduler(timer) => self.scheduler.timer(timer),
-            Alert::Grace { job, attempt } => self.grace_is_over(run, job, attempt, errands),
+            Alert::Grace { job, attempt } => self.grace_is_over(run, job, attempt, deferred),
         }
     }
 }

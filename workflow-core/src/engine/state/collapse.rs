@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{ActiveRun, Detail, Errands, JobError, JobErrorKind, State, What};
+use super::{ActiveRun, Deferred, EntryDetail, EntryKind, JobError, JobErrorKind, RunState};
 use crate::store::StoreError;
 
-impl State {
+impl RunState {
     /// Fails the run, gives back what its jobs hold, and tells whoever waits for them.
     pub(in crate::engine) fn collapse(
         &mut self,
         run: &Arc<ActiveRun>,
         panic: &str,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         let reason = format!("the engine panicked while it drove the run: {panic}");
         if let Some(recorder) = &mut self.recorder
@@ -19,18 +19,18 @@ impl State {
         {
             recorder.failed = Some(Arc::new(StoreError::Unavailable(reason.clone().into())));
         }
-        self.release(errands);
+        self.release(deferred);
         for (job, attempt) in self.scheduler.abort() {
-            run.slots.fence(job, attempt);
-            self.close(job, errands);
+            run.run_values.fence(job, attempt);
+            self.close(job, deferred);
         }
-        self.give_all_back(errands);
+        self.give_all_back(deferred);
         while let Some((_, child)) = self.children.pop_first() {
             let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
-            errands.answer(child, Err(error));
+            deferred.answer(child, Err(error));
         }
-        self.note_with(What::RunFailed, u32::MAX, 0, Detail::Reason(reason));
-        errands.drop.extend(self.clear_alarms());
-        errands.finished = true;
+        self.note_with(EntryKind::RunFailed, u32::MAX, 0, EntryDetail::Reason(reason));
+        deferred.drop.extend(self.clear_alarms());
+        deferred.finished = true;
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ActiveRun, End, Errands, Held, State, What};
+use super::{ActiveRun, Deferred, End, EntryKind, Held, RunState};
 
-impl State {
+impl RunState {
     /// Whether the condition of an attempt held, which then waited for the store.
     pub(in crate::engine) fn was_judged(&mut self, job: u32, attempt: u32) -> bool {
         let judged = self.recorder.as_mut().map(|recorder| &mut recorder.judged);
@@ -18,10 +18,10 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> bool {
         if self.is_lost() {
-            self.refuse(run, job, attempt, errands);
+            self.refuse(run, job, attempt, deferred);
             return false;
         }
         if !self.began(job, attempt) {
@@ -40,15 +40,15 @@ impl State {
     pub(in crate::engine) fn began(&mut self, job: u32, attempt: u32) -> bool {
         let runs = self.scheduler.is_running(job, attempt);
         if runs {
-            self.note(What::JobStarted, job, attempt);
+            self.note(EntryKind::JobStarted, job, attempt);
         }
         runs
     }
 
     /// The condition of a job did not hold.
-    pub(in crate::engine) fn declined(&mut self, job: u32, attempt: u32, errands: &mut Errands) {
+    pub(in crate::engine) fn declined(&mut self, job: u32, attempt: u32, deferred: &mut Deferred) {
         if self.scheduler.is_running(job, attempt) {
-            self.close(job, errands);
+            self.close(job, deferred);
             self.scheduler.ended(job, attempt, End::Declined);
         }
     }

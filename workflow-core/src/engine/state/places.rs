@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{ActiveRun, Effect, End, Errands, JobError, LimitId, Role, State, Step, Traits};
+use super::{ActiveRun, Deferred, Effect, End, JobError, JobFlags, LimitId, Role, RunState, Step};
 use crate::engine::permits::{self, Admitted, Inherited, Ticket};
 
 /// What a job holds, or waits for.
@@ -16,7 +16,7 @@ pub(super) struct Place {
     granted: bool,
 }
 
-impl State {
+impl RunState {
     /// Whether the job has the places of all its limits. Else it waits for them, or has failed
     /// because it can never have them.
     pub(super) fn has_places(
@@ -24,8 +24,8 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        traits: Traits,
-        errands: &mut Errands,
+        flags: JobFlags,
+        deferred: &mut Deferred,
     ) -> bool {
         if let Some(place) = self.places.get(&job) {
             let granted = place.granted;
@@ -34,20 +34,20 @@ impl State {
             }
             return granted;
         }
-        let lenders = self.lenders_of(job, traits);
+        let lenders = self.lenders_of(job, flags);
         let policy = self.scheduler.policy(job);
-        match run.limits.acquire(run, job, traits, policy, lenders) {
+        match run.limits.acquire(run, job, flags, policy, lenders) {
             Ok((ticket, admitted, grants)) => {
                 let granted = admitted == Admitted::Now;
                 self.places.insert(job, Place { ticket, granted });
-                errands.grants.extend(grants);
+                deferred.grants.extend(grants);
                 if !granted {
                     self.scheduler.held(job);
                 }
                 granted
             }
             Err(error) => {
-                self.failed_with(job, JobError::terminal(error), errands);
+                self.failed_with(job, JobError::terminal(error), deferred);
                 self.scheduler.ended(job, attempt, End::FailedTerminally);
                 false
             }
@@ -88,10 +88,10 @@ impl State {
         &mut self,
         run: &Arc<ActiveRun>,
         role: Role,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> Option<Step> {
         if role == Role::BlockingThread {
-            errands.wake.extend(self.driver.take());
+            deferred.wake.extend(self.driver.take());
             return None;
         }
         let mut step = None;
@@ -100,42 +100,42 @@ impl State {
         {
             match effect {
                 Effect::Launch { job, attempt } => {
-                    step = self.launch(run, role, job, attempt, errands);
+                    step = self.launch(run, role, job, attempt, deferred);
                 }
-                other => self.perform(run, other, errands),
+                other => self.apply(run, other, deferred),
             }
         }
-        self.give_places(errands);
+        self.give_places(deferred);
         step
     }
 
     /// Gives places that were given back to those whose turn it is.
     #[cold]
-    pub(super) fn give_places(&mut self, errands: &mut Errands) {
-        errands.grants.extend(permits::serve(self.freed.take()));
+    pub(super) fn give_places(&mut self, deferred: &mut Deferred) {
+        deferred.grants.extend(permits::serve(self.freed.take()));
     }
 
     /// Gives back what all jobs hold, and takes them out of the line.
-    pub(super) fn give_all_back(&mut self, errands: &mut Errands) {
+    pub(super) fn give_all_back(&mut self, deferred: &mut Deferred) {
         let places = std::mem::take(&mut self.places);
         for place in places.values() {
             self.free(permits::release(place.ticket));
         }
         if !self.freed.is_empty() {
-            self.give_places(errands);
+            self.give_places(deferred);
         }
     }
 
     /// What the job and those that it is inside of hold, the nearest first.
     pub(in crate::engine) fn lenders(&self, job: u32) -> Vec<Ticket> {
         let own = self.places.get(&job).map(|place| place.ticket);
-        own.into_iter().chain(self.lenders_of(job, self.scheduler.traits(job))).collect()
+        own.into_iter().chain(self.lenders_of(job, self.scheduler.flags(job))).collect()
     }
 
     /// What those hold that a job of this run is inside of.
-    fn lenders_of(&self, job: u32, traits: Traits) -> SmallVec<[Ticket; 2]> {
+    fn lenders_of(&self, job: u32, flags: JobFlags) -> SmallVec<[Ticket; 2]> {
         let mut lenders = SmallVec::new();
-        if !traits.has(Traits::CHILD) || self.places.is_empty() {
+        if !flags.intersects(JobFlags::CHILD) || self.places.is_empty() {
             return lenders;
         }
         let mut job = job;
@@ -178,8 +178,8 @@ impl Drop for ActiveRun {
         if state.places.is_empty() && state.freed.is_empty() {
             return;
         }
-        let mut errands = Errands::default();
-        state.give_all_back(&mut errands);
-        permits::deliver(errands.grants);
+        let mut deferred = Deferred::default();
+        state.give_all_back(&mut deferred);
+        permits::deliver(deferred.grants);
     }
 }

@@ -9,18 +9,19 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
 use super::{
-    ActiveRun, Cause, Errands, HostsOwn, JobError, JobErrorKind, Keeper, State, Task, Work,
+    ActiveRun, Cause, Deferred, HostOwned, JobError, JobErrorKind, LeaseRenewer, RunState, Task,
+    Work,
 };
 use crate::event::Event;
-use crate::rare::Rare;
-use crate::store::{Begun, Lease, NewRun, Store, StoreError};
+use crate::sparse_map::SparseMap;
+use crate::store::{BeginOutcome, Lease, NewRun, Store, StoreError};
 
 /// What has been brought to the store, what became of it, and what waits for it.
 pub(in crate::engine) struct Recorder {
     store: Arc<dyn Store>,
     place: Place,
     /// How many events the store has.
-    kept: usize,
+    persisted: usize,
     /// A batch is on its way.
     busy: bool,
     /// The batch waits to be offered again.
@@ -31,7 +32,7 @@ pub(in crate::engine) struct Recorder {
     /// Attempts that were held, and may begin.
     pub(super) released: VecDeque<(u32, u32)>,
     /// Attempts of jobs whose condition held before they were held.
-    pub(super) judged: Rare<u32, u32>,
+    pub(super) judged: SparseMap<u32, u32>,
     /// Attempts begin once the store has their beginnings: the process has died before, and if it
     /// dies again, it is known what was in flight.
     starts_first: bool,
@@ -73,20 +74,20 @@ impl Recorder {
     pub(in crate::engine) fn resumed(
         store: Arc<dyn Store>,
         lease: Lease,
-        kept: usize,
+        persisted: usize,
         after_crash: bool,
     ) -> Box<Self> {
-        Self::at(store, Place::Begun(lease), kept, after_crash)
+        Self::at(store, Place::Begun(lease), persisted, after_crash)
     }
 
     /// Boxed, because most runs have none: their state stays small.
-    fn at(store: Arc<dyn Store>, place: Place, kept: usize, starts_first: bool) -> Box<Self> {
+    fn at(store: Arc<dyn Store>, place: Place, persisted: usize, starts_first: bool) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
-        let judged = Rare::new();
+        let judged = SparseMap::new();
         Box::new(Self {
             store,
             place,
-            kept,
+            persisted: persisted,
             busy: false,
             rests: false,
             failed: None,
@@ -127,22 +128,22 @@ impl Recorder {
     }
 }
 
-impl State {
+impl RunState {
     /// Whether an attempt may begin before the store has its beginning.
     pub(super) fn may_begin_unrecorded(&self, run: &ActiveRun) -> bool {
-        run.engine.keeper.as_ref().is_none_or(Keeper::is_certain)
+        run.engine.lease_renewer.as_ref().is_none_or(LeaseRenewer::is_certain)
             && self.recorder.as_ref().is_none_or(|recorder| !recorder.starts_first)
     }
 
     /// How many events may be seen.
     pub(in crate::engine) fn visible(&self) -> usize {
-        self.recorder.as_ref().map_or(self.log.entries.len(), |recorder| recorder.kept)
+        self.recorder.as_ref().map_or(self.log.entries.len(), |recorder| recorder.persisted)
     }
 
     /// Whether nothing is left to be brought to the store.
     pub(in crate::engine) fn is_recorded(&self) -> bool {
         self.recorder.as_ref().is_none_or(|recorder| {
-            recorder.failed.is_some() || recorder.kept == self.log.entries.len()
+            recorder.failed.is_some() || recorder.persisted == self.log.entries.len()
         })
     }
 
@@ -151,7 +152,7 @@ impl State {
     pub(super) fn hold(&mut self, held: Held) -> Option<Held> {
         let until = self.log.entries.len();
         match &mut self.recorder {
-            Some(recorder) if recorder.kept < until && recorder.failed.is_none() => {
+            Some(recorder) if recorder.persisted < until && recorder.failed.is_none() => {
                 recorder.held.push_back((until, held));
                 None
             }
@@ -168,11 +169,11 @@ impl State {
     pub(super) fn record(&mut self, run: &Arc<ActiveRun>) {
         let until = self.log.entries.len();
         let Some(recorder) = &self.recorder else { return };
-        if recorder.busy || recorder.failed.is_some() || recorder.kept == until {
+        if recorder.busy || recorder.failed.is_some() || recorder.persisted == until {
             return;
         }
-        let legend = self.legend(run);
-        let events = (recorder.kept..until).filter_map(|index| self.log.event(index, &legend));
+        let lookup = self.lookup(run);
+        let events = (recorder.persisted..until).filter_map(|index| self.log.event(index, &lookup));
         let batch = Batch {
             begins: match &recorder.place {
                 Place::New(new) => Ok(Arc::clone(new)),
@@ -194,7 +195,7 @@ impl State {
         run: &Arc<ActiveRun>,
         until: usize,
         result: Result<Lease, StoreError>,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.busy = false;
@@ -204,14 +205,14 @@ impl State {
                     run.hold_on(lease);
                 }
                 recorder.place = Place::Begun(lease);
-                recorder.kept = until;
+                recorder.persisted = until;
             }
             Err(error) => self.lost(error),
         }
-        self.release(errands);
+        self.release(deferred);
         self.record(run);
         if self.scheduler.is_finished() && self.is_recorded() {
-            errands.finished = true;
+            deferred.finished = true;
         }
     }
 
@@ -232,22 +233,22 @@ impl State {
 
     /// Lets go on what waited for events that the store has now. In a run that is lost, nothing
     /// learns of what the store does not have.
-    pub(in crate::engine) fn release(&mut self, errands: &mut Errands) {
+    pub(in crate::engine) fn release(&mut self, deferred: &mut Deferred) {
         let Some(recorder) = &mut self.recorder else { return };
         let lost = recorder.failed.is_some();
-        while recorder.held.front().is_some_and(|(at, _)| lost || *at <= recorder.kept)
+        while recorder.held.front().is_some_and(|(at, _)| lost || *at <= recorder.persisted)
             && let Some((_, held)) = recorder.held.pop_front()
         {
             match held {
                 // Those of a run that is lost are refused when their turn comes.
                 Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
                 Held::Tell(waiter, result) if lost => {
-                    errands.hosts.extend(result.err().map(HostsOwn::Error));
-                    errands.tell.push((waiter, Err(gone())));
+                    deferred.hosts.extend(result.err().map(HostOwned::Error));
+                    deferred.tell.push((waiter, Err(gone())));
                 }
-                Held::Signal(receiver, _) if lost => errands.hang_up.push(receiver),
-                Held::Tell(waiter, result) => errands.tell.push((waiter, result)),
-                Held::Signal(receiver, payload) => errands.signal.push((receiver, payload)),
+                Held::Signal(receiver, _) if lost => deferred.hang_up.push(receiver),
+                Held::Tell(waiter, result) => deferred.tell.push((waiter, result)),
+                Held::Signal(receiver, payload) => deferred.signal.push((receiver, payload)),
             }
         }
     }
@@ -280,9 +281,9 @@ impl Batch {
             Err(lease) => return store.append(lease, &self.events).await.map(|()| *lease),
         };
         match store.begin((**new).clone(), self.events.clone()).await? {
-            Begun::New(Some(lease)) => Ok(lease),
-            Begun::New(None) => Err(StoreError::LeaseLost { run: new.id }),
-            Begun::Existing(run) => Err(StoreError::Exists { run: run.id }),
+            BeginOutcome::New(Some(lease)) => Ok(lease),
+            BeginOutcome::New(None) => Err(StoreError::LeaseLost { run: new.id }),
+            BeginOutcome::Existing(run) => Err(StoreError::Exists { run: run.id }),
         }
     }
 }

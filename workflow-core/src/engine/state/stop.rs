@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ActiveRun, Alert, Cause, Delivery, End, Errands, Grace, JobError, JobErrorKind, State,
-    TimeoutKind, Traits,
+    ActiveRun, Alert, Cause, Deferred, Delivery, End, Grace, JobError, JobErrorKind, JobFlags,
+    RunState, TimeoutKind,
 };
 
-impl State {
+impl RunState {
     /// Asks an attempt to stop that has a grace period, and drops any other at once.
     pub(super) fn interrupt(
         &mut self,
@@ -16,20 +16,20 @@ impl State {
         job: u32,
         attempt: u32,
         cause: Cause,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         // Also where the attempt is given up: its thread, and tasks of its own, may look at it.
         if let Some(token) = self.tokens.get(&job) {
-            errands.stop.push(Arc::clone(token));
+            deferred.stop.push(Arc::clone(token));
         }
         let grace = self.grace(run, job);
         if grace.is_zero() || self.has_not_begun(job, attempt) {
             let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
-            return self.give_up(run, job, attempt, cause, said, errands);
+            return self.give_up(run, job, attempt, cause, said, deferred);
         }
         // As long as it takes: what the job waits for has bounds of its own.
         if grace < Duration::MAX {
-            self.arm(run, Alert::Grace { job, attempt }, grace, errands);
+            self.arm(run, Alert::Grace { job, attempt }, grace, deferred);
         }
     }
 
@@ -58,7 +58,7 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
         if !self.scheduler.is_running(job, attempt) {
             return;
@@ -68,13 +68,14 @@ impl State {
                 if self.has_thread(job, attempt) { THREAD_RUNS_ON } else { "it was dropped" };
             let grace = self.grace(run, job);
             let said = format!("it was asked to stop and did not within {grace:?}; {what}");
-            self.give_up(run, job, attempt, cause, Some(said), errands);
+            self.give_up(run, job, attempt, cause, Some(said), deferred);
         }
     }
 
     /// Whether the attempt occupies a thread that nothing can stop.
     fn has_thread(&self, job: u32, attempt: u32) -> bool {
-        self.scheduler.traits(job).has(Traits::BLOCKING) && !self.has_not_begun(job, attempt)
+        self.scheduler.flags(job).intersects(JobFlags::BLOCKING)
+            && !self.has_not_begun(job, attempt)
     }
 
     /// Whether the attempt waits for a thread, or for the store.
@@ -90,9 +91,9 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
-        self.give_up(run, job, attempt, Cause::Cancelled, None, errands);
+        self.give_up(run, job, attempt, Cause::Cancelled, None, deferred);
     }
 
     /// Ends an attempt from outside. A future is dropped; a thread is left to itself, and what
@@ -104,12 +105,12 @@ impl State {
         attempt: u32,
         cause: Cause,
         said: Option<String>,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
-        run.slots.fence(job, attempt);
-        self.close(job, errands);
+        run.run_values.fence(job, attempt);
+        self.close(job, deferred);
         let error = self.stopped(run, job, cause, said);
-        self.failed_with(job, error, errands);
+        self.failed_with(job, error, deferred);
         self.scheduler.ended(job, attempt, End::Cancelled);
     }
 

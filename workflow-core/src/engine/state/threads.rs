@@ -1,6 +1,6 @@
 //! The threads that work for a run beside its driver.
 
-use super::Errands;
+use super::Deferred;
 
 #[derive(Default)]
 pub(in crate::engine) struct Threads {
@@ -21,19 +21,19 @@ pub(in crate::engine) const MOST_THREADS: usize = 512;
 
 impl Threads {
     /// Work has come up that needs a thread.
-    pub(super) fn call_for_one(&mut self, errands: &mut Errands) {
+    pub(super) fn call_for_one(&mut self, deferred: &mut Deferred) {
         if self.idle > 0 {
-            errands.ring = true;
+            deferred.ring = true;
         } else if self.count == 0 {
-            self.start(1, errands);
+            self.start(1, deferred);
         }
         // Else one is busy, and the monitor will see whether it stays so.
     }
 
     /// Starts this many threads, as far as there may be so many.
-    pub(in crate::engine) fn start(&mut self, wanted: usize, errands: &mut Errands) {
+    pub(in crate::engine) fn start(&mut self, wanted: usize, deferred: &mut Deferred) {
         let wanted = wanted.min(MOST_THREADS.saturating_sub(self.count));
         self.count += wanted;
-        errands.threads += wanted;
+        deferred.threads += wanted;
     }
 }

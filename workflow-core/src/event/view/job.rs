@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value as Json};
 
-use crate::event::{EventKind, Failure, Origin, Status};
+use crate::event::{EventKind, Failure, JobOrigin, Status};
 
 /// A job of a run as people see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +80,7 @@ impl JobView {
         match kind {
             EventKind::JobStarted { attempt, origin, .. } => {
                 self.begin(*attempt, at);
-                let parent = origin.as_deref().map(Origin::parent);
+                let parent = origin.as_deref().map(JobOrigin::parent);
                 self.started_by = self.started_by.take().or(parent.map(str::to_owned));
             }
             EventKind::AttemptFailed { attempt, error, retry_in, .. } => {

@@ -29,10 +29,10 @@ fn grouped() -> impl Strategy<Value = Grouped> {
 
 /// The graph with groups, and the one with all the edges that they stand for.
 fn twins(Grouped { plan, groups }: &Grouped) -> [Arc<Graph>; 2] {
-    let with_groups = build_with(plan, |sketch| {
+    let with_groups = build_with(plan, |builder| {
         for (members, waiting) in groups {
-            let group = sketch.groups.add(members.iter().map(|job| *job as u32));
-            waiting.iter().for_each(|job| sketch.groups.wait(*job as u32, group));
+            let group = builder.groups.add(members.iter().map(|job| *job as u32));
+            waiting.iter().for_each(|job| builder.groups.wait(*job as u32, group));
         }
     });
     let mut full = plan.clone();
@@ -81,8 +81,8 @@ impl Twins {
                 }
                 Effect::Launch { job, attempt } => self.running.push((job, attempt)),
                 Effect::Arm { timer, .. } => self.timers.push(timer),
-                Effect::Undo { job } => {
-                    self.both(|run| run.append(job, Traits::UNDO, None));
+                Effect::Compensate { job } => {
+                    self.both(|run| run.append(job, JobFlags::COMPENSATION, None));
                 }
                 Effect::Finish(_) => self.finished = true,
                 _ => {}
@@ -125,7 +125,7 @@ impl Twins {
         };
         match index % 16 {
             1 => {
-                let child = self.both(|run| run.append(job, Traits::CHILD, None));
+                let child = self.both(|run| run.append(job, JobFlags::CHILD, None));
                 assert_eq!(child as usize, self.runs[0].cells.len() - 1);
             }
             2 => self.both(|run| run.cancel_job(job)),

@@ -43,7 +43,7 @@ impl Flow {
                 }
             }
         }
-        let index = self.sketch.groups.add(members);
+        let index = self.builder.groups.add(members);
         Group { at: InputRef { owner: self.owner, index } }
     }
 
@@ -51,7 +51,7 @@ impl Flow {
     pub(super) fn wait_for_groups(&mut self, job: u32, name: &str, groups: &[Group]) {
         for group in groups {
             match self.own(group.at) {
-                Some(index) => self.sketch.groups.wait(job, index),
+                Some(index) => self.builder.groups.wait(job, index),
                 None => {
                     self.problem.get_or_insert(GraphError::ForeignGroup(name.to_owned()));
                 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{CONSTANTS, Flow, INPUT};
 use crate::graph::GraphError;
-use crate::job::{Source, Wiring};
+use crate::job::{Source, ValueLayout};
 use crate::workflow::{Plan, PlanError};
 
 impl Flow {
@@ -18,10 +18,10 @@ impl Flow {
         if let Some(problem) = self.problem {
             return Err(problem.into());
         }
-        if self.sketch.waits().max(self.bodies.len()) >= CONSTANTS as usize {
+        if self.builder.waits().max(self.bodies.len()) >= CONSTANTS as usize {
             return Err(GraphError::TooLarge.into());
         }
-        let (graph, order) = self.sketch.compile()?;
+        let (graph, order) = self.builder.compile()?;
         self.bodies.reorder(&order);
         let (outputs, output_of, rows) = self.outputs(&order);
         let source = |index: u32| match index {
@@ -34,7 +34,7 @@ impl Flow {
         let mut inputs = Vec::with_capacity(self.inputs);
         for job in &order {
             starts.push(inputs.len() as u32);
-            let read = self.sketch.first_waits(*job, self.input_ends[*job as usize]);
+            let read = self.builder.first_waits(*job, self.input_ends[*job as usize]);
             inputs.extend(read.iter().map(|index| source(*index)));
         }
         let extras = self.extras.into_iter();
@@ -50,11 +50,11 @@ impl Flow {
             extras: extras.collect(),
             graph: Arc::new(graph),
             bodies: self.bodies,
-            wiring: Arc::new(Wiring { columns, inputs, starts, outputs, constants, timed }),
+            layout: Arc::new(ValueLayout { columns, inputs, starts, outputs, constants, timed }),
             output,
             limits: self.limits,
             needs,
-            kept: OnceLock::new(),
+            stored_graph: OnceLock::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, NewRun, RunId};
+use workflow_core::{BeginOutcome, NewRun, RunId};
 
 use super::fixtures::*;
 
@@ -361,7 +361,7 @@ pub(crate) async fn the_owner_of_a_deleted_account_keeps_nothing_from_others(pla
     let mut run = file_run(Some("ada"), "etl", "a");
     run.idempotency_key = Some("day 1".to_owned());
     let begun = place.store.begin(run, Vec::new()).await.expect("another ada's");
-    assert!(matches!(begun, Begun::New(_)), "{begun:?}");
+    assert!(matches!(begun, BeginOutcome::New(_)), "{begun:?}");
 }
 
 pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs) {

@@ -214,7 +214,7 @@ pub(crate) async fn a_user_begins_runs_of_what_is_seen(place: Catalogs) {
     let driven = asked_for(&scene.alices, "alice");
     let error = alice.begin(driven, Vec::new()).await.expect_err("no engine").to_string();
     assert!(error.ends_with("drives no runs; give the engine the store"), "{error}");
-    assert!(alice.orphans(None, 10).await.is_err());
+    assert!(alice.abandoned(None, 10).await.is_err());
 }
 
 pub(crate) async fn a_number_says_which_of_a_name(place: Catalogs) {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use futures::future::join_all;
 use serde_json::json;
 use workflow_core::{
-    Begun, Event, EventKind, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger,
+    BeginOutcome, Event, EventKind, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger,
 };
 
 use super::fixtures::*;
@@ -18,7 +18,7 @@ pub(crate) async fn a_run_is_kept_as_it_began(stores: Stores) {
     new.user = Some("alice".to_owned());
     new.parent = Some(Parent { run: RunId::random(), job: "outer".to_owned() });
     let begun = stores.one.begin(new.clone(), vec![started(0)]).await.expect("it begins");
-    let Begun::New(Some(lease)) = begun else { panic!("no lease: {begun:?}") };
+    let BeginOutcome::New(Some(lease)) = begun else { panic!("no lease: {begun:?}") };
     assert_eq!((lease.run, lease.owner, lease.token), (new.id, owner.id, 1));
     let found = stores.other.run(new.id).await.expect("readable").expect("there");
     assert_eq!(found, StoredRun::begun(new.clone(), Status::Running, 1));
@@ -38,10 +38,10 @@ pub(crate) async fn an_idempotency_key_has_one_run(stores: Stores) {
         run
     };
     let begun = stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
-    assert_eq!(begun, Begun::New(None));
+    assert_eq!(begun, BeginOutcome::New(None));
     let again = stores.other.begin(second.clone(), vec![started(0)]).await.expect("it is found");
     let expected = StoredRun::begun(first.clone(), Status::Pending, 0);
-    assert_eq!(again, Begun::Existing(Box::new(expected)));
+    assert_eq!(again, BeginOutcome::Existing(Box::new(expected)));
     assert_eq!(stores.one.run(second.id).await.expect("readable"), None);
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn a_key_is_for_one_request(stores: Stores) {
     inside.parent = Some(Parent { run: first.id, job: "outer".to_owned() });
     for run in [of_user, inside] {
         let begun = stores.one.begin(run, Vec::new()).await.expect("it begins");
-        assert_eq!(begun, Begun::New(None));
+        assert_eq!(begun, BeginOutcome::New(None));
     }
 }
 
@@ -99,17 +99,17 @@ pub(crate) async fn a_key_is_looked_up_within_its_scope(stores: Stores) {
     ];
     for run in &runs {
         let begun = stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
-        assert_eq!(begun, Begun::New(None), "{:?}", run.key_scope());
+        assert_eq!(begun, BeginOutcome::New(None), "{:?}", run.key_scope());
     }
     for run in &runs {
         let again = NewRun { id: RunId::random(), ..run.clone() };
         let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
-        assert!(matches!(&begun, Begun::Existing(found) if found.id == run.id), "{begun:?}");
+        assert!(matches!(&begun, BeginOutcome::Existing(found) if found.id == run.id), "{begun:?}");
     }
     // A schedule and an engine begin a run once, for whomever.
     for run in [by(None, Trigger::Schedule, None), by(Some("bob"), Trigger::Workflow, parent())] {
         let begun = stores.other.begin(run, Vec::new()).await.expect("it is found");
-        assert!(matches!(begun, Begun::Existing(_)), "{begun:?}");
+        assert!(matches!(begun, BeginOutcome::Existing(_)), "{begun:?}");
     }
     // A retry is no first request.
     let retry = by(Some("alice"), Trigger::Retry, None);
@@ -133,7 +133,7 @@ pub(crate) async fn a_key_of_a_retry_is_for_the_run_that_it_repeats(stores: Stor
     stores.one.begin(first.clone(), events).await.expect("it begins");
     let (same, events) = retry(old);
     let found = stores.other.begin(same, events).await.expect("it is found");
-    assert!(matches!(&found, Begun::Existing(run) if run.id == first.id), "{found:?}");
+    assert!(matches!(&found, BeginOutcome::Existing(run) if run.id == first.id), "{found:?}");
     let (another, events) = retry(other);
     let refused = stores.other.begin(another, events).await;
     assert!(
@@ -160,7 +160,7 @@ pub(crate) async fn a_repeated_input_may_be_spelled_otherwise(stores: Stores) {
     stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
     let again = NewRun { id: RunId::random(), ..first.clone() };
     let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
-    assert!(matches!(begun, Begun::Existing(run) if run.id == first.id));
+    assert!(matches!(begun, BeginOutcome::Existing(run) if run.id == first.id));
 }
 
 pub(crate) async fn an_id_is_taken_once(stores: Stores) {
@@ -191,7 +191,7 @@ pub(crate) async fn one_key_under_contention(stores: Stores) {
         }
     });
     let answers = join_all(requests).await;
-    let new = answers.iter().filter(|begun| matches!(begun, Begun::New(_))).count();
+    let new = answers.iter().filter(|begun| matches!(begun, BeginOutcome::New(_))).count();
     assert_eq!(new, 4);
 }
 
@@ -206,15 +206,15 @@ pub(crate) async fn one_request_of_many_has_the_key(stores: Stores) {
             async move { (run.clone(), store.begin(run, Vec::new()).await) }
         });
         let answers = join_all(requests).await;
-        let begun = answers.iter().filter(|(_, answer)| matches!(answer, Ok(Begun::New(_))));
+        let begun = answers.iter().filter(|(_, answer)| matches!(answer, Ok(BeginOutcome::New(_))));
         let [(first, _)] = begun.collect::<Vec<_>>()[..] else {
             panic!("not one of them has begun: {answers:?}")
         };
         let asked = |run: &NewRun| (run.workflow.name.clone(), run.input.clone());
         for (run, answer) in &answers {
             match answer {
-                Ok(Begun::New(_)) => {}
-                Ok(Begun::Existing(existing)) => {
+                Ok(BeginOutcome::New(_)) => {}
+                Ok(BeginOutcome::Existing(existing)) => {
                     assert_eq!(asked(run), asked(first));
                     assert_eq!(existing.id, first.id);
                 }
@@ -242,7 +242,7 @@ pub(crate) async fn keys_in_any_order_are_no_circle(stores: Stores) {
         let mut begun: Vec<String> = Vec::new();
         for (key, answer) in join_all(requests).await {
             match answer {
-                Ok(Begun::New(_)) => begun.push(key),
+                Ok(BeginOutcome::New(_)) => begun.push(key),
                 Err(StoreError::KeyConflict { .. }) => {}
                 other => panic!("{other:?}"),
             }

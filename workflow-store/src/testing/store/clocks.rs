@@ -14,7 +14,7 @@ const JUMPS: [i64; 6] =
 
 /// Whether the store finds that nobody drives the run, and gives it to another.
 async fn is_given_away(stores: &Stores, run: RunId) -> bool {
-    let orphans = stores.other.orphans(None, 10).await.expect("readable");
+    let orphans = stores.other.abandoned(None, 10).await.expect("readable");
     let claimed = stores.other.claim(owner(), &[run]).await.expect("answered");
     let is_found = orphans.iter().any(|orphan| orphan.id == run);
     assert!(!is_found || !claimed.is_empty(), "found, and not to be claimed");
@@ -46,7 +46,7 @@ pub(crate) async fn a_jump_keeps_nobody_that_is_dead(stores: Stores) {
         for is_known in [true, false] {
             let lease = begin(&*stores.one, living(lifetime)).await;
             if is_known {
-                stores.other.orphans(None, 10).await.expect("readable");
+                stores.other.abandoned(None, 10).await.expect("readable");
             }
             (stores.set_clock)(jump);
             let began = Instant::now();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{Begun, Blocked, HeldLeases, OwnerId, Parent, RunId, StoreError};
+use workflow_core::{BeginOutcome, Blocked, HeldLeases, OwnerId, Parent, RunId, StoreError};
 
 use super::fixtures::*;
 
@@ -13,13 +13,13 @@ const SHORT: Duration = Duration::from_millis(80);
 pub(crate) async fn a_run_without_owner_is_claimed(stores: Stores) {
     let run = new_run("etl", None);
     stores.one.begin(run.clone(), Vec::new()).await.expect("it begins");
-    let found = stores.other.orphans(None, 10).await.expect("readable");
+    let found = stores.other.abandoned(None, 10).await.expect("readable");
     assert_eq!(found.iter().map(|run| run.id).collect::<Vec<_>>(), [run.id]);
     let owner = owner();
     let leases = stores.other.claim(owner, &[run.id, RunId::random()]).await.expect("claimed");
     assert_eq!(leases.len(), 1);
     assert_eq!((leases[0].run, leases[0].owner, leases[0].token), (run.id, owner.id, 1));
-    assert_eq!(stores.one.orphans(None, 10).await.expect("readable"), []);
+    assert_eq!(stores.one.abandoned(None, 10).await.expect("readable"), []);
     stores.other.append(&leases[0], &[started(0)]).await.expect("driven");
     let found = stores.one.run(run.id).await.expect("readable").expect("there");
     assert_eq!(found.owner, Some(owner.id));
@@ -66,7 +66,7 @@ pub(crate) async fn renewing_keeps_runs(stores: Stores) {
     let end = Instant::now() + owner.lifetime * 2;
     while Instant::now() < end {
         assert_eq!(stores.one.renew(owner, &[lease]).await.expect("answered"), []);
-        assert_eq!(stores.other.orphans(None, 10).await.expect("readable"), []);
+        assert_eq!(stores.other.abandoned(None, 10).await.expect("readable"), []);
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -76,7 +76,7 @@ pub(crate) async fn what_is_released_is_free(stores: Stores) {
     let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     let lost = workflow_core::Lease { token: 7, ..kept };
     stores.one.release(&[freed, lost]).await.expect("released");
-    let orphans = stores.other.orphans(None, 10).await.expect("readable");
+    let orphans = stores.other.abandoned(None, 10).await.expect("readable");
     assert_eq!(
         orphans.iter().map(|run| (run.id, run.owner)).collect::<Vec<_>>(),
         [(freed.run, None)]
@@ -101,9 +101,9 @@ pub(crate) async fn orphans_come_in_pages(stores: Stores) {
     let ids = |runs: Vec<workflow_core::StoredRun>| {
         runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
     };
-    let first = ids(stores.one.orphans(None, 2).await.expect("readable"));
+    let first = ids(stores.one.abandoned(None, 2).await.expect("readable"));
     assert_eq!(first, runs[..2]);
-    let rest = ids(stores.one.orphans(Some(first[1]), 10).await.expect("readable"));
+    let rest = ids(stores.one.abandoned(Some(first[1]), 10).await.expect("readable"));
     assert_eq!(rest, runs[2..]);
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn what_has_ended_is_no_orphan(stores: Stores) {
     let (ended, open) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     stores.one.append(&ended, &[completed(1, json!(null))]).await.expect("kept");
     let orphans = until("the death of the owner", || async {
-        let orphans = stores.other.orphans(None, 10).await.expect("readable");
+        let orphans = stores.other.abandoned(None, 10).await.expect("readable");
         (!orphans.is_empty()).then_some(orphans)
     })
     .await;
@@ -126,7 +126,7 @@ pub(crate) async fn what_has_ended_is_no_orphan(stores: Stores) {
 pub(crate) async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
     let lease = begin(&*stores.one, living(SHORT)).await;
     until("the death of the owner", || async {
-        let orphans = stores.other.orphans(None, 10).await.expect("readable");
+        let orphans = stores.other.abandoned(None, 10).await.expect("readable");
         (!orphans.is_empty()).then_some(())
     })
     .await;
@@ -177,7 +177,7 @@ pub(crate) async fn a_blocked_run_says_why_until_it_goes_on(stores: Stores) {
     stores.one.append(&lease, &[changed(2, "a job is gone")]).await.expect("kept");
     assert_eq!(blocked_of().await, is("a job is gone"));
     stores.one.release(&[lease]).await.expect("released");
-    let orphans = stores.other.orphans(None, 10).await.expect("readable");
+    let orphans = stores.other.abandoned(None, 10).await.expect("readable");
     assert_eq!(orphans[0].blocked, is("a job is gone"));
     let claimed = stores.other.claim(owner(), &[lease.run]).await.expect("answered");
     let resumed = event(3, json!({ "event": "run_resumed", "after_crash": true }));
@@ -199,7 +199,7 @@ pub(crate) async fn runs_inside_of_a_run_are_found(stores: Stores) {
         let mut new = new_run("inner", Some(owner()));
         new.parent = Some(Parent { run: outer.run, job: "calls".to_owned() });
         let begun = stores.one.begin(new, vec![started(0)]).await.expect("it begins");
-        let Begun::New(Some(lease)) = begun else { panic!("{begun:?}") };
+        let BeginOutcome::New(Some(lease)) = begun else { panic!("{begun:?}") };
         children.push(lease);
     }
     stores.one.append(&children[1], &[completed(1, json!(null))]).await.expect("kept");

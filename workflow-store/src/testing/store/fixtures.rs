@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use workflow_core::{
-    Begun, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
+    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
 };
 
 pub(crate) use super::Stores;
@@ -62,7 +62,7 @@ pub(crate) fn completed(sequence: u64, output: Json) -> Event {
 pub(crate) async fn begin(store: &dyn Store, owner: Owner) -> Lease {
     let run = new_run("etl", Some(owner));
     match store.begin(run, vec![started(0)]).await.expect("it begins") {
-        Begun::New(Some(lease)) => lease,
+        BeginOutcome::New(Some(lease)) => lease,
         other => panic!("no lease: {other:?}"),
     }
 }

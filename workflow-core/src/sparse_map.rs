@@ -9,9 +9,9 @@ use std::ops::{Deref, DerefMut};
 /// twentieth of a run of four jobs, for being made, moved and dropped.
 #[derive(Debug, Clone)]
 #[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
-pub(crate) struct Rare<K, V>(Option<Box<BTreeMap<K, V>>>);
+pub(crate) struct SparseMap<K, V>(Option<Box<BTreeMap<K, V>>>);
 
-impl<K, V> Rare<K, V> {
+impl<K, V> SparseMap<K, V> {
     pub(crate) const fn new() -> Self {
         Self(None)
     }
@@ -19,9 +19,9 @@ impl<K, V> Rare<K, V> {
 
 /// A [`Vec`] that costs a pointer until something is put into it.
 #[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
-pub(crate) struct RareList<T>(Option<Box<Vec<T>>>);
+pub(crate) struct SparseList<T>(Option<Box<Vec<T>>>);
 
-impl<T> RareList<T> {
+impl<T> SparseList<T> {
     pub(crate) const fn new() -> Self {
         Self(None)
     }
@@ -42,7 +42,7 @@ impl<T> RareList<T> {
     }
 }
 
-impl<K: Ord, V> Rare<K, V> {
+impl<K: Ord, V> SparseMap<K, V> {
     #[inline]
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         self.0.as_mut()?.remove(key)
@@ -54,13 +54,13 @@ impl<K: Ord, V> Rare<K, V> {
     }
 }
 
-impl<K, V> Default for Rare<K, V> {
+impl<K, V> Default for SparseMap<K, V> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K, V> Deref for Rare<K, V> {
+impl<K, V> Deref for SparseMap<K, V> {
     type Target = BTreeMap<K, V>;
 
     #[inline]
@@ -72,7 +72,7 @@ impl<K, V> Deref for Rare<K, V> {
     }
 }
 
-impl<K, V> DerefMut for Rare<K, V> {
+impl<K, V> DerefMut for SparseMap<K, V> {
     fn deref_mut(&mut self) -> &mut BTreeMap<K, V> {
         self.0.get_or_insert_default()
     }

@@ -13,16 +13,17 @@ use serde_json::Value as Json;
 use super::active::ActiveRun;
 use super::backlog::Piece;
 use super::output::pieces;
-use super::state::{Child, Claim, Errands, State, wake_all};
+use super::state::{Child, Claim, Deferred, RunState, wake_all};
 use crate::id::RunId;
 use crate::job::{
-    ChildHandle, Delivery, Host, JobContext, JobError, NewChild, Printed, States, Token, Traits,
+    ChildHandle, Delivery, JobContext, JobError, JobFlags, NewChild, Printed, Services, States,
+    Token,
 };
 use crate::run::{CalledJob, ChildName};
 use crate::run_log::OutputStream;
 use crate::run_log::{LogError, RunLog};
 
-impl Host for ActiveRun {
+impl Services for ActiveRun {
     fn engine(&self) -> Arc<dyn Any + Send + Sync> {
         self.engine.clone()
     }
@@ -77,7 +78,7 @@ impl Host for ActiveRun {
         {
             drop(state);
             // The timer may have gone off without anyone having looked at it since.
-            run.change(|state, errands| state.tell_due(&run, errands));
+            run.change(|state, deferred| state.tell_due(&run, deferred));
             state = self.lock();
         }
         state.deliver(job, attempt)
@@ -157,24 +158,24 @@ impl Host for ActiveRun {
     fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json> {
         let mut received = None;
         if let Some(run) = self.me.upgrade() {
-            run.change(|state, errands| {
-                received = Some(state.awaits(job, attempt, name, errands));
+            run.change(|state, deferred| {
+                received = Some(state.awaits(job, attempt, name, deferred));
             });
         }
         // Without a run nobody will send anything.
         received.unwrap_or_else(|| oneshot::channel().1)
     }
 
-    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool {
-        let mut kept = false;
+    fn persist_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool {
+        let mut persisted = false;
         if let Some(run) = self.me.upgrade() {
-            run.change(|state, _| kept = state.keep_value(job, attempt, key, value));
+            run.change(|state, _| persisted = state.persist_value(job, attempt, key, value));
         }
-        kept
+        persisted
     }
 
-    fn kept_value(&self, key: &str) -> Option<Json> {
-        self.lock().kept_value(key)
+    fn persisted_value(&self, key: &str) -> Option<Json> {
+        self.lock().persisted_value(key)
     }
 
     fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError> {
@@ -191,8 +192,8 @@ impl Host for ActiveRun {
         callers
     }
 
-    fn is_kept(&self) -> bool {
-        ActiveRun::is_kept(self)
+    fn is_persisted(&self) -> bool {
+        ActiveRun::is_persisted(self)
     }
 
     fn is_lost(&self) -> bool {
@@ -201,12 +202,12 @@ impl Host for ActiveRun {
 
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle> {
         let Some(run) = self.me.upgrade() else { return Vec::new() };
-        let host: Weak<dyn Host> = self.me.clone();
+        let services: Weak<dyn Services> = self.me.clone();
         let mut handles = Vec::with_capacity(children.len());
-        run.change(|state, errands| {
+        run.change(|state, deferred| {
             for child in children {
-                let (job, end) = state.ask(&run, parent, child, errands);
-                handles.push(ChildHandle { job, end, host: host.clone(), ended: false });
+                let (job, end) = state.ask(&run, parent, child, deferred);
+                handles.push(ChildHandle { job, end, services: services.clone(), ended: false });
             }
         });
         handles
@@ -233,7 +234,7 @@ impl Drop for Awake {
     }
 }
 
-impl State {
+impl RunState {
     /// Whether an attempt is under way, for a context that may have outlived it.
     fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError> {
         if self.scheduler.is_running(job, attempt) {
@@ -250,33 +251,33 @@ impl State {
         run: &ActiveRun,
         parent: u32,
         child: NewChild,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> (Option<u32>, oneshot::Receiver<Result<(), JobError>>) {
         let NewChild { call, frame, asked } = child;
         let (end, ended) = oneshot::channel();
         let attempt = frame.parent.attempt;
         let given = given_name(&call);
         if let Err(over) = self.check_under_way(parent, attempt) {
-            errands.answer(Child { call, frame, end: Some(end) }, Err(over));
+            deferred.answer(Child { call, frame, end: Some(end) }, Err(over));
             return (None, ended);
         }
         let child = Child { call, frame, end: Some(end) };
-        let (name, traits, call) = match child.frame.index {
+        let (name, flags, call) = match child.frame.index {
             Some(index) => {
-                let traits = Traits::CHILD.and(Traits::ELEMENT);
-                (ChildName::Element { parent, index }, traits, None)
+                let flags = JobFlags::CHILD.union(JobFlags::ELEMENT);
+                (ChildName::Element { parent, index }, flags, None)
             }
             None => {
                 let call = self.recorder.is_some().then(|| {
                     let (by, job, input) = (parent, given.clone(), asked);
                     CalledJob { by, attempt, job, input }
                 });
-                (ChildName::Own(given), Traits::CHILD, call)
+                (ChildName::Own(given), JobFlags::CHILD, call)
             }
         };
         let claim = self.claim(parent, &name, call.as_ref());
         if let Claim::Recorded(job) = claim {
-            self.answer(parent, job, child, traits, errands);
+            self.answer(parent, job, child, flags, deferred);
             self.let_new_calls_begin(parent);
             return (Some(job), ended);
         }
@@ -289,7 +290,7 @@ impl State {
             self.names.calls.insert(number, call);
         }
         let parked = matches!(claim, Claim::Unexpected);
-        let job = self.append(parent, child, traits, name, parked);
+        let job = self.append(parent, child, flags, name, parked);
         if parked {
             self.hold_call(parent, job);
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Until when it is certain that no other engine drives the runs of this one. A process that was
 /// stopped, or was slow, finds out here before it asks its store.
 #[derive(Default)]
-pub(super) struct Certainty(Mutex<Leases>);
+pub(super) struct LeaseValidity(Mutex<Leases>);
 
 #[derive(Default)]
 struct Leases {
@@ -46,7 +46,7 @@ impl Granted {
     }
 }
 
-impl Certainty {
+impl LeaseValidity {
     /// The store has said, to a request of this moment, that the engine is alive.
     pub(super) fn renewed(&self, asked: Moment, lifetime: Duration) {
         let mut leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Child, Errands, HostsOwn, JobError, State, Task, Traits, Work};
+use super::{ActiveRun, Child, Deferred, HostOwned, JobError, JobFlags, RunState, Task, Work};
 use crate::event::Failure;
-use crate::rare::Rare;
 use crate::run::{CalledJob, ChildName};
 use crate::scheduler::{End, Recorded};
+use crate::sparse_map::SparseMap;
 use crate::value::{Type, ValueError};
 
 /// What is on record, until it is asked for.
 #[derive(Default)]
-pub(in crate::engine) struct Recall {
+pub(in crate::engine) struct Replay {
     /// By the job that asked.
-    asked: Rare<u32, Asked>,
+    asked: SparseMap<u32, Asked>,
     /// What became of the jobs that were started by jobs.
-    pub(in crate::engine) pasts: Rare<u32, Past>,
+    pub(in crate::engine) pasts: SparseMap<u32, History>,
 }
 
 /// What the attempt of a job that is under way had asked for.
@@ -29,20 +29,20 @@ pub(in crate::engine) struct Asked {
     /// Calls of the function, by their numbers, in order.
     calls: Vec<u32>,
     elements: HashMap<u32, u32>,
-    undo: Option<u32>,
+    compensation: Option<u32>,
     /// Calls that are not on record, and wait until all that is on record was asked for.
     held: Vec<u32>,
 }
 
 /// What became of a job that was started by another.
 #[derive(Default)]
-pub(in crate::engine) struct Past {
+pub(in crate::engine) struct History {
     pub(in crate::engine) recorded: Option<Recorded>,
     pub(in crate::engine) output: Option<Arc<Json>>,
     pub(in crate::engine) error: Option<Failure>,
 }
 
-impl Recall {
+impl Replay {
     /// An attempt of a job began: what earlier attempts had asked for is history. The same attempt
     /// begins again after every crash, and asks for the same.
     pub(in crate::engine) fn begin(&mut self, job: u32, attempt: u32) {
@@ -55,7 +55,7 @@ impl Recall {
     /// All is on record: forgets who has asked for nothing.
     pub(in crate::engine) fn finish(&mut self) {
         self.asked.retain(|_, asked| {
-            !asked.calls.is_empty() || !asked.elements.is_empty() || asked.undo.is_some()
+            !asked.calls.is_empty() || !asked.elements.is_empty() || asked.compensation.is_some()
         });
     }
 
@@ -76,7 +76,7 @@ impl Recall {
             ChildName::Element { index, .. } => {
                 asked.elements.insert(*index, number);
             }
-            ChildName::Undo { .. } => asked.undo = Some(number),
+            ChildName::Compensation { .. } => asked.compensation = Some(number),
         }
         self.pasts.entry(number).or_default();
     }
@@ -92,7 +92,7 @@ pub(in crate::engine) enum Claim {
     Unexpected,
 }
 
-impl State {
+impl RunState {
     /// Looks up a job that another asks for.
     pub(in crate::engine) fn claim(
         &mut self,
@@ -100,11 +100,11 @@ impl State {
         what: &ChildName,
         call: Option<&CalledJob>,
     ) -> Claim {
-        let Some(recall) = &mut self.recall else { return Claim::New };
-        let Some(asked) = recall.asked.get_mut(&by) else { return Claim::New };
+        let Some(replay) = &mut self.replay else { return Claim::New };
+        let Some(asked) = replay.asked.get_mut(&by) else { return Claim::New };
         let number = match what {
             ChildName::Element { index, .. } => asked.elements.remove(index),
-            ChildName::Undo { .. } => asked.undo.take(),
+            ChildName::Compensation { .. } => asked.compensation.take(),
             ChildName::Own(_) => {
                 let Some(call) = call.filter(|call| call.attempt == asked.attempt) else {
                     return Claim::New;
@@ -130,47 +130,47 @@ impl State {
         by: u32,
         number: u32,
         child: Child,
-        as_what: Traits,
-        errands: &mut Errands,
+        as_what: JobFlags,
+        deferred: &mut Deferred,
     ) {
-        let past = self.recall.as_mut().and_then(|recall| recall.pasts.remove(&number));
-        let Past { recorded, output, error } = past.unwrap_or_default();
+        let past = self.replay.as_mut().and_then(|replay| replay.pasts.remove(&number));
+        let History { recorded, output, error } = past.unwrap_or_default();
         let result = match recorded {
             Some(Recorded::Completed) => {
-                return errands.hosts.push(HostsOwn::Recorded(child, output));
+                return deferred.hosts.push(HostOwned::Recorded(child, output));
             }
             Some(Recorded::Failed { .. }) => Err(error.map_or_else(lost, JobError::from)),
             Some(Recorded::Cancelled { .. } | Recorded::Skipped) => Err(lost()),
             Some(Recorded::Started { .. } | Recorded::Retried { .. }) | None => {
-                let traits = child.call.traits().and(as_what);
-                let (policy, traits) = match &child.call.options {
-                    Some(options) => crate::workflow::policy(options, traits),
-                    None => (None, traits),
+                let flags = child.call.flags().union(as_what);
+                let (policy, flags) = match &child.call.options {
+                    Some(options) => crate::workflow::policy(options, flags),
+                    None => (None, flags),
                 };
                 self.children.insert(number, child);
-                self.scheduler.adopt(number, by, traits, policy, recorded);
+                self.scheduler.adopt(number, by, flags, policy, recorded);
                 return;
             }
         };
-        errands.answer(child, result);
+        deferred.answer(child, result);
     }
 
     /// Lets calls begin that are not on record, once everything on record was asked for.
     pub(in crate::engine) fn let_new_calls_begin(&mut self, by: u32) {
-        let Some(asked) = self.recall.as_mut().and_then(|recall| recall.asked.get_mut(&by)) else {
+        let Some(asked) = self.replay.as_mut().and_then(|replay| replay.asked.get_mut(&by)) else {
             return;
         };
         if asked.calls.is_empty() {
             for number in std::mem::take(&mut asked.held) {
-                let traits = self.scheduler.traits(number);
-                self.scheduler.begin_child(by, number, traits);
+                let flags = self.scheduler.flags(number);
+                self.scheduler.begin_child(by, number, flags);
             }
         }
     }
 
     /// Holds a call back that is not on record.
     pub(in crate::engine) fn hold_call(&mut self, by: u32, number: u32) {
-        if let Some(asked) = self.recall.as_mut().and_then(|recall| recall.asked.get_mut(&by)) {
+        if let Some(asked) = self.replay.as_mut().and_then(|replay| replay.asked.get_mut(&by)) {
             asked.held.push(number);
         }
     }
@@ -178,7 +178,7 @@ impl State {
     /// Why a function that has ended, or waits for nothing but calls that are held back, does not
     /// do what is on record of it.
     pub(super) fn departure(&self, job: u32, attempt: u32) -> Option<JobError> {
-        let asked = self.recall.as_ref()?.asked.get(&job)?;
+        let asked = self.replay.as_ref()?.asked.get(&job)?;
         let on_record = self.call_in_words(*asked.calls.first()?);
         let what = match asked.held.first() {
             Some(held) => format!("now asks for {} instead", self.call_in_words(*held)),
@@ -208,9 +208,9 @@ impl State {
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
-        let held = self.recall.as_ref().and_then(|recall| recall.asked.get(&job));
+        let held = self.replay.as_ref().and_then(|replay| replay.asked.get(&job));
         if held.is_none_or(|asked| asked.held.is_empty())
             || self.scheduler.active_children(job) > 0
             || self.awaits_mail(job)
@@ -220,9 +220,9 @@ impl State {
             return;
         }
         if let Some(error) = self.departure(job, attempt) {
-            run.slots.fence(job, attempt);
-            self.close(job, errands);
-            self.failed_with(job, error, errands);
+            run.run_values.fence(job, attempt);
+            self.close(job, deferred);
+            self.failed_with(job, error, deferred);
             self.scheduler.ended(job, attempt, End::FailedTerminally);
         }
     }

@@ -3,7 +3,7 @@
 //! One thread for each engine that has a store, from its first run on: it renews the engine's
 //! leases, and looks for messages.
 
-mod certainty;
+mod lease_validity;
 mod outage;
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use super::active::ActiveRun;
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
-use certainty::{Certainty, Moment};
+use lease_validity::{LeaseValidity, Moment};
 use outage::Outage;
 
 /// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
@@ -26,7 +26,7 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(5);
 pub(super) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The hold that an engine has on its runs.
-pub(super) struct Keeper(Arc<Inner>);
+pub(super) struct LeaseRenewer(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
@@ -34,8 +34,8 @@ struct Inner {
     /// As the engine was told, however long.
     lease: Duration,
     watch: Mutex<Watch>,
-    bell: Condvar,
-    certainty: Certainty,
+    condvar: Condvar,
+    validity: LeaseValidity,
 }
 
 #[derive(Default)]
@@ -55,14 +55,14 @@ struct Watched {
     run: Weak<ActiveRun>,
 }
 
-impl Keeper {
+impl LeaseRenewer {
     pub(super) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
         // The rest is for those who take over.
         let lifetime = lease.min(LONGEST_LEASE) * 9 / 10;
         let owner = Owner { id: OwnerId::random(), lifetime };
         let (watch, bell) = (Mutex::default(), Condvar::new());
-        let certainty = Certainty::default();
-        Self(Arc::new(Inner { store, owner, lease, watch, bell, certainty }))
+        let certainty = LeaseValidity::default();
+        Self(Arc::new(Inner { store, owner, lease, watch, condvar: bell, validity: certainty }))
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
@@ -94,15 +94,15 @@ impl Keeper {
         watch.runs.insert(run, watched);
         if !watch.started {
             let inner = Arc::clone(&self.0);
-            let thread = std::thread::Builder::new().name("workflow-keeper".to_owned());
-            match thread.spawn(move || inner.keep()) {
+            let thread = std::thread::Builder::new().name("workflow-lease_renewer".to_owned());
+            match thread.spawn(move || inner.renew_until_closed()) {
                 Ok(_) => watch.started = true,
                 Err(error) => tracing::error!(%error, "leases are not renewed: no thread"),
             }
         }
         drop(watch);
         if was_idle {
-            self.0.bell.notify_one();
+            self.0.condvar.notify_one();
         }
     }
 
@@ -116,7 +116,7 @@ impl Keeper {
 
     /// Whether no other engine can have taken over the runs of this one.
     pub(super) fn is_certain(&self) -> bool {
-        self.0.certainty.holds()
+        self.0.validity.holds()
     }
 
     /// The runs that the engine drives.
@@ -135,10 +135,10 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for LeaseRenewer {
     fn drop(&mut self) {
         self.0.lock().over = true;
-        self.0.bell.notify_one();
+        self.0.condvar.notify_one();
     }
 }
 
@@ -148,12 +148,12 @@ impl Inner {
     }
 
     /// What the thread does.
-    fn keep(&self) {
+    fn renew_until_closed(&self) {
         let mut renewed = None;
         let (mut no_leases, mut no_messages) = (Outage::default(), Outage::default());
         while let Some(leases) = self.await_round() {
             let is_due = |at: Instant| at.elapsed() > self.owner.lifetime / 3;
-            if renewed.is_none_or(is_due) || !self.certainty.holds() {
+            if renewed.is_none_or(is_due) || !self.validity.holds() {
                 renewed = Some(Instant::now());
                 self.renew(&leases, &mut no_leases);
             }
@@ -166,9 +166,9 @@ impl Inner {
     fn await_round(&self) -> Option<Vec<Lease>> {
         let watch = self.lock();
         let idle = |watch: &mut Watch| watch.runs.is_empty() && !watch.over;
-        let watch = self.bell.wait_while(watch, idle).unwrap_or_else(PoisonError::into_inner);
+        let watch = self.condvar.wait_while(watch, idle).unwrap_or_else(PoisonError::into_inner);
         let pause = (self.owner.lifetime / 5).clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
-        let waited = self.bell.wait_timeout_while(watch, pause, |watch| !watch.over);
+        let waited = self.condvar.wait_timeout_while(watch, pause, |watch| !watch.over);
         let (mut watch, _) = waited.unwrap_or_else(PoisonError::into_inner);
         watch.runs.retain(|_, watched| watched.run.strong_count() > 0);
         (!watch.over).then(|| watch.runs.values().filter_map(|watched| watched.lease).collect())
@@ -182,7 +182,7 @@ impl Inner {
                 for lease in lost {
                     self.lose(lease);
                 }
-                self.certainty.renewed(asked, self.owner.lifetime);
+                self.validity.renewed(asked, self.owner.lifetime);
             }
             // What is to be appended will meet the same fault, and be tried again.
             Err(error) => outage.note("leases could not be renewed", &error),

@@ -9,7 +9,7 @@ use super::Shared;
 use super::request::{Runnable, Terms};
 use crate::guard;
 use crate::id::RunId;
-use crate::job::Wiring;
+use crate::job::ValueLayout;
 use crate::run::RunError;
 use crate::store::{NewRun, WorkflowSnapshot};
 use crate::value::Type;
@@ -46,13 +46,13 @@ impl WorkflowSnapshot {
 
 /// A workflow as it is at the time of a run.
 fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
-    let kept = plan.kept();
+    let stored = plan.stored_graph();
     WorkflowSnapshot {
         name: workflow.name().to_string(),
         metadata: workflow.metadata().clone(),
-        fingerprint: kept.fingerprint.clone(),
+        fingerprint: stored.fingerprint.clone(),
         source: workflow.source(),
-        graph: kept.graph.clone(),
+        graph: stored.graph.clone(),
     }
 }
 
@@ -94,21 +94,21 @@ pub(super) fn new_run(
             None => what.runs_dir.as_deref().map(Path::to_owned),
         },
         created_at,
-        owner: engine.keeper.as_ref().map(|keeper| keeper.owner()),
+        owner: engine.lease_renewer.as_ref().map(|lease_renewer| lease_renewer.owner()),
     })
 }
 
 fn check_outputs(workflow: &dyn Workflow, plan: &Plan) -> Result<(), RunError> {
-    let opaque = |(kind, _): &(Type, u32)| !kind.can_be_kept();
-    let Some(column) = plan.wiring.columns.iter().position(opaque) else { return Ok(()) };
-    let job = job_of_column(&plan.wiring, column);
+    let opaque = |(kind, _): &(Type, u32)| !kind.is_serializable();
+    let Some(column) = plan.layout.columns.iter().position(opaque) else { return Ok(()) };
+    let job = job_of_column(&plan.layout, column);
     Err(RunError::Unkeepable {
         workflow: workflow.name().to_string(),
         job: job.map(|job| plan.graph.names.get(job).to_owned()).unwrap_or_default(),
-        type_name: plan.wiring.columns[column].0.name(),
+        type_name: plan.layout.columns[column].0.name(),
     })
 }
 
-fn job_of_column(wiring: &Wiring, column: usize) -> Option<usize> {
-    wiring.outputs.iter().position(|output| output.column as usize == column)
+fn job_of_column(layout: &ValueLayout, column: usize) -> Option<usize> {
+    layout.outputs.iter().position(|output| output.column as usize == column)
 }

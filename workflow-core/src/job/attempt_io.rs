@@ -16,7 +16,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::run_log::OutputStream;
 use crate::run_log::{LogError, RunLog};
-use crate::value::{Boxed, Column, Outbox, Type, ValueError};
+use crate::value::{Boxed, ChildOutputs, Column, Type, ValueError};
 
 /// Where a value is kept: in a column, among the plan's constants, or as the run's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Source {
 
 /// Where each job of a plan finds its inputs and leaves its output; flat, in the graph's order.
 #[derive(Default)]
-pub(crate) struct Wiring {
+pub(crate) struct ValueLayout {
     /// The columns, each with its type and how many rows it needs.
     pub(crate) columns: Vec<(Type, u32)>,
     /// Input number `k` of job `j` is `inputs[starts[j] + k]`.
@@ -46,7 +46,7 @@ pub(crate) struct Wiring {
     pub(crate) timed: Vec<u32>,
 }
 
-impl Wiring {
+impl ValueLayout {
     #[inline]
     fn input(&self, job: u32, index: u32) -> Option<Source> {
         let start = *self.starts.get(job as usize)?;
@@ -59,29 +59,37 @@ impl Wiring {
 }
 
 /// The values of one run.
-pub(crate) struct Slots {
+pub(crate) struct RunValues {
     columns: SmallVec<[Boxed; 2]>,
     input: Option<Boxed>,
-    wiring: Arc<Wiring>,
+    layout: Arc<ValueLayout>,
     /// Whether outputs may come too late: there are fences, or jobs with timeouts.
     guarded: AtomicBool,
     /// Attempts whose outputs are not taken any more.
     fences: Mutex<Vec<(u32, u32)>>,
-    pub(crate) host: Option<Weak<dyn Host>>,
+    pub(crate) services: Option<Weak<dyn Services>>,
     replaced: Option<Arc<Replacements>>,
 }
 
-impl Slots {
+impl RunValues {
     pub(crate) fn new(
-        wiring: Arc<Wiring>,
+        layout: Arc<ValueLayout>,
         input: Option<Boxed>,
-        host: Option<Weak<dyn Host>>,
+        services: Option<Weak<dyn Services>>,
         replaced: Option<Arc<Replacements>>,
     ) -> Self {
         let columns =
-            wiring.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
-        let guarded = AtomicBool::new(!wiring.timed.is_empty());
-        Self { columns, input, wiring, guarded, fences: Mutex::default(), host, replaced }
+            layout.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
+        let guarded = AtomicBool::new(!layout.timed.is_empty());
+        Self {
+            columns,
+            input,
+            layout: layout,
+            guarded,
+            fences: Mutex::default(),
+            services: services,
+            replaced,
+        }
     }
 
     #[inline]
@@ -95,7 +103,7 @@ impl Slots {
     fn elsewhere(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
         match source.column {
             Source::CONSTANT => {
-                self.wiring.constants.get(source.row as usize).map(|value| &**value)
+                self.layout.constants.get(source.row as usize).map(|value| &**value)
             }
             Source::INPUT => self.input.as_deref(),
             _ => None,
@@ -104,7 +112,7 @@ impl Slots {
 
     /// The value behind the source, whatever its type.
     pub(crate) fn any(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
-        match self.wiring.columns.get(source.column as usize) {
+        match self.layout.columns.get(source.column as usize) {
             Some((kind, _)) => {
                 kind.slot(&*self.columns[source.column as usize], source.row as usize)
             }
@@ -114,15 +122,15 @@ impl Slots {
 
     /// What a job of the graph left, if it is there, and its type; `None` for no such job.
     pub(crate) fn output(&self, job: u32) -> Option<(Option<&(dyn Any + Send + Sync)>, Type)> {
-        let source = *self.wiring.outputs.get(job as usize)?;
-        let (kind, _) = self.wiring.columns.get(source.column as usize)?;
+        let source = *self.layout.outputs.get(job as usize)?;
+        let (kind, _) = self.layout.columns.get(source.column as usize)?;
         Some((self.any(source), *kind))
     }
 
     /// Fills the slot of a job's output with a value that it left in an earlier life of the run.
     pub(crate) fn restore(&self, job: u32, value: Json) -> Result<(), ValueError> {
-        let Some(source) = self.wiring.outputs.get(job as usize) else { return Ok(()) };
-        if let Some((kind, _)) = self.wiring.columns.get(source.column as usize) {
+        let Some(source) = self.layout.outputs.get(job as usize) else { return Ok(()) };
+        if let Some((kind, _)) = self.layout.columns.get(source.column as usize) {
             let column = &*self.columns[source.column as usize];
             kind.fill(column, source.row as usize, kind.read(value)?);
         }
@@ -142,7 +150,7 @@ impl Slots {
 
     #[inline]
     fn set<T: Send + Sync + 'static>(&self, job: u32, value: T) -> Result<(), JobError> {
-        let output = self.wiring.outputs.get(job as usize);
+        let output = self.layout.outputs.get(job as usize);
         output
             .and_then(|slot| self.columns.get(slot.column as usize)?.downcast_ref::<Column<T>>())
             .zip(output)
@@ -152,7 +160,7 @@ impl Slots {
 }
 
 /// The columns see to themselves.
-impl Drop for Slots {
+impl Drop for RunValues {
     fn drop(&mut self) {
         if let Some(input) = self.input.take() {
             guard::discard(input);
@@ -160,7 +168,7 @@ impl Drop for Slots {
     }
 }
 
-impl Drop for Wiring {
+impl Drop for ValueLayout {
     fn drop(&mut self) {
         guard::clear(&mut self.constants);
     }
@@ -177,7 +185,7 @@ pub(crate) enum Delivery {
 }
 
 /// The engine, as far as a body may ask things of it.
-pub(crate) trait Host: Send + Sync {
+pub(crate) trait Services: Send + Sync {
     /// The engine, for whoever knows its type.
     fn engine(&self) -> Arc<dyn Any + Send + Sync>;
     /// What a run has that is inside of this job, for whoever knows its type.
@@ -212,8 +220,8 @@ pub(crate) trait Host: Send + Sync {
     /// Waits for a signal.
     fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json>;
     /// Keeps a value; false when the attempt has ended.
-    fn keep_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool;
-    fn kept_value(&self, key: &str) -> Option<Json>;
+    fn persist_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool;
+    fn persisted_value(&self, key: &str) -> Option<Json>;
     /// Whether the attempt is under way.
     ///
     /// # Errors
@@ -225,7 +233,7 @@ pub(crate) trait Host: Send + Sync {
     /// The names of its workflow and of those that it is inside of, the innermost first.
     fn callers(&self) -> Vec<String>;
     /// Whether a store keeps the run.
-    fn is_kept(&self) -> bool;
+    fn is_persisted(&self) -> bool;
     /// Whether another engine drives the run by now, or its store does not keep it any more.
     fn is_lost(&self) -> bool;
     /// Starts jobs inside the job `parent`.
@@ -238,7 +246,7 @@ pub(crate) trait Host: Send + Sync {
 ///
 /// Bodies that the macros make read and write through it; it is not for use by hand.
 #[derive(Clone)]
-pub struct Scope {
+pub struct AttemptIo {
     frame: Frame,
     pub(crate) job: u32,
     pub(crate) attempt: u32,
@@ -246,12 +254,12 @@ pub struct Scope {
 
 #[derive(Clone)]
 enum Frame {
-    Graph(Arc<Slots>),
+    Graph(Arc<RunValues>),
     Child(Arc<ChildFrame>),
 }
 
 /// Finds a value that is not kept in a slot of its own, such as an element of a list.
-pub(crate) type Project = fn(&Scope, usize) -> Option<&(dyn Any + Send + Sync)>;
+pub(crate) type Project = fn(&AttemptIo, usize) -> Option<&(dyn Any + Send + Sync)>;
 
 /// What the items of a child stand for.
 pub(crate) enum Item {
@@ -280,7 +288,7 @@ pub(crate) enum ChildInput {
 
 /// The surroundings of a job that was started by another.
 pub(crate) struct ChildFrame {
-    pub(crate) parent: Scope,
+    pub(crate) parent: AttemptIo,
     pub(crate) inputs: Arc<[ChildInput]>,
     pub(crate) item: Item,
     /// An `Outbox<T>` for the output, and the place in it.
@@ -292,10 +300,10 @@ pub(crate) struct ChildFrame {
     pub(crate) timed: bool,
 }
 
-impl Scope {
+impl AttemptIo {
     #[inline]
-    pub(crate) fn graph(slots: Arc<Slots>, job: u32, attempt: u32) -> Self {
-        Self { frame: Frame::Graph(slots), job, attempt }
+    pub(crate) fn graph(run_values: Arc<RunValues>, job: u32, attempt: u32) -> Self {
+        Self { frame: Frame::Graph(run_values), job, attempt }
     }
 
     pub(crate) fn child(frame: Arc<ChildFrame>, job: u32, attempt: u32) -> Self {
@@ -306,7 +314,7 @@ impl Scope {
     #[inline]
     pub fn get<T: 'static>(&self, index: u32) -> Option<&T> {
         match &self.frame {
-            Frame::Graph(slots) => slots.get(slots.wiring.input(self.job, index)?),
+            Frame::Graph(run_values) => run_values.get(run_values.layout.input(self.job, index)?),
             Frame::Child(_) => self.any(index)?.downcast_ref(),
         }
     }
@@ -314,14 +322,16 @@ impl Scope {
     /// Input number `index`, whatever its type.
     pub(crate) fn any(&self, index: u32) -> Option<&(dyn Any + Send + Sync)> {
         // A child's input may be its parent's, and so on: a loop, so that depth costs no stack.
-        let (mut scope, mut index) = (self, index);
+        let (mut io, mut index) = (self, index);
         loop {
-            let frame = match &scope.frame {
-                Frame::Graph(slots) => return slots.any(slots.wiring.input(scope.job, index)?),
+            let frame = match &io.frame {
+                Frame::Graph(run_values) => {
+                    return run_values.any(run_values.layout.input(io.job, index)?);
+                }
                 Frame::Child(frame) => frame,
             };
             match *frame.inputs.get(index as usize)? {
-                ChildInput::Parent(outer) => (scope, index) = (&frame.parent, outer),
+                ChildInput::Parent(outer) => (io, index) = (&frame.parent, outer),
                 ChildInput::Item(item) => match &frame.item {
                     Item::Values(values) => return values.get(item as usize).map(|value| &**value),
                     Item::Projected { index, project } => return project(&frame.parent, *index),
@@ -333,7 +343,9 @@ impl Scope {
     /// The job's own output, once it is there.
     pub(crate) fn output(&self) -> Option<&(dyn Any + Send + Sync)> {
         match &self.frame {
-            Frame::Graph(slots) => slots.any(*slots.wiring.outputs.get(self.job as usize)?),
+            Frame::Graph(run_values) => {
+                run_values.any(*run_values.layout.outputs.get(self.job as usize)?)
+            }
             Frame::Child(_) => None,
         }
     }
@@ -347,16 +359,16 @@ impl Scope {
     #[inline]
     pub fn put<T: Send + Sync + 'static>(&self, value: T) -> Result<(), JobError> {
         match &self.frame {
-            Frame::Graph(slots) => {
-                if slots.guarded.load(Ordering::Acquire) && !self.may_leave()? {
+            Frame::Graph(run_values) => {
+                if run_values.guarded.load(Ordering::Acquire) && !self.may_leave()? {
                     return Ok(());
                 }
-                slots.set(self.job, value)
+                run_values.set(self.job, value)
             }
             Frame::Child(frame) if frame.timed && !self.may_leave()? => Ok(()),
-            Frame::Child(frame) => match frame.output.downcast_ref::<Outbox<T>>() {
-                Some(outbox) => {
-                    outbox.set(frame.row, value);
+            Frame::Child(frame) => match frame.output.downcast_ref::<ChildOutputs<T>>() {
+                Some(outputs) => {
+                    outputs.set(frame.row, value);
                     Ok(())
                 }
                 None => Err(JobError::misplaced::<T>()),
@@ -372,13 +384,15 @@ impl Scope {
     #[cold]
     fn may_leave(&self) -> Result<bool, JobError> {
         let timed = match &self.frame {
-            Frame::Graph(slots) if slots.is_fenced(self.job, self.attempt) => return Ok(false),
-            Frame::Graph(slots) => slots.wiring.is_timed(self.job),
+            Frame::Graph(run_values) if run_values.is_fenced(self.job, self.attempt) => {
+                return Ok(false);
+            }
+            Frame::Graph(run_values) => run_values.layout.is_timed(self.job),
             Frame::Child(frame) => frame.timed,
         };
         // Without a run nobody looks at the clock.
-        let Some(host) = self.host().filter(|_| timed) else { return Ok(true) };
-        match host.deliver(self.job, self.attempt) {
+        let Some(services) = self.services().filter(|_| timed) else { return Ok(true) };
+        match services.deliver(self.job, self.attempt) {
             Delivery::InTime => Ok(true),
             Delivery::Unwanted => Ok(false),
             Delivery::Late => Err(JobError::late()),
@@ -392,41 +406,41 @@ impl Scope {
         }
     }
 
-    pub(crate) fn host(&self) -> Option<Arc<dyn Host>> {
+    pub(crate) fn services(&self) -> Option<Arc<dyn Services>> {
         self.link()?.upgrade()
     }
 
     /// Whether a job of a graph runs on an engine without replacements: what most jobs ask.
     #[inline]
     pub(super) fn replaces_nothing(&self) -> bool {
-        matches!(&self.frame, Frame::Graph(slots) if slots.replaced.is_none())
+        matches!(&self.frame, Frame::Graph(run_values) if run_values.replaced.is_none())
     }
 
     /// The jobs that run another closure.
     pub(super) fn replaced(&self) -> Option<&Replacements> {
-        let mut scope = self;
+        let mut io = self;
         loop {
-            match &scope.frame {
-                Frame::Graph(slots) => return slots.replaced.as_deref(),
-                Frame::Child(frame) => scope = &frame.parent,
+            match &io.frame {
+                Frame::Graph(run_values) => return run_values.replaced.as_deref(),
+                Frame::Child(frame) => io = &frame.parent,
             }
         }
     }
 
     /// The run, which may have ended and be gone; `None` for a scope without a run around it.
-    pub(super) fn link(&self) -> Option<&Weak<dyn Host>> {
-        let mut scope = self;
+    pub(super) fn link(&self) -> Option<&Weak<dyn Services>> {
+        let mut io = self;
         loop {
-            match &scope.frame {
-                Frame::Graph(slots) => return slots.host.as_ref(),
-                Frame::Child(frame) => scope = &frame.parent,
+            match &io.frame {
+                Frame::Graph(run_values) => return run_values.services.as_ref(),
+                Frame::Child(frame) => io = &frame.parent,
             }
         }
     }
 
     /// A scope without a run around it, for jobs that are called as plain functions.
     pub(crate) fn detached() -> Self {
-        Self::graph(Arc::new(Slots::new(Arc::default(), None, None, None)), 0, 1)
+        Self::graph(Arc::new(RunValues::new(Arc::default(), None, None, None)), 0, 1)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
-use super::recall::restore;
+use super::replay::restore;
 use super::{ActiveRun, Child, Task, Token};
 use crate::engine::active::LOG_TARGET;
 use crate::engine::permits::{self, Grant};
@@ -17,7 +17,7 @@ use crate::job::JobError;
 type ChildEnd = Result<(), JobError>;
 
 /// What is the host's, so that nothing is done with it under the lock.
-pub(super) enum HostsOwn {
+pub(super) enum HostOwned {
     /// A job that was started by another, and of which nothing is wanted any more.
     Child(Child),
     /// An error that has been told, or that nobody asks for.
@@ -29,14 +29,14 @@ pub(super) enum HostsOwn {
 }
 
 #[derive(Default)]
-pub(in crate::engine) struct Errands {
+pub(in crate::engine) struct Deferred {
     pub(in crate::engine) wake: Vec<Waker>,
     /// Requests to stop.
     pub(super) stop: Vec<Arc<Token>>,
     /// Tasks whose futures are to be dropped.
     pub(in crate::engine) drop: Vec<Arc<Task>>,
     /// What holds values or errors of the host, to be dropped or read.
-    pub(super) hosts: Vec<HostsOwn>,
+    pub(super) hosts: Vec<HostOwned>,
     /// Who waits for a child, and how it ended.
     pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
     /// Who waits for a signal, and what came with it.
@@ -88,7 +88,7 @@ impl Notice {
     }
 }
 
-impl Errands {
+impl Deferred {
     #[inline]
     pub(in crate::engine) fn is_empty(&self) -> bool {
         self.wake.is_empty()
@@ -107,7 +107,7 @@ impl Errands {
     /// Tells whoever asked for a job what became of it, which has been decided already.
     pub(in crate::engine) fn answer(&mut self, mut child: Child, result: ChildEnd) {
         self.tell.extend(child.end.take().map(|end| (end, result)));
-        self.hosts.push(HostsOwn::Child(child));
+        self.hosts.push(HostOwned::Child(child));
     }
 
     /// Runs them. The run must not be locked.
@@ -120,10 +120,10 @@ impl Errands {
             discard(work);
         });
         drain(&mut self.hosts, |own| match own {
-            HostsOwn::Child(child) => discard(child),
-            HostsOwn::Error(error) => discard(error),
-            HostsOwn::Notice(notice) => discard_after(|| notice.log(run)),
-            HostsOwn::Recorded(mut child, output) => {
+            HostOwned::Child(child) => discard(child),
+            HostOwned::Error(error) => discard(error),
+            HostOwned::Notice(notice) => discard_after(|| notice.log(run)),
+            HostOwned::Recorded(mut child, output) => {
                 let result = restore(&child, output);
                 self.tell.extend(child.end.take().map(|end| (end, result)));
                 discard(child);
@@ -140,7 +140,7 @@ impl Errands {
         drain(&mut self.signal, |(receiver, payload)| discard_after(|| receiver.send(payload)));
         drain(&mut self.hang_up, discard);
         if std::mem::take(&mut self.ring) {
-            run.bell.notify_one();
+            run.condvar.notify_one();
         }
         for _ in 0..std::mem::take(&mut self.threads) {
             run.start_thread();

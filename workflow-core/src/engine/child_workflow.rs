@@ -12,8 +12,8 @@ use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::{
-    Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, Reader, Ref, Scope,
-    StateCheck, one_input,
+    AttemptIo, Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, Reader,
+    Ref, StateCheck, one_input,
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
@@ -34,15 +34,15 @@ where
     let mut inputs = Inputs::new();
     let reader = <Handle<I> as Bind<Ref<I>>>::bind(input, &mut inputs);
     let needs = needs_of(workflow.clone());
-    let body = Body::future(move |scope: Scope| {
+    let body = Body::future(move |io: AttemptIo| {
         let workflow = workflow.clone();
         async move {
-            let engine = engine_of(&scope)?;
+            let engine = engine_of(&io)?;
             let workflow = workflow.into_workflow().map_err(JobError::terminal)?;
-            let input = Reader::<Ref<I>>::read(&reader, &scope)?;
-            let report = run_inside(&scope, &engine, workflow, |request| request.input(input));
+            let input = Reader::<Ref<I>>::read(&reader, &io)?;
+            let report = run_inside(&io, &engine, workflow, |request| request.input(input));
             let report = report.await?;
-            scope.put(report.output::<O>().map_err(unread)?)
+            io.put(report.output::<O>().map_err(unread)?)
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
@@ -77,12 +77,12 @@ where
 /// In a run that a store keeps, the attempt has one inner run: when it begins again, that run is
 /// followed.
 async fn run_inside(
-    scope: &Scope,
+    io: &AttemptIo,
     engine: &Engine,
     workflow: Arc<dyn Workflow>,
     with_input: impl FnOnce(RunRequest) -> RunRequest,
 ) -> Result<Report, JobError> {
-    let context = JobContext::new(scope);
+    let context = JobContext::new(io);
     if !context.reserve_grace(Duration::MAX) {
         return Err(JobError::of_kind(JobErrorKind::Cancelled, "asked to stop before it began"));
     }
@@ -165,12 +165,12 @@ async fn follow_inside(
 ///
 /// Fails when the run does not begin, or does not complete, and outside of an engine.
 pub async fn run_nested(
-    scope: &Scope,
+    io: &AttemptIo,
     workflow: Arc<dyn Workflow>,
     input: Option<serde_json::Value>,
 ) -> Result<serde_json::Value, JobError> {
-    let engine = engine_of(scope)?;
-    let report = run_inside(scope, &engine, workflow, |request| match input {
+    let engine = engine_of(io)?;
+    let report = run_inside(io, &engine, workflow, |request| match input {
         Some(input) => request.input(input),
         None => request,
     });
@@ -198,8 +198,8 @@ fn unfit(error: RunError) -> JobError {
     JobError::terminal(error)
 }
 
-fn engine_of(scope: &Scope) -> Result<Engine, JobError> {
-    let shared = scope.host().and_then(|host| host.engine().downcast::<Shared>().ok());
+fn engine_of(io: &AttemptIo) -> Result<Engine, JobError> {
+    let shared = io.services().and_then(|services| services.engine().downcast::<Shared>().ok());
     shared.map(Engine).ok_or_else(|| {
         JobError::terminal("a workflow as a job runs on an engine only, and this context has none")
     })

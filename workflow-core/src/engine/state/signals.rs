@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Detail, Errands, Held, State, What};
-use crate::rare::Rare;
+use super::{ActiveRun, Deferred, EntryDetail, EntryKind, Held, RunState};
+use crate::sparse_map::SparseMap;
 
 /// What is on record ends on a day that can be written down: after a hundred years.
 const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A run's signals and sleeps, and the values that its jobs kept.
 #[derive(Default)]
-pub(in crate::engine) struct Mail {
+pub(in crate::engine) struct Signals {
     /// Signals that nobody has received, oldest first.
     waiting: Vec<Signal>,
     /// Messages of the store that have come.
@@ -23,10 +23,10 @@ pub(in crate::engine) struct Mail {
     /// Jobs that wait for a signal.
     receivers: Vec<Receiver>,
     /// Jobs that sleep, and how often.
-    sleepers: Rare<u32, usize>,
-    values: Rare<String, Json>,
+    sleepers: SparseMap<u32, usize>,
+    values: SparseMap<String, Json>,
     /// What attempts under way had received and slept before the run was taken up again.
-    past: Vec<(u32, u32, Detail)>,
+    past: Vec<(u32, u32, EntryDetail)>,
 }
 
 struct Signal {
@@ -42,7 +42,7 @@ struct Receiver {
     receive: oneshot::Sender<Json>,
 }
 
-impl Mail {
+impl Signals {
     /// Whether a job waits for something that is not a job.
     fn is_awaited_by(&self, job: u32) -> bool {
         self.sleepers.contains_key(&job)
@@ -50,11 +50,11 @@ impl Mail {
     }
 
     /// What is on record: a sleep, a signal, or a value.
-    pub(in crate::engine) fn restore(&mut self, job: u32, attempt: u32, detail: Detail) {
+    pub(in crate::engine) fn restore(&mut self, job: u32, attempt: u32, detail: EntryDetail) {
         match detail {
-            Detail::Kept { key, value } => drop(self.values.insert(key, value)),
+            EntryDetail::Kept { key, value } => drop(self.values.insert(key, value)),
             detail => {
-                if let Detail::Signal { message: Some(number), .. } = detail {
+                if let EntryDetail::Signal { message: Some(number), .. } = detail {
                     self.heard.insert(number);
                 }
                 self.past.push((job, attempt, detail));
@@ -73,8 +73,13 @@ impl Mail {
     }
 
     /// Takes out what is on record of this attempt and like this.
-    fn recall(&mut self, job: u32, attempt: u32, like: impl Fn(&Detail) -> bool) -> Option<Detail> {
-        let same = |(of, number, detail): &(u32, u32, Detail)| {
+    fn replay(
+        &mut self,
+        job: u32,
+        attempt: u32,
+        like: impl Fn(&EntryDetail) -> bool,
+    ) -> Option<EntryDetail> {
+        let same = |(of, number, detail): &(u32, u32, EntryDetail)| {
             (*of, *number) == (job, attempt) && like(detail)
         };
         let at = self.past.iter().position(same)?;
@@ -82,7 +87,7 @@ impl Mail {
     }
 }
 
-impl State {
+impl RunState {
     /// Notes that a function sleeps, and returns how long it still has to.
     pub(in crate::engine) fn sleeps(
         &mut self,
@@ -92,23 +97,28 @@ impl State {
         now: SystemTime,
     ) -> Duration {
         let duration = duration.min(LONGEST_SLEEP);
-        *self.mail().sleepers.entry(job).or_insert(0) += 1;
-        let same = |detail: &Detail| matches!(detail, Detail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
-        if let Some(Detail::Sleep { until, .. }) = self.mail().recall(job, attempt, same) {
+        *self.signals().sleepers.entry(job).or_insert(0) += 1;
+        let same = |detail: &EntryDetail| matches!(detail, EntryDetail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
+        if let Some(EntryDetail::Sleep { until, .. }) = self.signals().replay(job, attempt, same) {
             // The clock may have been set back since: a sleep is no longer than it was to be.
             return until.duration_since(now).unwrap_or_default().min(duration);
         }
         let until = now.checked_add(duration).unwrap_or(now);
-        self.note_with(What::SleepStarted, job, attempt, Detail::Sleep { duration, until });
+        self.note_with(
+            EntryKind::SleepStarted,
+            job,
+            attempt,
+            EntryDetail::Sleep { duration, until },
+        );
         duration
     }
 
     /// A sleep has ended, or is not awaited any more.
     pub(in crate::engine) fn slept(&mut self, job: u32) {
-        if let Some(count) = self.mail().sleepers.get_mut(&job) {
+        if let Some(count) = self.signals().sleepers.get_mut(&job) {
             *count -= 1;
             if *count == 0 {
-                self.mail().sleepers.remove(&job);
+                self.signals().sleepers.remove(&job);
             }
         }
     }
@@ -119,21 +129,21 @@ impl State {
         job: u32,
         attempt: u32,
         name: String,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) -> oneshot::Receiver<Json> {
         let (receive, received) = oneshot::channel();
-        let same =
-            |detail: &Detail| matches!(detail, Detail::Signal { name: it, .. } if *it == name);
-        if let Some(Detail::Signal { payload, .. }) = self.mail().recall(job, attempt, same) {
-            errands.signal.push((receive, payload));
+        let same = |detail: &EntryDetail| matches!(detail, EntryDetail::Signal { name: it, .. } if *it == name);
+        if let Some(EntryDetail::Signal { payload, .. }) = self.signals().replay(job, attempt, same)
+        {
+            deferred.signal.push((receive, payload));
             return received;
         }
         let awaited = name.clone();
-        self.mail().receivers.push(Receiver { job, attempt, name, receive });
-        self.hand_out(errands);
+        self.signals().receivers.push(Receiver { job, attempt, name, receive });
+        self.hand_out(deferred);
         let waits = |it: &Receiver| (it.job, it.attempt, &it.name) == (job, attempt, &awaited);
-        if self.mail().receivers.iter().any(waits) {
-            self.note_with(What::SignalAwaited, job, attempt, Detail::Awaited(awaited));
+        if self.signals().receivers.iter().any(waits) {
+            self.note_with(EntryKind::SignalAwaited, job, attempt, EntryDetail::Awaited(awaited));
         }
         received
     }
@@ -144,33 +154,33 @@ impl State {
         name: String,
         payload: Json,
         message: Option<u64>,
-        errands: &mut Errands,
+        deferred: &mut Deferred,
     ) {
-        if message.is_some_and(|number| !self.mail().heard.insert(number)) {
+        if message.is_some_and(|number| !self.signals().heard.insert(number)) {
             return;
         }
-        let waiting = &mut self.mail().waiting;
+        let waiting = &mut self.signals().waiting;
         let at = waiting.partition_point(|earlier| earlier.message <= message);
         waiting.insert(at, Signal { name, payload, message });
-        self.hand_out(errands);
+        self.hand_out(deferred);
     }
 
     /// Brings signals and those who wait for them together, each in order.
-    fn hand_out(&mut self, errands: &mut Errands) {
-        while let Some((receiver, signal)) = self.mail().match_up() {
+    fn hand_out(&mut self, deferred: &mut Deferred) {
+        while let Some((receiver, signal)) = self.signals().match_up() {
             let Receiver { job, attempt, receive, .. } = receiver;
             let Signal { name, payload, message } = signal;
-            let detail = Detail::Signal { name, payload: payload.clone(), message };
-            self.note_with(What::SignalReceived, job, attempt, detail);
+            let detail = EntryDetail::Signal { name, payload: payload.clone(), message };
+            self.note_with(EntryKind::SignalReceived, job, attempt, detail);
             if let Some(Held::Signal(receive, payload)) = self.hold(Held::Signal(receive, payload))
             {
-                errands.signal.push((receive, payload));
+                deferred.signal.push((receive, payload));
             }
         }
     }
 
     /// Keeps a value under a key; false when the attempt has ended.
-    pub(in crate::engine) fn keep_value(
+    pub(in crate::engine) fn persist_value(
         &mut self,
         job: u32,
         attempt: u32,
@@ -179,24 +189,24 @@ impl State {
     ) -> bool {
         let running = self.scheduler.is_running(job, attempt);
         if running {
-            self.mail().values.insert(key.clone(), value.clone());
-            self.note_with(What::ValueKept, job, attempt, Detail::Kept { key, value });
+            self.signals().values.insert(key.clone(), value.clone());
+            self.note_with(EntryKind::ValueKept, job, attempt, EntryDetail::Kept { key, value });
         }
         running
     }
 
     /// The value that was kept under a key.
-    pub(in crate::engine) fn kept_value(&self, key: &str) -> Option<Json> {
-        self.mail.as_ref()?.values.get(key).cloned()
+    pub(in crate::engine) fn persisted_value(&self, key: &str) -> Option<Json> {
+        self.signals.as_ref()?.values.get(key).cloned()
     }
 
-    fn mail(&mut self) -> &mut Mail {
-        self.mail.get_or_insert_default()
+    fn signals(&mut self) -> &mut Signals {
+        self.signals.get_or_insert_default()
     }
 
     /// Whether a job waits for something that is not a job.
     pub(in crate::engine) fn awaits_mail(&self, job: u32) -> bool {
-        self.mail.as_ref().is_some_and(|mail| mail.is_awaited_by(job))
+        self.signals.as_ref().is_some_and(|signals| signals.is_awaited_by(job))
     }
 }
 
@@ -208,6 +218,6 @@ impl ActiveRun {
         payload: Json,
         message: Option<u64>,
     ) {
-        self.change(|state, errands| state.signalled(name, payload, message, errands));
+        self.change(|state, deferred| state.signalled(name, payload, message, deferred));
     }
 }

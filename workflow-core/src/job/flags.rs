@@ -1,0 +1,69 @@
+//! What is special about a job, small enough for a scheduler to keep one set per job.
+
+use bitflags::bitflags;
+
+use super::TriggerRule;
+
+bitflags! {
+    /// What a job asks for beyond its work. A job without any takes the short way.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub(crate) struct JobFlags: u16 {
+        /// The trigger rule, as a number; read it with [`rule`](Self::rule).
+        const RULE = 0b111;
+        /// Has a named limit.
+        const LIMITED = 1 << 3;
+        /// Has a retry policy.
+        const RETRIED = 1 << 4;
+        /// Has a timeout.
+        const TIMED = 1 << 5;
+        /// Only waits for jobs that it starts.
+        const CONTAINER = 1 << 6;
+        /// Runs only if a test of its inputs says so.
+        const CONDITIONAL = 1 << 7;
+        /// Was started by another job.
+        const CHILD = 1 << 8;
+        /// Its work can be compensated.
+        const COMPENSATED = 1 << 9;
+        /// Compensates the work of another.
+        const COMPENSATION = 1 << 10;
+        /// Looks at its context, and so can be asked to stop.
+        const WATCHES = 1 << 11;
+        /// May block its thread.
+        const BLOCKING = 1 << 12;
+        /// Has a priority other than 0.
+        const RANKED = 1 << 13;
+        /// Works on one element of its parent's list, and needs the others.
+        const ELEMENT = 1 << 14;
+        /// Is a member of a group that others wait for.
+        const MEMBER = 1 << 15;
+    }
+}
+
+impl JobFlags {
+    /// These flags if `holds`, and none otherwise.
+    pub(crate) fn when(self, holds: bool) -> Self {
+        if holds { self } else { Self::empty() }
+    }
+
+    pub(crate) fn with_rule(self, rule: TriggerRule) -> Self {
+        let number = RULES.iter().position(|known| *known == rule).unwrap_or_default();
+        self.difference(Self::RULE).union(Self::from_bits_retain(number as u16))
+    }
+
+    #[inline]
+    pub(crate) fn rule(self) -> TriggerRule {
+        RULES[usize::from(self.intersection(Self::RULE).bits())]
+    }
+}
+
+/// Trigger rules by their numbers. `AllSuccess` is first, so that no flags mean the default.
+const RULES: [TriggerRule; 8] = [
+    TriggerRule::AllSuccess,
+    TriggerRule::AllDone,
+    TriggerRule::OneSuccess,
+    TriggerRule::OneFailed,
+    TriggerRule::NoneFailed,
+    TriggerRule::Always,
+    TriggerRule::AllSuccess,
+    TriggerRule::AllSuccess,
+];
