@@ -1,5 +1,4 @@
-//! The program that the README shows for runs that outlive the process: killed, stopped, and
-//! started again.
+//! The program that `docs/durability.md` shows: killed, stopped, and started again.
 
 #![cfg(unix)]
 
@@ -10,15 +9,15 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[test]
-fn the_readme_shows_it() {
+fn the_page_on_durability_shows_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("../README.md")).expect("a README");
-    let (_, section) = readme.split_once("## Runs that outlive the process").expect("a section");
-    let (_, code) = section.split_once("```rust,ignore\n").expect("a snippet");
+    let page = fs::read_to_string(root.join("../docs/durability.md")).expect("a page");
+    let (_, section) = page.split_once("## A program that resumes its runs").expect("a section");
+    let (_, code) = section.split_once("```rust,no_run\n").expect("a snippet");
     let (code, _) = code.split_once("```").expect("its end");
     let (_, main) = code.split_once("#[tokio::main]").expect("a main function");
     let example = fs::read_to_string(root.join("durable_host.rs")).expect("the example");
-    assert!(example.contains(main.trim_end()), "the example has another `main` than the README");
+    assert!(example.contains(main.trim_end()), "the example has another `main` than the page");
 }
 
 /// A folder with nothing but a file `hold`.
