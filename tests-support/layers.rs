@@ -81,6 +81,13 @@ impl Layers {
         assert_eq!(shown, self.order, "the first block of {crate_name} in ARCHITECTURE.md");
     }
 
+    /// The files whose code contains a text, from the folder of sources.
+    #[allow(clippy::allow_attributes, dead_code, reason = "not every crate asserts this")]
+    pub(crate) fn containing(&self, text: &str) -> Vec<PathBuf> {
+        let files = self.files().filter(|file| file.text.contains(text));
+        files.map(|file| file.path).collect()
+    }
+
     fn place(&self, module: &str) -> usize {
         if self.test_support.contains(&module) {
             return 0;
@@ -172,7 +179,8 @@ fn exports(root: &str) -> HashMap<String, String> {
     for (at, _) in root.match_indices("pub use ") {
         let path = &root[at + "pub use ".len()..];
         let path = path.split(';').next().unwrap_or_default();
-        let Some(module) = identifier(path) else { continue };
+        // A module at the root, such as a prelude, may export names of the root.
+        let Some(module) = identifier(path).filter(|name| name != "crate") else { continue };
         let names = path.rsplit_once('{').map_or(path, |(_, group)| group.trim_end_matches('}'));
         for name in names.split(',') {
             let name = name.rsplit([' ', ':']).find(|part| !part.trim().is_empty());

@@ -11,10 +11,10 @@ use super::stamp::Stamp;
 
 /// What was loaded, by name. Those who share it must look in the same places.
 #[derive(Clone, Default)]
-pub(super) struct Cache(Arc<Mutex<HashMap<String, Kept>>>);
+pub(super) struct Cache(Arc<Mutex<HashMap<String, CachedConfig>>>);
 
 /// A configuration, and everything outside of the program that it depends on.
-struct Kept {
+struct CachedConfig {
     config: Config,
     files: Files,
     stamps: Vec<Stamp>,
@@ -35,8 +35,8 @@ impl Cache {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache
             .get(name)
-            .filter(|kept| kept.is_current(name, files, environment))
-            .map(|kept| kept.config.clone())
+            .filter(|cached| cached.is_current(name, files, environment))
+            .map(|cached| cached.config.clone())
     }
 
     /// Keeps a configuration, unless one of its files may change without a trace. The stamps were
@@ -53,13 +53,14 @@ impl Cache {
             return;
         }
         let given = given(environment, config.name());
-        let kept = Kept { config: config.clone(), files: files.clone(), stamps, used, given };
+        let cached =
+            CachedConfig { config: config.clone(), files: files.clone(), stamps, used, given };
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.insert(config.name().to_owned(), kept);
+        cache.insert(config.name().to_owned(), cached);
     }
 }
 
-impl Kept {
+impl CachedConfig {
     fn is_current(&self, name: &str, files: &Files, environment: &Environment) -> bool {
         self.files == *files
             && self.used.iter().all(|(name, value)| environment.get(name) == value.as_deref())

@@ -28,14 +28,14 @@ pub(super) struct Expansion<'e> {
 
 /// What a text became.
 #[derive(Default)]
-struct Filled {
+struct Substituted {
     text: String,
     variables: Vec<String>,
     is_secret: bool,
 }
 
 /// Something is wrong with a reference; the range is in the text that holds it.
-struct Unfilled {
+struct SubstitutionError {
     message: String,
     help: String,
     range: std::ops::Range<usize>,
@@ -68,8 +68,8 @@ impl<'e> Expansion<'e> {
                         *setting = Setting { secret: is_secret, ..value };
                     }
                     Err(all) => {
-                        for unfilled in all {
-                            self.report(&setting.place, text, unfilled, path);
+                        for error in all {
+                            self.report(&setting.place, text, error, path);
                         }
                     }
                 }
@@ -80,51 +80,57 @@ impl<'e> Expansion<'e> {
 
     /// The value of a text: YAML if it is one whole variable, else a string; and if a secret is
     /// in it, a secret and a string.
-    fn value(&mut self, text: &str, place: &Place) -> Result<Setting, Vec<Unfilled>> {
+    fn value(&mut self, text: &str, place: &Place) -> Result<Setting, Vec<SubstitutionError>> {
         let parts = template::parse(text).map_err(|wrong| vec![wrong.into()])?;
-        let filled = self.fill(&parts)?;
-        let is_whole = matches!(*parts, [Part::Reference(_)]) && !filled.is_secret;
+        let substituted = self.substitute(&parts)?;
+        let is_whole = matches!(*parts, [Part::Reference(_)]) && !substituted.is_secret;
         let setting = if is_whole {
-            Setting::from_text(&filled.text, place)
+            Setting::from_text(&substituted.text, place)
         } else {
-            Setting::new(Kind::Text(filled.text.into()), place.clone())
+            Setting::new(Kind::Text(substituted.text.into()), place.clone())
         };
-        let variables = (!filled.variables.is_empty()).then(|| filled.variables.join("`, `"));
+        let variables =
+            (!substituted.variables.is_empty()).then(|| substituted.variables.join("`, `"));
         let variables = variables.map(String::into_boxed_str);
-        Ok(Setting { variables, secret: filled.is_secret, ..setting })
+        Ok(Setting { variables, secret: substituted.is_secret, ..setting })
     }
 
-    fn fill(&mut self, parts: &[Part<'_>]) -> Result<Filled, Vec<Unfilled>> {
-        let mut filled = Filled::default();
+    fn substitute(&mut self, parts: &[Part<'_>]) -> Result<Substituted, Vec<SubstitutionError>> {
+        let mut substituted = Substituted::default();
         let mut all = Vec::new();
         for part in parts {
             match part {
-                Part::Text(text) => filled.text.push_str(text),
+                Part::Text(text) => substituted.text.push_str(text),
                 Part::Reference(reference) => match self.resolve(reference) {
                     Ok(inner) => {
-                        filled.text.push_str(&inner.text);
-                        filled.variables.extend(inner.variables);
-                        filled.is_secret |= inner.is_secret;
+                        substituted.text.push_str(&inner.text);
+                        substituted.variables.extend(inner.variables);
+                        substituted.is_secret |= inner.is_secret;
                     }
-                    Err(unfilled) => all.extend(unfilled),
+                    Err(error) => all.extend(error),
                 },
             }
         }
-        if all.is_empty() { Ok(filled) } else { Err(all) }
+        if all.is_empty() { Ok(substituted) } else { Err(all) }
     }
 
-    fn resolve(&mut self, reference: &Reference<'_>) -> Result<Filled, Vec<Unfilled>> {
+    fn resolve(
+        &mut self,
+        reference: &Reference<'_>,
+    ) -> Result<Substituted, Vec<SubstitutionError>> {
         let name = reference.name;
         let is_secret = reference.kind == template::Kind::Secret;
         let value = if is_secret { self.secret(name) } else { self.variable(name) };
-        let wrong = |message| vec![Unfilled::new(reference, message, String::new())];
+        let wrong = |message| vec![SubstitutionError::new(reference, message, String::new())];
         let value = value.map_err(wrong)?;
         let value = value.filter(|value| reference.fallback == Fallback::None || !value.is_empty());
         match (value, reference.fallback) {
-            (Some(text), _) => Ok(Filled { text, variables: vec![name.to_owned()], is_secret }),
+            (Some(text), _) => {
+                Ok(Substituted { text, variables: vec![name.to_owned()], is_secret })
+            }
             (None, Fallback::Default(default)) => {
-                let filled = self.default(default, reference)?;
-                Ok(Filled { is_secret: filled.is_secret || is_secret, ..filled })
+                let substituted = self.default(default, reference)?;
+                Ok(Substituted { is_secret: substituted.is_secret || is_secret, ..substituted })
             }
             (None, Fallback::Message(message)) => {
                 let thing = if is_secret { "the secret" } else { "the environment variable" };
@@ -135,18 +141,22 @@ impl<'e> Expansion<'e> {
         }
     }
 
-    fn default(&mut self, text: &str, reference: &Reference<'_>) -> Result<Filled, Vec<Unfilled>> {
+    fn default(
+        &mut self,
+        text: &str,
+        reference: &Reference<'_>,
+    ) -> Result<Substituted, Vec<SubstitutionError>> {
         // A default ends where its reference does, before the brace.
         let start = reference.range.end - 1 - text.len();
-        let shift = |unfilled: Unfilled| {
-            let range = unfilled.range.start + start..unfilled.range.end + start;
-            Unfilled { range, ..unfilled }
+        let shift = |error: SubstitutionError| {
+            let range = error.range.start + start..error.range.end + start;
+            SubstitutionError { range, ..error }
         };
         let parts = template::parse(text).map_err(|wrong| vec![shift(wrong.into())])?;
-        self.fill(&parts).map_err(|all| all.into_iter().map(shift).collect())
+        self.substitute(&parts).map_err(|all| all.into_iter().map(shift).collect())
     }
 
-    fn unset(&self, reference: &Reference<'_>) -> Unfilled {
+    fn unset(&self, reference: &Reference<'_>) -> SubstitutionError {
         let name = reference.name;
         let (message, help) = match reference.kind {
             template::Kind::Variable => (
@@ -161,7 +171,7 @@ impl<'e> Expansion<'e> {
                 ),
             ),
         };
-        Unfilled::new(reference, message, help)
+        SubstitutionError::new(reference, message, help)
     }
 
     fn variable(&mut self, name: &str) -> Result<Option<String>, String> {
@@ -184,24 +194,24 @@ impl<'e> Expansion<'e> {
         }
     }
 
-    fn report(&mut self, place: &Place, text: &str, unfilled: Unfilled, path: &Path<'_>) {
-        let span = place_of(place, text, &unfilled.range);
+    fn report(&mut self, place: &Place, text: &str, error: SubstitutionError, path: &Path<'_>) {
+        let span = place_of(place, text, &error.range);
         let mut findings = Findings::new(&place.source);
-        let said = findings.error(span, unfilled.message).path(path.to_string());
-        if !unfilled.help.is_empty() {
-            said.help(unfilled.help);
+        let diagnostic = findings.error(span, error.message).path(path.to_string());
+        if !error.help.is_empty() {
+            diagnostic.help(error.help);
         }
         self.found.append(findings.finish());
     }
 }
 
-impl Unfilled {
+impl SubstitutionError {
     fn new(reference: &Reference<'_>, message: String, help: String) -> Self {
         Self { message, help, range: reference.range.clone() }
     }
 }
 
-impl From<Malformed> for Unfilled {
+impl From<Malformed> for SubstitutionError {
     fn from(wrong: Malformed) -> Self {
         Self { message: wrong.message, help: wrong.help.to_owned(), range: wrong.range }
     }
@@ -239,11 +249,11 @@ mod tests {
 
     use super::super::setting::Secrets;
     use super::*;
-    use workflow_files::document::{Format, Source};
+    use workflow_files::document::{Format, SourceText};
 
     /// A file that holds one text, written as JSON, and what became of it.
     fn expanded(text: &str, environment: &Environment) -> (Setting, Diagnostics) {
-        let source = Source::new("config.yaml", serde_json::json!(text).to_string());
+        let source = SourceText::new("config.yaml", serde_json::json!(text).to_string());
         let node = source.parse(Format::Yaml, &mut Findings::new(&source)).expect("YAML");
         let mut setting = Setting::from_node(node, &source);
         let mut expansion = Expansion::new(environment, PathBuf::from("no/such/folder"));

@@ -85,7 +85,7 @@
 //! # Secrets
 //!
 //! A value that a secret is a part of is a secret: always a string, shown as `***` in
-//! [`load_value`], in [`Entry`] and in errors. In a type, [`Secret`] keeps it so.
+//! [`load_value`], in [`ConfigEntry`] and in errors. In a type, [`Secret`] keeps it so.
 //!
 //! # Memory
 //!
@@ -100,8 +100,10 @@ mod declared;
 mod environment;
 mod error;
 mod expand;
+mod follow;
 mod loaded;
 mod loader;
+mod origin;
 mod overlay;
 mod path;
 mod place;
@@ -120,14 +122,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 pub use error::ConfigError;
-pub use loaded::{Config, Entry, Origin};
+pub use loaded::{Config, ConfigEntry};
 pub use loader::{Loader, RawFile};
+pub use origin::Origin;
 pub use rules::{Rules, Violations};
 pub use search::Found;
 pub use secret::Secret;
-
-/// What stands for a secret.
-const MASK: &str = "***";
 
 static LOADER: LazyLock<Loader> = LazyLock::new(Loader::new);
 

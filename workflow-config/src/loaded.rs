@@ -7,8 +7,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::path::{Path, Reached, follow};
-use super::place::{Layer, Place};
+use super::follow::{Reached, follow};
+use super::origin::Origin;
+use super::path::Path;
+use super::place::Layer;
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
 use super::{ConfigError, Rules, Violations, de, yaml};
@@ -27,7 +29,7 @@ struct Inner {
 /// One value of a configuration, and where it came from.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct ConfigEntry {
     /// The path, such as `source.urls[0]`.
     pub path: String,
     /// The value; `***` for a secret.
@@ -38,27 +40,6 @@ pub struct Entry {
     pub origin: Origin,
     /// The environment variables and secrets that stand at that place of the file, if any.
     pub variables: Option<String>,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// The program's defaults.
-    Default,
-    /// A file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, in characters from 1.
-        column: usize,
-    },
-    /// An environment variable, of this name.
-    Environment(String),
-    /// A value that the program gave, at this path.
-    Override(String),
 }
 
 impl Config {
@@ -121,7 +102,7 @@ impl Config {
     }
 
     /// Every value that holds no other, with its path and its origin, in the order of the files.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<ConfigEntry> {
         let mut entries = Vec::new();
         collect(&self.0.tree, &Path::Root, &mut entries);
         entries
@@ -142,12 +123,12 @@ impl Config {
             Reached::Above(setting) => (setting, setting.place.first_line()),
         };
         let mut findings = Findings::new(&place.source);
-        let mut said = findings.error(place.span, message).path(path);
+        let mut diagnostic = findings.error(place.span, message).path(path);
         if let Some(variables) = setting.variables.as_ref().filter(|_| place.layer == Layer::File) {
-            said = said.label(format!("the value of `{variables}`"));
+            diagnostic = diagnostic.label(format!("the value of `{variables}`"));
         }
         if setting.secret {
-            said.conceal();
+            diagnostic.conceal();
         }
         findings.finish()
     }
@@ -166,7 +147,7 @@ impl fmt::Debug for Config {
     }
 }
 
-fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<Entry>) {
+fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<ConfigEntry>) {
     match &setting.kind {
         Kind::List(items) if !items.is_empty() => {
             for (index, item) in items.iter().enumerate() {
@@ -178,7 +159,7 @@ fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<Entry>) {
                 collect(value, &Path::Key(path, &key.text), entries);
             }
         }
-        _ => entries.push(Entry {
+        _ => entries.push(ConfigEntry {
             path: path.to_string(),
             value: setting.to_json(Secrets::Masked),
             is_secret: setting.secret,
@@ -189,31 +170,5 @@ fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<Entry>) {
                 .filter(|_| setting.place.layer == Layer::File)
                 .map(str::to_owned),
         }),
-    }
-}
-
-impl Origin {
-    pub(super) fn of(setting: &Setting) -> Self {
-        let Place { layer, source, span } = &setting.place;
-        match layer {
-            Layer::Default => Self::Default,
-            Layer::File => {
-                let (line, column) = source.line_and_column(span.start);
-                Self::File { path: PathBuf::from(source.name()), line, column }
-            }
-            Layer::Environment(variable) => Self::Environment(variable.to_string()),
-            Layer::Override(path) => Self::Override(path.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
-            Self::Environment(variable) => write!(f, "environment variable `{variable}`"),
-            Self::Override(path) => write!(f, "override `{path}`"),
-        }
     }
 }

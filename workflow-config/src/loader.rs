@@ -16,7 +16,7 @@ use super::search::{Files, Found, Search};
 use super::setting::{Kind, MAX_VALUES, Setting};
 use super::stamp::Stamp;
 use super::{Config, ConfigError, Rules, declared, overlay};
-use workflow_files::document::{Diagnostics, Findings, Format, Source, Span};
+use workflow_files::document::{Diagnostics, Findings, Format, SourceText, Span};
 
 /// Loads configurations with everything said that is otherwise taken from the process.
 ///
@@ -163,7 +163,7 @@ impl Loader {
         if files.is_empty() {
             return Err(self.search(&environment).not_found(name)?);
         }
-        let read = |path: PathBuf| match Source::load(&path) {
+        let read = |path: PathBuf| match SourceText::load(&path) {
             Ok(source) => Ok(RawFile { path, text: source.text().to_owned() }),
             Err(problems) => Err(ConfigError::Invalid { name: name.to_owned(), problems }),
         };
@@ -256,7 +256,7 @@ impl fmt::Debug for Loader {
 }
 
 fn read_file(path: &std::path::Path, found: &mut Diagnostics) -> Option<Setting> {
-    let source = match Source::load(path) {
+    let source = match SourceText::load(path) {
         Ok(source) => source,
         Err(problems) => {
             found.append(problems);

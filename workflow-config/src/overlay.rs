@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::environment::Environment;
 use super::path::Path;
 use super::place::Place;
-use super::setting::{Key, Setting, alike};
+use super::setting::{Key, Setting, same_key};
 use workflow_files::document::Diagnostics;
 
 /// How a key is found among those that are there.
@@ -103,7 +103,7 @@ fn position(
     if exact.is_some() || matching == Matching::Exact {
         return Ok(exact);
     }
-    let mut like = entries.iter().enumerate().filter(|(_, (known, _))| alike(&known.text, key));
+    let mut like = entries.iter().enumerate().filter(|(_, (known, _))| same_key(&known.text, key));
     match (like.next(), like.next()) {
         (Some((_, (one, _))), Some((_, (other, _)))) => Err(Obstacle {
             message: format!("it could mean `{}` or `{}`", one.text, other.text),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::path::Path;
-use workflow_files::document::{Diagnostics, Findings, Source, Span};
+use workflow_files::document::{Diagnostics, Findings, SourceText, Span};
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) layer: Layer,
-    pub(super) source: Arc<Source>,
+    pub(super) source: Arc<SourceText>,
     pub(super) span: Span,
 }
 
@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn elsewhere(layer: Layer, name: String) -> Self {
-        Self { layer, source: Source::elsewhere(name), span: Span::default() }
+        Self { layer, source: SourceText::elsewhere(name), span: Span::default() }
     }
 
     /// The first line only, for what goes over many.
@@ -52,9 +52,9 @@ impl Place {
     /// One error at this place.
     pub(super) fn error(&self, path: &Path<'_>, message: String, help: &str) -> Diagnostics {
         let mut findings = Findings::new(&self.source);
-        let said = findings.error(self.span, message).path(path.to_string());
+        let diagnostic = findings.error(self.span, message).path(path.to_string());
         if !help.is_empty() {
-            said.help(help);
+            diagnostic.help(help);
         }
         findings.finish()
     }

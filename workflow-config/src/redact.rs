@@ -1,5 +1,6 @@
 //! Secrets kept out of texts that others wrote.
 
+use super::secret::MASK;
 use super::setting::{Kind, Setting};
 
 /// The secrets of a tree.
@@ -19,7 +20,7 @@ impl<'t> Redaction<'t> {
     pub(super) fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
             let written = secret.escape_debug().to_string();
-            text.replace(*secret, super::MASK).replace(&written, super::MASK)
+            text.replace(*secret, MASK).replace(&written, MASK)
         })
     }
 }

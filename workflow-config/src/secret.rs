@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::MASK;
+/// What is shown in place of a secret.
+pub(super) const MASK: &str = "***";
 
 /// A value that prints as `***`: in `Debug`, in `Display`, and when it is serialised.
 ///

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::{Number, Value as Json};
 
 use super::place::{Layer, Place};
+use super::secret::MASK;
 use super::template;
-use workflow_files::document::{Findings, Node, Source, Span, Value};
+use workflow_files::document::{Findings, Node, SourceText, Span, Value};
 
 /// The most values that a file or a variable may hold.
 pub(super) const MAX_VALUES: usize = 100_000;
@@ -49,7 +50,7 @@ impl Setting {
     }
 
     /// The tree of a file.
-    pub(super) fn from_node(node: Node, source: &Arc<Source>) -> Self {
+    pub(super) fn from_node(node: Node, source: &Arc<SourceText>) -> Self {
         let place = |span| Place { layer: Layer::File, source: Arc::clone(source), span };
         Self::at(node, &place)
     }
@@ -96,7 +97,7 @@ impl Setting {
     /// The value that a text from outside stands for, read as YAML. What is no YAML is text, and
     /// text stays as it is, unless it is in quotes.
     pub(super) fn from_text(text: &str, place: &Place) -> Self {
-        let source = Source::new(place.source.name(), text);
+        let source = SourceText::new(place.source.name(), text);
         let mut findings = Findings::new(&source);
         let node = source.parse(workflow_files::document::Format::Yaml, &mut findings);
         let node = node.filter(|node| !findings.has_errors() && node.count() <= MAX_VALUES);
@@ -182,7 +183,7 @@ impl Setting {
                     |(key, value): &(Key, Self)| (key.text.to_string(), value.to_json(secrets));
                 Json::Object(entries.iter().map(entry).collect())
             }
-            _ if self.secret && secrets == Secrets::Masked => Json::String(super::MASK.to_owned()),
+            _ if self.secret && secrets == Secrets::Masked => Json::String(MASK.to_owned()),
             Kind::Null => Json::Null,
             Kind::Bool(value) => Json::Bool(*value),
             Kind::Number(number) => Json::Number(number.clone()),
@@ -199,7 +200,7 @@ pub(super) enum Secrets {
 }
 
 /// Whether two keys are one to who types them in capitals, as variables are.
-pub(super) fn alike(one: &str, other: &str) -> bool {
+pub(super) fn same_key(one: &str, other: &str) -> bool {
     let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
     one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_takes_the_place_of_a_secret_is_one() {
-        let source = Source::new("file", "a: ${secret:A}\nb: ['${secret:B}']\nc: $${B}\n");
+        let source = SourceText::new("file", "a: ${secret:A}\nb: ['${secret:B}']\nc: $${B}\n");
         let node =
             source.parse(workflow_files::document::Format::Yaml, &mut Findings::new(&source));
         let mut tree = Setting::from_node(node.expect("YAML"), &source);

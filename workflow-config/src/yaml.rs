@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::loaded::Origin;
+use super::origin::Origin;
 use super::setting::{Kind, Secrets, Setting};
 
 /// The tree as a document; secrets are masked.
@@ -87,7 +87,7 @@ mod tests {
 
     use super::super::place::Place;
     use super::*;
-    use workflow_files::document::{Findings, Format, Source};
+    use workflow_files::document::{Findings, Format, SourceText};
 
     fn tree(json: Json) -> Setting {
         Setting::from_json(json, &Place::given("x"))
@@ -132,7 +132,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(json in values()) {
             let written = write(&tree(json!({ "root": json })));
-            let source = Source::new("written", written.as_str());
+            let source = SourceText::new("written", written.as_str());
             let mut findings = Findings::new(&source);
             let read = source.parse(Format::Yaml, &mut findings).map(|node| node.to_json());
             prop_assert_eq!(read, Some(json!({ "root": json })), "{}\n{}", written, findings.finish());

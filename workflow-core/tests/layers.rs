@@ -1,10 +1,15 @@
-//! The rooms of the library and the one way in which they may name each other.
+//! The modules of the library and the one way in which they may name each other; and what some of
+//! them must not contain.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "../../tests-support/layers.rs"]
+mod support;
 
-/// A room names only rooms to its left.
-const ROOMS: [&str; 22] = [
+use std::path::Path;
+
+use support::Layers;
+
+/// From the base to the top.
+const ORDER: [&str; 22] = [
     "guard",
     "bounds",
     "json",
@@ -29,13 +34,10 @@ const ROOMS: [&str; 22] = [
     "private",
 ];
 
-/// Rooms that decide and do nothing.
-const PURE: [&str; 2] = ["graph", "scheduler"];
+/// Modules that decide and do nothing.
+const PURE: [&str; 3] = ["graph", "scheduler", "engine/permits/pool"];
 
-/// Files of other rooms that do so.
-const PURE_FILES: [&str; 1] = ["engine/permits/pool.rs"];
-
-/// What has no place in a pure room.
+/// What has no place in them.
 const IMPURE: [&str; 11] = [
     "async ",
     ".await",
@@ -50,83 +52,43 @@ const IMPURE: [&str; 11] = [
     "std::thread",
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the source folder can be read") {
-        let path = entry.expect("an entry can be read").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-/// Every source file with its room, except the map of the rooms itself.
-fn files() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    sources(&root, &mut paths);
-    let with_room = paths.into_iter().filter_map(|path| {
-        let inside = path.strip_prefix(&root).expect("a file of the folder").to_owned();
-        let first = inside.components().next()?.as_os_str().to_str()?.to_owned();
-        let room = first.trim_end_matches(".rs").to_owned();
-        let text = fs::read_to_string(&path).expect("a source file can be read");
-        (room != "lib").then_some((room, inside, code(&text)))
-    });
-    with_room.collect()
-}
-
-/// The text without comments.
-fn code(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn place(room: &str) -> usize {
-    ROOMS.iter().position(|known| *known == room).unwrap_or_else(|| panic!("unknown room {room}"))
+fn layers() -> Layers {
+    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
 }
 
 #[test]
-fn a_room_names_only_rooms_to_its_left() {
+fn a_module_names_only_modules_before_it() {
+    layers().assert_order();
+}
+
+#[test]
+fn every_module_has_a_place() {
+    layers().assert_complete();
+}
+
+#[test]
+fn architecture_shows_the_same_order() {
+    layers().assert_documented();
+}
+
+#[test]
+fn pure_modules_hold_no_async_code_clock_lock_or_io() {
+    let is_in = |pure: &str, path: &Path| path.with_extension("").starts_with(pure);
+    let all = layers().containing("");
+    for pure in PURE {
+        assert!(all.iter().any(|path| is_in(pure, path)), "there is no {pure}");
+    }
+    let is_pure =
+        |path: &Path| PURE.iter().any(|pure| is_in(pure, path)) && !path.ends_with("tests.rs");
     let mut wrong = Vec::new();
-    for (room, path, text) in files() {
-        for (at, _) in text.match_indices("crate::") {
-            let rest = &text[at + "crate::".len()..];
-            let named: String =
-                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let inside_macro = named.is_empty() || named.starts_with("__");
-            if !inside_macro && place(&named) > place(&room) {
-                wrong.push(format!("{}: {room} names {named}", path.display()));
-            }
-        }
+    for impure in IMPURE {
+        let found = layers().containing(impure).into_iter().filter(|path| is_pure(path));
+        wrong.extend(found.map(|path| format!("{}: {impure}", path.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn pure_rooms_hold_no_async_code_clock_lock_or_io() {
-    let mut wrong = Vec::new();
-    for (room, path, text) in files() {
-        let pure =
-            PURE.contains(&room.as_str()) || PURE_FILES.contains(&path.to_string_lossy().as_ref());
-        if pure && !path.ends_with("tests.rs") {
-            let found = IMPURE.iter().filter(|impure| text.contains(**impure));
-            wrong.extend(found.map(|impure| format!("{}: {impure}", path.display())));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn every_room_is_on_the_map() {
-    for (room, ..) in files() {
-        place(&room);
-    }
 }
 
 #[test]
 fn unsafe_code_is_in_one_file() {
-    let with_unsafe = files().into_iter().filter(|(_, _, text)| text.contains("unsafe {"));
-    let paths: Vec<_> = with_unsafe.map(|(_, path, _)| path).collect();
-    assert_eq!(paths, [Path::new("value/slot.rs")]);
+    assert_eq!(layers().containing("unsafe {"), [Path::new("value/slot.rs")]);
 }

@@ -7,6 +7,7 @@ use serde::de::{Error, Expected, Unexpected};
 use super::super::path::Path;
 use super::super::place::{Layer, Place};
 use super::super::redact::Redaction;
+use super::super::secret::MASK;
 use super::super::setting::{Key, Setting};
 use workflow_core::id::nearest;
 use workflow_files::document::{Diagnostics, Findings};
@@ -103,22 +104,22 @@ impl Failure {
         let is_missing = matches!(reason, Reason::Missing(_));
         let place = if is_missing { at.place.first_line() } else { at.place };
         let mut findings = Findings::new(&place.source);
-        let mut said = findings.error(place.span, message).path(at.path);
+        let mut diagnostic = findings.error(place.span, message).path(at.path);
         if let Some(variables) = at.variables.filter(|_| place.layer == Layer::File) {
-            said = said.label(format!("the value of `{variables}`"));
+            diagnostic = diagnostic.label(format!("the value of `{variables}`"));
         }
         if let Some(help) = help {
-            said = said.help(help);
+            diagnostic = diagnostic.help(help);
         }
         if is_secret {
-            said.conceal();
+            diagnostic.conceal();
         }
         findings.finish()
     }
 
     fn message(&self) -> String {
         let hide = |text: &str| {
-            if self.0.is_secret { format!("`{}`", super::super::MASK) } else { text.to_owned() }
+            if self.0.is_secret { format!("`{MASK}`") } else { text.to_owned() }
         };
         match &self.0.reason {
             Reason::WrongType { wanted, found } => format!("expected {wanted}, found {found}"),

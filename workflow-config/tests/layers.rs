@@ -1,0 +1,50 @@
+//! The modules of configuration and the one way in which they may name each other.
+
+#[path = "../../tests-support/layers.rs"]
+mod support;
+
+use support::Layers;
+
+/// From the base to the top.
+const ORDER: [&str; 21] = [
+    "template",
+    "environment",
+    "stamp",
+    "secret",
+    "path",
+    "place",
+    "setting",
+    "redact",
+    "origin",
+    "expand",
+    "overlay",
+    "de",
+    "error",
+    "rules",
+    "search",
+    "follow",
+    "yaml",
+    "loaded",
+    "declared",
+    "cache",
+    "loader",
+];
+
+fn layers() -> Layers {
+    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
+}
+
+#[test]
+fn a_module_names_only_modules_before_it() {
+    layers().assert_order();
+}
+
+#[test]
+fn every_module_has_a_place() {
+    layers().assert_complete();
+}
+
+#[test]
+fn architecture_shows_the_same_order() {
+    layers().assert_documented();
+}
