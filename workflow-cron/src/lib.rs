@@ -23,4 +23,4 @@ pub mod zone;
 
 pub use read::{Cron, CronError};
 #[cfg(feature = "times")]
-pub use times::{Span, Times, TimesError, Watch};
+pub use times::{TimeWindow, Times, TimesError, Watch};

@@ -62,17 +62,17 @@ impl Times {
         Some(self.cron.find_previous_occurrence(&until, true).ok()?.timestamp())
     }
 
-    /// The last time in this span, if there is one. Takes no longer for a long span.
-    pub fn due(&self, span: Span) -> Option<Timestamp> {
-        let first = self.next(span.after).filter(|first| *first <= span.until)?;
+    /// The last time in this window, if there is one. Takes no longer for a long window.
+    pub fn due(&self, window: TimeWindow) -> Option<Timestamp> {
+        let first = self.next(window.after).filter(|first| *first <= window.until)?;
         // Where the clocks of a zone go forward or back, the two directions may disagree.
-        Some(self.last(span.until).map_or(first, |last| last.max(first)))
+        Some(self.last(window.until).map_or(first, |last| last.max(first)))
     }
 }
 
 /// Times after one, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct TimeWindow {
     /// The moment before its first.
     pub after: Timestamp,
     /// Its last moment.
@@ -91,9 +91,9 @@ impl Watch {
     }
 
     /// What has passed since the last look; nothing, when the clock was set back meanwhile.
-    pub fn advance(&mut self, now: Timestamp) -> Option<Span> {
+    pub fn advance(&mut self, now: Timestamp) -> Option<TimeWindow> {
         let after = std::mem::replace(&mut self.0, now);
-        (after < now).then_some(Span { after, until: now })
+        (after < now).then_some(TimeWindow { after, until: now })
     }
 }
 
@@ -200,15 +200,15 @@ mod tests {
     fn of_several_times_that_passed_the_last_counts() {
         let hourly = times("0 * * * *", "UTC");
         let (after, until) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T03:00:00Z"));
-        assert_eq!(hourly.due(Span { after, until }), Some(until));
+        assert_eq!(hourly.due(TimeWindow { after, until }), Some(until));
         let until = at("2026-01-01T00:59:59Z");
-        assert_eq!(hourly.due(Span { after, until }), None);
+        assert_eq!(hourly.due(TimeWindow { after, until }), None);
     }
 
-    /// The last time of a span, found by going through all of them.
-    fn walked(times: &Times, span: Span) -> Option<Timestamp> {
-        let found = std::iter::successors(times.next(span.after), |time| times.next(*time));
-        found.take_while(|time| *time <= span.until).last()
+    /// The last time of a window, found by going through all of them.
+    fn walked(times: &Times, window: TimeWindow) -> Option<Timestamp> {
+        let found = std::iter::successors(times.next(window.after), |time| times.next(*time));
+        found.take_while(|time| *time <= window.until).last()
     }
 
     #[test]
@@ -233,8 +233,12 @@ mod tests {
                     let mut after = at(began);
                     for step in 0..14 {
                         let until = after + jiff::SignedDuration::from_mins(4391 - step);
-                        let span = Span { after, until };
-                        assert_eq!(times.due(span), walked(&times, span), "{cron} {zone} {span:?}");
+                        let window = TimeWindow { after, until };
+                        assert_eq!(
+                            times.due(window),
+                            walked(&times, window),
+                            "{cron} {zone} {window:?}"
+                        );
                         after = until;
                     }
                 }
@@ -247,10 +251,10 @@ mod tests {
         let (after, until) = (at("2026-01-01T00:00:30Z"), at("2046-01-01T00:00:30Z"));
         let began = Instant::now();
         for cron in ["* * * * * *", "* * * * *", "0 6 * * *", "0 0 29 2 *"] {
-            let due = times(cron, "Europe/Berlin").due(Span { after, until });
+            let due = times(cron, "Europe/Berlin").due(TimeWindow { after, until });
             assert!(due.is_some_and(|due| due <= until && due > after), "{cron}: {due:?}");
         }
-        let last = times("* * * * *", "UTC").due(Span { after, until });
+        let last = times("* * * * *", "UTC").due(TimeWindow { after, until });
         assert_eq!(last, Some(at("2046-01-01T00:00:00Z")));
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
@@ -260,11 +264,11 @@ mod tests {
         let (noon, one) = (at("2026-01-01T12:00:00Z"), at("2026-01-01T13:00:00Z"));
         let second = jiff::SignedDuration::from_secs(1);
         let mut watched = Watch::new(noon);
-        assert_eq!(watched.advance(one), Some(Span { after: noon, until: one }));
+        assert_eq!(watched.advance(one), Some(TimeWindow { after: noon, until: one }));
         assert_eq!(watched.advance(noon), None);
         assert_eq!(watched.advance(noon), None);
-        let span = Span { after: noon, until: noon + second };
-        assert_eq!(watched.advance(noon + second), Some(span));
-        assert_eq!(times("* * * * * *", "UTC").due(span), Some(noon + second));
+        let window = TimeWindow { after: noon, until: noon + second };
+        assert_eq!(watched.advance(noon + second), Some(window));
+        assert_eq!(times("* * * * * *", "UTC").due(window), Some(noon + second));
     }
 }

@@ -76,7 +76,7 @@ mod threads;
 mod watch;
 
 pub use error::CommandError;
-pub use finished::{Exit, Finished, Usage};
+pub use finished::{Exit, Finished, ResourceUsage};
 pub(crate) use interpreter::Interpreter;
 pub use outputs::OutputsError;
 pub use shell::Shell;

@@ -12,12 +12,12 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value as Json};
 
-pub use diagnostic::{Diagnostic, Diagnostics, Findings, Said, Severity};
+pub use diagnostic::{Diagnostic, DiagnosticBuilder, Diagnostics, Findings, Severity};
 pub(crate) use read::{
-    Field, Idle, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field, name_of, record,
-    record_schema, word, wrong_type,
+    Field, Ignored, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field, name_of,
+    record, record_schema, word, wrong_type,
 };
-pub use source::Source;
+pub use source::SourceText;
 
 /// Reads YAML whose meaning is left to the caller, such as the input of a run. As in workflow files,
 /// a number that no 64 bits hold is text.
@@ -27,7 +27,7 @@ pub use source::Source;
 /// Fails when it is no YAML, and when it is nested too deeply or copies too much by aliases, with
 /// each place.
 pub fn read_yaml(name: &str, text: &str) -> Result<Json, Diagnostics> {
-    let source = Source::new(name, text);
+    let source = SourceText::new(name, text);
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::Yaml, &mut findings);
     let diagnostics = findings.finish();

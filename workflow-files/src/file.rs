@@ -8,10 +8,10 @@ mod actions;
 mod body;
 mod draw;
 mod elsewhere;
-mod fill;
 mod handler;
 mod interpolate;
 mod invocation;
+mod job_texts;
 mod presence;
 mod registered;
 
@@ -22,7 +22,7 @@ use workflow_core::run_log::path_in;
 
 use serde_json::{Value as Json, json};
 
-use crate::document::{Diagnostics, Findings, Format, Read, Source};
+use crate::document::{Diagnostics, Findings, Format, Read, SourceText};
 use crate::spec::{self, Expanded, FileUses, WorkflowSpec};
 use workflow_core::definition::Metadata;
 use workflow_core::graph::Graph;
@@ -92,7 +92,7 @@ const RUNS_DIR: &str = ".workflow/runs";
 /// What the jobs of all runs of a file look things up in.
 #[derive(Clone)]
 struct Shared {
-    source: Arc<Source>,
+    source: Arc<SourceText>,
     spec: WorkflowSpec,
     expanded: Expanded,
     /// Where relative paths begin.
@@ -121,7 +121,7 @@ impl WorkflowFile {
         let path = path.as_ref();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
-        Self::read(&Source::load(path)?, Format::of(path), folder)
+        Self::read(&SourceText::load(path)?, Format::of(path), folder)
     }
 
     /// Reads a workflow from a text. The name stands for the text in diagnostics; what it ends in
@@ -131,10 +131,14 @@ impl WorkflowFile {
     ///
     /// Fails with everything that is wrong with the text, each with its place and a cure.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        Self::read(&Source::new(name, text), Format::of(Path::new(name)), PathBuf::from("."))
+        Self::read(&SourceText::new(name, text), Format::of(Path::new(name)), PathBuf::from("."))
     }
 
-    fn read(source: &Arc<Source>, format: Format, folder: PathBuf) -> Result<Self, Diagnostics> {
+    fn read(
+        source: &Arc<SourceText>,
+        format: Format,
+        folder: PathBuf,
+    ) -> Result<Self, Diagnostics> {
         let mut findings = Findings::new(source);
         match check(source, format, folder, &mut findings) {
             Some(file) if !findings.has_errors() => {
@@ -157,8 +161,8 @@ impl WorkflowFile {
     /// The entries under `jobs` as they are written, each with the number of jobs that it stands
     /// for.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
-        let entries = self.shared.spec.jobs.0.iter().zip(&self.shared.expanded.axes);
-        entries.map(|(entry, axes)| (&*entry.name.value, axes.count()))
+        let entries = self.shared.spec.jobs.0.iter().zip(&self.shared.expanded.grids);
+        entries.map(|(entry, grid)| (&*entry.name.value, grid.count()))
     }
 
     /// Whether a run of the file may run commands: of a job, before a job, of an action, or of a
@@ -225,7 +229,7 @@ impl WorkflowFile {
     pub fn from_source(record: &Json) -> Option<Result<Self, Diagnostics>> {
         let text = |key: &str| record.get(WORKFLOW_FILE)?.get(key)?.as_str();
         let (name, folder) = (text("name")?, text("folder")?);
-        let source = Source::new(name, text("text")?);
+        let source = SourceText::new(name, text("text")?);
         let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder));
         let runs_dir = text("runs_dir")?;
         Some(file.map(|file| file.runs_dir(runs_dir)))
@@ -282,7 +286,7 @@ pub fn interpolated(
 }
 
 fn check(
-    source: &Arc<Source>,
+    source: &Arc<SourceText>,
     format: Format,
     folder: PathBuf,
     findings: &mut Findings,
@@ -293,7 +297,7 @@ fn check(
     };
     spec::check(&spec, findings);
     let metadata = spec::metadata(&spec, findings);
-    spec::weigh(&spec, findings)?;
+    spec::check_size(&spec, findings)?;
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, &expanded, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);

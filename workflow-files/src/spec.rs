@@ -17,9 +17,9 @@ mod parameters;
 mod quantity;
 mod resources;
 mod schedule;
+mod size;
 mod template;
 mod unsupported;
-mod weight;
 mod workflow;
 
 use serde_json::{Map, Value as Json, json};
@@ -38,12 +38,12 @@ pub(crate) use parameters::ParameterMode;
 pub(crate) use quantity::{Memory, Time};
 pub(crate) use resources::ResourceSpec;
 pub(crate) use schedule::Schedule;
+pub(crate) use size::check_size;
 pub(crate) use template::{NamedKind, Part, Template};
 pub(crate) use unsupported::{DynamicJobs, ParametersFile};
-pub(crate) use weight::weigh;
 pub(crate) use workflow::WorkflowSpec;
 
-use parameters::{Axes, fill, near_misses};
+use parameters::{ParameterGrid, near_misses, substitute};
 
 /// A name or another text, and its place.
 pub(crate) type Text = Spanned<Box<str>>;

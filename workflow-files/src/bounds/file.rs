@@ -12,6 +12,6 @@ pub(crate) const ALIASED_BYTES: usize = 8 << 20;
 /// The most jobs, and the most files and data entries, that one workflow file may stand for.
 pub(crate) const COPIES: usize = 1_000_000;
 /// The most bytes of names, paths and texts that parameters may fill in: 128 MiB.
-pub(crate) const FILLED_BYTES: usize = 128 << 20;
+pub(crate) const SUBSTITUTED_BYTES: usize = 128 << 20;
 /// The most times that one job waits for another.
 pub(crate) const DEPENDENCIES: usize = 20_000_000;

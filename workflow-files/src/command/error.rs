@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use super::finished::{Exit, Usage};
+use super::finished::{Exit, ResourceUsage};
 use super::outputs::OutputsError;
 use workflow_core::job::{JobError, JobErrorKind, STDERR_FOLLOWS};
 use workflow_core::run_log::LogError;
@@ -34,7 +34,7 @@ pub enum CommandError {
         /// The last lines of stderr, at most 10 of them and 2 KiB, control characters escaped.
         stderr: String,
         /// What it took.
-        usage: Usage,
+        usage: ResourceUsage,
     },
     /// It was asked to stop.
     #[error("the command was asked to stop{}", exit.map(|exit| format!(" and {exit}")).unwrap_or_default())]

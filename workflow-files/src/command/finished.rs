@@ -18,13 +18,13 @@ pub struct Finished {
     pub outputs: serde_json::Map<String, serde_json::Value>,
     /// What it took.
     #[serde(flatten)]
-    pub usage: Usage,
+    pub usage: ResourceUsage,
 }
 
 /// What a command took, together with the processes that it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Usage {
+pub struct ResourceUsage {
     /// The largest resident set of any one of its processes, in bytes.
     ///
     /// Linux counts the memory of the host into the peak of what the host starts. Where the
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_finished_survives_json() {
-        let usage = Usage {
+        let usage = ResourceUsage {
             peak_memory_bytes: Some(4096),
             cpu_time: Duration::from_millis(1500),
             dropped_output_bytes: 0,

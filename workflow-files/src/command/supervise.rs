@@ -13,7 +13,7 @@ use wait4::{ResUse, Wait4};
 
 use super::console::Console;
 use super::error::{CommandError, while_trying};
-use super::finished::{Exit, Finished, Usage};
+use super::finished::{Exit, Finished, ResourceUsage};
 use super::group::{Group, Wish};
 use super::guardian::{Register, guarded};
 use super::interpreter::Interpreter;
@@ -102,7 +102,7 @@ impl Attempt {
         mut child: Child,
         register: &Arc<Register>,
         buffer: &mut [u8],
-    ) -> Result<(Exit, Usage), CommandError> {
+    ) -> Result<(Exit, ResourceUsage), CommandError> {
         let leader = Pid::from_child(&child);
         let mut entry = None;
         let mut watch = Watch::new(&mut child, leader, buffer);
@@ -125,8 +125,8 @@ impl Attempt {
         Ok((Exit::from(ended.status), self.usage(&ended, &peak)))
     }
 
-    fn usage(&self, ended: &ResUse, peak: &Peak) -> Usage {
-        Usage {
+    fn usage(&self, ended: &ResUse, peak: &Peak) -> ResourceUsage {
+        ResourceUsage {
             peak_memory_bytes: peak.settle(ended.rusage.maxrss),
             cpu_time: ended.rusage.utime + ended.rusage.stime,
             dropped_output_bytes: self.console.dropped,
@@ -136,7 +136,7 @@ impl Attempt {
     fn judge(
         &self,
         exit: Exit,
-        usage: Usage,
+        usage: ResourceUsage,
         outputs: &OutputFile,
     ) -> Result<Finished, CommandError> {
         if self.group.wish() != Wish::Run {

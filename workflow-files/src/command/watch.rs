@@ -58,7 +58,7 @@ impl<'a> Watch<'a> {
                 continue;
             }
             let now = Instant::now();
-            let at = *deadline.get_or_insert(now + LINGER);
+            let at = *deadline.get_or_insert(now + PIPE_TIMEOUT);
             if self.pipes.is_empty() {
                 return Ok(());
             }
@@ -67,7 +67,7 @@ impl<'a> Watch<'a> {
                 if group.wish() != Wish::Stop {
                     return Ok(());
                 }
-                deadline = Some(now + LINGER);
+                deadline = Some(now + PIPE_TIMEOUT);
             }
         }
     }
@@ -193,7 +193,7 @@ fn open_end(_: Pid) -> Option<OwnedFd> {
 }
 
 /// How long the pipes may stay open after the leader's end.
-const LINGER: Duration = Duration::from_secs(1);
+const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_SAMPLE: Duration = Duration::from_micros(500);
 const SLOWEST_SAMPLE: Duration = Duration::from_secs(1);
 /// Between two looks for the end, where it does not announce itself.

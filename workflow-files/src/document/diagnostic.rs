@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use annotate_snippets::Renderer;
 
-use super::{Format, Node, Source, Span};
+use super::{Format, Node, SourceText, Span};
 
 /// How much a [`Diagnostic`] matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub struct Diagnostic {
     pub(super) span: Span,
     /// The whole place.
     pub(super) extent: Span,
-    pub(super) source: Option<Arc<Source>>,
+    pub(super) source: Option<Arc<SourceText>>,
     /// The path of the value inside of its file, where it is shown.
     pub(super) path: Option<String>,
     /// The same, where the place shows it well enough.
@@ -173,7 +173,7 @@ const MAX_FINDINGS: usize = 200;
 
 /// Collects what is found in one source.
 pub struct Findings {
-    source: Arc<Source>,
+    source: Arc<SourceText>,
     found: Diagnostics,
     /// Takes what is said of an error that is not kept.
     surplus: Option<Diagnostic>,
@@ -181,17 +181,17 @@ pub struct Findings {
 
 impl Findings {
     /// Nothing yet about this text.
-    pub fn new(source: &Arc<Source>) -> Self {
+    pub fn new(source: &Arc<SourceText>) -> Self {
         Self { source: Arc::clone(source), found: Diagnostics::default(), surplus: None }
     }
 
     /// Findings that nobody reads, about what has been checked before.
     pub fn silent() -> Self {
-        Self::new(&Source::new("", ""))
+        Self::new(&SourceText::new("", ""))
     }
 
     /// The text that it is about.
-    pub fn source(&self) -> &Arc<Source> {
+    pub fn source(&self) -> &Arc<SourceText> {
         &self.source
     }
 
@@ -212,16 +212,16 @@ impl Findings {
     }
 
     /// Adds an error at a place; more can be said of it with what is returned.
-    pub fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
+    pub fn error(&mut self, span: Span, message: impl Into<String>) -> DiagnosticBuilder<'_> {
         self.add(Severity::Error, span, message.into())
     }
 
     /// Adds a warning at a place, as [`error`](Self::error) does.
-    pub fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_> {
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) -> DiagnosticBuilder<'_> {
         self.add(Severity::Warning, span, message.into())
     }
 
-    fn add(&mut self, severity: Severity, span: Span, message: String) -> Said<'_> {
+    fn add(&mut self, severity: Severity, span: Span, message: String) -> DiagnosticBuilder<'_> {
         let extent = span;
         let span = if self.is_full() { span } else { self.source.shown(span) };
         let diagnostic = Diagnostic {
@@ -240,10 +240,10 @@ impl Findings {
         if self.found.list.len() < MAX_FINDINGS {
             self.found.list.push(diagnostic);
             let last = self.found.list.len() - 1;
-            return Said(&mut self.found.list[last]);
+            return DiagnosticBuilder(&mut self.found.list[last]);
         }
         self.found.more += usize::from(severity == Severity::Error);
-        Said(self.surplus.insert(diagnostic))
+        DiagnosticBuilder(self.surplus.insert(diagnostic))
     }
 
     /// What was found, in the order of the lines, each with the path of its value in the file.
@@ -267,9 +267,9 @@ impl Findings {
 }
 
 /// A diagnostic that can be added to.
-pub struct Said<'a>(&'a mut Diagnostic);
+pub struct DiagnosticBuilder<'a>(&'a mut Diagnostic);
 
-impl Said<'_> {
+impl DiagnosticBuilder<'_> {
     /// What stands beside the place.
     pub fn label(self, label: impl Into<String>) -> Self {
         self.0.label = label.into();
@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn no_control_code_of_a_file_is_shown() {
         let codes = "\u{1b}[2J\u{1b}]0;x\u{7}\u{8}\u{7f}\u{9b}2J\u{202e}\r";
-        let source = Source::new(format!("a{codes}.yaml"), format!("key: {codes}x\nother: y\n"));
+        let source =
+            SourceText::new(format!("a{codes}.yaml"), format!("key: {codes}x\nother: y\n"));
         let mut findings = Findings::new(&source);
         findings
             .error(Span::new(5, 6), format!("wrong: {codes}"))

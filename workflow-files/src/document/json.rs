@@ -8,10 +8,10 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Number;
 
-use super::{Findings, Key, Node, Source, Span, Value, drop_repeated_keys};
+use super::{Findings, Key, Node, SourceText, Span, Value, drop_repeated_keys};
 use crate::bounds::{self, file::VALUES};
 
-pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
+pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option<Node> {
     // The parser recurses.
     if let Err(error) = bounds::json(source.text()) {
         findings

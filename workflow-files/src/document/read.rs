@@ -19,7 +19,7 @@ pub(crate) trait Read: Sized {
     const WANTED: &'static str;
 
     /// Whether the value is kept for another engine and has no effect here.
-    const IDLE: bool = false;
+    const IGNORED: bool = false;
 
     /// Reads the value; `None` when it does not fit, which has been reported.
     fn read(node: &Node, findings: &mut Findings) -> Option<Self>;
@@ -74,9 +74,9 @@ pub(crate) fn wrong_type(node: &Node, wanted: &str, findings: &mut Findings) {
         (Value::Text(text), "a map") => pair(text).map(|entry| format!("write `{entry}` below it")),
         _ => None,
     };
-    let said = findings.error(node.span, format!("expected {wanted}, found {}", node.kind()));
+    let diagnostic = findings.error(node.span, format!("expected {wanted}, found {}", node.kind()));
     if let Some(help) = help {
-        said.help(help);
+        diagnostic.help(help);
     }
 }
 
@@ -112,7 +112,7 @@ impl<T: Read> Read for Spanned<T> {
 
 impl<T: Read> Read for Option<T> {
     const WANTED: &'static str = T::WANTED;
-    const IDLE: bool = T::IDLE;
+    const IGNORED: bool = T::IGNORED;
 
     fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         if node.is_null() { Some(None) } else { T::read(node, findings).map(Some) }
@@ -147,9 +147,9 @@ impl<T: Read> Read for Vec<T> {
                 let message =
                     format!("expected a list, each item {}, found {}", T::WANTED, node.kind());
                 let written = findings.source().slice(node.span).to_owned();
-                let said = findings.error(node.span, message);
+                let diagnostic = findings.error(node.span, message);
                 if matches!(node.value, Value::Text(_)) {
-                    said.help(format!("write `[{written}]`"));
+                    diagnostic.help(format!("write `[{written}]`"));
                 }
                 None
             }
@@ -212,11 +212,11 @@ impl<T: Read> Read for Table<T> {
 
 /// A value of any shape that is kept for another engine, `Slurm` or otherwise, and has no effect.
 #[derive(Debug, Clone)]
-pub(crate) struct Idle<const SLURM: bool>(Span);
+pub(crate) struct Ignored<const SLURM: bool>(Span);
 
-impl<const SLURM: bool> Read for Idle<SLURM> {
+impl<const SLURM: bool> Read for Ignored<SLURM> {
     const WANTED: &'static str = "any value";
-    const IDLE: bool = true;
+    const IGNORED: bool = true;
 
     fn read(node: &Node, _: &mut Findings) -> Option<Self> {
         Some(Self(node.span))

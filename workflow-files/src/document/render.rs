@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, Source, Span};
+use super::{Diagnostic, Severity, SourceText, Span};
 
 impl Diagnostic {
     pub(super) fn render(&self, renderer: &Renderer) -> String {
@@ -35,7 +35,7 @@ impl Diagnostic {
     }
 
     /// Adds the lines that it is about.
-    fn excerpts<'a>(&'a self, source: &'a Source, mut group: Group<'a>) -> Group<'a> {
+    fn excerpts<'a>(&'a self, source: &'a SourceText, mut group: Group<'a>) -> Group<'a> {
         let primary = AnnotationKind::Primary;
         let (line, lines) = source.lines_around(self.span);
         if lines.len() > LONG {
@@ -65,7 +65,7 @@ impl Diagnostic {
     }
 
     /// Where it is, without what is written there.
-    fn whereabouts<'a>(&self, source: &'a Source) -> Origin<'a> {
+    fn whereabouts<'a>(&self, source: &'a SourceText) -> Origin<'a> {
         let origin = Origin::path(shown(source.name()));
         if !source.is_file {
             return origin;
@@ -74,7 +74,7 @@ impl Diagnostic {
         origin.line(line).char_column(column)
     }
 
-    fn is_near(&self, source: &Source, other: Span) -> bool {
+    fn is_near(&self, source: &SourceText, other: Span) -> bool {
         let (line, _) = source.line_and_column(self.span.start);
         let (other, _) = source.line_and_column(other.start);
         line.abs_diff(other) <= NEAR
@@ -108,7 +108,7 @@ struct Shown<'a> {
     snippet: Snippet<'a, annotate_snippets::Annotation<'a>>,
 }
 
-fn snippet(source: &Source, span: Span) -> Shown<'_> {
+fn snippet(source: &SourceText, span: Span) -> Shown<'_> {
     let (line, part) = source.lines_around(span);
     let text = source.slice(part).trim_end_matches(['\n', '\r']);
     let snippet = Snippet::source(text).path(shown(source.name())).line_start(line).fold(true);

@@ -9,7 +9,7 @@ use super::{Diagnostics, Findings, Format, Node, Span, json, yaml};
 use crate::bounds::file;
 
 /// A text and where it came from.
-pub struct Source {
+pub struct SourceText {
     name: String,
     text: String,
     /// Whether there are lines to show.
@@ -18,7 +18,7 @@ pub struct Source {
     lines: Vec<u32>,
 }
 
-impl Source {
+impl SourceText {
     /// A text, and the name that stands for it in diagnostics.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let mut text: String = text.into();
@@ -154,9 +154,9 @@ fn too_long(length: u64) -> String {
     format!("it has {length} bytes; the limit is {}", file::BYTES)
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for SourceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Source").field(&self.name).finish()
+        f.debug_tuple("SourceText").field(&self.name).finish()
     }
 }
 

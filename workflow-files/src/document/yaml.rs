@@ -8,7 +8,7 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser, ScalarStyle, options};
 use serde_json::Number;
 
-use super::{Findings, Key, Node, Source, Span, Value, drop_repeated_keys};
+use super::{Findings, Key, Node, SourceText, Span, Value, drop_repeated_keys};
 use crate::bounds::file::{ALIASED_BYTES, ALIASED_VALUES, VALUES};
 use crate::bounds::{self, NESTING};
 use workflow_core::json;
@@ -16,7 +16,7 @@ use workflow_core::json;
 /// The key of the entries that a map takes over from others.
 const MERGE: &str = "<<";
 
-pub(super) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Option<Node> {
+pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option<Node> {
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
     let mut tree = Tree {
         findings,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::fill::Interpolation;
 use super::interpolate::Interpreter;
 use super::invocation::Invocation;
+use super::job_texts::Interpolation;
 use super::registered::Registered;
 use super::{Shared, handler, registered};
-use crate::command::{Command, CommandError, Exit, Usage};
+use crate::command::{Command, CommandError, Exit, ResourceUsage};
 use crate::spec::{self, Expression, JobSpec, Text};
 use workflow_core::job::{AttemptIo, Body, Call, Handle, Inputs, JobContext, JobError, JobOptions};
 use workflow_core::value::Type;
@@ -48,7 +48,7 @@ pub(super) fn call(
         })
         .collect();
     if let Some(when) = shared.rest(job).and_then(|rest| rest.when.as_ref()) {
-        let expression = Expression::condition(&shared.filled(job, &when.value));
+        let expression = Expression::condition(&shared.substituted(job, &when.value));
         options.set_condition(holds(shared, job, &read, expression));
     }
     if let (Some(mut registered), Some(rest)) = (Registered::of(shared, job), shared.rest(job)) {
@@ -105,8 +105,8 @@ pub(super) fn action(
             let mut script = Interpolation::new(&shared);
             script.push(&lines);
             let known = json!({ "input": invocation.input, "jobs": {} });
-            let (mut env, filled) = (Vec::new(), |text: &str| shared.expanded.constant(text));
-            script.hold_table(&shared.spec.env, &filled, &known, &mut env)?;
+            let (mut env, substituted) = (Vec::new(), |text: &str| shared.expanded.constant(text));
+            script.hold_table(&shared.spec.env, &substituted, &known, &mut env)?;
             let shell = invocation.shell(&context)?;
             let (text, _) = script.finish(&Interpreter::of("", shell.is_bash()))?;
             let mut command = Command::new(text);
@@ -190,7 +190,7 @@ impl<'s> Running<'s> {
     }
 
     /// Tells the report how a command ended, and what it took.
-    fn note(&self, exit: Exit, usage: &Usage) {
+    fn note(&self, exit: Exit, usage: &ResourceUsage) {
         if let Some(code) = exit.code() {
             self.context.annotate_silently("exit_code", code);
         }

@@ -52,9 +52,9 @@ fn report_cycle(shared: &Shared, jobs: &[String], findings: &mut Findings) {
     places.dedup();
     let message = GraphError::Cycle(jobs.to_vec()).to_string();
     let first = places.first().copied().unwrap_or_default();
-    let mut said = findings.error(first, message).label("this job");
+    let mut diagnostic = findings.error(first, message).label("this job");
     for place in places.iter().skip(1).take(5) {
-        said = said.also(*place, "and this one");
+        diagnostic = diagnostic.also(*place, "and this one");
     }
 }
 
@@ -149,7 +149,7 @@ fn options(shared: &Shared, job: u32) -> JobOptions {
 
 /// The limits that a job counts against: those that it names, and what it needs of the machine.
 fn limits(shared: &Shared, job: u32, rest: &JobSpec) -> Vec<(String, usize)> {
-    let named = rest.limits.iter().map(|limit| (shared.filled(job, &limit.value), 1));
+    let named = rest.limits.iter().map(|limit| (shared.substituted(job, &limit.value), 1));
     let mut limits: Vec<_> = named.collect();
     if let Some(needs) = shared.resources(job) {
         let cpus = needs.num_cpus.as_ref().map_or(1, |cpus| cpus.value as usize);

@@ -71,14 +71,14 @@ impl Shared {
     /// The failure handler of a job.
     pub(super) fn handler(&self, job: u32) -> Option<&HandlerSpec> {
         let name = self.rest(job)?.failure_handler.as_ref()?;
-        let name = self.filled(job, &name.value);
+        let name = self.substituted(job, &name.value);
         self.expanded.handler(&self.spec, &name)
     }
 
     /// What a job needs of the machine.
     pub(super) fn resources(&self, job: u32) -> Option<&ResourceSpec> {
         let name = self.rest(job)?.resource_requirements.as_ref()?;
-        let name = self.filled(job, &name.value);
+        let name = self.substituted(job, &name.value);
         self.expanded.resources(&self.spec, &name)
     }
 }

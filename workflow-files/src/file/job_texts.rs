@@ -1,4 +1,4 @@
-//! What stands in the texts of a job: places filled in, values of other jobs handed over, the
+//! What stands in the texts of a job: places substituted in, values of other jobs handed over, the
 //! command that comes of it.
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use super::Shared;
 use super::body::{Outcome, Running};
 use super::interpolate::{Interpreter, Refusal, Refused, Script};
 use crate::command::{Command, Shell};
-use crate::document::{Scalar, Source, Span, Spanned, Table};
+use crate::document::{Scalar, SourceText, Span, Spanned, Table};
 use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read, texts_of};
 use workflow_core::job::JobError;
 
@@ -28,7 +28,7 @@ impl Running<'_> {
         json!({ "input": self.invocation.input, "jobs": jobs.collect::<Map<_, _>>() })
     }
 
-    /// The command with everything filled in.
+    /// The command with everything substituted in.
     pub(super) fn command(&self, text: &Text, shell: &Shell) -> Result<Command, JobError> {
         let known = self.known();
         let mut script = Interpolation::new(self.shared);
@@ -40,10 +40,10 @@ impl Running<'_> {
         let mut env = self.context_variables()?;
         let own = self.rest().map(|rest| &rest.env);
         for table in [&self.shared.spec.env].into_iter().chain(own) {
-            let filled = |text: &str| self.shared.filled(self.job, text);
-            script.hold_table(table, &filled, &known, &mut env)?;
+            let substituted = |text: &str| self.shared.substituted(self.job, text);
+            script.hold_table(table, &substituted, &known, &mut env)?;
         }
-        let written = self.shared.filled(self.job, &text.value);
+        let written = self.shared.substituted(self.job, &text.value);
         let interpreter = Interpreter::of(&written, shell.is_bash());
         let (text, values) = script.finish(&interpreter)?;
         let mut command = Command::new(text);
@@ -85,9 +85,9 @@ impl Running<'_> {
         ])
     }
 
-    /// A text that is no script, with everything filled in.
+    /// A text that is no script, with everything substituted in.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
-        self.shared.text(&self.shared.filled(self.job, written), known)
+        self.shared.text(&self.shared.substituted(self.job, written), known)
     }
 
     fn interpolate(
@@ -103,7 +103,7 @@ impl Running<'_> {
                 Part::Named { kind, name, .. } => script.push(&self.shared.named(*kind, name)),
                 Part::Expression(expression) => {
                     let value = expression.evaluate(known).map_err(JobError::terminal)?;
-                    script.push_value(shown(&value), expression, written.span, nth);
+                    script.push_value(value_text(&value), expression, written.span, nth);
                 }
             }
         }
@@ -111,7 +111,7 @@ impl Running<'_> {
     }
 
     pub(super) fn template(&self, written: &str) -> Result<Template, JobError> {
-        template(&self.shared.filled(self.job, written))
+        template(&self.shared.substituted(self.job, written))
     }
 }
 
@@ -119,16 +119,16 @@ fn template(text: &str) -> Result<Template, JobError> {
     Template::parse(text).map_err(|error| JobError::terminal(error.message))
 }
 
-/// A script that is being filled in, and where its values come from.
+/// A script that is being substituted in, and where its values come from.
 pub(super) struct Interpolation<'s> {
     shared: &'s Shared,
     script: Script,
-    values: Vec<Written>,
-    held: Vec<Written>,
+    values: Vec<WrittenExpression>,
+    held: Vec<WrittenExpression>,
 }
 
 /// An expression of a file.
-struct Written {
+struct WrittenExpression {
     source: String,
     /// The text that it stands in.
     within: Span,
@@ -147,24 +147,24 @@ impl<'s> Interpolation<'s> {
 
     fn push_value(&mut self, value: String, expression: &Expression, within: Span, nth: usize) {
         self.script.push_value(value);
-        self.values.push(Written { source: expression.source().to_owned(), within, nth });
+        self.values.push(WrittenExpression { source: expression.source().to_owned(), within, nth });
     }
 
     /// Fills in a table of environment variables, and notes those that hold values.
     pub(super) fn hold_table(
         &mut self,
         table: &Table<Spanned<Scalar>>,
-        filled: &dyn Fn(&str) -> String,
+        substituted: &dyn Fn(&str) -> String,
         known: &Json,
         variables: &mut Vec<(String, String)>,
     ) -> Result<(), JobError> {
         for (name, written) in &table.0 {
-            let template = template(&filled(&written.value.0))?;
-            let value = self.shared.fill(&template, known)?;
+            let template = template(&substituted(&written.value.0))?;
+            let value = self.shared.interpolate(&template, known)?;
             if let Some(expression) = template.expressions().next() {
                 self.script.hold(&name.value, &value);
                 let source = expression.source().to_owned();
-                self.held.push(Written { source, within: written.span, nth: 0 });
+                self.held.push(WrittenExpression { source, within: written.span, nth: 0 });
             }
             variables.push((name.value.to_string(), value));
         }
@@ -181,12 +181,12 @@ impl<'s> Interpolation<'s> {
         interpreter: &Interpreter,
     ) -> Result<(String, Vec<(String, String)>), JobError> {
         match self.script.finish(interpreter) {
-            Ok(filled) => Ok((filled.text, filled.variables)),
-            Err(refused) => Err(self.cannot_stand(&refused)),
+            Ok(substituted) => Ok((substituted.text, substituted.variables)),
+            Err(refused) => Err(self.refusal(&refused)),
         }
     }
 
-    fn cannot_stand(&self, refused: &Refused) -> JobError {
+    fn refusal(&self, refused: &Refused) -> JobError {
         let (written, cure) = match refused.what {
             Refusal::Value(number) => {
                 (&self.values[number], "use `| int`, or pass it by `env:` and quote the variable")
@@ -201,9 +201,9 @@ impl<'s> Interpolation<'s> {
     }
 }
 
-impl Written {
+impl WrittenExpression {
     /// File, line and column.
-    fn place(&self, source: &Source) -> String {
+    fn place(&self, source: &SourceText) -> String {
         let text = source.slice(self.within);
         let opened = text.match_indices("${{").map(|(at, _)| at);
         let own = opened.filter(|at| !text[..*at].ends_with('$')).nth(self.nth);
@@ -214,7 +214,7 @@ impl Written {
 }
 
 /// A value as it stands in a text: strings as they are, everything else as JSON.
-pub(super) fn shown(value: &Json) -> String {
+pub(super) fn value_text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         Json::Null => String::new(),
@@ -223,9 +223,9 @@ pub(super) fn shown(value: &Json) -> String {
 }
 
 impl Shared {
-    /// A text with parameters and constants filled in.
-    pub(super) fn filled(&self, job: u32, written: &str) -> String {
-        self.expanded.filled(job, written)
+    /// A text with parameters and constants substituted in.
+    pub(super) fn substituted(&self, job: u32, written: &str) -> String {
+        self.expanded.substituted(job, written)
     }
 
     /// The path of a file, or data as JSON.
@@ -240,20 +240,20 @@ impl Shared {
         }
     }
 
-    /// A text whose parameters are filled in, with names and expressions filled in as well.
+    /// A text whose parameters are substituted in, with names and expressions substituted in as well.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
-        self.fill(&template(written)?, known)
+        self.interpolate(&template(written)?, known)
     }
 
-    fn fill(&self, template: &Template, known: &Json) -> Result<String, JobError> {
+    fn interpolate(&self, template: &Template, known: &Json) -> Result<String, JobError> {
         let mut text = String::new();
         for part in &template.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Named { kind, name, .. } => text.push_str(&self.named(*kind, name)),
-                Part::Expression(expression) => {
-                    text.push_str(&shown(&expression.evaluate(known).map_err(JobError::terminal)?))
-                }
+                Part::Expression(expression) => text.push_str(&value_text(
+                    &expression.evaluate(known).map_err(JobError::terminal)?,
+                )),
             }
         }
         Ok(text)
@@ -264,10 +264,12 @@ impl Shared {
         let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
         let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);
         let texts = texts_of(entry).chain(scripts).filter(|(text, _)| text.contains("${{"));
-        let templates = texts.filter_map(|(text, _)| Template::parse(&self.filled(job, text)).ok());
+        let templates =
+            texts.filter_map(|(text, _)| Template::parse(&self.substituted(job, text)).ok());
         let templates: Vec<_> = templates.collect();
         let when = self.rest(job).and_then(|rest| rest.when.as_ref());
-        let when = when.and_then(|when| Expression::condition(&self.filled(job, &when.value)).ok());
+        let when =
+            when.and_then(|when| Expression::condition(&self.substituted(job, &when.value)).ok());
         let mut known = HashSet::new();
         let mut read = Vec::new();
         for expression in templates.iter().flat_map(Template::expressions).chain(when.as_ref()) {

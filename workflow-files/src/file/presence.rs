@@ -70,7 +70,7 @@ impl Shared {
                 continue;
             }
             let cwd = self.rest(job).and_then(|rest| rest.cwd.as_ref());
-            let cwd = cwd.map(|cwd| self.filled(job, &cwd.value));
+            let cwd = cwd.map(|cwd| self.substituted(job, &cwd.value));
             if cwd.as_ref().is_some_and(|cwd| cwd.contains("${")) {
                 // Where the job runs is known when it begins.
                 continue;

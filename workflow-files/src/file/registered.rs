@@ -37,18 +37,18 @@ fn check_reads(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings
     let registered = |job: u32| {
         let entry = &spec.jobs.0[expanded.jobs[job as usize].entry as usize];
         let name = entry.rest.as_ref()?.job.as_ref()?;
-        registry::job(&expanded.filled(job, &name.value)).ok()
+        registry::job(&expanded.substituted(job, &name.value)).ok()
     };
     for (number, job) in expanded.jobs.iter().enumerate().filter(|(_, job)| job.copy == 0) {
         let entry = &spec.jobs.0[job.entry as usize];
         let when = entry.rest.as_ref().and_then(|rest| rest.when.as_ref());
-        let filled = |text: &str| expanded.filled(number as u32, text);
+        let substituted = |text: &str| expanded.substituted(number as u32, text);
         let condition = when.and_then(|when| {
-            Some((vec![Expression::condition(&filled(&when.value)).ok()?], when.span))
+            Some((vec![Expression::condition(&substituted(&when.value)).ok()?], when.span))
         });
         let texts = texts_of(entry).filter(|(text, _)| text.contains("jobs"));
         let texts = texts.filter_map(|(text, span)| {
-            let parts = Template::parse(&filled(text)).ok()?.parts;
+            let parts = Template::parse(&substituted(text)).ok()?.parts;
             let expressions = parts.into_iter().filter_map(|part| match part {
                 Part::Expression(expression) => Some(expression),
                 _ => None,
@@ -229,7 +229,7 @@ pub(super) async fn run(running: &Running<'_>) -> Result<Outcome, JobError> {
 
 /// What a job is given under `with`, with everything filled in; null when it has none.
 fn with(running: &Running<'_>, rest: &JobSpec, known: &Json) -> Result<Json, JobError> {
-    rest.with.as_ref().map_or(Ok(Json::Null), |with| filled(running, &with.value, known))
+    rest.with.as_ref().map_or(Ok(Json::Null), |with| substituted(running, &with.value, known))
 }
 
 fn outcome(output: Json) -> Outcome {
@@ -242,7 +242,7 @@ fn outcome(output: Json) -> Outcome {
 
 /// A value with all places in its texts filled in; a text that is one place alone becomes the
 /// value itself, whatever its type.
-fn filled(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, JobError> {
+fn substituted(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, JobError> {
     Ok(match value {
         Json::String(text) => match running.template(text)?.parts.as_slice() {
             [crate::spec::Part::Expression(expression)] => {
@@ -251,12 +251,12 @@ fn filled(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, Job
             _ => Json::String(running.text(text, known)?),
         },
         Json::Array(items) => {
-            items.iter().map(|item| filled(running, item, known)).collect::<Result<_, _>>()?
+            items.iter().map(|item| substituted(running, item, known)).collect::<Result<_, _>>()?
         }
         Json::Object(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), filled(running, value, known)?)));
+                .map(|(key, value)| Ok((key.clone(), substituted(running, value, known)?)));
             Json::Object(entries.collect::<Result<_, JobError>>()?)
         }
         other => other.clone(),
@@ -265,7 +265,7 @@ fn filled(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, Job
 
 /// A text of a job that the file alone tells, without the run.
 fn constant(shared: &Shared, job: u32, text: &str) -> Option<String> {
-    let parts = Template::parse(&shared.filled(job, text)).ok()?.parts;
+    let parts = Template::parse(&shared.substituted(job, text)).ok()?.parts;
     let text = |part: Part| match part {
         Part::Text(text) => Some(text),
         Part::Named { .. } | Part::Expression(_) => None,

@@ -1,7 +1,7 @@
 //! Commands that run when something happens, as they are written.
 
 use super::Text;
-use crate::document::{Idle, Spanned, choice, record};
+use crate::document::{Ignored, Spanned, choice, record};
 
 record! {
     /// Commands that run when something happens.
@@ -17,17 +17,17 @@ record! {
         /// Patterns for names of jobs that they look at.
         job_name_regexes: Vec<Text>,
         /// Slurm: kept, not used.
-        scheduler: Option<Idle<true>>,
+        scheduler: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        scheduler_type: Option<Idle<true>>,
+        scheduler_type: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        num_allocations: Option<Idle<true>>,
+        num_allocations: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        start_one_worker_per_node: Option<Idle<true>>,
+        start_one_worker_per_node: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        max_parallel_jobs: Option<Idle<true>>,
+        max_parallel_jobs: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        persistent: Option<Idle<true>>,
+        persistent: Option<Ignored<true>>,
     }
 }
 

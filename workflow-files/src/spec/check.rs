@@ -58,7 +58,7 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String
 fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
     let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
     let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
-    let said = |key: &str| metadata.get(key).and_then(Json::as_str);
+    let in_metadata = |key: &str| metadata.get(key).and_then(Json::as_str);
     let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
     if let Some(schedule) = own
         && let Err(error) = Cron::parse(&schedule.cron.value)
@@ -70,7 +70,7 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
     {
         findings.error(zone.span, no_timezone(&zone.value)).help(cure);
     }
-    if let Some(text) = said("schedule").filter(|_| own.is_none())
+    if let Some(text) = in_metadata("schedule").filter(|_| own.is_none())
         && let Err(error) = Cron::parse(text)
     {
         let span = findings.source().find(within, text);
@@ -78,7 +78,7 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
             .warning(span, error.to_string())
             .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
     }
-    if let Some(text) = said("timezone").filter(|_| own_zone.is_none())
+    if let Some(text) = in_metadata("timezone").filter(|_| own_zone.is_none())
         && let Err(cure) = zone::check(text)
     {
         let span = findings.source().find(within, text);
@@ -118,7 +118,7 @@ pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
         check_interpreter(script, findings);
     }
     check_actions(spec, findings);
-    warn_of_idle(spec, findings);
+    warn_of_ignored(spec, findings);
 }
 
 fn check_project(project: &Text, findings: &mut Findings) {
@@ -310,19 +310,19 @@ fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
 }
 
 /// One warning for everything that is about Slurm, and one for what only another engine uses.
-fn warn_of_idle(spec: &WorkflowSpec, findings: &mut Findings) {
+fn warn_of_ignored(spec: &WorkflowSpec, findings: &mut Findings) {
     let jobs = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
     let actions = spec.actions.iter();
     let schedules =
         actions.clone().filter(|one| one.action_type.value == ActionKind::ScheduleNodes);
     let schedules = schedules.map(|one| ("schedule_nodes", one.action_type.span, "Slurm"));
     let fields: Vec<_> = spec
-        .idle_fields()
-        .chain(jobs.flat_map(JobSpec::idle_fields))
-        .chain(spec.files.iter().flat_map(super::FileSpec::idle_fields))
-        .chain(spec.resource_requirements.iter().flat_map(super::ResourceSpec::idle_fields))
+        .ignored_fields()
+        .chain(jobs.flat_map(JobSpec::ignored_fields))
+        .chain(spec.files.iter().flat_map(super::FileSpec::ignored_fields))
+        .chain(spec.resource_requirements.iter().flat_map(super::ResourceSpec::ignored_fields))
         .chain(schedules)
-        .chain(actions.flat_map(super::ActionSpec::idle_fields))
+        .chain(actions.flat_map(super::ActionSpec::ignored_fields))
         .collect();
     for owner in ["Slurm", ""] {
         let own = fields.iter().filter(|(_, _, of)| *of == owner);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::parameters::{Written, names_in_braces};
-use super::{Axes, HandlerSpec, JobEntry, ResourceSpec, Text, WorkflowSpec, fill, near_misses};
+use super::parameters::{EntryParameters, names_in_braces};
+use super::{
+    HandlerSpec, JobEntry, ParameterGrid, ResourceSpec, Text, WorkflowSpec, near_misses, substitute,
+};
 use crate::document::{Findings, Span};
 use workflow_core::id::JobName;
 
@@ -23,7 +25,7 @@ pub(crate) struct ExpandedJob {
 pub(crate) struct Expanded {
     pub(crate) jobs: Vec<ExpandedJob>,
     /// The parameters of each entry of `jobs`.
-    pub(crate) axes: Vec<Axes>,
+    pub(crate) grids: Vec<ParameterGrid>,
     /// The job of a name; where copies share one, the first.
     pub(crate) job_of: HashMap<Box<str>, u32>,
     /// Names that several copies share: all of them.
@@ -34,7 +36,7 @@ pub(crate) struct Expanded {
     handler_of: HashMap<Box<str>, u32>,
     /// The entry of `resource_requirements` of a name; of two with one name, the first.
     resources_of: HashMap<Box<str>, u32>,
-    pub(crate) constants: Axes,
+    pub(crate) constants: ParameterGrid,
 }
 
 /// Which entry of `user_data` is meant, and which copy of it.
@@ -42,7 +44,7 @@ pub(crate) struct Expanded {
 pub(crate) struct DataPlace {
     entry: u32,
     copy: u32,
-    axes: Arc<Axes>,
+    grid: Arc<ParameterGrid>,
 }
 
 /// Things with names: files with their paths, data.
@@ -71,9 +73,9 @@ impl<T> Named<T> {
     }
 }
 
-/// Makes the copies, which have been counted: [`weigh`](super::weigh).
+/// Makes the copies, which have been counted: [`check_size`](super::check_size).
 pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
-    let constants = Axes::constants(&spec.variables);
+    let constants = ParameterGrid::constants(&spec.variables);
     let mut expanded = Expanded {
         handler_of: numbered(spec.failure_handlers.iter().map(|handler| &handler.name)),
         resources_of: numbered(spec.resource_requirements.iter().map(|needs| &needs.name)),
@@ -83,36 +85,36 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     expanded.jobs.reserve(spec.jobs.0.len());
     expanded.job_of.reserve(spec.jobs.0.len());
     for (entry, job) in spec.jobs.0.iter().enumerate() {
-        let axes = axes_of(spec, job, &constants, findings).unwrap_or_else(Axes::none);
+        let grid = grid_of(spec, job, &constants, findings).unwrap_or_else(ParameterGrid::none);
         let named = spec.jobs.0.as_slice();
-        expanded.add_copies(entry as u32, named, &axes, &constants, findings);
-        expanded.axes.push(axes);
+        expanded.add_copies(entry as u32, named, &grid, &constants, findings);
+        expanded.grids.push(grid);
     }
     for file in &spec.files {
-        let written = Written::of_file(file, spec);
-        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
-        let path = |copy| Box::from(text(&file.path.value, &axes, copy, &constants));
-        add_named(&mut expanded.files, "file", &file.name, &axes, &constants, path, findings);
+        let written = EntryParameters::of_file(file, spec);
+        let grid = written.grid(&constants, findings).unwrap_or_else(ParameterGrid::none);
+        let path = |copy| Box::from(text(&file.path.value, &grid, copy, &constants));
+        add_named(&mut expanded.files, "file", &file.name, &grid, &constants, path, findings);
     }
     for (entry, data) in spec.user_data.iter().enumerate() {
-        let written = Written::of_data(data, spec);
-        let axes = written.axes(&constants, findings).unwrap_or_else(Axes::none);
-        let shared = Arc::new(axes.clone());
+        let written = EntryParameters::of_data(data, spec);
+        let grid = written.grid(&constants, findings).unwrap_or_else(ParameterGrid::none);
+        let shared = Arc::new(grid.clone());
         let place =
-            |copy| DataPlace { entry: entry as u32, copy: copy as u32, axes: Arc::clone(&shared) };
-        add_named(&mut expanded.data, "data entry", &data.name, &axes, &constants, place, findings);
+            |copy| DataPlace { entry: entry as u32, copy: copy as u32, grid: Arc::clone(&shared) };
+        add_named(&mut expanded.data, "data entry", &data.name, &grid, &constants, place, findings);
     }
     expanded
 }
 
-fn axes_of(
+fn grid_of(
     spec: &WorkflowSpec,
     job: &JobEntry,
-    constants: &Axes,
+    constants: &ParameterGrid,
     findings: &mut Findings,
-) -> Option<Axes> {
-    let Some(rest) = &job.rest else { return Some(Axes::none()) };
-    Written::of_job(rest, spec).axes(constants, findings)
+) -> Option<ParameterGrid> {
+    let Some(rest) = &job.rest else { return Some(ParameterGrid::none()) };
+    EntryParameters::of_job(rest, spec).grid(constants, findings)
 }
 
 /// The place of each name in a list; of two that are the same, the first.
@@ -125,23 +127,28 @@ fn numbered<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Box<str>, u32>
 }
 
 /// A text with parameters and constants filled in.
-pub(crate) fn text(text: &str, axes: &Axes, copy: usize, constants: &Axes) -> String {
-    let filled = fill(text, axes, copy);
-    fill(&filled, constants, 0).into_owned()
+pub(crate) fn text(
+    text: &str,
+    grid: &ParameterGrid,
+    copy: usize,
+    constants: &ParameterGrid,
+) -> String {
+    let substituted = substitute(text, grid, copy);
+    substitute(&substituted, constants, 0).into_owned()
 }
 
 fn add_named<T>(
     named: &mut Named<T>,
     what: &str,
     name: &Text,
-    axes: &Axes,
-    constants: &Axes,
+    grid: &ParameterGrid,
+    constants: &ParameterGrid,
     thing: impl Fn(usize) -> T,
     findings: &mut Findings,
 ) {
     let mut repeated = None;
-    for copy in 0..axes.count() {
-        let copy_name = text(&name.value, axes, copy, constants).into_boxed_str();
+    for copy in 0..grid.count() {
+        let copy_name = text(&name.value, grid, copy, constants).into_boxed_str();
         if named.number_of.contains_key(&copy_name) {
             repeated.get_or_insert(copy_name);
         } else {
@@ -158,14 +165,14 @@ fn add_named<T>(
 
 impl Expanded {
     /// A text of a job with parameters and constants filled in.
-    pub(crate) fn filled(&self, job: u32, written: &str) -> String {
+    pub(crate) fn substituted(&self, job: u32, written: &str) -> String {
         let job = &self.jobs[job as usize];
-        text(written, &self.axes[job.entry as usize], job.copy as usize, &self.constants)
+        text(written, &self.grids[job.entry as usize], job.copy as usize, &self.constants)
     }
 
     /// A text that belongs to no job, with constants filled in.
     pub(crate) fn constant(&self, written: &str) -> String {
-        fill(written, &self.constants, 0).into_owned()
+        substitute(written, &self.constants, 0).into_owned()
     }
 
     /// The failure handler of this name.
@@ -191,7 +198,7 @@ impl Expanded {
         let Some(number) = self.data.number_of.get(name) else { return Json::Null };
         let place = &self.data.list[*number as usize].1;
         let written = spec.user_data[place.entry as usize].data.as_ref();
-        let fill = |written: &str| text(written, &place.axes, place.copy as usize, &self.constants);
+        let fill = |written: &str| text(written, &place.grid, place.copy as usize, &self.constants);
         written.map_or(Json::Null, |written| with_texts(&written.value, &fill))
     }
 
@@ -199,15 +206,15 @@ impl Expanded {
         &mut self,
         entry: u32,
         entries: &[JobEntry],
-        axes: &Axes,
-        constants: &Axes,
+        grid: &ParameterGrid,
+        constants: &ParameterGrid,
         findings: &mut Findings,
     ) {
         let job = &entries[entry as usize];
         let first = self.jobs.len() as u32;
         let mut sharing = Vec::new();
-        for copy in 0..axes.count() {
-            let name = text(&job.name.value, axes, copy, constants).into_boxed_str();
+        for copy in 0..grid.count() {
+            let name = text(&job.name.value, grid, copy, constants).into_boxed_str();
             if copy == 0
                 && let Err(error) = JobName::new(name.to_string())
             {
@@ -232,9 +239,9 @@ impl Expanded {
             self.jobs.push(ExpandedJob { entry, copy: copy as u32, name });
         }
         if !sharing.is_empty() {
-            self.warn_of_sharing(job, sharing, axes, findings);
+            self.warn_of_sharing(job, sharing, grid, findings);
         }
-        for (name, near) in near_misses(&job.name.value, axes) {
+        for (name, near) in near_misses(&job.name.value, grid) {
             let span = findings.source().find(job.name.span, name);
             let message = format!("`{{{name}}}` is not a parameter of this job");
             findings.warning(span, message).help(format!("did you mean `{{{near}}}`?"));
@@ -246,7 +253,7 @@ impl Expanded {
         &self,
         job: &JobEntry,
         mut repeated: Vec<Box<str>>,
-        axes: &Axes,
+        grid: &ParameterGrid,
         findings: &mut Findings,
     ) {
         let name = repeated[0].clone();
@@ -258,7 +265,7 @@ impl Expanded {
             names => format!("{jobs} jobs share {names} names, such as `{name}`"),
         };
         let written: Vec<&str> = names_in_braces(&job.name.value).collect();
-        let help = match axes.names().find(|parameter| !written.contains(parameter)) {
+        let help = match grid.names().find(|parameter| !written.contains(parameter)) {
             Some(parameter) => format!(
                 "put `{{{parameter}}}` into the name; or, if one job is to wait for all of the \
                  others, leave `parameters` away and use `depends_on_regexes`"

@@ -1,10 +1,10 @@
 //! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
 //! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
 
-mod alike;
 mod compare;
 #[cfg(test)]
 mod hostile;
+mod list_filters;
 mod names;
 
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(FUEL));
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     compare::add_to(&mut environment);
-    alike::add_to(&mut environment);
+    list_filters::add_to(&mut environment);
     environment
 });
 

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{ParameterMode, ParametersFile, Text};
-use crate::document::{Idle, Spanned, Table, Verbatim, record};
+use crate::document::{Ignored, Spanned, Table, Verbatim, record};
 
 record! {
     /// A file that jobs read or write.
@@ -22,7 +22,7 @@ record! {
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
         /// Kept, not used: the file's name in provenance records.
-        identifier: Option<Idle<false>>,
+        identifier: Option<Ignored<false>>,
     }
 }
 

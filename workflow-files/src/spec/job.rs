@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{DynamicJobs, ParameterMode, ParametersFile, RetrySpec, Text, Time};
 use crate::document::{
-    Findings, Idle, Node, Read, Scalar, Spanned, Table, Value, Verbatim, record,
+    Findings, Ignored, Node, Read, Scalar, Spanned, Table, Value, Verbatim, record,
 };
 use workflow_core::job::{OnFailure, TriggerRule};
 
@@ -83,15 +83,15 @@ record! {
         /// Parameters of the workflow that the job takes over.
         use_parameters: Vec<Text>,
         /// Slurm: kept, not used.
-        scheduler: Option<Idle<true>>,
+        scheduler: Option<Ignored<true>>,
         /// Kept, not used: where another engine runs the job.
-        label: Option<Idle<false>>,
+        label: Option<Ignored<false>>,
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
         /// Not supported: jobs that are added while the workflow runs.
         dynamic_jobs: Option<DynamicJobs>,
         /// Kept, not used: output is always in the run's log.
-        stdio: Option<Idle<false>>,
+        stdio: Option<Ignored<false>>,
     }
 }
 

@@ -101,8 +101,8 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn filled(&self, job: u32, written: &str) -> String {
-        self.expanded.filled(job, written)
+    fn substituted(&self, job: u32, written: &str) -> String {
+        self.expanded.substituted(job, written)
     }
 
     /// Whether this is the first copy: what is wrong with an entry is said once.
@@ -121,7 +121,7 @@ impl<'a> Finder<'a> {
     fn handler(&self, job: u32) -> Option<&'a HandlerSpec> {
         let entry = self.expanded.jobs[job as usize].entry as usize;
         let name = self.spec.jobs.0[entry].rest.as_deref()?.failure_handler.as_ref()?;
-        self.expanded.handler(self.spec, &self.filled(job, &name.value))
+        self.expanded.handler(self.spec, &self.substituted(job, &name.value))
     }
 
     /// Where the entry of a job names it.
@@ -136,7 +136,7 @@ impl<'a> Finder<'a> {
         let entry = self.expanded.jobs[job as usize].entry;
         let written = &spec.jobs.0[entry as usize];
         for name in &written.depends_on {
-            let wanted = self.filled(job, &name.value);
+            let wanted = self.substituted(job, &name.value);
             self.wait_for(job, &wanted, name.span);
         }
         self.wait_for_read_jobs(job);

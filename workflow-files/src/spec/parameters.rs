@@ -1,19 +1,19 @@
 //! Parameters: one entry of a file that stands for many. Values, their combinations, and the
 //! texts in which they are put.
 
-mod fill;
 mod range;
+mod substitute;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use super::{FileSpec, JobSpec, Text, UserDataSpec, WorkflowSpec};
-use crate::bounds::file::{COPIES, FILLED_BYTES};
+use crate::bounds::file::{COPIES, SUBSTITUTED_BYTES};
 use crate::document::{Findings, Scalar, Span, Spanned, Table, Verbatim, choice};
 use workflow_core::id::nearest;
 
-use super::weight::filled;
-pub(crate) use fill::{fill, names_in_braces, near_misses};
+use super::size::substituted_len;
+pub(crate) use substitute::{names_in_braces, near_misses, substitute};
 use values::{count, values};
 
 /// The most characters to which a place may widen a value: `{i:064d}`.
@@ -55,24 +55,24 @@ choice! {
 
 /// The parameters of one entry: their names, and the values of each.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Axes {
-    axes: Vec<(Box<str>, Vec<Argument>)>,
+pub(crate) struct ParameterGrid {
+    parameters: Vec<(Box<str>, Vec<Argument>)>,
     zipped: bool,
     count: usize,
 }
 
-impl Axes {
+impl ParameterGrid {
     /// No parameters: one copy.
     pub(crate) fn none() -> Self {
-        Self { axes: Vec::new(), zipped: false, count: 1 }
+        Self { parameters: Vec::new(), zipped: false, count: 1 }
     }
 
     /// Constants, which make no copies.
     pub(crate) fn constants(table: &Table<Spanned<Scalar>>) -> Self {
-        let axes = table.0.iter().map(|(name, value)| {
+        let parameters = table.0.iter().map(|(name, value)| {
             (name.value.clone(), vec![Argument::new(ArgumentKind::Text, value.value.0.clone())])
         });
-        Self { axes: axes.collect(), zipped: false, count: 1 }
+        Self { parameters: parameters.collect(), zipped: false, count: 1 }
     }
 
     /// Of each parameter, the longest text among its values, in bytes.
@@ -82,7 +82,7 @@ impl Axes {
             _ => value.text.len().max(LONGEST_NUMBER),
         };
         let longest = |values: &Vec<Argument>| values.iter().map(length).max().unwrap_or(0);
-        self.axes.iter().map(|(name, values)| (&**name, longest(values))).collect()
+        self.parameters.iter().map(|(name, values)| (&**name, longest(values))).collect()
     }
 
     /// How many copies there are.
@@ -92,28 +92,29 @@ impl Axes {
 
     /// Whether there are no parameters.
     pub(crate) fn is_empty(&self) -> bool {
-        self.axes.is_empty()
+        self.parameters.is_empty()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.axes.iter().map(|(name, _)| &**name)
+        self.parameters.iter().map(|(name, _)| &**name)
     }
 
     /// The value of a parameter in the copy of this number. In a product the last parameter
     /// changes fastest.
     pub(crate) fn value(&self, copy: usize, name: &str) -> Option<&Argument> {
-        let at = self.axes.iter().position(|(known, _)| **known == *name)?;
-        let values = &self.axes[at].1;
+        let at = self.parameters.iter().position(|(known, _)| **known == *name)?;
+        let values = &self.parameters[at].1;
         if self.zipped {
             return values.get(copy);
         }
-        let faster: usize = self.axes[at + 1..].iter().map(|(_, values)| values.len()).product();
+        let faster: usize =
+            self.parameters[at + 1..].iter().map(|(_, values)| values.len()).product();
         values.get(copy / faster.max(1) % values.len().max(1))
     }
 }
 
 /// What makes copies of an entry, as it is written.
-pub(crate) struct Written<'a> {
+pub(crate) struct EntryParameters<'a> {
     parameters: &'a Table<Spanned<Verbatim>>,
     used: &'a [Text],
     mode: Option<ParameterMode>,
@@ -121,7 +122,7 @@ pub(crate) struct Written<'a> {
     shared: &'a Table<Spanned<Verbatim>>,
 }
 
-impl<'a> Written<'a> {
+impl<'a> EntryParameters<'a> {
     pub(crate) fn of_job(job: &'a JobSpec, spec: &'a WorkflowSpec) -> Self {
         Self {
             parameters: &job.parameters,
@@ -153,7 +154,7 @@ impl<'a> Written<'a> {
 /// The longest text that the values of a parameter may put into a place, in bytes.
 fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
     let length = |value: &Verbatim| match value {
-        Verbatim::Text(text) => filled(text, constants),
+        Verbatim::Text(text) => substituted_len(text, constants),
         Verbatim::Number(text) => digits(text),
         Verbatim::Integer(text) | Verbatim::Bool(text) => text.len(),
         Verbatim::Null | Verbatim::Map | Verbatim::List(_) => 0,
@@ -175,24 +176,28 @@ fn digits(text: &str) -> usize {
 }
 
 /// How much the parameters of an entry multiply it.
-pub(crate) struct Size<'a> {
+pub(crate) struct EntrySize<'a> {
     /// How many copies there are.
     pub(crate) copies: usize,
     /// Of each parameter and constant, the longest text that it puts into a place, in bytes.
     pub(crate) longest: Vec<(&'a str, usize)>,
 }
 
-impl<'a> Size<'a> {
+impl<'a> EntrySize<'a> {
     /// The size of an entry without parameters.
-    pub(crate) fn one(constants: &'a Axes) -> Self {
+    pub(crate) fn one(constants: &'a ParameterGrid) -> Self {
         Self { copies: 1, longest: constants.longest() }
     }
 }
 
-impl Written<'_> {
+impl EntryParameters<'_> {
     /// The parameters with their values; `None` when they cannot be read, which was reported.
-    pub(crate) fn axes(&self, constants: &Axes, findings: &mut Findings) -> Option<Axes> {
-        let mut axes: Vec<(Box<str>, Vec<Argument>)> = Vec::new();
+    pub(crate) fn grid(
+        &self,
+        constants: &ParameterGrid,
+        findings: &mut Findings,
+    ) -> Option<ParameterGrid> {
+        let mut parameters: Vec<(Box<str>, Vec<Argument>)> = Vec::new();
         let mut places = Vec::new();
         let mut sound = true;
         for name in self.used {
@@ -202,7 +207,7 @@ impl Written<'_> {
             }
             match self.shared.0.iter().find(|(key, _)| key.value == name.value) {
                 Some((key, value)) => {
-                    sound &= push(key, value, constants, &mut axes, findings);
+                    sound &= push(key, value, constants, &mut parameters, findings);
                     places.push(name.span);
                 }
                 None => {
@@ -212,18 +217,18 @@ impl Written<'_> {
             }
         }
         for (key, value) in &self.parameters.0 {
-            sound &= push(key, value, constants, &mut axes, findings);
+            sound &= push(key, value, constants, &mut parameters, findings);
             places.push(key.span);
         }
         if !sound {
             return None;
         }
         let zipped = self.mode == Some(ParameterMode::Zip);
-        let count = if zipped { zip(&axes) } else { product(&axes) };
+        let count = if zipped { zip(&parameters) } else { product(&parameters) };
         match count {
-            Ok(count) => Some(Axes { axes, zipped, count }),
+            Ok(count) => Some(ParameterGrid { parameters, zipped, count }),
             Err((message, help)) => {
-                no_combination(&message, help, &axes, &places, findings);
+                no_combination(&message, help, &parameters, &places, findings);
                 None
             }
         }
@@ -235,10 +240,10 @@ impl Written<'_> {
     }
 }
 
-impl<'a> Written<'a> {
+impl<'a> EntryParameters<'a> {
     /// How much the parameters multiply the entry, without making their values. What is wrong
-    /// with them is left to [`axes`](Self::axes).
-    pub(crate) fn size(&self, constants: &'a Axes) -> Size<'a> {
+    /// with them is left to [`grid`](Self::grid).
+    pub(crate) fn size(&self, constants: &'a ParameterGrid) -> EntrySize<'a> {
         let own = self.parameters.0.iter();
         let used = self.used.iter().filter_map(|name| {
             let is_own = self.parameters.0.iter().any(|(key, _)| key.value == name.value);
@@ -246,12 +251,12 @@ impl<'a> Written<'a> {
             found.filter(|_| !is_own)
         });
         let zipped = self.mode == Some(ParameterMode::Zip);
-        let mut size = Size { copies: 1, longest: Vec::new() };
+        let mut size = EntrySize { copies: 1, longest: Vec::new() };
         let of_constants = constants.longest();
         for (key, values) in own.chain(used) {
             let longest = longest(&values.value, &of_constants);
             // What is too long is refused for that, and not filled in before.
-            let is_too_long = longest > FILLED_BYTES;
+            let is_too_long = longest > SUBSTITUTED_BYTES;
             let count = if is_too_long { 1 } else { count(&values.value, constants).max(1) };
             size.copies = match zipped {
                 true => size.copies.max(count),
@@ -267,8 +272,8 @@ impl<'a> Written<'a> {
 fn push(
     key: &Spanned<Box<str>>,
     value: &Spanned<Verbatim>,
-    constants: &Axes,
-    axes: &mut Vec<(Box<str>, Vec<Argument>)>,
+    constants: &ParameterGrid,
+    parameters: &mut Vec<(Box<str>, Vec<Argument>)>,
     findings: &mut Findings,
 ) -> bool {
     if !is_name(&key.value) {
@@ -278,7 +283,7 @@ fn push(
         return false;
     }
     match values(&value.value, constants) {
-        Ok(values) => axes.push((key.value.clone(), values)),
+        Ok(values) => parameters.push((key.value.clone(), values)),
         Err(unfit) => {
             let place = unfit.place(value.span, findings.source());
             let message = format!("the parameter `{}` {}", key.value, unfit.reason);
@@ -308,8 +313,9 @@ fn is_name(text: &str) -> bool {
 /// How many combinations there are, or what is wrong with them and the cure.
 type Count = Result<usize, (String, &'static str)>;
 
-fn product(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
-    let count = axes.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
+fn product(parameters: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let count =
+        parameters.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
     if count <= COPIES {
         return Ok(count);
     }
@@ -318,9 +324,9 @@ fn product(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
     Err((message, "use fewer values, or `parameter_mode: zip`"))
 }
 
-fn zip(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
-    let Some((first, values)) = axes.first() else { return Ok(1) };
-    match axes.iter().find(|(_, others)| others.len() != values.len()) {
+fn zip(parameters: &[(Box<str>, Vec<Argument>)]) -> Count {
+    let Some((first, values)) = parameters.first() else { return Ok(1) };
+    match parameters.iter().find(|(_, others)| others.len() != values.len()) {
         None => Ok(values.len()),
         Some((name, others)) => {
             let (one, other) = (values.len(), others.len());
@@ -334,15 +340,17 @@ fn zip(axes: &[(Box<str>, Vec<Argument>)]) -> Count {
 fn no_combination(
     message: &str,
     help: &str,
-    axes: &[(Box<str>, Vec<Argument>)],
+    parameters: &[(Box<str>, Vec<Argument>)],
     places: &[Span],
     findings: &mut Findings,
 ) {
-    let mut labelled = places.iter().zip(axes).map(|(place, (_, values))| {
+    let mut labelled = places.iter().zip(parameters).map(|(place, (_, values))| {
         let count = values.len();
         (*place, if count == 1 { "1 value".to_owned() } else { format!("{count} values") })
     });
     let Some((first, label)) = labelled.next() else { return };
-    let said = findings.error(first, message).label(label).help(help);
-    labelled.take(MAX_PLACES).fold(said, |said, (place, label)| said.also(place, label));
+    let diagnostic = findings.error(first, message).label(label).help(help);
+    labelled
+        .take(MAX_PLACES)
+        .fold(diagnostic, |diagnostic, (place, label)| diagnostic.also(place, label));
 }

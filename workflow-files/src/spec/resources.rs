@@ -1,7 +1,7 @@
 //! What a job needs of the machine, as it is written.
 
 use super::{Memory, Text, Time};
-use crate::document::{Idle, Spanned, record};
+use crate::document::{Ignored, Spanned, record};
 
 record! {
     /// What a job needs of the machine.
@@ -19,6 +19,6 @@ record! {
         /// The longest that the job may take, as an ISO 8601 duration: `PT30M`.
         runtime: Option<Spanned<Time>>,
         /// Slurm: kept, not used.
-        step_nodes: Option<Idle<true>>,
+        step_nodes: Option<Ignored<true>>,
     }
 }

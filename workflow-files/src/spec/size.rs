@@ -2,80 +2,80 @@
 //! kilobyte may stand for a million jobs, and no more.
 
 use super::order::{scripts_that_read, texts_of};
-use super::parameters::{Axes, LONGEST_WIDTH, Size, Written};
+use super::parameters::{EntryParameters, EntrySize, LONGEST_WIDTH, ParameterGrid};
 use super::{JobEntry, Text, WorkflowSpec};
-use crate::bounds::file::{COPIES, FILLED_BYTES};
+use crate::bounds::file::{COPIES, SUBSTITUTED_BYTES};
 use crate::document::{Findings, Span};
 
 /// Checks that the copies of all entries, and the texts that are filled in for them, keep to the
 /// limits; `None` when they do not, which was reported.
-pub(crate) fn weigh(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> {
-    let constants = Axes::constants(&spec.variables);
+pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> {
+    let constants = ParameterGrid::constants(&spec.variables);
     let longest = constants.longest();
     let scripts = spec.failure_handlers.iter().map(|handler| {
         let scripts = scripts_that_read(handler);
-        scripts.map(|(script, _)| filled(script, &longest)).sum::<usize>()
+        scripts.map(|(script, _)| substituted_len(script, &longest)).sum::<usize>()
     });
     let scripts = scripts.max().unwrap_or(0);
-    let mut jobs = Scale::new("jobs", &constants);
+    let mut jobs = TotalSize::new("jobs", &constants);
     for job in &spec.jobs.0 {
-        let written = job.rest.as_ref().map(|rest| Written::of_job(rest, spec));
-        let each = |size: &Size<'_>| {
-            looked_at(job, size).saturating_add(job.rest.as_ref().map_or(0, |_| scripts))
+        let written = job.rest.as_ref().map(|rest| EntryParameters::of_job(rest, spec));
+        let each = |size: &EntrySize<'_>| {
+            substituted_bytes(job, size).saturating_add(job.rest.as_ref().map_or(0, |_| scripts))
         };
         jobs.add(written, job.name.span, each, findings)?;
-        let once = texts_of(job).map(|(text, _)| filled(text, &jobs.last.longest)).max();
+        let once = texts_of(job).map(|(text, _)| substituted_len(text, &jobs.last.longest)).max();
         jobs.check(once.unwrap_or(0), job.name.span, findings)?;
     }
-    let mut files = Scale::new("files", &constants);
+    let mut files = TotalSize::new("files", &constants);
     for file in &spec.files {
-        let written = Written::of_file(file, spec);
-        let each = |size: &Size<'_>| {
-            filled(&file.name.value, &size.longest)
-                .saturating_add(filled(&file.path.value, &size.longest))
+        let written = EntryParameters::of_file(file, spec);
+        let each = |size: &EntrySize<'_>| {
+            substituted_len(&file.name.value, &size.longest)
+                .saturating_add(substituted_len(&file.path.value, &size.longest))
         };
         files.add(Some(written), file.name.span, each, findings)?;
     }
-    let mut entries = Scale::new("data entries", &constants);
+    let mut entries = TotalSize::new("data entries", &constants);
     for data in &spec.user_data {
-        let written = Written::of_data(data, spec);
-        let each = |size: &Size<'_>| filled(&data.name.value, &size.longest);
+        let written = EntryParameters::of_data(data, spec);
+        let each = |size: &EntrySize<'_>| substituted_len(&data.name.value, &size.longest);
         entries.add(Some(written), data.name.span, each, findings)?;
     }
     Some(())
 }
 
 /// What entries of one kind come to so far.
-struct Scale<'a> {
+struct TotalSize<'a> {
     what: &'static str,
-    constants: &'a Axes,
+    constants: &'a ParameterGrid,
     copies: usize,
     bytes: usize,
     /// The size of the last entry.
-    last: Size<'a>,
+    last: EntrySize<'a>,
 }
 
-impl<'a> Scale<'a> {
-    fn new(what: &'static str, constants: &'a Axes) -> Self {
-        Self { what, constants, copies: 0, bytes: 0, last: Size::one(constants) }
+impl<'a> TotalSize<'a> {
+    fn new(what: &'static str, constants: &'a ParameterGrid) -> Self {
+        Self { what, constants, copies: 0, bytes: 0, last: EntrySize::one(constants) }
     }
 
     /// Adds an entry, for each copy of which so many bytes are filled in.
     fn add(
         &mut self,
-        written: Option<Written<'a>>,
+        written: Option<EntryParameters<'a>>,
         span: Span,
-        each: impl Fn(&Size<'_>) -> usize,
+        each: impl Fn(&EntrySize<'_>) -> usize,
         findings: &mut Findings,
     ) -> Option<()> {
         self.last = match &written {
             Some(written) => written.size(self.constants),
-            None => Size::one(self.constants),
+            None => EntrySize::one(self.constants),
         };
         let copies = self.last.copies;
         if let Some(written) = written.filter(|written| copies > COPIES && written.is_plain()) {
             // Which shows the values of each of its parameters.
-            written.axes(self.constants, findings)?;
+            written.grid(self.constants, findings)?;
         }
         self.copies = self.copies.saturating_add(copies);
         self.bytes = self.bytes.saturating_add(copies.saturating_mul(each(&self.last)));
@@ -89,9 +89,9 @@ impl<'a> Scale<'a> {
         let (message, help) = if self.copies > COPIES {
             let message = format!("the file stands for more than {COPIES} {what}");
             (message, "use fewer values, or let a job do the work of many")
-        } else if self.bytes.max(one) > FILLED_BYTES {
+        } else if self.bytes.max(one) > SUBSTITUTED_BYTES {
             let message = format!(
-                "the texts of {what} grow to more than {FILLED_BYTES} bytes once filled in"
+                "the texts of {what} grow to more than {SUBSTITUTED_BYTES} bytes once filled in"
             );
             (message, "use fewer values, or read what is long from a file")
         } else {
@@ -103,7 +103,7 @@ impl<'a> Scale<'a> {
 }
 
 /// The bytes that are filled in for each copy while the file is read.
-fn looked_at(job: &JobEntry, size: &Size<'_>) -> usize {
+fn substituted_bytes(job: &JobEntry, size: &EntrySize<'_>) -> usize {
     let with_places = texts_of(job).map(|(text, _)| text).filter(|text| text.contains("${"));
     let rest = job.rest.as_deref();
     let lists = rest.into_iter().flat_map(|rest| {
@@ -123,7 +123,7 @@ fn looked_at(job: &JobEntry, size: &Size<'_>) -> usize {
     let named = job.depends_on.iter().chain(lists.flatten());
     let named = named.chain(rest.and_then(|rest| rest.when.as_ref())).chain([&job.name]);
     let texts = named.map(|text: &Text| &*text.value).chain(with_places);
-    texts.fold(0, |sum, text| sum.saturating_add(filled(text, &size.longest)))
+    texts.fold(0, |sum, text| sum.saturating_add(substituted_len(text, &size.longest)))
 }
 
 /// The most characters that a format may add without being asked for them: `.000000e-300`, or the
@@ -132,7 +132,7 @@ const LONGEST_FORM: usize = 16;
 
 /// How long a text may become when its places are filled in, each with the longest value of its
 /// name, at its width and precision.
-pub(super) fn filled(text: &str, longest: &[(&str, usize)]) -> usize {
+pub(super) fn substituted_len(text: &str, longest: &[(&str, usize)]) -> usize {
     let mut length = text.len();
     for place in text.split('{').skip(1) {
         let inside = place.split('}').next().unwrap_or_default();

@@ -14,7 +14,7 @@ macro_rules! unsupported {
 
         impl Read for $name {
             const WANTED: &'static str = "nothing";
-            const IDLE: bool = true;
+            const IGNORED: bool = true;
 
             fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
                 findings.error(node.span, $message).help($help);

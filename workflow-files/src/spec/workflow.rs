@@ -6,7 +6,7 @@ use super::{
     ActionSpec, DynamicJobs, FileSpec, HandlerSpec, Jobs, ParametersFile, ResourceSpec, Schedule,
     Text, Time, UserDataSpec,
 };
-use crate::document::{Findings, Idle, Node, Read, Scalar, Spanned, Table, Verbatim, record};
+use crate::document::{Findings, Ignored, Node, Read, Scalar, Spanned, Table, Verbatim, record};
 use workflow_core::job::OnFailure;
 
 record! {
@@ -57,33 +57,33 @@ record! {
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
         /// Slurm: kept, not used.
-        slurm_schedulers: Option<Idle<true>>,
+        slurm_schedulers: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        slurm_defaults: Option<Idle<true>>,
+        slurm_defaults: Option<Ignored<true>>,
         /// Kept, not used: peak memory and CPU time of each command are always in the report.
-        resource_monitor: Option<Idle<false>>,
+        resource_monitor: Option<Ignored<false>>,
         /// Kept, not used: how another engine executes jobs.
-        execution_config: Option<Idle<false>>,
+        execution_config: Option<Ignored<false>>,
         /// Kept, not used: another engine's status for failed jobs.
-        use_pending_failed: Option<Idle<false>>,
+        use_pending_failed: Option<Ignored<false>>,
         /// Kept, not used: an order among ready jobs of another engine.
-        jobs_sort_method: Option<Idle<false>>,
+        jobs_sort_method: Option<Ignored<false>>,
         /// Kept, not used: whether another engine enforces resources.
-        limit_resources: Option<Idle<false>>,
+        limit_resources: Option<Ignored<false>>,
         /// Kept, not used: provenance records of another engine.
-        enable_ro_crate: Option<Idle<false>>,
+        enable_ro_crate: Option<Ignored<false>>,
         /// Kept, not used: who may see the workflow in another engine.
-        access_groups: Option<Idle<false>>,
+        access_groups: Option<Ignored<false>>,
         /// Slurm: kept, not used.
-        compute_node_expiration_buffer_seconds: Option<Idle<true>>,
+        compute_node_expiration_buffer_seconds: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        compute_node_wait_for_new_jobs_seconds: Option<Idle<true>>,
+        compute_node_wait_for_new_jobs_seconds: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        compute_node_ignore_workflow_completion: Option<Idle<true>>,
+        compute_node_ignore_workflow_completion: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        compute_node_wait_for_healthy_database_minutes: Option<Idle<true>>,
+        compute_node_wait_for_healthy_database_minutes: Option<Ignored<true>>,
         /// Slurm: kept, not used.
-        compute_node_min_time_for_new_jobs_seconds: Option<Idle<true>>,
+        compute_node_min_time_for_new_jobs_seconds: Option<Ignored<true>>,
         /// The address of this schema, by which editors find it.
         schema_address = "$schema": Option<SchemaAddress>,
     }
@@ -95,7 +95,7 @@ pub(crate) struct SchemaAddress;
 
 impl Read for SchemaAddress {
     const WANTED: &'static str = <Box<str>>::WANTED;
-    const IDLE: bool = true;
+    const IGNORED: bool = true;
 
     fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         <Box<str>>::read(node, findings).map(|_| Self)

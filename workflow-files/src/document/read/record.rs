@@ -127,7 +127,7 @@ macro_rules! record {
             /// The fields that are given and have no effect: their names, places, and owners.
             #[expect(clippy::allow_attributes, reason = "not every record is asked")]
             #[allow(dead_code)]
-            pub(crate) fn idle_fields(
+            pub(crate) fn ignored_fields(
                 &self,
             ) -> impl Iterator<Item = (&'static str, $crate::document::Span, &'static str)> {
                 let fields = [$((
@@ -146,7 +146,7 @@ macro_rules! record {
                 findings: &mut $crate::document::Findings,
             ) -> Option<Self> {
                 const FIELDS: &[$crate::document::Field] =
-                    &[$(($crate::document::name_of!($field $(, $name_in_file)?), <$kind as $crate::document::Read>::IDLE)),+];
+                    &[$(($crate::document::name_of!($field $(, $name_in_file)?), <$kind as $crate::document::Read>::IGNORED)),+];
                 let entries = $crate::document::entries(node, $what, FIELDS, findings)?;
                 $(let $field = $crate::document::field::<$kind>(
                     node, entries, $what, $crate::document::name_of!($field $(, $name_in_file)?), findings,

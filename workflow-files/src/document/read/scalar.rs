@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Read, wrong_type};
-use crate::document::{Findings, Node, Source, Value};
+use crate::document::{Findings, Node, SourceText, Value};
 
 impl Read for Box<str> {
     const WANTED: &'static str = "a string";
@@ -147,7 +147,7 @@ pub(crate) enum Verbatim {
 
 impl Verbatim {
     /// The value of a node of this source.
-    pub(crate) fn of(node: &Node, source: &Source) -> Self {
+    pub(crate) fn of(node: &Node, source: &SourceText) -> Self {
         let written = || Box::from(source.slice(node.span));
         match &node.value {
             Value::Null => Self::Null,

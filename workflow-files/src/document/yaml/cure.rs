@@ -1,23 +1,23 @@
 //! What to do about a text that is no YAML, told from what the parser says and from the line at
 //! which it says it.
 
-use crate::document::{Source, Span};
+use crate::document::{SourceText, Span};
 
 /// The cure for what the parser met at this place.
-pub(super) fn cure(reason: &str, source: &Source, at: usize) -> String {
+pub(super) fn cure(reason: &str, source: &SourceText, at: usize) -> String {
     let (_, line) = source.lines_around(Span::new(at, at + 1));
     let line = source.slice(line).trim();
-    let said = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if said(&["tab"]) {
+    let mentions = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if mentions(&["tab"]) {
         return "indent with spaces".to_owned();
     }
-    if said(&["escape"]) {
+    if mentions(&["escape"]) {
         return format!(
             "in double quotes `\\` begins an escape: use single quotes, or {}",
             below(line)
         );
     }
-    if said(&["unclosed", "block scalar"]) {
+    if mentions(&["unclosed", "block scalar"]) {
         return match line.contains('|') || line.contains('>') {
             true => format!("put the text into the lines below, or in quotes: {}", below(line)),
             false => {
@@ -28,13 +28,15 @@ pub(super) fn cure(reason: &str, source: &Source, at: usize) -> String {
     if entry(line).is_some_and(|(_, value)| needs_quotes(value)) {
         return format!("put the text in quotes, or {}", below(line));
     }
-    if said(&["flow", "':' indicator", "',' or"]) {
+    if mentions(&["flow", "':' indicator", "',' or"]) {
         return "close the bracket further up, or put texts that hold braces, brackets or commas in \
                 quotes"
             .to_owned();
     }
     match entry(line) {
-        None if said(&["simple key"]) => "write `key: value`, with `: ` between them".to_owned(),
+        None if mentions(&["simple key"]) => {
+            "write `key: value`, with `: ` between them".to_owned()
+        }
         _ => "begin the entries of a list, and of a map, in one column".to_owned(),
     }
 }

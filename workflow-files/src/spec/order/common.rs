@@ -29,7 +29,7 @@ impl<'a> Finder<'a> {
         let mut parameters = HashMap::new();
         let jobs = (0..).zip(&self.expanded.jobs).filter(|(_, job)| job.copy == 0);
         for (number, job) in jobs {
-            for name in self.expanded.axes[job.entry as usize].names() {
+            for name in self.expanded.grids[job.entry as usize].names() {
                 parameters.entry(name).or_insert((number, 0)).1 += 1;
             }
         }
@@ -46,12 +46,12 @@ impl<'a> Finder<'a> {
     ) {
         let named: Vec<_> =
             names_in_braces(written).filter_map(|name| parameters.get(name).copied()).collect();
-        let with = named.first().map(|(job, _)| self.filled(*job, written));
-        let entries = self.expanded.axes.len();
+        let with = named.first().map(|(job, _)| self.substituted(*job, written));
+        let entries = self.expanded.grids.len();
         let in_all = !named.is_empty() && named.iter().all(|(_, having)| *having == entries);
         let without = (!in_all).then(|| self.expanded.constant(written));
-        for filled in with.into_iter().chain(without) {
-            let Some(template) = self.parsed(&filled, within) else { return };
+        for substituted in with.into_iter().chain(without) {
+            let Some(template) = self.parsed(&substituted, within) else { return };
             if let Some(read) = template.expressions().flat_map(Expression::reads).next() {
                 return self.cannot_be_read_by_all(read, within);
             }
@@ -88,11 +88,11 @@ impl<'a> Finder<'a> {
     }
 
     fn check_script(&mut self, script: &Text, user: Option<u32>) {
-        let filled = match user {
-            Some(job) => self.filled(job, &script.value),
+        let substituted = match user {
+            Some(job) => self.substituted(job, &script.value),
             None => self.expanded.constant(&script.value),
         };
-        let Some(template) = self.parsed(&filled, script.span) else { return };
+        let Some(template) = self.parsed(&substituted, script.span) else { return };
         if user.is_none() {
             for read in template.expressions().flat_map(Expression::reads) {
                 match self.expanded.job_of.contains_key(&*read.job) {
@@ -104,8 +104,8 @@ impl<'a> Finder<'a> {
     }
 
     /// The text, taken apart, if it can be; files and data that it names are looked up.
-    fn parsed(&mut self, filled: &str, within: Span) -> Option<Template> {
-        match Template::parse(filled) {
+    fn parsed(&mut self, substituted: &str, within: Span) -> Option<Template> {
+        match Template::parse(substituted) {
             Ok(template) => {
                 for (kind, _, name) in template.named() {
                     if self.lookup(kind, name).is_none() {

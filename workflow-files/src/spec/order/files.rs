@@ -108,7 +108,7 @@ impl Finder<'_> {
         };
         for (kind, names, patterns) in lists {
             for name in names {
-                let wanted = self.filled(job, &name.value);
+                let wanted = self.substituted(job, &name.value);
                 used.extend(self.number(job, kind, &wanted, name.span));
             }
             for pattern in patterns {
@@ -121,8 +121,8 @@ impl Finder<'_> {
     fn used_in_texts(&mut self, job: u32, wanted: Use) -> Vec<(Kind, u32)> {
         let mut used = Vec::new();
         for (written, within) in self.texts(job) {
-            let filled = self.filled(job, written);
-            match Template::parse(&filled) {
+            let substituted = self.substituted(job, written);
+            match Template::parse(&substituted) {
                 Ok(template) => {
                     for (kind, use_as, name) in template.named() {
                         if use_as == wanted {

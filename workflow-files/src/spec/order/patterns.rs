@@ -38,7 +38,7 @@ impl Finder<'_> {
     }
 
     fn regex(&mut self, job: u32, pattern: &Text) -> Option<Regex> {
-        let written = self.filled(job, &pattern.value).into_boxed_str();
+        let written = self.substituted(job, &pattern.value).into_boxed_str();
         if let Some(known) = self.regexes.get(&written) {
             return known.clone();
         }
@@ -67,7 +67,7 @@ impl Finder<'_> {
     }
 
     pub(super) fn wait_for_pattern(&mut self, job: u32, entry: u32, pattern: &Text) {
-        let key = (entry, self.filled(job, &pattern.value).into_boxed_str());
+        let key = (entry, self.substituted(job, &pattern.value).into_boxed_str());
         let group = match self.patterns.get(&key) {
             Some(group) => *group,
             None => {

@@ -65,7 +65,9 @@ impl<'a> Finder<'a> {
     }
 
     fn reads_in(&self, job: u32, written: &str, within: Span) -> Vec<(JobRead, Span)> {
-        let Ok(template) = Template::parse(&self.filled(job, written)) else { return Vec::new() };
+        let Ok(template) = Template::parse(&self.substituted(job, written)) else {
+            return Vec::new();
+        };
         let reads = template.expressions().flat_map(Expression::reads);
         reads.map(|read| (read.clone(), within)).collect()
     }
@@ -75,7 +77,7 @@ impl<'a> Finder<'a> {
         let spec = self.spec;
         let entry = self.expanded.jobs[job as usize].entry as usize;
         let when = spec.jobs.0[entry].rest.as_deref()?.when.as_ref()?;
-        match Expression::condition(&self.filled(job, &when.value)) {
+        match Expression::condition(&self.substituted(job, &when.value)) {
             Ok(expression) => {
                 if self.is_first(job) {
                     texts::report_unknown([&expression], when.span, self.findings);

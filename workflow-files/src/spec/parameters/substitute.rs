@@ -3,46 +3,46 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::{Argument, ArgumentKind, Axes, LONGEST_WIDTH};
+use super::{Argument, ArgumentKind, LONGEST_WIDTH, ParameterGrid};
 use workflow_core::id::nearest;
 
 /// The text with the values of a copy in the places of its parameters: `{i}`, `{i:03d}`,
 /// `{rate:.4f}`.
 ///
 /// `{{i}}` stands for `{i}`. Braces around anything else, and those after a `$`, stay as they are.
-pub(crate) fn fill<'t>(text: &'t str, axes: &Axes, copy: usize) -> Cow<'t, str> {
-    if axes.is_empty() || !text.contains('{') {
+pub(crate) fn substitute<'t>(text: &'t str, grid: &ParameterGrid, copy: usize) -> Cow<'t, str> {
+    if grid.is_empty() || !text.contains('{') {
         return Cow::Borrowed(text);
     }
-    let mut filled = String::with_capacity(text.len());
+    let mut substituted = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('{') {
-        filled.push_str(&rest[..open]);
+        substituted.push_str(&rest[..open]);
         let after = &rest[open..];
-        let shell = filled.ends_with('$');
+        let shell = substituted.ends_with('$');
         if !shell
             && let Some((name, end)) = in_braces(&after[1..])
             && let Some(end) = end.strip_prefix('}')
-            && place(name, axes, copy).is_some()
+            && place(name, grid, copy).is_some()
         {
-            let _ = write!(filled, "{{{name}}}");
+            let _ = write!(substituted, "{{{name}}}");
             rest = end;
             continue;
         }
         let inside = in_braces(after).filter(|_| !shell);
-        match inside.and_then(|(name, end)| Some((place(name, axes, copy)?, end))) {
+        match inside.and_then(|(name, end)| Some((place(name, grid, copy)?, end))) {
             Some((value, end)) => {
-                filled.push_str(&value);
+                substituted.push_str(&value);
                 rest = end;
             }
             None => {
-                filled.push('{');
+                substituted.push('{');
                 rest = &after[1..];
             }
         }
     }
-    filled.push_str(rest);
-    Cow::Owned(filled)
+    substituted.push_str(rest);
+    Cow::Owned(substituted)
 }
 
 /// What stands between the brace that the text begins with and the next one, if that closes it;
@@ -54,9 +54,9 @@ fn in_braces(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The value that stands in a place such as `i` or `i:03d`; `None` when this is no such place.
-fn place(inside: &str, axes: &Axes, copy: usize) -> Option<String> {
+fn place(inside: &str, grid: &ParameterGrid, copy: usize) -> Option<String> {
     let (name, format) = inside.split_once(':').unwrap_or((inside, ""));
-    let value = axes.value(copy, name)?;
+    let value = grid.value(copy, name)?;
     formatted(value, format)
 }
 
@@ -133,9 +133,9 @@ fn integer(text: &str) -> Option<i64> {
 }
 
 /// Names in braces that look like parameters and are none of them, but near to one: likely typos.
-pub(crate) fn near_misses<'a>(text: &'a str, axes: &'a Axes) -> Vec<(&'a str, &'a str)> {
-    let unknown = names_in_braces(text).filter(|name| !axes.names().any(|known| known == *name));
-    unknown.filter_map(|name| Some((name, nearest(name, axes.names())?))).collect()
+pub(crate) fn near_misses<'a>(text: &'a str, grid: &'a ParameterGrid) -> Vec<(&'a str, &'a str)> {
+    let unknown = names_in_braces(text).filter(|name| !grid.names().any(|known| known == *name));
+    unknown.filter_map(|name| Some((name, nearest(name, grid.names())?))).collect()
 }
 
 /// The names that stand in braces, where parameters would.

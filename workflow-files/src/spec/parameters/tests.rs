@@ -1,38 +1,38 @@
 use super::values::values;
 use super::*;
-use crate::document::{Format, Source};
+use crate::document::{Format, SourceText};
 use serde_json::{Value as Json, json};
 
-fn axes(parameters: &[(&str, Json)], zipped: bool) -> Axes {
-    let axes: Vec<_> = parameters
+fn grid(parameters: &[(&str, Json)], zipped: bool) -> ParameterGrid {
+    let parameters: Vec<_> = parameters
         .iter()
         .map(|(name, json)| {
-            ((*name).into(), values(&verbatim(json), &Axes::none()).expect("values"))
+            ((*name).into(), values(&verbatim(json), &ParameterGrid::none()).expect("values"))
         })
         .collect();
     let count = if zipped {
-        axes[0].1.len()
+        parameters[0].1.len()
     } else {
-        axes.iter().map(|axis: &(Box<str>, Vec<Argument>)| axis.1.len()).product()
+        parameters.iter().map(|axis: &(Box<str>, Vec<Argument>)| axis.1.len()).product()
     };
-    Axes { axes, zipped, count }
+    ParameterGrid { parameters, zipped, count }
 }
 
 /// JSON as it is written.
 fn verbatim(json: &Json) -> Verbatim {
     let text = json.to_string();
-    let source = Source::new("", text);
+    let source = SourceText::new("", text);
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::Json, &mut findings).expect("JSON");
     Verbatim::of(&node, &source)
 }
 
-fn all(text: &str, axes: &Axes) -> Vec<String> {
-    (0..axes.count()).map(|copy| fill(text, axes, copy).into_owned()).collect()
+fn all(text: &str, grid: &ParameterGrid) -> Vec<String> {
+    (0..grid.count()).map(|copy| substitute(text, grid, copy).into_owned()).collect()
 }
 
 fn range_of(text: &str) -> Vec<String> {
-    all("{i}", &axes(&[("i", json!(text))], false))
+    all("{i}", &grid(&[("i", json!(text))], false))
 }
 
 #[test]
@@ -53,16 +53,17 @@ fn ranges_of_decimals_do_not_drift() {
 
 #[test]
 fn lists_come_as_lists_or_as_texts() {
-    let native = all("{x}", &axes(&[("x", json!(["adam", 0.001, 16]))], false));
+    let native = all("{x}", &grid(&[("x", json!(["adam", 0.001, 16]))], false));
     assert_eq!(native, ["adam", "0.001", "16"]);
-    let text = all("{x}", &axes(&[("x", json!("['adam', 0.001, 16]"))], false));
+    let text = all("{x}", &grid(&[("x", json!("['adam', 0.001, 16]"))], false));
     assert_eq!(text, native);
 }
 
 #[test]
 fn what_is_no_range_is_said() {
-    let unfit =
-        |text: &str| values(&verbatim(&json!(text)), &Axes::none()).expect_err("is no range");
+    let unfit = |text: &str| {
+        values(&verbatim(&json!(text)), &ParameterGrid::none()).expect_err("is no range")
+    };
     for (text, reason, help) in [
         ("0:9:0", "whose step is 0", "`0:9`"),
         ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or turn it round: `0:9`"),
@@ -91,39 +92,39 @@ fn what_is_no_range_is_said() {
 #[test]
 fn a_larger_step_that_is_told_is_large_enough() {
     for (text, cured) in [("0:99999999", "0:99999999:100"), ("0:1000000", "0:1000000:2")] {
-        let told = values(&verbatim(&json!(text)), &Axes::none()).expect_err("too many");
+        let told = values(&verbatim(&json!(text)), &ParameterGrid::none()).expect_err("too many");
         assert!(told.help.contains(cured), "{}", told.help);
-        assert!(values(&verbatim(&json!(cured)), &Axes::none()).is_ok(), "{cured}");
+        assert!(values(&verbatim(&json!(cured)), &ParameterGrid::none()).is_ok(), "{cured}");
     }
 }
 
 #[test]
 fn a_product_changes_its_last_parameter_fastest() {
-    let axes = axes(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], false);
-    assert_eq!(all("{a}{b}", &axes), ["1x", "1y", "2x", "2y"]);
+    let grid = grid(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], false);
+    assert_eq!(all("{a}{b}", &grid), ["1x", "1y", "2x", "2y"]);
 }
 
 #[test]
 fn a_zip_goes_through_all_at_once() {
-    let axes = axes(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], true);
-    assert_eq!(all("{a}{b}", &axes), ["1x", "2y"]);
+    let grid = grid(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], true);
+    assert_eq!(all("{a}{b}", &grid), ["1x", "2y"]);
 }
 
 #[test]
 fn places_have_formats() {
-    let axes = axes(&[("i", json!([7])), ("r", json!([0.001])), ("s", json!(["ab"]))], false);
-    let filled = |text: &str| fill(text, &axes, 0).into_owned();
-    assert_eq!(filled("job_{i:03d}_{r:.4f}_{s}"), "job_007_0.0010_ab");
-    assert_eq!(filled("{i:5}|{i:x}|{r:e}"), "    7|7|1.000000e-3");
+    let grid = grid(&[("i", json!([7])), ("r", json!([0.001])), ("s", json!(["ab"]))], false);
+    let substituted = |text: &str| substitute(text, &grid, 0).into_owned();
+    assert_eq!(substituted("job_{i:03d}_{r:.4f}_{s}"), "job_007_0.0010_ab");
+    assert_eq!(substituted("{i:5}|{i:x}|{r:e}"), "    7|7|1.000000e-3");
 }
 
 #[test]
 fn values_stand_as_they_are_written() {
     let read = |format: Format, text: &str| {
-        let source = Source::new("", text);
+        let source = SourceText::new("", text);
         let mut findings = Findings::new(&source);
         let node = source.parse(format, &mut findings).expect("a value");
-        values(&Verbatim::of(&node, &source), &Axes::none()).expect("values")
+        values(&Verbatim::of(&node, &source), &ParameterGrid::none()).expect("values")
     };
     let texts = |values: Vec<Argument>| -> Vec<String> {
         values.iter().map(|value| value.text.to_string()).collect()
@@ -140,11 +141,11 @@ fn values_stand_as_they_are_written() {
     for number in ["3.10", "1234e8", "18446744073709551615", "1.0", "0x1F", "-0", "+5", ".50"] {
         assert_eq!(texts(read(Format::Json, &format!("[{number}]"))), [number]);
     }
-    let axes = axes(&[("i", json!(["x"]))], false);
+    let grid = grid(&[("i", json!(["x"]))], false);
     let shown = |value: &str, format: &str| {
-        let mut axes = axes.clone();
-        axes.axes[0].1 = read(Format::Yaml, value);
-        fill(&format!("{{i{format}}}"), &axes, 0).into_owned()
+        let mut grid = grid.clone();
+        grid.parameters[0].1 = read(Format::Yaml, value);
+        substitute(&format!("{{i{format}}}"), &grid, 0).into_owned()
     };
     assert_eq!(shown("007", ""), "007");
     assert_eq!(shown("007", ":d"), "7");
@@ -156,7 +157,7 @@ fn values_stand_as_they_are_written() {
 
 #[test]
 fn no_place_is_filled_with_more_than_its_size() {
-    let constants = Axes::none();
+    let constants = ParameterGrid::none();
     let numbers = ["3.10", "007", "1e300", "-1.5E+300", "0x7fffffffffffffff", "1e-300", "false"];
     let mut written: Vec<String> =
         numbers.iter().flat_map(|text| [(*text).to_owned(), format!("[7, {text}]")]).collect();
@@ -165,18 +166,22 @@ fn no_place_is_filled_with_more_than_its_size() {
         ["\"0:2:0.001\"", "\"-3:3\"", "\"[1, 2000]\"", "[abc, \"1e300\"]"].map(String::from),
     );
     for text in written {
-        let source = Source::new("", text.clone());
+        let source = SourceText::new("", text.clone());
         let mut findings = Findings::new(&source);
         let node = source.parse(Format::Yaml, &mut findings).expect("a value");
         let read = Verbatim::of(&node, &source);
         let most = longest(&read, &[]);
         let made = values(&read, &constants).expect("values");
         assert!(made.len() <= count(&read, &constants), "{text}");
-        let axes = Axes { count: made.len(), axes: vec![("i".into(), made)], zipped: false };
+        let grid = ParameterGrid {
+            count: made.len(),
+            parameters: vec![("i".into(), made)],
+            zipped: false,
+        };
         for place in ["{i}", "{i:d}", "{i:x}", "{i:.3f}", "{i:.2e}", "{i:08}", "{i:64.32f}"] {
-            let size = filled(place, &[("i", most)]);
-            for filled in all(place, &axes) {
-                assert!(filled.len() <= size, "{text} {place}: {filled}");
+            let size = substituted_len(place, &[("i", most)]);
+            for substituted in all(place, &grid) {
+                assert!(substituted.len() <= size, "{text} {place}: {substituted}");
             }
         }
     }
@@ -184,12 +189,12 @@ fn no_place_is_filled_with_more_than_its_size() {
 
 #[test]
 fn other_braces_stay() {
-    let axes = axes(&[("i", json!([7]))], false);
+    let grid = grid(&[("i", json!([7]))], false);
     let same =
         ["${i}", "awk '{print $1}'", "{\"a\": 1}", "{j}", "{", "{}", "{{.Names}}", "${{ i }}"];
     for text in same {
-        assert_eq!(fill(text, &axes, 0), text);
+        assert_eq!(substitute(text, &grid, 0), text);
     }
-    assert_eq!(fill("{{i}} {i}", &axes, 0), "{i} 7");
-    assert_eq!(fill("${files.input.f_{i}}", &axes, 0), "${files.input.f_7}");
+    assert_eq!(substitute("{{i}} {i}", &grid, 0), "{i} 7");
+    assert_eq!(substitute("${files.input.f_{i}}", &grid, 0), "${files.input.f_7}");
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::range;
-use super::{Argument, ArgumentKind, Axes, fill};
-use crate::document::{Findings, Format, Source, Span, Verbatim};
+use super::{Argument, ArgumentKind, ParameterGrid, substitute};
+use crate::document::{Findings, Format, SourceText, Span, Verbatim};
 
 /// Why something cannot be the values of a parameter.
 #[derive(Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Unfit {
     }
 
     /// The place, if the value stands in this one.
-    pub(super) fn place(&self, value: Span, source: &Source) -> Span {
+    pub(super) fn place(&self, value: Span, source: &SourceText) -> Span {
         match &self.part {
             Some((text, part)) => source.find_range(value, text, part.clone()),
             None => value,
@@ -36,10 +36,13 @@ impl Unfit {
 }
 
 /// The values of a parameter.
-pub(super) fn values(written: &Verbatim, constants: &Axes) -> Result<Vec<Argument>, Unfit> {
+pub(super) fn values(
+    written: &Verbatim,
+    constants: &ParameterGrid,
+) -> Result<Vec<Argument>, Unfit> {
     let values = match written {
         Verbatim::List(items) => listed(items)?,
-        Verbatim::Text(text) => from_text(fill(text, constants, 0).trim())?,
+        Verbatim::Text(text) => from_text(substitute(text, constants, 0).trim())?,
         Verbatim::Null => return Err(other("has no values")),
         Verbatim::Map => return Err(other("is a map")),
         scalar => vec![argument(scalar).map_err(other)?],
@@ -52,10 +55,10 @@ pub(super) fn values(written: &Verbatim, constants: &Axes) -> Result<Vec<Argumen
 }
 
 /// How many values there are; of a range without making them, and 0 where something is wrong.
-pub(super) fn count(written: &Verbatim, constants: &Axes) -> usize {
+pub(super) fn count(written: &Verbatim, constants: &ParameterGrid) -> usize {
     match written {
         Verbatim::List(items) => items.len(),
-        Verbatim::Text(text) => match fill(text, constants, 0).trim() {
+        Verbatim::Text(text) => match substitute(text, constants, 0).trim() {
             // Each value but the first follows a comma.
             text if text.starts_with('[') => 1 + text.matches(',').count(),
             text if text.contains(':') => range::count(text),
@@ -113,7 +116,7 @@ fn single(text: &str) -> Argument {
 
 /// A list as text, the way in which torc writes it: `[1,2]`, `['a','b']`.
 fn list_in(text: &str) -> Result<Vec<Argument>, Unfit> {
-    let source = Source::new("", text);
+    let source = SourceText::new("", text);
     let mut findings = Findings::new(&source);
     let node = source.parse(Format::Yaml, &mut findings).filter(|_| !findings.has_errors());
     match node.map(|node| Verbatim::of(&node, &source)) {
