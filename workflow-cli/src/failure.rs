@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use workflow_config::ConfigError;
 use workflow_core::LogError;
 use workflow_core::registry::RegistryError;
-use workflow_core::{RunError, StoreError};
+use workflow_core::{RunError, Status, StoreError};
 use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
 
@@ -19,6 +19,16 @@ pub(crate) enum Outcome {
     Bad,
     /// The run was cancelled.
     Cancelled,
+}
+
+impl From<Status> for Outcome {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Completed => Self::Good,
+            Status::Cancelled => Self::Cancelled,
+            _ => Self::Bad,
+        }
+    }
 }
 
 impl From<Outcome> for ExitCode {

@@ -25,7 +25,7 @@ pub(crate) fn as_init() -> Option<ExitCode> {
         return None;
     }
     let code = start().map(|(program, signals)| look_after(program, signals));
-    // Where it cannot be started once more, the work is done here, and orphans stay.
+    // Where it cannot be started once more, the work is done here, and abandoned stay.
     code.ok()
 }
 

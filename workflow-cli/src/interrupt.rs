@@ -16,9 +16,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use workflow_core::Engine;
 
-use crate::display::Screen;
 use crate::failure::CANCELLED;
 use crate::output::{self, DUBIOUS};
+use crate::render::Screen;
 
 /// What a signal is for.
 #[derive(Default)]

@@ -43,40 +43,18 @@
 //! - `serve` (default): the commands `serve`, `user` and `token`.
 //! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
 
-#[cfg(feature = "serve")]
-mod accounts;
-mod arguments;
-mod completions;
-mod conduct;
-mod config;
-mod detach;
-mod display;
-mod entry;
+mod args;
+mod cli;
+mod command_line;
+mod commands;
 mod failure;
 #[cfg(unix)]
 mod init;
-mod input;
 mod interrupt;
-mod keep;
-mod list;
 mod logging;
 mod output;
-mod plan;
-mod progress;
-mod recover;
-mod run;
-mod run_table;
-mod runs;
+mod render;
 mod runtime;
-#[cfg(feature = "serve")]
-mod serve;
-mod show;
-mod stats;
-mod store;
-mod target;
-mod upkeep;
-mod validate;
-mod watch;
-mod workflows;
+mod session;
 
-pub use entry::{CommandLine, main};
+pub use command_line::{CommandLine, main};

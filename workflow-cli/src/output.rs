@@ -4,7 +4,7 @@
 mod clean;
 
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
@@ -82,6 +82,18 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
         serde_json::to_writer_pretty(&mut *out, value)?;
         writeln!(out)
     })
+}
+
+/// Passes over that nobody reads any more.
+///
+/// # Errors
+///
+/// Fails when something else went wrong.
+pub(crate) fn unless_gone(written: Result<(), Failure>) -> Result<(), Failure> {
+    match written {
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Says something on standard error. Where that is closed, there is nobody to tell.

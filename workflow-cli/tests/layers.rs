@@ -6,39 +6,19 @@ mod support;
 use support::Layers;
 
 /// From the base to the top.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 12] = [
     "init",
-    "progress",
     "failure",
-    "logging",
     "output",
+    "logging",
     "runtime",
-    "input",
-    "store",
-    "target",
-    "keep",
-    "display",
+    "render",
+    "args",
     "interrupt",
-    "show",
-    "run_table",
-    "detach",
-    "watch",
-    "conduct",
-    "completions",
-    "config",
-    "list",
-    "plan",
-    "validate",
-    "stats",
-    "upkeep",
-    "workflows",
-    "run",
-    "runs",
-    "recover",
-    "serve",
-    "accounts",
-    "arguments",
-    "entry",
+    "session",
+    "commands",
+    "cli",
+    "command_line",
 ];
 
 fn layers() -> Layers {

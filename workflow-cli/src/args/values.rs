@@ -1,0 +1,127 @@
+//! Values that several commands read: runs, times, states, pages and formats.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use jiff::{Span, SpanRelativeTo, Timestamp};
+use workflow_core::{RunId, Status};
+use workflow_store::Catalog;
+
+use crate::failure::Failure;
+
+/// A run as the command line names it, which the store resolves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WhichRun(String);
+
+impl FromStr for WhichRun {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl WhichRun {
+    /// The id of the run.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or several.
+    pub(crate) fn find(&self, store: &dyn Catalog) -> Result<RunId, Failure> {
+        Ok(pollster::block_on(store.find_run(&self.0))?)
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PageArguments {
+    /// How many to list at most, up to 1000
+    #[arg(short, long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Go on where a list ended: the cursor that it gave
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
+impl PageArguments {
+    pub(crate) fn limit(&self) -> Option<usize> {
+        Some(self.limit.into())
+    }
+
+    pub(crate) fn after(&self) -> Option<String> {
+        self.cursor.clone()
+    }
+}
+
+/// How to write what was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// A span of time such as `2h` or `7d`.
+///
+/// # Errors
+///
+/// Fails when it is none.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no span of time; write 90s, 30m, 2h or 7d");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// A time: `2h` for two hours ago, or a date or time of its own.
+///
+/// # Errors
+///
+/// Fails when it is none.
+pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
+    if let Ok(span) = span(text) {
+        return SystemTime::now().checked_sub(span).ok_or_else(|| format!("`{text}` is too long"));
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at.into());
+    }
+    let day = text.parse::<jiff::civil::DateTime>().ok();
+    let at = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    at.map(|at| at.timestamp().into()).ok_or_else(|| {
+        format!("`{text}` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z")
+    })
+}
+
+/// Where a run stands.
+///
+/// # Errors
+///
+/// Fails when no run stands there.
+pub(crate) fn run_status(text: &str) -> Result<Status, String> {
+    match text.parse() {
+        Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
+        Ok(status) => Ok(status),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::time;
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(span("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert!(span("-2h").is_err() && span("soon").is_err());
+        let day = moment("2026-01-02").map(|day| time(Some(day)));
+        assert_eq!(day, Ok("2026-01-02 00:00:00".to_owned()));
+        assert!(moment("yesterday").is_err_and(|error| error.contains("2h or 7d")));
+    }
+}

@@ -1,0 +1,265 @@
+//! What can be asked for, and the help that says so.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::builder::StyledStr;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::args::HostStore;
+#[cfg(feature = "serve")]
+use crate::commands::accounts::{TokenArguments, UserArguments};
+use crate::commands::completions::CompletionsArguments;
+use crate::commands::config::ConfigArguments;
+use crate::commands::list::ListArguments;
+use crate::commands::maintenance::{MigrateArguments, PruneArguments};
+use crate::commands::plan::PlanArguments;
+use crate::commands::recover::RecoverArguments;
+use crate::commands::run::RunArguments;
+use crate::commands::runs::RunsArguments;
+#[cfg(feature = "serve")]
+use crate::commands::serve::ServeArguments;
+use crate::commands::stats::StatsArguments;
+use crate::commands::validate::ValidateArguments;
+use crate::commands::workflows::WorkflowsArguments;
+use crate::logging::LogArguments;
+
+/// Runs workflows: those registered in this program, and those in files.
+#[derive(Debug, Parser)]
+#[command(name = "workflow", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, display_order = 900, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: clap::ColorChoice,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow list                            what is registered in this program
+  workflow validate etl.yaml               everything that is wrong with a file
+  workflow plan etl.yaml                   what would run, in what order
+  workflow run etl --param day=2026-01-02  run it
+  workflow run etl.yaml --detach           run it in the background, and keep the run
+  workflow runs list                       the runs that are kept
+  workflow recover                         take up what a crash left behind
+  workflow serve                           the web page, and the REST API
+  workflow help run                        all about one command
+
+Exit codes:
+  0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunArguments),
+    Plan(PlanArguments),
+    Validate(ValidateArguments),
+    List(ListArguments),
+    Workflows(WorkflowsArguments),
+    Runs(RunsArguments),
+    Recover(RecoverArguments),
+    Stats(StatsArguments),
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
+    #[cfg(feature = "serve")]
+    User(UserArguments),
+    #[cfg(feature = "serve")]
+    Token(TokenArguments),
+    Prune(PruneArguments),
+    Migrate(MigrateArguments),
+    Config(ConfigArguments),
+    Completions(CompletionsArguments),
+}
+
+impl Command {
+    /// Means this store where the user names none.
+    pub(crate) fn set_store(&mut self, host: HostStore) {
+        let store = match self {
+            Self::Run(wanted) => {
+                wanted.keep.host = Some(host);
+                return;
+            }
+            Self::Runs(wanted) => return wanted.set_store(host),
+            Self::Workflows(wanted) => &mut wanted.store,
+            Self::Recover(wanted) => &mut wanted.store,
+            Self::Stats(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::Serve(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::User(wanted) => &mut wanted.store,
+            #[cfg(feature = "serve")]
+            Self::Token(wanted) => &mut wanted.store,
+            Self::Prune(wanted) => &mut wanted.store,
+            Self::Migrate(wanted) => &mut wanted.store,
+            Self::Plan(_)
+            | Self::Validate(_)
+            | Self::List(_)
+            | Self::Config(_)
+            | Self::Completions(_) => return,
+        };
+        store.host = Some(host);
+    }
+}
+
+/// What the user calls this program.
+pub(crate) fn program_name(first: Option<&OsString>) -> String {
+    let name =
+        first.and_then(|path| Path::new(path).file_stem()).map(|name| name.to_string_lossy());
+    name.map_or_else(|| "workflow".to_owned(), |name| name.into_owned())
+}
+
+/// The command line, whose help calls the program by its name.
+pub(crate) fn command(program: &str) -> clap::Command {
+    named(Arguments::command(), program)
+}
+
+fn named(command: clap::Command, program: &str) -> clap::Command {
+    let help = command.get_after_help().map(StyledStr::to_string);
+    let command = command.mut_subcommands(|command| named(command, program));
+    match help {
+        Some(help) => command.after_help(help.replace("  workflow ", &format!("  {program} "))),
+        None => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "serve")]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command("workflow").debug_assert();
+    }
+
+    /// The flags of a command that say what is wanted, in the spelling of the API.
+    #[cfg(feature = "serve")]
+    fn flags(path: &[&str]) -> BTreeSet<String> {
+        let named = |command: &clap::Command, name: &str| command.find_subcommand(name).cloned();
+        let found =
+            path.iter().try_fold(command("workflow"), |command, name| named(&command, name));
+        let found = found.expect("a command");
+        // How it is shown, and where the store is, is no part of a question.
+        let about = ["format", "quiet", "db", "help", "color", "log-format"];
+        let flags = found.get_arguments().filter(|flag| !flag.is_hide_set());
+        let flags = flags.filter_map(|flag| flag.get_long());
+        let flags = flags.filter(|flag| !about.contains(flag));
+        flags.map(|flag| flag.replace('-', "_")).collect()
+    }
+
+    /// What an operation of the API takes, but for its path: queries, or the fields of its body.
+    #[cfg(feature = "serve")]
+    fn parameters(api: &serde_json::Value, path: &str, method: &str) -> BTreeSet<String> {
+        let operation = &api["paths"][format!("/api/v1{path}")][method];
+        assert!(operation.is_object(), "{method} {path}");
+        let listed = operation["parameters"].as_array().into_iter().flatten();
+        let queries = listed.filter(|one| one["in"] == "query");
+        let mut names: BTreeSet<_> =
+            queries.map(|one| one["name"].as_str().expect("a name").to_owned()).collect();
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        if let Some(schema) = body.as_str().and_then(|place| place.strip_prefix('#')) {
+            let fields = &api.pointer(schema).expect("a schema")["properties"];
+            names.extend(fields.as_object().expect("fields").keys().cloned());
+        }
+        names
+    }
+
+    /// A filter or a field has one name, here and in the API, but for what is told beside it.
+    #[cfg(feature = "serve")]
+    #[test]
+    fn one_thing_has_one_name() {
+        let api = workflow_server::openapi();
+        let pairs = [
+            Pair {
+                command: &["workflows", "list"],
+                operation: ("get", "/workflows"),
+                // torc's words for `is_active` and for no `user`.
+                flags_alone: &["all_users", "archived_only", "include_archived"],
+                names_alone: &[],
+            },
+            Pair {
+                command: &["workflows", "update"],
+                operation: ("patch", "/workflows/{workflow}"),
+                // torc's word for `user`.
+                flags_alone: &["owner_user"],
+                // What is drawn is not changed by a flag, a file has no flag, and the rest is what a
+                // program may send back of a workflow as it is.
+                names_alone: &[
+                    "atoms_in_molecules",
+                    "created_at",
+                    "dag_spec",
+                    "execution_count",
+                    "id",
+                    "last_executed_at",
+                    "molecules_used",
+                    "updated_at",
+                    "user",
+                    "version",
+                    "yaml",
+                ],
+            },
+            Pair {
+                command: &["workflows", "history"],
+                operation: ("get", "/workflows/{workflow}/versions"),
+                // A part of the path.
+                flags_alone: &["version"],
+                names_alone: &[],
+            },
+            Pair {
+                command: &["runs", "list"],
+                operation: ("get", "/runs"),
+                flags_alone: &[],
+                // `workflow` is an id, too.
+                names_alone: &["workflow_id"],
+            },
+            Pair {
+                command: &["runs", "logs"],
+                operation: ("get", "/runs/{run}/logs"),
+                flags_alone: &["follow"],
+                // A log is printed whole, as text.
+                names_alone: &["format", "from", "limit"],
+            },
+            Pair {
+                command: &["runs", "retry"],
+                operation: ("post", "/runs/{run}/retry"),
+                flags_alone: &["detach"],
+                names_alone: &[],
+            },
+            Pair {
+                command: &["prune"],
+                operation: ("post", "/retention"),
+                flags_alone: &[],
+                names_alone: &[],
+            },
+        ];
+        let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+            these.difference(those).cloned().collect()
+        };
+        for Pair { command, operation: (method, path), flags_alone, names_alone } in pairs {
+            let (flags, names) = (flags(command), parameters(&api, path, method));
+            assert_eq!(only(&flags, &names), flags_alone, "flags of {command:?}, not of {path}");
+            assert_eq!(only(&names, &flags), names_alone, "names of {path}, not of {command:?}");
+        }
+    }
+
+    /// A command and the operation that does the same, with what only one of them has.
+    #[cfg(feature = "serve")]
+    struct Pair {
+        command: &'static [&'static str],
+        operation: (&'static str, &'static str),
+        flags_alone: &'static [&'static str],
+        names_alone: &'static [&'static str],
+    }
+
+    #[test]
+    fn help_calls_the_program_by_its_name() {
+        let program = program_name(Some(&"/usr/bin/shop".into()));
+        let help = command(&program).render_help().to_string();
+        assert!(help.contains("  shop run etl"), "{help}");
+    }
+}

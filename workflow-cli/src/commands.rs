@@ -1,0 +1,17 @@
+//! The commands, one module each.
+
+#[cfg(feature = "serve")]
+pub(crate) mod accounts;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod list;
+pub(crate) mod maintenance;
+pub(crate) mod plan;
+pub(crate) mod recover;
+pub(crate) mod run;
+pub(crate) mod runs;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
+pub(crate) mod stats;
+pub(crate) mod validate;
+pub(crate) mod workflows;

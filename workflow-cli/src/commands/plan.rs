@@ -1,0 +1,245 @@
+//! `plan`: what would run, in what order.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
+use workflow_core::{Graph, InputError, Plan, RunError, Workflow};
+
+use crate::args::{InputArguments, Target, input};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, FAINT, TITLE, count, styled};
+
+/// Show what would run, in what order, and run nothing
+///
+/// Jobs are shown in waves: what is in one wave waits only for jobs of the waves before it, and
+/// could run together.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PlanArguments {
+    /// The name of a registered workflow, or a file; `-` reads standard input
+    #[arg(value_name = "NAME|FILE")]
+    workflow: String,
+    #[command(flatten)]
+    input: InputArguments,
+    /// Draw the graph instead
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
+    graph: Option<Drawing>,
+    /// How to write the plan
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow plan etl
+  workflow plan etl.yaml
+  workflow plan etl --graph tree
+  workflow plan etl --graph dot | dot -Tsvg > etl.svg
+  workflow plan etl -f json | jq '.waves | length'";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Drawing {
+    /// An indented tree of plain text
+    Tree,
+    /// A Mermaid flowchart, for Markdown
+    Mermaid,
+    /// The DOT language, for Graphviz
+    Dot,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Waves for people, large sets of jobs in one line
+    #[default]
+    Text,
+    /// Every job of every wave as one JSON document
+    Json,
+}
+
+pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
+    let (workflow, entries) = match Target::find(&wanted.workflow)? {
+        Target::Registered(entry) => (entry.workflow(), None),
+        Target::File(file) | Target::Stored(file, _) => {
+            let entries = file.entries().map(|(name, jobs)| (name.to_owned(), jobs));
+            let entries: Vec<Entry> = entries.collect();
+            (Arc::from(file as Box<dyn Workflow>), Some(entries))
+        }
+    };
+    let plan = planned(&*workflow, wanted.input.json(workflow.input())?)?;
+    let graph = plan.graph();
+    match (wanted.graph, wanted.format) {
+        (Some(drawing), _) => {
+            let text = match drawing {
+                Drawing::Tree => graph.tree(),
+                Drawing::Mermaid => graph.mermaid(),
+                Drawing::Dot => graph.dot(),
+            };
+            output::print(|out| out.write_all(text.as_bytes()))?;
+        }
+        (None, Format::Json) => {
+            output::print_json(&document(&*workflow, graph, entries.as_deref()))?;
+        }
+        (None, Format::Text) => {
+            let mut text = text(workflow.name().as_str(), &graph.waves());
+            text.push_str(&expansion(&entries.unwrap_or_default()));
+            output::print(|out| out.write_all(text.as_bytes()))?;
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+/// The plan for this input; without one, that of a workflow whose graph is always the same.
+fn planned(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, Failure> {
+    let name = || workflow.name().to_string();
+    let value = match (workflow.input(), input) {
+        (Some(kind), Some(json)) => Some(kind.read(json).map_err(|error| RunError::Input {
+            workflow: name(),
+            error: InputError::Shape(error),
+        })?),
+        (_, None) => None,
+        (None, Some(json)) => {
+            input::check(workflow, Some(&json))?;
+            None
+        }
+    };
+    workflow.plan(value.as_deref()).map_err(|error| {
+        // It was drawn without the input that it wants: then that is the likelier fault.
+        match (&value, input::check(workflow, None)) {
+            (None, Err(missing)) => missing,
+            _ => RunError::Plan { workflow: name(), error }.into(),
+        }
+    })
+}
+
+/// An entry of a file as it is written, and how many jobs it stands for.
+type Entry = (String, usize);
+
+fn document(workflow: &dyn Workflow, graph: &Graph, entries: Option<&[Entry]>) -> Json {
+    let entry = |(name, jobs): &Entry| json!({ "name": name, "jobs": jobs });
+    let entries = entries.map(|entries| entries.iter().map(entry).collect::<Vec<_>>());
+    json!({
+        "workflow": workflow.name().as_str(),
+        "jobs": graph.len(),
+        "waves": graph.waves(),
+        "entries": entries,
+    })
+}
+
+/// The entries that stand for other than one job.
+fn expansion(entries: &[Entry]) -> String {
+    let expanded: Vec<_> = entries.iter().filter(|(_, jobs)| *jobs != 1).collect();
+    let mut text = String::new();
+    if !expanded.is_empty() {
+        let _ = writeln!(text, "\n{}", styled(TITLE, "written as"));
+    }
+    let width = expanded.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, jobs) in expanded {
+        let _ = writeln!(text, "  {name:width$}  {}", styled(FAINT, count(*jobs, "job")));
+    }
+    text
+}
+
+/// The waves, one below the other.
+fn text(name: &str, waves: &[Vec<&str>]) -> String {
+    let jobs = waves.iter().map(Vec::len).sum();
+    let mut text = format!(
+        "{}: {} in {}\n",
+        styled(TITLE, name),
+        count(jobs, "job"),
+        count(waves.len(), "wave")
+    );
+    let width = waves.len().to_string().len();
+    for (number, wave) in waves.iter().enumerate() {
+        for (line, set) in sets(wave).iter().enumerate() {
+            let number = if line == 0 { (number + 1).to_string() } else { String::new() };
+            let number = styled(FAINT, format_args!("{number:>width$}"));
+            let _ = writeln!(text, "  {number}  {}", describe(set));
+        }
+    }
+    text
+}
+
+/// The jobs of a wave, those together whose names differ only in numbers and that are many.
+fn sets<'a>(wave: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let mut sets: Vec<Vec<&str>> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for name in wave {
+        let place = *places.entry(shape(name)).or_insert_with(|| {
+            sets.push(Vec::new());
+            sets.len() - 1
+        });
+        sets[place].push(*name);
+    }
+    let few = |set: Vec<&'a str>| -> Vec<Vec<&'a str>> {
+        if set.len() < MANY { set.into_iter().map(|name| vec![name]).collect() } else { vec![set] }
+    };
+    sets.into_iter().flat_map(few).collect()
+}
+
+/// So many jobs are shown as a range.
+const MANY: usize = 4;
+
+/// A name with `0` for each of its numbers.
+fn shape(name: &str) -> String {
+    let mut shape = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            '0'..='9' if shape.ends_with('0') => {}
+            '0'..='9' => shape.push('0'),
+            other => shape.push(other),
+        }
+    }
+    shape
+}
+
+fn describe(set: &[&str]) -> String {
+    match set {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [first, .., last] => {
+            let jobs = styled(FAINT, format_args!("({})", count(set.len(), "job")));
+            format!("{first} .. {} {jobs}", &last[shared(first, last)..])
+        }
+    }
+}
+
+/// How much of two names is the same, up to the first number that is not.
+fn shared(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    let same = pairs.take_while(|(one, other)| one == other).count();
+    let digits = one.as_bytes()[..same].iter().rev().take_while(|byte| byte.is_ascii_digit());
+    same - digits.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(wave: &[&str]) -> Vec<String> {
+        let plain = |set: &Vec<&str>| crate::output::plain_text(&describe(set));
+        sets(wave).iter().map(plain).collect()
+    }
+
+    #[test]
+    fn few_jobs_are_named() {
+        assert_eq!(described(&["a1", "b", "a2", "a3"]), ["a1", "a2", "a3", "b"]);
+    }
+
+    #[test]
+    fn many_jobs_are_a_range() {
+        let names: Vec<_> = (0..1000).map(|number| format!("stage1_process_{number:03}")).collect();
+        let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+        names.insert(500, "größe");
+        assert_eq!(described(&names), ["stage1_process_000 .. 999 (1000 jobs)", "größe"]);
+    }
+
+    #[test]
+    fn a_range_over_two_numbers_begins_at_the_first() {
+        let names = ["t_9_x1", "t_9_x2", "t_10_x1", "t_10_x2"];
+        assert_eq!(described(&names), ["t_9_x1 .. 10_x2 (4 jobs)"]);
+        let names = ["ä1é0", "ä1é1", "ä1é2", "ä1é3"];
+        assert_eq!(described(&names), ["ä1é0 .. 3 (4 jobs)"]);
+    }
+}

@@ -1,0 +1,172 @@
+//! `recover`: takes up what a crash left behind.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use futures::future::{Either, join_all, select};
+use futures_timer::Delay;
+use workflow_core::{Engine, Recovery, Run as _, RunError, RunHandle, RunId, Status};
+
+use super::maintenance::ServedPruning;
+use crate::args::{StoreArguments, span};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, BAD, DUBIOUS, GOOD, brief, count, styled};
+use crate::{interrupt, runtime, session};
+
+/// Take up the runs that a crash left behind
+///
+/// And those that were left to others to run. What is on record of a run stands; attempts that
+/// were under way begin again. Ends when all that was taken up has ended.
+///
+/// Waits for runs whose engine may still be alive, until their lease expires: 10 s at most, unless
+/// the engine was given a longer one.
+///
+/// On Ctrl-C and SIGTERM, running jobs have the grace period to end, and runs are given back: the
+/// next process that serves or recovers goes on with them at once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RecoverArguments {
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Go on for ever: take up what is left behind from now on, too
+    #[arg(long)]
+    serve: bool,
+    #[command(flatten)]
+    pruning: ServedPruning,
+    /// How many jobs may run at once [default: no limit but those of the workflows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_parallel: Option<u32>,
+    /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s", hide_default_value = true)]
+    grace: Duration,
+}
+
+impl RecoverArguments {
+    /// Whether it goes on for ever.
+    pub(crate) fn serves(&self) -> bool {
+        self.serve
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow recover
+  workflow recover --db postgres://localhost/runs --serve
+  workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
+
+Exit codes:
+  0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
+  2 wrong usage or input";
+
+pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
+    let store = wanted.store.open()?;
+    let engine = session::engine(&store, wanted.max_parallel.map(|jobs| jobs as usize));
+    let _pruner = wanted.pruning.start(&store)?;
+    let stopped = engine.clone();
+    let recovering = Recovering { engine, refused: HashSet::new(), taken: 0, bad: 0 };
+    interrupt::listen();
+    runtime::inside(|| {
+        pollster::block_on(async {
+            let recovered = pin!(recovering.recover(wanted.serve));
+            match select(recovered, pin!(interrupt::signal())).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(((), _)) => {
+                    interrupt::shut_down(&stopped, wanted.grace).await;
+                    Ok(if wanted.serve { Outcome::Good } else { Outcome::Cancelled })
+                }
+            }
+        })
+    })
+}
+
+struct Recovering {
+    engine: Engine,
+    refused: HashSet<RunId>,
+    taken: usize,
+    bad: usize,
+}
+
+impl Recovering {
+    async fn recover(mut self, serve: bool) -> Result<Outcome, Failure> {
+        let mut known_dead = None;
+        loop {
+            let looked_at = Instant::now();
+            let Recovery { runs, held, .. } = self.take_up().await?;
+            if serve {
+                for run in runs {
+                    // Told by whoever waits for it; here nobody does.
+                    drop(std::thread::spawn(move || tell_end(&run, run.wait())));
+                }
+                Delay::new(LOOK_EVERY).await;
+                continue;
+            }
+            let ends =
+                join_all(runs.iter().map(async |run| tell_end(run, run.outcome().await))).await;
+            self.bad += ends.into_iter().filter(|status| *status != Status::Completed).count();
+            // Leases that are renewed by then are those of engines that are alive.
+            let known_dead = *known_dead.get_or_insert_with(|| {
+                if held.runs > 0 {
+                    output::say(format_args!(
+                        "waiting up to {} for {} whose engine may still be alive",
+                        brief(held.expires_in),
+                        count(held.runs, "run")
+                    ));
+                }
+                looked_at + held.expires_in + LOOK_EVERY
+            });
+            if held.runs == 0 || looked_at >= known_dead {
+                break;
+            }
+            Delay::new(LOOK_EVERY).await;
+        }
+        if self.taken == 0 && self.refused.is_empty() {
+            output::say("nothing was left behind");
+        }
+        Ok(if self.bad == 0 && self.refused.is_empty() { Outcome::Good } else { Outcome::Bad })
+    }
+
+    /// Takes up what there is, and says so.
+    async fn take_up(&mut self) -> Result<Recovery, Failure> {
+        let mut recovery = self.engine.recover().await?;
+        for run in &recovery.runs {
+            output::say(format_args!("run {} of {} goes on", run.id(), run.workflow()));
+        }
+        for (run, error) in recovery.refused.drain(..) {
+            if self.refused.insert(run) {
+                output::say(format_args!("run {run} {}: {error}", styled(BAD, "is not taken up")));
+            }
+        }
+        self.taken += recovery.runs.len();
+        Ok(recovery)
+    }
+}
+
+/// Says how a run ended.
+fn tell_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> Status {
+    let (name, id) = (run.workflow(), run.id());
+    match ended {
+        Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => {
+            let style = match report.status() {
+                Status::Completed => GOOD,
+                Status::Cancelled => DUBIOUS,
+                _ => BAD,
+            };
+            let reason = report.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+            output::say(format_args!(
+                "run {id} of {name} {} in {}{reason}",
+                styled(style, report.status()),
+                brief(report.duration())
+            ));
+            report.status()
+        }
+        Err(error) => {
+            output::error(&error);
+            Status::Failed
+        }
+    }
+}
+
+/// How often the store is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);

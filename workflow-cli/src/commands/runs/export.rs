@@ -1,0 +1,85 @@
+//! Workflows and runs leave a store, and come into another.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::StoreArguments;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, count};
+
+/// Write workflows, their runs and the runs' events, one JSON object a line
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub(super) struct ExportArguments {
+    /// Only this workflow and its runs: its id, name or slug
+    #[arg(long, value_name = "WORKFLOW")]
+    workflow: Option<String>,
+    /// Where to [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  workflow runs export -o runs.jsonl
+  workflow runs export --workflow daily-etl | gzip > etl.jsonl.gz";
+
+/// Read what `export` wrote; what is there already stays as it is
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub(super) struct ImportArguments {
+    /// The file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  workflow runs import runs.jsonl
+  workflow runs export --db old.db | workflow runs import - --db postgres://localhost/runs";
+
+pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let mut out: Box<dyn Write + Send> = match &wanted.output {
+        None => Box::new(BufWriter::new(output::raw_stdout())),
+        Some(path) => {
+            let file = File::create(path).map_err(|error| Failure::Machine {
+                what: format!("`{}` cannot be written", path.display()),
+                error,
+            })?;
+            Box::new(BufWriter::new(file))
+        }
+    };
+    pollster::block_on(store.export(wanted.workflow.as_deref(), &mut *out))?;
+    out.flush()?;
+    Ok(Outcome::Good)
+}
+
+pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let mut lines: Box<dyn BufRead + Send> = match wanted.file.as_os_str() == "-" {
+        true => Box::new(BufReader::new(io::stdin())),
+        false => {
+            let path = &wanted.file;
+            let file = File::open(path).map_err(|error| {
+                Failure::Usage(format!("`{}` cannot be read: {error}", path.display()))
+            })?;
+            Box::new(BufReader::new(file))
+        }
+    };
+    let imported = pollster::block_on(store.make()?.import(&mut *lines))?;
+    let counted = |number, what| count(usize::try_from(number).unwrap_or(usize::MAX), what);
+    output::say(format_args!(
+        "imported {}, {} and {}; {} there already",
+        counted(imported.workflows, "workflow"),
+        counted(imported.runs, "run"),
+        counted(imported.events, "event"),
+        match imported.skipped {
+            1 => "1 run was".to_owned(),
+            number => format!("{number} runs were"),
+        },
+    ));
+    Ok(Outcome::Good)
+}

@@ -1,0 +1,143 @@
+//! Runs are found, and watched.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use workflow_core::Status;
+use workflow_store::RunQuery;
+
+use crate::args::{
+    ListFormat, PageArguments, ShowArguments, StoreArguments, WhichRun, moment, run_status,
+};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::render::{print_page_with, run_table};
+use crate::session::{follow_from, stored};
+
+/// List runs, newest first
+///
+/// Of several filters, all apply.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+pub(super) struct ListArguments {
+    /// Only runs of this workflow: its id, name or slug
+    #[arg(long, value_name = "WORKFLOW")]
+    workflow: Option<String>,
+    /// Only runs of workflows whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    q: Option<String>,
+    /// Only runs that this user asked for
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
+    /// Only runs that stand there: pending, running, completed, failed or cancelled
+    #[arg(long, value_name = "STATUS", value_parser = run_status)]
+    status: Option<Status>,
+    /// Only runs that were asked for since then: how long ago, as 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<SystemTime>,
+    /// Only runs that were asked for before then: how long ago, as 2h, or a time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<SystemTime>,
+    /// Only the run that began under this key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    page: PageArguments,
+    /// How to write the list
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  workflow runs list --workflow daily-etl --status failed
+  workflow runs list --since 2h -f json | jq -r '.items[].id'
+  workflow runs list --since 2026-01-01 --until 2026-02-01
+
+With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}. Times there are in
+UTC; in the table they are those of this machine.";
+
+/// Show one run with its jobs
+#[derive(Debug, Args)]
+#[command(after_help = GET_EXAMPLES)]
+pub(super) struct GetArguments {
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    #[arg(value_name = "RUN")]
+    run: WhichRun,
+    /// How to write it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  workflow runs get 472
+  workflow runs get 01980000-0000-7000-8000-000000000000 -f json | jq '.jobs[] | .name'";
+
+/// Show a run from its beginning to its end, while it goes on or afterwards
+///
+/// What jobs print is no part of the record; `runs logs -F` shows it. Ctrl-C ends the watching,
+/// not the run.
+#[derive(Debug, Args)]
+#[command(after_help = WATCH_EXAMPLES)]
+pub(super) struct WatchArguments {
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    #[arg(value_name = "RUN")]
+    run: WhichRun,
+    /// Begin with the event of this number, such as the one after the last that was seen
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+    from: u64,
+    #[command(flatten)]
+    show: ShowArguments,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  workflow runs watch 01980000-0000-7000-8000-000000000000
+  workflow runs watch 01980000-0000-7000-8000-000000000000 -f jsonl --from 17
+
+With -f jsonl, the last line is `{\"run\": ...}`.
+
+Exit codes:
+  0 the run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
+
+pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let query = RunQuery {
+        workflow: wanted.workflow.clone(),
+        name_contains: wanted.q.clone(),
+        user: wanted.user.clone(),
+        status: wanted.status,
+        since: wanted.since,
+        until: wanted.until,
+        idempotency_key: wanted.idempotency_key.clone(),
+        after: wanted.page.after(),
+        limit: wanted.page.limit(),
+        ..RunQuery::default()
+    };
+    let page = pollster::block_on(store.open()?.runs(query))?;
+    if wanted.format == ListFormat::Json {
+        output::print_json(&page)?;
+        return Ok(Outcome::Good);
+    }
+    let none = format_args!("no run of `{}` fits", store.shown());
+    print_page_with(&page, none, |out, runs| {
+        run_table::lines(runs, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))
+    })?;
+    Ok(Outcome::Good)
+}
+
+pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let details = pollster::block_on(store.run_details(wanted.run.find(&*store)?))?;
+    match wanted.format {
+        ListFormat::Json => output::print_json(&details)?,
+        ListFormat::Table => run_table::write(&details)?,
+    }
+    Ok(Outcome::Good)
+}
+
+pub(super) fn watch(wanted: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let run = stored(&*store, wanted.run.find(&*store)?)?;
+    follow_from(&store, &run, &wanted.show, None, wanted.from)
+}

@@ -1,0 +1,157 @@
+//! What the jobs of a run printed.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use workflow_core::{LogPosition, LogRecord, RunId, RunLog, Status, StoredRun};
+use workflow_store::Catalog;
+
+use crate::args::{StoreArguments, WhichRun};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::render::job_output;
+use crate::session::stored;
+
+/// Show what the jobs of a run printed
+///
+/// The log is in the folder of the run on the machine that drove it. On a terminal, control codes in it are shown instead of obeyed, and colours left out; with --job, a
+/// file or a pipe is given every byte.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct LogsArguments {
+    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    #[arg(value_name = "RUN")]
+    run: WhichRun,
+    /// Only of this job, without its name before each line
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only of this attempt
+    #[arg(long, value_name = "N", requires = "job")]
+    attempt: Option<u32>,
+    /// Go on until the run has ended
+    #[arg(short = 'F', long)]
+    follow: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow runs logs 01980000-0000-7000-8000-000000000000
+  workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F";
+
+pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let run = stored(&*store, wanted.run.find(&*store)?)?;
+    check_job(wanted, &run)?;
+    let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), wanted };
+    if !wanted.follow && !log.path.exists() {
+        return Err(Failure::Usage(no_log(&run, &log.path)));
+    }
+    loop {
+        // Asked before reading: what comes after is not missed.
+        let over = !wanted.follow || has_ended(&*store, run.id)?;
+        log.print()?;
+        if over {
+            return Ok(Outcome::Good);
+        }
+        pollster::block_on(futures_timer::Delay::new(LOOK_EVERY));
+    }
+}
+
+/// How often a log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
+    let Some(job) = &wanted.job else { return Ok(()) };
+    let nodes = run.workflow.graph["nodes"].as_array();
+    let names: Vec<_> =
+        nodes.into_iter().flatten().filter_map(|node| node["id"].as_str()).collect();
+    if names.contains(&job.as_str()) || has_printed(run, job)? {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
+}
+
+/// Whether the log has something of a job. Hooks of files print under names that are not in the
+/// graph, and so do jobs that a function calls.
+fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
+    let Some(log) = run.log().filter(|log| log.exists()) else { return Ok(false) };
+    Ok(RunLog::attempts(&log)?.iter().any(|attempt| attempt.job == job))
+}
+
+fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
+    run.log().ok_or_else(|| {
+        let why = match run.workflow.is_external() {
+            true => "another program runs it and reports its status",
+            false => "its engine was given no folder for it (`runs_dir`)",
+        };
+        Failure::Usage(format!("run {} of `{}` has no log: {why}", run.id, run.workflow.name))
+    })
+}
+
+fn no_log(run: &StoredRun, path: &Path) -> String {
+    let why = match run.status {
+        Status::Pending => "it has not begun",
+        _ => "nothing was printed yet, or it ran on another machine, or its folder was removed",
+    };
+    format!("run {} has no log at `{}`: {why}", run.id, path.display())
+}
+
+fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
+    Ok(stored(store, run)?.status.is_final())
+}
+
+/// A log, up to where it was printed.
+struct Log<'a> {
+    path: PathBuf,
+    end: LogPosition,
+    wanted: &'a LogsArguments,
+}
+
+impl Log<'_> {
+    /// Prints what is new.
+    fn print(&mut self) -> Result<(), Failure> {
+        if !self.path.exists() {
+            return Ok(());
+        }
+        let segment = self.segment()?;
+        let mut out: Box<dyn Write> = match self.wanted.job {
+            Some(_) => Box::new(BufWriter::new(output::raw_stdout())),
+            None => Box::new(BufWriter::new(output::stdout())),
+        };
+        for record in RunLog::read_from(&self.path, self.end)? {
+            let record = record?;
+            self.end = record.place.end();
+            if self.is_wanted(&record) && segment.is_none_or(|of| of == record.place.segment) {
+                self.write(&mut *out, &record)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    /// The segment of the attempt that is wanted: others may have what was printed of it before it
+    /// began again elsewhere.
+    fn segment(&self) -> Result<Option<u32>, Failure> {
+        match (&self.wanted.job, self.wanted.attempt) {
+            (Some(job), Some(attempt)) => Ok(Some(RunLog::segment_of(&self.path, job, attempt)?)),
+            _ => Ok(None),
+        }
+    }
+
+    fn is_wanted(&self, record: &LogRecord) -> bool {
+        let LogsArguments { job, attempt, .. } = self.wanted;
+        job.as_ref().is_none_or(|job| *job == record.job)
+            && attempt.is_none_or(|attempt| attempt == record.attempt)
+    }
+
+    fn write(&self, out: &mut dyn Write, record: &LogRecord) -> Result<(), Failure> {
+        if self.wanted.job.is_some() {
+            return Ok(out.write_all(&record.chunk.bytes)?);
+        }
+        match job_output(&record.job, &String::from_utf8_lossy(&record.chunk.bytes)) {
+            Some(lines) => Ok(writeln!(out, "{lines}")?),
+            None => Ok(()),
+        }
+    }
+}

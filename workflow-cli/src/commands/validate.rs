@@ -1,0 +1,121 @@
+//! `validate`: everything that is wrong with workflow files.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
+use workflow_core::Workflow as _;
+use workflow_files::{Diagnostic, Diagnostics, Severity, WorkflowFile};
+
+use crate::args::{hint_at_folder, load};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, BAD, GOOD, count, styled};
+
+/// Show everything that is wrong with workflow files
+///
+/// Each problem is shown with its line, the place underlined, and a cure. Nothing is run.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ValidateArguments {
+    /// The files; `-` reads standard input
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    files: Vec<String>,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
+    /// How to write what was found
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+    /// Print the JSON Schema of workflow files, for editors
+    #[arg(long, conflicts_with_all = ["files", "strict", "format"])]
+    schema: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow validate etl.yaml
+  workflow validate --strict workflows/*.yaml
+  workflow validate etl.yaml -f json | jq -r '.[] | \"\\(.file):\\(.line): \\(.message)\"'
+  workflow validate --schema > workflow.schema.json
+
+Exit codes:
+  0 all files are valid, 1 one of them is not, 2 wrong usage";
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// With the lines it is about, on standard error
+    #[default]
+    Text,
+    /// An array of objects, on standard output
+    Json,
+}
+
+pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
+    if wanted.schema {
+        output::print_json(&WorkflowFile::schema())?;
+        return Ok(Outcome::Good);
+    }
+    let mut found = Vec::new();
+    let mut valid = true;
+    for path in &wanted.files {
+        let (diagnostics, jobs) = match load(path) {
+            Ok(file) => {
+                surroundings(&file);
+                (file.warnings().clone(), file.graph().len())
+            }
+            Err(Failure::File(diagnostics)) => (diagnostics, 0),
+            Err(failure) => return Err(failure),
+        };
+        let counted = if wanted.strict { diagnostics.warnings() } else { 0 };
+        valid &= diagnostics.errors() + counted == 0;
+        match wanted.format {
+            Format::Text => tell(path, &diagnostics, jobs),
+            Format::Json => found.extend(diagnostics.iter().map(|one| document(path, one))),
+        }
+    }
+    if let Format::Json = wanted.format {
+        output::print_json(&found)?;
+    }
+    Ok(if valid { Outcome::Good } else { Outcome::Bad })
+}
+
+/// Tells what a run of the file would lack on this machine, which is no fault of the file.
+fn surroundings(file: &WorkflowFile) {
+    if let Err(missing) = file.ready() {
+        output::say(format_args!("hint: {missing}"));
+    }
+    hint_at_folder(file);
+}
+
+fn tell(path: &str, diagnostics: &Diagnostics, jobs: usize) {
+    output::diagnostics(diagnostics);
+    let warnings = match diagnostics.warnings() {
+        0 => String::new(),
+        number => format!(", {}", count(number, "warning")),
+    };
+    match diagnostics.errors() {
+        0 => output::say(format_args!(
+            "{path}: {}, {}{warnings}",
+            styled(GOOD, "valid"),
+            count(jobs, "job")
+        )),
+        number => output::say(format_args!(
+            "{path}: {}, {}{warnings}",
+            styled(BAD, "not valid"),
+            count(number, "error")
+        )),
+    }
+}
+
+fn document(path: &str, one: &Diagnostic) -> Json {
+    let severity = match one.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    json!({
+        "file": path,
+        "line": one.line(),
+        "column": one.column(),
+        "severity": severity,
+        "message": one.message(),
+        "help": one.help(),
+    })
+}

@@ -1,0 +1,246 @@
+//! Workflows are added, changed and deleted.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use clap::Args;
+use serde_json::Value as Json;
+use workflow_core::json::{self, JsonError};
+use workflow_core::{WorkflowName, WorkflowSnapshot};
+use workflow_files::WorkflowFile;
+use workflow_store::{Catalog, MetadataChange, NewWorkflow, WorkflowChange};
+
+use super::render;
+use crate::args::{ListFormat, StoreArguments, load_for_good, user};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, count};
+
+/// Add the workflow of a file to a store
+///
+/// The file is checked first, and kept with the workflow: what it says of project, metadata and
+/// description, its graph, and its text. Nothing is run.
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub(super) struct CreateArguments {
+    /// The file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Who makes it [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// How to write what was added
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  workflow workflows create etl.yaml
+  workflow workflows create etl.yaml -f json | jq .id";
+
+/// Change a workflow; what is not named stays as it is
+#[derive(Debug, Args)]
+#[command(after_help = UPDATE_EXAMPLES)]
+pub(super) struct UpdateArguments {
+    /// Its id, name or slug
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    #[command(flatten)]
+    changes: Changes,
+    /// How to write what it is then
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
+    /// Replaces its file by this one, as its next version; `-` reads standard input. What the file
+    /// says follows it, the schedule as well, and the name where the file before gave it
+    #[arg(value_name = "FILE")]
+    file: Option<String>,
+    /// Another name; the slug stays
+    #[arg(short, long, value_name = "NAME")]
+    name: Option<String>,
+    /// Another slug, made unique as that of a new workflow
+    #[arg(long, value_name = "SLUG")]
+    slug: Option<String>,
+    /// Another description; an empty one is none
+    #[arg(short, long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Another project; an empty one is none
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// Another number of the project
+    #[arg(long, value_name = "NUMBER")]
+    project_id: Option<i32>,
+    /// Another display name of the project
+    #[arg(long, value_name = "NAME")]
+    project_name: Option<String>,
+    /// Another application; an empty one is none
+    #[arg(long, value_name = "NAME")]
+    app_name: Option<String>,
+    /// Another business area; an empty one is none
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Replaces the metadata by this object; `null` clears it
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    metadata: Option<Json>,
+    /// Changes the metadata by this object (RFC 7396): keys are added and replaced, and those that
+    /// are `null` removed
+    #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "metadata")]
+    merge_metadata: Option<Json>,
+    /// Another owner, who is added without an account when unknown; an empty name makes it nobody's
+    #[arg(long, value_name = "USER")]
+    owner_user: Option<String>,
+    /// Whether it is in use; what is not is archived, and no run of it begins
+    #[arg(long, value_name = "BOOL")]
+    is_active: Option<bool>,
+}
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  workflow workflows update 42 --project new-department
+  workflow workflows update daily-etl etl.yaml
+  workflow workflows update 42 --metadata '{\"owner\": \"new-team\", \"priority\": \"high\"}'
+  workflow workflows update 42 --merge-metadata '{\"stage\": \"production\", \"reviewer\": null}'
+  workflow workflows update daily-etl --is-active false
+  workflow workflows update 42 -n daily-etl -d \"Loads all sales\" --owner-user ada";
+
+/// Delete a workflow with all of its runs
+///
+/// Asks first when there are runs. Where nobody can be asked, because standard input is no
+/// terminal, it needs --yes.
+#[derive(Debug, Args)]
+#[command(after_help = DELETE_EXAMPLES)]
+pub(super) struct DeleteArguments {
+    /// Its id, name or slug
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// How to write what was deleted
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  workflow workflows delete 42
+  workflow workflows delete daily-etl --yes";
+
+pub(super) fn create(wanted: &CreateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let file = load_for_good(&wanted.file)?;
+    output::diagnostics(file.warnings());
+    let owner = wanted.user.clone().filter(|user| !user.is_empty()).or_else(user);
+    let new = NewWorkflow { user: owner, ..NewWorkflow::of(&WorkflowSnapshot::of(&file)) };
+    let created = pollster::block_on(store.make()?.create_workflow(new))?;
+    render::write(&created, wanted.format)?;
+    Ok(Outcome::Good)
+}
+
+pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let Changes {
+        file,
+        name,
+        slug,
+        description,
+        project,
+        project_id,
+        project_name,
+        app_name,
+        domain,
+        metadata,
+        merge_metadata,
+        owner_user,
+        is_active,
+    } = &wanted.changes;
+    let store = store.open()?;
+    let (which, said) = match file {
+        Some(file) => replaced(&*store, &wanted.workflow, file)?,
+        None => (wanted.workflow.clone(), WorkflowChange::default()),
+    };
+    let replace = metadata.clone().map(MetadataChange::Replace);
+    let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
+    let change = WorkflowChange {
+        name: name.clone().or(said.name),
+        slug: slug.clone(),
+        project_id: *project_id,
+        project_name: project_name.clone(),
+        app_name: app_name.clone(),
+        description: description.clone().or(said.description),
+        project: project.clone().or(said.project),
+        domain: domain.clone().or(said.domain),
+        metadata: metadata.or(said.metadata),
+        user: owner_user.clone(),
+        active: *is_active,
+        ..said
+    };
+    let changed = pollster::block_on(store.update_workflow(&which, change))?;
+    render::write(&changed, wanted.format)?;
+    Ok(Outcome::Good)
+}
+
+/// The id of a workflow, and what another file makes of it.
+fn replaced(
+    store: &dyn Catalog,
+    which: &str,
+    file: &str,
+) -> Result<(String, WorkflowChange), Failure> {
+    let file = load_for_good(file)?;
+    output::diagnostics(file.warnings());
+    let old = pollster::block_on(store.workflow(which))?;
+    let given = old.definition.as_ref().and_then(WorkflowFile::name_of);
+    let given = given.as_ref().map(WorkflowName::as_str);
+    let change = WorkflowChange::replacing(&old, given, &WorkflowSnapshot::of(&file));
+    Ok((old.id.to_string(), change))
+}
+
+pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open()?;
+    let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
+    // By its id from here on: a name may come to mean another.
+    let id = workflow.id.to_string();
+    let runs = pollster::block_on(store.count_runs(&id))?;
+    let what = format!("workflow {id} (`{}`)", workflow.name);
+    if runs > 0 && !wanted.yes && !asked(&format!("delete {what} and {}?", runs_of(runs)))? {
+        output::say("nothing was deleted");
+        return Ok(Outcome::Good);
+    }
+    let deleted = pollster::block_on(store.delete_workflow(&id))?;
+    output::say(format_args!("deleted {what} and {}", runs_of(deleted)));
+    if wanted.format == ListFormat::Json {
+        render::write(&workflow, wanted.format)?;
+    }
+    Ok(Outcome::Good)
+}
+
+fn runs_of(runs: u64) -> String {
+    let runs = usize::try_from(runs).unwrap_or(usize::MAX);
+    if runs == 0 { "no runs".to_owned() } else { format!("its {}", count(runs, "run")) }
+}
+
+/// Asks whoever sits at the terminal.
+fn asked(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{question} Nobody can be asked, since standard input is no terminal; say --yes"
+        )));
+    }
+    let failed = |error| Failure::Machine { what: "nobody can be asked".to_owned(), error };
+    output::ask(format_args!("{question} [y/N] ")).map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// An object, or null.
+fn object(text: &str) -> Result<Json, String> {
+    let cure = "write an object, such as '{\"owner\": \"ada\"}'";
+    match json::read(text) {
+        Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),
+        Ok(_) => Err(format!("it is JSON, but no object; {cure}, or null for none")),
+        Err(JsonError::Syntax(error)) => Err(format!("it is no JSON: {error}; {cure}")),
+        Err(error) => Err(error.to_string()),
+    }
+}

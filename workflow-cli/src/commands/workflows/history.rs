@@ -1,0 +1,92 @@
+//! The files that a workflow is and was.
+
+use clap::Args;
+use comfy_table::Table;
+use serde_json::{Value as Json, json};
+use workflow_files::WorkflowFile;
+use workflow_store::WorkflowVersion;
+
+use crate::args::{ListFormat, PageArguments, StoreArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, or_dash};
+use crate::render::{print_page, time};
+
+/// List the files that a workflow is and was, newest first, or show one of them
+///
+/// `workflows update WORKFLOW FILE` adds one, and so does a run of a file that nobody created.
+/// Runs, and their repetitions, keep the file that they began with.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct HistoryArguments {
+    /// Its id, name or slug
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    /// Show the text of the version with this number
+    #[arg(long, value_name = "N", conflicts_with_all = ["limit", "cursor"])]
+    version: Option<i64>,
+    #[command(flatten)]
+    page: PageArguments,
+    /// How to write it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow workflows history daily-etl
+  workflow workflows history daily-etl --version 3 > etl.yaml
+  workflow workflows update daily-etl etl.yaml
+
+With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}; of one version, the text
+is its \"yaml\".";
+
+pub(super) fn history(
+    wanted: &HistoryArguments,
+    store: &StoreArguments,
+) -> Result<Outcome, Failure> {
+    let which = &wanted.workflow;
+    let catalog = store.open()?;
+    if let Some(number) = wanted.version {
+        let version = pollster::block_on(catalog.version(which, number))?;
+        return one(wanted, &version);
+    }
+    let (after, limit) = (wanted.page.after(), wanted.page.limit());
+    let page = pollster::block_on(catalog.versions(which, after, limit))?;
+    if wanted.format == ListFormat::Json {
+        output::print_json(&page)?;
+        return Ok(Outcome::Good);
+    }
+    print_page(&page, format_args!("`{which}` is no file, so that it has no versions"), table)?;
+    Ok(Outcome::Good)
+}
+
+fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, Failure> {
+    let text = version.definition.as_ref().and_then(WorkflowFile::text_of);
+    if wanted.format == ListFormat::Json {
+        let mut document = json!(version);
+        document["yaml"] = text.map_or(Json::Null, Json::from);
+        output::print_json(&document)?;
+        return Ok(Outcome::Good);
+    }
+    let text = text.ok_or_else(|| {
+        Failure::Usage(format!(
+            "version {} of `{}` is no workflow file, but other data; -f json shows what is known of it",
+            version.version, wanted.workflow
+        ))
+    })?;
+    output::print(|out| out.write_all(text.as_bytes()))?;
+    Ok(Outcome::Good)
+}
+
+fn table(versions: &[WorkflowVersion]) -> Table {
+    let mut table = output::table();
+    table.set_header(["VERSION", "AUTHOR", "WRITTEN"]);
+    for version in versions {
+        table.add_row([
+            version.version.to_string(),
+            or_dash(version.author.as_deref().unwrap_or_default()).to_owned(),
+            time(Some(version.created_at)),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,62 @@
+//! Each event as a line of JSON, for programs.
+
+use std::io::{self, BufWriter, Write};
+
+use serde_json::{Value as Json, json};
+use workflow_core::{Event, EventKind, Report};
+use workflow_store::RunDetails;
+
+use super::display::Display;
+use super::lines::CANCELLING;
+use crate::output::say;
+
+/// Writes each event as one line of JSON as it happens, and at the end the report.
+pub(crate) struct JsonLines<W: Write> {
+    out: BufWriter<W>,
+    /// Whether standard error is left alone.
+    quiet: bool,
+}
+
+impl<W: Write> JsonLines<W> {
+    pub(crate) fn new(out: W, quiet: bool) -> Self {
+        Self { out: BufWriter::new(out), quiet }
+    }
+
+    /// Writes the last line: `{"report": {...}}`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody reads it.
+    pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
+        self.last(&json!({ "report": report }))
+    }
+
+    /// Writes the last line of a run on record: `{"run": {...}}`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nobody reads it.
+    pub(crate) fn run(&mut self, run: &RunDetails) -> io::Result<()> {
+        self.last(&json!({ "run": run }))
+    }
+
+    fn last(&mut self, line: &Json) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        writeln!(self.out)?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Display for JsonLines<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if !self.quiet && event.kind == EventKind::CancelRequested {
+            say(CANCELLING);
+        }
+        serde_json::to_writer(&mut self.out, event)?;
+        writeln!(self.out)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

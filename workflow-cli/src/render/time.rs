@@ -1,0 +1,32 @@
+//! Times as people and programs are shown them.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+/// A time as tables have it: to the second, in the time zone of this machine.
+pub(crate) fn time(at: Option<SystemTime>) -> String {
+    let at = at.and_then(local);
+    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// A time where there is little room: the time of day for one of today, and else the day, too.
+pub(crate) fn short_time(at: SystemTime) -> String {
+    let Some(at) = local(at) else { return "-".to_owned() };
+    let now = local(SystemTime::now());
+    let format = match now {
+        Some(now) if now.date() == at.date() => "%H:%M:%S",
+        Some(now) if now.year() == at.year() => "%d %b %H:%M",
+        _ => "%Y-%m-%d",
+    };
+    at.strftime(format).to_string()
+}
+
+fn local(at: SystemTime) -> Option<jiff::Zoned> {
+    Some(Timestamp::try_from(at).ok()?.to_zoned(jiff::tz::TimeZone::system()))
+}
+
+/// A time as JSON has it.
+pub(crate) fn rfc3339(at: SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
+}

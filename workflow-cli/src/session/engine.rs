@@ -1,0 +1,73 @@
+//! Runs on record, and the engines and workflows with which they go on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use workflow_core::{
+    Engine, EngineBuilder, LookupError, RunId, Store, StoreError, StoredRun, Workflow,
+    WorkflowSnapshot, registry,
+};
+use workflow_files::WorkflowFile;
+use workflow_store::{Catalog, Viewer};
+
+use crate::args::RUNS_DIR;
+use crate::failure::Failure;
+
+/// A run on record.
+///
+/// # Errors
+///
+/// Fails when there is none with this id.
+pub(crate) fn stored(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failure> {
+    let stored = pollster::block_on(store.run(run))?;
+    Ok(stored.ok_or(StoreError::NoRun { run })?)
+}
+
+/// The workflow of a run: the file that it began with, or what is registered under its name.
+///
+/// # Errors
+///
+/// Fails when there is none, or the file is not read any more.
+pub(crate) fn workflow_of(
+    snapshot: &WorkflowSnapshot,
+    max_parallel: Option<usize>,
+) -> Result<Arc<dyn Workflow>, LookupError> {
+    let file = || snapshot.source.as_deref().and_then(WorkflowFile::from_source);
+    match max_parallel.and_then(|jobs| Some((jobs, file()?))) {
+        Some((jobs, file)) => Ok(Arc::new(file?.max_parallel(jobs))),
+        None => snapshot.workflow(),
+    }
+}
+
+/// An engine for runs on record.
+pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
+    let folder = Path::new(RUNS_DIR);
+    let find = move |snapshot: &WorkflowSnapshot| workflow_of(snapshot, max_parallel);
+    let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
+    let engine = builder(folder).store(store).resolver(find);
+    match max_parallel {
+        Some(jobs) => engine.max_parallel(jobs).build(),
+        None => engine.build(),
+    }
+}
+
+/// What becomes an engine for runs that are kept: the host's, which keeps in this folder what jobs
+/// print, unless the host says where.
+pub(crate) fn builder(runs_dir: &Path) -> EngineBuilder {
+    let engine = registry::engine();
+    match engine.runs_dir() {
+        Some(_) => engine.to_builder(),
+        None => engine.to_builder().runs_dir(runs_dir),
+    }
+}
+
+/// Whether nobody drives the run, which has not ended.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub(crate) async fn is_orphan(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
+    let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
+    let abandoned = store.abandoned(before, 1).await?;
+    Ok(abandoned.first().is_some_and(|orphan| orphan.id == run))
+}
