@@ -8,8 +8,10 @@ mod target;
 mod values;
 
 pub(crate) use input::InputArguments;
-pub(crate) use persistence::KeepArguments;
+pub(crate) use persistence::PersistenceArguments;
 pub(crate) use show::{Format, ShowArguments};
-pub(crate) use store::{HostStore, StoreArguments, user};
-pub(crate) use target::{RUNS_DIR, Target, absolute, hint_at_folder, load, load_for_good};
-pub(crate) use values::{ListFormat, PageArguments, WhichRun, moment, run_status, span};
+pub(crate) use store::{HostStore, StoreArguments, current_user};
+pub(crate) use target::{RUNS_DIR, Target, absolute, load, load_absolute, print_cwd_hint};
+pub(crate) use values::{
+    ListFormat, PageArguments, RunSelector, parse_duration, parse_run_status, parse_time,
+};

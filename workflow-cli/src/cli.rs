@@ -79,7 +79,7 @@ impl Command {
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match self {
             Self::Run(wanted) => {
-                wanted.keep.host = Some(host);
+                wanted.persistence.host = Some(host);
                 return;
             }
             Self::Runs(wanted) => return wanted.set_store(host),

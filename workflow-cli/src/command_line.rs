@@ -17,7 +17,7 @@ use crate::commands::{
     completions, config, list, maintenance, plan, recover, run, runs, stats, validate, workflows,
 };
 use crate::failure::{Failure, Outcome};
-use crate::logging::Serves;
+use crate::logging::DefaultLevel;
 use crate::output;
 
 /// Runs the command line on the arguments of this process, and gives its exit code.
@@ -84,7 +84,7 @@ impl CommandLine {
     /// these processes.
     pub fn run(self) -> ExitCode {
         #[cfg(unix)]
-        if let Some(code) = crate::init::as_init() {
+        if let Some(code) = crate::init::run_as_init() {
             return code;
         }
         let program = program_name(self.arguments.first());
@@ -96,9 +96,9 @@ impl CommandLine {
                 if let Some(store) = self.store {
                     arguments.command.set_store(HostStore(store));
                 }
-                conclude(act(arguments, &program))
+                exit_code(dispatch(arguments, &program))
             }
-            Err(told) => tell(&told),
+            Err(message) => print_clap(&message),
         }
     }
 }
@@ -115,9 +115,9 @@ impl fmt::Debug for CommandLine {
     }
 }
 
-fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
+fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     output::set_color(arguments.color);
-    arguments.log.begin(serves(&arguments.command))?;
+    arguments.log.init(default_level(&arguments.command))?;
     match arguments.command {
         Command::Run(wanted) => run::run(&wanted),
         Command::Plan(wanted) => plan::plan(&wanted),
@@ -143,18 +143,18 @@ fn act(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
 }
 
 /// Whether the runs of this process are shown by something else than the command.
-fn serves(command: &Command) -> Serves {
+fn default_level(command: &Command) -> DefaultLevel {
     match command {
         #[cfg(feature = "serve")]
-        Command::Serve(_) => Serves::Runs,
-        Command::Recover(wanted) if wanted.serves() => Serves::Runs,
-        Command::Run(wanted) if wanted.is_detached() => Serves::Runs,
-        _ => Serves::Itself,
+        Command::Serve(_) => DefaultLevel::Info,
+        Command::Recover(wanted) if wanted.serves() => DefaultLevel::Info,
+        Command::Run(wanted) if wanted.is_detached() => DefaultLevel::Info,
+        _ => DefaultLevel::Warn,
     }
 }
 
 /// Says what came of it, where it has not been said, and turns it into an exit code.
-fn conclude(result: Result<Outcome, Failure>) -> ExitCode {
+fn exit_code(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.into(),
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -166,10 +166,10 @@ fn conclude(result: Result<Outcome, Failure>) -> ExitCode {
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
-fn tell(told: &clap::Error) -> ExitCode {
-    let printed = told.print().and_then(|()| std::io::stdout().flush());
+fn print_clap(message: &clap::Error) -> ExitCode {
+    let printed = message.print().and_then(|()| std::io::stdout().flush());
     match printed {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Failure::Output(error).exit_code(),
-        _ => u8::try_from(told.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        _ => u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }

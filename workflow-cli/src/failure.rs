@@ -14,9 +14,9 @@ use workflow_store::CatalogError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// All is well.
-    Good,
+    Success,
     /// The run failed.
-    Bad,
+    Failed,
     /// The run was cancelled.
     Cancelled,
 }
@@ -24,9 +24,9 @@ pub(crate) enum Outcome {
 impl From<Status> for Outcome {
     fn from(status: Status) -> Self {
         match status {
-            Status::Completed => Self::Good,
+            Status::Completed => Self::Success,
             Status::Cancelled => Self::Cancelled,
-            _ => Self::Bad,
+            _ => Self::Failed,
         }
     }
 }
@@ -34,8 +34,8 @@ impl From<Status> for Outcome {
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Good => Self::SUCCESS,
-            Outcome::Bad => Self::FAILURE,
+            Outcome::Success => Self::SUCCESS,
+            Outcome::Failed => Self::FAILURE,
             Outcome::Cancelled => Self::from(CANCELLED),
         }
     }

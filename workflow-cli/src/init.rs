@@ -20,17 +20,17 @@ use signal_hook::iterator::Signals;
 
 /// Runs this program once more and waits for it, if this process is process 1. Gives its exit code;
 /// `None` when this process is to do the work itself.
-pub(crate) fn as_init() -> Option<ExitCode> {
+pub(crate) fn run_as_init() -> Option<ExitCode> {
     if std::process::id() != 1 {
         return None;
     }
-    let code = start().map(|(program, signals)| look_after(program, signals));
-    // Where it cannot be started once more, the work is done here, and abandoned stay.
+    let code = spawn().map(|(program, signals)| supervise(program, signals));
+    // Where it cannot be started once more, the work is done here, and orphans stay.
     code.ok()
 }
 
 /// The program, in a process group of its own, and the signals that it is to hear of.
-fn start() -> io::Result<(Pid, Signals)> {
+fn spawn() -> io::Result<(Pid, Signals)> {
     // From here on signals wait to be passed on.
     let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
     let mut arguments = std::env::args_os();
@@ -48,18 +48,19 @@ fn start() -> io::Result<(Pid, Signals)> {
     Ok((child, signals))
 }
 
-fn look_after(program: Pid, mut signals: Signals) -> ExitCode {
+fn supervise(program: Pid, mut signals: Signals) -> ExitCode {
     let listening = signals.handle();
-    let pass_on = thread::Builder::new().name("signals".to_owned()).spawn(move || {
+    let forward = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever().filter_map(Signal::from_named_raw) {
             // One that has ended hears nothing any more.
             let _gone = kill_process(program, signal);
         }
     });
-    let ended = iter::from_fn(|| next(WaitOptions::empty())).find(|(child, _)| *child == program);
+    let ended =
+        iter::from_fn(|| next_child(WaitOptions::empty())).find(|(child, _)| *child == program);
     listening.close();
-    drop(pass_on);
-    reap_the_rest();
+    drop(forward);
+    reap_remaining();
     let status = ended.map(|(_, status)| status);
     let code = status.and_then(|status| {
         status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))
@@ -68,7 +69,7 @@ fn look_after(program: Pid, mut signals: Signals) -> ExitCode {
 }
 
 /// The next child that has ended; `None` when there is none.
-fn next(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
+fn next_child(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
     loop {
         match wait(options) {
             Err(rustix::io::Errno::INTR) => {}
@@ -79,12 +80,12 @@ fn next(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
 
 /// Lets those who clean up after the program come to their end: the container ends with this
 /// process.
-fn reap_the_rest() {
+fn reap_remaining() {
     let deadline = Instant::now() + ORPHANS_TIMEOUT;
     while Instant::now() < deadline {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-            Ok(None) => thread::sleep(LOOK),
+            Ok(None) => thread::sleep(POLL_INTERVAL),
             Err(_) => return,
         }
     }
@@ -92,4 +93,4 @@ fn reap_the_rest() {
 
 /// How long those who clean up may take.
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -17,12 +17,12 @@ use signal_hook::iterator::Signals;
 use workflow_core::Engine;
 
 use crate::failure::CANCELLED;
-use crate::output::{self, DUBIOUS};
+use crate::output::{self, WARNING};
 use crate::render::Screen;
 
 /// What a signal is for.
 #[derive(Default)]
-struct Watched {
+struct Handler {
     signals: u32,
     /// The first of them.
     first: i32,
@@ -30,21 +30,21 @@ struct Watched {
     screen: Option<MultiProgress>,
 }
 
-static WATCHED: Mutex<Watched> =
-    Mutex::new(Watched { signals: 0, first: 0, stop: None, screen: None });
+static HANDLER: Mutex<Handler> =
+    Mutex::new(Handler { signals: 0, first: 0, stop: None, screen: None });
 
-fn watched() -> MutexGuard<'static, Watched> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+fn handler() -> MutexGuard<'static, Handler> {
+    HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Listens for SIGINT, SIGTERM and SIGHUP from now on, beside whatever the host does with them. A
 /// SIGHUP that the process was started to ignore, as under `nohup`, stays ignored.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
-    *watched() = Watched::default();
+    *handler() = Handler::default();
     if let Err(error) = LISTENING.get_or_init(start) {
-        output::say(format_args!(
-            "{DUBIOUS}warning{DUBIOUS:#}: signals do not cancel the run: {error}"
+        output::message(format_args!(
+            "{WARNING}warning{WARNING:#}: signals do not cancel the run: {error}"
         ));
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn listen() {
 fn start() -> Result<(), io::Error> {
     let hangup = Some(SIGHUP).filter(|signal| ignored() >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
-    let listen = move || signals.forever().for_each(signalled);
+    let listen = move || signals.forever().for_each(handle);
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
 }
 
@@ -66,19 +66,19 @@ fn ignored() -> u64 {
 
 /// Stops what is going on in this way at the next signal, which it is given; at once, if there has
 /// been one.
-fn stops(stop: impl FnOnce(i32) + Send + 'static) {
-    let mut watched = watched();
-    if watched.signals > 0 {
-        stop(watched.first);
+fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
+    let mut handler = handler();
+    if handler.signals > 0 {
+        stop(handler.first);
     } else {
-        watched.stop = Some(Box::new(stop));
+        handler.stop = Some(Box::new(stop));
     }
 }
 
 /// Cancels a run in this way at the next signal. Where the run is saved, SIGTERM shuts its engine
 /// down instead.
-pub(crate) fn cancels(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
-    stops(move |signal| match saved_by {
+pub(crate) fn cancel_on_signal(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
+    on_signal(move |signal| match saved_by {
         // Not on this thread, which hears the next signal.
         Some(engine) if signal == SIGTERM => {
             drop(thread::spawn(move || pollster::block_on(engine.shutdown(GRACE))));
@@ -88,7 +88,7 @@ pub(crate) fn cancels(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + '
 }
 
 /// A shutdown that takes longer than this is told of.
-const QUIET: Duration = Duration::from_millis(200);
+const NOTICE_DELAY: Duration = Duration::from_millis(200);
 
 /// How long running jobs have to end when the process is asked to, unless told otherwise.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -97,19 +97,19 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn signal() {
     let (stop, stopped) = oneshot::channel();
     // Nobody waits any more when the process has ended by itself.
-    stops(move |_| _ = stop.send(()));
+    on_signal(move |_| _ = stop.send(()));
     _ = stopped.await;
 }
 
 /// Shuts the engine down, and says what becomes of its runs.
 pub(crate) async fn shut_down(engine: &Engine, grace: Duration) {
     let shutdown = pin!(engine.shutdown(grace));
-    let shutdown = match select(shutdown, Delay::new(QUIET)).await {
+    let shutdown = match select(shutdown, Delay::new(NOTICE_DELAY)).await {
         Either::Left((shutdown, _)) => shutdown,
         Either::Right(((), shutdown)) => {
-            output::say(format_args!(
+            output::message(format_args!(
                 "stopping: running jobs have {} to end; a second signal ends the process at once",
-                output::brief(grace)
+                output::short_duration(grace)
             ));
             shutdown.await
         }
@@ -120,44 +120,44 @@ pub(crate) async fn shut_down(engine: &Engine, grace: Duration) {
         (shutdown.cancelled.len(), "cancelled"),
     ];
     for (runs, what) in counts.into_iter().filter(|(runs, _)| *runs > 0) {
-        output::say(format_args!("{} {what}", output::count(runs, "run")));
+        output::message(format_args!("{} {what}", output::count(runs, "run")));
     }
     for (run, error) in shutdown.held {
-        output::say(format_args!(
-            "{DUBIOUS}warning{DUBIOUS:#}: run {run} was not given back: {error}; its lease expires \
+        output::message(format_args!(
+            "{WARNING}warning{WARNING:#}: run {run} was not given back: {error}; its lease expires \
              by itself"
         ));
     }
 }
 
 /// Clears this part of the screen before a signal ends the process.
-pub(crate) fn clears(screen: &Screen) {
+pub(crate) fn clear_on_exit(screen: &Screen) {
     if let Screen::Live(bars) = screen {
-        watched().screen = Some(bars.clone());
+        handler().screen = Some(bars.clone());
     }
 }
 
 /// Lets signals go by: the run has ended, and what is left takes no time.
-pub(crate) fn done() {
-    let mut watched = watched();
-    (watched.stop, watched.screen) = (None, None);
+pub(crate) fn disarm() {
+    let mut handler = handler();
+    (handler.stop, handler.screen) = (None, None);
 }
 
-fn signalled(signal: i32) {
-    let mut watched = watched();
-    watched.signals += 1;
-    if watched.signals > 1 {
-        return end(&watched);
+fn handle(signal: i32) {
+    let mut handler = handler();
+    handler.signals += 1;
+    if handler.signals > 1 {
+        return exit_now(&handler);
     }
-    watched.first = signal;
+    handler.first = signal;
     // Without, it is still being planned.
-    if let Some(stop) = watched.stop.take() {
+    if let Some(stop) = handler.stop.take() {
         stop(signal);
     }
 }
 
-fn end(watched: &Watched) {
-    if let Some(screen) = &watched.screen {
+fn exit_now(handler: &Handler) {
+    if let Some(screen) = &handler.screen {
         // A terminal that takes nothing more has nothing to be cleared.
         let _gone = screen.clear();
     }

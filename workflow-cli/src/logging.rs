@@ -32,20 +32,20 @@ enum LogFormat {
 
 /// Whether a command shows its runs itself, or serves runs that others look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Serves {
+pub(crate) enum DefaultLevel {
     /// What becomes of runs is in the log alone.
-    Runs,
+    Info,
     /// It tells the user itself how its run goes.
-    Itself,
+    Warn,
 }
 
-impl Serves {
+impl DefaultLevel {
     /// What is in the log unless RUST_LOG says it.
-    fn usual(self) -> &'static str {
+    fn filter(self) -> &'static str {
         match self {
-            Self::Runs => "info",
+            Self::Info => "info",
             // The report has said how jobs and runs fail.
-            Self::Itself => "warn,workflow_core::run=error",
+            Self::Warn => "warn,workflow_core::run=error",
         }
     }
 }
@@ -56,9 +56,9 @@ impl LogArguments {
     /// # Errors
     ///
     /// Fails when RUST_LOG cannot be read.
-    pub(crate) fn begin(&self, serves: Serves) -> Result<(), Failure> {
+    pub(crate) fn init(&self, default_level: DefaultLevel) -> Result<(), Failure> {
         let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
-        let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(serves.usual()));
+        let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default_level.filter()));
         let filter = filter.map_err(|error| {
             Failure::Usage(format!(
                 "RUST_LOG cannot be read: {error}; write a level such as `info`, or \

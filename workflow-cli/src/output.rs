@@ -17,15 +17,15 @@ pub(crate) use clean::plain_text;
 pub(crate) use clean::{Clean, Style, clean};
 
 /// What went well.
-pub(crate) const GOOD: Style = Style::Good;
+pub(crate) const SUCCESS: Style = Style::Success;
 /// What went wrong.
-pub(crate) const BAD: Style = Style::Bad;
+pub(crate) const ERROR: Style = Style::Error;
 /// What deserves a look.
-pub(crate) const DUBIOUS: Style = Style::Dubious;
+pub(crate) const WARNING: Style = Style::Warning;
 /// What gives order to a text.
-pub(crate) const TITLE: Style = Style::Title;
+pub(crate) const HEADING: Style = Style::Heading;
 /// What may be overlooked.
-pub(crate) const FAINT: Style = Style::Faint;
+pub(crate) const DIM: Style = Style::Dim;
 
 /// Decides about colours for the whole process.
 pub(crate) fn set_color(choice: clap::ColorChoice) {
@@ -89,7 +89,7 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// # Errors
 ///
 /// Fails when something else went wrong.
-pub(crate) fn unless_gone(written: Result<(), Failure>) -> Result<(), Failure> {
+pub(crate) fn ignore_broken_pipe(written: Result<(), Failure>) -> Result<(), Failure> {
     match written {
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
@@ -97,7 +97,7 @@ pub(crate) fn unless_gone(written: Result<(), Failure>) -> Result<(), Failure> {
 }
 
 /// Says something on standard error. Where that is closed, there is nobody to tell.
-pub(crate) fn say(text: impl fmt::Display) {
+pub(crate) fn message(text: impl fmt::Display) {
     let text = format!("{text}\n");
     let _nobody_listens = Clean(anstream::stderr().lock()).write_all(text.as_bytes());
 }
@@ -107,7 +107,7 @@ pub(crate) fn say(text: impl fmt::Display) {
 /// # Errors
 ///
 /// Fails when nobody can see it.
-pub(crate) fn ask(question: impl fmt::Display) -> io::Result<()> {
+pub(crate) fn prompt(question: impl fmt::Display) -> io::Result<()> {
     let mut out = stderr();
     out.write_all(question.to_string().as_bytes())?;
     out.flush()
@@ -115,7 +115,7 @@ pub(crate) fn ask(question: impl fmt::Display) -> io::Result<()> {
 
 /// Says on standard error what is wrong.
 pub(crate) fn error(error: &dyn fmt::Display) {
-    say(format_args!("{BAD}error{BAD:#}: {error}"));
+    message(format_args!("{ERROR}error{ERROR:#}: {error}"));
 }
 
 /// Says on standard error why a command failed.
@@ -157,7 +157,7 @@ pub(crate) fn table() -> Table {
 
 /// How many columns there are for what is written to standard output: those of the terminal, or as
 /// `COLUMNS` says, or else 80.
-pub(crate) fn width() -> usize {
+pub(crate) fn terminal_width() -> usize {
     let terminal = console::Term::stdout();
     let of_terminal = terminal.is_term().then(|| terminal.size_checked()).flatten();
     let said = || std::env::var("COLUMNS").ok()?.parse().ok();
@@ -182,7 +182,7 @@ pub(crate) fn or_dash(text: &str) -> &str {
 }
 
 /// A duration in the unit that suits it.
-pub(crate) fn brief(span: Duration) -> String {
+pub(crate) fn short_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0 if span < Duration::from_millis(1) => "<1ms".to_owned(),
@@ -200,8 +200,8 @@ mod tests {
     fn a_brief_duration_suits_its_length() {
         let spans = [(10, "<1ms"), (12_300, "12.3ms"), (3_000_000, "3.0s"), (61_000_000, "1m 01s")];
         for (micros, text) in spans {
-            assert_eq!(brief(Duration::from_micros(micros)), text);
+            assert_eq!(short_duration(Duration::from_micros(micros)), text);
         }
-        assert_eq!(brief(Duration::from_secs(3_725)), "1h 02m");
+        assert_eq!(short_duration(Duration::from_secs(3_725)), "1h 02m");
     }
 }

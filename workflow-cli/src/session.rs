@@ -5,6 +5,6 @@ mod engine;
 mod follow;
 mod run_session;
 
-pub(crate) use engine::{builder, engine, is_orphan, stored, workflow_of};
+pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_from};
-pub(crate) use run_session::{Conduct, tell_existing};
+pub(crate) use run_session::{RunSession, print_existing};

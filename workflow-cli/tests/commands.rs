@@ -5,11 +5,11 @@ mod support;
 use insta::assert_snapshot;
 use serde_json::Value as Json;
 
-use support::{Said, host, same, workflow};
+use support::{Outcome, host, same, workflow};
 
 #[test]
 fn a_list_for_people() {
-    let Said { code, out, err } = host(&["list"]);
+    let Outcome { code, out, err } = host(&["list"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
     WORKFLOW        DOMAIN  PROJECT   TAGS             DESCRIPTION
@@ -123,7 +123,7 @@ fn a_list_is_filtered() {
 
 #[test]
 fn a_plan_for_people() {
-    let Said { code, out, err } = host(&["plan", "orders/report"]);
+    let Outcome { code, out, err } = host(&["plan", "orders/report"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
     orders/report: 4 jobs in 4 waves
@@ -159,14 +159,14 @@ fn a_plan_for_programs_and_as_a_drawing() {
 
 #[test]
 fn a_plan_for_an_input_that_does_not_fit() {
-    let Said { code, out, err } = host(&["plan", "orders/report", "--param", "day=1"]);
+    let Outcome { code, out, err } = host(&["plan", "orders/report", "--param", "day=1"]);
     assert_eq!((code, &*out), (Some(2), ""));
     assert_snapshot!(err, @"error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON at `day`: invalid type: integer `1`, expected a string");
 }
 
 #[test]
 fn a_run_that_completes() {
-    let Said { code, out, err } = host(&["run", "orders/report", "--param", "day=2026-01-02"]);
+    let Outcome { code, out, err } = host(&["run", "orders/report", "--param", "day=2026-01-02"]);
     assert_eq!(code, Some(0));
     same().bind(|| {
         assert_snapshot!(out, @r#"
@@ -189,7 +189,7 @@ fn a_run_that_completes() {
 
 #[test]
 fn a_run_that_fails() {
-    let Said { code, out, err } = host(&["run", "orders/print"]);
+    let Outcome { code, out, err } = host(&["run", "orders/print"]);
     assert_eq!(code, Some(1));
     same().bind(|| {
         assert_snapshot!(out, @"
@@ -217,7 +217,7 @@ fn a_run_that_fails() {
 fn a_report_for_programs() {
     let input = r#"{"day": "today", "orders": 2}"#;
     let args = ["run", "orders/report", "-f", "json", "-q", "--input", input];
-    let Said { code, out, err } = host(&args);
+    let Outcome { code, out, err } = host(&args);
     assert_eq!((code, &*err), (Some(0), ""));
     let report: Json = serde_json::from_str(&out).expect("the report is JSON");
     assert_eq!(report["status"], "completed");
@@ -227,7 +227,7 @@ fn a_report_for_programs() {
 
 #[test]
 fn events_for_programs() {
-    let Said { code, out, err } = host(&["run", "orders/print", "-f", "jsonl"]);
+    let Outcome { code, out, err } = host(&["run", "orders/print", "-f", "jsonl"]);
     assert_eq!((code, &*err), (Some(1), ""));
     let lines: Vec<Json> =
         out.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
@@ -264,7 +264,7 @@ fn input_comes_from_a_file_or_from_standard_input() {
 #[test]
 fn input_that_does_not_fit_is_wrong_usage() {
     let wrong = |args: &[&str]| {
-        let Said { code, out, err } = host(&[&["run"], args].concat());
+        let Outcome { code, out, err } = host(&[&["run"], args].concat());
         assert_eq!((code, &*out), (Some(2), ""), "{err}");
         err
     };
@@ -299,7 +299,7 @@ fn input_that_does_not_fit_is_wrong_usage() {
 fn a_name_that_is_not_there() {
     assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow is named `orders/raport`, and there is no such file; did you mean `orders/report`?");
     assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow is named `zzz`, and there is no such file; `list` shows those that are registered");
-    let Said { code, err, .. } = workflow(&["run", "etl"]);
+    let Outcome { code, err, .. } = workflow(&["run", "etl"]);
     assert_snapshot!(err, @"error: no workflow is named `etl`, and there is no such file; none is registered in this program, so give a file, such as `etl.yaml`");
     assert_eq!(code, Some(2));
 }
@@ -307,6 +307,6 @@ fn a_name_that_is_not_there() {
 #[test]
 fn jobs_find_a_tokio_runtime() {
     let args = ["run", "stock/count", "-q", "-f", "json", "--max-parallel", "1"];
-    let Said { code, out, err } = host(&args);
+    let Outcome { code, out, err } = host(&args);
     assert_eq!(code, Some(0), "{out}{err}");
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{Said, folder, workflow_in};
+use support::{Outcome, folder, workflow_in};
 
 const CODES: &str =
     "\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}[8m\u{9b}2J\u{8}\r\u{202e}\u{7f}";
@@ -20,7 +20,7 @@ jobs:
 "#;
 
 /// What a command says with colours, where it says something without control codes.
-fn says(folder: &Path, args: &[&str]) -> Said {
+fn says(folder: &Path, args: &[&str]) -> Outcome {
     let said = workflow_in(folder, &[args, &["--color", "always"]].concat());
     for text in [&said.out, &said.err] {
         let rest = without_styles(text);

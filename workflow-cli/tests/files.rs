@@ -5,7 +5,7 @@ mod support;
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
-use support::{Said, folder, same, workflow, workflow_in};
+use support::{Outcome, folder, same, workflow, workflow_in};
 
 const ETL: &str = r#"
 name: etl
@@ -47,7 +47,7 @@ jobs:
 #[test]
 fn a_plan_of_a_file() {
     let folder = folder("plan", &[("etl.yaml", ETL)]);
-    let Said { code, out, err } = workflow_in(&folder, &["plan", "etl.yaml"]);
+    let Outcome { code, out, err } = workflow_in(&folder, &["plan", "etl.yaml"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
     etl: 14 jobs in 3 waves
@@ -68,7 +68,7 @@ fn a_plan_of_a_file() {
 fn a_run_of_a_file() {
     let folder = folder("run", &[("etl.yaml", ETL)]);
     let args = ["run", "etl.yaml", "--param", "day=2026-01-02", "--max-parallel", "1"];
-    let Said { code, out, err } = workflow_in(&folder, &args);
+    let Outcome { code, out, err } = workflow_in(&folder, &args);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.starts_with("etl completed in "), "{out}");
     let about = |job: &str| {
@@ -98,7 +98,7 @@ fn parameters_reach_into_the_input() {
         folder("dotted", &[("fetch.yaml", text), ("input.json", r#"{"source": {"tries": 1}}"#)]);
     let params = ["-p", r"source.a\.b=x", "-p", "source.tries=2"];
     let args = [&["run", "fetch.yaml", "-q", "-i", "@input.json"], &params[..]].concat();
-    let Said { code, err, .. } = workflow_in(&folder, &args);
+    let Outcome { code, err, .. } = workflow_in(&folder, &args);
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(std::fs::read_to_string(folder.join("told")).expect("it is written"), "x 3\n");
 }
@@ -136,7 +136,7 @@ fn numbers_keep_their_digits() {
             .expect("written");
         let list = format!("n=[{number}]");
         for (option, value) in [("-i", &json), ("-i", &format!("@{number}.json")), ("-p", &list)] {
-            let Said { code, out, err } = run(option, value);
+            let Outcome { code, out, err } = run(option, value);
             let shown = match expected {
                 Ok(shown) => shown,
                 Err(reason) => {
@@ -158,7 +158,7 @@ fn numbers_keep_their_digits() {
         }
         // What 64 bits do not hold is text in YAML, as in workflow files, and in `-p`.
         for (option, value) in [("-i", format!("@{number}.yaml")), ("-p", format!("n={number}"))] {
-            let Said { code, err, .. } = run(option, &value);
+            let Outcome { code, err, .. } = run(option, &value);
             let bare = number.trim_matches('"');
             let shown = if option == "-p" {
                 bare
@@ -199,7 +199,7 @@ jobs:
 "#;
     let folder = folder("text", &[("text.yaml", text)]);
     let n = "n=18446744073709551615";
-    let Said { code, out, err } =
+    let Outcome { code, out, err } =
         workflow_in(&folder, &["run", "text.yaml", "-p", "v=007", "-p", n]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(err.contains("<3.10> <007> <18446744073709551615> <3.10>"), "{err}");
@@ -211,13 +211,13 @@ fn a_value_that_a_shell_would_run_fails_its_job_with_place_and_cure() {
     let text = "name: inj\njobs:\n  - name: check\n    command: if [[ ${{ input.n }} -gt 5 ]]; then echo many; fi\n";
     let folder = folder("injection", &[("inj.yaml", text)]);
     let args = ["run", "inj.yaml", "-q", "-i", r#"{"n": "a[$(touch PWNED)]"}"#];
-    let Said { code, out, .. } = workflow_in(&folder, &args);
+    let Outcome { code, out, .. } = workflow_in(&folder, &args);
     assert_eq!(code, Some(1), "{out}");
     let told = "inj.yaml:4:20: `${{ input.n }}` is compared as a number, which the shell evaluates, \
                 and is no integer; use `| int`, or pass it by `env:`";
     assert!(out.contains(told), "{out}");
     assert!(!folder.join("PWNED").exists());
-    let Said { code, .. } = workflow_in(&folder, &["run", "inj.yaml", "-q", "-p", "n=7"]);
+    let Outcome { code, .. } = workflow_in(&folder, &["run", "inj.yaml", "-q", "-p", "n=7"]);
     assert_eq!(code, Some(0));
 }
 
@@ -237,7 +237,8 @@ fn what_commands_print_is_among_the_events() {
     let text =
         "name: say\njobs:\n  - { name: a, command: 'echo hot; echo steam >&2; printf tea' }\n";
     let folder = folder("jsonl", &[("say.yaml", text)]);
-    let Said { code, out, err } = workflow_in(&folder, &["run", "say.yaml", "-q", "-f", "jsonl"]);
+    let Outcome { code, out, err } =
+        workflow_in(&folder, &["run", "say.yaml", "-q", "-f", "jsonl"]);
     assert_eq!((code, &*err), (Some(0), ""));
     let lines = out.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
     let lines: Vec<Json> = lines.collect();
@@ -261,7 +262,7 @@ fn what_commands_print_is_among_the_events() {
 fn a_file_that_fails() {
     let text = "name: fail\njobs:\n  - { name: a, command: 'echo no disk >&2; exit 3' }\n";
     let folder = folder("fails", &[("fail.yml", text)]);
-    let Said { code, out, err } = workflow_in(&folder, &["run", "fail.yml"]);
+    let Outcome { code, out, err } = workflow_in(&folder, &["run", "fail.yml"]);
     assert_eq!(code, Some(1));
     assert!(out.starts_with("fail failed in "), "{out}");
     assert!(out.ends_with("  no disk\n  a: the command exited with code 3\n"), "{out}");
@@ -280,10 +281,10 @@ fn a_file_that_fails() {
 
 #[test]
 fn a_file_on_standard_input() {
-    let Said { code, out, err } = support::workflow_reads(&["plan", "-"], ETL);
+    let Outcome { code, out, err } = support::workflow_reads(&["plan", "-"], ETL);
     assert_eq!((code, &*err), (Some(0), ""));
     assert!(out.starts_with("etl: 14 jobs in 3 waves"), "{out}");
-    let Said { code, err, .. } = support::workflow_reads(&["validate", "-"], BAD);
+    let Outcome { code, err, .. } = support::workflow_reads(&["validate", "-"], BAD);
     assert_eq!(code, Some(1));
     assert!(err.contains("--> <standard input>:4:5"), "{err}");
 }
@@ -292,7 +293,7 @@ fn a_file_on_standard_input() {
 fn a_file_with_mistakes_is_not_run() {
     let folder = folder("mistakes", &[("bad.yaml", BAD)]);
     for command in ["run", "plan"] {
-        let Said { code, out, err } = workflow_in(&folder, &[command, "bad.yaml"]);
+        let Outcome { code, out, err } = workflow_in(&folder, &[command, "bad.yaml"]);
         assert_eq!((code, &*out), (Some(2), ""));
         assert!(err.contains("did you mean `command`?"), "{err}");
     }
@@ -304,7 +305,7 @@ fn validation_for_people() {
     let folder = folder("validate", &[("etl.yaml", ETL), ("bad.yaml", BAD), ("slurm.yaml", SLURM)]);
     let good = workflow_in(&folder, &["validate", "etl.yaml"]);
     assert_eq!((good.code, &*good.out, &*good.err), (Some(0), "", "etl.yaml: valid, 14 jobs\n"));
-    let Said { code, out, err } = workflow_in(&folder, &["validate", "etl.yaml", "bad.yaml"]);
+    let Outcome { code, out, err } = workflow_in(&folder, &["validate", "etl.yaml", "bad.yaml"]);
     assert_eq!((code, &*out), (Some(1), ""));
     assert_snapshot!(err, @"
     etl.yaml: valid, 14 jobs
@@ -363,7 +364,7 @@ const CONFIG: [(&str, &str); 3] = [
 ];
 
 /// The command line in a folder with a configuration and its secret.
-fn config(folder: &std::path::Path, args: &[&str]) -> Said {
+fn config(folder: &std::path::Path, args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     let mut command = support::command(binary);
     command.arg("config").args(args).current_dir(folder);
@@ -416,7 +417,7 @@ fn a_configuration_is_checked() {
     let bad = config(&folder, &["validate", "etl"]);
     assert_eq!(bad.code, Some(1));
     assert!(bad.err.contains("--> workflows/etl/config.yaml:3:10"), "{}", bad.err);
-    let Said { code, err, .. } = config(&folder, &["show", "elt"]);
+    let Outcome { code, err, .. } = config(&folder, &["show", "elt"]);
     assert_eq!(code, Some(2));
     assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
     assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");

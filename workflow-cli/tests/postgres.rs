@@ -4,7 +4,7 @@ mod support;
 
 use test_postgres as cluster;
 
-use support::{Said, folder, workflow_in};
+use support::{Outcome, folder, workflow_in};
 
 const ETL: &str = r#"
 name: etl
@@ -17,7 +17,7 @@ jobs:
 fn a_store_may_be_postgresql() {
     let database = cluster::database();
     let folder = folder("postgres", &[("etl.yaml", ETL)]);
-    let does = |code: i32, args: &[&str]| -> Said {
+    let does = |code: i32, args: &[&str]| -> Outcome {
         let said = workflow_in(&folder, &[args, &["--db", database.url()]].concat());
         assert_eq!(said.code, Some(code), "{args:?}: {}{}", said.out, said.err);
         said

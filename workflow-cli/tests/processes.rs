@@ -5,11 +5,11 @@ mod support;
 
 use std::process::Command;
 
-use support::{Said, folder, process_in};
+use support::{Outcome, folder, process_in};
 
 /// Runs the binary with this file by way of a shell line, in which `$@` is the binary with its
 /// arguments.
-fn run_by(test: &str, line: &str, file: &str) -> Said {
+fn run_by(test: &str, line: &str, file: &str) -> Outcome {
     let folder = folder(test, &[("w.yaml", file)]);
     let run = process_in(&folder, &["run", "w.yaml", "-q"]);
     let mut shell = Command::new("sh");
@@ -25,7 +25,7 @@ fn run_by(test: &str, line: &str, file: &str) -> Said {
 }
 
 /// Runs the binary as process 1 of a process namespace of its own.
-fn run_as_init(test: &str, file: &str) -> Said {
+fn run_as_init(test: &str, file: &str) -> Outcome {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     run_by(test, &format!(r#"exec unshare {user} --pid --fork --mount-proc "$@""#), file)
 }

@@ -14,7 +14,7 @@ fn workflow(folder: &Path) -> Command {
 }
 
 /// Runs a command with this on its standard input; gives what it printed, and whether it went well.
-fn told(mut command: Command, input: &str) -> (String, String, Option<i32>) {
+fn output_of(mut command: Command, input: &str) -> (String, String, Option<i32>) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("read");
@@ -113,14 +113,14 @@ fn an_account_closes_the_server_to_strangers_and_a_token_opens_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut add = workflow(folder.path());
     add.args(["user", "add", "ada"]);
-    assert_eq!(told(add, "short\n").2, Some(2));
+    assert_eq!(output_of(add, "short\n").2, Some(2));
     let mut add = workflow(folder.path());
     add.args(["user", "add", "ada", "--staff"]);
-    let (_, said, code) = told(add, "correct horse\n");
+    let (_, said, code) = output_of(add, "correct horse\n");
     assert_eq!((said.as_str(), code), ("`ada` may sign in\n", Some(0)));
     let mut create = workflow(folder.path());
     create.args(["token", "create", "ada", "--scope", "run", "--name", "nightly"]);
-    let (token, ..) = told(create, "");
+    let (token, ..) = output_of(create, "");
     let server = Server::start(folder.path(), false);
     assert_eq!(server.ask("GET /api/v1/runs", "", "").0, 401);
     let header = format!("Authorization: Bearer {}\r\n", token.trim());
@@ -128,7 +128,7 @@ fn an_account_closes_the_server_to_strangers_and_a_token_opens_it() {
     assert_eq!(server.ask("GET /api/v1/users", &header, "").0, 403);
     let mut revoke = workflow(folder.path());
     revoke.args(["token", "revoke", "1"]);
-    assert_eq!(told(revoke, "").2, Some(0));
+    assert_eq!(output_of(revoke, "").2, Some(0));
     assert_eq!(server.ask("GET /api/v1/runs", &header, "").0, 401);
     server.end();
 }
@@ -138,7 +138,7 @@ fn a_public_address_is_refused_without_accounts() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut serve = workflow(folder.path());
     serve.args(["serve", "--address", "0.0.0.0:0"]);
-    let (_, said, code) = told(serve, "");
+    let (_, said, code) = output_of(serve, "");
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("there are no accounts") && said.contains("user add"), "{said}");
 }
@@ -233,7 +233,7 @@ fn rust_log_says_what_is_in_the_log() {
         let mut command = workflow(folder.path());
         command.env_remove("WORKFLOW_DB").args(["run", "w.yaml", "-q"]).args(more);
         level.map(|level| command.env("RUST_LOG", level));
-        told(command, "")
+        output_of(command, "")
     };
     // The report has said it.
     let (out, err, code) = run(None, &[]);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
-use support::{Said, folder, process_in, same, tables, workflow_in};
+use support::{Outcome, folder, process_in, same, tables, workflow_in};
 
 const ETL: &str = r#"
 name: daily etl
@@ -23,7 +23,7 @@ jobs:
 "#;
 
 /// What a command says that goes well.
-fn says(folder: &Path, args: &[&str]) -> Said {
+fn says(folder: &Path, args: &[&str]) -> Outcome {
     let said = workflow_in(folder, args);
     assert_eq!(said.code, Some(0), "{args:?}: {}{}", said.out, said.err);
     said
@@ -168,7 +168,7 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(wrong(&["create", "etl.yaml"]), @"error: the name `daily etl` is taken by workflow 1 of the same owner; change that one, or take another name");
     let carol =
         process_in(&folder, &["workflows", "get", "daily etl"]).env("USER", "carol").output();
-    let carol = Said::from(carol.expect("it starts"));
+    let carol = Outcome::from(carol.expect("it starts"));
     assert_eq!((carol.code, &*carol.out), (Some(2), ""));
     assert_snapshot!(carol.err, @"error: no workflow of yours is named `daily etl`; say whose is meant by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
     assert_snapshot!(wrong(&["get", "nightly"]), @"error: there is no workflow `nightly`; list the workflows to see which there are");
@@ -304,7 +304,7 @@ fn watching_ends_when_the_run_is_deleted() {
     database.busy_timeout(std::time::Duration::from_secs(5)).expect("set");
     let delete = "PRAGMA foreign_keys = ON; DELETE FROM workflows_workflowrun";
     database.execute_batch(delete).expect("deleted");
-    let said: Said = watch.wait_with_output().expect("it ends").into();
+    let said: Outcome = watch.wait_with_output().expect("it ends").into();
     assert_eq!(said.code, Some(2), "{}", said.err);
     assert!(said.err.contains("was deleted while it was watched"), "{}", said.err);
     std::fs::write(folder.join("go"), "").expect("written");
@@ -325,7 +325,7 @@ fn first_line(child: &mut std::process::Child) -> String {
 }
 
 /// The binary as this user calls it; without one, as a user whom the environment does not name.
-fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Said {
+fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Outcome {
     let mut command = process_in(folder, args);
     match user {
         Some(user) => command.env("USER", user),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use insta::assert_snapshot;
 
-use support::{Said, command, host, host_binary, workflow};
+use support::{Outcome, command, host, host_binary, workflow};
 
 #[test]
 fn help_of_everything() {
@@ -447,7 +447,7 @@ fn help_calls_the_program_by_its_name() {
 
 #[test]
 fn nothing_and_nonsense_are_wrong_usage() {
-    let Said { code, out, err } = workflow(&[]);
+    let Outcome { code, out, err } = workflow(&[]);
     assert_eq!((code, &*out), (Some(2), ""));
     assert!(err.contains("Usage: workflow"), "{err}");
     assert_snapshot!(workflow(&["runn"]).err, @"
@@ -471,7 +471,7 @@ fn shells_complete_the_program_by_its_name() {
     for (shell, sign) in
         [("bash", "complete -F _host"), ("zsh", "#compdef host"), ("fish", "complete -c host")]
     {
-        let Said { code, out, .. } = host(&["completions", shell]);
+        let Outcome { code, out, .. } = host(&["completions", shell]);
         assert_eq!(code, Some(0));
         assert!(out.contains(sign) && out.contains("max-parallel"), "{shell}: {out}");
     }

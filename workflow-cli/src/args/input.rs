@@ -13,7 +13,7 @@ use workflow_core::{Type, Workflow, bounds};
 use workflow_files::read_yaml;
 
 use crate::failure::Failure;
-use crate::output::{self, DUBIOUS};
+use crate::output::{self, WARNING};
 
 use parameter::Parameter;
 
@@ -128,8 +128,8 @@ pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(),
         (Some(kind), Some(input)) => {
             let schema = kind.schema().unwrap_or_default();
             for (key, near) in unknown::keys(&schema, input) {
-                output::say(format_args!(
-                    "{DUBIOUS}warning{DUBIOUS:#}: the input of `{name}` has no key `{key}`; did \
+                output::message(format_args!(
+                    "{WARNING}warning{WARNING:#}: the input of `{name}` has no key `{key}`; did \
                      you mean `{near}`?"
                 ));
             }

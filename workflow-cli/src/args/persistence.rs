@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// Whether a run is kept, and where.
 #[derive(Debug, Default, Args)]
-pub(crate) struct KeepArguments {
+pub(crate) struct PersistenceArguments {
     /// Keep the run in this database, so that it outlives a crash: a file of SQLite, or
     /// postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
     /// sqlite://.workflow/workflows.db]
@@ -32,15 +32,15 @@ pub(crate) struct KeepArguments {
     pub(crate) detached_run: Option<RunId>,
 }
 
-impl KeepArguments {
+impl PersistenceArguments {
     /// The store, where one is asked for.
     ///
     /// # Errors
     ///
     /// Fails when it cannot be opened.
-    pub(crate) fn wanted(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
-        match store::given(self.db.as_deref()) {
-            _ if self.hosts().is_some() => self.store().map(Some),
+    pub(crate) fn requested_store(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
+        match store::configured_address(self.db.as_deref()) {
+            _ if self.host_store().is_some() => self.store().map(Some),
             None if !self.detach && self.idempotency_key.is_none() => Ok(None),
             _ => self.store().map(Some),
         }
@@ -52,14 +52,14 @@ impl KeepArguments {
     ///
     /// Fails when it cannot be opened.
     pub(crate) fn store(&self) -> Result<Arc<dyn Catalog>, Failure> {
-        if let Some(host) = self.hosts() {
-            return Ok(host.seen());
+        if let Some(host) = self.host_store() {
+            return Ok(host.for_current_user());
         }
-        store::make(&store::address(self.db.as_deref()))
+        store::open_or_create(&store::address_or_default(self.db.as_deref()))
     }
 
     /// The store of the host, unless another is named.
-    fn hosts(&self) -> Option<&HostStore> {
+    fn host_store(&self) -> Option<&HostStore> {
         self.host.as_ref().filter(|_| self.db.is_none())
     }
 }

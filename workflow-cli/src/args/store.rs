@@ -33,7 +33,7 @@ impl fmt::Debug for HostStore {
 
 impl HostStore {
     /// The store as the user of this terminal sees it.
-    pub(crate) fn seen(&self) -> Arc<dyn Catalog> {
+    pub(crate) fn for_current_user(&self) -> Arc<dyn Catalog> {
         for_user(self.0.clone())
     }
 }
@@ -44,12 +44,12 @@ impl StoreArguments {
     /// # Errors
     ///
     /// Fails when it is not, and when it cannot be opened.
-    pub(crate) fn open(&self) -> Result<Arc<dyn Catalog>, Failure> {
-        if let Some(host) = self.hosts() {
-            return Ok(host.seen());
+    pub(crate) fn open_existing(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        if let Some(host) = self.host_store() {
+            return Ok(host.for_current_user());
         }
-        let address = address(self.db.as_deref());
-        match file(&address) {
+        let address = address_or_default(self.db.as_deref());
+        match sqlite_path(&address) {
             Some(path) if !path.exists() => Err(Failure::Usage(format!(
                 "there is no database at `{}`; say which with --db or WORKFLOW_DB, keep a run with \
                  `run --db`, or make an empty one with `migrate`",
@@ -64,36 +64,36 @@ impl StoreArguments {
     /// # Errors
     ///
     /// Fails when it cannot be opened.
-    pub(crate) fn make(&self) -> Result<Arc<dyn Catalog>, Failure> {
-        if let Some(host) = self.hosts() {
-            return Ok(host.seen());
+    pub(crate) fn open_or_create(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        if let Some(host) = self.host_store() {
+            return Ok(host.for_current_user());
         }
-        make(&address(self.db.as_deref()))
+        open_or_create(&address_or_default(self.db.as_deref()))
     }
 
     /// The store of the host, unless another is named.
-    fn hosts(&self) -> Option<&HostStore> {
+    fn host_store(&self) -> Option<&HostStore> {
         self.host.as_ref().filter(|_| self.db.is_none())
     }
 
     /// The address, without a password.
-    pub(crate) fn shown(&self) -> String {
-        if self.hosts().is_some() {
+    pub(crate) fn display_name(&self) -> String {
+        if self.host_store().is_some() {
             return "the store of this program".to_owned();
         }
-        shown(&address(self.db.as_deref()))
+        without_password(&address_or_default(self.db.as_deref()))
     }
 }
 
 /// The address that is meant, if one is: what was given, or what the environment says.
-pub(crate) fn given(db: Option<&str>) -> Option<String> {
-    let said = || std::env::var(VARIABLE).ok();
-    db.map(str::to_owned).or_else(said).filter(|address| !address.is_empty())
+pub(crate) fn configured_address(db: Option<&str>) -> Option<String> {
+    let from_environment = || std::env::var(DB_VARIABLE).ok();
+    db.map(str::to_owned).or_else(from_environment).filter(|address| !address.is_empty())
 }
 
 /// The address of the store when one is needed.
-pub(crate) fn address(db: Option<&str>) -> String {
-    given(db).unwrap_or_else(|| USUAL.to_owned())
+pub(crate) fn address_or_default(db: Option<&str>) -> String {
+    configured_address(db).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
 }
 
 /// Opens the store at this address, and makes it, and its folder, where there is none.
@@ -101,8 +101,8 @@ pub(crate) fn address(db: Option<&str>) -> String {
 /// # Errors
 ///
 /// Fails when it cannot be opened.
-pub(crate) fn make(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
-    let path = file(address);
+pub(crate) fn open_or_create(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
+    let path = sqlite_path(address);
     let folder = path.as_deref().and_then(Path::parent);
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::Machine {
@@ -120,7 +120,7 @@ fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
 }
 
 fn for_user(store: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
-    match user() {
+    match current_user() {
         Some(user) => store.seen_by(Viewer::Staff(user)),
         None => store,
     }
@@ -128,19 +128,19 @@ fn for_user(store: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
 
 /// The user of this terminal, whose are the workflows and runs that it asks for; nobody, where the
 /// environment does not say.
-pub(crate) fn user() -> Option<String> {
+pub(crate) fn current_user() -> Option<String> {
     let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     named.into_iter().find(|user| !user.is_empty())
 }
 
 /// The environment variable that names the store.
-const VARIABLE: &str = "WORKFLOW_DB";
+const DB_VARIABLE: &str = "WORKFLOW_DB";
 
 /// The store when nothing names one.
-const USUAL: &str = "sqlite://.workflow/workflows.db";
+const DEFAULT_ADDRESS: &str = "sqlite://.workflow/workflows.db";
 
 /// The file that the address means, if it means one.
-fn file(address: &str) -> Option<PathBuf> {
+fn sqlite_path(address: &str) -> Option<PathBuf> {
     let path = match address.split_once("://") {
         Some(("sqlite" | "file", path)) => path,
         Some(_) => return None,
@@ -150,7 +150,7 @@ fn file(address: &str) -> Option<PathBuf> {
 }
 
 /// The address without a password.
-fn shown(address: &str) -> String {
+fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let Some((user, host)) = rest.rsplit_once('@') else { return address.to_owned() };
     let user = user.split_once(':').map_or(user, |(user, _)| user);
@@ -163,15 +163,15 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        assert_eq!(shown("postgres://ada:secret@host/db"), "postgres://ada@host/db");
-        assert_eq!(shown("postgres://host/db"), "postgres://host/db");
-        assert_eq!(shown("runs.db"), "runs.db");
+        assert_eq!(without_password("postgres://ada:secret@host/db"), "postgres://ada@host/db");
+        assert_eq!(without_password("postgres://host/db"), "postgres://host/db");
+        assert_eq!(without_password("runs.db"), "runs.db");
     }
 
     #[test]
     fn a_file_is_known() {
-        assert_eq!(file("sqlite://a/b.db"), Some("a/b.db".into()));
-        assert_eq!(file("a/b.db"), Some("a/b.db".into()));
-        assert_eq!(file("postgres://host/db"), None);
+        assert_eq!(sqlite_path("sqlite://a/b.db"), Some("a/b.db".into()));
+        assert_eq!(sqlite_path("a/b.db"), Some("a/b.db".into()));
+        assert_eq!(sqlite_path("postgres://host/db"), None);
     }
 }

@@ -35,7 +35,7 @@ impl Target {
             Err(error) => return Err(error.into()),
         };
         if !is_file(wanted) {
-            return Err(Failure::Usage(neither(wanted, &unknown)));
+            return Err(Failure::Usage(unknown_workflow(wanted, &unknown)));
         }
         let file = load(wanted)?;
         output::diagnostics(file.warnings());
@@ -51,19 +51,22 @@ impl Target {
     ///
     /// Fails when there is none of them, and, where there are accounts, when it is somebody else's
     /// and was not asked for by its id: nobody runs the commands of others by mistake.
-    pub(crate) fn find_for_good(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
+    pub(crate) fn find_in_store(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
         let registered = registry::get(wanted);
         if registered.is_err() && is_file(wanted) {
-            let file = load_for_good(wanted)?;
+            let file = load_absolute(wanted)?;
             output::diagnostics(file.warnings());
             return Ok(Self::File(Box::new(file)));
         }
         match (pollster::block_on(store.find_workflow(wanted)), registered) {
             (Err(CatalogError::Store(error)), _) => Err(error.into()),
-            (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => Self::of(found, wanted),
+            (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => {
+                Self::from_stored(found, wanted)
+            }
             (_, Ok(entry)) => Ok(Self::Registered(entry)),
             (Ok((found, by)), Err(_)) => {
-                let is_strangers = by != MatchedBy::Registered && found.user != store::user();
+                let is_strangers =
+                    by != MatchedBy::Registered && found.user != store::current_user();
                 // Without accounts, there are no strangers.
                 if is_strangers && pollster::block_on(store.has_accounts())? {
                     let owner = found.user.as_deref().unwrap_or("nobody");
@@ -73,10 +76,10 @@ impl Target {
                         id = found.id
                     )));
                 }
-                Self::of(found, wanted)
+                Self::from_stored(found, wanted)
             }
             (Err(CatalogError::NoWorkflow(_)), Err(error @ RegistryError::Unknown { .. })) => {
-                Err(Failure::Usage(neither(wanted, &error)))
+                Err(Failure::Usage(unknown_workflow(wanted, &error)))
             }
             (Err(CatalogError::NoWorkflow(_)), Err(error)) => Err(error.into()),
             (Err(error), _) => Err(error.into()),
@@ -84,7 +87,7 @@ impl Target {
     }
 
     /// What runs a workflow of the store: what this program registers, or the file of it.
-    fn of(found: StoredWorkflow, wanted: &str) -> Result<Self, Failure> {
+    fn from_stored(found: StoredWorkflow, wanted: &str) -> Result<Self, Failure> {
         if found.source == Source::Registered {
             return Ok(Self::Registered(registry::get(&found.name)?));
         }
@@ -103,7 +106,7 @@ impl Target {
 /// # Errors
 ///
 /// Fails with everything that is wrong with it.
-pub(crate) fn load_for_good(path: &str) -> Result<WorkflowFile, Failure> {
+pub(crate) fn load_absolute(path: &str) -> Result<WorkflowFile, Failure> {
     // What is wrong is told with the path as it was given.
     let file = load(path)?;
     let file = if path == "-" { file } else { WorkflowFile::load(absolute(Path::new(path))?)? };
@@ -123,14 +126,14 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Tells with which `--cwd` the commands of the file would find a path that they name.
-pub(crate) fn hint_at_folder(file: &WorkflowFile) {
+pub(crate) fn print_cwd_hint(file: &WorkflowFile) {
     let Some((path, folder)) = file.found_elsewhere() else { return };
     let current = std::env::current_dir().unwrap_or_default();
     let folder = match current == folder {
         true => Path::new("."),
         false => &folder,
     };
-    output::say(format_args!(
+    output::message(format_args!(
         "hint: `{path}` is not in the folder of the file, where commands run; with `--cwd {}` they \
          run where it is",
         folder.display()
@@ -165,7 +168,7 @@ fn is_file(wanted: &str) -> bool {
         || (path.exists() && !path.is_dir())
 }
 
-fn neither(wanted: &str, unknown: &RegistryError) -> String {
+fn unknown_workflow(wanted: &str, unknown: &RegistryError) -> String {
     let cure = match unknown {
         RegistryError::Unknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
         RegistryError::Unknown { known: 0, .. } => {

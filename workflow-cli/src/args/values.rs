@@ -13,9 +13,9 @@ use crate::failure::Failure;
 
 /// A run as the command line names it, which the store resolves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WhichRun(String);
+pub(crate) struct RunSelector(String);
 
-impl FromStr for WhichRun {
+impl FromStr for RunSelector {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -23,7 +23,7 @@ impl FromStr for WhichRun {
     }
 }
 
-impl WhichRun {
+impl RunSelector {
     /// The id of the run.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ pub(crate) enum ListFormat {
 /// # Errors
 ///
 /// Fails when it is none.
-pub(crate) fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no span of time; write 90s, 30m, 2h or 7d");
     let span: Span = text.parse().map_err(|_| wrong())?;
     let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
@@ -83,8 +83,8 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 /// # Errors
 ///
 /// Fails when it is none.
-pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
-    if let Ok(span) = span(text) {
+pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
+    if let Ok(span) = parse_duration(text) {
         return SystemTime::now().checked_sub(span).ok_or_else(|| format!("`{text}` is too long"));
     }
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -102,7 +102,7 @@ pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
 /// # Errors
 ///
 /// Fails when no run stands there.
-pub(crate) fn run_status(text: &str) -> Result<Status, String> {
+pub(crate) fn parse_run_status(text: &str) -> Result<Status, String> {
     match text.parse() {
         Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
         Ok(status) => Ok(status),
@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
-        assert_eq!(span("7d"), Ok(Duration::from_secs(7 * 86_400)));
-        assert!(span("-2h").is_err() && span("soon").is_err());
-        let day = moment("2026-01-02").map(|day| time(Some(day)));
+        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert!(parse_duration("-2h").is_err() && parse_duration("soon").is_err());
+        let day = parse_time("2026-01-02").map(|day| time(Some(day)));
         assert_eq!(day, Ok("2026-01-02 00:00:00".to_owned()));
-        assert!(moment("yesterday").is_err_and(|error| error.contains("2h or 7d")));
+        assert!(parse_time("yesterday").is_err_and(|error| error.contains("2h or 7d")));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use workflow_server::{NewPassword, NewToken};
 use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery};
 
-use crate::args::{ListFormat, StoreArguments, span};
+use crate::args::{ListFormat, StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::{rfc3339, time};
@@ -56,27 +56,27 @@ enum UserAction {
 }
 
 pub(crate) fn user(wanted: &UserArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.make()?;
+    let store = wanted.store.open_or_create()?;
     match &wanted.action {
         UserAction::Add { name, staff } => {
             let password_hash = Some(password()?.into_hash());
             let new = NewUser { username: name.clone(), password_hash, is_staff: *staff };
             let user = pollster::block_on(store.add_user(new))?;
-            output::say(format_args!("`{}` may sign in", user.username));
+            output::message(format_args!("`{}` may sign in", user.username));
         }
         UserAction::Password { name } => {
             let password_hash = Some(password()?.into_hash());
             let change = UserChange { password_hash, ..UserChange::default() };
             pollster::block_on(store.change_user(name, change))?;
-            output::say(format_args!("`{name}` has another password"));
+            output::message(format_args!("`{name}` has another password"));
         }
         UserAction::List { format } => list_users(&all_users(&*store)?, *format)?,
         UserAction::Delete { name } => {
             pollster::block_on(store.delete_user(name))?;
-            output::say(format_args!("`{name}` is no account any more"));
+            output::message(format_args!("`{name}` is no account any more"));
         }
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn all_users(store: &dyn workflow_store::Catalog) -> Result<Vec<User>, Failure> {
@@ -118,7 +118,7 @@ fn password() -> Result<NewPassword, Failure> {
         |error: io::Error| Failure::Usage(format!("the password cannot be read: {error}"));
     let password = if io::stdin().is_terminal() {
         let ask = |what: &str| {
-            output::ask(what).map_err(unreadable)?;
+            output::prompt(what).map_err(unreadable)?;
             console::Term::stderr().read_secure_line().map_err(unreadable)
         };
         let password = ask("password: ")?;
@@ -158,8 +158,8 @@ enum TokenAction {
         #[arg(long, value_enum, value_name = "SCOPE", default_value = "read")]
         scope: Scope,
         /// For how long it is good, such as 30d; `never` for as long as it is not revoked
-        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = good_for)]
-        expires_in: GoodFor,
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_lifetime)]
+        expires_in: Lifetime,
     },
     /// List tokens
     List {
@@ -192,17 +192,17 @@ enum Scope {
 
 /// For how long a token is good.
 #[derive(Debug, Clone, Copy)]
-struct GoodFor(Option<std::time::Duration>);
+struct Lifetime(Option<std::time::Duration>);
 
-fn good_for(text: &str) -> Result<GoodFor, String> {
+fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
     if text == "never" {
-        return Ok(GoodFor(None));
+        return Ok(Lifetime(None));
     }
-    span(text).map(|time| GoodFor(Some(time)))
+    parse_duration(text).map(|time| Lifetime(Some(time)))
 }
 
 pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.open()?;
+    let store = wanted.store.open_existing()?;
     match &wanted.action {
         TokenAction::Create { user, name, scope, expires_in } => {
             let scope = match scope {
@@ -220,7 +220,7 @@ pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
             })?;
             pollster::block_on(store.add_token(new))?;
             output::print(|out| writeln!(out, "{token}"))?;
-            output::say("the token is shown this once; keep it as you keep a password");
+            output::message("the token is shown this once; keep it as you keep a password");
         }
         TokenAction::List { user, format } => {
             list_tokens(&pollster::block_on(store.tokens(user.as_deref()))?, *format)?;
@@ -229,10 +229,10 @@ pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
             if !pollster::block_on(store.revoke_token(*id, None))? {
                 return Err(Failure::Usage(format!("there is no token {id}; see `token list`")));
             }
-            output::say(format_args!("token {id} is of no use any more"));
+            output::message(format_args!("token {id} is of no use any more"));
         }
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn list_tokens(tokens: &[ApiToken], format: ListFormat) -> Result<(), Failure> {

@@ -29,5 +29,5 @@ pub(crate) fn completions(
     let mut script = Vec::new();
     clap_complete::generate(wanted.shell, &mut command, program, &mut script);
     output::print(|out| out.write_all(&script))?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use workflow_config::{Found, Loader};
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, GOOD, styled};
+use crate::output::{self, SUCCESS, styled};
 
 /// List, show and check the configurations of workflows
 ///
@@ -112,7 +112,9 @@ fn list(found: &[Found], format: ListFormat) -> Result<Outcome, Failure> {
             output::print_json(&rows)?;
         }
         ListFormat::Table if found.is_empty() => {
-            output::say("no configuration was found; see `help config` for where it is looked for");
+            output::message(
+                "no configuration was found; see `help config` for where it is looked for",
+            );
         }
         ListFormat::Table => {
             let mut table = output::table();
@@ -124,7 +126,7 @@ fn list(found: &[Found], format: ListFormat) -> Result<Outcome, Failure> {
             output::print(|out| output::write_table(out, table))?;
         }
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn document(found: &Found) -> Json {
@@ -146,14 +148,14 @@ fn show(loader: &Loader, wanted: &ShowArguments) -> Result<Outcome, Failure> {
             }
         }
         out.flush()?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     let config = loader.open(&wanted.name)?;
     match wanted.format {
         ShowFormat::Json => output::print_json(&config.value())?,
         ShowFormat::Yaml => output::print(|out| out.write_all(config.to_yaml().as_bytes()))?,
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
@@ -162,15 +164,15 @@ fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
         names.extend(loader.list()?.into_iter().map(|found| found.name));
     }
     if names.is_empty() {
-        output::say("no configuration was found; see `help config` for where it is looked for");
+        output::message("no configuration was found; see `help config` for where it is looked for");
     }
-    let mut outcome = Outcome::Good;
+    let mut outcome = Outcome::Success;
     for name in &names {
         match loader.validate(name).map_err(Failure::Config) {
-            Ok(_) => output::say(format_args!("{name}: {}", styled(GOOD, "valid"))),
+            Ok(_) => output::message(format_args!("{name}: {}", styled(SUCCESS, "valid"))),
             Err(failure) => {
                 output::failure(&failure);
-                outcome = Outcome::Bad;
+                outcome = Outcome::Failed;
             }
         }
     }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use workflow_core::registry::{self, Listing};
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, TITLE, styled};
+use crate::output::{self, HEADING, styled};
 
 use rows::{JobRow, Section, WorkflowRow};
 
@@ -73,11 +73,11 @@ pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
         let workflows = workflows.into_iter().map(|row| Row::Workflow(Box::new(row)));
         let rows: Vec<_> = workflows.chain(jobs.into_iter().map(Row::Job)).collect();
         output::print_json(&rows)?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     if workflows.is_empty() && jobs.is_empty() {
-        output::say(wanted.nothing()?);
-        return Ok(Outcome::Good);
+        output::message(wanted.nothing()?);
+        return Ok(Outcome::Success);
     }
     let mut sections = Vec::new();
     if wanted.detailed {
@@ -88,7 +88,7 @@ pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
         sections.extend((!jobs.is_empty()).then(|| rows::jobs(&jobs)));
     }
     output::print(|out| write(out, sections))?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 /// The sections, with an empty line between them.
@@ -98,7 +98,7 @@ fn write(out: &mut dyn Write, sections: Vec<Section>) -> io::Result<()> {
             writeln!(out)?;
         }
         if let Some(title) = title {
-            writeln!(out, "{}", styled(TITLE, title))?;
+            writeln!(out, "{}", styled(HEADING, title))?;
         }
         output::write_table(out, table)?;
     }

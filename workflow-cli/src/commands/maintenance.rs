@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use workflow_store::{Catalog, Pruner, Retention};
 
-use crate::args::{StoreArguments, span};
+use crate::args::{StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -48,7 +48,7 @@ pub(crate) struct PruneArguments {
 #[group(required = true, multiple = true)]
 struct Bounds {
     /// Keep runs that ended within this time, such as 30d
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     keep_for: Option<Duration>,
     /// Keep so many of the newest runs of each workflow
     #[arg(long, value_name = "N")]
@@ -62,10 +62,10 @@ Examples:
 
 /// What is deleted while runs are served.
 #[derive(Debug, Args)]
-pub(crate) struct ServedPruning {
+pub(crate) struct BackgroundPruning {
     /// With --serve, keep runs that ended within this time, such as 30d, or etl=90d for those of one
     /// workflow, and delete others; once an hour, by one of the processes that serve
-    #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(span))]
+    #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(parse_duration))]
     prune_keep_for: Vec<Bound<Duration>>,
     /// With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
     #[arg(long, value_name = "[WORKFLOW=]N", requires = "serve", value_parser = bound(number))]
@@ -88,7 +88,7 @@ fn number(text: &str) -> Result<u64, String> {
     u64::from_str(text).map_err(|_| format!("`{text}` is no number of runs"))
 }
 
-impl ServedPruning {
+impl BackgroundPruning {
     /// Deletes old runs of the store for as long as what it returns is there.
     ///
     /// # Errors
@@ -115,9 +115,9 @@ impl ServedPruning {
 }
 
 pub(crate) fn migrate(wanted: &MigrateArguments) -> Result<Outcome, Failure> {
-    wanted.store.make()?;
-    output::say(format_args!("`{}` is ready", wanted.store.shown()));
-    Ok(Outcome::Good)
+    wanted.store.open_or_create()?;
+    output::message(format_args!("`{}` is ready", wanted.store.display_name()));
+    Ok(Outcome::Success)
 }
 
 pub(crate) fn prune(wanted: &PruneArguments) -> Result<Outcome, Failure> {
@@ -126,8 +126,8 @@ pub(crate) fn prune(wanted: &PruneArguments) -> Result<Outcome, Failure> {
         keep_for: wanted.bounds.keep_for,
         keep_last: wanted.bounds.keep_last,
     };
-    let deleted = pollster::block_on(wanted.store.open()?.prune(retention))?;
+    let deleted = pollster::block_on(wanted.store.open_existing()?.prune(retention))?;
     let deleted = usize::try_from(deleted).unwrap_or(usize::MAX);
-    output::say(format_args!("deleted {}", count(deleted, "run")));
-    Ok(Outcome::Good)
+    output::message(format_args!("deleted {}", count(deleted, "run")));
+    Ok(Outcome::Success)
 }

@@ -9,7 +9,7 @@ use workflow_core::{Graph, InputError, Plan, RunError, Workflow};
 
 use crate::args::{InputArguments, Target, input};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, FAINT, TITLE, count, styled};
+use crate::output::{self, DIM, HEADING, count, styled};
 
 /// Show what would run, in what order, and run nothing
 ///
@@ -25,7 +25,7 @@ pub(crate) struct PlanArguments {
     input: InputArguments,
     /// Draw the graph instead
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
-    graph: Option<Drawing>,
+    graph: Option<GraphFormat>,
     /// How to write the plan
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -40,7 +40,7 @@ Examples:
   workflow plan etl -f json | jq '.waves | length'";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Drawing {
+enum GraphFormat {
     /// An indented tree of plain text
     Tree,
     /// A Mermaid flowchart, for Markdown
@@ -67,14 +67,14 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
             (Arc::from(file as Box<dyn Workflow>), Some(entries))
         }
     };
-    let plan = planned(&*workflow, wanted.input.json(workflow.input())?)?;
+    let plan = plan_for(&*workflow, wanted.input.json(workflow.input())?)?;
     let graph = plan.graph();
     match (wanted.graph, wanted.format) {
-        (Some(drawing), _) => {
-            let text = match drawing {
-                Drawing::Tree => graph.tree(),
-                Drawing::Mermaid => graph.mermaid(),
-                Drawing::Dot => graph.dot(),
+        (Some(graph_format), _) => {
+            let text = match graph_format {
+                GraphFormat::Tree => graph.tree(),
+                GraphFormat::Mermaid => graph.mermaid(),
+                GraphFormat::Dot => graph.dot(),
             };
             output::print(|out| out.write_all(text.as_bytes()))?;
         }
@@ -87,11 +87,11 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
             output::print(|out| out.write_all(text.as_bytes()))?;
         }
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 /// The plan for this input; without one, that of a workflow whose graph is always the same.
-fn planned(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, Failure> {
+fn plan_for(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, Failure> {
     let name = || workflow.name().to_string();
     let value = match (workflow.input(), input) {
         (Some(kind), Some(json)) => Some(kind.read(json).map_err(|error| RunError::Input {
@@ -132,11 +132,11 @@ fn expansion(entries: &[Entry]) -> String {
     let expanded: Vec<_> = entries.iter().filter(|(_, jobs)| *jobs != 1).collect();
     let mut text = String::new();
     if !expanded.is_empty() {
-        let _ = writeln!(text, "\n{}", styled(TITLE, "written as"));
+        let _ = writeln!(text, "\n{}", styled(HEADING, "written as"));
     }
     let width = expanded.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, jobs) in expanded {
-        let _ = writeln!(text, "  {name:width$}  {}", styled(FAINT, count(*jobs, "job")));
+        let _ = writeln!(text, "  {name:width$}  {}", styled(DIM, count(*jobs, "job")));
     }
     text
 }
@@ -146,7 +146,7 @@ fn text(name: &str, waves: &[Vec<&str>]) -> String {
     let jobs = waves.iter().map(Vec::len).sum();
     let mut text = format!(
         "{}: {} in {}\n",
-        styled(TITLE, name),
+        styled(HEADING, name),
         count(jobs, "job"),
         count(waves.len(), "wave")
     );
@@ -154,7 +154,7 @@ fn text(name: &str, waves: &[Vec<&str>]) -> String {
     for (number, wave) in waves.iter().enumerate() {
         for (line, set) in sets(wave).iter().enumerate() {
             let number = if line == 0 { (number + 1).to_string() } else { String::new() };
-            let number = styled(FAINT, format_args!("{number:>width$}"));
+            let number = styled(DIM, format_args!("{number:>width$}"));
             let _ = writeln!(text, "  {number}  {}", describe(set));
         }
     }
@@ -199,7 +199,7 @@ fn describe(set: &[&str]) -> String {
         [] => String::new(),
         [name] => (*name).to_owned(),
         [first, .., last] => {
-            let jobs = styled(FAINT, format_args!("({})", count(set.len(), "job")));
+            let jobs = styled(DIM, format_args!("({})", count(set.len(), "job")));
             format!("{first} .. {} {jobs}", &last[shared(first, last)..])
         }
     }

@@ -9,10 +9,10 @@ use futures::future::{Either, join_all, select};
 use futures_timer::Delay;
 use workflow_core::{Engine, Recovery, Run as _, RunError, RunHandle, RunId, Status};
 
-use super::maintenance::ServedPruning;
-use crate::args::{StoreArguments, span};
+use super::maintenance::BackgroundPruning;
+use crate::args::{StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, BAD, DUBIOUS, GOOD, brief, count, styled};
+use crate::output::{self, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 use crate::{interrupt, runtime, session};
 
 /// Take up the runs that a crash left behind
@@ -34,12 +34,12 @@ pub(crate) struct RecoverArguments {
     #[arg(long)]
     serve: bool,
     #[command(flatten)]
-    pruning: ServedPruning,
+    pruning: BackgroundPruning,
     /// How many jobs may run at once [default: no limit but those of the workflows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
     /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s", hide_default_value = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
 }
 
@@ -61,103 +61,111 @@ Exit codes:
   2 wrong usage or input";
 
 pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.open()?;
+    let store = wanted.store.open_existing()?;
     let engine = session::engine(&store, wanted.max_parallel.map(|jobs| jobs as usize));
     let _pruner = wanted.pruning.start(&store)?;
     let stopped = engine.clone();
-    let recovering = Recovering { engine, refused: HashSet::new(), taken: 0, bad: 0 };
+    let recoverer = Recoverer { engine, refused: HashSet::new(), resumed: 0, unsuccessful: 0 };
     interrupt::listen();
     runtime::inside(|| {
         pollster::block_on(async {
-            let recovered = pin!(recovering.recover(wanted.serve));
+            let recovered = pin!(recoverer.recover(wanted.serve));
             match select(recovered, pin!(interrupt::signal())).await {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(((), _)) => {
                     interrupt::shut_down(&stopped, wanted.grace).await;
-                    Ok(if wanted.serve { Outcome::Good } else { Outcome::Cancelled })
+                    Ok(if wanted.serve { Outcome::Success } else { Outcome::Cancelled })
                 }
             }
         })
     })
 }
 
-struct Recovering {
+struct Recoverer {
     engine: Engine,
     refused: HashSet<RunId>,
-    taken: usize,
-    bad: usize,
+    resumed: usize,
+    unsuccessful: usize,
 }
 
-impl Recovering {
+impl Recoverer {
     async fn recover(mut self, serve: bool) -> Result<Outcome, Failure> {
-        let mut known_dead = None;
+        let mut leases_expired_at = None;
         loop {
-            let looked_at = Instant::now();
-            let Recovery { runs, held, .. } = self.take_up().await?;
+            let polled_at = Instant::now();
+            let Recovery { runs, held, .. } = self.resume_runs().await?;
             if serve {
                 for run in runs {
                     // Told by whoever waits for it; here nobody does.
-                    drop(std::thread::spawn(move || tell_end(&run, run.wait())));
+                    drop(std::thread::spawn(move || print_end(&run, run.wait())));
                 }
-                Delay::new(LOOK_EVERY).await;
+                Delay::new(POLL_INTERVAL).await;
                 continue;
             }
             let ends =
-                join_all(runs.iter().map(async |run| tell_end(run, run.outcome().await))).await;
-            self.bad += ends.into_iter().filter(|status| *status != Status::Completed).count();
+                join_all(runs.iter().map(async |run| print_end(run, run.outcome().await))).await;
+            self.unsuccessful +=
+                ends.into_iter().filter(|status| *status != Status::Completed).count();
             // Leases that are renewed by then are those of engines that are alive.
-            let known_dead = *known_dead.get_or_insert_with(|| {
+            let leases_expired_at = *leases_expired_at.get_or_insert_with(|| {
                 if held.runs > 0 {
-                    output::say(format_args!(
+                    output::message(format_args!(
                         "waiting up to {} for {} whose engine may still be alive",
-                        brief(held.expires_in),
+                        short_duration(held.expires_in),
                         count(held.runs, "run")
                     ));
                 }
-                looked_at + held.expires_in + LOOK_EVERY
+                polled_at + held.expires_in + POLL_INTERVAL
             });
-            if held.runs == 0 || looked_at >= known_dead {
+            if held.runs == 0 || polled_at >= leases_expired_at {
                 break;
             }
-            Delay::new(LOOK_EVERY).await;
+            Delay::new(POLL_INTERVAL).await;
         }
-        if self.taken == 0 && self.refused.is_empty() {
-            output::say("nothing was left behind");
+        if self.resumed == 0 && self.refused.is_empty() {
+            output::message("nothing was left behind");
         }
-        Ok(if self.bad == 0 && self.refused.is_empty() { Outcome::Good } else { Outcome::Bad })
+        Ok(if self.unsuccessful == 0 && self.refused.is_empty() {
+            Outcome::Success
+        } else {
+            Outcome::Failed
+        })
     }
 
     /// Takes up what there is, and says so.
-    async fn take_up(&mut self) -> Result<Recovery, Failure> {
+    async fn resume_runs(&mut self) -> Result<Recovery, Failure> {
         let mut recovery = self.engine.recover().await?;
         for run in &recovery.runs {
-            output::say(format_args!("run {} of {} goes on", run.id(), run.workflow()));
+            output::message(format_args!("run {} of {} goes on", run.id(), run.workflow()));
         }
         for (run, error) in recovery.refused.drain(..) {
             if self.refused.insert(run) {
-                output::say(format_args!("run {run} {}: {error}", styled(BAD, "is not taken up")));
+                output::message(format_args!(
+                    "run {run} {}: {error}",
+                    styled(ERROR, "is not taken up")
+                ));
             }
         }
-        self.taken += recovery.runs.len();
+        self.resumed += recovery.runs.len();
         Ok(recovery)
     }
 }
 
 /// Says how a run ended.
-fn tell_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> Status {
+fn print_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> Status {
     let (name, id) = (run.workflow(), run.id());
     match ended {
         Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => {
             let style = match report.status() {
-                Status::Completed => GOOD,
-                Status::Cancelled => DUBIOUS,
-                _ => BAD,
+                Status::Completed => SUCCESS,
+                Status::Cancelled => WARNING,
+                _ => ERROR,
             };
             let reason = report.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-            output::say(format_args!(
+            output::message(format_args!(
                 "run {id} of {name} {} in {}{reason}",
                 styled(style, report.status()),
-                brief(report.duration())
+                short_duration(report.duration())
             ));
             report.status()
         }
@@ -169,4 +177,4 @@ fn tell_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> 
 }
 
 /// How often the store is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);

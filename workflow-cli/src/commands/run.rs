@@ -9,10 +9,11 @@ use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
-    InputArguments, KeepArguments, RUNS_DIR, ShowArguments, Target, absolute, hint_at_folder, input,
+    InputArguments, PersistenceArguments, RUNS_DIR, ShowArguments, Target, absolute, input,
+    print_cwd_hint,
 };
 use crate::failure::{Failure, Outcome};
-use crate::session::{self, Conduct, detach};
+use crate::session::{self, RunSession, detach};
 
 /// Run a workflow and report what came of it
 ///
@@ -49,13 +50,13 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     show: ShowArguments,
     #[command(flatten)]
-    pub(crate) keep: KeepArguments,
+    pub(crate) persistence: PersistenceArguments,
 }
 
 impl RunArguments {
     /// Whether this is the process that a detached run has of its own.
     pub(crate) fn is_detached(&self) -> bool {
-        self.keep.detached_run.is_some()
+        self.persistence.detached_run.is_some()
     }
 }
 
@@ -78,34 +79,36 @@ Exit codes:
 
 pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
     let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
-    if let Some(run) = wanted.keep.detached_run {
-        return detach::drive(run, &wanted.keep, max_parallel);
+    if let Some(run) = wanted.persistence.detached_run {
+        return detach::run_detached(run, &wanted.persistence, max_parallel);
     }
-    let store = wanted.keep.wanted()?;
+    let store = wanted.persistence.requested_store()?;
     let target = match &store {
         None => Target::find(&wanted.workflow)?,
-        Some(store) => Target::find_for_good(&wanted.workflow, &**store)?,
+        Some(store) => Target::find_in_store(&wanted.workflow, &**store)?,
     };
-    let Ready { workflow, engine, workflow_id } = Ready::new(target, wanted, store.as_ref())?;
+    let PreparedRun { workflow, engine, workflow_id } =
+        PreparedRun::new(target, wanted, store.as_ref())?;
     let input = wanted.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
-    let (keep, show, trigger) = (&wanted.keep, &wanted.show, Trigger::Manual);
+    let (persistence, show, trigger) = (&wanted.persistence, &wanted.show, Trigger::Manual);
     let repeats = None;
-    Conduct { engine, workflow, workflow_id, input, trigger, repeats, keep, store, show }.conduct()
+    RunSession { engine, workflow, workflow_id, input, trigger, repeats, persistence, store, show }
+        .run()
 }
 
 /// How much of what jobs print may wait to be shown, in bytes: this process has one run.
 const OUTPUT_BACKLOG: usize = 64 << 20;
 
 /// A workflow, and the engine that runs it as it is wanted.
-struct Ready {
+struct PreparedRun {
     workflow: Arc<dyn Workflow>,
     engine: Engine,
     /// The number of the workflow in the store, where it was found there.
     workflow_id: Option<i64>,
 }
 
-impl Ready {
+impl PreparedRun {
     fn new(
         target: Target,
         wanted: &RunArguments,
@@ -114,7 +117,7 @@ impl Ready {
         let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
         let mut engine = match (&wanted.runs_dir, store) {
             (Some(folder), _) => registry::engine().to_builder().runs_dir(folder),
-            (None, Some(_)) => session::builder(Path::new(RUNS_DIR)),
+            (None, Some(_)) => session::engine_builder(Path::new(RUNS_DIR)),
             (None, None) => registry::engine().to_builder(),
         };
         // This process shows what jobs print.
@@ -153,7 +156,7 @@ impl Ready {
         match &wanted.cwd {
             // The folder is to be found again from elsewhere.
             Some(folder) => file = file.folder(absolute(folder)?),
-            None => hint_at_folder(&file),
+            None => print_cwd_hint(&file),
         }
         if let Some(jobs) = wanted.max_parallel {
             file = file.max_parallel(jobs as usize);

@@ -67,7 +67,7 @@ impl RunsArguments {
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match &mut self.command {
             RunsCommand::Retry(wanted) => {
-                wanted.keep.host = Some(host);
+                wanted.persistence.host = Some(host);
                 return;
             }
             RunsCommand::List(with) => &mut with.store,

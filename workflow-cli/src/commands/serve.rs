@@ -11,9 +11,9 @@ use futures::future::{Either, join, select};
 use workflow_server::Server;
 use workflow_store::Viewer;
 
-use crate::args::{RUNS_DIR, StoreArguments, span};
+use crate::args::{RUNS_DIR, StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, DUBIOUS};
+use crate::output::{self, WARNING};
 use crate::{interrupt, runtime, session};
 
 /// Serve workflows and runs over HTTP: a REST API, live events, and a web page
@@ -42,7 +42,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "10s", hide_default_value = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
 }
 
@@ -57,13 +57,13 @@ Exit codes:
 
 pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
     // Each request sees it as its caller does.
-    let store = wanted.store.make()?.seen_by(Viewer::All);
+    let store = wanted.store.open_or_create()?.seen_by(Viewer::All);
     let folder = match &wanted.folder {
         Some(folder) => folder.clone(),
         None => std::env::current_dir()
             .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
     };
-    let server = Server::new(session::builder(&folder.join(RUNS_DIR)), store);
+    let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
     let engine = server.engine().clone();
     let server = server.allow_commands(wanted.allow_commands).folder(folder);
     let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
@@ -71,7 +71,7 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
     runtime::inside(|| {
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async { _ = stopped.await };
-        let serving = pin!(server.serve(wanted.address, tell, until));
+        let serving = pin!(server.serve(wanted.address, print_address, until));
         let served = pollster::block_on(async {
             match select(serving, pin!(interrupt::signal())).await {
                 Either::Left((served, _)) => served,
@@ -83,17 +83,17 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
             }
         });
         served.map_err(|error| Failure::Usage(error.to_string()))?;
-        interrupt::done();
-        Ok(Outcome::Good)
+        interrupt::disarm();
+        Ok(Outcome::Success)
     })
 }
 
 /// Says where the server is, and what is to be known of it.
-fn tell(at: SocketAddr, open: bool) {
-    output::say(format_args!("serving http://{at}"));
+fn print_address(at: SocketAddr, open: bool) {
+    output::message(format_args!("serving http://{at}"));
     if open {
-        output::say(format_args!(
-            "{DUBIOUS}open{DUBIOUS:#}: there are no accounts, so everybody on this machine may do \
+        output::message(format_args!(
+            "{WARNING}open{WARNING:#}: there are no accounts, so everybody on this machine may do \
              everything; `user add NAME --staff` adds the first"
         ));
     }

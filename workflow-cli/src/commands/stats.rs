@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, brief};
+use crate::output::{self, short_duration};
 
 /// Show how often workflows ran, how well, and for how long
 ///
@@ -34,15 +34,15 @@ Examples:
   workflow stats -f json | jq '.[] | select(.success_rate < 0.9) | .workflow'";
 
 pub(crate) fn stats(wanted: &StatsArguments) -> Result<Outcome, Failure> {
-    let found = wanted.store.open()?;
+    let found = wanted.store.open_existing()?;
     let found = pollster::block_on(found.statistics(wanted.workflow.as_deref()))?;
     if wanted.format == ListFormat::Json {
         output::print_json(&found.iter().map(document).collect::<Vec<_>>())?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     if found.is_empty() {
-        output::say(format_args!("`{}` has no runs", wanted.store.shown()));
-        return Ok(Outcome::Good);
+        output::message(format_args!("`{}` has no runs", wanted.store.display_name()));
+        return Ok(Outcome::Success);
     }
     output::print(|out| {
         output::write_table(out, workflows(&found))?;
@@ -54,7 +54,7 @@ pub(crate) fn stats(wanted: &StatsArguments) -> Result<Outcome, Failure> {
             _ => Ok(()),
         }
     })?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn workflows(found: &[Statistics]) -> Table {
@@ -94,14 +94,14 @@ fn titled(what: &str, count: &str) -> Table {
 fn row(of: &Durations) -> [String; 7] {
     let rate = of.success_rate.map(|rate| format!("{:.1}%", rate * 100.0));
     let some = of.completed + of.failed + of.cancelled > 0;
-    let took = |span| if some { brief(span) } else { "-".to_owned() };
+    let took = |span| if some { short_duration(span) } else { "-".to_owned() };
     [
         of.completed.to_string(),
         of.failed.to_string(),
         of.cancelled.to_string(),
         rate.unwrap_or_else(|| "-".to_owned()),
         took(of.p50),
-        of.p95.map_or_else(|| "-".to_owned(), brief),
+        of.p95.map_or_else(|| "-".to_owned(), short_duration),
         took(of.max),
     ]
 }

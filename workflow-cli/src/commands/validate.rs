@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use workflow_core::Workflow as _;
 use workflow_files::{Diagnostic, Diagnostics, Severity, WorkflowFile};
 
-use crate::args::{hint_at_folder, load};
+use crate::args::{load, print_cwd_hint};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, BAD, GOOD, count, styled};
+use crate::output::{self, ERROR, SUCCESS, count, styled};
 
 /// Show everything that is wrong with workflow files
 ///
@@ -51,14 +51,14 @@ enum Format {
 pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
     if wanted.schema {
         output::print_json(&WorkflowFile::schema())?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     let mut found = Vec::new();
     let mut valid = true;
     for path in &wanted.files {
         let (diagnostics, jobs) = match load(path) {
             Ok(file) => {
-                surroundings(&file);
+                print_hints(&file);
                 (file.warnings().clone(), file.graph().len())
             }
             Err(Failure::File(diagnostics)) => (diagnostics, 0),
@@ -67,39 +67,39 @@ pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
         let counted = if wanted.strict { diagnostics.warnings() } else { 0 };
         valid &= diagnostics.errors() + counted == 0;
         match wanted.format {
-            Format::Text => tell(path, &diagnostics, jobs),
+            Format::Text => print_summary(path, &diagnostics, jobs),
             Format::Json => found.extend(diagnostics.iter().map(|one| document(path, one))),
         }
     }
     if let Format::Json = wanted.format {
         output::print_json(&found)?;
     }
-    Ok(if valid { Outcome::Good } else { Outcome::Bad })
+    Ok(if valid { Outcome::Success } else { Outcome::Failed })
 }
 
 /// Tells what a run of the file would lack on this machine, which is no fault of the file.
-fn surroundings(file: &WorkflowFile) {
+fn print_hints(file: &WorkflowFile) {
     if let Err(missing) = file.ready() {
-        output::say(format_args!("hint: {missing}"));
+        output::message(format_args!("hint: {missing}"));
     }
-    hint_at_folder(file);
+    print_cwd_hint(file);
 }
 
-fn tell(path: &str, diagnostics: &Diagnostics, jobs: usize) {
+fn print_summary(path: &str, diagnostics: &Diagnostics, jobs: usize) {
     output::diagnostics(diagnostics);
     let warnings = match diagnostics.warnings() {
         0 => String::new(),
         number => format!(", {}", count(number, "warning")),
     };
     match diagnostics.errors() {
-        0 => output::say(format_args!(
+        0 => output::message(format_args!(
             "{path}: {}, {}{warnings}",
-            styled(GOOD, "valid"),
+            styled(SUCCESS, "valid"),
             count(jobs, "job")
         )),
-        number => output::say(format_args!(
+        number => output::message(format_args!(
             "{path}: {}, {}{warnings}",
-            styled(BAD, "not valid"),
+            styled(ERROR, "not valid"),
             count(number, "error")
         )),
     }

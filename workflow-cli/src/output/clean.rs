@@ -13,11 +13,11 @@ use anstyle::AnsiColor;
 /// How a piece of the command line's own text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    Good,
-    Bad,
-    Dubious,
-    Title,
-    Faint,
+    Success,
+    Error,
+    Warning,
+    Heading,
+    Dim,
 }
 
 /// Tells the command line's own styles from sequences in the text of others, who cannot guess it.
@@ -29,20 +29,20 @@ const END: char = '.';
 
 impl Style {
     const ALL: [(Self, char); 5] = [
-        (Self::Good, 'g'),
-        (Self::Bad, 'b'),
-        (Self::Dubious, 'd'),
-        (Self::Title, 't'),
-        (Self::Faint, 'f'),
+        (Self::Success, 's'),
+        (Self::Error, 'e'),
+        (Self::Warning, 'w'),
+        (Self::Heading, 'h'),
+        (Self::Dim, 'd'),
     ];
 
     fn sequence(self) -> anstyle::Style {
         match self {
-            Self::Good => AnsiColor::Green.on_default(),
-            Self::Bad => AnsiColor::Red.on_default().bold(),
-            Self::Dubious => AnsiColor::Yellow.on_default(),
-            Self::Title => anstyle::Style::new().bold(),
-            Self::Faint => anstyle::Style::new().dimmed(),
+            Self::Success => AnsiColor::Green.on_default(),
+            Self::Error => AnsiColor::Red.on_default().bold(),
+            Self::Warning => AnsiColor::Yellow.on_default(),
+            Self::Heading => anstyle::Style::new().bold(),
+            Self::Dim => anstyle::Style::new().dimmed(),
         }
     }
 }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn own_styles_are_sequences() {
-        let text = format!("{}error{:#}: \u{1b}[1mbold", Style::Bad, Style::Bad);
+        let text = format!("{}error{:#}: \u{1b}[1mbold", Style::Error, Style::Error);
         assert_eq!(clean(&text), "\u{1b}[1m\u{1b}[31merror\u{1b}[0m: bold");
     }
 

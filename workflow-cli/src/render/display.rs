@@ -1,4 +1,4 @@
-//! What is shown of a run while it goes on: bars on a terminal, lines elsewhere, or JSON.
+//! What is visible of a run while it goes on: bars on a terminal, lines elsewhere, or JSON.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::live::Live;
 use super::progress::Progress;
 use crate::output;
 
-/// Where the events of a run are shown.
+/// Where the events of a run are visible.
 pub(crate) trait Display {
     /// Shows an event, or takes it in until it is [drawn](Self::draw).
     ///
@@ -40,7 +40,7 @@ pub(crate) trait Display {
     }
 
     /// How often it is to be drawn while nothing happens.
-    fn pace(&self) -> Option<Duration> {
+    fn refresh_interval(&self) -> Option<Duration> {
         None
     }
 }
@@ -52,7 +52,7 @@ pub(crate) enum Screen {
     Live(MultiProgress),
     /// A place for lines.
     Plain,
-    /// Nothing is to be shown.
+    /// QuietDisplay is to be visible.
     Quiet,
 }
 
@@ -67,10 +67,10 @@ impl Screen {
         Self::Live(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
     }
 
-    /// Where a run of this workflow is shown, which has come so far.
+    /// Where a run of this workflow is visible, which has come so far.
     pub(crate) fn display(&self, name: &str, progress: Progress) -> Box<dyn Display> {
         match self {
-            Self::Quiet => Box::new(Nothing),
+            Self::Quiet => Box::new(QuietDisplay),
             Self::Plain => Box::new(Plain::new(name, progress, output::stderr())),
             Self::Live(bars) => {
                 let rows = || usize::from(console::Term::stderr().size().0);
@@ -80,9 +80,9 @@ impl Screen {
     }
 }
 
-struct Nothing;
+struct QuietDisplay;
 
-impl Display for Nothing {
+impl Display for QuietDisplay {
     fn event(&mut self, _: &Event) -> io::Result<()> {
         Ok(())
     }
@@ -96,20 +96,22 @@ impl Display for Nothing {
 /// while the run goes on; returns what it failed with.
 pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<io::Error> {
     let mut batches = run.events().ready_chunks(BATCH);
-    let mut shown = Ok(());
+    let mut visible = Ok(());
     loop {
-        let batch = match display.pace().filter(|_| shown.is_ok()) {
+        let batch = match display.refresh_interval().filter(|_| visible.is_ok()) {
             None => batches.next().await,
-            Some(pace) => match select(batches.next(), futures_timer::Delay::new(pace)).await {
-                Either::Left((batch, _)) => batch,
-                Either::Right(_) => Some(Vec::new()),
-            },
+            Some(interval) => {
+                match select(batches.next(), futures_timer::Delay::new(interval)).await {
+                    Either::Left((batch, _)) => batch,
+                    Either::Right(_) => Some(Vec::new()),
+                }
+            }
         };
-        let Some(batch) = batch else { return shown.and_then(|()| display.close()).err() };
+        let Some(batch) = batch else { return visible.and_then(|()| display.close()).err() };
         for event in batch {
-            shown = shown.and_then(|()| display.event(&event));
+            visible = visible.and_then(|()| display.event(&event));
         }
-        shown = shown.and_then(|()| display.draw());
+        visible = visible.and_then(|()| display.draw());
     }
 }
 

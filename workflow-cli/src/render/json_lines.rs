@@ -8,7 +8,7 @@ use workflow_store::RunDetails;
 
 use super::display::Display;
 use super::lines::CANCELLING;
-use crate::output::say;
+use crate::output::message;
 
 /// Writes each event as one line of JSON as it happens, and at the end the report.
 pub(crate) struct JsonLines<W: Write> {
@@ -50,7 +50,7 @@ impl<W: Write> JsonLines<W> {
 impl<W: Write> Display for JsonLines<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         if !self.quiet && event.kind == EventKind::CancelRequested {
-            say(CANCELLING);
+            message(CANCELLING);
         }
         serde_json::to_writer(&mut self.out, event)?;
         writeln!(self.out)

@@ -7,7 +7,7 @@ use workflow_core::{Event, EventKind, Failure};
 
 use super::display::Display;
 use super::progress::Progress;
-use crate::output::{BAD, DUBIOUS, FAINT, GOOD, brief, count, styled};
+use crate::output::{DIM, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 
 /// Writes a line for each event worth reading.
 pub(crate) struct Plain<W: Write> {
@@ -24,8 +24,8 @@ impl<W: Write> Plain<W> {
 
 impl<W: Write> Display for Plain<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let took = self.progress.note(event);
-        match line(&self.workflow, event, took, &self.progress) {
+        let took = self.progress.apply(event);
+        match event_line(&self.workflow, event, took, &self.progress) {
             // At once and in one piece: commands may write to the same place.
             Some((_, line)) => self.out.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
@@ -39,66 +39,70 @@ impl<W: Write> Display for Plain<W> {
 
 /// What a line is about, which decides where it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
+pub(super) enum Importance {
     /// All goes well.
-    Usual,
+    Normal,
     /// Worth to be kept on a screen where the rest passes by.
-    Kept,
+    High,
 }
 
 /// What happened, in a line, after `progress` has taken it in.
-pub(super) fn line(
+pub(super) fn event_line(
     workflow: &str,
     event: &Event,
     took: Option<Duration>,
     progress: &Progress,
-) -> Option<(Weight, String)> {
-    let so_far = || styled(FAINT, format_args!("({} of {})", progress.done(), progress.total()));
-    let took = || took.map(|took| format!(" in {}", brief(took))).unwrap_or_default();
+) -> Option<(Importance, String)> {
+    let so_far = || styled(DIM, format_args!("({} of {})", progress.done(), progress.total()));
+    let took = || took.map(|took| format!(" in {}", short_duration(took))).unwrap_or_default();
     let line = match &event.kind {
         EventKind::RunStarted { .. } => format!("{workflow}: {}", count(progress.total(), "job")),
         EventKind::JobStarted { job, attempt: 1, .. } => format!("  {job} started"),
         EventKind::JobStarted { job, attempt, .. } => format!("  {job} started, attempt {attempt}"),
         EventKind::JobCompleted { job, .. } => {
-            format!("  {job} {}{} {}", styled(GOOD, "completed"), took(), so_far())
+            format!("  {job} {}{} {}", styled(SUCCESS, "completed"), took(), so_far())
         }
         EventKind::AttemptFailed { job, attempt, error, retry_in } => {
-            let failed = styled(DUBIOUS, format_args!("failed in attempt {attempt}"));
-            format!("  {job} {failed}, again in {}: {}", brief(*retry_in), told(error))
+            let failed = styled(WARNING, format_args!("failed in attempt {attempt}"));
+            format!(
+                "  {job} {failed}, again in {}: {}",
+                short_duration(*retry_in),
+                error_line(error)
+            )
         }
         EventKind::JobFailed { job, error, .. } => {
-            let failed = styled(BAD, "failed");
-            format!("  {job} {failed}{} {}: {}", took(), so_far(), told(error))
+            let failed = styled(ERROR, "failed");
+            format!("  {job} {failed}{} {}: {}", took(), so_far(), error_line(error))
         }
         EventKind::JobSkipped { job, reason } => {
-            format!("  {job} {} {}: {reason}", styled(DUBIOUS, "skipped"), so_far())
+            format!("  {job} {} {}: {reason}", styled(WARNING, "skipped"), so_far())
         }
         EventKind::JobCancelled { job, .. } => {
-            format!("  {job} {}{} {}", styled(DUBIOUS, "cancelled"), took(), so_far())
+            format!("  {job} {}{} {}", styled(WARNING, "cancelled"), took(), so_far())
         }
         EventKind::JobOutput { job, text, .. } => job_output(job, text)?,
         EventKind::OutputSkipped { bytes } => {
             let skipped =
                 format!("{bytes} bytes of output are not shown: there was too much at once");
-            format!("  {}", styled(DUBIOUS, skipped))
+            format!("  {}", styled(WARNING, skipped))
         }
         EventKind::CancelRequested => CANCELLING.to_owned(),
-        EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(GOOD, "completed")),
+        EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(SUCCESS, "completed")),
         // The line of the job that failed, and the report, say why.
         EventKind::RunFailed { .. } if progress.counts().failed > 0 => {
-            format!("{workflow} {}", styled(BAD, "failed"))
+            format!("{workflow} {}", styled(ERROR, "failed"))
         }
         EventKind::RunFailed { reason } => {
-            format!("{workflow} {}: {reason}", styled(BAD, "failed"))
+            format!("{workflow} {}: {reason}", styled(ERROR, "failed"))
         }
-        EventKind::RunCancelled => format!("{workflow} {}", styled(DUBIOUS, "cancelled")),
+        EventKind::RunCancelled => format!("{workflow} {}", styled(WARNING, "cancelled")),
         _ => return None,
     };
-    Some((weight(&event.kind), line))
+    Some((importance(&event.kind), line))
 }
 
 /// An error in a line. What a command wrote to its stderr stands above, as its output.
-fn told(error: &Failure) -> String {
+fn error_line(error: &Failure) -> String {
     match error.message.split_once("; the end of its stderr:") {
         Some((how, _)) => how.to_owned(),
         None => format!("{error:#}"),
@@ -109,7 +113,7 @@ fn told(error: &Failure) -> String {
 pub(super) const CANCELLING: &str =
     "cancelling: jobs are asked to stop; interrupt again to end them at once";
 
-fn weight(kind: &EventKind) -> Weight {
+fn importance(kind: &EventKind) -> Importance {
     match kind {
         EventKind::AttemptFailed { .. }
         | EventKind::JobFailed { .. }
@@ -118,8 +122,8 @@ fn weight(kind: &EventKind) -> Weight {
         | EventKind::CancelRequested
         | EventKind::RunCompleted { .. }
         | EventKind::RunFailed { .. }
-        | EventKind::RunCancelled => Weight::Kept,
-        _ => Weight::Usual,
+        | EventKind::RunCancelled => Importance::High,
+        _ => Importance::Normal,
     }
 }
 
@@ -128,7 +132,7 @@ pub(crate) fn job_output(job: &str, text: &str) -> Option<String> {
     let text = anstream::adapter::strip_str(text).to_string();
     // What a command writes over is shown as it stands in the end.
     let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(harmless);
-    let job = styled(FAINT, format_args!("{job} |"));
+    let job = styled(DIM, format_args!("{job} |"));
     let shown = text.lines().filter_map(last);
     let lines: Vec<_> = shown.map(|line| format!("  {job} {line}").trim_end().to_owned()).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -142,10 +146,10 @@ fn harmless(line: &str) -> String {
 mod tests {
     use super::*;
     use crate::output::{Clean, plain_text};
-    use crate::render::progress::tests::{completed, failed, retried, skipped, started, story};
+    use crate::render::progress::tests::{completed, failed, retried, scenario, skipped, started};
 
     #[test]
-    fn a_story_in_lines() {
+    fn a_run_in_lines() {
         let reason = "job `b` failed: no route".to_owned();
         let kinds = vec![
             EventKind::RunStarted { repeats: None },
@@ -158,7 +162,7 @@ mod tests {
             skipped("c"),
             EventKind::RunFailed { reason },
         ];
-        let (progress, events) = story(&["a", "b", "c"], kinds);
+        let (progress, events) = scenario(&["a", "b", "c"], kinds);
         let mut text = Vec::new();
         let mut plain =
             Plain::new("etl", progress, Clean::of(anstream::StripStream::new(&mut text)));

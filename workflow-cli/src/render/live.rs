@@ -1,4 +1,4 @@
-//! Bars on a terminal: a line for each job under way, and one for the whole.
+//! Bars on a terminal: a line for each job under way, and one for the total.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -7,9 +7,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use workflow_core::{Event, EventKind, JobView};
 
 use super::display::Display;
-use super::lines::{Weight, line};
+use super::lines::{Importance, event_line};
 use super::progress::Progress;
-use crate::output::{BAD, DUBIOUS, FAINT, brief, clean, styled};
+use crate::output::{DIM, ERROR, WARNING, clean, short_duration, styled};
 
 /// Shows a run on a terminal, at the bottom of the screen; what deserves to be kept is printed
 /// above.
@@ -17,7 +17,7 @@ pub(crate) struct Live {
     workflow: String,
     progress: Progress,
     screen: MultiProgress,
-    whole: ProgressBar,
+    total: ProgressBar,
     jobs: Vec<ProgressBar>,
     began: Option<SystemTime>,
     drawn: Option<SystemTime>,
@@ -32,12 +32,12 @@ impl Live {
         screen: MultiProgress,
         rows: fn() -> usize,
     ) -> Self {
-        let whole = screen.add(ProgressBar::new(0).with_style(style(WHOLE)));
+        let total = screen.add(ProgressBar::new(0).with_style(style(TOTAL)));
         Self {
             workflow: workflow.to_owned(),
             progress,
             screen,
-            whole,
+            total,
             jobs: Vec::new(),
             began: None,
             drawn: None,
@@ -54,16 +54,16 @@ impl Live {
         }
         while self.jobs.len() < lines.len() {
             let bar = ProgressBar::new_spinner().with_style(style(JOB));
-            self.jobs.push(self.screen.insert_before(&self.whole, bar));
+            self.jobs.push(self.screen.insert_before(&self.total, bar));
         }
         for (bar, line) in self.jobs.iter().zip(lines) {
             bar.set_message(clean(&line));
             bar.tick();
         }
-        self.whole.set_length(self.progress.total() as u64);
-        self.whole.set_position(self.progress.done() as u64);
-        self.whole.set_message(clean(&self.summary(now)));
-        self.whole.tick();
+        self.total.set_length(self.progress.total() as u64);
+        self.total.set_position(self.progress.done() as u64);
+        self.total.set_message(clean(&self.summary(now)));
+        self.total.tick();
     }
 
     /// What is said of the jobs under way: as much as the terminal has lines for.
@@ -74,22 +74,22 @@ impl Live {
             return active.map(|job| describe(job, now)).collect();
         }
         let mut lines: Vec<_> = active.take(room - 1).map(|job| describe(job, now)).collect();
-        lines.push(styled(FAINT, format_args!("and {} more", count - lines.len())));
+        lines.push(styled(DIM, format_args!("and {} more", count - lines.len())));
         lines
     }
 
     fn summary(&self, now: SystemTime) -> String {
         let counts = self.progress.counts();
         let counts = [
-            ("failed", BAD, counts.failed),
-            ("skipped", DUBIOUS, counts.skipped),
-            ("cancelled", DUBIOUS, counts.cancelled),
+            ("failed", ERROR, counts.failed),
+            ("skipped", WARNING, counts.skipped),
+            ("cancelled", WARNING, counts.cancelled),
         ];
         let counts = counts.into_iter().filter(|(_, _, count)| *count > 0);
         let mut parts: Vec<_> = counts
             .map(|(what, style, count)| styled(style, format_args!("{count} {what}")))
             .collect();
-        parts.push(brief(self.began.map_or(Duration::ZERO, |began| since(began, now))));
+        parts.push(short_duration(self.began.map_or(Duration::ZERO, |began| since(began, now))));
         parts.join(", ")
     }
 }
@@ -99,9 +99,9 @@ impl Display for Live {
         if matches!(event.kind, EventKind::RunStarted { .. }) {
             self.began = Some(event.at);
         }
-        let took = self.progress.note(event);
-        match line(&self.workflow, event, took, &self.progress) {
-            Some((Weight::Kept, line)) => self.screen.println(clean(&line)),
+        let took = self.progress.apply(event);
+        match event_line(&self.workflow, event, took, &self.progress) {
+            Some((Importance::High, line)) => self.screen.println(clean(&line)),
             _ => Ok(()),
         }
     }
@@ -109,7 +109,7 @@ impl Display for Live {
     fn draw(&mut self) -> io::Result<()> {
         let now = SystemTime::now();
         // Events come faster than eyes; the next drawing is no further than a pace away.
-        if self.drawn.is_none_or(|drawn| since(drawn, now) >= PACE / 2) {
+        if self.drawn.is_none_or(|drawn| since(drawn, now) >= REFRESH_INTERVAL / 2) {
             self.draw_at(now);
             self.drawn = Some(now);
         }
@@ -118,22 +118,22 @@ impl Display for Live {
 
     fn close(&mut self) -> io::Result<()> {
         // A bar that is not finished would be drawn once more when it is dropped.
-        self.jobs.iter().chain([&self.whole]).for_each(ProgressBar::finish_and_clear);
+        self.jobs.iter().chain([&self.total]).for_each(ProgressBar::finish_and_clear);
         self.screen.clear()
     }
 
-    fn pace(&self) -> Option<Duration> {
-        Some(PACE)
+    fn refresh_interval(&self) -> Option<Duration> {
+        Some(REFRESH_INTERVAL)
     }
 }
 
-const PACE: Duration = Duration::from_millis(100);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Lines that are left for the whole, for what is printed above, and for the prompt.
+/// Lines that are left for the total, for what is printed above, and for the prompt.
 const RESERVED: usize = 4;
 
 const JOB: &str = "  {spinner} {wide_msg}";
-const WHOLE: &str = "{bar:30} {pos} of {len} jobs, {wide_msg}";
+const TOTAL: &str = "{bar:30} {pos} of {len} jobs, {wide_msg}";
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
@@ -147,11 +147,14 @@ fn describe(active: &JobView, now: SystemTime) -> String {
     let began = active.started_at().unwrap_or(now);
     let state = match (active.retry_at, attempt) {
         (Some(again), _) => {
-            let wait = again.duration_since(now).map(|wait| format!(" in {}", brief(wait)));
-            styled(DUBIOUS, format_args!("attempt {}{}", attempt + 1, wait.unwrap_or_default()))
+            let wait =
+                again.duration_since(now).map(|wait| format!(" in {}", short_duration(wait)));
+            styled(WARNING, format_args!("attempt {}{}", attempt + 1, wait.unwrap_or_default()))
         }
-        (None, 1) => styled(FAINT, brief(since(began, now))),
-        (None, _) => styled(FAINT, format_args!("{}, attempt {attempt}", brief(since(began, now)))),
+        (None, 1) => styled(DIM, short_duration(since(began, now))),
+        (None, _) => {
+            styled(DIM, format_args!("{}, attempt {attempt}", short_duration(since(began, now))))
+        }
     };
     format!("{job} {state}")
 }
@@ -164,11 +167,11 @@ fn since(then: SystemTime, now: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::progress::tests::{completed, failed, retried, started, story};
+    use crate::render::progress::tests::{completed, failed, retried, scenario, started};
     use indicatif::{InMemoryTerm, ProgressDrawTarget};
 
     fn drawn(jobs: &[&str], kinds: Vec<EventKind>) -> (Live, InMemoryTerm) {
-        let (progress, events) = story(jobs, kinds);
+        let (progress, events) = scenario(jobs, kinds);
         let terminal = InMemoryTerm::new(10, 60);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let screen = MultiProgress::with_draw_target(target);

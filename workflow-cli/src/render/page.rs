@@ -26,12 +26,12 @@ pub(crate) fn print_page_with<T>(
     write: impl FnOnce(&mut dyn Write, &[T]) -> io::Result<()>,
 ) -> Result<(), Failure> {
     if page.items.is_empty() {
-        output::say(none);
+        output::message(none);
     } else {
         output::print(|out| write(out, &page.items))?;
     }
     if let Some(cursor) = &page.next {
-        output::say(format_args!("there are more: --cursor '{cursor}'"));
+        output::message(format_args!("there are more: --cursor '{cursor}'"));
     }
     Ok(())
 }

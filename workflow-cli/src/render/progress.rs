@@ -12,7 +12,7 @@ pub(crate) struct Progress {
     view: RunView,
     /// The names of jobs that have begun and not ended, by the event that began them.
     active: BTreeMap<u64, String>,
-    places: HashMap<String, u64>,
+    started_by: HashMap<String, u64>,
 }
 
 impl Progress {
@@ -46,18 +46,18 @@ impl Progress {
     }
 
     /// Takes in what happened. When a job ended that had begun, returns how long it took.
-    pub(crate) fn note(&mut self, event: &Event) -> Option<Duration> {
+    pub(crate) fn apply(&mut self, event: &Event) -> Option<Duration> {
         self.view.apply(event);
         let name = event.kind.job()?;
         let job = self.view.job(name)?;
         if !job.status.is_final() {
-            if job.started_at().is_some() && !self.places.contains_key(name) {
-                self.places.insert(name.to_owned(), event.sequence);
+            if job.started_at().is_some() && !self.started_by.contains_key(name) {
+                self.started_by.insert(name.to_owned(), event.sequence);
                 self.active.insert(event.sequence, name.to_owned());
             }
             return None;
         }
-        self.places.remove(name).and_then(|place| self.active.remove(&place))?;
+        self.started_by.remove(name).and_then(|sequence| self.active.remove(&sequence))?;
         job.duration()
     }
 }
@@ -71,7 +71,7 @@ pub(crate) mod tests {
     use workflow_core::{EventKind, Failure, FunctionWorkflow};
 
     /// A run of these jobs, and what happens in it, a second apart.
-    pub(crate) fn story(jobs: &[&str], kinds: Vec<EventKind>) -> (Progress, Vec<Event>) {
+    pub(crate) fn scenario(jobs: &[&str], kinds: Vec<EventKind>) -> (Progress, Vec<Event>) {
         let happen = |(sequence, kind)| event(sequence, kind);
         (Progress::new(jobs.iter().copied()), (0..).zip(kinds).map(happen).collect())
     }
@@ -125,8 +125,8 @@ pub(crate) mod tests {
     fn jobs_are_counted_by_how_they_end() {
         let kinds =
             vec![started("a", 1), completed("a"), started("b", 1), failed("b"), skipped("c")];
-        let (mut progress, events) = story(&["a", "b", "c"], kinds);
-        let spans: Vec<_> = events.iter().map(|event| progress.note(event)).collect();
+        let (mut progress, events) = scenario(&["a", "b", "c"], kinds);
+        let spans: Vec<_> = events.iter().map(|event| progress.apply(event)).collect();
         let second = Some(Duration::from_secs(1));
         assert_eq!(spans, [None, second, None, second, None]);
         let counts = progress.counts();
@@ -137,8 +137,8 @@ pub(crate) mod tests {
     #[test]
     fn jobs_started_by_jobs_add_to_the_total_once() {
         let kinds = vec![started("a", 1), started("a[0]", 1), completed("a[0]"), skipped("a[1]")];
-        let (mut progress, events) = story(&["a"], kinds);
-        events.iter().for_each(|event| _ = progress.note(event));
+        let (mut progress, events) = scenario(&["a"], kinds);
+        events.iter().for_each(|event| _ = progress.apply(event));
         assert_eq!((progress.done(), progress.total()), (2, 3));
     }
 
@@ -146,16 +146,16 @@ pub(crate) mod tests {
     fn a_job_between_attempts_is_under_way() {
         let kinds =
             vec![started("a", 1), retried("a"), started("b", 1), started("a", 2), completed("a")];
-        let (mut progress, events) = story(&["a", "b"], kinds);
-        progress.note(&events[0]);
-        progress.note(&events[1]);
+        let (mut progress, events) = scenario(&["a", "b"], kinds);
+        progress.apply(&events[0]);
+        progress.apply(&events[1]);
         let again = progress.active().next().and_then(|active| active.retry_at);
         assert_eq!(again, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(6)));
-        progress.note(&events[2]);
-        progress.note(&events[3]);
+        progress.apply(&events[2]);
+        progress.apply(&events[3]);
         let active: Vec<_> =
             progress.active().map(|active| (&*active.name, active.attempt_count())).collect();
         assert_eq!(active, [("a", 2), ("b", 1)]);
-        assert_eq!(progress.note(&events[4]), Some(Duration::from_secs(4)));
+        assert_eq!(progress.apply(&events[4]), Some(Duration::from_secs(4)));
     }
 }

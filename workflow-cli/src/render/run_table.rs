@@ -10,7 +10,7 @@ use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use super::time::{short_time, time};
 use crate::failure::Failure;
-use crate::output::{self, BAD, DUBIOUS, FAINT, GOOD, Style, TITLE, brief, styled};
+use crate::output::{self, DIM, ERROR, HEADING, SUCCESS, Style, WARNING, short_duration, styled};
 
 /// Writes a run with its jobs.
 ///
@@ -25,18 +25,18 @@ pub(crate) fn write(details: &RunDetails) -> Result<(), Failure> {
         writeln!(
             out,
             "{} {status}",
-            styled(TITLE, format_args!("{} #{}", run.workflow, run.number))
+            styled(HEADING, format_args!("{} #{}", run.workflow, run.number))
         )?;
-        output::write_table(out, about(details))?;
+        output::write_table(out, details_table(details))?;
         if !details.jobs.is_empty() {
             writeln!(out)?;
-            output::write_table(out, jobs(&details.jobs))?;
+            output::write_table(out, jobs_table(&details.jobs))?;
         }
         Ok(())
     })
 }
 
-fn about(details: &RunDetails) -> Table {
+fn details_table(details: &RunDetails) -> Table {
     let RunDetails { run, input, result, .. } = details;
     let has_result = match result {
         Json::Null => false,
@@ -87,7 +87,7 @@ fn counts(jobs: &[JobSummary]) -> String {
     format!("{} of {} completed{others}", of(Status::Completed), jobs.len())
 }
 
-fn jobs(jobs: &[JobSummary]) -> Table {
+fn jobs_table(jobs: &[JobSummary]) -> Table {
     let mut table = output::table();
     table.set_header(["JOB", "STATUS", "ATTEMPTS", "STARTED", "TOOK", "ERROR"]);
     for job in jobs {
@@ -208,10 +208,10 @@ fn status(run: &RunSummary) -> &'static str {
 
 fn style(status: &str) -> Option<Style> {
     match status {
-        "completed" => Some(GOOD),
-        "failed" | "blocked" => Some(BAD),
-        "waiting" | "cancelled" => Some(DUBIOUS),
-        "pending" => Some(FAINT),
+        "completed" => Some(SUCCESS),
+        "failed" | "blocked" => Some(ERROR),
+        "waiting" | "cancelled" => Some(WARNING),
+        "pending" => Some(DIM),
         _ => None,
     }
 }
@@ -239,7 +239,7 @@ fn waits_for(waiting: &Waiting) -> String {
 }
 
 fn for_how_long(since: SystemTime) -> String {
-    brief(SystemTime::now().duration_since(since).unwrap_or_default())
+    short_duration(SystemTime::now().duration_since(since).unwrap_or_default())
 }
 
 /// Until when a run took time: now, while it is under way.
@@ -252,7 +252,7 @@ fn until(run: &RunSummary) -> Option<SystemTime> {
 
 fn took(from: Option<SystemTime>, to: Option<SystemTime>) -> Option<String> {
     let span: Duration = to?.duration_since(from?).ok()?;
-    Some(brief(span))
+    Some(short_duration(span))
 }
 
 fn or_dash(text: Option<String>) -> String {

@@ -11,9 +11,9 @@ use serde_json::json;
 use workflow_core::{RunError, RunId};
 
 use super::engine::engine;
-use crate::args::{Format, KeepArguments};
+use crate::args::{Format, PersistenceArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, DUBIOUS};
+use crate::output::{self, WARNING};
 use crate::{interrupt, runtime};
 
 /// A process that drives a run, and where it writes to.
@@ -32,8 +32,8 @@ pub(crate) fn start(run: RunId, format: Format) -> Result<Outcome, Failure> {
         what: format!("no process could be started for run {run}; `recover` takes it up"),
         error,
     })?;
-    tell(run, Some(&detached), format)?;
-    Ok(Outcome::Good)
+    print_started(run, Some(&detached), format)?;
+    Ok(Outcome::Success)
 }
 
 /// Prints the id of the run, and says what can be done with it.
@@ -41,7 +41,11 @@ pub(crate) fn start(run: RunId, format: Format) -> Result<Outcome, Failure> {
 /// # Errors
 ///
 /// Fails when nobody reads it.
-pub(crate) fn tell(run: RunId, detached: Option<&Detached>, format: Format) -> Result<(), Failure> {
+pub(crate) fn print_started(
+    run: RunId,
+    detached: Option<&Detached>,
+    format: Format,
+) -> Result<(), Failure> {
     if format != Format::Text {
         let process = detached.map(|detached| detached.process);
         let log = detached.map(|detached| &detached.log);
@@ -49,7 +53,7 @@ pub(crate) fn tell(run: RunId, detached: Option<&Detached>, format: Format) -> R
     }
     output::print(|out| writeln!(out, "{run}"))?;
     if let Some(Detached { process, log }) = detached {
-        output::say(format_args!(
+        output::message(format_args!(
             "the run goes on in process {process}, which writes to {}; `runs watch {run}` shows \
              it, `runs cancel {run}` stops it",
             log.display()
@@ -84,23 +88,23 @@ fn arguments(mut arguments: Vec<OsString>, run: RunId) -> Vec<OsString> {
 /// # Errors
 ///
 /// Fails when the run is not to be had.
-pub(crate) fn drive(
+pub(crate) fn run_detached(
     run: RunId,
-    keep: &KeepArguments,
+    persistence: &PersistenceArguments,
     max_parallel: Option<usize>,
 ) -> Result<Outcome, Failure> {
     // From now on no terminal can end it.
     if let Err(error) = rustix::process::setsid() {
-        output::say(format_args!(
-            "{DUBIOUS}warning{DUBIOUS:#}: the run may end with its terminal: {error}"
+        output::message(format_args!(
+            "{WARNING}warning{WARNING:#}: the run may end with its terminal: {error}"
         ));
     }
-    let store = keep.store()?;
+    let store = persistence.store()?;
     let engine = engine(&store, max_parallel);
     runtime::inside(|| {
         interrupt::listen();
         let (saved_by, cancelled) = (engine.clone(), engine.clone());
-        interrupt::cancels(Some(saved_by), move || {
+        interrupt::cancel_on_signal(Some(saved_by), move || {
             if let Err(error) = pollster::block_on(cancelled.cancel(run)) {
                 output::error(&error);
             }

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 /// # Errors
 ///
 /// Fails when there is none with this id.
-pub(crate) fn stored(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failure> {
+pub(crate) fn stored_run(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failure> {
     let stored = pollster::block_on(store.run(run))?;
     Ok(stored.ok_or(StoreError::NoRun { run })?)
 }
@@ -28,7 +28,7 @@ pub(crate) fn stored(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failu
 /// # Errors
 ///
 /// Fails when there is none, or the file is not read any more.
-pub(crate) fn workflow_of(
+pub(crate) fn resolve_workflow(
     snapshot: &WorkflowSnapshot,
     max_parallel: Option<usize>,
 ) -> Result<Arc<dyn Workflow>, LookupError> {
@@ -42,9 +42,9 @@ pub(crate) fn workflow_of(
 /// An engine for runs on record.
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
     let folder = Path::new(RUNS_DIR);
-    let find = move |snapshot: &WorkflowSnapshot| workflow_of(snapshot, max_parallel);
+    let find = move |snapshot: &WorkflowSnapshot| resolve_workflow(snapshot, max_parallel);
     let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
-    let engine = builder(folder).store(store).resolver(find);
+    let engine = engine_builder(folder).store(store).resolver(find);
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),
@@ -53,7 +53,7 @@ pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> E
 
 /// What becomes an engine for runs that are kept: the host's, which keeps in this folder what jobs
 /// print, unless the host says where.
-pub(crate) fn builder(runs_dir: &Path) -> EngineBuilder {
+pub(crate) fn engine_builder(runs_dir: &Path) -> EngineBuilder {
     let engine = registry::engine();
     match engine.runs_dir() {
         Some(_) => engine.to_builder(),
@@ -66,7 +66,7 @@ pub(crate) fn builder(runs_dir: &Path) -> EngineBuilder {
 /// # Errors
 ///
 /// Fails when the store cannot be read.
-pub(crate) async fn is_orphan(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
+pub(crate) async fn is_abandoned(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
     let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
     let abandoned = store.abandoned(before, 1).await?;
     Ok(abandoned.first().is_some_and(|orphan| orphan.id == run))

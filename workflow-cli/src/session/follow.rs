@@ -1,4 +1,4 @@
-//! A run on record is shown until its end, whoever drives it.
+//! A run on record is visible until its end, whoever drives it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use futures_timer::Delay;
 use workflow_core::{Engine, Event, RunError, RunId, StoredRun};
 use workflow_store::{Catalog, CatalogError, RunDetails};
 
-use super::engine::is_orphan;
+use super::engine::is_abandoned;
 use crate::args::{Format, ShowArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, unless_gone};
+use crate::output::{self, ignore_broken_pipe};
 use crate::render::{Display, JsonLines, Progress, run_table};
 
 /// Shows a run from its first event to its last, and then what came of it. With an engine, the
@@ -46,7 +46,7 @@ pub(crate) fn follow_from(
         let mut lines = JsonLines::new(output::stdout(), show.quiet);
         until_end(store, run.id, &mut lines, engine, from)?;
         let details = ended(&**store, run.id)?;
-        unless_gone(lines.run(&details).map_err(Failure::Output))?;
+        ignore_broken_pipe(lines.run(&details).map_err(Failure::Output))?;
         return Ok(details.run.status.into());
     }
     let progress = progress(&**store, run, from)?;
@@ -57,7 +57,7 @@ pub(crate) fn follow_from(
         Format::Json => output::print_json(&details),
         _ => run_table::write(&details),
     };
-    unless_gone(written)?;
+    ignore_broken_pipe(written)?;
     Ok(details.run.status.into())
 }
 
@@ -81,7 +81,7 @@ fn progress(store: &dyn Catalog, run: &StoredRun, from: u64) -> Result<Progress,
     while next < from {
         let events = pollster::block_on(store.events(run.id, next, PAGE))?;
         let before = events.iter().take_while(|event| event.sequence < from);
-        before.for_each(|event| _ = progress.note(event));
+        before.for_each(|event| _ = progress.apply(event));
         match events.last() {
             Some(last) => next = last.sequence + 1,
             None => break,
@@ -97,10 +97,12 @@ fn until_end(
     engine: Option<&Engine>,
     from: u64,
 ) -> Result<(), Failure> {
-    let tail = Tail { store: &**store, run, next: from, display, shown: true };
-    let Some(engine) = engine else { return pollster::block_on(tail.until_end(Told::Nobody)) };
+    let tail = Tail { store: &**store, run, next: from, display, visible: true };
+    let Some(engine) = engine else {
+        return pollster::block_on(tail.until_end(AbandonedHint::Print));
+    };
     pollster::block_on(async {
-        let tailing = pin!(tail.until_end(Told::Everything));
+        let tailing = pin!(tail.until_end(AbandonedHint::Skip));
         let driving = pin!(engine.follow(run));
         match select(tailing, driving).await {
             Either::Left((seen, _)) => seen,
@@ -114,11 +116,11 @@ fn until_end(
 
 /// What is to be said besides what happens.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum AbandonedHint {
     /// That nobody drives the run.
-    Nobody,
+    Print,
     /// Nothing: somebody will.
-    Everything,
+    Skip,
 }
 
 /// Events of a run as they come.
@@ -129,11 +131,11 @@ struct Tail<'a> {
     next: u64,
     display: &'a mut dyn Display,
     /// Whether somebody sees it.
-    shown: bool,
+    visible: bool,
 }
 
 impl Tail<'_> {
-    async fn until_end(mut self, told: Told) -> Result<(), Failure> {
+    async fn until_end(mut self, hint: AbandonedHint) -> Result<(), Failure> {
         let mut idle = 0_u32;
         loop {
             let events = self.store.events(self.run, self.next, PAGE).await?;
@@ -143,15 +145,18 @@ impl Tail<'_> {
             }
             idle = if events.is_empty() { idle + 1 } else { 0 };
             // Runs that others report on end without an event, and deleted ones have none.
-            if idle % LOOKS_AGAIN == 1 && self.is_over().await? {
+            if idle % POLLS_PER_STATUS_CHECK == 1 && self.is_over().await? {
                 self.close();
                 return Ok(());
             }
-            if idle == PATIENCE && told == Told::Nobody && is_orphan(self.store, self.run).await? {
-                output::say("nobody drives this run; `recover` takes it up");
+            if idle == POLLS_BEFORE_OWNER_CHECK
+                && hint == AbandonedHint::Print
+                && is_abandoned(self.store, self.run).await?
+            {
+                output::message("nobody drives this run; `recover` takes it up");
             }
             if !full {
-                Delay::new(LOOK_EVERY).await;
+                Delay::new(POLL_INTERVAL).await;
             }
         }
     }
@@ -160,11 +165,11 @@ impl Tail<'_> {
     fn show(&mut self, events: &[Event]) -> bool {
         let mut last = false;
         for event in events {
-            self.shown = self.shown && self.display.event(event).is_ok();
+            self.visible = self.visible && self.display.event(event).is_ok();
             self.next = event.sequence + 1;
             last |= event.kind.is_last();
         }
-        self.shown = self.shown && self.display.draw().is_ok();
+        self.visible = self.visible && self.display.draw().is_ok();
         if last {
             self.close();
         }
@@ -172,7 +177,7 @@ impl Tail<'_> {
     }
 
     fn close(&mut self) {
-        self.shown = self.shown && self.display.close().is_ok();
+        self.visible = self.visible && self.display.close().is_ok();
     }
 
     /// Whether all has been seen.
@@ -186,10 +191,10 @@ impl Tail<'_> {
 const PAGE: usize = 1000;
 
 /// How often the store is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// In so many looks without an event, it is asked once whether the run is over.
-const LOOKS_AGAIN: u32 = 10;
+const POLLS_PER_STATUS_CHECK: u32 = 10;
 
 /// After so many looks without an event, it is asked whether somebody drives the run.
-const PATIENCE: u32 = 30;
+const POLLS_BEFORE_OWNER_CHECK: u32 = 30;

@@ -11,16 +11,16 @@ use workflow_core::{
 };
 use workflow_store::Catalog;
 
-use super::engine::{is_orphan, stored};
+use super::engine::{is_abandoned, stored_run};
 use super::{detach, follow};
-use crate::args::{Format, KeepArguments, ShowArguments, user};
+use crate::args::{Format, PersistenceArguments, ShowArguments, current_user};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, FAINT, unless_gone};
+use crate::output::{self, DIM, ignore_broken_pipe};
 use crate::render::{JsonLines, Progress, Screen, watch};
 use crate::{interrupt, runtime};
 
 /// A run that is to begin.
-pub(crate) struct Conduct<'a> {
+pub(crate) struct RunSession<'a> {
     pub(crate) engine: Engine,
     pub(crate) workflow: Arc<dyn Workflow>,
     /// The number of the workflow in the store, where it was found there.
@@ -29,33 +29,33 @@ pub(crate) struct Conduct<'a> {
     pub(crate) trigger: Trigger,
     /// The run that this one repeats.
     pub(crate) repeats: Option<RunId>,
-    pub(crate) keep: &'a KeepArguments,
+    pub(crate) persistence: &'a PersistenceArguments,
     /// Where the run is kept, if it is.
     pub(crate) store: Option<Arc<dyn Catalog>>,
     pub(crate) show: &'a ShowArguments,
 }
 
-impl Conduct<'_> {
+impl RunSession<'_> {
     /// Begins the run, and shows it until its end; or leaves it to another process.
     ///
     /// # Errors
     ///
     /// Fails when it cannot begin, or is given up.
-    pub(crate) fn conduct(self) -> Result<Outcome, Failure> {
-        let Some(store) = self.store.clone().filter(|_| self.keep.detach) else {
-            return self.here();
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        let Some(store) = self.store.clone().filter(|_| self.persistence.detach) else {
+            return self.run_here();
         };
         let run = match pollster::block_on(self.request().enqueue_once())? {
             Enqueued::New(run) => return detach::start(run, self.show.format),
             Enqueued::Existing(run) => run,
         };
-        let existing = stored(&*store, run)?;
-        tell_existing(&existing);
-        if pollster::block_on(is_orphan(&*store, run))? {
+        let existing = stored_run(&*store, run)?;
+        print_existing(&existing);
+        if pollster::block_on(is_abandoned(&*store, run))? {
             return detach::start(run, self.show.format);
         }
-        detach::tell(run, None, self.show.format)?;
-        Ok(if existing.status.is_final() { existing.status.into() } else { Outcome::Good })
+        detach::print_started(run, None, self.show.format)?;
+        Ok(if existing.status.is_final() { existing.status.into() } else { Outcome::Success })
     }
 
     /// The run as it is asked for, by the user of this terminal.
@@ -64,13 +64,13 @@ impl Conduct<'_> {
         if let Some(run) = self.repeats {
             request = request.repeats(run);
         }
-        if let Some(key) = &self.keep.idempotency_key {
+        if let Some(key) = &self.persistence.idempotency_key {
             request = request.idempotency_key(key);
         }
         if let Some(id) = self.workflow_id {
             request = request.workflow_id(id);
         }
-        if let Some(user) = user() {
+        if let Some(user) = current_user() {
             request = request.user(user);
         }
         match &self.input {
@@ -80,31 +80,31 @@ impl Conduct<'_> {
     }
 
     /// In this process.
-    fn here(self) -> Result<Outcome, Failure> {
+    fn run_here(self) -> Result<Outcome, Failure> {
         let screen = self.show.screen();
         runtime::inside(|| {
             interrupt::listen();
-            interrupt::clears(&screen);
+            interrupt::clear_on_exit(&screen);
             let run = self.request().start()?;
             if let Some(store) = &self.store {
                 let id = pollster::block_on(run.persisted())?;
                 // The id alone may have become that of the earlier run at any moment.
                 if run.existing().is_some() {
-                    let existing = stored(&**store, id)?;
-                    tell_existing(&existing);
+                    let existing = stored_run(&**store, id)?;
+                    print_existing(&existing);
                     return follow::follow(store, &existing, self.show, Some(&self.engine));
                 }
                 if !self.show.quiet {
-                    output::say(format_args!("{FAINT}run: {id}{FAINT:#}"));
+                    output::message(format_args!("{DIM}run: {id}{DIM:#}"));
                 }
             }
             let cancelled = run.clone();
             let saved_by = self.store.is_some().then(|| self.engine.clone());
-            interrupt::cancels(saved_by, move || cancelled.cancel());
+            interrupt::cancel_on_signal(saved_by, move || cancelled.cancel());
             let outcome = show(&run, self.show, &screen);
-            interrupt::done();
+            interrupt::disarm();
             if let Some(log) = run.log().filter(|_| !self.show.quiet) {
-                tell_log(&log);
+                print_log_path(&log);
             }
             outcome
         })
@@ -112,17 +112,17 @@ impl Conduct<'_> {
 }
 
 /// Says that the idempotency key has begun a run before.
-pub(crate) fn tell_existing(stored: &StoredRun) {
+pub(crate) fn print_existing(stored: &StoredRun) {
     let StoredRun { id, status, .. } = stored;
-    output::say(format_args!("run {id} began under this idempotency key before: {status}"));
+    output::message(format_args!("run {id} began under this idempotency key before: {status}"));
 }
 
 /// Says where what the jobs printed is kept.
-fn tell_log(log: &Path) {
+fn print_log_path(log: &Path) {
     if log.exists() {
         let current = std::env::current_dir().ok();
         let near = current.as_deref().and_then(|current| log.strip_prefix(current).ok());
-        output::say(format_args!("{FAINT}log: {}{FAINT:#}", near.unwrap_or(log).display()));
+        output::message(format_args!("{DIM}log: {}{DIM:#}", near.unwrap_or(log).display()));
     }
 }
 
@@ -173,6 +173,6 @@ fn report(run: &RunHandle) -> Result<Report, Failure> {
 
 /// What the run came to. That nobody reads the report changes nothing about it.
 fn conclude(report: &Report, written: Result<(), Failure>) -> Result<Outcome, Failure> {
-    unless_gone(written)?;
+    ignore_broken_pipe(written)?;
     Ok(report.status().into())
 }

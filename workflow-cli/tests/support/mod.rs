@@ -9,20 +9,20 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value as Json;
 
 /// What a process said.
-pub(crate) struct Said {
+pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
+impl Outcome {
     /// Standard output as JSON.
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}{}", self.out, self.err))
     }
 }
 
-impl From<Output> for Said {
+impl From<Output> for Outcome {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("it says text");
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -52,13 +52,13 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// The binary `workflow`, in which nothing is registered.
-pub(crate) fn workflow(args: &[&str]) -> Said {
+pub(crate) fn workflow(args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     command(binary).args(args).output().expect("it starts").into()
 }
 
 /// The same, in this folder.
-pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Said {
+pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     command(binary).args(args).current_dir(folder).output().expect("it starts").into()
 }
@@ -79,37 +79,37 @@ pub(crate) fn host_binary() -> PathBuf {
     path
 }
 
-pub(crate) fn host(args: &[&str]) -> Said {
+pub(crate) fn host(args: &[&str]) -> Outcome {
     command(&host_binary()).args(args).output().expect("it starts").into()
 }
 
 /// The host, in this folder.
-pub(crate) fn host_in(folder: &Path, args: &[&str]) -> Said {
+pub(crate) fn host_in(folder: &Path, args: &[&str]) -> Outcome {
     command(&host_binary()).args(args).current_dir(folder).output().expect("it starts").into()
 }
 
 /// The host, with this on its standard input.
-pub(crate) fn host_reads(args: &[&str], input: &str) -> Said {
+pub(crate) fn host_reads(args: &[&str], input: &str) -> Outcome {
     reads(&host_binary(), args, input)
 }
 
 /// The binary `workflow`, with this on its standard input.
-pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Said {
+pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Outcome {
     reads(assert_cmd::cargo::cargo_bin!("workflow"), args, input)
 }
 
 /// The same, in this folder.
-pub(crate) fn workflow_reads_in(folder: &Path, args: &[&str], input: &str) -> Said {
+pub(crate) fn workflow_reads_in(folder: &Path, args: &[&str], input: &str) -> Outcome {
     let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
     command.current_dir(folder);
-    told(command, args, input)
+    output_of(command, args, input)
 }
 
-fn reads(binary: &Path, args: &[&str], input: &str) -> Said {
-    told(command(binary), args, input)
+fn reads(binary: &Path, args: &[&str], input: &str) -> Outcome {
+    output_of(command(binary), args, input)
 }
 
-fn told(mut command: Command, args: &[&str], input: &str) -> Said {
+fn output_of(mut command: Command, args: &[&str], input: &str) -> Outcome {
     let piped = Stdio::piped;
     command.args(args).stdin(piped()).stdout(piped()).stderr(piped());
     let mut child = command.spawn().expect("it starts");

@@ -67,7 +67,7 @@ fn keys(written: &str) -> Vec<String> {
 }
 
 /// The place of some keys, as it is written.
-fn place(keys: &[String]) -> String {
+fn path_text(keys: &[String]) -> String {
     let written = keys.iter().map(|key| key.replace('\\', "\\\\").replace('.', "\\."));
     written.collect::<Vec<_>>().join(".")
 }
@@ -90,18 +90,18 @@ pub(super) fn set_to_fit(
         let mut object = object.clone();
         set_all(parameters, &mut object).map(|()| Json::Object(object))
     };
-    let as_texts = set(parameters)?;
-    let two_fold: Vec<usize> =
+    let as_text = set(parameters)?;
+    let ambiguous: Vec<usize> =
         (0..parameters.len()).filter(|at| parameters[*at].number.is_some()).collect();
-    if two_fold.is_empty() || fits(&as_texts) {
-        return Ok(as_texts);
+    if ambiguous.is_empty() || fits(&as_text) {
+        return Ok(as_text);
     }
     // Few values are tried in all combinations, many only as numbers.
-    let all = 1_usize << two_fold.len().min(MAX_TRIED);
-    let first = if two_fold.len() > MAX_TRIED { all - 1 } else { 1 };
+    let all = 1_usize << ambiguous.len().min(MAX_TRIED);
+    let first = if ambiguous.len() > MAX_TRIED { all - 1 } else { 1 };
     for combination in first..all {
         let mut tried = parameters.to_vec();
-        for (bit, at) in two_fold.iter().enumerate() {
+        for (bit, at) in ambiguous.iter().enumerate() {
             if combination >> bit.min(MAX_TRIED - 1) & 1 == 1
                 && let Some(number) = tried[*at].number.take()
             {
@@ -113,7 +113,7 @@ pub(super) fn set_to_fit(
             return Ok(tried);
         }
     }
-    Ok(as_texts)
+    Ok(as_text)
 }
 
 /// Sets the values, one after another.
@@ -124,8 +124,9 @@ pub(super) fn set_to_fit(
 fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(), String> {
     for (at, parameter) in parameters.iter().enumerate() {
         let written = &parameter.written;
-        let undone = parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));
-        match undone {
+        let overwritten =
+            parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));
+        match overwritten {
             Some(other) if other.path == parameter.path => {
                 return Err(format!("--param sets `{written}` twice; leave one away"));
             }
@@ -152,7 +153,7 @@ impl Parameter {
                 format!(
                     "--param sets `{}`, but `{}` is {kind}, which has no keys; {ESCAPE}",
                     self.written,
-                    place(&self.path[..=depth])
+                    path_text(&self.path[..=depth])
                 )
             })?;
         }

@@ -6,18 +6,18 @@ use serde_json::Value as Json;
 /// The paths of such keys, each with the key that is likely meant.
 pub(super) fn keys(schema: &Json, input: &Json) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    Look { root: schema, found: &mut found }.at(&[schema], input, "");
+    SchemaWalk { root: schema, found: &mut found }.visit(&[schema], input, "");
     found
 }
 
-struct Look<'a> {
+struct SchemaWalk<'a> {
     root: &'a Json,
     found: &'a mut Vec<(String, String)>,
 }
 
-impl<'a> Look<'a> {
-    /// Looks at a value that any of these schemas may describe.
-    fn at(&mut self, schemas: &[&'a Json], value: &Json, path: &str) {
+impl<'a> SchemaWalk<'a> {
+    /// SchemaWalks at a value that any of these schemas may describe.
+    fn visit(&mut self, schemas: &[&'a Json], value: &Json, path: &str) {
         let mut all = Vec::new();
         schemas.iter().for_each(|schema| self.alternatives(schema, 0, &mut all));
         match value {
@@ -29,7 +29,7 @@ impl<'a> Look<'a> {
                     let known: Vec<_> = objects.iter().filter_map(|one| one.get(key)).collect();
                     let names = objects.iter().flat_map(|one| one.keys());
                     match known.is_empty() {
-                        false => self.at(&known, value, &path),
+                        false => self.visit(&known, value, &path),
                         true if all.iter().any(|one| is_open(one)) => {}
                         true => self.found.extend(nearest(key, names).map(|near| (path, near))),
                     }
@@ -37,7 +37,7 @@ impl<'a> Look<'a> {
             }
             Json::Array(items) => {
                 let of_items: Vec<_> = all.iter().filter_map(|one| one.get("items")).collect();
-                items.iter().for_each(|item| self.at(&of_items, item, path));
+                items.iter().for_each(|item| self.visit(&of_items, item, path));
             }
             _ => {}
         }

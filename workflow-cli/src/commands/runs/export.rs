@@ -42,7 +42,7 @@ Examples:
   workflow runs export --db old.db | workflow runs import - --db postgres://localhost/runs";
 
 pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let mut out: Box<dyn Write + Send> = match &wanted.output {
         None => Box::new(BufWriter::new(output::raw_stdout())),
         Some(path) => {
@@ -55,7 +55,7 @@ pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result
     };
     pollster::block_on(store.export(wanted.workflow.as_deref(), &mut *out))?;
     out.flush()?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
@@ -69,9 +69,9 @@ pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result
             Box::new(BufReader::new(file))
         }
     };
-    let imported = pollster::block_on(store.make()?.import(&mut *lines))?;
+    let imported = pollster::block_on(store.open_or_create()?.import(&mut *lines))?;
     let counted = |number, what| count(usize::try_from(number).unwrap_or(usize::MAX), what);
-    output::say(format_args!(
+    output::message(format_args!(
         "imported {}, {} and {}; {} there already",
         counted(imported.workflows, "workflow"),
         counted(imported.runs, "run"),
@@ -81,5 +81,5 @@ pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result
             number => format!("{number} runs were"),
         },
     ));
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }

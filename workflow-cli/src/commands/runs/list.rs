@@ -7,12 +7,13 @@ use workflow_core::Status;
 use workflow_store::RunQuery;
 
 use crate::args::{
-    ListFormat, PageArguments, ShowArguments, StoreArguments, WhichRun, moment, run_status,
+    ListFormat, PageArguments, RunSelector, ShowArguments, StoreArguments, parse_run_status,
+    parse_time,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::{print_page_with, run_table};
-use crate::session::{follow_from, stored};
+use crate::session::{follow_from, stored_run};
 
 /// List runs, newest first
 ///
@@ -30,13 +31,13 @@ pub(super) struct ListArguments {
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
     /// Only runs that stand there: pending, running, completed, failed or cancelled
-    #[arg(long, value_name = "STATUS", value_parser = run_status)]
+    #[arg(long, value_name = "STATUS", value_parser = parse_run_status)]
     status: Option<Status>,
     /// Only runs that were asked for since then: how long ago, as 2h, or a time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<SystemTime>,
     /// Only runs that were asked for before then: how long ago, as 2h, or a time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<SystemTime>,
     /// Only the run that began under this key
     #[arg(long, value_name = "KEY")]
@@ -63,7 +64,7 @@ UTC; in the table they are those of this machine.";
 pub(super) struct GetArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
     /// How to write it
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
@@ -83,7 +84,7 @@ Examples:
 pub(super) struct WatchArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
     /// Begin with the event of this number, such as the one after the last that was seen
     #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
     from: u64,
@@ -114,30 +115,32 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         limit: wanted.page.limit(),
         ..RunQuery::default()
     };
-    let page = pollster::block_on(store.open()?.runs(query))?;
+    let page = pollster::block_on(store.open_existing()?.runs(query))?;
     if wanted.format == ListFormat::Json {
         output::print_json(&page)?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
-    let none = format_args!("no run of `{}` fits", store.shown());
+    let none = format_args!("no run of `{}` fits", store.display_name());
     print_page_with(&page, none, |out, runs| {
-        run_table::lines(runs, output::width()).iter().try_for_each(|line| writeln!(out, "{line}"))
+        run_table::lines(runs, output::terminal_width())
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}"))
     })?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let details = pollster::block_on(store.run_details(wanted.run.find(&*store)?))?;
     match wanted.format {
         ListFormat::Json => output::print_json(&details)?,
         ListFormat::Table => run_table::write(&details)?,
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 pub(super) fn watch(wanted: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
-    let run = stored(&*store, wanted.run.find(&*store)?)?;
+    let store = store.open_existing()?;
+    let run = stored_run(&*store, wanted.run.find(&*store)?)?;
     follow_from(&store, &run, &wanted.show, None, wanted.from)
 }

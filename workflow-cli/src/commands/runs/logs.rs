@@ -8,11 +8,11 @@ use clap::Args;
 use workflow_core::{LogPosition, LogRecord, RunId, RunLog, Status, StoredRun};
 use workflow_store::Catalog;
 
-use crate::args::{StoreArguments, WhichRun};
+use crate::args::{RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::job_output;
-use crate::session::stored;
+use crate::session::stored_run;
 
 /// Show what the jobs of a run printed
 ///
@@ -23,7 +23,7 @@ use crate::session::stored;
 pub(super) struct LogsArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
     /// Only of this job, without its name before each line
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
@@ -41,8 +41,8 @@ Examples:
   workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F";
 
 pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
-    let run = stored(&*store, wanted.run.find(&*store)?)?;
+    let store = store.open_existing()?;
+    let run = stored_run(&*store, wanted.run.find(&*store)?)?;
     check_job(wanted, &run)?;
     let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), wanted };
     if !wanted.follow && !log.path.exists() {
@@ -53,14 +53,14 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
         let over = !wanted.follow || has_ended(&*store, run.id)?;
         log.print()?;
         if over {
-            return Ok(Outcome::Good);
+            return Ok(Outcome::Success);
         }
-        pollster::block_on(futures_timer::Delay::new(LOOK_EVERY));
+        pollster::block_on(futures_timer::Delay::new(POLL_INTERVAL));
     }
 }
 
 /// How often a log is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
     let Some(job) = &wanted.job else { return Ok(()) };
@@ -99,7 +99,7 @@ fn no_log(run: &StoredRun, path: &Path) -> String {
 }
 
 fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
-    Ok(stored(store, run)?.status.is_final())
+    Ok(stored_run(store, run)?.status.is_final())
 }
 
 /// A log, up to where it was printed.

@@ -6,9 +6,9 @@ use clap::Args;
 use workflow_core::{Engine, Enqueued, StoredRun, Trigger, Workflow};
 use workflow_store::{Catalog, RetryError, RetryRequest, RetrySource, retry_run};
 
-use crate::args::{KeepArguments, ShowArguments, WhichRun, user};
+use crate::args::{PersistenceArguments, RunSelector, ShowArguments, current_user};
 use crate::failure::{Failure, Outcome};
-use crate::session::{self, Conduct, detach, stored, tell_existing, workflow_of};
+use crate::session::{self, RunSession, detach, print_existing, resolve_workflow, stored_run};
 use crate::{interrupt, output, runtime};
 
 /// Repeat a run that has ended, as a new run with the same input
@@ -21,7 +21,7 @@ use crate::{interrupt, output, runtime};
 pub(super) struct RetryArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
     /// Run again only the jobs that did not complete, and those that wait for them
     #[arg(long)]
     failed_only: bool,
@@ -31,7 +31,7 @@ pub(super) struct RetryArguments {
     #[command(flatten)]
     show: ShowArguments,
     #[command(flatten)]
-    pub(super) keep: KeepArguments,
+    pub(super) persistence: PersistenceArguments,
 }
 
 const EXAMPLES: &str = "\
@@ -44,13 +44,13 @@ Exit codes:
   0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
 
 pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
-    let RetryArguments { run, keep, show, .. } = wanted;
-    if let Some(run) = keep.detached_run {
-        return detach::drive(run, keep, None);
+    let RetryArguments { run, persistence, show, .. } = wanted;
+    if let Some(run) = persistence.detached_run {
+        return detach::run_detached(run, persistence, None);
     }
-    let store = keep.store()?;
+    let store = persistence.store()?;
     let run = run.find(&*store)?;
-    let old = stored(&*store, run)?;
+    let old = stored_run(&*store, run)?;
     if let Some(blocked) = &old.blocked {
         return Err(Failure::Usage(format!(
             "run {run} is blocked: {blocked}; cancel it with `runs cancel {run}`, then retry it \
@@ -64,10 +64,10 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
             old.status
         )));
     }
-    let workflow = workflow_of(&old.workflow, None)
+    let workflow = resolve_workflow(&old.workflow, None)
         .map_err(|error| Failure::Usage(format!("run {run} cannot be repeated: {error}")))?;
     let engine = session::engine(&store, None);
-    let again = match (&wanted.from, wanted.failed_only) {
+    let source = match (&wanted.from, wanted.failed_only) {
         (Some(job), _) => RetrySource::From(job),
         (None, true) => RetrySource::Failed,
         (None, false) => {
@@ -75,65 +75,67 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
             let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
             let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
             let repeats = Some(old.id);
-            return Conduct {
+            return RunSession {
                 engine,
                 workflow,
                 workflow_id,
                 input,
                 trigger,
                 repeats,
-                keep,
+                persistence,
                 store,
                 show,
             }
-            .conduct();
+            .run();
         }
     };
-    seeded(wanted, &store, &engine, &*workflow, &old, again)
+    retry_with_outcomes(wanted, &store, &engine, &*workflow, &old, source)
 }
 
 /// A run that begins with outcomes of the old one.
-fn seeded(
+fn retry_with_outcomes(
     wanted: &RetryArguments,
     store: &Arc<dyn Catalog>,
     engine: &Engine,
     workflow: &dyn Workflow,
     old: &StoredRun,
-    again: RetrySource<'_>,
+    source: RetrySource<'_>,
 ) -> Result<Outcome, Failure> {
-    let RetryArguments { keep, show, .. } = wanted;
-    let request = RetryRequest { user: user(), idempotency_key: keep.idempotency_key.clone() };
-    let begun = pollster::block_on(retry_run(&**store, old, workflow, again, request));
-    let new = match begun.map_err(refused)? {
+    let RetryArguments { persistence, show, .. } = wanted;
+    let request =
+        RetryRequest { user: current_user(), idempotency_key: persistence.idempotency_key.clone() };
+    let enqueued = pollster::block_on(retry_run(&**store, old, workflow, source, request));
+    let new = match enqueued.map_err(retry_failure)? {
         Enqueued::New(run) => run,
         Enqueued::Existing(run) => {
-            tell_existing(&stored(&**store, run)?);
+            print_existing(&stored_run(&**store, run)?);
             run
         }
     };
-    if keep.detach {
+    if persistence.detach {
         return detach::start(new, show.format);
     }
     if !show.quiet {
-        output::say(format_args!("run: {new}"));
+        output::message(format_args!("run: {new}"));
     }
     runtime::inside(|| {
         interrupt::listen();
-        let asked = store.clone();
-        interrupt::cancels(Some(engine.clone()), move || {
-            let sent = pollster::block_on(asked.send(new, workflow_core::MessageKind::Cancel));
+        let cancelled_in = store.clone();
+        interrupt::cancel_on_signal(Some(engine.clone()), move || {
+            let sent =
+                pollster::block_on(cancelled_in.send(new, workflow_core::MessageKind::Cancel));
             if let Err(error) = sent {
                 output::error(&error);
             }
         });
-        let outcome = session::follow(store, &stored(&**store, new)?, show, Some(engine));
-        interrupt::done();
+        let outcome = session::follow(store, &stored_run(&**store, new)?, show, Some(engine));
+        interrupt::disarm();
         outcome
     })
 }
 
 /// Why it cannot be repeated, in the words of the options.
-fn refused(error: RetryError) -> Failure {
+fn retry_failure(error: RetryError) -> Failure {
     match error {
         RetryError::Catalog(error) => error.into(),
         RetryError::Changed { workflow, run } => Failure::Usage(format!(

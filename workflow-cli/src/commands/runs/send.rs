@@ -8,9 +8,9 @@ use workflow_core::json::{self, JsonError};
 use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, Store, registry};
 use workflow_store::Catalog;
 
-use crate::args::{StoreArguments, WhichRun};
+use crate::args::{RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
-use crate::session::is_orphan;
+use crate::session::is_abandoned;
 use crate::{output, runtime};
 
 /// Cancel a run
@@ -22,7 +22,7 @@ use crate::{output, runtime};
 pub(super) struct CancelArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
 }
 
 const CANCEL_EXAMPLES: &str = "\
@@ -39,7 +39,7 @@ Examples:
 pub(super) struct UnblockArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
 }
 
 const UNBLOCK_EXAMPLES: &str = "\
@@ -52,12 +52,12 @@ Examples:
 pub(super) struct SignalArguments {
     /// The run: its number, its id or the first 8 characters of it or more, or `latest`
     #[arg(value_name = "RUN")]
-    run: WhichRun,
+    run: RunSelector,
     /// The name of the signal
     #[arg(value_name = "NAME")]
     name: String,
     /// What comes with it
-    #[arg(value_name = "JSON", value_parser = payload)]
+    #[arg(value_name = "JSON", value_parser = parse_payload)]
     payload: Option<Json>,
 }
 
@@ -67,24 +67,24 @@ Examples:
   workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{\"by\": \"ada\"}'";
 
 pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let run = wanted.run.find(&*store)?;
     let engine = engine(store);
     runtime::inside(|| {
         match pollster::block_on(engine.cancel(run))? {
-            Cancellation::Ended => output::say(format_args!("run {run} cancelled")),
+            Cancellation::Ended => output::message(format_args!("run {run} cancelled")),
             Cancellation::Ending(run) => match run.wait() {
                 Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {
-                    output::say(format_args!("run {} {}", run.id(), run.status()));
+                    output::message(format_args!("run {} {}", run.id(), run.status()));
                 }
                 Err(error) => return Err(error.into()),
             },
-            _ => output::say(format_args!(
+            _ => output::message(format_args!(
                 "cancellation of run {run} requested; the engine that holds its lease will end \
                  it, or `recover` will if that engine has died"
             )),
         }
-        Ok(Outcome::Good)
+        Ok(Outcome::Success)
     })
 }
 
@@ -92,11 +92,11 @@ pub(super) fn unblock(
     wanted: &UnblockArguments,
     store: &StoreArguments,
 ) -> Result<Outcome, Failure> {
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let run = wanted.run.find(&*store)?;
     pollster::block_on(engine(store).unblock(run))?;
-    output::say(format_args!("run {run} unblocked; `recover` takes it up"));
-    Ok(Outcome::Good)
+    output::message(format_args!("run {run} unblocked; `recover` takes it up"));
+    Ok(Outcome::Success)
 }
 
 fn engine(store: Arc<dyn Catalog>) -> Engine {
@@ -107,16 +107,16 @@ pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result
     let SignalArguments { run, name, payload } = wanted;
     let payload = payload.clone().unwrap_or_default();
     let signal = MessageKind::Signal { name: name.clone(), payload };
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let run = run.find(&*store)?;
     pollster::block_on(store.send(run, signal))?;
-    let waits = pollster::block_on(is_orphan(&*store, run))?;
+    let waits = pollster::block_on(is_abandoned(&*store, run))?;
     let until = if waits { ", which nobody drives; `recover` takes it up" } else { "" };
-    output::say(format_args!("`{name}` was sent to run {run}{until}"));
-    Ok(Outcome::Good)
+    output::message(format_args!("`{name}` was sent to run {run}{until}"));
+    Ok(Outcome::Success)
 }
 
-fn payload(text: &str) -> Result<Json, String> {
+fn parse_payload(text: &str) -> Result<Json, String> {
     json::read(text).map_err(|error| match error {
         JsonError::Syntax(error) => format!(
             "it is no JSON: {error}; JSON text is written in quotes of its own, as '\"yes\"'"

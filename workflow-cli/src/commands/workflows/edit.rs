@@ -10,7 +10,7 @@ use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, MetadataChange, NewWorkflow, WorkflowChange};
 
 use super::render;
-use crate::args::{ListFormat, StoreArguments, load_for_good, user};
+use crate::args::{ListFormat, StoreArguments, current_user, load_absolute};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -83,11 +83,11 @@ struct Changes {
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Replaces the metadata by this object; `null` clears it
-    #[arg(long, value_name = "JSON", value_parser = object)]
+    #[arg(long, value_name = "JSON", value_parser = parse_object)]
     metadata: Option<Json>,
     /// Changes the metadata by this object (RFC 7396): keys are added and replaced, and those that
     /// are `null` removed
-    #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "metadata")]
+    #[arg(long, value_name = "JSON", value_parser = parse_object, conflicts_with = "metadata")]
     merge_metadata: Option<Json>,
     /// Another owner, who is added without an account when unknown; an empty name makes it nobody's
     #[arg(long, value_name = "USER")]
@@ -130,13 +130,13 @@ Examples:
   workflow workflows delete daily-etl --yes";
 
 pub(super) fn create(wanted: &CreateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let file = load_for_good(&wanted.file)?;
+    let file = load_absolute(&wanted.file)?;
     output::diagnostics(file.warnings());
-    let owner = wanted.user.clone().filter(|user| !user.is_empty()).or_else(user);
+    let owner = wanted.user.clone().filter(|user| !user.is_empty()).or_else(current_user);
     let new = NewWorkflow { user: owner, ..NewWorkflow::of(&WorkflowSnapshot::of(&file)) };
-    let created = pollster::block_on(store.make()?.create_workflow(new))?;
+    let created = pollster::block_on(store.open_or_create()?.create_workflow(new))?;
     render::write(&created, wanted.format)?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
@@ -155,39 +155,39 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
         owner_user,
         is_active,
     } = &wanted.changes;
-    let store = store.open()?;
-    let (which, said) = match file {
-        Some(file) => replaced(&*store, &wanted.workflow, file)?,
+    let store = store.open_existing()?;
+    let (which, from_file) = match file {
+        Some(file) => replace_file(&*store, &wanted.workflow, file)?,
         None => (wanted.workflow.clone(), WorkflowChange::default()),
     };
     let replace = metadata.clone().map(MetadataChange::Replace);
     let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
     let change = WorkflowChange {
-        name: name.clone().or(said.name),
+        name: name.clone().or(from_file.name),
         slug: slug.clone(),
         project_id: *project_id,
         project_name: project_name.clone(),
         app_name: app_name.clone(),
-        description: description.clone().or(said.description),
-        project: project.clone().or(said.project),
-        domain: domain.clone().or(said.domain),
-        metadata: metadata.or(said.metadata),
+        description: description.clone().or(from_file.description),
+        project: project.clone().or(from_file.project),
+        domain: domain.clone().or(from_file.domain),
+        metadata: metadata.or(from_file.metadata),
         user: owner_user.clone(),
         active: *is_active,
-        ..said
+        ..from_file
     };
     let changed = pollster::block_on(store.update_workflow(&which, change))?;
     render::write(&changed, wanted.format)?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 /// The id of a workflow, and what another file makes of it.
-fn replaced(
+fn replace_file(
     store: &dyn Catalog,
     which: &str,
     file: &str,
 ) -> Result<(String, WorkflowChange), Failure> {
-    let file = load_for_good(file)?;
+    let file = load_absolute(file)?;
     output::diagnostics(file.warnings());
     let old = pollster::block_on(store.workflow(which))?;
     let given = old.definition.as_ref().and_then(WorkflowFile::name_of);
@@ -197,22 +197,22 @@ fn replaced(
 }
 
 pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let store = store.open()?;
+    let store = store.open_existing()?;
     let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
     // By its id from here on: a name may come to mean another.
     let id = workflow.id.to_string();
     let runs = pollster::block_on(store.count_runs(&id))?;
     let what = format!("workflow {id} (`{}`)", workflow.name);
-    if runs > 0 && !wanted.yes && !asked(&format!("delete {what} and {}?", runs_of(runs)))? {
-        output::say("nothing was deleted");
-        return Ok(Outcome::Good);
+    if runs > 0 && !wanted.yes && !confirm(&format!("delete {what} and {}?", runs_of(runs)))? {
+        output::message("nothing was deleted");
+        return Ok(Outcome::Success);
     }
     let deleted = pollster::block_on(store.delete_workflow(&id))?;
-    output::say(format_args!("deleted {what} and {}", runs_of(deleted)));
+    output::message(format_args!("deleted {what} and {}", runs_of(deleted)));
     if wanted.format == ListFormat::Json {
         render::write(&workflow, wanted.format)?;
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn runs_of(runs: u64) -> String {
@@ -221,21 +221,21 @@ fn runs_of(runs: u64) -> String {
 }
 
 /// Asks whoever sits at the terminal.
-fn asked(question: &str) -> Result<bool, Failure> {
+fn confirm(question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
             "{question} Nobody can be asked, since standard input is no terminal; say --yes"
         )));
     }
     let failed = |error| Failure::Machine { what: "nobody can be asked".to_owned(), error };
-    output::ask(format_args!("{question} [y/N] ")).map_err(failed)?;
+    output::prompt(format_args!("{question} [y/N] ")).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// An object, or null.
-fn object(text: &str) -> Result<Json, String> {
+fn parse_object(text: &str) -> Result<Json, String> {
     let cure = "write an object, such as '{\"owner\": \"ada\"}'";
     match json::read(text) {
         Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),

@@ -45,7 +45,7 @@ pub(super) fn history(
     store: &StoreArguments,
 ) -> Result<Outcome, Failure> {
     let which = &wanted.workflow;
-    let catalog = store.open()?;
+    let catalog = store.open_existing()?;
     if let Some(number) = wanted.version {
         let version = pollster::block_on(catalog.version(which, number))?;
         return one(wanted, &version);
@@ -54,10 +54,10 @@ pub(super) fn history(
     let page = pollster::block_on(catalog.versions(which, after, limit))?;
     if wanted.format == ListFormat::Json {
         output::print_json(&page)?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     print_page(&page, format_args!("`{which}` is no file, so that it has no versions"), table)?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, Failure> {
@@ -66,7 +66,7 @@ fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, 
         let mut document = json!(version);
         document["yaml"] = text.map_or(Json::Null, Json::from);
         output::print_json(&document)?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
     let text = text.ok_or_else(|| {
         Failure::Usage(format!(
@@ -75,7 +75,7 @@ fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, 
         ))
     })?;
     output::print(|out| out.write_all(text.as_bytes()))?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 fn table(versions: &[WorkflowVersion]) -> Table {

@@ -6,7 +6,7 @@ use workflow_core::{Status, json};
 use workflow_store::{Source, Viewer, WorkflowQuery, WorkflowSort};
 
 use super::render::{self, Document};
-use crate::args::{ListFormat, PageArguments, StoreArguments, run_status};
+use crate::args::{ListFormat, PageArguments, StoreArguments, parse_run_status};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::print_page;
@@ -46,7 +46,7 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "NAME")]
     atom: Option<String>,
     /// Only workflows whose metadata has this value at this path of keys; what is no JSON is text
-    #[arg(long, value_name = "PATH=VALUE", value_parser = path_and_value)]
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     metadata: Vec<(String, Json)>,
     /// Only workflows whose name or description has words that begin so
     #[arg(long, value_name = "WORDS")]
@@ -56,10 +56,10 @@ pub(super) struct ListArguments {
     is_active: Option<bool>,
     /// Only workflows that programs register, or that were stored
     #[arg(long, value_enum, value_name = "SOURCE")]
-    source: Option<Origin>,
+    source: Option<SourceFilter>,
     /// Only workflows whose newest run stands there: pending, running, completed, failed or
     /// cancelled
-    #[arg(long, value_name = "STATUS", value_parser = run_status)]
+    #[arg(long, value_name = "STATUS", value_parser = parse_run_status)]
     status: Option<Status>,
     /// Archived workflows, too: those that are not in use
     #[arg(long, conflicts_with_all = ["archived_only", "is_active"])]
@@ -145,7 +145,7 @@ impl ListArguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Origin {
+enum SourceFilter {
     Registered,
     Stored,
 }
@@ -170,8 +170,8 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
             Sort::Executed => WorkflowSort::MostExecuted,
         },
         source: wanted.source.map(|source| match source {
-            Origin::Registered => Source::Registered,
-            Origin::Stored => Source::Stored,
+            SourceFilter::Registered => Source::Registered,
+            SourceFilter::Stored => Source::Stored,
         }),
         status: wanted.status,
         reverse: wanted.reverse_sort,
@@ -180,35 +180,39 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         limit: wanted.page.limit(),
         ..WorkflowQuery::default()
     };
-    let catalog = store.open()?;
+    let catalog = store.open_existing()?;
     let page = pollster::block_on(catalog.workflows(query.clone()))?;
     if wanted.format == ListFormat::Json {
         let items: Vec<Document<'_>> = page.items.iter().map(Document::from).collect();
         output::print_json(&json!({ "items": items, "next": page.next }))?;
-        return Ok(Outcome::Good);
+        return Ok(Outcome::Success);
     }
-    print_page(&page, format_args!("no workflow of `{}` fits", store.shown()), render::table)?;
+    print_page(
+        &page,
+        format_args!("no workflow of `{}` fits", store.display_name()),
+        render::table,
+    )?;
     if wanted.hides_archived() && page.next.is_none() {
         let archived =
             WorkflowQuery { active: Some(false), after: None, offset: 0, limit: Some(1), ..query };
         if !pollster::block_on(catalog.workflows(archived))?.items.is_empty() {
-            output::say("archived workflows are not listed: --include-archived");
+            output::message("archived workflows are not listed: --include-archived");
         }
     }
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
 pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let mut store = store.open()?;
+    let mut store = store.open_existing()?;
     if let Some(user) = &wanted.user {
         store = store.seen_by(Viewer::Staff(user.clone()));
     }
     let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
     render::write(&workflow, wanted.format)?;
-    Ok(Outcome::Good)
+    Ok(Outcome::Success)
 }
 
-fn path_and_value(text: &str) -> Result<(String, Json), String> {
+fn parse_path_and_value(text: &str) -> Result<(String, Json), String> {
     let wrong = || format!("`{text}` is not PATH=VALUE, such as owner=ada");
     let (path, value) =
         text.split_once('=').filter(|(path, _)| !path.is_empty()).ok_or_else(wrong)?;

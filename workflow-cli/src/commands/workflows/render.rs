@@ -8,7 +8,7 @@ use workflow_store::StoredWorkflow;
 
 use crate::args::ListFormat;
 use crate::failure::Failure;
-use crate::output::{self, TITLE, count, or_dash, styled};
+use crate::output::{self, HEADING, count, or_dash, styled};
 use crate::render::{rfc3339, time};
 
 /// A workflow as an object: the keys that others know first.
@@ -57,7 +57,7 @@ pub(super) fn write(workflow: &StoredWorkflow, format: ListFormat) -> Result<(),
         return output::print_json(&Document::from(workflow));
     }
     output::print(|out| {
-        writeln!(out, "{}", styled(TITLE, &workflow.name))?;
+        writeln!(out, "{}", styled(HEADING, &workflow.name))?;
         output::write_table(out, details(workflow))
     })
 }

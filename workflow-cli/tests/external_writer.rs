@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use test_postgres as cluster;
 
-use support::{Said, folder, workflow_in, workflow_reads_in};
+use support::{Outcome, folder, workflow_in, workflow_reads_in};
 
 /// A database, and commands over it.
 struct Shop {
@@ -15,7 +15,7 @@ struct Shop {
 }
 
 impl Shop {
-    fn does(&self, code: i32, args: &[&str]) -> Said {
+    fn does(&self, code: i32, args: &[&str]) -> Outcome {
         let said = workflow_in(&self.folder, &[args, &["--db", &self.address]].concat());
         assert_eq!(said.code, Some(code), "{args:?}: {}{}", said.out, said.err);
         said

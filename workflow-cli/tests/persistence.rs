@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
-use support::{Said, folder, host_in, process_in, same, tables, workflow_in};
+use support::{Outcome, folder, host_in, process_in, same, tables, workflow_in};
 
 /// The second job waits until there is a file `go`, the third fails until there is one `right`.
 const STEPS: &str = r#"
@@ -30,12 +30,12 @@ jobs:
 "#;
 
 /// Begins a run in a process of its own; its id and that process.
-fn detach(folder: &Path, run: impl Fn(&Path, &[&str]) -> Said, args: &[&str]) -> (String, i32) {
+fn detach(folder: &Path, run: impl Fn(&Path, &[&str]) -> Outcome, args: &[&str]) -> (String, i32) {
     let said = run(folder, &[args, &["--detach", "-f", "json"]].concat());
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let told = said.json();
-    let process = told["process"].as_i64().and_then(|process| process.try_into().ok());
-    (told["run"].as_str().expect("an id").to_owned(), process.expect("a process"))
+    let answer = said.json();
+    let process = answer["process"].as_i64().and_then(|process| process.try_into().ok());
+    (answer["run"].as_str().expect("an id").to_owned(), process.expect("a process"))
 }
 
 /// What the store says of a run.
@@ -79,9 +79,9 @@ fn a_run_is_kept_where_it_is_asked_for() {
     let folder = folder("kept", &[("steps.yaml", STEPS), ("go", ""), ("right", "")]);
     assert_eq!(workflow_in(&folder, &["run", "steps.yaml", "-q"]).code, Some(0));
     assert!(!folder.join(".workflow/workflows.db").exists());
-    let kept = workflow_in(&folder, &["run", "steps.yaml", "--db", "runs.db"]);
-    assert_eq!(kept.code, Some(0), "{}", kept.err);
-    assert!(kept.err.starts_with("run: "), "{}", kept.err);
+    let saved = workflow_in(&folder, &["run", "steps.yaml", "--db", "runs.db"]);
+    assert_eq!(saved.code, Some(0), "{}", saved.err);
+    assert!(saved.err.starts_with("run: "), "{}", saved.err);
     tables().bind(|| {
         assert_snapshot!(workflow_in(&folder, &["runs", "list", "--db", "runs.db"]).out, @"
         RUN  STATUS  WORKFLOW  STARTED  TOOK
