@@ -79,7 +79,7 @@ impl CommandLine {
     /// Runs the command that the arguments name, and gives its exit code.
     ///
     /// As process 1 of a container, it starts the program once more with the arguments of the
-    /// process, and waits for it, while it collects the abandoned that fall to process 1. The same
+    /// process, and waits for it, while it collects the orphans that fall to process 1. The same
     /// program is started for `--detach`. What a host does before this call is done in each of
     /// these processes.
     pub fn run(self) -> ExitCode {

@@ -10,7 +10,7 @@ use workflow_store::Catalog;
 
 use crate::blocking::Blocking;
 use crate::feed::Feeds;
-use crate::identity::Doorman;
+use crate::identity::Authentication;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::schedule::Schedules;
@@ -25,7 +25,7 @@ pub(crate) struct App {
     /// Everything that is stored. Requests use what their caller may see of it:
     /// [`Caller::catalog`](crate::identity::Caller::catalog).
     pub(crate) catalog: Arc<dyn Catalog>,
-    pub(crate) doorman: Doorman,
+    pub(crate) auth: Authentication,
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) options: Options,
@@ -34,14 +34,14 @@ pub(crate) struct App {
     pub(crate) parsing: Blocking,
     /// How many requests have come.
     pub(crate) requests: AtomicU64,
-    announced: OnceCell<()>,
+    registered_synced: OnceCell<()>,
 }
 
 impl App {
     pub(crate) fn new(
         engine: Engine,
         catalog: Arc<dyn Catalog>,
-        doorman: Doorman,
+        auth: Authentication,
         options: Options,
     ) -> Self {
         let feeds = Feeds::new(catalog.clone());
@@ -50,14 +50,14 @@ impl App {
         Self {
             engine,
             catalog,
-            doorman,
+            auth,
             feeds,
             streams,
             options,
             schedules,
             parsing: Blocking::new(PARSED_AT_ONCE),
             requests: AtomicU64::new(0),
-            announced: OnceCell::new(),
+            registered_synced: OnceCell::new(),
         }
     }
 
@@ -66,8 +66,8 @@ impl App {
     /// # Errors
     ///
     /// Fails when the store cannot be changed; then it is told the next time.
-    pub(crate) async fn announce(&self) -> Result<(), Problem> {
-        let announce = async || {
+    pub(crate) async fn sync_registered(&self) -> Result<(), Problem> {
+        let sync = async || {
             let snapshots: Vec<_> = match registry::list() {
                 Ok(all) => {
                     all.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect()
@@ -79,7 +79,7 @@ impl App {
             };
             Ok::<_, Problem>(self.catalog.announce(&snapshots).await?)
         };
-        self.announced.get_or_try_init(announce).await.copied()
+        self.registered_synced.get_or_try_init(sync).await.copied()
     }
 
     /// The engine that runs workflows.
@@ -88,7 +88,7 @@ impl App {
     }
 
     /// Refuses a file with commands, unless this server takes them.
-    pub(crate) fn admit(&self, file: &WorkflowFile) -> Result<(), Problem> {
+    pub(crate) fn check_commands(&self, file: &WorkflowFile) -> Result<(), Problem> {
         if self.options.allow_commands || !file.has_commands() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Who sends a request, and what they may do.
 
-mod doorman;
+mod authentication;
 mod password;
 mod secret;
 mod throttle;
@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use axum::http::request::Parts;
 use workflow_store::TokenScope;
 
-pub(crate) use doorman::{
-    COOKIE_NAME, CSRF, Doorman, SESSION_TIME, is_for_this_machine, session_cookie,
+pub(crate) use authentication::{
+    Authentication, COOKIE_NAME, CSRF, SESSION_TIME, is_for_this_machine, session_cookie,
 };
 pub(crate) use password::verify_password;
 pub use password::{NewPassword, PasswordError};
-pub use secret::NewToken;
+pub use secret::TokenRequest;
 pub(crate) use secret::{Secret, digest};
 pub(crate) use throttle::Throttle;
 
@@ -48,14 +48,14 @@ pub(crate) struct Caller {
     pub(crate) user: Option<String>,
     pub(crate) is_staff: bool,
     pub(crate) scope: TokenScope,
-    pub(crate) known_by: KnownBy,
+    pub(crate) credential: Credential,
 }
 
 /// How it is known who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum KnownBy {
+pub(crate) enum Credential {
     /// There are no accounts: everybody may do everything.
-    Openness,
+    AnonymousAccess,
     /// By a session of a browser, with the token that its changes must name.
     Session { csrf: String },
     /// By an API token, which is good until this time; for ever without one.
@@ -66,20 +66,20 @@ pub(crate) enum KnownBy {
 
 impl Caller {
     pub(crate) fn anybody() -> Self {
-        let (user, known_by) = (None, KnownBy::Openness);
-        Self { user, is_staff: true, scope: TokenScope::Admin, known_by }
+        let (user, credential) = (None, Credential::AnonymousAccess);
+        Self { user, is_staff: true, scope: TokenScope::Admin, credential }
     }
 
     /// Whether the caller may see and change the accounts and tokens of others.
-    pub(crate) fn may_administrate(&self) -> bool {
+    pub(crate) fn is_admin(&self) -> bool {
         self.is_staff && self.scope >= TokenScope::Admin
     }
 
     /// When the rights that the caller asks with end; never, without a time.
-    pub(crate) fn rights_end_at(&self) -> Option<SystemTime> {
-        match self.known_by {
-            KnownBy::Token { expires_at } => expires_at,
-            KnownBy::Openness | KnownBy::Session { .. } | KnownBy::Host => None,
+    pub(crate) fn expires_at(&self) -> Option<SystemTime> {
+        match self.credential {
+            Credential::Token { expires_at } => expires_at,
+            Credential::AnonymousAccess | Credential::Session { .. } | Credential::Host => None,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::identity::CSRF;
 use crate::problem::Problem;
 
 /// Puts the layers around the routes.
-pub(crate) fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+pub(crate) fn with_layers(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
     let small = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let routes = routes
         .layer(CompressionLayer::new().compress_when(small))
@@ -33,12 +33,12 @@ pub(crate) fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
     };
     // Before routing, so it stands around a router of its own.
     let routes = routes.with_state(app.clone());
-    Router::new().fallback_service(tower::Layer::layer(&map_request(respell), routes))
+    Router::new().fallback_service(tower::Layer::layer(&map_request(normalize_path), routes))
 }
 
 /// Turns other spellings of a path into the one that is routed.
-async fn respell(mut request: Request) -> Request {
-    let Some(path) = api::canonical(request.uri().path()) else { return request };
+async fn normalize_path(mut request: Request) -> Request {
+    let Some(path) = api::canonical_path(request.uri().path()) else { return request };
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     if let Ok(uri) = Uri::from_str(&format!("{path}{query}")) {
         *request.uri_mut() = uri;

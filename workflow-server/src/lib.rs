@@ -39,11 +39,11 @@
 
 mod api;
 mod app;
-mod begin;
 mod blocking;
 mod extract;
 mod feed;
 mod identity;
+mod launch;
 mod layers;
 mod model;
 mod options;
@@ -57,7 +57,7 @@ mod server;
 mod sse;
 
 pub use api::openapi;
-pub use identity::{Authenticator, Identity, NewPassword, NewToken, PasswordError};
+pub use identity::{Authenticator, Identity, NewPassword, PasswordError, TokenRequest};
 pub use scheduler::Scheduler;
 pub use serve::ServeError;
 pub use server::{Server, router};

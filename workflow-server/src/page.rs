@@ -27,10 +27,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
 }
 
 /// A file of the page; the page itself where the path is empty.
-async fn asset(OriginalUri(asked): OriginalUri, uri: Uri, headers: HeaderMap) -> Response {
+async fn asset(OriginalUri(original): OriginalUri, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    if path.is_empty() && !asked.path().ends_with('/') {
-        return index_below(asked.path());
+    if path.is_empty() && !original.path().ends_with('/') {
+        return index_below(original.path());
     }
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Assets::get(path) else {

@@ -12,10 +12,10 @@ use crate::identity::Caller;
 use crate::problem::Problem;
 
 /// A caller who may do what the route does.
-pub(crate) struct May<R>(pub(crate) Caller, pub(crate) PhantomData<R>);
+pub(crate) struct Require<R>(pub(crate) Caller, pub(crate) PhantomData<R>);
 
 /// What a route asks for.
-pub(crate) trait Right {
+pub(crate) trait Permission {
     /// What the caller must be allowed; `None` when anybody may.
     const SCOPE: Option<TokenScope>;
     /// Whether the caller must be staff.
@@ -23,7 +23,7 @@ pub(crate) trait Right {
 }
 
 /// Anybody, known or not, may do it.
-pub(crate) struct Free;
+pub(crate) struct Anyone;
 /// It looks.
 pub(crate) struct Read;
 /// It begins, stops or repeats runs.
@@ -33,29 +33,29 @@ pub(crate) struct Write;
 /// It changes accounts, and what is kept.
 pub(crate) struct Admin;
 
-impl Right for Free {
+impl Permission for Anyone {
     const SCOPE: Option<TokenScope> = None;
 }
-impl Right for Read {
+impl Permission for Read {
     const SCOPE: Option<TokenScope> = Some(TokenScope::Read);
 }
-impl Right for Run {
+impl Permission for Run {
     const SCOPE: Option<TokenScope> = Some(TokenScope::Run);
 }
-impl Right for Write {
+impl Permission for Write {
     const SCOPE: Option<TokenScope> = Some(TokenScope::Write);
 }
-impl Right for Admin {
+impl Permission for Admin {
     const SCOPE: Option<TokenScope> = Some(TokenScope::Admin);
     const STAFF: bool = true;
 }
 
-impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
+impl<R: Permission> FromRequestParts<Arc<App>> for Require<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.announce().await?;
-        let caller = app.doorman.caller(parts, &app.options).await?;
+        app.sync_registered().await?;
+        let caller = app.auth.authenticate(parts, &app.options).await?;
         let Some(scope) = R::SCOPE else {
             let nobody = Caller { scope: TokenScope::Read, is_staff: false, ..Caller::anybody() };
             return Ok(Self(caller.unwrap_or(nobody), PhantomData));

@@ -19,7 +19,7 @@ pub(crate) fn times_of(metadata: &Metadata) -> Option<Result<Times, TimesError>>
 
 /// What is known of schedules: whether this program begins runs by them, and which it cannot.
 pub(crate) struct Schedules {
-    /// May run those of registered workflows by itself.
+    /// Require run those of registered workflows by itself.
     engine: Engine,
     pub(crate) is_running: AtomicBool,
     /// Of workflows by number, why their schedules come to nothing.
@@ -41,13 +41,13 @@ impl Schedules {
         }
         if !self.is_running.load(Ordering::Relaxed) {
             let is_run = workflow.source == Source::Registered && self.engine.runs_schedules();
-            return (!is_run).then(|| NOT_HERE.to_owned());
+            return (!is_run).then(|| SCHEDULER_NOT_RUNNING.to_owned());
         }
         self.reasons().get(&workflow.id).cloned()
     }
 
     /// Notes why a schedule comes to nothing, or that it runs; logs what is new.
-    pub(crate) fn note(&self, workflow: &StoredWorkflow, reason: Option<String>) {
+    pub(crate) fn set_blocked(&self, workflow: &StoredWorkflow, reason: Option<String>) {
         let mut reasons = self.reasons();
         let Some(reason) = reason else {
             reasons.remove(&workflow.id);
@@ -64,6 +64,6 @@ impl Schedules {
     }
 }
 
-const NOT_HERE: &str = "this program does not run schedules: it mounts the router alone; spawn the \
+const SCHEDULER_NOT_RUNNING: &str = "this program does not run schedules: it mounts the router alone; spawn the \
     `Scheduler` of `Server::router_and_scheduler` (or, for registered workflows, \
     `Engine::run_schedules`), or run `workflow serve` on the same store";

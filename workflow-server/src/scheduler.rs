@@ -1,8 +1,8 @@
 //! Workflows that run by themselves, by the schedules in their metadata.
 //!
-//! Each time is begun once, whichever of several servers on one store is first: its idempotency
+//! Each time is launched once, whichever of several servers on one store is first: its idempotency
 //! key names it. Times that passed while no server ran are not made up for, and of those that a
-//! clock jumped over only the last counts. When the clock is set back, times that were begun come
+//! clock jumped over only the last counts. When the clock is set back, times that were launched come
 //! again, and their keys are known.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use workflow_cron::{Times, Watch};
 use workflow_store::{Source, StoredWorkflow};
 
 use crate::app::App;
-use crate::begin;
+use crate::launch;
 use crate::problem::Problem;
 use crate::schedule::times_of;
 
@@ -37,7 +37,7 @@ pub struct Scheduler(pub(crate) Arc<App>);
 impl Scheduler {
     /// Runs until the future is dropped, in a runtime of tokio.
     pub async fn run(self) {
-        keep(self.0).await;
+        run_schedules(self.0).await;
     }
 }
 
@@ -50,24 +50,24 @@ impl Drop for Running {
     }
 }
 
-/// A workflow that is begun by its schedule.
+/// A workflow that is launched by its schedule.
 struct Scheduled {
     workflow: StoredWorkflow,
     times: Times,
 }
 
 /// Begins what is due, for ever.
-pub(crate) async fn keep(app: Arc<App>) {
+pub(crate) async fn run_schedules(app: Arc<App>) {
     app.schedules.is_running.store(true, Ordering::Relaxed);
     let _running = Running(app.clone());
     let (mut known, mut watched) = (Vec::new(), Watch::new(Timestamp::now()));
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         if refreshed.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
-            match all(&app, known).await {
+            match load(&app, known).await {
                 Ok(all) => known = all,
-                Err((known_before, problem)) => {
-                    known = known_before;
+                Err((unchanged, problem)) => {
+                    known = unchanged;
                     let problem = problem.detail();
                     tracing::warn!(problem, "schedules cannot be read; trying again");
                 }
@@ -87,19 +87,19 @@ pub(crate) async fn keep(app: Arc<App>) {
 
 /// The workflows whose schedules run, those that the program registers among them; on an error,
 /// those that were known before.
-async fn all(
+async fn load(
     app: &Arc<App>,
     before: Vec<Scheduled>,
 ) -> Result<Vec<Scheduled>, (Vec<Scheduled>, Problem)> {
-    match read_all(app, &before).await {
+    match load_all(app, &before).await {
         Ok(all) => Ok(all),
         Err(problem) => Err((before, problem)),
     }
 }
 
-async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
+async fn load_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
     // Nobody may have asked for workflows yet.
-    app.announce().await?;
+    app.sync_registered().await?;
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
         let page = app.catalog.scheduled(after, PAGE).await?;
@@ -110,15 +110,16 @@ async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>
                 None => continue,
                 Some(Ok(times)) => times,
                 Some(Err(error)) => {
-                    app.schedules.note(&workflow, Some(error.to_string()));
+                    app.schedules.set_blocked(&workflow, Some(error.to_string()));
                     continue;
                 }
             };
             let is_known = before.iter().any(|known| known.workflow == workflow);
             if !is_known {
                 // What is found out when it is due is noted then.
-                let refused = begin::check(app, &workflow).await.err();
-                app.schedules.note(&workflow, refused.map(|problem| problem.detail().to_owned()));
+                let refused = launch::check(app, &workflow).await.err();
+                app.schedules
+                    .set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
             }
             found.push(Scheduled { workflow, times });
         }
@@ -131,36 +132,36 @@ async fn read_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>
 /// Begins a run for this time, unless somebody has.
 async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
     let name = &workflow.name;
-    let begun = async {
+    let launched = async {
         // It may have been changed, or put out of use, since it was read.
         let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
         if !workflow.is_active {
             return Ok(None);
         }
-        let asked = begin::Asked {
+        let request = launch::LaunchRequest {
             user: workflow.user.clone(),
             trigger: Trigger::Schedule,
-            idempotency_key: Some(key_of(&workflow, at)),
+            idempotency_key: Some(idempotency_key(&workflow, at)),
             input: None,
         };
-        begin::begin(app, &workflow, asked).await.map(Some)
+        launch::launch(app, &workflow, request).await.map(Some)
     };
-    match begun.await {
-        Ok(Some(begun)) => {
-            app.schedules.note(workflow, None);
-            tracing::info!(run = %begun.run, workflow = %name, %at, "begun by schedule")
+    match launched.await {
+        Ok(Some(launched)) => {
+            app.schedules.set_blocked(workflow, None);
+            tracing::info!(run = %launched.run, workflow = %name, %at, "launched by schedule")
         }
         Ok(None) => {}
         Err(problem) => {
-            tracing::warn!(workflow = %name, %at, problem = problem.detail(), "not begun by schedule");
-            app.schedules.note(workflow, Some(problem.detail().to_owned()));
+            tracing::warn!(workflow = %name, %at, problem = problem.detail(), "not launched by schedule");
+            app.schedules.set_blocked(workflow, Some(problem.detail().to_owned()));
         }
     }
 }
 
 /// The idempotency key of a run that begins at this time. Registered workflows have that of
 /// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts of the store may use.
-fn key_of(workflow: &StoredWorkflow, at: Timestamp) -> String {
+fn idempotency_key(workflow: &StoredWorkflow, at: Timestamp) -> String {
     match workflow.source {
         Source::Registered => schedule_key(&workflow.name, at.into()),
         _ => format!("schedule:{}:{at}", workflow.id),

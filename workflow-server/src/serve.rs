@@ -8,7 +8,7 @@ use axum_server::Handle;
 use workflow_core::StoreError;
 use workflow_store::CatalogError;
 
-use crate::server::around;
+use crate::server::build_router;
 use crate::{Server, scheduler};
 
 /// Why a server does not serve.
@@ -77,9 +77,9 @@ impl Server {
         server.http_builder().http1().header_read_timeout(for_head);
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let app = self.app();
-        let worker = tokio::spawn(take_up(app.engine().clone(), until(stopped)));
-        let schedules = tokio::spawn(scheduler::keep(app.clone()));
-        let service = around(&app).into_make_service_with_connect_info::<SocketAddr>();
+        let worker = tokio::spawn(recover_runs(app.engine().clone(), stop_requested(stopped)));
+        let schedules = tokio::spawn(scheduler::run_schedules(app.clone()));
+        let service = build_router(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
         tokio::spawn(async move {
             stop.await;
@@ -94,12 +94,12 @@ impl Server {
 }
 
 /// Waits until something is true, or can no longer be.
-async fn until(mut stopped: tokio::sync::watch::Receiver<bool>) {
+async fn stop_requested(mut stopped: tokio::sync::watch::Receiver<bool>) {
     _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Takes up what was left behind. What the store says is logged; the API says it, too.
-async fn take_up(engine: workflow_core::Engine, stop: impl Future<Output = ()>) {
+async fn recover_runs(engine: workflow_core::Engine, stop: impl Future<Output = ()>) {
     let served: Result<(), StoreError> = engine.serve(stop).await;
     if let Err(error) = served {
         tracing::error!(%error, "runs that were left behind are not taken up");

@@ -9,7 +9,7 @@ use workflow_core::{Engine, EngineBuilder, Store};
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;
-use crate::identity::{Authenticator, Doorman};
+use crate::identity::{Authentication, Authenticator};
 use crate::options::Options;
 use crate::scheduler::Scheduler;
 use crate::{api, layers, page};
@@ -142,7 +142,7 @@ impl Server {
     /// So is beginning runs by their schedules: [`Server::serve`] does that, and
     /// [`Server::router_and_scheduler`] gives what does it.
     pub fn router(self) -> Router {
-        around(&self.app())
+        build_router(&self.app())
     }
 
     /// The server as a [`router`](Self::router), and what begins runs by the schedules of their
@@ -159,17 +159,17 @@ impl Server {
     /// ```
     pub fn router_and_scheduler(self) -> (Router, Scheduler) {
         let app = self.app();
-        (around(&app), Scheduler(app))
+        (build_router(&app), Scheduler(app))
     }
 
     pub(crate) fn app(self) -> Arc<App> {
         let Self { engine, catalog, authenticator, options } = self;
-        let doorman = Doorman::new(catalog.clone(), authenticator);
-        Arc::new(App::new(engine, catalog, doorman, options))
+        let auth = Authentication::new(catalog.clone(), authenticator);
+        Arc::new(App::new(engine, catalog, auth, options))
     }
 }
 
 /// The routes to what all requests share.
-pub(crate) fn around(app: &Arc<App>) -> Router {
-    layers::around(api::router(app).merge(page::router()), app)
+pub(crate) fn build_router(app: &Arc<App>) -> Router {
+    layers::with_layers(api::router(app).merge(page::router()), app)
 }

@@ -17,7 +17,7 @@ const ORDER: [&str; 18] = [
     "app",
     "rights",
     "extract",
-    "begin",
+    "launch",
     "scheduler",
     "model",
     "api",

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use workflow_server::{NewPassword, NewToken};
+use workflow_server::{NewPassword, TokenRequest};
 use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery};
 
 use crate::args::{ListFormat, StoreArguments, parse_duration};
@@ -213,7 +213,7 @@ pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
             };
             let expires_at = expires_in.0.and_then(|time| SystemTime::now().checked_add(time));
             let (user, name) = (user.clone(), name.clone());
-            let made = NewToken { user, name, scope, expires_at }.make();
+            let made = TokenRequest { user, name, scope, expires_at }.issue();
             let (new, token) = made.map_err(|error| Failure::Machine {
                 what: "no token can be made".to_owned(),
                 error,

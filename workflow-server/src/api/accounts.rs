@@ -16,12 +16,12 @@ use workflow_store::{NewUser, Retention, TokenScope, User, UserChange, UserQuery
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Body, Path};
+use crate::extract::{Body, Path, Query};
 use crate::identity::NewPassword;
 use crate::model::time::{span, text};
 use crate::model::{Limit, Listed};
 use crate::problem::Problem;
-use crate::rights::{Admin, May, Write};
+use crate::rights::{Admin, Require, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -64,7 +64,7 @@ impl From<User> for Account {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct PageAsked {
+struct PageQuery {
     /// How many, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
@@ -72,21 +72,21 @@ struct PageAsked {
     cursor: Option<String>,
 }
 
-impl PageAsked {
+impl PageQuery {
     fn query(self) -> UserQuery {
         UserQuery { after: self.cursor, limit: self.limit.map(|limit| limit.0) }
     }
 }
 
 /// Lists accounts, by name. For staff.
-#[utoipa::path(get, path = "/users", tag = "accounts", params(PageAsked),
+#[utoipa::path(get, path = "/users", tag = "accounts", params(PageQuery),
     responses((status = 200, body = Listed<Account>), Problems))]
 async fn users(
     State(app): State<Arc<App>>,
-    _caller: May<Admin>,
-    Asked(asked): Asked<PageAsked>,
+    _caller: Require<Admin>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Listed<Account>>, Problem> {
-    let page = app.catalog.users(asked.query()).await?;
+    let page = app.catalog.users(query.query()).await?;
     Ok(Json(Listed::of(page, Account::from)))
 }
 
@@ -111,19 +111,19 @@ struct AccountDraft {
     responses((status = 201, body = Account), Problems))]
 async fn add_user(
     State(app): State<Arc<App>>,
-    _caller: May<Admin>,
+    _caller: Require<Admin>,
     Body(draft): Body<AccountDraft>,
 ) -> Result<Response, Problem> {
     let AccountDraft { username, password, is_staff } = draft;
     let password = hashed(&app, password).await?;
     let new = NewUser { username, password_hash: Some(password.into_hash()), is_staff };
     let user = app.catalog.add_user(new).await?;
-    app.doorman.look_again();
+    app.auth.accounts_changed();
     Ok((StatusCode::CREATED, Json(Account::from(user))).into_response())
 }
 
 async fn hashed(app: &App, password: String) -> Result<NewPassword, Problem> {
-    let hash = app.doorman.hashing.run(move || NewPassword::new(&password)).await?;
+    let hash = app.auth.hashing.run(move || NewPassword::new(&password)).await?;
     hash.map_err(|error| Problem::invalid("password", error.to_string()))
 }
 
@@ -147,7 +147,7 @@ struct AccountPatch {
     responses((status = 200, body = Account), Problems))]
 async fn change_user(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Path(username): Path<String>,
     Body(patch): Body<AccountPatch>,
 ) -> Result<Json<Account>, Problem> {
@@ -168,7 +168,7 @@ async fn change_user(
     };
     let change = UserChange { password_hash: password, is_staff, is_active };
     let user = app.catalog.change_user(&username, change).await?;
-    app.doorman.look_again();
+    app.auth.accounts_changed();
     Ok(Json(user.into()))
 }
 
@@ -178,7 +178,7 @@ async fn change_user(
     responses((status = 204, description = "There is no such account any more"), Problems))]
 async fn delete_user(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Admin>,
+    Require(caller, _): Require<Admin>,
     Path(username): Path<String>,
 ) -> Result<StatusCode, Problem> {
     if caller.user.as_deref() == Some(&username) {
@@ -215,7 +215,7 @@ struct Pruned {
     responses((status = 200, body = Pruned), Problems))]
 async fn prune(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Admin>,
+    Require(caller, _): Require<Admin>,
     Body(draft): Body<RetentionDraft>,
 ) -> Result<Json<Pruned>, Problem> {
     if draft.keep_for.is_none() && draft.keep_last.is_none() {

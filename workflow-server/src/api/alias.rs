@@ -2,7 +2,7 @@
 
 /// The path under which a route is known, when another spelling was asked for: without a slash at
 /// the end, with `/api/v1` in front, and with `run` for `execute` and `trigger`.
-pub(crate) fn canonical(path: &str) -> Option<String> {
+pub(crate) fn canonical_path(path: &str) -> Option<String> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     let rest = ["/api/workflows/workflows", "/workflows"]
         .iter()
@@ -36,7 +36,7 @@ fn run_of(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::canonical;
+    use super::canonical_path;
 
     #[test]
     fn every_path_of_the_documents_is_known() {
@@ -55,10 +55,10 @@ mod tests {
             ("/metrics", "/api/v1/metrics"),
         ];
         for (path, wanted) in known {
-            assert_eq!(canonical(path).as_deref(), Some(wanted), "{path}");
+            assert_eq!(canonical_path(path).as_deref(), Some(wanted), "{path}");
         }
         for path in ["/api/v1/workflows/my_workflow/run", "/", "/index.html", "/workflowsx"] {
-            assert_eq!(canonical(path), None, "{path}");
+            assert_eq!(canonical_path(path), None, "{path}");
         }
     }
 }

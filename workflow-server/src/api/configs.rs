@@ -13,10 +13,10 @@ use workflow_config::{Config, ConfigError, Loader};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(validate))
@@ -36,7 +36,7 @@ struct Configuration {
 /// Lists the configurations that the server finds.
 #[utoipa::path(get, path = "/configs", tag = "configs",
     responses((status = 200, body = Listed<Configuration>), Problems))]
-async fn list(_caller: May<Read>) -> Result<Json<Listed<Configuration>>, Problem> {
+async fn list(_caller: Require<Read>) -> Result<Json<Listed<Configuration>>, Problem> {
     let found = blocking(|loader| loader.list()).await?;
     let items = found.into_iter().map(|found| Configuration {
         name: found.name,
@@ -50,7 +50,7 @@ async fn list(_caller: May<Read>) -> Result<Json<Listed<Configuration>>, Problem
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ConfigAsked {
+struct ConfigQuery {
     /// Shows the files as they are written instead. For staff: they may hold secrets.
     raw: bool,
     /// With the overlays of this profile.
@@ -99,24 +99,24 @@ struct RawFile {
 
 /// Shows the configuration of a workflow.
 #[utoipa::path(get, path = "/configs/{name}", tag = "configs",
-    params(("name" = String, Path, description = "The workflow's name"), ConfigAsked),
+    params(("name" = String, Path, description = "The workflow's name"), ConfigQuery),
     responses((status = 200, description = "The configuration", content(
         (ConfigDocument = "application/json"))), Problems))]
 async fn get(
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(name): Path<String>,
-    Asked(asked): Asked<ConfigAsked>,
+    Query(query): Query<ConfigQuery>,
 ) -> Result<Response, Problem> {
-    if asked.raw && !caller.is_staff {
+    if query.raw && !caller.is_staff {
         let detail = "only staff may see configurations as they are written";
         return Err(Problem::forbidden("staff_only", detail));
     }
-    let profile = asked.profile;
+    let profile = query.profile;
     let loader = move |loader: Loader| match &profile {
         Some(profile) => loader.profile(profile),
         None => loader,
     };
-    if !asked.raw {
+    if !query.raw {
         let config = blocking(move |plain| loader(plain).open(&name)).await?;
         return Ok(Json(ConfigDocument::from(&config)).into_response());
     }
@@ -142,7 +142,7 @@ struct Validated {
     params(("name" = String, Path, description = "The workflow's name")),
     responses((status = 200, body = Validated), Problems))]
 async fn validate(
-    _caller: May<Read>,
+    _caller: Require<Read>,
     Path(name): Path<String>,
 ) -> Result<Json<Validated>, Problem> {
     let of = name.clone();

@@ -16,7 +16,7 @@ use workflow_core::Status;
 use super::problems::Problems;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(metrics))
@@ -52,7 +52,7 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
         content_type = "text/plain"), Problems))]
 async fn metrics(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
 ) -> Result<Response, Problem> {
     let counts = caller.catalog(&app).status_counts().await?;
     let mut text = String::from(

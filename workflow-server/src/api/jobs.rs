@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::extract::Path;
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
@@ -61,7 +61,7 @@ impl From<&registry::JobEntry> for RegisteredJob {
 /// Lists the jobs that the program registers.
 #[utoipa::path(get, path = "/jobs", tag = "jobs",
     responses((status = 200, body = Listed<RegisteredJob>), Problems))]
-async fn list(_caller: May<Read>) -> Json<Listed<RegisteredJob>> {
+async fn list(_caller: Require<Read>) -> Json<Listed<RegisteredJob>> {
     Json(Listed::all(registry::jobs().map(RegisteredJob::from).collect()))
 }
 
@@ -69,7 +69,10 @@ async fn list(_caller: May<Read>) -> Json<Listed<RegisteredJob>> {
 #[utoipa::path(get, path = "/jobs/{name}", tag = "jobs",
     params(("name" = String, Path, description = "Its name")),
     responses((status = 200, body = RegisteredJob), Problems))]
-async fn get(_caller: May<Read>, Path(name): Path<String>) -> Result<Json<RegisteredJob>, Problem> {
+async fn get(
+    _caller: Require<Read>,
+    Path(name): Path<String>,
+) -> Result<Json<RegisteredJob>, Problem> {
     let job = registry::job(&name);
     job.map(|job| Json(job.into())).map_err(|error| Problem::not_found("no_job", error.to_string()))
 }

@@ -25,7 +25,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use alias::canonical;
+pub(crate) use alias::canonical_path;
 
 use crate::app::App;
 use crate::problem::Problem;

@@ -16,11 +16,11 @@ use workflow_store::{
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::Asked;
+use crate::extract::Query;
 use crate::model::Run;
 use crate::model::time::{moment, text};
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(overview)).routes(routes!(usage))
@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct OverviewAsked {
+struct OverviewQuery {
     /// Since when: a time, or `7d` for a week ago. Default: a day ago.
     #[param(example = "24h")]
     since: Option<String>,
@@ -103,18 +103,18 @@ struct Counts {
 const PARTS: u32 = 48;
 
 /// Shows what goes on.
-#[utoipa::path(get, path = "/overview", tag = "statistics", params(OverviewAsked),
+#[utoipa::path(get, path = "/overview", tag = "statistics", params(OverviewQuery),
     responses((status = 200, body = Overview), Problems))]
 async fn overview(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
-    Asked(asked): Asked<OverviewAsked>,
+    Require(caller, _): Require<Read>,
+    Query(query): Query<OverviewQuery>,
 ) -> Result<Json<Overview>, Problem> {
     let catalog = caller.catalog(&app);
-    let since = moment("since", asked.since.as_deref().unwrap_or("24h"))?;
+    let since = moment("since", query.since.as_deref().unwrap_or("24h"))?;
     let span = SystemTime::now().duration_since(since).unwrap_or_default();
     let part = (span / PARTS).max(Duration::from_secs(1));
-    let of = asked.workflow_id;
+    let of = query.workflow_id;
     let query = |status, since| RunQuery {
         workflow_id: of,
         status: Some(status),
@@ -199,7 +199,7 @@ struct UsedAtom {
     responses((status = 200, body = Usage), Problems))]
 async fn usage(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
 ) -> Result<Json<Usage>, Problem> {
     let usage = caller.catalog(&app).usage().await?;
     let molecule = |of: MoleculeUsage| Used {

@@ -20,12 +20,12 @@ use workflow_store::{Catalog, RunQuery, StatusReport};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Body, Path};
+use crate::extract::{Body, Path, Query};
 use crate::identity::Caller;
 use crate::model::time::moment;
 use crate::model::{Limit, Listed, Run, RunDocument};
 use crate::problem::Problem;
-use crate::rights::{May, Read, Write};
+use crate::rights::{Read, Require, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -54,7 +54,7 @@ pub(super) fn streams() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct RunsAsked {
+struct RunsQuery {
     /// They are of the workflow with this id, name or slug.
     workflow: Option<String>,
     /// They are of the workflow with this number.
@@ -83,7 +83,7 @@ struct RunsAsked {
     cursor: Option<String>,
 }
 
-impl RunsAsked {
+impl RunsQuery {
     fn query(self) -> Result<RunQuery, Problem> {
         let time = |field, text: Option<String>| text.map(|text| moment(field, &text)).transpose();
         Ok(RunQuery {
@@ -110,34 +110,34 @@ fn short(field: &str, text: String) -> Result<String, Problem> {
 }
 
 /// Lists runs, newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsAsked),
+#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsQuery),
     responses((status = 200, body = Listed<Run>), Problems))]
 async fn list(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
-    Asked(asked): Asked<RunsAsked>,
+    Require(caller, _): Require<Read>,
+    Query(query): Query<RunsQuery>,
 ) -> Result<Json<Listed<Run>>, Problem> {
-    let page = caller.catalog(&app).runs(asked.query()?).await?;
+    let page = caller.catalog(&app).runs(query.query()?).await?;
     Ok(Json(Listed::of(page, Run::from)))
 }
 
 /// Lists the runs of a workflow, newest first.
 #[utoipa::path(get, path = "/workflows/{workflow}/runs", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), RunsAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), RunsQuery),
     responses((status = 200, body = Listed<Run>), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Asked(asked): Asked<RunsAsked>,
+    Query(query): Query<RunsQuery>,
 ) -> Result<Json<Listed<Run>>, Problem> {
-    let query = RunQuery { workflow: Some(which), ..asked.query()? };
+    let query = RunQuery { workflow: Some(which), ..query.query()? };
     let page = caller.catalog(&app).runs(query).await?;
     Ok(Json(Listed::of(page, Run::from)))
 }
 
 /// How a path names a run.
-const WHICH_RUN: &str = "The run: its number, its id or the first 8 characters of it or more, or \
+const RUN_PARAMETER: &str = "The run: its number, its id or the first 8 characters of it or more, or \
     `latest` for the newest that the caller sees";
 
 /// The run that is meant.
@@ -161,11 +161,11 @@ async fn document(app: &App, caller: &Caller, run: RunId) -> Result<RunDocument,
 
 /// Shows a run.
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 200, body = RunDocument), Problems))]
 async fn get(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Json<RunDocument>, Problem> {
     let run = find(&*caller.catalog(&app), &which).await?;
@@ -198,12 +198,12 @@ impl From<RunReport> for StatusReport {
 /// Reports on a run that another program drives. Only legal changes are taken: from pending to
 /// running, and from either to an end. A run that an engine takes up cannot end before it runs.
 #[utoipa::path(patch, path = "/runs/{run}", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = RunReport,
     responses((status = 200, body = RunDocument), Problems))]
 async fn report(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Path(which): Path<String>,
     Body(report): Body<RunReport>,
 ) -> Result<Json<RunDocument>, Problem> {

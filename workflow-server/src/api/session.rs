@@ -17,11 +17,11 @@ use super::problems::Problems;
 use crate::app::App;
 use crate::extract::Body;
 use crate::identity::{
-    COOKIE_NAME, Caller, KnownBy, SESSION_TIME, Secret, digest, is_for_this_machine,
+    COOKIE_NAME, Caller, Credential, SESSION_TIME, Secret, digest, is_for_this_machine,
     session_cookie, verify_password,
 };
 use crate::problem::Problem;
-use crate::rights::{Free, May};
+use crate::rights::{Anyone, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -56,9 +56,9 @@ struct SignedIn {
 
 fn session(app: &App, caller: Option<Caller>, open: bool) -> Session {
     let (user, csrf) = match caller {
-        Some(Caller { user: Some(username), is_staff, known_by, .. }) => {
-            let csrf = match known_by {
-                KnownBy::Session { csrf } => Some(csrf),
+        Some(Caller { user: Some(username), is_staff, credential, .. }) => {
+            let csrf = match credential {
+                Credential::Session { csrf } => Some(csrf),
                 _ => None,
             };
             (Some(SignedIn { username, is_staff }), csrf)
@@ -74,9 +74,9 @@ fn session(app: &App, caller: Option<Caller>, open: bool) -> Session {
     responses((status = 200, body = Session), Problems))]
 async fn show(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Free>,
+    Require(caller, _): Require<Anyone>,
 ) -> Result<Json<Session>, Problem> {
-    let open = app.doorman.is_open().await?;
+    let open = app.auth.allows_anonymous().await?;
     Ok(Json(session(&app, Some(caller), open)))
 }
 
@@ -100,15 +100,15 @@ async fn sign_in(
     headers: HeaderMap,
     Body(said): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    if app.doorman.is_of_host() {
+    if app.auth.uses_host() {
         let detail = "this program signs its users in by itself";
         return Err(Problem::conflict("host_authenticates", detail));
     }
-    app.doorman.check_site(&headers, &app.options)?;
+    app.auth.check_origin(&headers, &app.options)?;
     // What no account has is not looked up, and above all not remembered.
     check_length("username", &said.username, LONGEST_NAME)?;
     check_length("password", &said.password, LONGEST_PASSWORD)?;
-    let throttle = &app.doorman.throttle;
+    let throttle = &app.auth.throttle;
     if let Some(wait) = throttle.wait(&said.username, Instant::now()) {
         let detail = "too many failed tries to sign in under this name; wait";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
@@ -121,7 +121,7 @@ async fn sign_in(
     let Credentials { username, password } = said;
     // For nobody that is known it takes as long.
     let is_right =
-        app.doorman.hashing.run(move || verify_password(&password, hash.as_deref())).await?;
+        app.auth.hashing.run(move || verify_password(&password, hash.as_deref())).await?;
     let Some(user) = user.filter(|_| is_right) else { return Err(wrong()) };
     throttle.passed(&username);
     let cookie = Secret::random("").map_err(Problem::internal)?;
@@ -137,7 +137,7 @@ async fn sign_in(
         user: Some(username),
         is_staff: user.is_staff,
         scope: workflow_store::TokenScope::Admin,
-        known_by: KnownBy::Session { csrf },
+        credential: Credential::Session { csrf },
     };
     let mut response = Json(session(&app, Some(caller), false)).into_response();
     set_cookie(&mut response, &cookie.into_text(), SESSION_TIME.as_secs(), &headers);
@@ -179,10 +179,12 @@ fn set_cookie(response: &mut Response, value: &str, seconds: u64, headers: &Head
     responses((status = 204, description = "Nobody is signed in"), Problems))]
 async fn sign_out(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Free>,
+    Require(caller, _): Require<Anyone>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if let (KnownBy::Session { .. }, Some(cookie)) = (&caller.known_by, session_cookie(&headers)) {
+    if let (Credential::Session { .. }, Some(cookie)) =
+        (&caller.credential, session_cookie(&headers))
+    {
         app.catalog.end_session(digest(cookie)).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();

@@ -12,10 +12,10 @@ use workflow_store::{Durations, JobStatistics, Statistics};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(of_workflow))
@@ -98,20 +98,20 @@ impl From<Statistics> for WorkflowStatistics {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct StatsAsked {
+struct StatisticsQuery {
     /// Only of the workflow with this id, name or slug.
     workflow: Option<String>,
 }
 
 /// Shows the figures of all workflows.
-#[utoipa::path(get, path = "/stats", tag = "statistics", params(StatsAsked),
+#[utoipa::path(get, path = "/stats", tag = "statistics", params(StatisticsQuery),
     responses((status = 200, body = Listed<WorkflowStatistics>), Problems))]
 async fn all(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
-    Asked(asked): Asked<StatsAsked>,
+    Require(caller, _): Require<Read>,
+    Query(query): Query<StatisticsQuery>,
 ) -> Result<Json<Listed<WorkflowStatistics>>, Problem> {
-    let all = caller.catalog(&app).statistics(asked.workflow.as_deref()).await?;
+    let all = caller.catalog(&app).statistics(query.workflow.as_deref()).await?;
     Ok(Json(Listed::all(all.into_iter().map(WorkflowStatistics::from).collect())))
 }
 
@@ -121,7 +121,7 @@ async fn all(
     responses((status = 200, body = WorkflowStatistics), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Json<WorkflowStatistics>, Problem> {
     let catalog = caller.catalog(&app);

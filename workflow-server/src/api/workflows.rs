@@ -1,8 +1,8 @@
 //! Workflows: list, create, show, change, delete.
 
-mod asked;
 mod create;
 mod graph;
+mod query;
 mod versions;
 
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Body, Path};
+use crate::extract::{Body, Path, Query};
 use crate::identity::Caller;
 use crate::model::{Listed, Workflow, WorkflowDocument};
 use crate::problem::Problem;
-use crate::rights::{May, Read, Write};
+use crate::rights::{Read, Require, Write};
 
-use asked::WorkflowsAsked;
+use query::WorkflowsQuery;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -44,15 +44,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 const RECENT: usize = 20;
 
 /// Lists workflows: those that the program registers, and those that were stored.
-#[utoipa::path(get, path = "/workflows", tag = "workflows", params(WorkflowsAsked),
+#[utoipa::path(get, path = "/workflows", tag = "workflows", params(WorkflowsQuery),
     responses((status = 200, body = Listed<Workflow>), Problems))]
 async fn list(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
-    Asked(asked): Asked<WorkflowsAsked>,
+    Require(caller, _): Require<Read>,
+    Query(query): Query<WorkflowsQuery>,
 ) -> Result<Json<Listed<Workflow>>, Problem> {
     let catalog = caller.catalog(&app);
-    let page = catalog.workflows(asked.query()?).await?;
+    let page = catalog.workflows(query.query()?).await?;
     Ok(Json(Listed::of(page, |workflow| Workflow::new(workflow, &app.schedules))))
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn document(
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn get(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Json<WorkflowDocument>, Problem> {
     let workflow = caller.catalog(&app).workflow(&which).await?;
@@ -109,7 +109,7 @@ struct WorkflowPatch {
     version: Option<i32>,
     /// Replaces the metadata: an object, or null for none.
     #[schema(value_type = Option<Object>)]
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "present")]
     metadata: Option<Value>,
     /// Changes the metadata (RFC 7396): keys are added and replaced, and those that are null
     /// removed.
@@ -171,7 +171,7 @@ fn check_fixed(fixed: &[(&str, Value)], workflow: &Workflow) -> Result<(), Probl
 }
 
 /// Reads null as something that was said.
-fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
 
@@ -182,7 +182,7 @@ fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::E
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn change(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Path(which): Path<String>,
     Body(patch): Body<WorkflowPatch>,
 ) -> Result<Json<WorkflowDocument>, Problem> {
@@ -259,7 +259,7 @@ struct Deleted {
     responses((status = 200, body = Deleted), Problems))]
 async fn delete(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Path(which): Path<String>,
 ) -> Result<Json<Deleted>, Problem> {
     let deleted_runs = caller.catalog(&app).delete_workflow(&which).await?;

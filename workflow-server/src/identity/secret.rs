@@ -42,7 +42,7 @@ pub(crate) fn digest(secret: &str) -> [u8; 32] {
 
 /// An API token that is to be made.
 #[derive(Debug, Clone)]
-pub struct NewToken {
+pub struct TokenRequest {
     /// Whose it is.
     pub user: String,
     /// What it is for.
@@ -53,13 +53,13 @@ pub struct NewToken {
     pub expires_at: Option<SystemTime>,
 }
 
-impl NewToken {
+impl TokenRequest {
     /// What the store is to keep of it, and the token, which is shown to its user and kept nowhere.
     ///
     /// # Errors
     ///
     /// Fails when the system has no randomness.
-    pub fn make(self) -> std::io::Result<(workflow_store::NewToken, String)> {
+    pub fn issue(self) -> std::io::Result<(workflow_store::NewToken, String)> {
         let token = Secret::random("wf_").map_err(std::io::Error::from)?;
         let Self { user, name, scope, expires_at } = self;
         let digest = token.digest();

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use workflow_server::NewToken;
+use workflow_server::TokenRequest;
 use workflow_store::{NewUser, TokenScope};
 
 use crate::support::{Answer, Client, Kind, Site, with_both};
@@ -200,7 +200,7 @@ async fn fill(path: &str, site: &Site, ada: &Client, which: &str) -> String {
     }
     if path.contains("{token}") {
         let (user, name) = ("ada".to_owned(), "spare".to_owned());
-        let new = NewToken { user, name, scope: TokenScope::Read, expires_at: None }.make();
+        let new = TokenRequest { user, name, scope: TokenScope::Read, expires_at: None }.issue();
         let token = site.store.add_token(new.expect("a token").0).await.expect("kept");
         return path.replace("{token}", &token.id.to_string());
     }

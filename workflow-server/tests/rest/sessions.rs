@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use workflow_server::{NewToken, ServeError, Server};
+use workflow_server::{ServeError, Server, TokenRequest};
 use workflow_store::TokenScope::{Admin, Read};
 
 use crate::support::{Answer, Kind, PASSWORD, Site, with_both};
@@ -69,7 +69,7 @@ async fn tokens_end(kind: Kind) {
     client.delete(&format!("tokens/{}", made["id"])).await.is(204);
     let (user, name) = ("ada".to_owned(), "old".to_owned());
     let expires_at = SystemTime::now().checked_sub(Duration::from_secs(1));
-    let old = NewToken { user, name, scope: Read, expires_at }.make().expect("a token");
+    let old = TokenRequest { user, name, scope: Read, expires_at }.issue().expect("a token");
     site.store.add_token(old.0).await.expect("kept");
     let revoked = made["token"].as_str().expect("a token").to_owned();
     for token in [revoked, old.1, "wf_none".to_owned()] {

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value as Json, json};
-use workflow_server::NewToken;
+use workflow_server::TokenRequest;
 use workflow_store::TokenScope::{self, Admin, Run, Write};
 
 use crate::support::{Client, Kind, Site, with_both};
@@ -272,8 +272,8 @@ async fn what_is_not_active_runs_nowhere(kind: Kind) {
 /// A user's token that is good for so long.
 async fn token(site: &Site, user: &str, scope: TokenScope, good_for: Duration) -> Client {
     let expires_at = Some(SystemTime::now() + good_for);
-    let new = NewToken { user: user.to_owned(), name: "short".to_owned(), scope, expires_at };
-    let (new, token) = new.make().expect("a token");
+    let new = TokenRequest { user: user.to_owned(), name: "short".to_owned(), scope, expires_at };
+    let (new, token) = new.issue().expect("a token");
     site.store.add_token(new).await.expect("kept");
     Client { token: Some(token), ..site.nobody() }
 }

@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 use workflow_core::Engine;
-use workflow_server::{NewPassword, NewToken, Server};
+use workflow_server::{NewPassword, Server, TokenRequest};
 use workflow_store::{Catalog, NewUser, TokenScope};
 
 use crate::cluster;
@@ -105,7 +105,7 @@ impl Site {
     /// A user with a token.
     pub(crate) async fn user(&self, user: &str, scope: TokenScope) -> Client {
         let (user, name) = (user.to_owned(), "test".to_owned());
-        let new = NewToken { user, name, scope, expires_at: None }.make();
+        let new = TokenRequest { user, name, scope, expires_at: None }.issue();
         let (new, token) = new.expect("a token");
         self.store.add_token(new).await.expect("kept");
         Client { token: Some(token), ..self.nobody() }

@@ -13,12 +13,12 @@ use workflow_store::{ApiToken, TokenScope};
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Body, Path};
-use crate::identity::{Caller, NewToken};
+use crate::extract::{Body, Path, Query};
+use crate::identity::{Caller, TokenRequest};
 use crate::model::Listed;
 use crate::model::time::{span, text};
 use crate::problem::Problem;
-use crate::rights::{May, Read, Write};
+use crate::rights::{Read, Require, Write};
 
 /// An API token; the token itself is shown once, when it is made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,21 +65,21 @@ impl From<ApiToken> for Token {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct TokensAsked {
+pub(super) struct TokensQuery {
     /// Only this user's. Without the scope `admin` and staff rights, there are only one's own.
     user: Option<String>,
 }
 
 /// Lists API tokens: one's own, and for staff with the scope `admin` everybody's.
-#[utoipa::path(get, path = "/tokens", tag = "accounts", params(TokensAsked),
+#[utoipa::path(get, path = "/tokens", tag = "accounts", params(TokensQuery),
     responses((status = 200, body = Listed<Token>), Problems))]
 pub(super) async fn tokens(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
-    Asked(asked): Asked<TokensAsked>,
+    Require(caller, _): Require<Read>,
+    Query(query): Query<TokensQuery>,
 ) -> Result<Json<Listed<Token>>, Problem> {
-    let whose = match asked.user {
-        user if caller.may_administrate() => user,
+    let whose = match query.user {
+        user if caller.is_admin() => user,
         Some(user) if caller.user.as_ref() != Some(&user) => {
             let detail = "the tokens of others are for staff, with a session or a token of the \
                           scope `admin`";
@@ -114,7 +114,7 @@ pub(super) struct TokenDraft {
     responses((status = 201, body = Token), Problems))]
 pub(super) async fn add_token(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Body(draft): Body<TokenDraft>,
 ) -> Result<Response, Problem> {
     let Some(user) = caller.user.clone() else {
@@ -126,12 +126,12 @@ pub(super) async fn add_token(
         return Err(Problem::forbidden("scope", detail));
     }
     let expires_at = Some(expiry(&caller, draft.expires_in.as_deref())?);
-    let (new, token) = NewToken { user, name: draft.name, scope: draft.scope, expires_at }
-        .make()
+    let (new, token) = TokenRequest { user, name: draft.name, scope: draft.scope, expires_at }
+        .issue()
         .map_err(Problem::internal)?;
     let made = app.catalog.add_token(new).await?;
-    let shown = Token { token: Some(token), ..Token::from(made) };
-    Ok((StatusCode::CREATED, Json(shown)).into_response())
+    let token = Token { token: Some(token), ..Token::from(made) };
+    Ok((StatusCode::CREATED, Json(token)).into_response())
 }
 
 /// When a token that this caller makes expires.
@@ -139,13 +139,13 @@ pub(super) async fn add_token(
 /// # Errors
 ///
 /// Fails when it was asked for longer than the token lives that asks for it.
-fn expiry(caller: &Caller, asked: Option<&str>) -> Result<SystemTime, Problem> {
-    let time = span("expires_in", asked.unwrap_or("90d"))?;
+fn expiry(caller: &Caller, expires_in: Option<&str>) -> Result<SystemTime, Problem> {
+    let time = span("expires_in", expires_in.unwrap_or("90d"))?;
     let at = SystemTime::now().checked_add(time);
     let at = at.ok_or_else(|| Problem::invalid("expires_in", "is too long; use 999d at most"))?;
-    match caller.rights_end_at().filter(|end| *end < at) {
+    match caller.expires_at().filter(|end| *end < at) {
         None => Ok(at),
-        Some(end) if asked.is_none() => Ok(end),
+        Some(end) if expires_in.is_none() => Ok(end),
         Some(end) => {
             let detail = format!(
                 "this token is good until {}, and cannot make one that is good for longer; ask \
@@ -163,10 +163,10 @@ fn expiry(caller: &Caller, asked: Option<&str>) -> Result<SystemTime, Problem> {
     responses((status = 204, description = "It is revoked"), Problems))]
 pub(super) async fn revoke_token(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     Path(token): Path<i64>,
 ) -> Result<StatusCode, Problem> {
-    let whose = if caller.may_administrate() { None } else { caller.user.as_deref() };
+    let whose = if caller.is_admin() { None } else { caller.user.as_deref() };
     match app.catalog.revoke_token(token, whose).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("no_token", format!("there is no token {token}"))),

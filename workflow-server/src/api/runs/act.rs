@@ -13,22 +13,22 @@ use workflow_core::{Cancellation, Engine, Enqueued, MessageKind, RunError, RunId
 use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 
 use super::super::problems::Problems;
-use super::{WHICH_RUN, find, stored};
+use super::{RUN_PARAMETER, find, stored};
 use crate::app::App;
-use crate::begin::{self, Begun};
 use crate::extract::{Body, Path, check_key};
+use crate::launch::{self, Launched};
 use crate::model::Started;
 use crate::problem::Problem;
-use crate::rights::{May, Run};
+use crate::rights::{Require, Run};
 
 /// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
 /// once, even when its workflow has changed or is gone.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 202, description = "It is cancelled, or will be", body = Started), Problems))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Run>,
+    Require(caller, _): Require<Run>,
     Path(which): Path<String>,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
@@ -42,11 +42,11 @@ pub(super) async fn cancel(
 
 /// Lets engines take up a blocked run again. Deaths of its process before now no longer count.
 #[utoipa::path(post, path = "/runs/{run}/unblock", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 202, description = "It is unblocked", body = Started), Problems))]
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Run>,
+    Require(caller, _): Require<Run>,
     Path(which): Path<String>,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
@@ -82,12 +82,12 @@ pub(super) struct SignalDraft {
 
 /// Sends a run a signal, for a job that waits for one of this name, or will.
 #[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = SignalDraft,
     responses((status = 202, description = "It is sent", body = Started), Problems))]
 pub(super) async fn signal(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Run>,
+    Require(caller, _): Require<Run>,
     Path(which): Path<String>,
     Body(signal): Body<SignalDraft>,
 ) -> Result<Response, Problem> {
@@ -117,7 +117,7 @@ pub(super) struct RetryDraft {
 }
 
 /// Where a run is to begin again; `None` for the whole of it.
-fn again(from: Option<&str>, failed_only: bool) -> Result<Option<RetrySource<'_>>, Problem> {
+fn retry_source(from: Option<&str>, failed_only: bool) -> Result<Option<RetrySource<'_>>, Problem> {
     match (from, failed_only) {
         (Some(_), true) => Err(Problem::invalid("from", "does not go with `failed_only`")),
         (Some(job), false) => Ok(Some(RetrySource::From(job))),
@@ -129,12 +129,12 @@ fn again(from: Option<&str>, failed_only: bool) -> Result<Option<RetrySource<'_>
 /// Repeats a run that has ended, as a new run with the same input. With `failed_only` or `from`,
 /// outcomes that stay are the first of the new run's record.
 #[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = RetryDraft,
     responses((status = 202, description = "The new run is on record", body = Started), Problems))]
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Run>,
+    Require(caller, _): Require<Run>,
     Path(which): Path<String>,
     Body(draft): Body<RetryDraft>,
 ) -> Result<Response, Problem> {
@@ -152,7 +152,7 @@ pub(super) async fn retry(
     }
     let RetryDraft { failed_only, from, idempotency_key: key } = draft;
     check_key(key.as_deref())?;
-    let again = again(from.as_deref(), failed_only)?;
+    let source = retry_source(from.as_deref(), failed_only)?;
     if old.workflow.is_external() {
         let detail = format!(
             "run {} cannot be repeated: another program runs `{}` and reports on it; execute the \
@@ -161,34 +161,35 @@ pub(super) async fn retry(
         );
         return Err(Problem::conflict("cannot_repeat", detail));
     }
-    let workflow = match begin::file(&app, old.workflow.source.as_deref().cloned()).await? {
-        Some(file) => file,
-        None => begin::code(&old.workflow.name)?,
-    };
+    let workflow =
+        match launch::file_workflow(&app, old.workflow.source.as_deref().cloned()).await? {
+            Some(file) => file,
+            None => launch::registered_workflow(&old.workflow.name)?,
+        };
     let engine = app.engine();
-    let begun = match again {
+    let launched = match source {
         None => {
-            let asked = begin::Asked {
+            let request = launch::LaunchRequest {
                 user: caller.user.clone(),
                 trigger: Trigger::Retry,
                 idempotency_key: key,
                 input: old.input,
             };
-            let request = engine.run(workflow).workflow_id(workflow_id).repeats(old.id);
-            begin::kept(request, asked).await?
+            let run = engine.run(workflow).workflow_id(workflow_id).repeats(old.id);
+            launch::start_persisted(run, request).await?
         }
-        Some(again) => {
+        Some(source) => {
             let request = RetryRequest { user: caller.user.clone(), idempotency_key: key };
-            match retry_run(&*catalog, &old, &*workflow, again, request).await? {
+            match retry_run(&*catalog, &old, &*workflow, source, request).await? {
                 Enqueued::New(run) => {
                     drive(engine.clone(), run);
-                    Begun::now(run, None)
+                    Launched::new(run, None)
                 }
-                Enqueued::Existing(run) => Begun::before(run),
+                Enqueued::Existing(run) => Launched::existing(run),
             }
         }
     };
-    Ok(accepted(begun.run, workflow_id, begun.message, Some(begun.existing)))
+    Ok(accepted(launched.run, workflow_id, launched.message, Some(launched.existing)))
 }
 
 /// Drives a run on record in the background.

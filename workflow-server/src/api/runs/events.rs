@@ -15,20 +15,20 @@ use workflow_core::RunId;
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
-use super::{WHICH_RUN, find};
+use super::{RUN_PARAMETER, find};
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::feed::Feed;
 use crate::model::Limit;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 use crate::sse;
 
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EventsAsked {
+pub(super) struct EventsQuery {
     /// From this number on. Default: 0, the first.
     from: Option<u64>,
     /// Those after this number; for streams, where no header can be sent.
@@ -52,25 +52,25 @@ pub(super) struct EventsPage {
 /// their numbers as ids, from the one after `Last-Event-ID` on, up to an event `end`, whose data
 /// has the `status` of the run, or `"deleted": true` when the run was deleted meanwhile.
 #[utoipa::path(get, path = "/runs/{run}/events", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN),
+    params(("run" = String, Path, description = RUN_PARAMETER),
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this event"),
-        EventsAsked),
+        EventsQuery),
     responses((status = 200, description = "Events", content(
         (EventsPage = "application/json"), (String = "text/event-stream"))), Problems))]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Asked(asked): Asked<EventsAsked>,
+    Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
     let known = catalog.run_summary(run).await?;
-    let after = sse::last_id(&headers)?.or(asked.after).map(|id| id.saturating_add(1));
-    let from = after.or(asked.from).unwrap_or(0);
+    let after = sse::last_id(&headers)?.or(query.after).map(|id| id.saturating_add(1));
+    let from = after.or(query.from).unwrap_or(0);
     if !sse::is_wanted(&headers) {
-        let limit = asked.limit.map_or(50, |limit| limit.0);
+        let limit = query.limit.map_or(50, |limit| limit.0);
         return Ok(Json(page(&*catalog, run, from, limit).await?).into_response());
     }
     let permit = app.streams.enter()?;

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::problems::Problems;
-use super::{WHICH_RUN, stored};
+use super::{RUN_PARAMETER, stored};
 use crate::app::App;
 use crate::extract::Path;
 use crate::model::{Attempt, Bar, Listed, Record};
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 /// A job of a run with all that is known of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,12 +43,12 @@ pub(super) struct JobDocument {
 
 /// Shows a job of a run.
 #[utoipa::path(get, path = "/runs/{run}/jobs/{job}", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN),
+    params(("run" = String, Path, description = RUN_PARAMETER),
         ("job" = String, Path, description = "The job's name")),
     responses((status = 200, body = JobDocument), Problems))]
 pub(super) async fn job(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path((which, name)): Path<(String, String)>,
 ) -> Result<Json<JobDocument>, Problem> {
     let catalog = caller.catalog(&app);
@@ -91,11 +91,11 @@ fn waits_for(graph: &Value, name: &str) -> Vec<String> {
 
 /// Shows when each try of each job of a run began and ended.
 #[utoipa::path(get, path = "/runs/{run}/gantt", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN)),
+    params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 200, body = Listed<Bar>), Problems))]
 pub(super) async fn gantt(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Json<Listed<Bar>>, Problem> {
     let catalog = caller.catalog(&app);

@@ -18,19 +18,19 @@ use workflow_core::{LogError, LogRecord, OutputStream, RunId, RunLog};
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
-use super::{WHICH_RUN, stored};
+use super::{RUN_PARAMETER, stored};
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::model::Limit;
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 use crate::sse;
 
 /// Which part of a log is asked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct LogsAsked {
+pub(super) struct LogsQuery {
     /// Only what this job printed.
     job: Option<String>,
     /// Only what this try of it printed.
@@ -95,24 +95,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end` as
 /// streams of events have it.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
-    params(("run" = String, Path, description = WHICH_RUN),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsAsked),
+    params(("run" = String, Path, description = RUN_PARAMETER),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsQuery),
     responses((status = 200, description = "The log", content(
         (LogPage = "application/json"), (String = "text/event-stream"),
         (String = "text/plain"))), Problems))]
 pub(super) async fn logs(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Asked(asked): Asked<LogsAsked>,
+    Query(query): Query<LogsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let run = stored(&*catalog, &which).await?;
-    let from = sse::last_id(&headers)?.or(asked.from).unwrap_or(0);
-    let limit = asked.limit.map_or(1000, |limit| limit.0);
-    let log = Log { path: run.log(), asked, limit };
-    if log.asked.format == LogFormat::Text {
+    let from = sse::last_id(&headers)?.or(query.from).unwrap_or(0);
+    let limit = query.limit.map_or(1000, |limit| limit.0);
+    let log = Log { path: run.log(), query, limit };
+    if log.query.format == LogFormat::Text {
         let permit = app.streams.enter()?;
         return Ok(download(permit, run.id, whole(log, from)));
     }
@@ -128,7 +128,7 @@ pub(super) async fn logs(
 #[derive(Clone)]
 struct Log {
     path: Option<PathBuf>,
-    asked: LogsAsked,
+    query: LogsQuery,
     limit: usize,
 }
 
@@ -162,14 +162,14 @@ impl Log {
     /// The segment of the attempt that is asked for: others may have what was printed of it before
     /// it began again elsewhere.
     fn segment(&self, path: &std::path::Path) -> Result<Option<u32>, LogError> {
-        match (&self.asked.job, self.asked.attempt) {
+        match (&self.query.job, self.query.attempt) {
             (Some(job), Some(attempt)) => RunLog::segment_of(path, job, attempt).map(Some),
             _ => Ok(None),
         }
     }
 
     fn is_wanted(&self, record: &LogRecord) -> bool {
-        let LogsAsked { job, attempt, .. } = &self.asked;
+        let LogsQuery { job, attempt, .. } = &self.query;
         job.as_ref().is_none_or(|job| *job == record.job)
             && attempt.is_none_or(|attempt| attempt == record.attempt)
     }
@@ -235,7 +235,7 @@ fn whole(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
         if page.items.is_empty() && page.ended {
             return Ok(None);
         }
-        let named = log.asked.job.is_none();
+        let named = log.query.job.is_none();
         let text: String = page.items.iter().map(|piece| piece.to_text(named)).collect();
         Ok(Some((Bytes::from(text), (log, page.next))))
     })

@@ -15,13 +15,13 @@ use workflow_core::{Run as _, Trigger};
 use super::super::problems::Problems;
 use super::document;
 use crate::app::App;
-use crate::begin::{self, Begun};
-use crate::extract::{Asked, Body, Path, check_key};
+use crate::extract::{Body, Path, Query, check_key};
 use crate::identity::Caller;
+use crate::launch::{self, Launched};
 use crate::model::time::span;
 use crate::model::{RunDocument, Started};
 use crate::problem::Problem;
-use crate::rights::{May, Run};
+use crate::rights::{Require, Run};
 
 /// What a run is to begin with.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub(super) struct RunDraft {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct WaitAsked {
+pub(super) struct WaitQuery {
     /// Waits for the end of the run, at most so long, such as `30s`.
     #[param(pattern = "^[0-9]{1,3}(ms|s|m)$")]
     wait: Option<String>,
@@ -68,38 +68,38 @@ pub(super) struct Ended {
 /// Runs a workflow. Answers once the run is on record; with `wait`, once it has ended, if it does
 /// in time.
 #[utoipa::path(post, path = "/workflows/{workflow}/run", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), WaitAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), WaitQuery),
     request_body = RunDraft,
     responses((status = 200, description = "It has ended", body = Ended),
         (status = 202, description = "It is on record", body = Started), Problems))]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Run>,
+    Require(caller, _): Require<Run>,
     Path(which): Path<String>,
-    Asked(asked): Asked<WaitAsked>,
+    Query(query): Query<WaitQuery>,
     Body(draft): Body<RunDraft>,
 ) -> Result<Response, Problem> {
-    let wait = wait(&app, asked.wait.as_deref().or(draft.wait.as_deref()))?;
+    let wait = wait(&app, query.wait.as_deref().or(draft.wait.as_deref()))?;
     if let Some(queue) = draft.task_queue.as_deref().filter(|queue| *queue != "default") {
         let message = format!("nobody serves `{queue}` here; leave it away, or say `default`");
         return Err(Problem::invalid("task_queue", message));
     }
     check_key(draft.idempotency_key.as_deref())?;
     let workflow = caller.catalog(&app).workflow(&which).await?;
-    let asked = begin::Asked {
+    let request = launch::LaunchRequest {
         user: caller.user.clone(),
         trigger: Trigger::Api,
         idempotency_key: draft.idempotency_key,
         input: draft.input,
     };
-    let begun = begin::begin(&app, &workflow, asked).await?;
+    let launched = launch::launch(&app, &workflow, request).await?;
     let started = Started {
-        run_id: begun.run.to_string(),
+        run_id: launched.run.to_string(),
         workflow_id: workflow.id,
-        message: begun.message.to_owned(),
-        existing: Some(begun.existing),
+        message: launched.message.to_owned(),
+        existing: Some(launched.existing),
     };
-    answer(&app, &caller, begun, started, wait).await
+    answer(&app, &caller, launched, started, wait).await
 }
 
 /// How long to wait for the end.
@@ -118,29 +118,29 @@ fn wait(app: &App, text: Option<&str>) -> Result<Option<Duration>, Problem> {
 async fn answer(
     app: &App,
     caller: &Caller,
-    begun: Begun,
+    launched: Launched,
     started: Started,
     wait: Option<Duration>,
 ) -> Result<Response, Problem> {
     let ended = match wait {
-        Some(wait) => tokio::time::timeout(wait, until_end(app, &begun)).await.is_ok(),
+        Some(wait) => tokio::time::timeout(wait, until_end(app, &launched)).await.is_ok(),
         None => false,
     };
     if !ended {
         return Ok((StatusCode::ACCEPTED, Json(started)).into_response());
     }
-    let run = document(app, caller, begun.run).await?;
+    let run = document(app, caller, launched.run).await?;
     let Started { run_id, message, .. } = started;
-    Ok(Json(Ended { run_id, message, existing: begun.existing, run }).into_response())
+    Ok(Json(Ended { run_id, message, existing: launched.existing, run }).into_response())
 }
 
-async fn until_end(app: &App, begun: &Begun) {
-    if let Some(handle) = &begun.handle {
+async fn until_end(app: &App, launched: &Launched) {
+    if let Some(handle) = &launched.handle {
         // How it ended is on record.
         _ = handle.outcome().await;
         return;
     }
-    let (feed, mut from) = (app.feeds.of(begun.run, 0), 0);
+    let (feed, mut from) = (app.feeds.of(launched.run, 0), 0);
     while let Ok(Some(frames)) = feed.next(from).await {
         from += frames.count;
     }

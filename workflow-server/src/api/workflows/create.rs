@@ -16,7 +16,7 @@ use super::{WorkflowDocument, created, document};
 use crate::app::App;
 use crate::extract::{body, content_type, read};
 use crate::problem::Problem;
-use crate::rights::{May, Write};
+use crate::rights::{Require, Write};
 
 /// A workflow that is to be created. With `yaml` or `definition` this server can run it; without,
 /// it is kept for a program that reports on its runs.
@@ -80,7 +80,7 @@ pub(super) struct WorkflowDraft {
     responses((status = 201, body = WorkflowDocument, headers(("location" = String))), Problems))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Write>,
+    Require(caller, _): Require<Write>,
     request: Request,
 ) -> Result<Response, Problem> {
     let kind = content_type(request.headers()).unwrap_or_else(|| "application/json".to_owned());
@@ -150,7 +150,7 @@ impl WorkflowDraft {
 /// Reads a workflow file that came over the API.
 pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> {
     let file = WorkflowFile::parse("workflow.yaml", text).map_err(|wrong| Problem::from(&wrong))?;
-    app.admit(&file)?;
+    app.check_commands(&file)?;
     let folder = std::path::absolute(&app.options.folder).map_err(Problem::internal)?;
     Ok(file.runs_dir(folder.join(".workflow/runs")).folder(folder))
 }

@@ -14,15 +14,15 @@ use workflow_store::{Source, StoredWorkflow};
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 /// How the graph is to be written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct GraphAsked {
+pub(super) struct GraphQuery {
     /// `json` (default), `mermaid` or `dot`.
     #[param(value_type = Option<String>, pattern = "^(json|mermaid|dot)$")]
     format: Format,
@@ -39,24 +39,24 @@ enum Format {
 
 /// Shows the jobs of a workflow and the order between them.
 #[utoipa::path(get, path = "/workflows/{workflow}/graph", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), GraphAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), GraphQuery),
     responses((status = 200, description = "The graph", content(
         (Object = "application/json"), (String = "text/plain"))), Problems))]
 pub(super) async fn graph(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Asked(asked): Asked<GraphAsked>,
+    Query(query): Query<GraphQuery>,
 ) -> Result<Response, Problem> {
     let workflow = caller.catalog(&app).workflow(&which).await?;
-    if asked.format == Format::Json {
+    if query.format == Format::Json {
         let graph = match workflow.dag_spec {
             Json::Null => json!({ "nodes": [], "edges": [] }),
             graph => graph,
         };
         return Ok(axum::Json(graph).into_response());
     }
-    let text = app.parsing.run(move || written(&workflow, asked.format)).await?;
+    let text = app.parsing.run(move || render(&workflow, query.format)).await?;
     let text = text.ok_or_else(|| {
         let detail = "only `json` is to be had: the graph of this workflow depends on its input, \
                       or is not one that this server can run";
@@ -66,7 +66,7 @@ pub(super) async fn graph(
 }
 
 /// The graph in the words of another program.
-fn written(workflow: &StoredWorkflow, format: Format) -> Option<String> {
+fn render(workflow: &StoredWorkflow, format: Format) -> Option<String> {
     let write = |graph: &Graph| match format {
         Format::Dot => graph.dot(),
         _ => graph.mermaid(),
@@ -87,7 +87,7 @@ fn written(workflow: &StoredWorkflow, format: Format) -> Option<String> {
         content_type = "application/yaml"), Problems))]
 pub(super) async fn source(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Response, Problem> {
     let workflow = caller.catalog(&app).workflow(&which).await?;

@@ -11,16 +11,16 @@ use workflow_store::WorkflowVersion;
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Asked, Path};
+use crate::extract::{Path, Query};
 use crate::model::{Limit, Listed, time};
 use crate::problem::Problem;
-use crate::rights::{May, Read};
+use crate::rights::{Read, Require};
 
 /// Which versions are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct VersionsAsked {
+pub(super) struct VersionsQuery {
     /// How many, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
@@ -57,16 +57,16 @@ impl From<WorkflowVersion> for Version {
 
 /// Lists the files that a workflow is and was, newest first. What is code has none.
 #[utoipa::path(get, path = "/workflows/{workflow}/versions", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), VersionsAsked),
+    params(("workflow" = String, Path, description = "Its id, name or slug"), VersionsQuery),
     responses((status = 200, body = Listed<Version>), Problems))]
 pub(super) async fn versions(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Asked(asked): Asked<VersionsAsked>,
+    Query(query): Query<VersionsQuery>,
 ) -> Result<Json<Listed<Version>>, Problem> {
-    let limit = asked.limit.map(|limit| limit.0);
-    let page = caller.catalog(&app).versions(&which, asked.cursor, limit).await?;
+    let limit = query.limit.map(|limit| limit.0);
+    let page = caller.catalog(&app).versions(&which, query.cursor, limit).await?;
     Ok(Json(Listed::of(page, Version::from)))
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn versions(
     responses((status = 200, body = VersionDocument), Problems))]
 pub(super) async fn version(
     State(app): State<Arc<App>>,
-    May(caller, _): May<Read>,
+    Require(caller, _): Require<Read>,
     Path((which, number)): Path<(String, i64)>,
 ) -> Result<Json<VersionDocument>, Problem> {
     let found = caller.catalog(&app).version(&which, number).await?;

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct WorkflowsAsked {
+pub(super) struct WorkflowsQuery {
     /// They belong to this project.
     project: Option<String>,
     /// They belong to the project with this number in the application that they come from.
@@ -41,7 +41,7 @@ pub(super) struct WorkflowsAsked {
     is_active: Option<bool>,
     /// `registered` or `stored`.
     #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
-    source: Option<Origin>,
+    source: Option<SourceFilter>,
     /// Where their newest run stands.
     #[param(value_type = Option<String>,
         pattern = "^(pending|running|completed|failed|cancelled)$")]
@@ -74,12 +74,12 @@ enum Order {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Origin {
+enum SourceFilter {
     Registered,
     Stored,
 }
 
-impl WorkflowsAsked {
+impl WorkflowsQuery {
     pub(super) fn query(self) -> Result<WorkflowQuery, Problem> {
         Ok(WorkflowQuery {
             project: self.project,
@@ -94,8 +94,8 @@ impl WorkflowsAsked {
             text: self.q,
             active: self.is_active,
             source: self.source.map(|source| match source {
-                Origin::Registered => Source::Registered,
-                Origin::Stored => Source::Stored,
+                SourceFilter::Registered => Source::Registered,
+                SourceFilter::Stored => Source::Stored,
             }),
             status: self.status,
             sort: match self.sort_by {

@@ -12,13 +12,13 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
 use workflow_store::{Catalog, TokenScope};
 
-use super::{Authenticator, Caller, KnownBy, Throttle, digest};
+use super::{Authenticator, Caller, Credential, Throttle, digest};
 use crate::blocking::Blocking;
 use crate::options::Options;
 use crate::problem::Problem;
 
 /// Finds out who sends a request: by the host, by an API token, or by a session.
-pub(crate) struct Doorman {
+pub(crate) struct Authentication {
     catalog: Arc<dyn Catalog>,
     host: Option<Arc<dyn Authenticator>>,
     /// Whether it is known that there are accounts.
@@ -46,7 +46,7 @@ pub(crate) const COOKIE_NAME: &str = "workflow_session";
 /// Django send.
 pub(crate) const CSRF: [&str; 2] = ["x-csrf-token", "x-csrftoken"];
 
-impl Doorman {
+impl Authentication {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
         let (has_accounts, throttle) = (AtomicBool::new(false), Throttle::default());
         let hashing = Blocking::new(AT_ONCE);
@@ -54,7 +54,7 @@ impl Doorman {
     }
 
     /// Whether the host says who sends a request.
-    pub(crate) fn is_of_host(&self) -> bool {
+    pub(crate) fn uses_host(&self) -> bool {
         self.host.is_some()
     }
 
@@ -63,23 +63,23 @@ impl Doorman {
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    pub(crate) async fn is_open(&self) -> Result<bool, Problem> {
+    pub(crate) async fn allows_anonymous(&self) -> Result<bool, Problem> {
         if self.host.is_some() || self.has_accounts.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let asked = Instant::now();
+        let now = Instant::now();
         let none_at = *self.none_at();
-        if none_at.is_some_and(|at| asked.duration_since(at) < NONE_FOR) {
+        if none_at.is_some_and(|at| now.duration_since(at) < NONE_FOR) {
             return Ok(true);
         }
         let has_accounts = self.catalog.has_accounts().await?;
         self.has_accounts.store(has_accounts, Ordering::Relaxed);
-        *self.none_at() = (!has_accounts).then_some(asked);
+        *self.none_at() = (!has_accounts).then_some(now);
         Ok(!has_accounts)
     }
 
     /// Says that accounts were changed: there may be some from now on.
-    pub(crate) fn look_again(&self) {
+    pub(crate) fn accounts_changed(&self) {
         *self.none_at() = None;
     }
 
@@ -93,7 +93,7 @@ impl Doorman {
     ///
     /// Fails when what the request says of its sender is not good, or it seems to be sent by
     /// another site.
-    pub(crate) async fn caller(
+    pub(crate) async fn authenticate(
         &self,
         parts: &Parts,
         options: &Options,
@@ -104,19 +104,19 @@ impl Doorman {
                 user: Some(identity.user),
                 is_staff: identity.is_staff,
                 scope: identity.scope,
-                known_by: KnownBy::Host,
+                credential: Credential::Host,
             }));
         }
         if let Some(token) = bearer(&parts.headers)? {
             return self.by_token(token).await.map(Some);
         }
-        if self.is_open().await? {
-            check_neighbour(parts, options)?;
+        if self.allows_anonymous().await? {
+            check_anonymous(parts, options)?;
             return Ok(Some(Caller::anybody()));
         }
         let Some(cookie) = session_cookie(&parts.headers) else { return Ok(None) };
         let caller = self.by_session(cookie).await?;
-        if let Some(Caller { known_by: KnownBy::Session { csrf }, .. }) = &caller
+        if let Some(Caller { credential: Credential::Session { csrf }, .. }) = &caller
             && changes(&parts.method)
         {
             check_origin(&parts.headers, options)?;
@@ -130,7 +130,11 @@ impl Doorman {
     /// # Errors
     ///
     /// Fails when the request names another site as its origin.
-    pub(crate) fn check_site(&self, headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
+    pub(crate) fn check_origin(
+        &self,
+        headers: &HeaderMap,
+        options: &Options,
+    ) -> Result<(), Problem> {
         check_origin(headers, options)
     }
 
@@ -144,7 +148,7 @@ impl Doorman {
             user: Some(user.username),
             is_staff: user.is_staff,
             scope: token.scope,
-            known_by: KnownBy::Token { expires_at: token.expires_at },
+            credential: Credential::Token { expires_at: token.expires_at },
         })
     }
 
@@ -154,7 +158,7 @@ impl Doorman {
             user: Some(user.username),
             is_staff: user.is_staff,
             scope: TokenScope::Admin,
-            known_by: KnownBy::Session { csrf: session.csrf },
+            credential: Credential::Session { csrf: session.csrf },
         }))
     }
 }
@@ -213,7 +217,7 @@ fn check_origin(headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
 
 /// An open server does what programs of this machine ask for, and not what pages of other sites,
 /// or other machines, do.
-fn check_neighbour(parts: &Parts, options: &Options) -> Result<(), Problem> {
+fn check_anonymous(parts: &Parts, options: &Options) -> Result<(), Problem> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     if peer.is_some_and(|peer| !peer.to_canonical().is_loopback()) {
         let detail = "there are no accounts, so only this machine is served; add one with \

@@ -13,9 +13,9 @@ use workflow_store::{Source, StoredWorkflow};
 use crate::app::App;
 use crate::problem::Problem;
 
-/// How a run is asked for.
-pub(crate) struct Asked {
-    /// Who asks.
+/// What starts a run.
+pub(crate) struct LaunchRequest {
+    /// The user who starts it.
     pub(crate) user: Option<String>,
     pub(crate) trigger: Trigger,
     pub(crate) idempotency_key: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Asked {
 }
 
 /// A run that is on record.
-pub(crate) struct Begun {
+pub(crate) struct Launched {
     pub(crate) run: RunId,
     /// Whether it began before, under the same idempotency key.
     pub(crate) existing: bool,
@@ -32,20 +32,20 @@ pub(crate) struct Begun {
     pub(crate) handle: Option<RunHandle>,
 }
 
-impl Begun {
+impl Launched {
     /// A run that was there.
-    pub(crate) fn before(run: RunId) -> Self {
-        Self { run, existing: true, message: THERE, handle: None }
+    pub(crate) fn existing(run: RunId) -> Self {
+        Self { run, existing: true, message: EXISTING, handle: None }
     }
 
     /// A run that was not there.
-    pub(crate) fn now(run: RunId, handle: Option<RunHandle>) -> Self {
+    pub(crate) fn new(run: RunId, handle: Option<RunHandle>) -> Self {
         Self { run, existing: false, message: STARTED, handle }
     }
 }
 
 const STARTED: &str = "Workflow execution started";
-const THERE: &str = "Workflow execution was started before, under this idempotency key";
+const EXISTING: &str = "Workflow execution was started before, under this idempotency key";
 const RECORDED: &str = "Workflow execution recorded; a program that drives it reports on it";
 
 /// Begins a run of a workflow.
@@ -54,24 +54,24 @@ const RECORDED: &str = "Workflow execution recorded; a program that drives it re
 ///
 /// Fails when it is not active, when this server cannot run it, when the input does not fit, and
 /// when it is not kept.
-pub(crate) async fn begin(
+pub(crate) async fn launch(
     app: &App,
     workflow: &StoredWorkflow,
-    asked: Asked,
-) -> Result<Begun, Problem> {
+    request: LaunchRequest,
+) -> Result<Launched, Problem> {
     // The store refuses it, too. It comes before what else is wrong.
     if !workflow.is_active {
         let (workflow, id) = (workflow.name.clone(), workflow.id);
         return Err(StoreError::NotActive { workflow, id }.into());
     }
     let found = if workflow.source == Source::Registered {
-        code(&workflow.name)?
-    } else if let Some(file) = file(app, workflow.definition.clone()).await? {
+        registered_workflow(&workflow.name)?
+    } else if let Some(file) = file_workflow(app, workflow.definition.clone()).await? {
         file
     } else {
-        return record(app, workflow, asked).await;
+        return record(app, workflow, request).await;
     };
-    kept(app.engine().run(found).workflow_id(workflow.id), asked).await
+    start_persisted(app.engine().run(found).workflow_id(workflow.id), request).await
 }
 
 /// Checks that this server can run a workflow by itself, without an input.
@@ -81,10 +81,10 @@ pub(crate) async fn begin(
 /// Fails with the reason when it cannot.
 pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Problem> {
     if workflow.source == Source::Registered {
-        return code(&workflow.name).map(drop);
+        return registered_workflow(&workflow.name).map(drop);
     }
     // A run without a file is put on record for another program.
-    file(app, workflow.definition.clone()).await.map(drop)
+    file_workflow(app, workflow.definition.clone()).await.map(drop)
 }
 
 /// A workflow that this program registers.
@@ -92,7 +92,7 @@ pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Pr
 /// # Errors
 ///
 /// Fails when there is none of this name.
-pub(crate) fn code(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
+pub(crate) fn registered_workflow(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
     let entry = registry::get(name).map_err(|error| {
         Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
     })?;
@@ -104,7 +104,7 @@ pub(crate) fn code(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
 /// # Errors
 ///
 /// Fails when it is not valid any more, and when it has commands that are not allowed here.
-pub(crate) async fn file(
+pub(crate) async fn file_workflow(
     app: &App,
     source: Option<Value>,
 ) -> Result<Option<Arc<dyn Workflow>>, Problem> {
@@ -113,7 +113,7 @@ pub(crate) async fn file(
         return Ok(None);
     };
     let file = file.map_err(|wrong| Problem::from(&wrong))?;
-    app.admit(&file)?;
+    app.check_commands(&file)?;
     Ok(Some(Arc::new(file)))
 }
 
@@ -121,26 +121,33 @@ pub(crate) async fn file(
 ///
 /// # Errors
 ///
-/// As [`begin`].
-pub(crate) async fn kept(request: RunRequest, asked: Asked) -> Result<Begun, Problem> {
-    let mut request = request.trigger(asked.trigger);
-    if let Some(user) = asked.user {
-        request = request.user(user);
+/// As [`launch`].
+pub(crate) async fn start_persisted(
+    run: RunRequest,
+    request: LaunchRequest,
+) -> Result<Launched, Problem> {
+    let mut run = run.trigger(request.trigger);
+    if let Some(user) = request.user {
+        run = run.user(user);
     }
-    if let Some(key) = asked.idempotency_key {
-        request = request.idempotency_key(key);
+    if let Some(key) = request.idempotency_key {
+        run = run.idempotency_key(key);
     }
-    if let Some(input) = asked.input {
-        request = request.input(input);
+    if let Some(input) = request.input {
+        run = run.input(input);
     }
-    let handle = request.start()?;
-    let asked = handle.id();
+    let handle = run.start()?;
+    let new = handle.id();
     let run = handle.persisted().await?;
-    Ok(if run == asked { Begun::now(run, Some(handle)) } else { Begun::before(run) })
+    Ok(if run == new { Launched::new(run, Some(handle)) } else { Launched::existing(run) })
 }
 
 /// Puts a run on record that another program drives.
-async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Begun, Problem> {
+async fn record(
+    app: &App,
+    workflow: &StoredWorkflow,
+    request: LaunchRequest,
+) -> Result<Launched, Problem> {
     let graph = match &workflow.dag_spec {
         Value::Object(graph) if !graph.is_empty() => workflow.dag_spec.clone(),
         _ => json!({ "nodes": [], "edges": [] }),
@@ -149,15 +156,17 @@ async fn record(app: &App, workflow: &StoredWorkflow, asked: Asked) -> Result<Be
     let snapshot = WorkflowSnapshot::external(&workflow.name, version, graph);
     let new = NewRun {
         workflow_id: Some(workflow.id),
-        user: asked.user,
-        input: asked.input,
-        trigger: asked.trigger,
-        idempotency_key: asked.idempotency_key,
+        user: request.user,
+        input: request.input,
+        trigger: request.trigger,
+        idempotency_key: request.idempotency_key,
         ..NewRun::new(snapshot)
     };
     let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        workflow_core::BeginOutcome::New(_) => Begun { message: RECORDED, ..Begun::now(id, None) },
-        workflow_core::BeginOutcome::Existing(run) => Begun::before(run.id),
+        workflow_core::BeginOutcome::New(_) => {
+            Launched { message: RECORDED, ..Launched::new(id, None) }
+        }
+        workflow_core::BeginOutcome::Existing(run) => Launched::existing(run.id),
     })
 }
