@@ -8,13 +8,13 @@ use workflow_core::{Engine, WorkflowSnapshot, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::Catalog;
 
+use crate::auth::Authentication;
 use crate::blocking::Blocking;
-use crate::feed::Feeds;
-use crate::identity::Authentication;
+use crate::events::feed::Feeds;
+use crate::events::sse::Streams;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::schedule::Schedules;
-use crate::sse::Streams;
 
 /// How many workflow files are parsed at once.
 const PARSED_AT_ONCE: usize = 2;
@@ -23,7 +23,7 @@ const PARSED_AT_ONCE: usize = 2;
 pub(crate) struct App {
     engine: Engine,
     /// Everything that is stored. Requests use what their caller may see of it:
-    /// [`Caller::catalog`](crate::identity::Caller::catalog).
+    /// [`Caller::catalog`](crate::auth::Caller::catalog).
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) auth: Authentication,
     pub(crate) feeds: Feeds,

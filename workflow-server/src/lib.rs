@@ -39,25 +39,22 @@
 
 mod api;
 mod app;
+mod auth;
 mod blocking;
-mod extract;
-mod feed;
-mod identity;
+mod events;
+mod http;
 mod launch;
-mod layers;
 mod model;
 mod options;
 mod page;
 mod problem;
-mod rights;
 mod schedule;
 mod scheduler;
 mod serve;
 mod server;
-mod sse;
 
 pub use api::openapi;
-pub use identity::{Authenticator, Identity, NewPassword, PasswordError, TokenRequest};
+pub use auth::{Authenticator, Identity, NewPassword, PasswordError, TokenRequest};
 pub use scheduler::Scheduler;
 pub use serve::ServeError;
 pub use server::{Server, router};

@@ -9,10 +9,11 @@ use workflow_core::{Engine, EngineBuilder, Store};
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;
-use crate::identity::{Authentication, Authenticator};
+use crate::auth::{Authentication, Authenticator};
+use crate::http::layers;
 use crate::options::Options;
 use crate::scheduler::Scheduler;
-use crate::{api, layers, page};
+use crate::{api, page};
 
 /// The API and the page of a store, to be mounted into an application of axum.
 ///

@@ -6,23 +6,20 @@ mod support;
 use support::Layers;
 
 /// From the base to the top.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 15] = [
     "options",
     "problem",
     "blocking",
-    "sse",
-    "feed",
-    "identity",
+    "events",
+    "auth",
     "schedule",
     "app",
-    "rights",
-    "extract",
+    "http",
     "launch",
     "scheduler",
     "model",
     "api",
     "page",
-    "layers",
     "server",
     "serve",
 ];

@@ -16,12 +16,12 @@ use workflow_store::{NewUser, Retention, TokenScope, User, UserChange, UserQuery
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Body, Path, Query};
-use crate::identity::NewPassword;
+use crate::auth::NewPassword;
+use crate::http::extract::{Body, Path, Query};
+use crate::http::require::{Admin, Require, Write};
 use crate::model::time::{span, text};
 use crate::model::{Limit, Listed};
 use crate::problem::Problem;
-use crate::rights::{Admin, Require, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -13,10 +13,10 @@ use workflow_config::{Config, ConfigError, Loader};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Path, Query};
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(validate))

@@ -15,8 +15,8 @@ use workflow_core::Status;
 
 use super::problems::Problems;
 use crate::app::App;
+use crate::http::require::{Read, Require};
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(metrics))

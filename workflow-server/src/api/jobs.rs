@@ -11,10 +11,10 @@ use workflow_core::registry;
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::Path;
+use crate::http::extract::Path;
+use crate::http::require::{Read, Require};
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))

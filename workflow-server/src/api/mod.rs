@@ -1,7 +1,6 @@
 //! The REST API.
 
 mod accounts;
-mod alias;
 mod configs;
 mod health;
 mod jobs;
@@ -24,8 +23,6 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
-
-pub(crate) use alias::canonical_path;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -55,7 +52,7 @@ impl Modify for Rest {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_default();
         let token = Http::new(HttpAuthScheme::Bearer);
-        let cookie = ApiKey::Cookie(ApiKeyValue::new(crate::identity::COOKIE_NAME));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(crate::auth::COOKIE_NAME));
         components.add_security_scheme("token", SecurityScheme::Http(token));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
         let (name, schema) = problems::schema();

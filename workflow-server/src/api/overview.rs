@@ -16,11 +16,11 @@ use workflow_store::{
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::Query;
+use crate::http::extract::Query;
+use crate::http::require::{Read, Require};
 use crate::model::Run;
 use crate::model::time::{moment, text};
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(overview)).routes(routes!(usage))

@@ -20,12 +20,12 @@ use workflow_store::{Catalog, RunQuery, StatusReport};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Body, Path, Query};
-use crate::identity::Caller;
+use crate::auth::Caller;
+use crate::http::extract::{Body, Path, Query};
+use crate::http::require::{Read, Require, Write};
 use crate::model::time::moment;
 use crate::model::{Limit, Listed, Run, RunDocument};
 use crate::problem::Problem;
-use crate::rights::{Read, Require, Write};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -15,13 +15,13 @@ use workflow_store::NewSession;
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::Body;
-use crate::identity::{
+use crate::auth::{
     COOKIE_NAME, Caller, Credential, SESSION_TIME, Secret, digest, is_for_this_machine,
     session_cookie, verify_password,
 };
+use crate::http::extract::Body;
+use crate::http::require::{Anyone, Require};
 use crate::problem::Problem;
-use crate::rights::{Anyone, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -12,10 +12,10 @@ use workflow_store::{Durations, JobStatistics, Statistics};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Path, Query};
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::model::Listed;
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(of_workflow))

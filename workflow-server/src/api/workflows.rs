@@ -22,11 +22,11 @@ use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Body, Path, Query};
-use crate::identity::Caller;
+use crate::auth::Caller;
+use crate::http::extract::{Body, Path, Query};
+use crate::http::require::{Read, Require, Write};
 use crate::model::{Listed, Workflow, WorkflowDocument};
 use crate::problem::Problem;
-use crate::rights::{Read, Require, Write};
 
 use query::WorkflowsQuery;
 

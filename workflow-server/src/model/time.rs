@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
@@ -52,19 +51,6 @@ pub(crate) fn moment(field: &str, text: &str) -> Result<SystemTime, Problem> {
         );
         Problem::invalid(field, message)
     })
-}
-
-/// How many items a page is to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit(pub(crate) usize);
-
-impl<'de> Deserialize<'de> for Limit {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match u32::deserialize(from)? {
-            limit @ 1..=1000 => Ok(Self(limit as usize)),
-            limit => Err(serde::de::Error::custom(format!("{limit} is not from 1 to 1000"))),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use workflow_store::{ApiToken, TokenScope};
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Body, Path, Query};
-use crate::identity::{Caller, TokenRequest};
+use crate::auth::{Caller, TokenRequest};
+use crate::http::extract::{Body, Path, Query};
+use crate::http::require::{Read, Require, Write};
 use crate::model::Listed;
 use crate::model::time::{span, text};
 use crate::problem::Problem;
-use crate::rights::{Read, Require, Write};
 
 /// An API token; the token itself is shown once, when it is made.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,11 +15,11 @@ use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 use super::super::problems::Problems;
 use super::{RUN_PARAMETER, find, stored};
 use crate::app::App;
-use crate::extract::{Body, Path, check_key};
+use crate::http::extract::{Body, Path, check_key};
+use crate::http::require::{Require, Run};
 use crate::launch::{self, Launched};
 use crate::model::Started;
 use crate::problem::Problem;
-use crate::rights::{Require, Run};
 
 /// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
 /// once, even when its workflow has changed or is gone.

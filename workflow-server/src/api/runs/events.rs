@@ -17,12 +17,12 @@ use workflow_store::Catalog;
 use super::super::problems::Problems;
 use super::{RUN_PARAMETER, find};
 use crate::app::App;
-use crate::extract::{Path, Query};
-use crate::feed::Feed;
+use crate::events::feed::Feed;
+use crate::events::sse;
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::model::Limit;
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
-use crate::sse;
 
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 use super::super::problems::Problems;
 use super::{RUN_PARAMETER, stored};
 use crate::app::App;
-use crate::extract::Path;
+use crate::http::extract::Path;
+use crate::http::require::{Read, Require};
 use crate::model::{Attempt, Bar, Listed, Record};
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 /// A job of a run with all that is known of it.
 #[derive(Debug, Serialize, ToSchema)]

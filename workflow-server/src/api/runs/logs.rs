@@ -20,11 +20,11 @@ use workflow_store::Catalog;
 use super::super::problems::Problems;
 use super::{RUN_PARAMETER, stored};
 use crate::app::App;
-use crate::extract::{Path, Query};
+use crate::events::sse;
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::model::Limit;
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
-use crate::sse;
 
 /// Which part of a log is asked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]

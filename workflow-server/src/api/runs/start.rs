@@ -15,13 +15,13 @@ use workflow_core::{Run as _, Trigger};
 use super::super::problems::Problems;
 use super::document;
 use crate::app::App;
-use crate::extract::{Body, Path, Query, check_key};
-use crate::identity::Caller;
+use crate::auth::Caller;
+use crate::http::extract::{Body, Path, Query, check_key};
+use crate::http::require::{Require, Run};
 use crate::launch::{self, Launched};
 use crate::model::time::span;
 use crate::model::{RunDocument, Started};
 use crate::problem::Problem;
-use crate::rights::{Require, Run};
 
 /// What a run is to begin with.
 #[derive(Debug, Default, Deserialize, ToSchema)]

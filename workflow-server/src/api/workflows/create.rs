@@ -14,9 +14,9 @@ use workflow_store::NewWorkflow;
 use super::super::problems::Problems;
 use super::{WorkflowDocument, created, document};
 use crate::app::App;
-use crate::extract::{body, content_type, read};
+use crate::http::extract::{body, content_type, read};
+use crate::http::require::{Require, Write};
 use crate::problem::Problem;
-use crate::rights::{Require, Write};
 
 /// A workflow that is to be created. With `yaml` or `definition` this server can run it; without,
 /// it is kept for a program that reports on its runs.

@@ -14,9 +14,9 @@ use workflow_store::{Source, StoredWorkflow};
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Path, Query};
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 /// How the graph is to be written.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -11,10 +11,10 @@ use workflow_store::WorkflowVersion;
 
 use super::super::problems::Problems;
 use crate::app::App;
-use crate::extract::{Path, Query};
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
 use crate::model::{Limit, Listed, time};
 use crate::problem::Problem;
-use crate::rights::{Read, Require};
 
 /// Which versions are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]

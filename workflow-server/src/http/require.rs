@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use workflow_store::{Catalog, TokenScope, Viewer};
 
 use crate::app::App;
-use crate::identity::Caller;
+use crate::auth::Caller;
 use crate::problem::Problem;
 
 /// A caller who may do what the route does.

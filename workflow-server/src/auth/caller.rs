@@ -1,24 +1,10 @@
 //! Who sends a request, and what they may do.
 
-mod authentication;
-mod password;
-mod secret;
-mod throttle;
-
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use axum::http::request::Parts;
 use workflow_store::TokenScope;
-
-pub(crate) use authentication::{
-    Authentication, COOKIE_NAME, CSRF, SESSION_TIME, is_for_this_machine, session_cookie,
-};
-pub(crate) use password::verify_password;
-pub use password::{NewPassword, PasswordError};
-pub use secret::TokenRequest;
-pub(crate) use secret::{Secret, digest};
-pub(crate) use throttle::Throttle;
 
 /// Who sent a request, as a host's [`Authenticator`] knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 
-use crate::api;
+use super::normalize::canonical_path;
 use crate::app::App;
-use crate::identity::CSRF;
+use crate::auth::CSRF;
 use crate::problem::Problem;
 
 /// Puts the layers around the routes.
@@ -38,7 +38,7 @@ pub(crate) fn with_layers(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
 
 /// Turns other spellings of a path into the one that is routed.
 async fn normalize_path(mut request: Request) -> Request {
-    let Some(path) = api::canonical_path(request.uri().path()) else { return request };
+    let Some(path) = canonical_path(request.uri().path()) else { return request };
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     if let Ok(uri) = Uri::from_str(&format!("{path}{query}")) {
         *request.uri_mut() = uri;
