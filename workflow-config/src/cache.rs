@@ -1,4 +1,4 @@
-//! What was loaded, until something that it was made of changes.
+//! The cache of loaded configurations, each valid until its files or variables change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -9,11 +9,11 @@ use super::environment::{self, Environment};
 use super::search::Files;
 use super::stamp::Stamp;
 
-/// What was loaded, by name. Those who share it must look in the same places.
+/// Loaded configurations by name. Loaders that share a cache must have the same settings.
 #[derive(Clone, Default)]
 pub(super) struct Cache(Arc<Mutex<HashMap<String, CachedConfig>>>);
 
-/// A configuration, and everything outside of the program that it depends on.
+/// A configuration with everything outside of the program that it depends on.
 struct CachedConfig {
     config: Config,
     files: Files,
@@ -25,7 +25,8 @@ struct CachedConfig {
 }
 
 impl Cache {
-    /// The configuration, if it would come out the same. The files are those found now.
+    /// Returns the configuration if loading it again would give the same. `files` are the files
+    /// found now.
     pub(super) fn get(
         &self,
         name: &str,
@@ -39,8 +40,8 @@ impl Cache {
             .map(|cached| cached.config.clone())
     }
 
-    /// Keeps a configuration, unless one of its files may change without a trace. The stamps were
-    /// taken before the files were read.
+    /// Stores a configuration, unless one of its files may change unnoticed. The stamps were taken
+    /// before the files were read.
     pub(super) fn put(
         &self,
         config: &Config,

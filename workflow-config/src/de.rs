@@ -1,8 +1,8 @@
-//! From a tree of settings to the types of a host, by way of serde. What does not fit is said
-//! with the place of the value, whichever layer it came from.
+//! Deserializes a tree of settings to the types of a host with serde. Errors have the place of the
+//! value in its layer.
 //!
-//! Inside of `#[serde(flatten)]`, untagged and internally tagged enums serde keeps values without
-//! their places; an error in there is shown at the map around it.
+//! Inside of `#[serde(flatten)]`, untagged and internally tagged enums, serde buffers values
+//! without their places; an error there is shown at the map around it.
 
 mod access;
 mod failure;
@@ -16,13 +16,13 @@ use super::setting::{Kind, Setting};
 use access::{Entries, Items, Variant};
 pub(super) use failure::Failure;
 
-/// Reads a value of a type.
+/// Reads a type from a tree.
 pub(super) fn read<T: serde::de::DeserializeOwned>(tree: &Setting) -> Result<T, Failure> {
     let reader = Reader { setting: tree, path: &Path::Root };
     reader.placed(T::deserialize(reader))
 }
 
-/// A setting that is read, and the way to it.
+/// A setting to read, with its path.
 #[derive(Clone, Copy)]
 struct Reader<'de, 'p> {
     setting: &'de Setting,
@@ -34,12 +34,12 @@ impl<'de> Reader<'de, '_> {
         Failure::wrong_type(wanted, self.setting.describe()).at(self.setting, self.path)
     }
 
-    /// Notes the place in an error that has none.
+    /// Adds the place to an error without one.
     fn placed<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
         result.map_err(|failure| failure.at(self.setting, self.path))
     }
 
-    /// The string; for a value that a variable gave, the variable's own text.
+    /// The string; for the value of a variable, the variable's own text.
     fn text(self) -> Result<&'de str, Failure> {
         match (&self.setting.kind, &self.setting.written) {
             (Kind::Text(text), _) | (_, Some(text)) => Ok(text),
@@ -94,7 +94,7 @@ impl<'de> Reader<'de, '_> {
     }
 }
 
-/// What is wanted, in words.
+/// The description of an integer.
 const INTEGER: &str = "an integer";
 
 macro_rules! integers {

@@ -1,5 +1,4 @@
-//! The types that configurations are read as, told for those who check a configuration without
-//! running its workflow.
+//! Declared types of configurations, for checks without running the workflow.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ pub(super) fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared.entry(name.to_owned()).or_default().insert(TypeId::of::<T>(), check);
 }
 
-/// Reads the configuration as every type that was declared for it.
+/// Reads the configuration as each of its declared types.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let checks: Vec<Check> = {
         let declared = DECLARED.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,10 @@
-//! Environment variables: those that set values of a workflow's configuration, and any other by
-//! name. A copy, so that one load sees one state of it.
+//! A snapshot of the environment variables, so that one load sees one state: those that set values
+//! of a workflow's configuration, and any other by name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-/// The folders that hold a folder for each workflow; several as in `PATH`.
+/// The folders with a folder for each workflow, separated as in `PATH`.
 pub(super) const CONFIG_DIR: &str = "WORKFLOW_CONFIG_DIR";
 /// The profile.
 pub(super) const PROFILE: &str = "WORKFLOW_PROFILE";
@@ -39,7 +39,7 @@ impl Environment {
         self.0.get(name).map(OsString::as_os_str)
     }
 
-    /// A variable that is set to something.
+    /// A variable that is set and not empty.
     pub(super) fn non_empty(&self, name: &str) -> Option<&OsStr> {
         self.get(name).filter(|value| !value.is_empty())
     }
@@ -50,8 +50,8 @@ impl Environment {
         these.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// The variables that begin with the workflow's prefix, in the order of their names: one that
-    /// sets a map comes before those that set values in it.
+    /// The variables with the workflow's prefix, sorted by name: one that sets a map comes before
+    /// those that set values in it.
     pub(super) fn assignments(&self, workflow: &str) -> impl Iterator<Item = Assignment<'_>> {
         let prefix = prefix(workflow);
         let from = self.0.range(prefix.clone()..);
@@ -63,10 +63,10 @@ impl Environment {
     }
 }
 
-/// What separates the keys of a path.
+/// The separator of the keys of a path.
 const LEVEL: &str = "__";
 
-/// `WORKFLOW_<NAME>__`, the name in capitals, with `_` for everything that is no letter or digit.
+/// `WORKFLOW_<NAME>__`: the name in capitals, with `_` for everything but letters and digits.
 pub(super) fn prefix(workflow: &str) -> String {
     let plain = |letter: char| {
         let letter = letter.to_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! Why a configuration cannot be had.
+//! Why a configuration cannot be loaded.
 
 use std::path::PathBuf;
 
@@ -6,40 +6,37 @@ use workflow_core::id::NameError;
 use workflow_core::registry::RegistryError;
 use workflow_files::document::Diagnostics;
 
-/// Why a configuration cannot be had.
+/// Why a configuration cannot be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The name is no name of a workflow.
-    #[error("no configuration can have this name: {0}")]
+    /// The name is not a valid workflow name.
+    #[error("invalid workflow name: {0}")]
     Name(NameError),
-    /// The name is no name of a folder, in which its file would be.
+    /// The name cannot be the name of the folder with the configuration.
     #[error(
-        "`{0}` cannot be the name of a folder, so no configuration is looked for; rename the \
-         workflow, or let the program load the file by its path"
+        "`{0}` cannot be the name of a folder, so its configuration cannot be found; rename the workflow, or load the file by its path"
     )]
     Folder(String),
-    /// The profile's name is no part of a file's name.
-    #[error("the profile `{0}` is not well named; use letters, digits, `_` and `-`")]
+    /// The name of the profile cannot be part of a file name.
+    #[error("the profile `{0}` has an invalid name; use letters, digits, `_` and `-`")]
     Profile(String),
     /// No file was found.
     #[error(
-        "`{name}` has no configuration{}; looked for `config.yaml` in {}; make \
-         `workflows/{name}/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds \
-         `{name}/config.yaml`",
+        "`{name}` has no configuration{}; searched for `config.yaml` in {}; create `workflows/{name}/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder with `{name}/config.yaml`",
         hint(.nearest), places(.searched)
     )]
     NotFound {
-        /// The name that was looked for.
+        /// The name.
         name: String,
-        /// The most similar name that has one.
+        /// The most similar name with a configuration.
         nearest: Option<String>,
-        /// The folders that were looked into, in order.
+        /// The searched folders, in order.
         searched: Vec<PathBuf>,
     },
-    /// Two files of one folder could be the one.
+    /// Two files of one folder are candidates.
     #[error(
-        "both `{}` and `{}` could be the configuration; remove one of them",
+        "both `{}` and `{}` are possible configurations; remove one of them",
         .first.display(), .second.display()
     )]
     Ambiguous {
@@ -48,19 +45,19 @@ pub enum ConfigError {
         /// The other file.
         second: PathBuf,
     },
-    /// A folder cannot be looked into.
-    #[error("the folder `{}` cannot be read: {reason}", .path.display())]
+    /// A folder cannot be read.
+    #[error("cannot read the folder `{}`: {reason}", .path.display())]
     Unreadable {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The registry, which knows where the workflow's function is, is not sound.
+    /// The registry is invalid. It has the location of the workflow's function.
     #[error("{0}")]
     Registry(RegistryError),
-    /// Everything that is wrong with the values, with their places.
-    #[error("the configuration of `{name}` is not valid\n\n{problems}")]
+    /// All mistakes in the values, with their places.
+    #[error("invalid configuration of `{name}`\n\n{problems}")]
     Invalid {
         /// The name.
         name: String,
@@ -70,7 +67,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What is wrong with the values, when it is those.
+    /// The mistakes in the values, if that is the error.
     pub fn problems(&self) -> Option<&Diagnostics> {
         match self {
             Self::Invalid { problems, .. } => Some(problems),

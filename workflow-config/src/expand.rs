@@ -1,4 +1,4 @@
-//! Variables and secrets in the values of files, replaced by what they stand for.
+//! Replaces variables and secrets in the values of files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,20 +13,20 @@ use super::stamp::Stamp;
 use super::template::{self, Fallback, Malformed, Part, Reference};
 use workflow_files::document::{Diagnostics, Findings, Span};
 
-/// The largest file of a secret, in bytes.
+/// The largest file with a secret, in bytes.
 const MAX_SECRET: u64 = 1 << 20;
 
 pub(super) struct Expansion<'e> {
     environment: &'e Environment,
     secrets: PathBuf,
-    /// The variables that were asked for, and what they were.
+    /// The variables that were read, with their values.
     pub(super) used: BTreeMap<String, Option<OsString>>,
-    /// The files of secrets that were asked for.
+    /// The files of secrets that were read.
     pub(super) stamps: Vec<Stamp>,
     pub(super) found: Diagnostics,
 }
 
-/// What a text became.
+/// A text with its references replaced.
 #[derive(Default)]
 struct Substituted {
     text: String,
@@ -34,7 +34,7 @@ struct Substituted {
     is_secret: bool,
 }
 
-/// Something is wrong with a reference; the range is in the text that holds it.
+/// A mistake in a reference; the range is in the text around it.
 struct SubstitutionError {
     message: String,
     help: String,
@@ -47,8 +47,8 @@ impl<'e> Expansion<'e> {
         Self { environment, secrets, used, stamps: Vec::new(), found }
     }
 
-    /// Replaces every variable in the tree. What came from elsewhere than a file is left as it
-    /// is, and so is what a variable holds: nobody's text but the author's is a template.
+    /// Replaces every variable in the tree. Values of other layers than files are not changed, and
+    /// neither are the contents of variables: only the text of the file is a template.
     pub(super) fn expand(&mut self, setting: &mut Setting, path: &Path<'_>) {
         match &mut setting.kind {
             Kind::List(items) => {
@@ -78,8 +78,8 @@ impl<'e> Expansion<'e> {
         }
     }
 
-    /// The value of a text: YAML if it is one whole variable, else a string; and if a secret is
-    /// in it, a secret and a string.
+    /// The value of a text: YAML if it is a single variable, otherwise a string; with a secret in
+    /// it, a secret string.
     fn value(&mut self, text: &str, place: &Place) -> Result<Setting, Vec<SubstitutionError>> {
         let parts = template::parse(text).map_err(|wrong| vec![wrong.into()])?;
         let substituted = self.substitute(&parts)?;
@@ -134,8 +134,8 @@ impl<'e> Expansion<'e> {
             }
             (None, Fallback::Message(message)) => {
                 let thing = if is_secret { "the secret" } else { "the environment variable" };
-                let message = if message.is_empty() { "it must be" } else { message };
-                Err(wrong(format!("{thing} `{name}` is not set, or empty: {message}")))
+                let message = if message.is_empty() { "it is required" } else { message };
+                Err(wrong(format!("{thing} `{name}` is unset or empty:  {message}")))
             }
             (None, Fallback::None) => Err(vec![self.unset(reference)]),
         }
@@ -164,9 +164,9 @@ impl<'e> Expansion<'e> {
                 format!("set it, or give it a default: `${{{name}:-..}}`"),
             ),
             template::Kind::Secret => (
-                format!("there is no secret `{name}`"),
+                format!("the secret `{name}` is not set"),
                 format!(
-                    "put it into the file `{}`, or into the environment variable `{name}`",
+                    "write it to the file `{}`, or set the environment variable `{name}`",
                     self.secrets.join(name).display()
                 ),
             ),
@@ -190,7 +190,7 @@ impl<'e> Expansion<'e> {
         match read_secret(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.variable(name),
-            Err(error) => Err(format!("the secret `{}` cannot be read: {error}", path.display())),
+            Err(error) => Err(format!("cannot read the secret `{}`: {error}", path.display())),
         }
     }
 
@@ -231,7 +231,7 @@ fn read_secret(path: &std::path::Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// The place of a part of a text: exact where the text is written as it reads.
+/// The place of a part of a text: exact if the text is literal in the file.
 fn place_of(place: &Place, text: &str, range: &std::ops::Range<usize>) -> Span {
     let written = place.source.slice(place.span);
     let inside = written.strip_prefix(['"', '\'']).unwrap_or(written);

@@ -1,15 +1,15 @@
-//! Follows paths that the host's rules name to the values of a configuration.
+//! Resolves paths of rules to values of a configuration.
 
 use super::setting::{Key, Kind, Setting};
 
-/// What a path leads to.
+/// The result of following a path.
 pub(super) enum Reached<'s> {
     End(&'s Setting),
-    /// The path leads further than the tree; this is the last on the way.
+    /// The path leads beyond the tree; this is the last value on it.
     Above(&'s Setting),
 }
 
-/// Follows a path that somebody wrote, who may know fields by other names than the file does.
+/// Follows a path, whose field names may be spelled differently from those in the file.
 pub(super) fn follow<'s>(setting: &'s Setting, path: &str) -> Reached<'s> {
     let path = path.trim_start_matches('.');
     if path.is_empty() {
@@ -23,10 +23,10 @@ pub(super) fn follow<'s>(setting: &'s Setting, path: &str) -> Reached<'s> {
     below.map_or(Reached::Above(setting), |(setting, rest)| follow(setting, rest))
 }
 
-/// What keys and indices begin with, but for the first.
+/// The separators before keys and indices.
 const SEPARATORS: [char; 2] = ['.', '['];
 
-/// The entry whose key the path begins with, and the rest of the path. A key may hold dots.
+/// The entry whose key the path begins with, and the rest of the path. Keys may contain dots.
 fn entry_of<'s, 'p>(
     entries: &'s [(Key, Setting)],
     path: &'p str,
@@ -47,7 +47,7 @@ fn renamed_entry_of<'s, 'p>(
     Some((setting, rest))
 }
 
-/// The letters of a name, however its words are put together.
+/// The letters of a name in lower case, without separators of words.
 fn plain(name: &str) -> impl Iterator<Item = char> {
     name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase)
 }

@@ -1,4 +1,4 @@
-//! Settings in files beside workflows: layered, with variables and secrets, typed and checked.
+//! Layered configuration of workflows, with variables and secrets, read as checked types.
 //!
 //! ```yaml
 //! # workflows/prices/config.yaml
@@ -47,52 +47,50 @@
 //!
 //! # Layers
 //!
-//! From the weakest to the strongest: defaults that a [`Loader`] was given; the file; the file of
-//! the profile (`config.production.yaml`, chosen by [`Loader::profile`] or `WORKFLOW_PROFILE`);
-//! environment variables; overrides that a [`Loader`] was given. Maps merge by key. Everything
-//! else replaces: a list the whole list, and `null` whatever was there. What replaces a secret is
-//! one.
+//! From the weakest to the strongest: the defaults of a [`Loader`]; the file; the file of the
+//! profile (`config.production.yaml`, chosen by [`Loader::profile`] or `WORKFLOW_PROFILE`);
+//! environment variables; the overrides of a [`Loader`]. Maps merge by key. Everything else is
+//! replaced: a list replaces the whole list, and `null` any value. A value that replaces a secret
+//! is a secret.
 //!
 //! The variable `WORKFLOW_PRICES__SOURCE__URL` sets `source.url` of `prices`. The name of the
-//! workflow stands in capitals, with `_` for everything but letters and digits; `__` separates
-//! levels. Keys that are there are found whatever their case, `-` and `_` being alike; if two keys
-//! are meant, or two variables mean one value, that is an error. A new key is in small letters.
-//! Workflows whose names come out alike share their variables. An item of a list cannot be set.
+//! workflow is in capitals, with `_` for everything but letters and digits; `__` separates levels.
+//! Existing keys match in any case, and `-` matches `_`. If a variable matches two keys, or two
+//! variables match one value, that is an error. New keys are in lower case. Workflows whose names
+//! give the same prefix share their variables. Items of lists cannot be set.
 //!
 //! # Files
 //!
-//! The first of these that is there: the file or the folders that a [`Loader`] was given; the
-//! folders of `WORKFLOW_CONFIG_DIR`; `workflows/<name>/config.yaml` in the working directory;
-//! `config.yaml` beside the source of the registered function. Each of the folders holds a folder
-//! for each workflow. The file may also end in `.yml`, `.json` or `.json5`.
+//! The first of these that exists: the file or the folders of a [`Loader`]; the folders of
+//! `WORKFLOW_CONFIG_DIR`; `workflows/<name>/config.yaml` in the working directory; `config.yaml`
+//! beside the source of the registered function. These folders contain a folder for each workflow.
+//! The file may also end in `.yml`, `.json` or `.json5`.
 //!
 //! # Variables
 //!
 //! | written | means |
 //! |---|---|
-//! | `${VAR}` | the environment variable; that it is unset is an error |
-//! | `${VAR:-default}` | a text where it is unset or empty; the text may hold variables |
-//! | `${VAR:?message}` | an error with this message where it is unset or empty |
+//! | `${VAR}` | the environment variable; an error if it is unset |
+//! | `${VAR:-default}` | a default if it is unset or empty; the default may contain variables |
+//! | `${VAR:?message}` | an error with this message if it is unset or empty |
 //! | `${secret:NAME}` | the file `NAME` of `WORKFLOW_SECRETS_DIR` (`/run/secrets`), without its last line break, or else the environment variable; takes `:-` and `:?` as well |
 //! | `$${` | the text `${` |
 //!
-//! They may stand anywhere in a string of a file, and nowhere else: keys, values of environment
-//! variables, defaults and overrides are taken as they are. A value that is one whole variable,
-//! quoted or not, is read as YAML, and so is a value that an environment variable sets: `8080` is
-//! a number, `[a, b]` a list. Where a string is asked for, it is the variable's own text. What is
-//! no YAML is text.
+//! Variables are replaced in strings of files only, not in keys, values of environment variables,
+//! defaults or overrides. A value that is a single variable, quoted or not, is read as YAML, and so
+//! is a value that an environment variable sets: `8080` is a number, `[a, b]` a list. If the type
+//! is a string, the value is the text of the variable. Invalid YAML is text.
 //!
 //! # Secrets
 //!
-//! A value that a secret is a part of is a secret: always a string, shown as `***` in
-//! [`load_value`], in [`ConfigEntry`] and in errors. In a type, [`Secret`] keeps it so.
+//! A value that contains a secret is a secret: always a string, and shown as `***` in
+//! [`load_value`], in [`ConfigEntry`] and in errors. In a type, use [`Secret`].
 //!
-//! # Memory
+//! # Cache
 //!
-//! A configuration that was loaded is kept until one of its files changes its time or its length,
-//! a variable that it was made of has another value, or a file comes that would be found earlier.
-//! Files that changed within the two seconds before they were read are read again, because
-//! clocks of file systems are coarse.
+//! A loaded configuration is cached until the time or length of one of its files changes, one of
+//! its variables changes, or a file appears that takes precedence. Files that changed less than two
+//! seconds before they were read are read again, because clocks of file systems are coarse.
 
 mod cache;
 mod de;
@@ -131,37 +129,37 @@ pub use secret::Secret;
 
 static LOADER: LazyLock<Loader> = LazyLock::new(Loader::new);
 
-/// The configuration of a workflow as a type, whose rules hold.
+/// Loads the configuration of a workflow as a type, and checks the rules of the type.
 ///
 /// # Errors
 ///
-/// Fails when there is no configuration, or more than one; and with everything that is wrong with
-/// its values, each with its file, line and column: variables that are not set, or a value that
-/// does not fit its field, or all rules that are violated.
+/// Fails when no configuration is found, or more than one; and with all mistakes in its values,
+/// each with its file, line and column: unset variables, values that do not fit their fields, or
+/// violated rules.
 pub fn load<T: DeserializeOwned + Rules>(name: &str) -> Result<T, ConfigError> {
     LOADER.load(name)
 }
 
-/// The configuration of a workflow as a type, whose rules, if it has any, are not asked.
+/// Loads the configuration of a workflow as a type without checking rules.
 ///
 /// # Errors
 ///
-/// Those of [`load`], but for violated rules.
+/// Those of [`load`], except violated rules.
 pub fn load_without_rules<T: DeserializeOwned>(name: &str) -> Result<T, ConfigError> {
     open(name)?.read_without_rules()
 }
 
-/// The configuration of a workflow as it is, with `***` for secrets.
+/// Loads the configuration of a workflow as JSON, with `***` for secrets.
 ///
 /// # Errors
 ///
-/// Fails when there is no configuration, or more than one, and with everything that is wrong with
-/// its files and variables.
+/// Fails when no configuration is found, or more than one, and with all mistakes in its files and
+/// variables.
 pub fn load_value(name: &str) -> Result<Json, ConfigError> {
     Ok(open(name)?.value())
 }
 
-/// The configuration of a workflow, its layers merged, with the origin of each value.
+/// Opens the configuration of a workflow: its merged layers, with the origin of each value.
 ///
 /// # Errors
 ///
@@ -170,17 +168,16 @@ pub fn open(name: &str) -> Result<Config, ConfigError> {
     LOADER.open(name)
 }
 
-/// Every configuration that can be found, sorted by name.
+/// Lists all configurations, sorted by name.
 ///
 /// # Errors
 ///
-/// Fails when a folder cannot be looked into, or when the registry is not sound.
+/// Fails when a folder cannot be read, or the registry is invalid.
 pub fn list() -> Result<Vec<Found>, ConfigError> {
     LOADER.list()
 }
 
-/// Checks a configuration, and that it can be read as the types that were [declared](declare) for
-/// it.
+/// Checks a configuration and reads it as each of its [declared](declare) types.
 ///
 /// # Errors
 ///
@@ -189,13 +186,13 @@ pub fn validate(name: &str) -> Result<Config, ConfigError> {
     LOADER.validate(name)
 }
 
-/// Says that the configuration of a workflow is read as `T`, for those who [`validate`] it
-/// without running the workflow, such as the command line. A name may have several types.
+/// Declares that the configuration of a workflow is read as `T`, for [`validate`], which checks it
+/// without running the workflow. A name may have several types.
 pub fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared::declare::<T>(name);
 }
 
-/// The text that stands for `text` in a file: each `${` in it is written `$${`.
+/// Escapes a text for a file: each `${` becomes `$${`.
 ///
 /// ```
 /// use workflow_config::escape;

@@ -1,4 +1,4 @@
-//! A configuration whose layers are one.
+//! A loaded configuration.
 
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
@@ -16,7 +16,7 @@ use super::setting::{Kind, Secrets, Setting};
 use super::{ConfigError, Rules, Violations, de, yaml};
 use workflow_files::document::{Diagnostics, Findings};
 
-/// A configuration: its layers merged, its variables replaced. Cheap to clone.
+/// A loaded configuration: its layers merged, its variables replaced. Cheap to clone.
 #[derive(Clone)]
 pub struct Config(Arc<Inner>);
 
@@ -26,7 +26,7 @@ struct Inner {
     tree: Setting,
 }
 
-/// One value of a configuration, and where it came from.
+/// One value of a configuration with its origin.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigEntry {
@@ -34,11 +34,11 @@ pub struct ConfigEntry {
     pub path: String,
     /// The value; `***` for a secret.
     pub value: Json,
-    /// Whether it is a secret.
+    /// Whether the value is a secret.
     pub is_secret: bool,
-    /// Where it came from.
+    /// Where the value came from.
     pub origin: Origin,
-    /// The environment variables and secrets that stand at that place of the file, if any.
+    /// The environment variables and secrets at its place in the file, if any.
     pub variables: Option<String>,
 }
 
@@ -47,22 +47,22 @@ impl Config {
         Self(Arc::new(Inner { name: name.to_owned(), files, tree }))
     }
 
-    /// The workflow's name.
+    /// The name of the workflow.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The files that were read, the weakest first.
+    /// The files of the configuration, the weakest first.
     pub fn files(&self) -> impl ExactSizeIterator<Item = &FilePath> {
         self.0.files.iter().map(PathBuf::as_path)
     }
 
-    /// The configuration as a type, whose rules hold.
+    /// Reads the configuration as a type, and checks the rules of the type.
     ///
     /// # Errors
     ///
-    /// Fails when a value does not fit its field, and when rules are violated: then with each
-    /// violation. Each is shown with the place of the value.
+    /// Fails when a value does not fit its field, or with all violated rules, each with the place
+    /// of the value.
     pub fn read<T: DeserializeOwned + Rules>(&self) -> Result<T, ConfigError> {
         let value = self.read_without_rules::<T>()?;
         let mut violations = Violations::default();
@@ -75,7 +75,7 @@ impl Config {
         if problems.is_empty() { Ok(value) } else { Err(self.invalid(problems)) }
     }
 
-    /// The configuration as a type, whose rules, if it has any, are not asked.
+    /// Reads the configuration as a type without checking rules.
     ///
     /// # Errors
     ///
@@ -85,30 +85,30 @@ impl Config {
         read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
     }
 
-    /// The configuration as it is, with `***` for secrets.
+    /// The configuration as JSON, with `***` for secrets.
     pub fn value(&self) -> Json {
         self.0.tree.to_json(Secrets::Masked)
     }
 
-    /// The configuration as it is, secrets included. Not to be shown.
+    /// The configuration as JSON with its secrets, which must not be shown.
     pub fn exposed_value(&self) -> Json {
         self.0.tree.to_json(Secrets::Exposed)
     }
 
-    /// The configuration as YAML, with `***` for secrets, and with the origin of each value in a
-    /// comment beside it.
+    /// The configuration as YAML, with `***` for secrets and a comment with the origin of each
+    /// value.
     pub fn to_yaml(&self) -> String {
         yaml::write(&self.0.tree)
     }
 
-    /// Every value that holds no other, with its path and its origin, in the order of the files.
+    /// All scalar values and empty collections, with path and origin, in the order of the files.
     pub fn entries(&self) -> Vec<ConfigEntry> {
         let mut entries = Vec::new();
         collect(&self.0.tree, &Path::Root, &mut entries);
         entries
     }
 
-    /// Whether it is not only equal, but the same one.
+    /// Whether both are the same object.
     #[cfg(test)]
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

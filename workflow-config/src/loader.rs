@@ -1,4 +1,4 @@
-//! From layers to one tree, and the memory of what was loaded.
+//! `Loader`, which merges layers to one tree and caches the result.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,7 +18,7 @@ use super::stamp::Stamp;
 use super::{Config, ConfigError, Rules, declared, overlay};
 use workflow_files::document::{Diagnostics, Findings, Format, SourceText, Span};
 
-/// Loads configurations with everything said that is otherwise taken from the process.
+/// Loads configurations, with settings in place of those that are otherwise taken from the process.
 ///
 /// ```
 /// use serde_json::json;
@@ -45,7 +45,7 @@ pub struct Loader {
     cache: Cache,
 }
 
-/// One file of a configuration, as it is written.
+/// One file of a configuration, unprocessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RawFile {
@@ -55,35 +55,35 @@ pub struct RawFile {
     pub text: String,
 }
 
-/// Where secrets are, unless it is said.
+/// The default folder of secrets.
 const SECRETS: &str = "/run/secrets";
 
 impl Loader {
-    /// A loader that takes everything from the process until it is told otherwise.
+    /// Creates a loader that takes all settings from the process.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads this file, and looks for none.
+    /// Reads this file instead of searching for one.
     pub fn file(self, path: impl Into<PathBuf>) -> Self {
         Self { file: Some(path.into()), ..self.forgetful() }
     }
 
-    /// Looks for `<dir>/<name>/config.yaml` before it looks elsewhere. May be given several
-    /// times; the first comes first.
+    /// Searches for `<dir>/<name>/config.yaml` before all other folders. May be called several
+    /// times; the first folder comes first.
     pub fn dir(self, path: impl Into<PathBuf>) -> Self {
         let mut loader = self.forgetful();
         loader.dirs.push(path.into());
         loader
     }
 
-    /// Adds the file of a profile, such as `config.production.yaml`, where there is one. Without
-    /// this call the profile is that of `WORKFLOW_PROFILE`.
+    /// Adds the file of a profile, such as `config.production.yaml`, if it exists. Default: the
+    /// profile in `WORKFLOW_PROFILE`.
     pub fn profile(self, name: impl Into<String>) -> Self {
         Self { profile: Some(name.into()), ..self.forgetful() }
     }
 
-    /// Takes these for the environment variables, instead of those of the process.
+    /// Uses these environment variables instead of those of the process.
     pub fn environment<K: Into<String>, V: Into<OsString>>(
         self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -91,31 +91,31 @@ impl Loader {
         Self { environment: Some(Environment::new(variables)), ..self.forgetful() }
     }
 
-    /// Reads secrets from the files of this folder. Without this call it is that of
-    /// `WORKFLOW_SECRETS_DIR`, or `/run/secrets`.
+    /// Sets the folder with a file for each secret. Default: `WORKFLOW_SECRETS_DIR`, or else
+    /// `/run/secrets`.
     pub fn secrets_dir(self, path: impl Into<PathBuf>) -> Self {
         Self { secrets: Some(path.into()), ..self.forgetful() }
     }
 
-    /// The weakest layer, a map. With defaults, there need not be a file.
+    /// Sets the weakest layer, a map. With defaults, no file is required.
     pub fn defaults(self, values: impl Into<Json>) -> Self {
         Self { defaults: Some(values.into()), ..self.forgetful() }
     }
 
-    /// Sets one value, above all other layers; the path's keys are separated by dots. Of two
-    /// values for one path, the later holds.
+    /// Overrides one value of all other layers. Dots separate the keys of the path. The last value
+    /// of a path wins.
     pub fn set(self, path: impl Into<String>, value: impl Into<Json>) -> Self {
         let mut loader = self.forgetful();
         loader.overrides.push((path.into(), value.into()));
         loader
     }
 
-    /// What a changed loader remembers is not what the other had loaded.
+    /// Drops the cache, which belongs to the previous settings.
     fn forgetful(self) -> Self {
         Self { cache: Cache::default(), ..self }
     }
 
-    /// The configuration as a type, whose rules hold.
+    /// Loads the configuration of a workflow as a type, and checks the rules of the type.
     ///
     /// # Errors
     ///
@@ -124,13 +124,13 @@ impl Loader {
         self.open(name)?.read()
     }
 
-    /// The configuration of a workflow: its layers merged, its variables replaced.
+    /// Opens the configuration of a workflow: merges its layers and replaces variables.
     ///
-    /// It is kept until a file or a variable that it was made of changes.
+    /// The result is cached until one of its files or variables changes.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or more than one; and with everything that is wrong in its files
+    /// Fails when no configuration is found, or more than one; and with all mistakes in its files
     /// and variables, each with its place.
     pub fn open(&self, name: &str) -> Result<Config, ConfigError> {
         let environment = self.variables();
@@ -152,11 +152,11 @@ impl Loader {
         Ok(config)
     }
 
-    /// The files of a configuration as they are written, the weakest first.
+    /// Returns the unprocessed files of a configuration, the weakest first.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or more than one, and when a file cannot be read.
+    /// Fails when no configuration is found, or more than one, and when a file cannot be read.
     pub fn raw(&self, name: &str) -> Result<Vec<RawFile>, ConfigError> {
         let environment = self.variables();
         let files = self.files(name, &environment)?;
@@ -170,17 +170,16 @@ impl Loader {
         files.into_iter().map(read).collect()
     }
 
-    /// Every configuration that can be found, sorted by name.
+    /// Lists all configurations, sorted by name.
     ///
     /// # Errors
     ///
-    /// Fails when a folder cannot be looked into, or when the registry is not sound.
+    /// Fails when a folder cannot be read, or the registry is invalid.
     pub fn list(&self) -> Result<Vec<Found>, ConfigError> {
         self.search(&self.variables()).list()
     }
 
-    /// Checks a configuration, and that it can be read as the types that were declared for it
-    /// with [`declare`](super::declare).
+    /// Checks a configuration and reads it as each of its [declared](super::declare) types.
     ///
     /// # Errors
     ///
@@ -211,8 +210,8 @@ impl Loader {
         self.secrets.clone().or_else(of_environment).unwrap_or_else(|| PathBuf::from(SECRETS))
     }
 
-    /// Merges the layers. What is wrong with one of them is said together with what is wrong with
-    /// the others; only a file that cannot be read ends it at once.
+    /// Merges the layers. The mistakes of all layers are reported together; only an unreadable file
+    /// fails at once.
     fn build(
         &self,
         name: &str,
@@ -267,8 +266,8 @@ fn read_file(path: &std::path::Path, found: &mut Diagnostics) -> Option<Setting>
     let node = source.parse(Format::of(path), &mut findings);
     let is_too_large = node.as_ref().is_some_and(|node| node.count() > MAX_VALUES);
     if is_too_large {
-        let message = format!("the file holds more than {MAX_VALUES} values");
-        findings.error(Span::default(), message).help("keep data in files of their own");
+        let message = format!("the file has more than {MAX_VALUES} values");
+        findings.error(Span::default(), message).help("move data to separate files");
     }
     found.append(findings.finish());
     node.filter(|_| !is_too_large).map(|node| Setting::from_node(node, &source))
@@ -277,7 +276,7 @@ fn read_file(path: &std::path::Path, found: &mut Diagnostics) -> Option<Setting>
 fn add_layer(tree: &mut Setting, layer: Setting, found: &mut Diagnostics) {
     match &layer.kind {
         Kind::Map(_) => tree.merge(layer),
-        // An empty file says nothing.
+        // An empty file sets nothing.
         Kind::Null => {}
         _ => {
             let message = format!("expected a map, found {}", layer.describe());

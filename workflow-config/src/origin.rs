@@ -1,4 +1,4 @@
-//! Where values come from, as people see it.
+//! Origins of values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::setting::Setting;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The program's defaults.
+    /// The defaults of the program.
     Default,
     /// A file.
     File {
@@ -21,9 +21,9 @@ pub enum Origin {
         /// The column, in characters from 1.
         column: usize,
     },
-    /// An environment variable, of this name.
+    /// The environment variable of this name.
     Environment(String),
-    /// A value that the program gave, at this path.
+    /// An override of the program, at this path.
     Override(String),
 }
 

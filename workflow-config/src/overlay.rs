@@ -1,4 +1,4 @@
-//! Values that come one by one, from variables and overrides, laid over a tree.
+//! Sets single values, from environment variables and overrides, in a tree.
 
 use serde_json::Value as Json;
 
@@ -8,15 +8,15 @@ use super::place::Place;
 use super::setting::{Key, Setting, same_key};
 use workflow_files::document::Diagnostics;
 
-/// How a key is found among those that are there.
+/// How an existing key is matched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Matching {
     Exact,
-    /// Letters of either case, `-` and `_` are alike.
+    /// Ignoring case, with `-` and `_` equal.
     Alike,
 }
 
-/// Lays the workflow's environment variables over the tree.
+/// Sets the values of the workflow's environment variables.
 pub(super) fn environment(
     tree: &mut Setting,
     workflow: &str,
@@ -47,7 +47,7 @@ pub(super) fn environment(
     }
 }
 
-/// Lays a value that the program gives over the tree; keys are separated by dots.
+/// Sets an override of the program; dots separate the keys.
 pub(super) fn given(tree: &mut Setting, path: &str, value: &Json, found: &mut Diagnostics) {
     let place = Place::given(path);
     let keys: Vec<_> = path.split('.').map(str::to_owned).collect();
@@ -58,7 +58,7 @@ pub(super) fn given(tree: &mut Setting, path: &str, value: &Json, found: &mut Di
     }
 }
 
-/// Why a value cannot be put at a path.
+/// Why a value cannot be set at a path.
 struct Obstacle {
     message: String,
     help: &'static str,
@@ -73,7 +73,7 @@ fn place_at(
     let mut here = tree;
     for (depth, key) in path.iter().enumerate() {
         if key.is_empty() {
-            let message = "a key in it is empty".to_owned();
+            let message = "one of its keys is empty".to_owned();
             return Err(Obstacle { message, help: "name each level between the separators" });
         }
         let Some(entries) = here.entries_or_new(&setting.place) else {
@@ -106,7 +106,7 @@ fn position(
     let mut like = entries.iter().enumerate().filter(|(_, (known, _))| same_key(&known.text, key));
     match (like.next(), like.next()) {
         (Some((_, (one, _))), Some((_, (other, _)))) => Err(Obstacle {
-            message: format!("it could mean `{}` or `{}`", one.text, other.text),
+            message: format!("it matches both `{}` and `{}`", one.text, other.text),
             help: "rename one of the keys",
         }),
         (one, _) => Ok(one.map(|(at, _)| at)),

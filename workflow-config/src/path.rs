@@ -1,8 +1,8 @@
-//! Ways from the root of a tree to its values, written `source.urls[0]`.
+//! Paths from the root of a tree to a value, written `source.urls[0]`.
 
 use std::fmt;
 
-/// The way from the root to a value.
+/// A path from the root to a value.
 #[derive(Clone, Copy)]
 pub(super) enum Path<'p> {
     Root,

@@ -1,18 +1,18 @@
-//! Where a value of a configuration was given.
+//! Places of values: the layer, and the position in a file.
 
 use std::sync::Arc;
 
 use super::path::Path;
 use workflow_files::document::{Diagnostics, Findings, SourceText, Span};
 
-/// Where a value was given.
+/// The layer of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layer {
     Default,
     File,
     /// The variable.
     Environment(Arc<str>),
-    /// The path that was set.
+    /// The path of the override.
     Override(Arc<str>),
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The values that the program gave as defaults.
+    /// The place of the program's defaults.
     pub(super) fn defaults() -> Self {
         Self::elsewhere(Layer::Default, "defaults".to_owned())
     }
@@ -42,14 +42,14 @@ impl Place {
         Self { layer, source: SourceText::elsewhere(name), span: Span::default() }
     }
 
-    /// The first line only, for what goes over many.
+    /// The first line of a place with several.
     pub(super) fn first_line(&self) -> Self {
         let line = self.source.slice(self.span).lines().next().unwrap_or_default();
         let start = self.span.start as usize;
         Self { span: Span::new(start, start + line.len()), ..self.clone() }
     }
 
-    /// One error at this place.
+    /// Makes an error at this place.
     pub(super) fn error(&self, path: &Path<'_>, message: String, help: &str) -> Diagnostics {
         let mut findings = Findings::new(&self.source);
         let diagnostic = findings.error(self.span, message).path(path.to_string());

@@ -1,4 +1,4 @@
-//! Secrets kept out of texts that others wrote.
+//! Removes secrets from messages of other code.
 
 use super::secret::MASK;
 use super::setting::{Kind, Setting};
@@ -10,13 +10,13 @@ impl<'t> Redaction<'t> {
     pub(super) fn of(tree: &'t Setting) -> Self {
         let mut secrets = Vec::new();
         collect(tree, &mut secrets);
-        // A secret may hold another: the longer goes first.
+        // A secret may contain another: the longer one goes first.
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
         Self(secrets)
     }
 
-    /// The text without the secrets, as they are or as `Debug` writes them.
+    /// Masks the secrets in a text, both plain and as written by `Debug`.
     pub(super) fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
             let written = secret.escape_debug().to_string();

@@ -1,11 +1,11 @@
-//! What must hold of a configuration beyond its types.
+//! Rules for configurations beyond their types.
 
 use std::fmt;
 
-/// What must hold of a type of configuration, beyond what serde checks.
+/// Rules of a configuration type, beyond what serde checks.
 ///
-/// [`load`](super::load) checks it, and lists everything that does not hold. A type whose fields
-/// are all it asks for says so with an empty `impl`:
+/// [`load`](super::load) checks the rules and reports every violation. A type without rules has an
+/// empty `impl`:
 ///
 /// ```
 /// use workflow_config::{Rules, Violations};
@@ -48,18 +48,17 @@ use std::fmt;
 /// impl Rules for Anything {}
 /// ```
 ///
-/// With the feature `garde`, every type that derives `garde::Validate` has its rules.
+/// With the feature `garde`, every type that derives `garde::Validate` has these rules.
 #[diagnostic::on_unimplemented(
-    message = "nothing is said about what must hold of `{Self}`",
-    label = "the rules of this type are not known",
-    note = "write `impl workflow_config::Rules for {Self} {{}}` if its fields are all it \
-            asks for, or load it with `load_without_rules`",
+    message = "`{Self}` does not implement `Rules`",
+    label = "this type has no rules",
+    note = "write `impl workflow_config::Rules for {Self} {{}}` if no rules are needed, or load it with `load_without_rules`",
     note = "with the feature `garde`, `#[derive(garde::Validate)]` gives it rules"
 )]
 pub trait Rules {
-    /// Adds everything that does not hold.
+    /// Adds all violated rules.
     fn check(&self, violations: &mut Violations) {
-        // Where nothing is asked for, nothing can be violated.
+        // Without rules, nothing can be violated.
         let _ = violations;
     }
 }
@@ -79,7 +78,7 @@ where
     }
 }
 
-/// What does not hold of a configuration, each with the path of the value.
+/// Violated rules of a configuration, each with the path of the value.
 #[derive(Debug, Default)]
 pub struct Violations {
     prefix: String,
@@ -87,13 +86,12 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Adds one: the path of the value inside of what is checked, such as `urls[0]` or
-    /// `source.url`, and what must hold of it.
+    /// Adds a violation: the path of the value, such as `urls[0]` or `source.url`, and the rule.
     pub fn add(&mut self, path: impl fmt::Display, message: impl fmt::Display) {
         self.list.push((self.join(&path.to_string()), message.to_string()));
     }
 
-    /// Adds those of a part, which is at this path.
+    /// Adds the violations of a part at this path.
     pub fn field(&mut self, path: impl fmt::Display, part: &impl Rules) {
         let inside = self.join(&path.to_string());
         let outside = std::mem::replace(&mut self.prefix, inside);

@@ -1,4 +1,4 @@
-//! Where the files of a configuration are.
+//! Finds the files of configurations.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +10,9 @@ use super::environment::{CONFIG_DIR, Environment};
 use workflow_core::id::{WorkflowName, nearest};
 use workflow_core::registry::{self, RegistryError};
 
-/// The folder that is looked into without being told.
+/// The default folder.
 const FOLDER: &str = "workflows";
-/// The name of the file, without what says how it is written.
+/// The name of the file without its extension.
 const STEM: &str = "config";
 const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "json5"];
 
@@ -24,11 +24,11 @@ pub struct Found {
     pub name: String,
     /// The file.
     pub file: PathBuf,
-    /// The profiles that have a file beside it.
+    /// The profiles with a file beside it.
     pub profiles: Vec<String>,
 }
 
-/// What is looked for, and where.
+/// A search for configurations.
 pub(super) struct Search<'a> {
     pub(super) file: Option<&'a Path>,
     pub(super) dirs: &'a [PathBuf],
@@ -39,7 +39,7 @@ pub(super) struct Search<'a> {
 pub(super) type Files = Vec<PathBuf>;
 
 impl Search<'_> {
-    /// The files of a workflow; none when there are none.
+    /// Returns the files of a workflow, or an empty list.
     pub(super) fn find(&self, name: &str, profile: Option<&str>) -> Result<Files, ConfigError> {
         WorkflowName::new(name.to_owned()).map_err(ConfigError::Name)?;
         if let Some(profile) = profile.filter(|profile| !is_profile(profile)) {
@@ -69,7 +69,7 @@ impl Search<'_> {
         Ok(ConfigError::NotFound { name: name.to_owned(), nearest, searched: self.folders(name)? })
     }
 
-    /// The folders that may hold the file, the first to be taken first.
+    /// The folders that may contain the file, in order of precedence.
     fn folders(&self, name: &str) -> Result<Vec<PathBuf>, ConfigError> {
         if !is_component(name) {
             return Err(ConfigError::Folder(name.to_owned()));
@@ -112,9 +112,9 @@ impl Search<'_> {
     }
 }
 
-/// Adds what a folder holds, unless the name is taken by a folder that comes first.
+/// Adds the configuration of a folder, unless an earlier folder has the name.
 fn add(found: &mut BTreeMap<String, Found>, name: &str, folder: &Path) -> Result<(), ConfigError> {
-    // Two files are told to who asks for them; a list is not kept from everybody else.
+    // Two candidates are an error when the configuration is opened, but not in a list.
     let Some(file) = all_in(folder, STEM).into_iter().next() else { return Ok(()) };
     if !found.contains_key(name) {
         let profiles = profiles_in(folder)?;
@@ -123,11 +123,11 @@ fn add(found: &mut BTreeMap<String, Found>, name: &str, folder: &Path) -> Result
     Ok(())
 }
 
-/// A name that stays where it is put.
+/// Whether the name is a single component of a path.
 fn is_component(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let one = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
-    // What is a separator elsewhere is none here, and the other way round.
+    // Separators of other systems are rejected, too.
     one && !name.contains(['/', '\\', ':'])
 }
 
@@ -156,7 +156,7 @@ fn all_in(folder: &Path, stem: &str) -> Vec<PathBuf> {
     files.into_iter().filter(|file| file.is_file()).collect()
 }
 
-/// The folders of a folder, if it is there.
+/// The folders inside of a folder, if it exists.
 fn folders_in(root: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(entries_in(root)?.into_iter().filter(|path| path.is_dir()).collect())
 }
@@ -188,13 +188,13 @@ fn entries_in(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     })
 }
 
-/// The folder of a source file, where there is one. The compiler names files relative to the
-/// folder in which it was started, which is the working directory or one above it.
+/// The folder of a source file, if it exists. The compiler names files relative to the folder in
+/// which it was started, which is the working directory or one above it.
 fn folder_of_source(file: &str) -> Option<PathBuf> {
     let above = std::env::current_dir().ok()?;
     let above = above.ancestors().map(|folder| folder.join(file));
     let found = [PathBuf::from(file)].into_iter().chain(above).find(|path| path.is_file())?;
-    // A file in the working directory itself has an empty folder, which joins to what it should.
+    // A file in the working directory has an empty parent, which joins correctly.
     found.parent().map(Path::to_owned)
 }
 

@@ -1,4 +1,4 @@
-//! Values that are not to be shown.
+//! Values that must not be shown.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +9,10 @@ use serde::ser::{Serialize, Serializer};
 /// What is shown in place of a secret.
 pub(super) const MASK: &str = "***";
 
-/// A value that prints as `***`: in `Debug`, in `Display`, and when it is serialised.
+/// A value that prints as `***`: in `Debug`, in `Display`, and when it is serialized.
 ///
-/// It is read like the value itself. [`expose`](Secret::expose) gives the value; wiping it from
-/// memory is not promised.
+/// It is deserialized like the value itself. [`expose`](Secret::expose) returns the value. The
+/// memory is not wiped.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -34,17 +34,17 @@ pub(super) const MASK: &str = "***";
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {
-    /// Takes a value that is not to be shown.
+    /// Wraps a value that must not be shown.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// Gives the value away.
+    /// Unwraps the value.
     pub fn into_exposed(self) -> T {
         self.0
     }
@@ -74,7 +74,7 @@ impl<T> Serialize for Secret<T> {
     }
 }
 
-/// The name by which the reader of configurations knows that what it reads is a secret.
+/// The name by which the deserializer of configurations recognizes a secret.
 pub(super) const NAME: &str = "workflow_config::Secret";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {

@@ -1,5 +1,4 @@
-//! The tree of settings: values of any layer, each with the place it came from, and how two
-//! layers become one.
+//! The tree of settings: values of any layer with their places, and the merge of two layers.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,19 +11,19 @@ use super::secret::MASK;
 use super::template;
 use workflow_files::document::{Findings, Node, SourceText, Span, Value};
 
-/// The most values that a file or a variable may hold.
+/// The most values in a file or a variable.
 pub(super) const MAX_VALUES: usize = 100_000;
 
-/// A value, where it came from, and what is known about it.
+/// A value with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) place: Place,
     pub(super) kind: Kind,
-    /// The text that was read as YAML to make this value; what a string is made of.
+    /// The text that was read as YAML to make this value, used where a string is expected.
     pub(super) written: Option<Box<str>>,
-    /// The variables that stand at the place.
+    /// The variables at its place.
     pub(super) variables: Option<Box<str>>,
-    /// Whether the value is never to be shown.
+    /// Whether the value must not be shown.
     pub(super) secret: bool,
 }
 
@@ -74,7 +73,7 @@ impl Setting {
         Self::new(kind, place(node.span))
     }
 
-    /// A value that a program gives.
+    /// The tree of a value from the program.
     pub(super) fn from_json(json: Json, place: &Place) -> Self {
         let kind = match json {
             Json::Null => Kind::Null,
@@ -94,8 +93,8 @@ impl Setting {
         Self::new(kind, place.clone())
     }
 
-    /// The value that a text from outside stands for, read as YAML. What is no YAML is text, and
-    /// text stays as it is, unless it is in quotes.
+    /// Reads the text of a variable as YAML. Invalid YAML is text, and text stays unchanged unless
+    /// it is in quotes.
     pub(super) fn from_text(text: &str, place: &Place) -> Self {
         let source = SourceText::new(place.source.name(), text);
         let mut findings = Findings::new(&source);
@@ -140,7 +139,7 @@ impl Setting {
         }
     }
 
-    /// Whether a secret is in it, or will be.
+    /// Whether it contains a secret, or will after its variables are replaced.
     fn holds_secret(&self) -> bool {
         self.secret
             || match &self.kind {
@@ -151,7 +150,7 @@ impl Setting {
             }
     }
 
-    /// Makes a secret of it: what takes the place of one is one.
+    /// Marks it as a secret: a value that replaces a secret is one.
     fn conceal(&mut self) {
         self.secret = true;
         match &mut self.kind {
@@ -161,7 +160,7 @@ impl Setting {
         }
     }
 
-    /// What the value is, in words.
+    /// Describes the type of the value, such as "a string".
     pub(super) fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "null",
@@ -174,7 +173,7 @@ impl Setting {
         }
     }
 
-    /// The value; secrets as they are, or as three stars.
+    /// The value as JSON, with secrets exposed or masked.
     pub(super) fn to_json(&self, secrets: Secrets) -> Json {
         match &self.kind {
             Kind::List(items) => items.iter().map(|item| item.to_json(secrets)).collect(),
@@ -192,14 +191,14 @@ impl Setting {
     }
 }
 
-/// Whether what must not be shown is shown.
+/// How secrets are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secrets {
     Masked,
     Exposed,
 }
 
-/// Whether two keys are one to who types them in capitals, as variables are.
+/// Whether two keys are the same in the name of an environment variable.
 pub(super) fn same_key(one: &str, other: &str) -> bool {
     let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
     one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))

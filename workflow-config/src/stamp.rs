@@ -1,13 +1,13 @@
-//! Whether a file is still the one that was read.
+//! Detects changes of files.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What told a file from another state of it, when it was about to be read.
+/// The state of a file just before it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     path: PathBuf,
-    /// `None` when there was no such file.
+    /// `None` if the file did not exist.
     state: Option<State>,
 }
 
@@ -17,8 +17,8 @@ struct State {
     length: u64,
 }
 
-/// Clocks of file systems are this coarse, at worst. What was changed so shortly before it was
-/// read may be changed again without a trace.
+/// The worst resolution of file system clocks. A file that changed so shortly before it was read
+/// may change again unnoticed.
 const COARSE: Duration = Duration::from_secs(2);
 
 impl Stamp {
@@ -29,7 +29,7 @@ impl Stamp {
         Self { path: path.to_owned(), state }
     }
 
-    /// Whether a later change of the file will be noticed.
+    /// Whether a later change of the file will be detected.
     pub(super) fn is_settled(&self) -> bool {
         let age = |state: &State| SystemTime::now().duration_since(state.modified);
         self.state.as_ref().is_none_or(|state| age(state).is_ok_and(|age| age > COARSE))

@@ -1,6 +1,5 @@
-//! Texts with variables in them: `${VAR}`, `${VAR:-default}`, `${VAR:?message}` and
-//! `${secret:NAME}`, with `$${` for a `${` that is meant. Knows how they are written, and
-//! refuses to know what they stand for.
+//! The syntax of texts with variables: `${VAR}`, `${VAR:-default}`, `${VAR:?message}` and
+//! `${secret:NAME}`, with `$${` for a literal `${`. Does not know the values.
 
 use std::ops::Range;
 
@@ -14,13 +13,13 @@ pub(super) enum Part<'t> {
     Reference(Reference<'t>),
 }
 
-/// What stands between `${` and `}`.
+/// A reference between `${` and `}`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reference<'t> {
     pub(super) name: &'t str,
     pub(super) kind: Kind,
     pub(super) fallback: Fallback<'t>,
-    /// Where it stands in the text, with its braces.
+    /// Its range in the text, with braces.
     pub(super) range: Range<usize>,
 }
 
@@ -30,18 +29,18 @@ pub(super) enum Kind {
     Secret,
 }
 
-/// What becomes of a variable that is unset or empty.
+/// What happens if a variable is unset or empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fallback<'t> {
-    /// An error if it is unset; an empty one is taken.
+    /// An error if it is unset; an empty value is accepted.
     None,
-    /// A text, which may hold variables.
+    /// A text, which may contain variables.
     Default(&'t str),
     /// An error with this text.
     Message(&'t str),
 }
 
-/// What is wrong with a text, and where.
+/// A syntax error in a text, with its range.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) message: String,
@@ -49,7 +48,7 @@ pub(super) struct Malformed {
     pub(super) range: Range<usize>,
 }
 
-/// The pieces of a text in order.
+/// Parses a text into its parts.
 pub(super) fn parse(text: &str) -> Result<Vec<Part<'_>>, Malformed> {
     let mut parts = Vec::new();
     let mut rest = 0;
@@ -71,12 +70,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Part<'_>>, Malformed> {
     Ok(parts)
 }
 
-/// The text that is read as `text`: each `${` in it is written `$${`.
+/// Escapes a text: each `${` becomes `$${`.
 pub(super) fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-/// Whether a secret is named somewhere in the text.
+/// Whether the text refers to a secret.
 pub(super) fn names_secret(text: &str) -> bool {
     text.contains(concat!("${", "secret:"))
 }
@@ -108,7 +107,7 @@ fn next_mark(text: &str, from: usize) -> Option<Found> {
     })
 }
 
-/// Where the reference that begins at `start` ends, past its brace.
+/// The end of the reference that begins at `start`, after its brace.
 fn end_of(text: &str, start: usize) -> Result<usize, Malformed> {
     let (mut at, mut open) = (start + "${".len(), 1);
     while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
@@ -133,8 +132,8 @@ fn end_of(text: &str, start: usize) -> Result<usize, Malformed> {
         }
     }
     Err(Malformed {
-        message: "this `${` is never closed".to_owned(),
-        help: "add a `}`, or write `$${` if it is meant as text",
+        message: "this `${` is not closed".to_owned(),
+        help: "add a `}`, or write `$${` for a literal `${`",
         range: start..text.len(),
     })
 }
@@ -158,13 +157,13 @@ fn reference(text: &str, range: Range<usize>) -> Result<Reference<'_>, Malformed
     }
     Err(match kind {
         Kind::Variable => Malformed {
-            message: format!("`{name}` is no name of a variable"),
-            help: "use letters, digits and `_`, or write `$${` if it is meant as text",
+            message: format!("`{name}` is not a valid variable name"),
+            help: "use letters, digits and `_`, or write `$${` for a literal `${`",
             range,
         },
         Kind::Secret => Malformed {
-            message: format!("`{name}` is no name of a secret"),
-            help: "use letters, digits, `_`, `-` and `.`, which does not come first",
+            message: format!("`{name}` is not a valid secret name"),
+            help: "use letters, digits, `_`, `-` and `.`, but do not start with `.`",
             range,
         },
     })
@@ -174,7 +173,7 @@ fn fallback<'t>(after: &'t str, range: &Range<usize>) -> Result<Fallback<'t>, Ma
     let default = after.strip_prefix('-').map(Fallback::Default);
     let found = default.or_else(|| after.strip_prefix('?').map(Fallback::Message));
     found.ok_or_else(|| Malformed {
-        message: format!("`:{after}` means nothing after the name of a variable"),
+        message: format!("`:{after}` is not valid after a variable name"),
         help: "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`",
         range: range.clone(),
     })
@@ -185,7 +184,7 @@ fn is_variable(name: &str) -> bool {
     starts && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Names that are files of one folder, and no way out of it.
+/// Whether the name is that of a file in the folder of secrets.
 fn is_secret(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
@@ -245,7 +244,7 @@ mod tests {
         assert!(parse("${secret:db.password-1}").is_ok());
         for name in ["../passwd", "..", ".hidden", "a/b", "a\\b", ""] {
             let wrong = parse(&format!("${{secret:{name}}}")).expect_err("no name").message;
-            assert_eq!(wrong, format!("`{name}` is no name of a secret"));
+            assert_eq!(wrong, format!("`{name}` is not a valid secret name"));
         }
     }
 
@@ -260,11 +259,11 @@ mod tests {
     #[test]
     fn what_is_malformed_is_said_with_its_place() {
         let wrong = |text| parse(text).map_err(|wrong| (wrong.message, wrong.range)).expect_err("");
-        assert_eq!(wrong("a${b"), ("this `${` is never closed".to_owned(), 1..4));
-        assert_eq!(wrong("${a:-${b}"), ("this `${` is never closed".to_owned(), 0..9));
-        assert_eq!(wrong("${}"), ("`` is no name of a variable".to_owned(), 0..3));
-        assert_eq!(wrong("${a b}"), ("`a b` is no name of a variable".to_owned(), 0..6));
-        let message = "`:+x` means nothing after the name of a variable".to_owned();
+        assert_eq!(wrong("a${b"), ("this `${` is not closed".to_owned(), 1..4));
+        assert_eq!(wrong("${a:-${b}"), ("this `${` is not closed".to_owned(), 0..9));
+        assert_eq!(wrong("${}"), ("`` is not a valid variable name".to_owned(), 0..3));
+        assert_eq!(wrong("${a b}"), ("`a b` is not a valid variable name".to_owned(), 0..6));
+        let message = "`:+x` is not valid after a variable name".to_owned();
         assert_eq!(wrong("${a:+x}"), (message, 0..7));
     }
 

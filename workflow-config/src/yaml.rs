@@ -1,4 +1,4 @@
-//! A configuration written as YAML again, each value with its origin in a comment.
+//! Writes a configuration as YAML, with the origin of each value in a comment.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::origin::Origin;
 use super::setting::{Kind, Secrets, Setting};
 
-/// The tree as a document; secrets are masked.
+/// Writes the tree as a document, with secrets masked.
 pub(super) fn write(tree: &Setting) -> String {
     let mut text = String::new();
     match &tree.kind {
@@ -17,7 +17,7 @@ pub(super) fn write(tree: &Setting) -> String {
     text
 }
 
-/// A list or a map with something in it, each item on lines of its own.
+/// Writes a list or a map that is not empty, each item on its own lines.
 fn block(setting: &Setting, depth: usize, text: &mut String) {
     let mut item = |start: &str, value: &Setting| {
         text.extend(std::iter::repeat_n("  ", depth));
@@ -47,7 +47,7 @@ fn below(setting: &Setting, depth: usize, text: &mut String) {
     block(setting, depth + 1, text);
 }
 
-/// A value on one line, and where it came from.
+/// Writes a value on one line, with its origin.
 fn line(setting: &Setting, text: &mut String) {
     let value = scalar(&setting.to_json(Secrets::Masked));
     let origin = Origin::of(setting).to_string().replace(char::is_control, " ");
@@ -55,12 +55,12 @@ fn line(setting: &Setting, text: &mut String) {
     let _ = writeln!(text, "{value} # {origin}");
 }
 
-/// Plain where that is surely a string, else as JSON, which YAML holds.
+/// Plain if that is certainly a string, otherwise as JSON, which is valid YAML.
 fn scalar(value: &Json) -> String {
     match value {
         Json::String(text) if is_plain(text) => text.clone(),
-        // JSON leaves the last control characters as they are, and what YAML 1.1 takes for the end of a
-        // line and for a mark of the byte order.
+        // JSON does not escape the C1 control characters, nor the line breaks and the byte order
+        // mark of YAML 1.1.
         other => other.to_string().chars().fold(String::new(), |mut text, letter| {
             if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}') {
                 let _ = write!(text, "\\u{:04x}", u32::from(letter));

@@ -1,15 +1,14 @@
-//! One field of a cron expression: its range, the words that stand for numbers, and how its items
-//! are read.
+//! The fields of a cron expression: their ranges, their words for numbers, and the parser of items.
 
 use std::fmt;
 
-/// One field: its name, its range, and the words that stand for numbers.
+/// A field: its name, its range, and its words for numbers.
 pub(crate) struct Field {
     name: &'static str,
     first: u32,
     pub(crate) last: u32,
     words: &'static [&'static str],
-    /// How often a single value comes.
+    /// How often a single value occurs.
     once: &'static str,
 }
 
@@ -31,7 +30,7 @@ const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 /// Sunday, which is also 0.
 const SUNDAY: u32 = 7;
 
-/// What a field says.
+/// A parsed field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Read {
     /// Any value.
@@ -45,9 +44,9 @@ pub(crate) enum Read {
 pub(crate) struct Values {
     /// In order, each once.
     pub(crate) numbers: Vec<u32>,
-    /// Days that are found by counting, such as the last of a month: `L`, `15W`, `5#2`.
+    /// Days that depend on the month, such as its last day: `L`, `15W`, `5#2`.
     pub(crate) counted: Vec<String>,
-    /// Of those that are near a day of month, that day.
+    /// For those near a day of the month, that day.
     pub(crate) near: Vec<u32>,
 }
 
@@ -65,7 +64,7 @@ impl fmt::Display for Read {
 }
 
 impl Field {
-    /// Reads the items of the field, in upper case.
+    /// Parses the items of the field, in upper case.
     pub(crate) fn read(&self, part: &str) -> Result<Read, String> {
         let (mut values, mut any) = (Values::default(), false);
         for item in part.split(',') {
@@ -84,7 +83,7 @@ impl Field {
         Ok(Read::Values(values))
     }
 
-    /// Adds the values of an item; whether it is any value.
+    /// Adds the values of an item; returns whether it is any value.
     fn item(&self, item: &str, values: &mut Values) -> Result<bool, String> {
         let (range, step) = match item.split_once('/') {
             Some((range, step)) => (range, Some(step)),
@@ -93,7 +92,7 @@ impl Field {
         let is_any = range == "*" || (range == "?" && self.name.starts_with("day"));
         let (first, last) = match range.split_once('-') {
             _ if is_any && step.is_none() => return Ok(true),
-            // Sunday comes once a week.
+            // Sunday occurs once a week.
             _ if is_any => (self.first, self.last.min(self.first + self.length() - 1)),
             Some((first, last)) => self.range(range, first, last)?,
             None if step.is_some() => return Err(self.step_without_range(item, range)),
@@ -133,7 +132,7 @@ impl Field {
             let too_long = is_number && step.bytes().any(|digit| digit != b'0');
             return Err(match too_long {
                 true => self.too_large(item, first),
-                false => format!("the step in `{item}` is no positive number"),
+                false => format!("the step in `{item}` must be a positive number"),
             });
         };
         match number > last - first && last > first {
@@ -145,8 +144,7 @@ impl Field {
     fn too_large(&self, item: &str, first: u32) -> String {
         let (name, once) = (self.name, self.once);
         format!(
-            "the step in `{item}` is larger than its range of the {name}, so that it comes once; \
-             write `{first}` for {once}"
+            "the step in `{item}` is larger than the range of the {name}; write `{first}` for {once}"
         )
     }
 
@@ -154,12 +152,13 @@ impl Field {
         let (_, step) = item.split_once('/').unwrap_or((item, "2"));
         let last = self.last.min(self.first + self.length() - 1);
         match self.number(range) {
-            Ok(_) => format!("a step wants a range: `{range}-{last}/{step}`"),
-            Err(_) => format!("a step wants a range: `*/{step}`"),
+            Ok(_) => format!("a step needs a range: `{range}-{last}/{step}`"),
+            Err(_) => format!("a step needs a range: `*/{step}`"),
         }
     }
 
-    /// Adds a day that is found by counting: `L`, `15W`, `FRIL`, `MON#2`; whether it is one.
+    /// Adds a day that depends on the month: `L`, `15W`, `FRIL`, `MON#2`; returns whether the item
+    /// is one.
     fn counted(&self, item: &str, values: &mut Values) -> Result<bool, String> {
         if self.name == DAY_OF_MONTH.name {
             if item == "L" || item == "LW" {
@@ -181,7 +180,7 @@ impl Field {
             (None, None) => return Ok(false),
         };
         if !["1", "2", "3", "4", "5", "L"].contains(&count) {
-            return Err(format!("`{item}` counts weekdays from 1 to 5"));
+            return Err(format!("`{item}` must count weekdays from 1 to 5"));
         }
         values.counted.push(format!("{}#{count}", self.number(day)? % SUNDAY));
         Ok(true)
@@ -194,14 +193,14 @@ impl Field {
         }
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|number| digits && (first..=last).contains(&number));
-        number.ok_or_else(|| format!("`{text}` is no {name}, which goes from {first} to {last}"))
+        number.ok_or_else(|| format!("{name} must be {first}-{last}, not `{text}`"))
     }
 
     fn is_day_of_week(&self) -> bool {
         self.last == SUNDAY
     }
 
-    /// How many values there are.
+    /// The number of values.
     fn length(&self) -> u32 {
         if self.is_day_of_week() { 7 } else { self.last - self.first + 1 }
     }

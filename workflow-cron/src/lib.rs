@@ -1,8 +1,8 @@
-//! The one reader of schedules. The attributes, workflow files, the store and the server read cron
-//! expressions with it, so that what one of them takes, all of them run.
+//! The parser of schedules. The attributes, workflow files, the store and the server parse cron
+//! expressions with it, so that all of them accept the same.
 //!
-//! Without features it has no dependencies, and suits a macro crate: it reads and explains. `times`
-//! evaluates what was read, with croner; `zones` checks names of time zones.
+//! Without features it only parses and has no dependencies, which suits a macro crate. The feature
+//! `times` computes times with croner; `zones` checks names of time zones.
 //!
 //! ```
 //! use workflow_cron::Cron;

@@ -4,16 +4,16 @@ use std::fmt;
 
 use crate::field::{DAY_OF_MONTH, FIELDS, Read};
 
-/// A schedule that comes at some time.
+/// A valid schedule that has at least one time.
 ///
-/// Shown, it is an expression in plain numbers, without ranges, steps, words and nicknames, which
-/// every evaluator reads in the same way.
+/// `Display` shows an expression of plain numbers without ranges, steps, words and nicknames, which
+/// every evaluator reads the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron {
     plain: String,
 }
 
-/// Why a text is no schedule, and what to write instead.
+/// Why a text is not a valid schedule, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronError(String);
 
@@ -32,14 +32,14 @@ impl fmt::Display for Cron {
 }
 
 impl Cron {
-    /// Reads a cron expression: minute, hour, day of month, month and day of week, with seconds in
-    /// front where there are six fields. Of a day of month and a day of week that are both given,
-    /// either suffices.
+    /// Parses a cron expression: minute, hour, day of month, month and day of week, with seconds
+    /// first if there are six fields. If a day of month and a day of week are both given, either
+    /// matches.
     ///
     /// # Errors
     ///
-    /// Fails when it is none, when it has a part that is ignored, such as a step that is larger than
-    /// its field, and when it never comes, as on 31 February.
+    /// Fails for an invalid expression, for a part that has no effect, such as a step larger than
+    /// its field, and for a schedule that is never due, as on 31 February.
     pub fn parse(text: &str) -> Result<Self, CronError> {
         if text.len() > LONGEST {
             let message = format!("a cron expression has at most {LONGEST} bytes");
@@ -59,6 +59,7 @@ impl Cron {
         let fields = match parts.len() {
             5 => &FIELDS[1..],
             6 => &FIELDS[..],
+            1 => return Err(wrong(text, "it has 1 field")),
             count => return Err(wrong(text, &format!("it has {count} fields"))),
         };
         let read = fields.iter().zip(&parts).map(|(field, part)| {
@@ -67,7 +68,7 @@ impl Cron {
         });
         let read: Vec<Read> = read.collect::<Result<_, _>>()?;
         if never_comes(&read) {
-            let message = format!("the schedule {text:?} never comes: there is no such date");
+            let message = format!("the schedule {text:?} is never due: there is no such date");
             return Err(CronError(message));
         }
         let plain: Vec<String> = read.iter().map(ToString::to_string).collect();
@@ -87,8 +88,8 @@ const NICKNAMES: [(&str, &str); 6] = [
     ("@HOURLY", "0 * * * *"),
 ];
 
-/// Whether no month has one of the days. A day of week beside a day of month is another way for
-/// the schedule to come.
+/// Whether no month has one of the days. A day of week beside the day of month makes the schedule
+/// due anyway.
 fn never_comes(read: &[Read]) -> bool {
     let [.., Read::Values(days), Read::Values(months), Read::Any] = read else { return false };
     let is_found_by_counting = days.counted.len() > days.near.len();
@@ -98,10 +99,10 @@ fn never_comes(read: &[Read]) -> bool {
     !is_found_by_counting && first.is_some_and(|first| *first > longest)
 }
 
-/// The longest that each month can be.
+/// The most days of each month.
 const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// The two parts of `CRON_TZ=Europe/Berlin 0 3 * * *`, which some programs read.
+/// The two parts of `CRON_TZ=Europe/Berlin 0 3 * * *`, as some programs allow.
 fn zone_and_cron(text: &str) -> Option<(&str, &str)> {
     let text = text.trim();
     let zoned = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ="))?;
@@ -111,7 +112,7 @@ fn zone_and_cron(text: &str) -> Option<(&str, &str)> {
 
 fn wrong(text: &str, why: &str) -> CronError {
     CronError(format!(
-        "{text:?} is no cron expression: {why}; write minute, hour, day of month, month and \
+        "{text:?} is not a cron expression: {why}; write minute, hour, day of month, month and \
          day of week, such as \"0 3 * * *\""
     ))
 }
@@ -161,16 +162,16 @@ mod tests {
     fn what_is_no_schedule_is_said_with_the_cure() {
         for (text, said) in [
             ("", "it has 0 fields"),
-            ("daily", "it has 1 fields"),
-            ("61 * * * *", "`61` is no minute, which goes from 0 to 59"),
+            ("daily", "it has 1 field"),
+            ("61 * * * *", "minute must be 0-59, not `61`"),
             ("* * * *", "it has 4 fields"),
             ("0 0 0 1 1 * 2030", "it has 7 fields"),
-            ("0 0 31 2 *", "never comes"),
-            ("0 0 30,31 2 *", "never comes"),
-            ("0 0 30W 2 *", "never comes"),
-            ("0 0 31 4,6 *", "never comes"),
-            ("5/10 * * * *", "a step wants a range: `5-59/10`"),
-            ("*/0 * * * *", "the step in `*/0` is no positive number"),
+            ("0 0 31 2 *", "is never due"),
+            ("0 0 30,31 2 *", "is never due"),
+            ("0 0 30W 2 *", "is never due"),
+            ("0 0 31 4,6 *", "is never due"),
+            ("5/10 * * * *", "a step needs a range: `5-59/10`"),
+            ("*/0 * * * *", "the step in `*/0` must be a positive number"),
             ("*/90 * * * *", "write `0` for once an hour"),
             ("0 */24 * * *", "write `0` for once a day"),
             ("0 0 */31 * *", "write `1` for once a month"),
@@ -179,11 +180,11 @@ mod tests {
             ("0 22-2 * * *", "write `22-23,0-2`"),
             ("0 0 * NOV-FEB *", "write `NOV-12,1-FEB`"),
             ("0 0 * * FRI-MON", "write `FRI-6,0-MON`"),
-            ("+1 * * * *", "`+1` is no minute"),
-            ("1, * * * *", "`` is no minute"),
-            ("0 0 * * 5#6", "counts weekdays from 1 to 5"),
-            ("0 0 L/2 * *", "a step wants a range"),
-            ("0 0 ? ? *", "is no month"),
+            ("+1 * * * *", "minute must be 0-59, not `+1`"),
+            ("1, * * * *", "minute must be 0-59, not ``"),
+            ("0 0 * * 5#6", "must count weekdays from 1 to 5"),
+            ("0 0 L/2 * *", "a step needs a range"),
+            ("0 0 ? ? *", "month must be 1-12"),
             ("CRON_TZ=Europe/Berlin 0 3 * * *", "\"timezone\": \"Europe/Berlin\""),
             ("TZ=UTC 0 3 * * *", "\"timezone\": \"UTC\""),
         ] {

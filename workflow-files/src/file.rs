@@ -1,8 +1,8 @@
-//! Workflows that are files: YAML, JSON or JSON5, read, checked, and run by the same engine as
-//! those in Rust.
+//! Workflow files in YAML, JSON or JSON5: read, checked, and run by the same engine as workflows in
+//! Rust.
 //!
-//! Stands to the right of everything: it reads with `spec`, draws with `workflow`, runs commands
-//! with `command`, and looks jobs up in the `registry`.
+//! The top module of the crate: it reads files with `spec`, builds plans for `workflow-core`, runs
+//! commands with `command`, and looks up jobs in the registry.
 
 mod actions;
 mod body;
@@ -34,7 +34,7 @@ use workflow_core::workflow::{Plan, PlanError, Workflow};
 
 use invocation::Invocation;
 
-/// A workflow that was read from a file.
+/// A workflow from a file.
 ///
 /// ```
 /// use workflow_core::Engine;
@@ -60,63 +60,63 @@ use invocation::Invocation;
 ///
 /// # What is trusted
 ///
-/// Whoever writes the file may run commands as the user who runs it. Values that come in while it
-/// runs, such as outputs of jobs and the input, never become code of a shell. `${{ .. }}` in a
-/// command becomes a variable, and only where the grammar of the shell proves it to be a plain word
-/// or text between plain quotes. Everywhere else it must be an integer, or the job fails before the
-/// command runs: in arithmetic, subscripts, numeric tests, `eval`, `bash -c`, programs of `sed` and
-/// `awk`, scripts for other interpreters, and in whatever the grammar does not know. So must
-/// values in variables of the script, and in `env`, that the script is seen to evaluate.
+/// The author of the file can run commands as the user who runs it. Values that arrive at run time,
+/// such as outputs of jobs and the input, never become shell code. `${{ .. }}` in a command becomes
+/// a variable, and only where the shell grammar proves that it is a plain word or text between
+/// plain quotes. Everywhere else it must be an integer, or the job fails before the command runs:
+/// in arithmetic, subscripts, numeric tests, `eval`, `bash -c`, programs of `sed` and `awk`,
+/// scripts for other interpreters, and in everything that the grammar does not know. The same holds
+/// for values in variables of the script and in `env` that the script evaluates.
 ///
-/// # What nothing can promise
+/// # What is not guaranteed
 ///
-/// What a script does with a value later: write it to a file and run that, hand it to another
-/// program that runs it, or evaluate a variable under a name that it builds. Nor what a program
-/// makes of a word: one that begins with `-` may be an option, so write `--` before it.
+/// A script may still write a value to a file and run that, pass it to another program that runs
+/// it, or evaluate a variable under a name that it builds. A program may read a word that begins
+/// with `-` as an option: write `--` before it.
 #[derive(Clone)]
 pub struct WorkflowFile {
     name: WorkflowName,
     metadata: Metadata,
-    /// Drawn again when something was set that the jobs go by.
+    /// Built again when a setting changes that jobs depend on.
     plan: OnceLock<Arc<Plan>>,
     shared: Arc<Shared>,
     max_parallel: Option<usize>,
     warnings: Arc<Diagnostics>,
-    /// The file as a store keeps it.
+    /// The file as it is persisted in a store.
     record: OnceLock<Arc<Json>>,
 }
 
-/// Where runs keep their folders, unless told otherwise.
+/// The default folder of run folders.
 const RUNS_DIR: &str = ".workflow/runs";
 
-/// What the jobs of all runs of a file look things up in.
+/// The data that all jobs of all runs of a file share.
 #[derive(Clone)]
 struct Shared {
     source: Arc<SourceText>,
     spec: WorkflowSpec,
     expanded: Expanded,
-    /// Where relative paths begin.
+    /// The base of relative paths.
     folder: PathBuf,
-    /// Where runs keep their folders.
+    /// The folder of run folders.
     runs_dir: PathBuf,
-    /// The files that jobs have to find and to leave; found with the order between the jobs.
+    /// The files that jobs must find and must write, known with the order between the jobs.
     uses: OnceLock<FileUses>,
 }
 
 impl Shared {
-    /// The files that jobs have to find and to leave.
+    /// The files that jobs must find and must write.
     fn uses(&self) -> &FileUses {
         self.uses.get().expect("they are found before a job can begin")
     }
 }
 
 impl WorkflowFile {
-    /// Reads a workflow from a file: JSON or JSON5 when its name ends in `.json`, `.json5` or
-    /// `.jsonc`, and YAML otherwise.
+    /// Reads a workflow from a file: JSON or JSON5 if its name ends in `.json`, `.json5` or
+    /// `.jsonc`, otherwise YAML.
     ///
     /// # Errors
     ///
-    /// Fails with everything that is wrong with the file, each with its place and a cure.
+    /// Fails with all mistakes in the file, each with its place and a cure.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Diagnostics> {
         let path = path.as_ref();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -124,12 +124,12 @@ impl WorkflowFile {
         Self::read(&SourceText::load(path)?, Format::of(path), folder)
     }
 
-    /// Reads a workflow from a text. The name stands for the text in diagnostics; what it ends in
-    /// tells the format. Commands run in the current directory.
+    /// Reads a workflow from a text. The name identifies the text in diagnostics, and its extension
+    /// is the format. Commands run in the current directory.
     ///
     /// # Errors
     ///
-    /// Fails with everything that is wrong with the text, each with its place and a cure.
+    /// Fails with all mistakes in the text, each with its place and a cure.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
         Self::read(&SourceText::new(name, text), Format::of(Path::new(name)), PathBuf::from("."))
     }
@@ -148,7 +148,7 @@ impl WorkflowFile {
         }
     }
 
-    /// What works, and is likely not what was meant.
+    /// Warnings: parts of the file that work, but are probably not what was meant.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
@@ -158,15 +158,14 @@ impl WorkflowFile {
         self.drawn().graph()
     }
 
-    /// The entries under `jobs` as they are written, each with the number of jobs that it stands
-    /// for.
+    /// The entries under `jobs`, each with the number of jobs that it expands to.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         let entries = self.shared.spec.jobs.0.iter().zip(&self.shared.expanded.grids);
         entries.map(|(entry, grid)| (&*entry.name.value, grid.count()))
     }
 
     /// Whether a run of the file may run commands: of a job, before a job, of an action, or of a
-    /// failure handler. One that does not only runs what is registered in the program.
+    /// failure handler. If not, it only runs registered jobs and workflows.
     pub fn has_commands(&self) -> bool {
         let spec = &self.shared.spec;
         let mut rules = spec.failure_handlers.iter().flat_map(|handler| &handler.rules);
@@ -180,15 +179,15 @@ impl WorkflowFile {
             || rules.any(|rule| rule.recovery_script.is_some())
     }
 
-    /// The named limits that the file sets. Runs of the file keep to them by themselves:
+    /// The named limits of the file. Its runs apply them automatically:
     /// [`Flow::limit`](workflow_core::Flow::limit).
     pub fn limits(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         let limits = self.shared.spec.limits.0.iter();
         limits.map(|(name, size)| (&*name.value, size.value as usize))
     }
 
-    /// Limits how many jobs of a run may run at once; 0 counts as 1. Default: what the file says,
-    /// or else as many as there are processors.
+    /// Sets the most jobs of a run that run at once; 0 counts as 1. Default: the file's
+    /// `max_parallel`, or else the number of processors.
     #[must_use]
     pub fn max_parallel(mut self, jobs: usize) -> Self {
         self.max_parallel = Some(jobs.max(1));
@@ -196,36 +195,36 @@ impl WorkflowFile {
         self
     }
 
-    /// Sets where relative paths of the file begin, and so where commands run that name no folder of
-    /// their own. Default: the folder that the file was loaded from, or the current directory.
+    /// Sets the base of relative paths, which is also the working directory of commands without
+    /// `cwd`. Default: the folder of the file, or the current directory.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.shared_mut().folder = folder.into();
         self
     }
 
-    /// Sets where each run keeps a folder with its log. Default: `.workflow/runs` in the current
-    /// directory.
+    /// Sets the folder in which each run has a folder with its log. Default: `.workflow/runs` in
+    /// the current directory.
     #[must_use]
     pub fn runs_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.shared_mut().runs_dir = folder.into();
         self
     }
 
-    /// Where a run keeps what its jobs print, for
-    /// [`RunLog::read`](workflow_core::RunLog::read); there once one of them has printed, or a command begun. What
-    /// engines print that took the run over is in files beside it, which `RunLog` reads too. The
-    /// run's [events](workflow_core::Run::events) show it while they run.
+    /// The path of the log of a run, for [`RunLog::read`](workflow_core::RunLog::read). The file
+    /// exists once a job has printed or a command has started. Engines that took over the run write
+    /// to files beside it, which `RunLog` reads, too. While jobs run, their output is also in the
+    /// [events](workflow_core::Run::events) of the run.
     pub fn log_of(&self, run: RunId) -> PathBuf {
         path_in(&self.shared.runs_dir.join(run.to_string()))
     }
 
-    /// The file again, from what [`source`](Workflow::source) gave and a store has kept; `None`
-    /// when that was something else.
+    /// Restores a file from its persisted [`source`](Workflow::source); `None` if that is not a
+    /// file.
     ///
     /// # Errors
     ///
-    /// Fails with everything that is wrong with the file, as far as this program knows the format.
+    /// Fails with all mistakes in the file, by the format that this version knows.
     pub fn from_source(record: &Json) -> Option<Result<Self, Diagnostics>> {
         let text = |key: &str| record.get(WORKFLOW_FILE)?.get(key)?.as_str();
         let (name, folder) = (text("name")?, text("folder")?);
@@ -235,14 +234,13 @@ impl WorkflowFile {
         Some(file.map(|file| file.runs_dir(runs_dir)))
     }
 
-    /// The text of a file, from what [`source`](Workflow::source) gave; `None` when that was
-    /// something else.
+    /// The text of a file, from its [`source`](Workflow::source); `None` if that is not a file.
     pub fn text_of(record: &Json) -> Option<&str> {
         record.get(WORKFLOW_FILE)?.get("text")?.as_str()
     }
 
-    /// The name that a file gives its workflow, from what [`source`](Workflow::source) gave; `None`
-    /// when that was something else, or is not valid any more.
+    /// The workflow name of a file, from its [`source`](Workflow::source); `None` if that is not a
+    /// file, or not valid any more.
     pub fn name_of(record: &Json) -> Option<WorkflowName> {
         Some(Self::from_source(record)?.ok()?.name().clone())
     }
@@ -265,8 +263,8 @@ impl WorkflowFile {
     }
 }
 
-/// A script with a value between each two of its parts, for fuzzing: the text for the shell, and
-/// the variables that hold values; `None` when a value is refused.
+/// Interpolates a script with a value between its parts, for fuzzing: returns the text for the
+/// shell and the variables with the values; `None` if a value is rejected.
 #[doc(hidden)]
 pub fn interpolated(
     parts: &[&str],

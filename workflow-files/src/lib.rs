@@ -1,4 +1,4 @@
-//! Workflows in files: YAML, JSON or JSON5, whose jobs are shell commands, registered jobs, or
+//! Workflows in YAML, JSON and JSON5 files, whose jobs are shell commands, registered jobs, or
 //! other workflows.
 
 mod bounds;

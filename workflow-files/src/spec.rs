@@ -1,8 +1,8 @@
-//! Workflow files as they are written: each type of the format is declared once, and from that
-//! read, checked and described.
+//! The format of workflow files: each type is declared once, and is read, checked and described
+//! from that declaration.
 //!
 //! Field names are those of torc where it has them, so that its files run unchanged. Knows what a
-//! file says; refuses to know what runs.
+//! file says, not what runs.
 
 mod actions;
 mod check;

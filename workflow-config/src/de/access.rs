@@ -19,7 +19,7 @@ impl<'de, 'p> Items<'de, 'p> {
         Self { items: items.iter().enumerate(), path }
     }
 
-    /// How many have not been read.
+    /// The number of entries that are not read yet.
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
@@ -78,7 +78,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Failure> {
         let Some((key, setting)) = self.value.take() else {
-            return Err(Failure::custom("a value is asked for before its key"));
+            return Err(Failure::custom("a value was requested before its key"));
         };
         let path = Path::Key(self.path, &key.text);
         let reader = Reader { setting, path: &path };
@@ -90,7 +90,7 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     }
 }
 
-/// A key, which is a string, or a number or boolean where a map has such keys.
+/// A key: a string, or a number or boolean for maps with such keys.
 struct KeyReader<'de>(&'de str);
 
 macro_rules! parsed {

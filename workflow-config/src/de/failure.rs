@@ -1,4 +1,4 @@
-//! What does not fit, in our words, and where.
+//! Errors of deserialization, in words for authors of files, with places.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ enum Reason {
         known: &'static [&'static str],
     },
     Missing(&'static str),
-    /// The words of the host's own code.
+    /// The message of the host's own code.
     Custom(String),
 }
 
@@ -64,7 +64,7 @@ impl Failure {
         Self(Box::new(Inner { reason, at: None, is_secret: false }))
     }
 
-    /// Notes the place, unless a place further inside is known.
+    /// Adds the place, unless a place further inside is known.
     pub(super) fn at(mut self, setting: &Setting, path: &Path<'_>) -> Self {
         if self.0.at.is_none() {
             let (place, variables) = (setting.place.clone(), setting.variables.clone());
@@ -82,13 +82,13 @@ impl Failure {
         self
     }
 
-    /// Keeps the value out of what is said.
+    /// Hides the value in the message.
     pub(super) fn conceal(mut self) -> Self {
         self.0.is_secret = true;
         self
     }
 
-    /// What is to be said, with the place.
+    /// Converts the error to diagnostics with its place.
     pub(crate) fn diagnose(self, redaction: &Redaction<'_>) -> Diagnostics {
         let is_secret = self.0.is_secret;
         let message = redaction.apply(&self.message());
@@ -126,7 +126,7 @@ impl Failure {
             Reason::WrongValue { wanted, found } => {
                 format!("expected {wanted}, found {}", hide(found))
             }
-            Reason::NotOneOf { what, found, .. } => format!("{} is no {what}", hide(found)),
+            Reason::NotOneOf { what, found, .. } => format!("unknown {what} {}", hide(found)),
             Reason::Missing(field) => format!("the field `{field}` is missing"),
             Reason::Custom(_) if self.0.is_secret => "the secret does not fit".to_owned(),
             Reason::Custom(message) => message.clone(),
@@ -143,7 +143,7 @@ impl Failure {
                 let near = nearest(found.trim_matches('`'), known.iter().copied());
                 let near = near.filter(|_| !self.0.is_secret);
                 Some(near.map_or_else(
-                    || format!("there are: {}", known.join(", ")),
+                    || format!("available: {}", known.join(", ")),
                     |near| format!("did you mean `{near}`?"),
                 ))
             }
@@ -173,12 +173,12 @@ impl Error for Failure {
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
         let found = format!("`{variant}`");
-        Self::new(Reason::NotOneOf { what: "choice here", found, known })
+        Self::new(Reason::NotOneOf { what: "choice", found, known })
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
         let found = format!("`{field}`");
-        Self::new(Reason::NotOneOf { what: "field here", found, known })
+        Self::new(Reason::NotOneOf { what: "field", found, known })
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -198,7 +198,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// One of some words, in words.
+/// Joins alternatives: "`a`, `b` or `c`".
 pub(super) fn one_of(words: &[&str]) -> String {
     let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     match words.split_last() {
@@ -208,7 +208,7 @@ pub(super) fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// serde names the types of Rust; those who write files know others.
+/// Translates serde's names of Rust types for authors of files.
 fn wanted_words(wanted: &dyn Expected) -> String {
     let wanted = wanted.to_string();
     match wanted.as_str() {

@@ -13,7 +13,7 @@ use crate::Folder;
 #[test]
 fn files_that_are_no_configuration() {
     assert_snapshot!(Folder::with("scalar", "just text\n").wrong(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: expected a map, found a string
      --> etl/config.yaml:1:1
@@ -24,20 +24,20 @@ fn files_that_are_no_configuration() {
       = help: give each value a name: `name: value`
     ");
     assert_snapshot!(Folder::with("yaml", "a: [1\nb: 2\n").wrong(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: this is no YAML: illegal placement of ':' indicator
+    error: invalid YAML: illegal placement of ':' indicator
      --> etl/config.yaml:2:2
       |
     2 | b: 2
       |  ^
       |
-      = help: close the bracket further up, or put texts that hold braces, brackets or commas in quotes
+      = help: close the bracket further up, or quote texts that contain braces, brackets or commas
     ");
     let folder = Folder::with("both", "a: 1\na: 2\n").file("etl/config.test.yaml", "- 1\n");
     let error = folder.loader().profile("test").open("etl").expect_err("two errors");
     assert_snapshot!(folder.text(&error), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: the key `a` is given twice
      --> etl/config.yaml:2:1
@@ -45,7 +45,7 @@ fn files_that_are_no_configuration() {
     1 | a: 1
       | - first here
     2 | a: 2
-      | ^ here again
+      | ^ duplicate
       |
       = help: remove one of them, or rename it
 
@@ -109,10 +109,10 @@ fn a_list_names_profiles_and_raw_gives_the_text() {
 fn names_do_not_leave_the_folder() {
     let folder = Folder::new("inside/dir").file("../outside/config.yaml", "a: 1");
     let wrong = |name: &str| folder.text(&folder.loader().open(name).expect_err("no such name"));
-    assert_snapshot!(wrong("../outside"), @"`../outside` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
-    assert_snapshot!(wrong(".."), @"`..` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
-    assert_snapshot!(wrong("/etc"), @"`/etc` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
-    assert_snapshot!(wrong(""), @"no configuration can have this name: a name is empty; give it 1 to 200 characters");
+    assert_snapshot!(wrong("../outside"), @"`../outside` cannot be the name of a folder, so its configuration cannot be found; rename the workflow, or load the file by its path");
+    assert_snapshot!(wrong(".."), @"`..` cannot be the name of a folder, so its configuration cannot be found; rename the workflow, or load the file by its path");
+    assert_snapshot!(wrong("/etc"), @"`/etc` cannot be the name of a folder, so its configuration cannot be found; rename the workflow, or load the file by its path");
+    assert_snapshot!(wrong(""), @"invalid workflow name: a name is empty; give it 1 to 200 characters");
     let file = folder.0.join("../outside/config.yaml");
     assert!(folder.loader().file(file).open("daily / etl").is_ok(), "a file that is given is read");
 }
@@ -121,9 +121,9 @@ fn names_do_not_leave_the_folder() {
 fn a_configuration_that_is_not_there() {
     let folder = Folder::with("absent", "a: 1");
     let wrong = folder.loader().open("elt").expect_err("not there");
-    assert_snapshot!(folder.text(&wrong), @"`elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `elt`, `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
+    assert_snapshot!(folder.text(&wrong), @"`elt` has no configuration (did you mean `etl`?); searched for `config.yaml` in `elt`, `workflows/elt`; create `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder with `elt/config.yaml`");
     folder.write("etl/config.json", "{}");
-    assert_snapshot!(folder.text(&folder.loader().open("etl").expect_err("two")), @"both `etl/config.yaml` and `etl/config.json` could be the configuration; remove one of them");
+    assert_snapshot!(folder.text(&folder.loader().open("etl").expect_err("two")), @"both `etl/config.yaml` and `etl/config.json` are possible configurations; remove one of them");
 }
 
 #[register_workflow(name = "config_beside_its_source")]

@@ -48,7 +48,7 @@ fn a_profile_may_come_from_the_environment_or_have_no_file() {
     assert_eq!(value(&folder, &with("staging")), json!({ "a": 1 }));
     assert_eq!(value(&folder, &with("test").profile("staging")), json!({ "a": 1 }));
     let wrong = with("../test").open("etl").expect_err("no profile");
-    assert_snapshot!(wrong, @"the profile `../test` is not well named; use letters, digits, `_` and `-`");
+    assert_snapshot!(wrong, @"the profile `../test` has an invalid name; use letters, digits, `_` and `-`");
 }
 
 #[test]
@@ -67,16 +67,16 @@ fn variables_of_the_environment_find_their_keys() {
         folder.text(&error)
     };
     assert_snapshot!(wrong("WORKFLOW_ETL__STAGES__0__NAME"), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `WORKFLOW_ETL__STAGES__0__NAME` cannot be set: `stages` is a list
     --> environment variable `WORKFLOW_ETL__STAGES__0__NAME`
      = help: set the whole list, as YAML: `[a, b]`
     ");
     assert_snapshot!(wrong("WORKFLOW_ETL____X"), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `WORKFLOW_ETL____X` cannot be set: a key in it is empty
+    error: `WORKFLOW_ETL____X` cannot be set: one of its keys is empty
     --> environment variable `WORKFLOW_ETL____X`
      = help: name each level between the separators
     ");
@@ -84,15 +84,15 @@ fn variables_of_the_environment_find_their_keys() {
     let folder = Folder::with("keys", "A_b: 1\na-B: 2\n");
     let error = folder.loader().environment([("WORKFLOW_ETL__A_B", "x")]).open("etl");
     assert_snapshot!(folder.text(&error.expect_err("two")), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `WORKFLOW_ETL__A_B` cannot be set: it could mean `A_b` or `a-B`
+    error: `WORKFLOW_ETL__A_B` cannot be set: it matches both `A_b` and `a-B`
     --> environment variable `WORKFLOW_ETL__A_B`
      = help: rename one of the keys
     ");
     let twice = folder.loader().environment([("WORKFLOW_ETL__C", "x"), ("WORKFLOW_ETL__c", "y")]);
     assert_snapshot!(folder.text(&twice.open("etl").expect_err("two")), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `WORKFLOW_ETL__C` and `WORKFLOW_ETL__c` set the same value
     --> environment variable `WORKFLOW_ETL__c`
@@ -106,13 +106,13 @@ fn overrides_have_paths() {
     let wrong =
         folder.loader().set("stages.0", 1).set("a..b", 2).open("etl").expect_err("no place");
     assert_snapshot!(folder.text(&wrong), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `stages.0` cannot be set: `stages` is a list
     --> override `stages.0`
      = help: set the whole list, as YAML: `[a, b]`
 
-    error: `a..b` cannot be set: a key in it is empty
+    error: `a..b` cannot be set: one of its keys is empty
     --> override `a..b`
      = help: name each level between the separators
     ");

@@ -24,7 +24,7 @@ stages:
     let loader = folder.loader().environment([("WORKFLOW_ETL__SOURCE__MAX_RETRIES", "12")]);
     let error = loader.load::<Etl>("etl").expect_err("violated");
     assert_snapshot!(folder.text(&error), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.url`: must begin with `https://`
      --> etl/config.yaml:2:8
@@ -72,7 +72,7 @@ mod garde_rules {
         let folder = Folder::with("garde", "maxRetries: 0\nstages:\n  - name: a\n  - name: é\n");
         let error = folder.loader().load::<Job>("etl").expect_err("violated");
         assert_snapshot!(folder.text(&error), @"
-        the configuration of `etl` is not valid
+        invalid configuration of `etl`
 
         error: `max_retries`: lower than 1
          --> etl/config.yaml:1:13

@@ -92,32 +92,32 @@ fn errors_do_not_tell_secrets() {
     let text = texts.join("\n\n");
     assert!(!text.contains("hunter"), "{text}");
     assert_snapshot!(text, @r#"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `token`: expected an integer, found a string
     --> etl/config.yaml:1:8
      = note: the value of `TOKEN`
 
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `token`: `***` is no choice here
+    error: `token`: unknown choice `***`
     --> etl/config.yaml:1:8
      = note: the value of `TOKEN`
-     = help: there are: clean, enrich
+     = help: available: clean, enrich
 
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `token`: the secret does not fit
     --> etl/config.yaml:1:8
      = note: the value of `TOKEN`
 
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `token`: expected a character, found `***`
     --> etl/config.yaml:1:8
      = note: the value of `TOKEN`
 
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: {"token": "***"} will not do
      --> etl/config.yaml:1:1
@@ -125,7 +125,7 @@ fn errors_do_not_tell_secrets() {
     1 | token: ${secret:TOKEN}
       | ^^^^^^^^^^^^^^^^^^^^^^
 
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `token`: *** is weak
     --> etl/config.yaml:1:8
@@ -134,7 +134,7 @@ fn errors_do_not_tell_secrets() {
 
     let folder = Folder::with("literal", "token: [hunter2]\n");
     assert_snapshot!(folder.misfit::<WithSecrets>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `token`: expected a string, found a list
     --> etl/config.yaml:1:8
@@ -145,7 +145,7 @@ fn errors_do_not_tell_secrets() {
 fn a_secret_that_cannot_be_read() {
     let folder = Folder::with("folder", "a: ${secret:A}\n").file("secrets/A/b", "");
     let wrong = folder.wrong();
-    assert!(wrong.contains("error: `a`: the secret `secrets/A` cannot be read: "), "{wrong}");
+    assert!(wrong.contains("error: `a`: cannot read the secret `secrets/A`: "), "{wrong}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{Etl, Folder};
 fn a_value_of_another_type() {
     let text = "source:\n  url: https://example.com\n  max_retries: R\n";
     assert_snapshot!(Folder::with("integer", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a string
      --> etl/config.yaml:3:16
@@ -21,7 +21,7 @@ fn a_value_of_another_type() {
     ");
     let text = "source:\n  url: 8080\n";
     assert_snapshot!(Folder::with("string", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.url`: expected a string, found an integer
      --> etl/config.yaml:2:8
@@ -33,7 +33,7 @@ fn a_value_of_another_type() {
     ");
     let text = "source:\n  url: a\n  max_retries: -1\n";
     assert_snapshot!(Folder::with("range", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer from 0 to 4294967295, found -1
      --> etl/config.yaml:3:16
@@ -43,7 +43,7 @@ fn a_value_of_another_type() {
     ");
     let text = "source:\n  url: a\n  max_retries: 1.5\n";
     assert_snapshot!(Folder::with("float", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a number
      --> etl/config.yaml:3:16
@@ -52,7 +52,7 @@ fn a_value_of_another_type() {
       |                ^^^
     ");
     assert_snapshot!(Folder::with("list", "source: [a]\n").misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source`: expected a map, found a list
      --> etl/config.yaml:1:9
@@ -62,9 +62,9 @@ fn a_value_of_another_type() {
     ");
     let text = "source: {url: a}\nstages:\n  - name: a\n    kind: clear\n";
     assert_snapshot!(Folder::with("choice", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `stages[0].kind`: `clear` is no choice here
+    error: `stages[0].kind`: unknown choice `clear`
      --> etl/config.yaml:4:11
       |
     4 |     kind: clear
@@ -74,7 +74,7 @@ fn a_value_of_another_type() {
     ");
     let text = "source: {url: a}\nstages:\n  - name: a\n    kind: [clean]\n";
     assert_snapshot!(Folder::with("enum", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `stages[0].kind`: expected `clean` or `enrich`, found a list
      --> etl/config.yaml:4:11
@@ -84,7 +84,7 @@ fn a_value_of_another_type() {
     ");
     let text = "source: {url: a}\nstages:\n  - name: a\n    kind: {clean: , enrich: }\n";
     assert_snapshot!(Folder::with("enum2", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `stages[0].kind`: expected a map with one key, `clean` or `enrich`, found a map with 2 keys
      --> etl/config.yaml:4:11
@@ -93,7 +93,7 @@ fn a_value_of_another_type() {
       |           ^^^^^^^^^^^^^^^^^^^
     ");
     assert_snapshot!(Folder::with("tuple", "a: [1, 2, 3]\n").misfit::<BTreeMap<String, (u8, u8)>>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `a`: expected a list of 2 items, found one of 3
      --> etl/config.yaml:1:4
@@ -102,7 +102,7 @@ fn a_value_of_another_type() {
       |    ^^^^^^^^^
     ");
     assert_snapshot!(Folder::with("short", "a: [1]\n").misfit::<BTreeMap<String, (u8, u8)>>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `a`: expected a list of 2 items, found 1 item
      --> etl/config.yaml:1:4
@@ -111,7 +111,7 @@ fn a_value_of_another_type() {
       |    ^^^
     ");
     assert_snapshot!(Folder::with("char", "a: bc\n").misfit::<BTreeMap<String, char>>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `a`: expected a character, found `bc`
      --> etl/config.yaml:1:4
@@ -120,7 +120,7 @@ fn a_value_of_another_type() {
       |    ^^
     ");
     assert_snapshot!(Folder::with("key", "a: 1\n").misfit::<BTreeMap<u32, u32>>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `a`: expected an integer, found a string
      --> etl/config.yaml:1:1
@@ -129,7 +129,7 @@ fn a_value_of_another_type() {
       | ^
     ");
     assert_snapshot!(Folder::with("bool", "a: yes\n").misfit::<BTreeMap<String, bool>>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `a`: expected `true` or `false`, found a string
      --> etl/config.yaml:1:4
@@ -143,9 +143,9 @@ fn a_value_of_another_type() {
 fn fields_that_are_unknown_or_missing() {
     let text = "source:\n  url: a\n  max_retrys: 3\n";
     assert_snapshot!(Folder::with("unknown", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `source.max_retrys`: `max_retrys` is no field here
+    error: `source.max_retrys`: unknown field `max_retrys`
      --> etl/config.yaml:3:3
       |
     3 |   max_retrys: 3
@@ -155,19 +155,19 @@ fn fields_that_are_unknown_or_missing() {
     ");
     let text = "source:\n  zzz: a\n";
     assert_snapshot!(Folder::with("unknown2", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
-    error: `source.zzz`: `zzz` is no field here
+    error: `source.zzz`: unknown field `zzz`
      --> etl/config.yaml:2:3
       |
     2 |   zzz: a
       |   ^^^
       |
-      = help: there are: url, max_retries
+      = help: available: url, max_retries
     ");
     let text = "source:\n  max_retries: 3\nstages: []\n";
     assert_snapshot!(Folder::with("missing", text).misfit::<Etl>(), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source`: the field `url` is missing
      --> etl/config.yaml:2:3
@@ -188,7 +188,7 @@ fn a_wrong_value_is_traced_to_its_layer() {
         folder.text(&error.expect_err("no number"))
     };
     assert_snapshot!(wrong(folder.loader().environment([("RETRIES", "several")])), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a string
      --> etl/config.yaml:3:16
@@ -197,7 +197,7 @@ fn a_wrong_value_is_traced_to_its_layer() {
       |                ^^^^^^^^^^^^^ the value of `RETRIES`
     ");
     assert_snapshot!(wrong(folder.loader().profile("production")), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a string
      --> etl/config.production.yaml:2:16
@@ -207,13 +207,13 @@ fn a_wrong_value_is_traced_to_its_layer() {
     ");
     let variable = [("WORKFLOW_ETL__SOURCE__MAX_RETRIES", "few")];
     assert_snapshot!(wrong(folder.loader().environment(variable)), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a string
     --> environment variable `WORKFLOW_ETL__SOURCE__MAX_RETRIES`
     ");
     assert_snapshot!(wrong(folder.loader().set("source.max_retries", "none")), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `source.max_retries`: expected an integer, found a string
     --> override `source.max_retries`

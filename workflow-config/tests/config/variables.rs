@@ -97,7 +97,7 @@ way: ${secret:../../etc/passwd}
 operator: ${G:+x}
 ";
     assert_snapshot!(Folder::with("unset", text).wrong(), @r#"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `url`: the environment variable `HOST` is not set
      --> etl/config.yaml:1:13
@@ -107,19 +107,19 @@ operator: ${G:+x}
       |
       = help: set it, or give it a default: `${HOST:-..}`
 
-    error: `url`: the environment variable `PATH_` is not set, or empty: say where
+    error: `url`: the environment variable `PATH_` is unset or empty:  say where
      --> etl/config.yaml:1:21
       |
     1 | url: http://${HOST}/${PATH_:?say where}
       |                     ^^^^^^^^^^^^^^^^^^^
 
-    error: `token`: there is no secret `TOKEN`
+    error: `token`: the secret `TOKEN` is not set
      --> etl/config.yaml:2:8
       |
     2 | token: ${secret:TOKEN}
       |        ^^^^^^^^^^^^^^^
       |
-      = help: put it into the file `secrets/TOKEN`, or into the environment variable `TOKEN`
+      = help: write it to the file `secrets/TOKEN`, or set the environment variable `TOKEN`
 
     error: `quoted`: the environment variable `B` is not set
      --> etl/config.yaml:3:12
@@ -145,31 +145,31 @@ operator: ${G:+x}
       |
       = help: set it, or give it a default: `${E:-..}`
 
-    error: `open`: this `${` is never closed
+    error: `open`: this `${` is not closed
      --> etl/config.yaml:8:9
       |
     8 | open: a ${F
       |         ^^^
       |
-      = help: add a `}`, or write `$${` if it is meant as text
+      = help: add a `}`, or write `$${` for a literal `${`
 
-    error: `name`: `2` is no name of a variable
+    error: `name`: `2` is not a valid variable name
      --> etl/config.yaml:9:7
       |
     9 | name: ${2}
       |       ^^^^
       |
-      = help: use letters, digits and `_`, or write `$${` if it is meant as text
+      = help: use letters, digits and `_`, or write `$${` for a literal `${`
 
-    error: `way`: `../../etc/passwd` is no name of a secret
+    error: `way`: `../../etc/passwd` is not a valid secret name
       --> etl/config.yaml:10:6
        |
     10 | way: ${secret:../../etc/passwd}
        |      ^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: use letters, digits, `_`, `-` and `.`, which does not come first
+       = help: use letters, digits, `_`, `-` and `.`, but do not start with `.`
 
-    error: `operator`: `:+x` means nothing after the name of a variable
+    error: `operator`: `:+x` is not valid after a variable name
       --> etl/config.yaml:11:11
        |
     11 | operator: ${G:+x}
@@ -197,7 +197,7 @@ fn variables_that_are_no_text() {
     let bytes = OsString::from_vec(vec![0xff]);
     let loader = folder.loader().environment([("A", bytes.clone()), ("WORKFLOW_ETL__B", bytes)]);
     assert_snapshot!(folder.text(&loader.open("etl").expect_err("no text")), @"
-    the configuration of `etl` is not valid
+    invalid configuration of `etl`
 
     error: `WORKFLOW_ETL__B` is not UTF-8 text
     --> environment variable `WORKFLOW_ETL__B`

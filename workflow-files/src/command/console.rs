@@ -1,4 +1,5 @@
-//! What becomes of a command's output: kept in the log, shown to those who watch, remembered.
+//! Handles the output of a command: writes it to the log, publishes it as events, and remembers its
+//! end for errors.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -14,14 +15,14 @@ pub(super) struct Console {
     sink: Sink,
     stdout: Lines,
     stderr: Lines,
-    /// How many more bytes are kept.
+    /// The bytes left until the limit.
     room: u64,
     pub(super) dropped: u64,
     pub(super) last_words: Tail,
 }
 
 impl Console {
-    /// Keeps and shows at most `limit` bytes.
+    /// Stores and publishes at most `limit` bytes.
     pub(super) fn new(context: &JobContext, log: Option<RunLog>, limit: u64) -> Self {
         let (job, attempt) = (context.job_name(), context.attempt());
         let sink = Sink { context: context.clone(), job, attempt, log, started: Instant::now() };
@@ -35,7 +36,7 @@ impl Console {
         }
     }
 
-    /// Notes that the attempt begins.
+    /// Records the beginning of the attempt.
     pub(super) fn begin(&self) -> Result<(), CommandError> {
         let Sink { log, job, attempt, .. } = &self.sink;
         log.as_ref().map_or(Ok(()), |log| log.begin(job, *attempt)).map_err(CommandError::Log)
@@ -55,18 +56,18 @@ impl Console {
         let rest = (bytes.len() - fits) as u64;
         let first = self.dropped == 0 && rest > 0;
         self.dropped += rest;
-        // Already now, for a log whose host dies before the end.
+        // Written now, in case the host dies before the end.
         if first { self.note_dropped() } else { Ok(()) }
     }
 
-    /// Passes on lines whose ends nobody waits for any longer.
+    /// Publishes lines that have waited too long for their ends.
     pub(super) fn pass_stale(&mut self) -> Result<(), CommandError> {
         let now = Instant::now();
         self.stdout.push_stale(now, |piece| self.sink.pass(OutputStream::Stdout, piece))?;
         self.stderr.push_stale(now, |piece| self.sink.pass(OutputStream::Stderr, piece))
     }
 
-    /// Passes on what has no line break at its end, and writes down what is known only now.
+    /// Publishes the last line without a line break, and records the end.
     pub(super) fn close(&mut self) -> Result<(), CommandError> {
         self.stdout.finish(|piece| self.sink.pass(OutputStream::Stdout, piece))?;
         self.stderr.finish(|piece| self.sink.pass(OutputStream::Stderr, piece))?;
@@ -78,7 +79,7 @@ impl Console {
     }
 }
 
-/// Where pieces of output go.
+/// The destination of output.
 struct Sink {
     context: JobContext,
     job: String,
@@ -88,7 +89,7 @@ struct Sink {
 }
 
 impl Sink {
-    /// Keeps a piece, and then shows it.
+    /// Stores a piece, and then publishes it.
     fn pass(&self, stream: OutputStream, bytes: &[u8]) -> Result<(), CommandError> {
         let log = self.append(Some(stream), bytes, None)?;
         let text = String::from_utf8_lossy(bytes).into_owned();

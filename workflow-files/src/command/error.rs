@@ -1,4 +1,4 @@
-//! Why a command failed, and whether another attempt may help.
+//! Why a command failed, and whether a retry may help.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -33,46 +33,46 @@ pub enum CommandError {
         exit: Exit,
         /// The last lines of stderr, at most 10 of them and 2 KiB, control characters escaped.
         stderr: String,
-        /// What it took.
+        /// Its resource usage.
         usage: ResourceUsage,
     },
-    /// It was asked to stop.
-    #[error("the command was asked to stop{}", exit.map(|exit| format!(" and {exit}")).unwrap_or_default())]
+    /// It was cancelled.
+    #[error("the command was cancelled{}", exit.map(|exit| format!(" and {exit}")).unwrap_or_default())]
     Cancelled {
-        /// How it ended; `None` when it had not begun.
+        /// How it ended; `None` if it had not started.
         exit: Option<Exit>,
     },
-    /// It ended well, but what it wrote to `$WORKFLOW_OUTPUT` cannot be read.
-    #[error("the outputs of the command cannot be read")]
+    /// It succeeded, but its `$WORKFLOW_OUTPUT` is invalid.
+    #[error("cannot read the outputs of the command")]
     Outputs(#[source] OutputsError),
-    /// The folder that it is to run in cannot be entered.
-    #[error("the working directory `{}` cannot be entered; create it, or correct `cwd`", path.display())]
+    /// Its working directory cannot be entered.
+    #[error("cannot enter the working directory `{}`; create it, or correct `cwd`", path.display())]
     Cwd {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The folder for temporary files is not there, or cannot be written to.
+    /// The folder for temporary files does not exist, or is not writable.
     #[error(
-        "the folder for temporary files, `{}`, cannot be used; create it, or set TMPDIR to another",
+        "cannot use the folder for temporary files, `{}`; create it, or set TMPDIR to another",
         folder.display()
     )]
     Temporary {
         /// The folder: `TMPDIR`, or `/tmp`.
         folder: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The shell is not there, or may not be run.
-    #[error("the shell `{}` cannot be run; install it, or name another", path.display())]
+    /// The shell does not exist, or is not executable.
+    #[error("cannot run the shell `{}`; install it, or choose another", path.display())]
     Shell {
         /// The shell.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The program that the first line of the script names cannot be started.
+    /// The interpreter in the first line of the script cannot be started.
     #[error(
         "the first line of the script names `{}`, which cannot be started; install it, or correct the line",
         program.display()
@@ -80,50 +80,50 @@ pub enum CommandError {
     Interpreter {
         /// The program.
         program: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// An environment variable has a name that no variable can have.
+    /// The name of an environment variable is invalid.
     #[error(
-        "{name:?} is no name of an environment variable; use one that is not empty, without `=` and NUL"
+        "{name:?} is not a valid name of an environment variable; use a name without `=` and NUL"
     )]
     VariableName {
         /// The name.
         name: String,
     },
-    /// There is a NUL character where the system takes none.
-    #[error("{place} holds a NUL character, which no process can be given; remove it")]
+    /// A NUL character, which the system does not allow here.
+    #[error("{place} contains a NUL character, which cannot be passed to a process; remove it")]
     Nul {
         /// Where it is.
         place: String,
     },
-    /// Script and environment are more than the system hands to a process.
+    /// The script and its environment exceed the limit of the system.
     #[error(
         "the script and its environment are too long for the system; put the script into a file, or its data into `stdin`"
     )]
     TooLong {
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The output could not be kept, and so the command was stopped.
-    #[error("the output of the command cannot be kept")]
+    /// The output could not be written to the log, so the command was stopped.
+    #[error("cannot write the output of the command to the log")]
     Log(#[source] LogError),
-    /// The system refused something that running a command needs.
+    /// A system call that runs commands failed.
     #[error("cannot {doing}")]
     System {
-        /// What was tried.
+        /// What failed, such as "start a thread".
         doing: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl CommandError {
-    /// Wraps the error, and says with it whether another attempt may help.
+    /// Converts the error to a [`JobError`], which knows whether a retry may help.
     pub fn into_job_error(self) -> JobError {
         let kind = match self {
             Self::Exit { .. } | Self::Log(_) | Self::System { .. } => JobErrorKind::Retryable,
-            // A disk that is full may have room again.
+            // A full disk may have free space later.
             Self::Temporary { ref source, .. } if source.kind() == ErrorKind::StorageFull => {
                 JobErrorKind::Retryable
             }
@@ -141,7 +141,7 @@ impl CommandError {
     }
 }
 
-/// For `map_err`: what was being tried when the system refused.
+/// For `map_err`: names the action that failed.
 pub(super) fn while_trying<E: Into<io::Error>>(
     doing: impl Into<String>,
 ) -> impl FnOnce(E) -> CommandError {

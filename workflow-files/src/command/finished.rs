@@ -1,4 +1,4 @@
-//! How a command ended, and what it took.
+//! How a command ended, and its resource usage.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -8,38 +8,38 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-/// What came of a command that exited with code 0.
+/// The result of a command that exited with code 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finished {
     /// How it ended.
     pub exit: Exit,
-    /// What it wrote to `$WORKFLOW_OUTPUT`.
+    /// Its outputs, from `$WORKFLOW_OUTPUT`.
     pub outputs: serde_json::Map<String, serde_json::Value>,
-    /// What it took.
+    /// Its resource usage.
     #[serde(flatten)]
     pub usage: ResourceUsage,
 }
 
-/// What a command took, together with the processes that it waited for.
+/// The resource usage of a command and the processes that it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResourceUsage {
     /// The largest resident set of any one of its processes, in bytes.
     ///
-    /// Linux counts the memory of the host into the peak of what the host starts. Where the
-    /// command's own peak cannot be told from that, it is the largest of samples, the last of
-    /// which was taken in the second half of the command's life, or its last second; `None` when
-    /// it was over before the first.
+    /// Linux includes the memory of the host in the peak of its child processes. If the command's
+    /// own peak cannot be separated from that, this is the largest of several samples, the last one
+    /// taken in the second half of the command's life or its last second; `None` if the command
+    /// ended before the first sample.
     pub peak_memory_bytes: Option<u64>,
-    /// Time on processors, in user code and in the system; in JSON a number of seconds.
+    /// CPU time in user code and in the system; in JSON a number of seconds.
     #[serde(with = "seconds", rename = "cpu_seconds")]
     pub cpu_time: Duration,
-    /// Bytes of output beyond the limit, which were dropped.
+    /// The bytes of output beyond the limit, which were dropped.
     pub dropped_output_bytes: u64,
 }
 
-/// The end of a process: the code that it gave, or the signal that it got.
+/// How a process ended: with an exit code, or by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
@@ -50,7 +50,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code; `None` when a signal ended it.
+    /// The exit code; `None` if a signal killed it.
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
@@ -58,7 +58,7 @@ impl Exit {
         }
     }
 
-    /// The signal that ended it; `None` when it exited.
+    /// The signal that killed it; `None` if it exited.
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Code(_) => None,
@@ -87,7 +87,7 @@ impl fmt::Display for Exit {
             Self::Code(127) => f.write_str("exited with code 127 (command not found)"),
             Self::Code(code) => {
                 write!(f, "exited with code {code}")?;
-                // How shells pass on the end of a child.
+                // How shells report the signal that killed a child.
                 signal_name(code - 128).map_or(Ok(()), |name| write!(f, " (128 + {name})"))
             }
             Self::Signal(signal) => match signal_name(signal) {

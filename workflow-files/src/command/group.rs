@@ -1,28 +1,28 @@
-//! A command's process group, and what was asked of it.
+//! The process group of a command, and requests to stop it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// What a command is asked. Later wishes outweigh earlier ones.
+/// The state that the engine requests of a command. Later variants override earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) enum Wish {
+pub(super) enum Requested {
     #[default]
     Run,
     Stop,
     Kill,
 }
 
-/// Shared by who waits for the command and the thread that looks after it.
+/// Shared by the caller that waits for the command and the thread that supervises it.
 ///
-/// Signals are sent under the lock, and only until the group's leader is waited for: until then
-/// its number is that of no other group.
+/// Signals are sent under the lock, and only until the leader of the group is waited for: until
+/// then no other group can have its number.
 #[derive(Default)]
 pub(super) struct Group(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    wish: Wish,
+    requested: Requested,
     stage: Stage,
 }
 
@@ -35,18 +35,18 @@ enum Stage {
 }
 
 impl Group {
-    /// Passes on a wish: at once, or as soon as the command runs.
-    pub(super) fn ask(&self, wish: Wish) {
+    /// Sends a request at once, or as soon as the command runs.
+    pub(super) fn request(&self, requested: Requested) {
         let mut state = self.lock();
-        if wish > state.wish {
-            state.wish = wish;
+        if requested > state.requested {
+            state.requested = requested;
             state.pass_on();
         }
     }
 
-    /// What was asked last.
-    pub(super) fn wish(&self) -> Wish {
-        self.lock().wish
+    /// The last request.
+    pub(super) fn requested(&self) -> Requested {
+        self.lock().requested
     }
 
     pub(super) fn begin(&self, leader: Pid) {
@@ -55,7 +55,7 @@ impl Group {
         state.pass_on();
     }
 
-    /// Kills whoever is left. After this the leader may be waited for.
+    /// Kills the processes that remain. After this the leader may be waited for.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         if let Stage::Running(leader) = state.stage {
@@ -72,20 +72,20 @@ impl Group {
 impl State {
     fn pass_on(&self) {
         let Stage::Running(leader) = self.stage else { return };
-        match self.wish {
-            Wish::Run => {}
-            Wish::Stop => {
+        match self.requested {
+            Requested::Run => {}
+            Requested::Stop => {
                 send(leader, Signal::TERM);
-                // Who is stopped would not get to see it.
+                // A stopped process would not receive it.
                 send(leader, Signal::CONT);
             }
-            Wish::Kill => send(leader, Signal::KILL),
+            Requested::Kill => send(leader, Signal::KILL),
         }
     }
 }
 
 fn send(leader: Pid, signal: Signal) {
-    // Fails for a group of none but the dead, and for processes that have become another user's:
-    // neither can be helped.
+    // Fails for a group of dead processes, and for processes of another user. Nothing can be done
+    // about either.
     let _ = kill_process_group(leader, signal);
 }

@@ -1,20 +1,20 @@
-//! Sees to it that no command outlives the host, however the host ends.
+//! Makes sure that no command outlives the host, however the host ends.
 //!
-//! A guard, one small shell process per host, waits for the end of a pipe that only the host
-//! holds open. It then kills the groups in the [`Register`], and whoever carries the host's token in
+//! A guard, one small shell process per host, waits for the end of a pipe that only the host keeps
+//! open. It then kills the groups in the [`Register`], and every process with the host's token in
 //! its environment.
 //!
-//! What could go wrong between the two:
+//! What could go wrong:
 //!
-//! - The host dies between starting a command and entering it: the token is in its environment.
-//!   Before its `exec` it is not, but until then the process holds a copy of the pipe, which the
-//!   `exec` closes; so the guard does not begin before every start has come that far.
-//! - A number in the register comes to mean another process: an entry is removed before its process
+//! - The host dies between starting a command and registering it. The token is then in its
+//!   environment. Before its `exec` it is not, but until then the process has a copy of the pipe,
+//!   which the `exec` closes, so the guard starts only after that.
+//! - A number in the register is reused for another process. An entry is removed before its process
 //!   is waited for, and until then the number is taken.
-//! - The guard itself is killed: the next command brings a new one, with the same register.
+//! - The guard itself is killed. The next command starts a new one with the same register.
 //!
-//! The guard has an environment of its own, without the token of a host that this host may itself
-//! be a command of: that host's guard kills the hosts, each of whose guards kills its commands.
+//! The guard has its own environment, without the token of an outer host that may run this host as
+//! a command: the outer guard kills the hosts, and the guard of each host kills its commands.
 
 use std::fs::File;
 use std::io::{self, PipeWriter};
@@ -31,15 +31,15 @@ use super::scratch::{host_token, in_temporary, nameless, own_folder};
 /// The guard of this host.
 pub(super) struct Guardian {
     process: Child,
-    /// Never written to: its end is the message.
+    /// Never written to; closing it is the signal.
     _lifeline: PipeWriter,
 }
 
-/// The process groups that run: a file without a name, a line for each. An entry costs one write
-/// and wakes nobody.
+/// The running process groups: a file without a name, with a line for each. An entry costs one
+/// write and wakes no process.
 pub(super) struct Register {
     file: File,
-    /// Lines that are free, and how many there are in all.
+    /// The free lines, and the number of all lines.
     lines: Mutex<(Vec<u64>, u64)>,
 }
 
@@ -51,18 +51,18 @@ pub(super) struct Entry {
 
 static GUARDIAN: Mutex<Option<(Arc<Register>, Guardian)>> = Mutex::new(None);
 
-/// The register, with a guard who watches over it.
+/// Returns the register, with a guard that watches it.
 ///
 /// # Errors
 ///
-/// Fails when there is no room for the register, or the guard cannot be started.
+/// Fails when the register cannot be written, or the guard cannot be started.
 pub(super) fn guarded() -> Result<Arc<Register>, CommandError> {
     let mut place = GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner);
     let register = match &mut *place {
         Some((register, guardian)) => {
             let register = Arc::clone(register);
             let ended = guardian.process.try_wait();
-            if ended.map_err(while_trying("look after the guard of commands"))?.is_none() {
+            if ended.map_err(while_trying("check the guard of commands"))?.is_none() {
                 return Ok(register);
             }
             register
@@ -100,14 +100,14 @@ impl Register {
         Ok(Self { file, lines: Mutex::default() })
     }
 
-    /// Has the group killed if the host should die.
+    /// Registers a group to be killed if the host dies.
     pub(super) fn enter(self: &Arc<Self>, group: Pid) -> io::Result<Entry> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.0.pop().unwrap_or_else(|| {
             lines.1 += 1;
             lines.1 - 1
         });
-        // Under the lock, so that lines are added in their order and none is missing.
+        // Under the lock, so that lines are added in order and without gaps.
         self.write(line, &group.to_string())?;
         drop(lines);
         Ok(Entry { register: Arc::clone(self), line })
@@ -119,7 +119,7 @@ impl Register {
 }
 
 impl Entry {
-    /// Takes the group out, which must not have been waited for yet.
+    /// Removes the group, whose leader must not have been waited for yet.
     pub(super) fn remove(self) -> io::Result<()> {
         self.register.write(self.line, "")?;
         self.register.lines.lock().unwrap_or_else(PoisonError::into_inner).0.push(self.line);
@@ -127,5 +127,5 @@ impl Entry {
     }
 }
 
-/// The length of a line, its end included: that of the longest number.
+/// The length of a line with its line break: that of the longest number.
 const LINE: u64 = 12;

@@ -1,12 +1,11 @@
-//! The program that a script names in its first line: `#!/usr/bin/env python3`.
+//! The interpreter in the first line of a script: `#!/usr/bin/env python3`.
 
 use std::path::Path;
 
-/// What runs a script, as its first line says it.
+/// The interpreter of a script, from its first line.
 ///
-/// The line is read as Linux reads it: the program, and what follows it as one argument. The
-/// program is started rather than the script, so that the script may be on a file system whose
-/// files cannot be executed.
+/// The line is read as Linux reads it: a program, and the rest as one argument. The program is
+/// started instead of the script, so that the script may be on a file system mounted with `noexec`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Interpreter<'s> {
     pub(super) program: &'s str,
@@ -14,7 +13,7 @@ pub(crate) struct Interpreter<'s> {
 }
 
 impl<'s> Interpreter<'s> {
-    /// The program that the first line of the script names; `None` for a script of the shell.
+    /// The interpreter that the script names; `None` for a script of the shell.
     pub(crate) fn of(script: &'s str) -> Option<Self> {
         let line = script.strip_prefix("#!")?.lines().next()?.trim();
         let (program, argument) = match line.split_once(char::is_whitespace) {
@@ -30,7 +29,7 @@ impl<'s> Interpreter<'s> {
         SHELLS.contains(&self.name())
     }
 
-    /// The name of the program, without its folder; that of `env` is what `env` is given.
+    /// The name of the program without its folder; for `env`, the program that `env` runs.
     pub(crate) fn name(&self) -> &'s str {
         let name = |program: &'s str| Path::new(program).file_name()?.to_str();
         let own = name(self.program).unwrap_or(self.program);

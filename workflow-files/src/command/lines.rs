@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-/// Holds the beginning of a line back until its end has come.
+/// Buffers the beginning of a line until its end arrives.
 #[derive(Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
-    /// When the line was begun, or last passed on in part.
+    /// When the line began, or was last passed on in part.
     since: Option<Instant>,
 }
 
 impl Lines {
-    /// Takes output, and passes on what is whole: lines, or characters of a line that is too long
-    /// to be held back. Each piece is at most `LONGEST` bytes longer than what is given.
+    /// Takes output and passes on whole lines, or whole characters of a line that is too long to
+    /// buffer. Each piece is at most `LONGEST` bytes longer than the input.
     pub(super) fn push<E>(
         &mut self,
         bytes: &[u8],
@@ -30,7 +30,7 @@ impl Lines {
         self.pass(end, pass)
     }
 
-    /// Passes on a line whose end nobody waits for any longer.
+    /// Passes on a line that has waited too long for its end.
     pub(super) fn push_stale<E>(
         &mut self,
         now: Instant,
@@ -44,7 +44,7 @@ impl Lines {
         self.pass(end, pass)
     }
 
-    /// Passes on everything: no more will come.
+    /// Passes on the rest at the end of the output.
     pub(super) fn finish<E>(&mut self, pass: impl FnOnce(&[u8]) -> Result<(), E>) -> Result<(), E> {
         self.pass(self.begun.len(), pass)
     }
@@ -59,7 +59,7 @@ impl Lines {
     }
 }
 
-/// How many of these bytes are left without a character whose end is missing.
+/// The length of the bytes without an incomplete character at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     let is_begun = |at: &usize| {
         let cut = std::str::from_utf8(&bytes[*at..]).err();
@@ -69,9 +69,9 @@ fn whole_characters(bytes: &[u8]) -> usize {
     (last..bytes.len()).find(is_begun).unwrap_or(bytes.len())
 }
 
-/// The longest part of a line that is held back, in bytes.
+/// The longest part of a line that is buffered, in bytes.
 pub(super) const LONGEST: usize = 8 * 1024;
-/// How long it is held back, at least.
+/// The shortest time that it is buffered.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

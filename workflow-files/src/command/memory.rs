@@ -1,8 +1,8 @@
-//! The peak memory of a command, told from that of its host.
+//! The peak memory of a command, without that of its host.
 //!
-//! On Linux a process that calls `exec` keeps the peak of the memory that it had before. That was
-//! the host's: `true`, started by a host of 2 GB, reports a peak of 2 GB. A peak well above the
-//! host's own is the command's; of one that is not, samples have to tell.
+//! On Linux, a process that calls `exec` inherits the memory peak from before, which was the
+//! host's: `true`, started by a host of 2 GB, reports a peak of 2 GB. A peak well above the host's
+//! own is the command's. For any other, samples are taken.
 
 use rustix::process::Pid;
 
@@ -11,14 +11,14 @@ use rustix::process::Pid;
 #[derive(Default)]
 pub(super) struct Peak(u64);
 
-/// Elsewhere the system's report is of the command alone.
+/// On other systems, the report is about the command alone.
 #[cfg(not(target_os = "linux"))]
 #[derive(Default)]
 pub(super) struct Peak;
 
 #[cfg(target_os = "linux")]
 impl Peak {
-    /// Looks at a process and its descendants; at none of those that end meanwhile.
+    /// Samples a process and its descendants; those that end meanwhile are skipped.
     pub(super) fn sample(&mut self, leader: Pid) {
         let mut pids = vec![leader.to_string()];
         let mut seen = 0;
@@ -31,7 +31,7 @@ impl Peak {
         }
     }
 
-    /// The peak, given what the system reports after the end.
+    /// The peak, given the report of the system after the end.
     pub(super) fn settle(&self, reported: u64) -> Option<u64> {
         if linux::is_above_host(reported) {
             return Some(reported);
@@ -69,7 +69,7 @@ mod linux {
         }
     }
 
-    /// Whether this can be no peak of the host. The kernel counts in steps, hence the margin.
+    /// Whether this cannot be the peak of the host. The kernel counts in steps, hence the margin.
     pub(super) fn is_above_host(bytes: u64) -> bool {
         static HOST: AtomicU64 = AtomicU64::new(0);
 
@@ -85,6 +85,6 @@ mod linux {
     const MARGIN: u64 = 1024 * 1024;
 }
 
-/// How many processes a sample looks at.
+/// The most processes in a sample.
 #[cfg(target_os = "linux")]
 const MOST_PROCESSES: usize = 256;

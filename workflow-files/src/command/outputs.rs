@@ -1,4 +1,4 @@
-//! What a command publishes: reads the file in `$WORKFLOW_OUTPUT`.
+//! Reads the outputs of a command from the file in `$WORKFLOW_OUTPUT`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use workflow_core::json::{self, JsonError};
 
-/// What is wrong with the file in `$WORKFLOW_OUTPUT`.
+/// Why the file in `$WORKFLOW_OUTPUT` is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputsError {
@@ -25,9 +25,9 @@ pub enum OutputsError {
         /// Its first 40 characters.
         text: String,
     },
-    /// A longer value has no end.
+    /// A multi-line value is not closed.
     #[error(
-        "the value that begins in line {line} of $WORKFLOW_OUTPUT has no end; write `{end}` into a line of its own after it"
+        "the value that begins in line {line} of $WORKFLOW_OUTPUT is not closed; write `{end}` on a line of its own after it"
     )]
     Unended {
         /// The number of the line with `<<`, from 1.
@@ -35,17 +35,17 @@ pub enum OutputsError {
         /// The line that is missing.
         end: String,
     },
-    /// It begins with `{`, and is no JSON object.
+    /// It begins with `{` but is not a JSON object.
     #[error(
-        "$WORKFLOW_OUTPUT begins with `{{` but is no JSON object; write one object and nothing else"
+        "$WORKFLOW_OUTPUT begins with `{{` but is not a JSON object; write one object and nothing else"
     )]
     Json(#[source] serde_json::Error),
-    /// Its JSON is nested too deeply, or holds a number that would lose digits.
-    #[error("$WORKFLOW_OUTPUT is not read: {0}")]
+    /// Its JSON is nested too deeply, or has a number that would lose digits.
+    #[error("invalid $WORKFLOW_OUTPUT: {0}")]
     Value(JsonError),
-    /// It is not text.
+    /// It is not UTF-8 text.
     #[error(
-        "line {line} of $WORKFLOW_OUTPUT is not UTF-8; encode what is binary, as base64 for one"
+        "line {line} of $WORKFLOW_OUTPUT is not UTF-8; encode binary data, for example as base64"
     )]
     Encoding {
         /// The number of the line, from 1.
@@ -56,17 +56,17 @@ pub enum OutputsError {
         "$WORKFLOW_OUTPUT is longer than {LIMIT} bytes; write large data to a file of its own, and its path as an output"
     )]
     TooLong,
-    /// It is a folder, a pipe or the like.
-    #[error("$WORKFLOW_OUTPUT is no longer a plain file; only write to it")]
+    /// It is a folder, a pipe or another special file.
+    #[error("$WORKFLOW_OUTPUT is no longer a regular file; only write to it, do not replace it")]
     NoFile,
     /// The system could not read it.
-    #[error("$WORKFLOW_OUTPUT cannot be read")]
+    #[error("cannot read $WORKFLOW_OUTPUT")]
     Read(#[source] io::Error),
 }
 
-/// The path in `$WORKFLOW_OUTPUT`; what is there goes with it.
+/// The path in `$WORKFLOW_OUTPUT`; the file is removed on drop.
 ///
-/// The command makes the file: most publish nothing, and then there is none to make and remove.
+/// The command creates the file: most publish nothing, so there is nothing to create and remove.
 pub(super) struct OutputFile(PathBuf);
 
 impl OutputFile {
@@ -79,7 +79,7 @@ impl OutputFile {
     }
 
     pub(super) fn read(&self) -> Result<Map<String, Value>, OutputsError> {
-        // A command that put a pipe there must not make this wait for a writer.
+        // If the command put a pipe there, this must not wait for a writer.
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&self.0) {
             Ok(file) => file,
@@ -100,7 +100,7 @@ impl OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        // Mostly there is none; what cannot be removed goes with the folder.
+        // Usually it does not exist. A file that cannot be removed is removed with the folder.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -169,8 +169,8 @@ impl<'a> NumberedLines<'a> {
     }
 }
 
-/// A number or a boolean that JSON would write in these very letters, and else a text: `007` and
-/// `3.10` stay what they are.
+/// A number or a boolean if JSON writes it in the same letters; otherwise a text: `007` and `3.10`
+/// stay unchanged.
 fn scalar(text: &str) -> Value {
     let value: Option<Value> = serde_json::from_str(text).ok();
     let is_written_so = |value: &Value| {
@@ -266,14 +266,14 @@ mod tests {
         assert!(wrong(b"a<<\n").starts_with("line 1"));
         assert_eq!(
             wrong(b"\na<<END\nx\n"),
-            "the value that begins in line 2 of $WORKFLOW_OUTPUT has no end; write `END` into a \
+            "the value that begins in line 2 of $WORKFLOW_OUTPUT is not closed; write `END` on a \
              line of its own after it"
         );
         assert!(wrong(b"a=1\nb=\xff\n").starts_with("line 2 of $WORKFLOW_OUTPUT is not UTF-8"));
-        assert!(wrong(b"{\"a\": 1} and more").contains("is no JSON object"));
+        assert!(wrong(b"{\"a\": 1} and more").contains("is not a JSON object"));
         assert_eq!(
             wrong(b"{\"a\": [1, 18446744073709551616]}"),
-            "$WORKFLOW_OUTPUT is not read: `a[1]`: the number 18446744073709551616 has more than 64 \
+            "invalid $WORKFLOW_OUTPUT: `a[1]`: the number 18446744073709551616 has more than 64 \
              bits; write it as text, in quotes"
         );
         let fits = r#"{"a\\": "18446744073709551616", "b": [18446744073709551615, -9223372036854775808, 1e30]}"#;

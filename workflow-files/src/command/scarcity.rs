@@ -1,8 +1,8 @@
-//! What to do when the system has no more descriptors or processes to give: wait until a command
-//! has ended, and try again.
+//! Retries starts that fail because the system is out of file descriptors or processes, once
+//! another command has ended.
 //!
-//! A run may want more commands at once than its process may have open files for. That is no fault
-//! of the command that happens to be the next, and so it does not fail for it.
+//! A run may start more commands at once than its process may have open files for. The next command
+//! should not fail for that.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,9 +12,9 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::error::CommandError;
-use super::group::{Group, Wish};
+use super::group::{Group, Requested};
 
-/// The commands of this process that have been started and not ended.
+/// The number of running commands of this process.
 struct Running {
     count: Mutex<usize>,
     ended: Condvar,
@@ -22,20 +22,20 @@ struct Running {
 
 static RUNNING: Running = Running { count: Mutex::new(0), ended: Condvar::new() };
 
-/// A place among the commands that run; given back when it is dropped.
+/// A place among the running commands, released on drop.
 pub(super) struct Place(());
 
 impl Place {
-    /// Takes a place once there seem to be descriptors enough, some of which stay free for
-    /// everything else in this process.
+    /// Takes a place once there are probably enough descriptors, some of which stay free for the
+    /// rest of the process.
     ///
     /// # Errors
     ///
-    /// Fails when the command is no longer wanted.
+    /// Fails when the command is cancelled.
     pub(super) fn take(group: &Group) -> Result<Self, CommandError> {
         let mut count = RUNNING.lock();
         while *count > 0 && !has_room(*count) {
-            wanted(group)?;
+            check_cancelled(group)?;
             count = RUNNING.wait(count, LOOK);
         }
         *count += 1;
@@ -55,20 +55,19 @@ impl Running {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a command to end, or for a while: others than commands free descriptors too.
+    /// Waits for a command to end, at most for a while: other code frees descriptors, too.
     fn wait<'g>(&self, count: MutexGuard<'g, usize>, time: Duration) -> MutexGuard<'g, usize> {
         self.ended.wait_timeout(count, time).unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// Does something again and again while the system has not enough for it. Waits as long as other
-/// commands run, which will give back what they have; and else for some seconds.
+/// Retries an attempt while the system is out of resources: as long as other commands run, which
+/// will release theirs, or else for some seconds.
 ///
 /// # Errors
 ///
-/// Fails with what the attempt fails with for another reason, or when the command is no longer
-/// wanted.
-pub(super) fn until_there_is_enough<T>(
+/// Fails when the attempt fails for another reason, and when the command is cancelled.
+pub(super) fn retry_on_scarcity<T>(
     group: &Group,
     attempt: impl Fn() -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
@@ -86,7 +85,7 @@ fn try_for<T>(
             Err(error) if is_scarcity(&error) => error,
             done => return done,
         };
-        wanted(group)?;
+        check_cancelled(group)?;
         let count = RUNNING.lock();
         // One of them is the command itself.
         if *count > 1 {
@@ -98,14 +97,14 @@ fn try_for<T>(
     }
 }
 
-fn wanted(group: &Group) -> Result<(), CommandError> {
-    match group.wish() {
-        Wish::Run => Ok(()),
-        Wish::Stop | Wish::Kill => Err(CommandError::Cancelled { exit: None }),
+fn check_cancelled(group: &Group) -> Result<(), CommandError> {
+    match group.requested() {
+        Requested::Run => Ok(()),
+        Requested::Stop | Requested::Kill => Err(CommandError::Cancelled { exit: None }),
     }
 }
 
-/// Whether the error says no more than that the system has not enough at the moment.
+/// Whether the error means that the system is out of resources at the moment.
 fn is_scarcity(error: &CommandError) -> bool {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
@@ -121,7 +120,7 @@ fn is_scarcity(error: &CommandError) -> bool {
 /// Too many open files, in this process or in all; too many processes; no memory for one more.
 const SCARCITY: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
 
-/// Whether one more command leaves descriptors to the rest of the process.
+/// Whether one more command leaves enough descriptors to the rest of the process.
 fn has_room(running: usize) -> bool {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return true };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -129,8 +128,8 @@ fn has_room(running: usize) -> bool {
     if commands.saturating_add(USUAL) < limit {
         return true;
     }
-    // Commands that are about to start have nothing open yet. Where what is open cannot be counted,
-    // the start itself tells.
+    // Commands that are about to start have nothing open yet. If open descriptors cannot be
+    // counted, the start itself fails.
     let Ok(open) = std::fs::read_dir(DESCRIPTORS) else { return true };
     commands.max(open.count()) + SPARE < limit
 }
@@ -140,15 +139,15 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 #[cfg(not(target_os = "linux"))]
 const DESCRIPTORS: &str = "/dev/fd";
 
-/// Descriptors that a running command holds in this process: two pipes, and its end.
+/// The descriptors of a running command in this process: two pipes and its end.
 const EACH: usize = 3;
-/// More than a process that runs commands has open beside.
+/// More descriptors than a process that runs commands has open otherwise.
 const USUAL: usize = 150;
-/// What a start takes for a moment, and what is to stay free for the rest of the process.
+/// The descriptors that a start takes for a moment, and those left to the rest of the process.
 const SPARE: usize = 48;
-/// Between two tries when no command ends.
+/// The time between two tries while no command ends.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a command waits that is the only one.
+/// How long the only command waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -165,7 +164,7 @@ mod tests {
     /// How often something is tried that is refused some times and then done.
     fn tries(code: Errno, refusals: u32) -> (u32, bool) {
         let tried = Cell::new(0);
-        let done = until_there_is_enough(&Group::default(), || {
+        let done = retry_on_scarcity(&Group::default(), || {
             tried.set(tried.get() + 1);
             if tried.get() > refusals { Ok(()) } else { Err(refused(code)) }
         });
@@ -192,8 +191,8 @@ mod tests {
     #[test]
     fn a_command_that_is_no_longer_wanted_stops_waiting() {
         let group = Group::default();
-        let end = until_there_is_enough::<()>(&group, || {
-            group.ask(Wish::Stop);
+        let end = retry_on_scarcity::<()>(&group, || {
+            group.request(Requested::Stop);
             Err(refused(Errno::AGAIN))
         });
         assert!(matches!(end, Err(CommandError::Cancelled { exit: None })));

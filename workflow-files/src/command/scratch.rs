@@ -1,4 +1,4 @@
-//! Where the small files of commands are: what they publish, what they read from stdin.
+//! Temporary files of commands: their outputs, and their stdin.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, Write};
@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::{CommandError, while_trying};
 use super::outputs::OutputFile;
 
-/// A text that no other host has. Commands carry it in their environment.
+/// A text unique to this host, in the environment of its commands.
 pub(super) fn host_token() -> &'static str {
     static TOKEN: LazyLock<String> = LazyLock::new(|| uuid::Uuid::new_v4().simple().to_string());
     &TOKEN
 }
 
-/// The folder for commands that were not given one. The guard removes it when the host ends.
+/// The default folder of commands. The guard removes it when the host ends.
 pub(super) fn own_folder() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        // Commands and the guard run in other folders than the host.
+        // Absolute, because commands and the guard run in other folders than the host.
         let folder = std::path::absolute(temporary()).unwrap_or_else(|_| temporary());
         folder.join(format!("workflow-{}", host_token()))
     });
@@ -31,19 +31,19 @@ fn temporary() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// For `map_err`, where the folder for temporary files cannot be used.
+/// For `map_err`: the folder for temporary files cannot be used.
 pub(super) fn in_temporary(source: io::Error) -> CommandError {
     CommandError::Temporary { folder: temporary(), source }
 }
 
 /// The files of one command.
 pub(super) struct Scratch {
-    /// Without a suffix; a name that no command of any host has.
+    /// The path without a suffix, unique among the commands of all hosts.
     stem: PathBuf,
 }
 
 impl Scratch {
-    /// Makes a place in the given folder, or in the host's own.
+    /// Creates a path in the given folder, or in the host's own.
     pub(super) fn new(given: Option<&Path>) -> Result<Self, CommandError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let folder = given.unwrap_or(own_folder());
@@ -54,7 +54,7 @@ impl Scratch {
                 .map_err(while_trying(format!("make the scratch folder `{}`", folder.display()))),
             None => make_own(folder).map_err(in_temporary),
         }?;
-        // Commands run in other folders than the host.
+        // Absolute, because commands run in other folders than the host.
         let folder = std::path::absolute(folder)
             .map_err(while_trying(format!("find the scratch folder `{}`", folder.display())))?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +65,7 @@ impl Scratch {
         OutputFile::new(self.stem.with_extension("output"))
     }
 
-    /// A file that holds the script, for an interpreter to read; gone once it is dropped.
+    /// A file with the script for an interpreter, removed on drop.
     pub(super) fn script(&self, text: &str) -> Result<ScriptFile, CommandError> {
         let path = self.stem.with_extension("script");
         let write = || {
@@ -76,7 +76,7 @@ impl Scratch {
         Ok(ScriptFile(path))
     }
 
-    /// A file that holds the text and has no name. Unlike a pipe it needs no one to feed it.
+    /// A file without a name that contains the text. Unlike a pipe, it needs no writer.
     pub(super) fn stdin(&self, text: &str) -> Result<File, CommandError> {
         let path = self.stem.with_extension("stdin");
         nameless(&path, text.as_bytes())
@@ -84,7 +84,7 @@ impl Scratch {
     }
 }
 
-/// A script on its way to an interpreter.
+/// A script for an interpreter.
 pub(super) struct ScriptFile(PathBuf);
 
 impl ScriptFile {
@@ -95,7 +95,7 @@ impl ScriptFile {
 
 impl Drop for ScriptFile {
     fn drop(&mut self) {
-        // What cannot be removed goes with the folder.
+        // A file that cannot be removed is removed with the folder.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -106,8 +106,8 @@ fn private() -> DirBuilder {
     builder
 }
 
-/// Makes the host's own folder if it is not there: those who clean up temporary files may have
-/// taken it away. One of that name that is someone else's is not used.
+/// Creates the host's own folder if it does not exist: a cleaner of temporary files may have
+/// removed it. A folder of that name that belongs to another user is not used.
 fn make_own(folder: &Path) -> io::Result<()> {
     match private().create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -119,7 +119,7 @@ fn make_own(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that only who holds it can reach, read from its start.
+/// A file without a path, read from its start.
 pub(super) fn nameless(path: &Path, content: &[u8]) -> io::Result<File> {
     let mut file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;

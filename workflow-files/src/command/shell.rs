@@ -1,4 +1,4 @@
-//! Running commands: the asynchronous side.
+//! Runs commands: the asynchronous side.
 
 use std::fmt;
 use std::future::Future;
@@ -16,14 +16,14 @@ use futures::future::{Either, select};
 use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::finished::Finished;
-use super::group::{Group, Wish};
+use super::group::{Group, Requested};
 use super::spec::Command;
 use super::supervise::{Attempt, is_runnable};
 use super::threads;
 use workflow_core::job::{JobContext, JobError};
 use workflow_core::run_log::RunLog;
 
-/// Runs commands; holds what those of one run share. Clones share it too.
+/// Runs commands, with settings that all commands of a run share. Clones share them, too.
 ///
 /// ```
 /// use workflow_files::command::{Command, CommandError, Shell};
@@ -45,7 +45,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A shell that keeps no log: `bash` from the `PATH` of the host, or else `/bin/sh`.
+    /// Creates a shell without a log: `bash` from the `PATH` of the host, or else `/bin/sh`.
     pub fn new() -> Self {
         Self::default()
     }
@@ -57,48 +57,47 @@ impl Shell {
         self
     }
 
-    /// Gives all commands an environment variable; one of their own with this name outweighs it.
+    /// Sets an environment variable of all commands. A variable of the command itself overrides it.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.env).push((name.into(), value.into()));
         self
     }
 
-    /// Puts the files of commands, such as `$WORKFLOW_OUTPUT`, into this folder, which is made if
-    /// it is not there. By default they are in a private folder among the temporary files.
+    /// Sets the folder for files of commands, such as `$WORKFLOW_OUTPUT`, and creates it if it does
+    /// not exist. Default: a private folder for temporary files.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
         self
     }
 
-    /// Keeps the output of commands in this log.
+    /// Writes the output of commands to this log.
     #[must_use]
     pub fn log(mut self, log: RunLog) -> Self {
         self.log = Some(log);
         self
     }
 
-    /// Whether commands are run with bash, and not with some other shell.
+    /// Whether the shell is bash.
     pub(crate) fn is_bash(&self) -> bool {
         let program = self.program.as_deref().unwrap_or_else(|| default_shell());
         program.file_name().is_some_and(|name| name == "bash")
     }
 
-    /// Runs a command as the attempt that the context belongs to. Those who watch the run see what
-    /// it prints as [`JobOutput`](workflow_core::EventKind::JobOutput).
+    /// Runs a command as part of the attempt of the context. Its output appears in the events of
+    /// the run as [`JobOutput`](workflow_core::EventKind::JobOutput).
     ///
-    /// When the context is cancelled, the command is asked to stop and, after its grace period,
-    /// killed; the grace period is that of the engine's clock. The engine does not give the job up
-    /// meanwhile, nor for 5 s after: it waits until the command is gone. One that not even
-    /// `SIGKILL` ends by then, because the system holds it, is left behind. When the future is
-    /// dropped, the command is killed at once.
+    /// When the context is cancelled, the command gets `SIGTERM` and, after its grace period on the
+    /// engine's clock, `SIGKILL`. The engine waits for the command during the grace period and 5 s
+    /// more. A command that even `SIGKILL` does not end by then, because the system blocks it, is
+    /// left behind. When the future is dropped, the command is killed at once.
     ///
     /// # Errors
     ///
     /// Fails with a [`CommandError`], found with [`JobError::downcast_ref`], when the command
-    /// cannot be run, does not exit with code 0, publishes what cannot be read, or is cancelled.
-    /// What every attempt would meet is terminal.
+    /// cannot be run, exits with another code than 0, writes invalid outputs, or is cancelled.
+    /// Errors that every attempt would meet are terminal.
     pub async fn run(&self, command: &Command, context: &JobContext) -> Result<Finished, JobError> {
         let end = self.attempt(command, context).await;
         end.map_err(CommandError::into_job_error)
@@ -118,12 +117,12 @@ impl Shell {
             Either::Left((end, _)) => return end,
             Either::Right(((), running)) => running,
         };
-        running.group.ask(Wish::Stop);
+        running.group.request(Requested::Stop);
         let grace = pin!(context.sleep_through(command.grace));
         match select(running, grace).await {
             Either::Left((end, _)) => end,
             Either::Right(((), running)) => {
-                running.group.ask(Wish::Kill);
+                running.group.request(Requested::Kill);
                 running.await
             }
         }
@@ -142,7 +141,7 @@ impl Shell {
         };
         let task = move |buffer: &mut [u8]| {
             let end = catch_unwind(AssertUnwindSafe(|| attempt.run(buffer)));
-            // One that is no longer waited for has nobody to tell.
+            // Nobody may wait for the result any more.
             let _ = answer.send(end);
         };
         threads::hand_over(Box::new(task))
@@ -151,7 +150,7 @@ impl Shell {
     }
 }
 
-/// How long what was killed may take to be gone, and its output to be read.
+/// How long a killed command may take to end, and its output to be read.
 const KILLED: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Shell {
@@ -166,7 +165,7 @@ impl fmt::Debug for Shell {
     }
 }
 
-/// A command on its thread; killed when dropped before its end.
+/// A command on its thread, killed if it is dropped before its end.
 struct Running {
     group: Arc<Group>,
     end: oneshot::Receiver<thread::Result<Result<Finished, CommandError>>>,
@@ -185,11 +184,11 @@ impl Future for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.group.ask(Wish::Kill);
+        self.group.request(Requested::Kill);
     }
 }
 
-/// Looked for once: commands of a run should not find different shells.
+/// Found once, so that the commands of a run use the same shell.
 fn default_shell() -> &'static Path {
     static SHELL: OnceLock<PathBuf> = OnceLock::new();
     SHELL.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What to run, as plain data.
+//! Commands as plain data.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,31 +6,31 @@ use std::time::Duration;
 use super::error::CommandError;
 use workflow_core::run_log::OUTPUT_LIMIT;
 
-/// A shell command: the script, and what it is given to work with.
+/// A shell command: a script, its environment and its stdin.
 ///
-/// Values reach the script through its environment and its stdin, never through its text: whatever
-/// they hold, the shell does not read it as code.
+/// Values reach the script through its environment and its stdin, never through its text, so the
+/// shell cannot read them as code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// What the shell is given after `-c`. A script whose first line names an interpreter, such as
-    /// `#!/usr/bin/env python3`, is run by that instead.
+    /// The script. The shell runs it with `-c`, unless its first line names an interpreter, such as
+    /// `#!/usr/bin/env python3`.
     pub script: String,
-    /// Environment variables, on top of the host's; of two with one name the later counts.
+    /// Environment variables, added to the host's. The last of several with one name counts.
     pub env: Vec<(String, String)>,
-    /// Where the command runs; by default where the host does.
+    /// The working directory. Default: the host's.
     pub cwd: Option<PathBuf>,
-    /// What the command reads from stdin; by default nothing (`/dev/null`).
+    /// The stdin of the command. Default: nothing (`/dev/null`).
     pub stdin: Option<String>,
-    /// The time between asking the command to stop and killing it. Default: 10 s. The engine gives
-    /// its job this long, and 5 s more, even where its own grace period is shorter.
+    /// The grace period: the time between `SIGTERM` and `SIGKILL`. Default: 10 s. The engine waits
+    /// for this time and 5 s more, even if its own grace period is shorter.
     pub grace: Duration,
-    /// How many bytes of output are kept and shown, stdout and stderr together; what comes
-    /// after is counted and dropped. Default: 16 MiB.
+    /// The most bytes of output that are stored and published, stdout and stderr together. More
+    /// output is counted and dropped. Default: 16 MiB.
     pub output_limit: u64,
 }
 
 impl Command {
-    /// A command with no more than a script.
+    /// Creates a command with default settings.
     pub fn new(script: impl Into<String>) -> Self {
         Self {
             script: script.into(),
@@ -54,7 +54,7 @@ impl Command {
     }
 }
 
-/// Says no to names and values that no environment can hold.
+/// Rejects names and values that an environment cannot contain.
 pub(super) fn check_env(env: &[(String, String)]) -> Result<(), CommandError> {
     for (name, value) in env {
         if name.is_empty() || name.contains(['=', '\0']) {

@@ -1,4 +1,4 @@
-//! One attempt of a command, from its start to its last trace, on a thread of its own.
+//! One attempt of a command, from its start to its end, on its own thread.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,21 +14,21 @@ use wait4::{ResUse, Wait4};
 use super::console::Console;
 use super::error::{CommandError, while_trying};
 use super::finished::{Exit, Finished, ResourceUsage};
-use super::group::{Group, Wish};
+use super::group::{Group, Requested};
 use super::guardian::{Register, guarded};
 use super::interpreter::Interpreter;
 use super::memory::Peak;
 use super::outputs::OutputFile;
-use super::scarcity::{Place, until_there_is_enough};
+use super::scarcity::{Place, retry_on_scarcity};
 use super::scratch::{Scratch, ScriptFile, host_token};
 use super::spec::{Command, check_env};
 use super::watch::Watch;
 
-/// What the thread is given.
+/// The input of the thread.
 pub(super) struct Attempt {
     pub(super) command: Command,
     pub(super) shell: PathBuf,
-    /// The shell's variables, below the command's own.
+    /// The variables of the shell, which the command's own override.
     pub(super) env: Arc<Vec<(String, String)>>,
     pub(super) scratch: Option<PathBuf>,
     pub(super) group: Arc<Group>,
@@ -39,20 +39,20 @@ impl Attempt {
     pub(super) fn run(mut self, buffer: &mut [u8]) -> Result<Finished, CommandError> {
         self.command.check()?;
         check_env(&self.env)?;
-        if self.group.wish() != Wish::Run {
+        if self.group.requested() != Requested::Run {
             return Err(CommandError::Cancelled { exit: None });
         }
         let _place = Place::take(&self.group)?;
-        let register = until_there_is_enough(&self.group, guarded)?;
+        let register = retry_on_scarcity(&self.group, guarded)?;
         let scratch = Scratch::new(self.scratch.as_deref())?;
         let outputs = scratch.output_file();
         self.console.begin()?;
-        let script = until_there_is_enough(&self.group, || {
+        let script = retry_on_scarcity(&self.group, || {
             let interpreter = Interpreter::of(&self.command.script);
             interpreter.map(|_| scratch.script(&self.command.script)).transpose()
         })?;
         let start = || self.start(&scratch, script.as_ref(), &outputs);
-        let child = until_there_is_enough(&self.group, start)?;
+        let child = retry_on_scarcity(&self.group, start)?;
         let (exit, usage) = self.look_after(child, &register, buffer)?;
         self.judge(exit, usage, &outputs)
     }
@@ -96,7 +96,7 @@ impl Attempt {
         }
     }
 
-    /// Reads until the command ends, leaves nobody of its group behind, and waits for it.
+    /// Reads output until the command ends, kills the rest of its group, and waits for it.
     fn look_after(
         &mut self,
         mut child: Child,
@@ -107,7 +107,7 @@ impl Attempt {
         let mut entry = None;
         let mut watch = Watch::new(&mut child, leader, buffer);
         self.group.begin(leader);
-        // Output wakes those who watch, and the command must not outlive a panic of theirs.
+        // Output wakes subscribers, and the command must not outlive their panics.
         let watched = catch_unwind(AssertUnwindSafe(|| {
             let entered = register.enter(leader).map_err(while_trying("register the command"))?;
             entry = Some(entered);
@@ -119,9 +119,10 @@ impl Attempt {
         self.group.end();
         let removed = entry.map_or(Ok(()), |entry| entry.remove());
         let peak = watch.into_peak();
-        let ended = wait_for(&mut child).map_err(while_trying("wait for the command's end"))?;
+        let ended =
+            wait_for(&mut child).map_err(while_trying("wait for the end of the command"))?;
         watched.unwrap_or_else(|panic| resume_unwind(panic))?;
-        removed.map_err(while_trying("take the command out of the register"))?;
+        removed.map_err(while_trying("remove the command from the register"))?;
         Ok((Exit::from(ended.status), self.usage(&ended, &peak)))
     }
 
@@ -139,18 +140,19 @@ impl Attempt {
         usage: ResourceUsage,
         outputs: &OutputFile,
     ) -> Result<Finished, CommandError> {
-        if self.group.wish() != Wish::Run {
+        if self.group.requested() != Requested::Run {
             return Err(CommandError::Cancelled { exit: Some(exit) });
         }
         if !exit.is_success() {
             return Err(CommandError::Exit { exit, stderr: self.console.last_words.text(), usage });
         }
         let read = || outputs.read().map_err(CommandError::Outputs);
-        let outputs = until_there_is_enough(&self.group, read)?;
+        let outputs = retry_on_scarcity(&self.group, read)?;
         Ok(Finished { exit, outputs, usage })
     }
 
-    /// Finds out what a failed start was about: the system names neither the folder nor the shell.
+    /// Finds the cause of a failed start: the system's error names neither the folder nor the
+    /// shell.
     fn explain(&self, source: io::Error) -> CommandError {
         if Errno::from_io_error(&source) == Some(Errno::TOOBIG) {
             return CommandError::TooLong { source };

@@ -1,4 +1,4 @@
-//! The last words of a command, for people.
+//! The last lines of stderr, for errors.
 
 /// Keeps the end of a stream.
 #[derive(Default)]
@@ -17,12 +17,12 @@ impl Tail {
         self.cut |= spare + old > 0;
     }
 
-    /// The last lines, safe to print: what is not printable is escaped.
+    /// The last lines with unprintable characters escaped.
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let mut lines: Vec<&str> = text.trim_end().lines().collect();
         if self.cut && lines.len() > 1 {
-            // Most likely it lacks its beginning.
+            // Its beginning is probably missing.
             lines.remove(0);
         }
         let first = lines.len().saturating_sub(LINES);

@@ -1,5 +1,5 @@
-//! Threads that look after commands, one for each that runs. They stay for a while, so that a run
-//! of many short commands does not make one for each.
+//! Threads that supervise commands, one for each running command. Idle threads stay for a while, so
+//! that a run of many short commands does not start a thread for each.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::lines::LONGEST;
 use workflow_core::run_log::MAX_BODY;
 
-/// What a thread is given to do, with a buffer to do it in.
+/// A task for a thread, called with the thread's buffer.
 pub(super) type Task = Box<dyn FnOnce(&mut [u8]) + Send>;
 
 struct Threads {
@@ -20,7 +20,7 @@ struct Threads {
 
 struct State {
     tasks: VecDeque<Task>,
-    /// Threads that wait, those included that have been woken for a task and not come to it yet.
+    /// Idle threads, including those that have been woken but have not taken their task yet.
     idle: usize,
     /// All threads.
     count: usize,
@@ -31,12 +31,12 @@ static THREADS: Threads = Threads {
     more: Condvar::new(),
 };
 
-/// Hands a task to a thread that has nothing else to do; where the system has no more threads to
-/// give, to the next that comes to the end of its task.
+/// Gives a task to an idle thread or a new one; if the system has no more threads, to the next
+/// thread that finishes its task.
 ///
 /// # Errors
 ///
-/// Fails when there is no thread, and none to be had.
+/// Fails when there is no thread and none can be started.
 pub(super) fn hand_over(task: Task) -> io::Result<()> {
     let mut state = THREADS.lock();
     if state.tasks.len() >= state.idle {
@@ -60,7 +60,7 @@ fn serve() {
 }
 
 impl Threads {
-    /// The next task; `None` when there was none for a while.
+    /// The next task; `None` after a while without one.
     fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         state.idle += 1;
@@ -69,7 +69,7 @@ impl Threads {
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
         let task = state.tasks.pop_front();
-        // Under the lock: who hands over a task counts on the threads that there are.
+        // Under the lock: a caller that gives a task relies on the number of threads.
         state.count -= usize::from(task.is_none());
         task
     }
@@ -79,6 +79,6 @@ impl Threads {
     }
 }
 
-/// How much is read at once: with a line that has begun, it makes one record.
+/// The bytes read at once: with the beginning of a line, they make one record.
 const READ: usize = MAX_BODY - LONGEST;
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
-//! Looks after a running command until it has ended and its output has been read.
+//! Supervises a running command until it has ended and its output has been read.
 //!
-//! Time here is the machine's: no clock of an engine moves a process.
+//! Uses the machine's time: the clock of an engine does not move processes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,15 +14,15 @@ use smallvec::SmallVec;
 
 use super::console::Console;
 use super::error::{CommandError, while_trying};
-use super::group::{Group, Wish};
+use super::group::{Group, Requested};
 use super::memory::Peak;
 use workflow_core::run_log::OutputStream;
 
 pub(super) struct Watch<'a> {
     leader: Pid,
-    /// Stdout and stderr, as far as someone may still write to them.
+    /// The open ones of stdout and stderr.
     pipes: SmallVec<[(OutputStream, File); 2]>,
-    /// Readable when the leader has ended; `None` where the system has no such thing.
+    /// Readable when the leader has ended; `None` if the system has no such descriptor.
     end: Option<OwnedFd>,
     ended: bool,
     pulse: Pulse,
@@ -44,8 +44,8 @@ impl<'a> Watch<'a> {
         Self { leader, pipes, end, ended: false, pulse, peak: Peak::default(), buffer }
     }
 
-    /// Reads until the leader has ended and its pipes are closed, or have been left open for too
-    /// long. The leader is not waited for.
+    /// Reads until the leader has ended and its pipes are closed or have stayed open for too long.
+    /// Does not wait for the leader.
     pub(super) fn until_end(
         &mut self,
         group: &Group,
@@ -63,8 +63,8 @@ impl<'a> Watch<'a> {
                 return Ok(());
             }
             if now >= at {
-                // Who was asked to stop has its grace period, which others watch over.
-                if group.wish() != Wish::Stop {
+                // A command that is being stopped has its grace period, which the shell watches.
+                if group.requested() != Requested::Stop {
                     return Ok(());
                 }
                 deadline = Some(now + PIPE_TIMEOUT);
@@ -72,8 +72,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Reads what is in the pipes, waiting for nobody: a process that has left the group may hold
-    /// them open for ever.
+    /// Reads what is in the pipes without waiting: a process that has left the group may keep them
+    /// open forever.
     pub(super) fn drain(&mut self, console: &mut Console) -> Result<(), CommandError> {
         for _ in 0..LAST_READS {
             let ready = self.wait(Duration::ZERO)?;
@@ -89,7 +89,7 @@ impl<'a> Watch<'a> {
         self.peak
     }
 
-    /// Waits for something to happen, and deals with it.
+    /// Waits for the next event and handles it.
     fn turn(
         &mut self,
         deadline: Option<Instant>,
@@ -107,7 +107,7 @@ impl<'a> Watch<'a> {
         if beat { console.pass_stale() } else { Ok(()) }
     }
 
-    /// Waits for output or the end; says which pipes are ready, and last whether the end is.
+    /// Waits for output or the end. Returns which pipes are ready, and last whether the end is.
     fn wait(&self, time: Duration) -> Result<SmallVec<[bool; 3]>, CommandError> {
         let mut fds: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
         fds.extend(self.pipes.iter().map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN)));
@@ -126,15 +126,17 @@ impl<'a> Watch<'a> {
             return Ok(ready.get(self.pipes.len()).is_some_and(|ready| *ready));
         }
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        // With both pipes closed, the end cannot be far.
+        // With both pipes closed, the end is near.
         if !beat && !self.pipes.is_empty() {
             return Ok(false);
         }
         let found = waitid(WaitId::Pid(self.leader), options);
-        found.map(|status| status.is_some()).map_err(while_trying("look for the command's end"))
+        found
+            .map(|status| status.is_some())
+            .map_err(while_trying("check for the end of the command"))
     }
 
-    /// Reads once from each pipe that is ready, and lets go of those that are closed.
+    /// Reads once from each pipe that is ready, and drops those that are closed.
     fn read(&mut self, ready: &[bool], console: &mut Console) -> Result<(), CommandError> {
         let mut place = 0;
         let mut result = Ok(());
@@ -148,7 +150,7 @@ impl<'a> Watch<'a> {
                 Ok(0) => return false,
                 Ok(count) => result = console.take(*stream, &buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => result = Err(while_trying("read the command's output")(error)),
+                Err(error) => result = Err(while_trying("read the output of the command")(error)),
             }
             true
         });
@@ -156,7 +158,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Moments that are ever further apart.
+/// Moments with growing distances.
 struct Pulse {
     at: Instant,
     gap: Duration,
@@ -192,13 +194,13 @@ fn open_end(_: Pid) -> Option<OwnedFd> {
     None
 }
 
-/// How long the pipes may stay open after the leader's end.
+/// How long the pipes may stay open after the leader has ended.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_SAMPLE: Duration = Duration::from_micros(500);
 const SLOWEST_SAMPLE: Duration = Duration::from_secs(1);
-/// Between two looks for the end, where it does not announce itself.
+/// The time between two checks for the end, if the system does not signal it.
 const SLOWEST_LOOK: Duration = Duration::from_millis(20);
-/// Enough for a pipe of 1 MiB, the largest that can be had without privileges.
+/// Enough for a pipe of 1 MiB, the largest without privileges.
 const LAST_READS: usize = 32;
 
 #[cfg(test)]

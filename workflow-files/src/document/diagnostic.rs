@@ -1,4 +1,5 @@
-//! What is to be said about a text: collected while it is read, shown with the lines it is about.
+//! Diagnostics: errors and warnings about a text, collected while it is read, and shown with its
+//! lines.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +8,16 @@ use annotate_snippets::Renderer;
 
 use super::{Format, Node, SourceText, Span};
 
-/// How much a [`Diagnostic`] matters.
+/// The severity of a [`Diagnostic`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Something that works, and is likely not what was meant.
+    /// Works, but is probably not what was meant.
     Warning,
-    /// Something that cannot be run.
+    /// Cannot be run.
     Error,
 }
 
-/// One thing to be said about a file: what is wrong, where, and what to do.
+/// One error or warning about a file: what is wrong, where, and what to do.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
     pub(super) severity: Severity,
@@ -24,16 +25,16 @@ pub struct Diagnostic {
     pub(super) label: String,
     pub(super) help: Option<String>,
     pub(super) also: Vec<(Span, String)>,
-    /// What is shown of the place.
+    /// The part of the place that is shown.
     pub(super) span: Span,
     /// The whole place.
     pub(super) extent: Span,
     pub(super) source: Option<Arc<SourceText>>,
-    /// The path of the value inside of its file, where it is shown.
+    /// The path of the value in its file, if it is shown.
     pub(super) path: Option<String>,
-    /// The same, where the place shows it well enough.
+    /// The path, if the shown lines make it clear already.
     pub(super) path_at: Option<String>,
-    /// Whether the text at the place is not to be shown.
+    /// Whether the text at the place is secret.
     pub(super) concealed: bool,
 }
 
@@ -43,22 +44,22 @@ impl Diagnostic {
         self.severity
     }
 
-    /// What is wrong, without its place.
+    /// The message, without the place.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it.
+    /// The cure.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
 
-    /// The path of the value that it is about, such as `source.urls[0]`, where that is known.
+    /// The path of the value, such as `source.urls[0]`, if it is known.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref().or(self.path_at.as_deref())
     }
 
-    /// The file, or in words what else it is about: an environment variable.
+    /// The name of the file, or a description of another source, such as an environment variable.
     pub fn file(&self) -> Option<&str> {
         self.source.as_ref().map(|source| source.name())
     }
@@ -73,7 +74,7 @@ impl Diagnostic {
         self.place().map(|(_, column)| column)
     }
 
-    /// Notes the path of the value that it is about.
+    /// Finds the path of the value.
     fn find_path(&mut self, tree: &Node) {
         self.path_at = Some(tree.path_at(self.extent)).filter(|path| !path.is_empty());
     }
@@ -90,18 +91,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is to be said about a file, in the order of its lines.
+/// All errors and warnings about a file, in the order of its lines.
 ///
-/// Prints itself with the lines it is about, one diagnostic after another.
+/// `Display` shows each diagnostic with the lines that it is about.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    /// How many more there were.
+    /// The number of further errors.
     more: usize,
 }
 
 impl Diagnostics {
-    /// Says that a text cannot be read at all, and why.
+    /// An error for a text that cannot be read at all.
     pub fn unreadable(name: &str, reason: &str) -> Self {
         let diagnostic = Diagnostic {
             severity: Severity::Error,
@@ -124,29 +125,29 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// How many errors there are.
+    /// The number of errors.
     pub fn errors(&self) -> usize {
         self.more + self.iter().filter(|one| one.severity == Severity::Error).count()
     }
 
-    /// How many warnings there are.
+    /// The number of warnings.
     pub fn warnings(&self) -> usize {
         self.iter().filter(|one| one.severity == Severity::Warning).count()
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are no errors and no warnings.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Adds what is to be said about another text.
+    /// Adds the diagnostics of another text.
     pub fn append(&mut self, mut other: Self) {
         let room = MAX_FINDINGS.saturating_sub(self.list.len()).min(other.list.len());
         self.list.extend(other.list.drain(..room));
         self.more += other.errors();
     }
 
-    /// The text with colours, for a terminal.
+    /// The text with colours for a terminal.
     pub fn styled(&self) -> String {
         self.render(&Renderer::styled())
     }
@@ -168,55 +169,55 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// So many errors are kept; the rest is counted.
+/// The most diagnostics that are stored; further errors are only counted.
 const MAX_FINDINGS: usize = 200;
 
-/// Collects what is found in one source.
+/// Collects the diagnostics of one text.
 pub struct Findings {
     source: Arc<SourceText>,
     found: Diagnostics,
-    /// Takes what is said of an error that is not kept.
+    /// Receives the details of a diagnostic that is not stored.
     surplus: Option<Diagnostic>,
 }
 
 impl Findings {
-    /// Nothing yet about this text.
+    /// No diagnostics about this text yet.
     pub fn new(source: &Arc<SourceText>) -> Self {
         Self { source: Arc::clone(source), found: Diagnostics::default(), surplus: None }
     }
 
-    /// Findings that nobody reads, about what has been checked before.
+    /// Findings to be discarded, for a text that has been checked before.
     pub fn silent() -> Self {
         Self::new(&SourceText::new("", ""))
     }
 
-    /// The text that it is about.
+    /// The text.
     pub fn source(&self) -> &Arc<SourceText> {
         &self.source
     }
 
-    /// Whether anything found so far keeps the file from being run.
+    /// Whether there is an error so far.
     pub fn has_errors(&self) -> bool {
         self.found.errors() > 0
     }
 
-    /// Whether further errors are only counted, so that cures need not be looked for.
+    /// Whether further errors are only counted, so that searching for cures is useless.
     pub fn is_full(&self) -> bool {
         self.found.list.len() >= MAX_FINDINGS
     }
 
-    /// Whether an error has been found inside of the place.
+    /// Whether there is an error inside of a span.
     pub fn has_errors_in(&self, place: Span) -> bool {
         let errors = self.found.list.iter().filter(|one| one.severity == Severity::Error);
         errors.into_iter().any(|one| place.start <= one.span.start && one.span.end <= place.end)
     }
 
-    /// Adds an error at a place; more can be said of it with what is returned.
+    /// Adds an error. Details are added with the returned builder.
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> DiagnosticBuilder<'_> {
         self.add(Severity::Error, span, message.into())
     }
 
-    /// Adds a warning at a place, as [`error`](Self::error) does.
+    /// Adds a warning, as [`error`](Self::error) does.
     pub fn warning(&mut self, span: Span, message: impl Into<String>) -> DiagnosticBuilder<'_> {
         self.add(Severity::Warning, span, message.into())
     }
@@ -246,7 +247,7 @@ impl Findings {
         DiagnosticBuilder(self.surplus.insert(diagnostic))
     }
 
-    /// What was found, in the order of the lines, each with the path of its value in the file.
+    /// Returns the diagnostics in the order of the lines, each with the path of its value.
     pub fn finish_with_paths(self, format: Format) -> Diagnostics {
         let source = Arc::clone(&self.source);
         let mut found = self.finish();
@@ -258,7 +259,7 @@ impl Findings {
         found
     }
 
-    /// What was found, in the order of the lines.
+    /// Returns the diagnostics in the order of the lines.
     pub fn finish(self) -> Diagnostics {
         let mut found = self.found;
         found.list.sort_by_key(|one| one.span.start);
@@ -266,35 +267,35 @@ impl Findings {
     }
 }
 
-/// A diagnostic that can be added to.
+/// Adds details to a diagnostic.
 pub struct DiagnosticBuilder<'a>(&'a mut Diagnostic);
 
 impl DiagnosticBuilder<'_> {
-    /// What stands beside the place.
+    /// Sets the label beside the span.
     pub fn label(self, label: impl Into<String>) -> Self {
         self.0.label = label.into();
         self
     }
 
-    /// What to do.
+    /// Sets the cure.
     pub fn help(self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// The path of the value inside of its file.
+    /// Sets the path of the value in its file.
     pub fn path(self, path: impl Into<String>) -> Self {
         self.0.path = Some(path.into()).filter(|path| !path.is_empty());
         self
     }
 
-    /// Keeps what is written at the place to itself.
+    /// Hides the text at the span.
     pub fn conceal(self) -> Self {
         self.0.concealed = true;
         self
     }
 
-    /// Another place that matters.
+    /// Adds another span with its label.
     pub fn also(self, span: Span, label: impl Into<String>) -> Self {
         self.0.also.push((span, label.into()));
         self

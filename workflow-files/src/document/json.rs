@@ -1,4 +1,4 @@
-//! JSON and JSON5: from the parser's tree to ours.
+//! JSON and JSON5: converts the parser's tree to nodes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,8 +31,7 @@ pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option
         Err(error) => {
             let range = error.range();
             let span = Span::new(range.start, range.end.max(range.start + 1));
-            findings
-                .error(span, format!("this is no JSON: {}", lowercase(&error.kind().to_string())));
+            findings.error(span, format!("invalid JSON: {}", lowercase(&error.kind().to_string())));
             None
         }
     }
@@ -55,8 +54,8 @@ impl Tree<'_> {
         self.nodes += 1;
         if self.nodes > VALUES {
             self.findings
-                .error(span, format!("the file holds more than {VALUES} values"))
-                .help("make several files of it");
+                .error(span, format!("the file has more than {VALUES} values"))
+                .help("split it into several files");
             return None;
         }
         let value = match ast {

@@ -1,5 +1,5 @@
-//! From a tree of values to types, with everything that does not fit reported, not just the
-//! first thing; and the JSON Schema of the same types.
+//! Reads types from a tree of values, reporting every mistake and not only the first; and writes
+//! the JSON Schema of the same types.
 
 mod choice;
 mod record;
@@ -15,37 +15,37 @@ pub(crate) use scalar::{Scalar, Verbatim};
 
 /// A type that can be read from a value of a file.
 pub(crate) trait Read: Sized {
-    /// What is wanted, in words: "a string".
+    /// A description of the type: "a string".
     const WANTED: &'static str;
 
-    /// Whether the value is kept for another engine and has no effect here.
+    /// Whether the value is meant for another engine and has no effect here.
     const IGNORED: bool = false;
 
-    /// Reads the value; `None` when it does not fit, which has been reported.
+    /// Reads the value; `None` if it does not fit, which has been reported.
     fn read(node: &Node, findings: &mut Findings) -> Option<Self>;
 
-    /// What stands for a value that is not there; `None` when there must be one.
+    /// The default for a missing value; `None` if the value is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Where the value stands and whose it is, if it is kept for another engine and has no effect.
+    /// The span and the engine of a value that has no effect here.
     fn without_effect(&self) -> Option<(Span, &'static str)> {
         None
     }
 
-    /// The JSON Schema; types with names of their own go into `definitions`.
+    /// The JSON Schema; named types go into `definitions`.
     fn schema(definitions: &mut Map<String, Json>) -> Json;
 }
 
-/// A value together with its place.
+/// A value with its span.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
-/// A map whose keys are free, in the order of the file.
+/// A map with any keys, in the order of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Table<T>(pub(crate) Vec<(Spanned<Box<str>>, T)>);
 
@@ -55,7 +55,7 @@ impl<T> Default for Table<T> {
     }
 }
 
-/// Reports a value of another type than the one that is wanted.
+/// Reports a value of the wrong type.
 pub(crate) fn wrong_type(node: &Node, wanted: &str, findings: &mut Findings) {
     let written = findings.source().slice(node.span).trim_start();
     let is_bracketed = written.starts_with(['[', '{']);
@@ -80,7 +80,7 @@ pub(crate) fn wrong_type(node: &Node, wanted: &str, findings: &mut Findings) {
     }
 }
 
-/// The entry of a map that an item of a list most likely stands for: `FOO: bar` for `FOO=bar`.
+/// The map entry that a list item probably means: `FOO: bar` for `FOO=bar`.
 fn entry_in(item: &Node) -> Option<String> {
     match &item.value {
         Value::Text(text) => pair(text),
@@ -137,7 +137,7 @@ impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, findings: &mut Findings) -> Option<Self> {
         match &node.value {
             Value::Null => Some(Self::new()),
-            // What cannot be read has been reported; the rest is looked at all the same.
+            // Invalid items have been reported; the others are read.
             Value::List(items) => {
                 let mut list = Self::with_capacity(items.len());
                 list.extend(items.iter().filter_map(|item| T::read(item, findings)));
@@ -210,7 +210,7 @@ impl<T: Read> Read for Table<T> {
     }
 }
 
-/// A value of any shape that is kept for another engine, `Slurm` or otherwise, and has no effect.
+/// A value of any shape that is meant for another engine, Slurm or not, and has no effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Ignored<const SLURM: bool>(Span);
 

@@ -1,4 +1,4 @@
-//! How a diagnostic is shown: its text, and the lines that it is about.
+//! Renders diagnostics with the lines that they are about.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -34,7 +34,7 @@ impl Diagnostic {
         rendered.chars().map(|letter| if is_odd(letter) { UNSEEN } else { letter }).collect()
     }
 
-    /// Adds the lines that it is about.
+    /// Adds the lines of its spans.
     fn excerpts<'a>(&'a self, source: &'a SourceText, mut group: Group<'a>) -> Group<'a> {
         let primary = AnnotationKind::Primary;
         let (line, lines) = source.lines_around(self.span);
@@ -64,7 +64,7 @@ impl Diagnostic {
         group
     }
 
-    /// Where it is, without what is written there.
+    /// Its position, without the text there.
     fn whereabouts<'a>(&self, source: &'a SourceText) -> Origin<'a> {
         let origin = Origin::path(shown(source.name()));
         if !source.is_file {
@@ -81,28 +81,28 @@ impl Diagnostic {
     }
 }
 
-/// A text without control codes, which a terminal would obey.
+/// A text with control codes replaced, which would act on a terminal.
 fn shown(text: &str) -> String {
     let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     text.chars().map(|letter| if is_control(letter) { UNSEEN } else { letter }).collect()
 }
 
-/// Whether it is a control code beyond those of ASCII, or reorders what stands beside it.
+/// Whether it is a control code beyond ASCII, or reorders the text around it.
 fn is_odd(letter: char) -> bool {
     let reorders = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     matches!(letter, '\u{80}'..='\u{9f}') || reorders
 }
 
-/// What stands in place of a control code.
+/// Replaces a control code.
 const UNSEEN: char = '\u{fffd}';
 
-/// Places so many lines apart are shown in one snippet.
+/// The largest distance, in lines, of spans in one snippet.
 const NEAR: usize = 6;
 
-/// Of lines with more bytes together, only what is near the place is shown.
+/// Of longer lines, in bytes, only the text near the span is shown.
 const LONG: usize = 4096;
 
-/// A part of a source that is shown, with places inside of it.
+/// An excerpt of a source, with spans inside of it.
 struct Shown<'a> {
     part: Span,
     snippet: Snippet<'a, annotate_snippets::Annotation<'a>>,

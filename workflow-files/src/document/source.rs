@@ -1,4 +1,4 @@
-//! A text: where it came from, its lines, and the places in it.
+//! Source texts: their names, their lines, and the positions in them.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,18 +8,18 @@ use std::sync::Arc;
 use super::{Diagnostics, Findings, Format, Node, Span, json, yaml};
 use crate::bounds::file;
 
-/// A text and where it came from.
+/// A text with its name, such as the path of its file.
 pub struct SourceText {
     name: String,
     text: String,
-    /// Whether there are lines to show.
+    /// Whether there is text to show.
     pub(super) is_file: bool,
     /// Where each line begins.
     lines: Vec<u32>,
 }
 
 impl SourceText {
-    /// A text, and the name that stands for it in diagnostics.
+    /// A text with its name in diagnostics.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let mut text: String = text.into();
         if text.starts_with('\u{feff}') {
@@ -30,13 +30,12 @@ impl SourceText {
         Arc::new(Self { name: name.into(), text, is_file: true, lines })
     }
 
-    /// What is no file and has no text to show, such as an environment variable; `name` says
-    /// what it is.
+    /// A source without text to show, such as an environment variable; `name` describes it.
     pub fn elsewhere(name: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: String::new(), is_file: false, lines: vec![0] })
     }
 
-    /// Reads a file whole.
+    /// Reads a whole file.
     pub fn load(path: &Path) -> Result<Arc<Self>, Diagnostics> {
         let name = path.display().to_string();
         let read = || -> Result<String, String> {
@@ -55,17 +54,17 @@ impl SourceText {
         }
     }
 
-    /// The name that stands for it in diagnostics: the path of a file.
+    /// The name in diagnostics, such as the path of the file.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All of it.
+    /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is written at the place.
+    /// The text of a span.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
@@ -77,7 +76,7 @@ impl SourceText {
         (line.max(1), self.slice(Span { start, end: at }).chars().count() + 1)
     }
 
-    /// The lines that the place touches, and where they begin.
+    /// The lines that a span touches, and where they begin.
     pub fn lines_around(&self, span: Span) -> (usize, Span) {
         let first = self.lines.partition_point(|start| *start <= span.start).max(1);
         let last = self.lines.partition_point(|start| *start < span.end.max(span.start + 1));
@@ -85,7 +84,7 @@ impl SourceText {
         (first, Span { start: self.lines[first - 1], end })
     }
 
-    /// The smallest place of whole characters that holds this one.
+    /// The smallest span of whole characters around this one.
     fn whole(&self, span: Span) -> Span {
         let mut start = (span.start as usize).min(self.text.len());
         while !self.text.is_char_boundary(start) {
@@ -98,8 +97,7 @@ impl SourceText {
         Span::new(start, end)
     }
 
-    /// The place in whole characters, and of one that goes over more than a few lines the first:
-    /// enough to find it.
+    /// The span in whole characters; of one with many lines, only the first line.
     pub(super) fn shown(&self, span: Span) -> Span {
         let span = self.whole(span);
         let mut breaks = self.slice(span).match_indices('\n').map(|(at, _)| at as u32);
@@ -109,24 +107,24 @@ impl SourceText {
         }
     }
 
-    /// The place with a little of what is around it.
+    /// The span with a little of the text around it.
     pub(super) fn window(&self, span: Span) -> Span {
         let from = (span.start as usize).saturating_sub(AROUND);
         let to = (span.end as usize).min(span.start as usize + AROUND) + AROUND;
         let Span { start, end } = self.whole(Span::new(from, to));
-        // Nothing of the lines before and after.
+        // Without the lines before and after.
         let before = self.slice(Span { start, end: span.start }).rfind('\n').map_or(0, |at| at + 1);
         let after = self.slice(Span { start: span.start, end });
         let length = after.find(['\n', '\r']).unwrap_or(after.len());
         Span::new(start as usize + before, span.start as usize + length)
     }
 
-    /// The place of a part of what is written there, if the part is written as it reads.
+    /// The span of a part of the text there, if it is written literally.
     pub fn find(&self, within: Span, part: &str) -> Span {
         self.find_range(within, part, 0..part.len())
     }
 
-    /// The place of a range of a text that is a part of what is written there.
+    /// The span of a range of a text that is a part of the text there.
     pub fn find_range(&self, within: Span, text: &str, range: Range<usize>) -> Span {
         match self.slice(within).find(text) {
             Some(at) if !text.is_empty() => {
@@ -137,7 +135,7 @@ impl SourceText {
         }
     }
 
-    /// The tree of values; `None` when the text cannot be read far enough to have one.
+    /// Parses the text; `None` if it is too damaged for a tree.
     pub fn parse(self: &Arc<Self>, format: Format, findings: &mut Findings) -> Option<Node> {
         if self.text.len() > file::BYTES {
             findings.error(Span::default(), too_long(self.text.len() as u64));
@@ -160,5 +158,5 @@ impl fmt::Debug for SourceText {
     }
 }
 
-/// So many bytes are shown on both sides of a place in a long line.
+/// The bytes shown on each side of a span in a long line.
 const AROUND: usize = 100;

@@ -1,4 +1,4 @@
-//! YAML 1.2 with the core schema, and merge keys: from the parser's events to a tree.
+//! YAML 1.2 with the core schema and merge keys: builds a tree from the parser's events.
 
 mod cure;
 
@@ -13,7 +13,7 @@ use crate::bounds::file::{ALIASED_BYTES, ALIASED_VALUES, VALUES};
 use crate::bounds::{self, NESTING};
 use workflow_core::json;
 
-/// The key of the entries that a map takes over from others.
+/// The merge key.
 const MERGE: &str = "<<";
 
 pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option<Node> {
@@ -31,10 +31,10 @@ pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option
             Ok((event, at)) => (event, span_of(&at)),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                // The parser's text has the place too, which is shown beside it.
+                // The parser's text contains the position, which is shown anyway.
                 let reason = error.kind().to_string();
                 tree.findings
-                    .error(Span::new(at, at + 1), format!("this is no YAML: {reason}"))
+                    .error(Span::new(at, at + 1), format!("invalid YAML: {reason}"))
                     .help(cure::cure(&reason, source, at));
                 return None;
             }
@@ -59,12 +59,12 @@ struct Tree<'f> {
     stack: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    /// Values, and bytes of text, that aliases and anchors have copied.
+    /// The values and bytes of text that aliases have copied.
     copied: (usize, usize),
     root: Option<Node>,
 }
 
-/// A list or a map whose end has not come.
+/// A list or a map that is still open.
 struct Open {
     start: Span,
     anchor: usize,
@@ -73,7 +73,7 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    /// `next` tells what the value that comes next is for; while there is none, a key comes.
+    /// `next` is the purpose of the next value; without one, a key comes next.
     Map {
         entries: Vec<(Key, Node)>,
         next: Option<Next>,
@@ -81,12 +81,12 @@ enum Kind {
     },
 }
 
-/// What a value of a map is for.
+/// The purpose of a value of a map.
 enum Next {
     Entry(Key),
     /// The entries of others: `<<: *others`.
     Merge,
-    /// Nothing: what stands before it cannot be a key, which has been reported.
+    /// None: its key is invalid, which has been reported.
     Nothing,
 }
 
@@ -114,14 +114,14 @@ impl Tree<'_> {
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::UnresolvedAlias(name) => {
                 self.findings
-                    .error(span, format!("no `&{name}` comes before this alias"))
+                    .error(span, format!("no anchor `&{name}` before this alias"))
                     .help("define the anchor further up, or put the text in quotes");
                 self.place(Node { span, value: Value::Null }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
                 self.findings
-                    .error(span, "a second document begins here")
-                    .help("keep one document in a file");
+                    .error(span, "a second document starts here")
+                    .help("a file may contain only one document");
                 Err(Stop)
             }
             _ => Ok(()),
@@ -129,7 +129,7 @@ impl Tree<'_> {
     }
 
     fn foreign_tag(&mut self, span: Span, tag: &str) {
-        self.findings.error(span, format!("the tag `{tag}` means nothing here")).help("remove it");
+        self.findings.error(span, format!("the tag `{tag}` is not supported")).help("remove it");
     }
 
     fn open(&mut self, start: Span, anchor: usize, kind: Kind) -> Result<(), Stop> {
@@ -144,7 +144,7 @@ impl Tree<'_> {
 
     fn close(&mut self, end: Span) -> Result<(), Stop> {
         let Some(Open { start, anchor, kind }) = self.stack.pop() else { return Ok(()) };
-        // A large file has many short lists and maps, whose spare room would add up.
+        // In a large file, the spare capacity of many short lists and maps would add up.
         let value = match kind {
             Kind::List(mut items) => {
                 items.shrink_to_fit();
@@ -157,13 +157,13 @@ impl Tree<'_> {
                 Value::Map(entries)
             }
         };
-        // A block ends where the next token begins; what belongs to it ends at its last line.
+        // A block ends where the next token begins; its text ends at its last line.
         let inside = self.findings.source().slice(Span { start: start.start, end: end.end });
         let span = Span { start: start.start, end: start.start + inside.trim_end().len() as u32 };
         self.place(Node { span, value }, anchor)
     }
 
-    /// Takes `<<` where a key is due. In quotes it is a key like any other.
+    /// Handles `<<` as a key. In quotes it is a normal key.
     fn begins_merge(&mut self) -> bool {
         let Some(Open { kind: Kind::Map { next: next @ None, .. }, .. }) = self.stack.last_mut()
         else {
@@ -188,8 +188,8 @@ impl Tree<'_> {
             for map in maps {
                 let Value::Map(others) = map.value else {
                     self.findings
-                        .error(map.span, "`<<` takes a map, or a list of maps")
-                        .help("write `<<: *name`, where `&name` stands before a map");
+                        .error(map.span, "`<<` needs a map, or a list of maps")
+                        .help("write `<<: *name`, with `&name` before a map");
                     continue;
                 };
                 entries
@@ -200,7 +200,7 @@ impl Tree<'_> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stop> {
         let Some(node) = self.anchors.get(&anchor) else {
-            self.findings.error(span, "this alias stands inside of what it names");
+            self.findings.error(span, "this alias is inside of its own anchor");
             return Err(Stop);
         };
         let (nodes, bytes) = node.size();
@@ -219,8 +219,8 @@ impl Tree<'_> {
         };
         self.findings
             .error(span, format!("anchors and aliases copy more than {what}"))
-            .label("here the limit is passed")
-            .help("use `parameters` to make many jobs of one, or name less with the anchor");
+            .label("the limit is exceeded here")
+            .help("use `parameters` to make many jobs from one, or a smaller anchor");
         Err(Stop)
     }
 
@@ -229,9 +229,9 @@ impl Tree<'_> {
             return Ok(());
         }
         self.findings
-            .error(span, format!("the file holds more than {VALUES} values"))
-            .label("here the limit is passed")
-            .help("make several files of it");
+            .error(span, format!("the file has more than {VALUES} values"))
+            .label("the limit is exceeded here")
+            .help("split it into several files");
         Err(Stop)
     }
 
@@ -301,6 +301,6 @@ fn number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let of_numbers =
         |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-    // What no 64 bits hold stays text, too.
+    // Numbers that do not fit into 64 bits stay text, too.
     digits.bytes().all(of_numbers).then(|| json::number(digits).ok()).flatten()
 }

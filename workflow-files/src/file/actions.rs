@@ -1,5 +1,5 @@
-//! Commands that run when something happens to the workflow or to some of its jobs: jobs of their
-//! own, put into the graph where they belong.
+//! Actions: commands that run when something happens to the workflow or to some of its jobs. They
+//! become jobs of the graph.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +23,7 @@ pub(super) struct ActionJob {
     pub(super) before: Vec<u32>,
 }
 
-/// The jobs of all actions, in the order in which they are numbered after the jobs of the file.
+/// The jobs of all actions, numbered after the jobs of the file.
 pub(super) fn actions(shared: &Shared, order: &Order, findings: &mut Findings) -> Vec<ActionJob> {
     let mut drawn = Drawn {
         shared,
@@ -52,10 +52,10 @@ struct Drawn<'a> {
     shared: &'a Shared,
     order: &'a Order,
     jobs: Vec<ActionJob>,
-    /// The last number that a name was told apart by.
+    /// The last number that made a name unique.
     last: HashMap<&'static str, usize>,
     patterns: Patterns,
-    /// How many dependencies the actions have so far.
+    /// The number of dependencies of the actions so far.
     dependencies: usize,
 }
 
@@ -95,15 +95,15 @@ impl Drawn<'_> {
     fn check_size(&self, action: &ActionSpec, findings: &mut Findings) {
         if self.dependencies > DEPENDENCIES {
             let message =
-                format!("actions and jobs wait for each other more than {DEPENDENCIES} times");
+                format!("there are more than {DEPENDENCIES} dependencies between actions and jobs");
             findings
                 .error(action.action_type.span, message)
-                .label("here the limit is passed")
-                .help("put the commands of several actions into one");
+                .label("the limit is exceeded here")
+                .help("combine the commands of several actions into one");
         }
     }
 
-    /// Every job that waits for nothing waits for it, and it for the starting actions before.
+    /// All jobs without dependencies wait for it; it waits for the start actions before it.
     fn at_start(&mut self, action: usize) {
         let jobs = self.shared.expanded.jobs.len();
         let earlier = (0..self.jobs.len()).map(|other| (jobs + other) as u32).collect();
@@ -114,7 +114,7 @@ impl Drawn<'_> {
         self.push(action, TriggerRule::AllSuccess, earlier, first);
     }
 
-    /// It waits for what its jobs wait for, and they for it.
+    /// It waits for the dependencies of its jobs, which wait for it.
     fn when_ready(&mut self, action: usize, members: Vec<u32>) {
         let own: HashSet<u32> = members.iter().copied().collect();
         // Many jobs may wait for one group.
@@ -134,7 +134,7 @@ impl Drawn<'_> {
         self.push(action, TriggerRule::AllSuccess, after, before);
     }
 
-    /// It waits for everything else, however that ends.
+    /// It waits for everything else, whatever the outcome.
     fn at_end(&mut self, action: usize) {
         let all = self.shared.expanded.jobs.len() + self.jobs.len();
         self.push(action, TriggerRule::Always, (0..all as u32).collect(), Vec::new());

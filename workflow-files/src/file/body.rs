@@ -1,4 +1,4 @@
-//! The work of the jobs of a file.
+//! The bodies of the jobs of a file.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use workflow_core::job::{AttemptIo, Body, Call, Handle, Inputs, JobContext, JobE
 use workflow_core::value::Type;
 use workflow_core::workflow::Flow;
 
-/// What a job of a file leaves: `{"outputs": {..}}`, and of a command also how it ended.
+/// The output of a job of a file: `{"outputs": {..}}`, and for a command also how it ended.
 pub(super) type Outcome = Json;
 
-/// A job of a file in one run.
+/// A running job of a file.
 pub(super) struct Running<'s> {
     pub(super) shared: &'s Shared,
     pub(super) job: u32,
     pub(super) scope: &'s AttemptIo,
     pub(super) invocation: &'s Invocation,
     pub(super) context: JobContext,
-    /// Of each job that is read, its name and the input that it is.
+    /// The names of the jobs that it reads, with the numbers of its inputs.
     pub(super) read: &'s [(String, u32)],
 }
 
-/// The call of a job of a file.
+/// Builds the call of a job of a file.
 pub(super) fn call(
     shared: &Arc<Shared>,
     job: u32,
@@ -81,11 +81,12 @@ pub(super) fn call(
     });
     let call = Call::<Json>::new("job", kind(), body, inputs).options(options).takes_context();
     let call = call.requiring(needs);
-    // What only starts another run, or another job, takes no place among the running.
+    // A job that only starts another run or job does not count as running.
     if is_command { call } else { call.container() }
 }
 
-/// The call that runs the commands of an action, in one shell that stops at the first failure.
+/// Builds the call that runs the commands of an action, in one shell that stops at the first
+/// failure.
 pub(super) fn action(
     shared: &Arc<Shared>,
     action: usize,
@@ -189,7 +190,7 @@ impl<'s> Running<'s> {
         serde_json::to_value(&finished).map_err(JobError::terminal)
     }
 
-    /// Tells the report how a command ended, and what it took.
+    /// Adds the end of a command and its resource usage to the report.
     fn note(&self, exit: Exit, usage: &ResourceUsage) {
         if let Some(code) = exit.code() {
             self.context.annotate_silently("exit_code", code);

@@ -1,4 +1,4 @@
-//! From the jobs of a file to a plan.
+//! Builds the plan of the jobs of a file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use workflow_core::job::{Grace, JobOptions, TriggerRule};
 use workflow_core::retry::RetryPolicy;
 use workflow_core::workflow::{Flow, Plan, PlanError};
 
-/// Draws the plan of a file whose errors have all been reported.
+/// Builds the plan of a file without errors.
 pub(super) fn draw(shared: &Arc<Shared>, max_parallel: Option<usize>) -> Result<Plan, PlanError> {
     let mut findings = Findings::silent();
     let order = spec::order(&shared.spec, &shared.expanded, &mut findings);
@@ -23,7 +23,7 @@ pub(super) fn draw(shared: &Arc<Shared>, max_parallel: Option<usize>) -> Result<
     draw_ordered(shared, &order, &actions, max_parallel)
 }
 
-/// Draws the plan, and reports what is wrong with the order between the jobs.
+/// Builds the plan, and reports mistakes in the order between the jobs.
 pub(super) fn checked(shared: &Arc<Shared>, findings: &mut Findings) -> Option<Plan> {
     let order = spec::order(&shared.spec, &shared.expanded, findings);
     let actions = actions(shared, &order, findings);
@@ -104,7 +104,7 @@ fn draw_ordered(
     flow.plan()
 }
 
-/// Of each job, the actions that it waits for.
+/// The actions that each job waits for.
 struct Gates(HashMap<u32, Vec<u32>>);
 
 impl Gates {
@@ -123,7 +123,7 @@ impl Gates {
     }
 }
 
-/// What a job asks for beside its work.
+/// The options of a job.
 fn options(shared: &Shared, job: u32) -> JobOptions {
     let mut options = JobOptions::default();
     let Some(rest) = shared.rest(job) else { return options };
@@ -147,7 +147,7 @@ fn options(shared: &Shared, job: u32) -> JobOptions {
     options
 }
 
-/// The limits that a job counts against: those that it names, and what it needs of the machine.
+/// The limits that a job counts against: named ones, and the resources of the machine.
 fn limits(shared: &Shared, job: u32, rest: &JobSpec) -> Vec<(String, usize)> {
     let named = rest.limits.iter().map(|limit| (shared.substituted(job, &limit.value), 1));
     let mut limits: Vec<_> = named.collect();
@@ -157,20 +157,20 @@ fn limits(shared: &Shared, job: u32, rest: &JobSpec) -> Vec<(String, usize)> {
         let gpus = needs.num_gpus.unwrap_or(0) as usize;
         limits.extend((gpus > 0).then(|| (GPUS.to_owned(), gpus)));
         let mib = needs.memory.as_ref().map(|memory| memory.value.0.div_ceil(1 << 20) as usize);
-        // Where the machine does not say what it has, nothing can be packed by it.
+        // If the machine does not report its memory, it is not a limit.
         limits
             .extend(mib.filter(|_| cfg!(target_os = "linux")).map(|mib| (MEMORY.to_owned(), mib)));
     }
     limits
 }
 
-/// Failure handlers try again without a wait; their scripts may take their time.
+/// Failure handlers retry without a wait; their scripts may wait.
 fn at_once() -> RetryPolicy {
     RetryPolicy::attempts(1).initial_interval(std::time::Duration::ZERO)
 }
 
 impl Shared {
-    /// What must have become of the jobs that a job waits for.
+    /// The trigger rule of a job.
     pub(super) fn trigger(&self, job: u32) -> TriggerRule {
         let Some(rest) = self.rest(job) else { return TriggerRule::AllSuccess };
         match (rest.trigger, rest.cancel_on_blocking_job_failure) {

@@ -1,23 +1,23 @@
-//! Paths in the commands of a file that would be found if the commands ran in another folder.
+//! Finds paths in commands that exist only relative to another folder.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::WorkflowFile;
 
-/// So many paths are looked for.
+/// The most paths to look for.
 const MAX_PATHS: usize = 100;
 
-/// What stands between the words of a command.
+/// The characters between the words of a command.
 const BETWEEN: &[char] =
     &[' ', '\t', '\n', '"', '\'', ';', '|', '&', '(', ')', '<', '>', '=', '`', ','];
 
 impl WorkflowFile {
-    /// A relative path that a command or a file of the workflow names and that is not there, and
-    /// the folder in which it is: the current folder, or one above that of the file.
+    /// Finds a relative path of a command or a file entry that does not exist, but does in another
+    /// folder: the current one, or one above that of the file. Returns the path and that folder.
     ///
-    /// Commands run in the folder of the file, those of torc in the current folder. A file that was
-    /// written for that runs with [`folder`](Self::folder) set to what this returns.
+    /// Commands run in the folder of the file; torc runs them in the current folder. A file written
+    /// for torc runs with [`folder`](Self::folder) set to the returned folder.
     pub fn found_elsewhere(&self) -> Option<(String, PathBuf)> {
         let own = std::path::absolute(&self.shared.folder).ok()?;
         let current = std::env::current_dir().ok();

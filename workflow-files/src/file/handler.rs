@@ -1,4 +1,4 @@
-//! What happens when a command fails: the rules of its failure handler.
+//! Failure handlers of commands.
 
 use super::Shared;
 use super::body::Running;
@@ -6,8 +6,8 @@ use crate::command::{Command, CommandError, Shell};
 use crate::spec::{HandlerSpec, ResourceSpec, RuleSpec, Text};
 use workflow_core::job::{JobError, JobErrorKind};
 
-/// The error that the job fails with, after a rule has had its say: the first rule for the exit
-/// code decides whether there is another attempt, and what runs before it.
+/// Applies the first rule for the exit code, which decides whether the job is retried and what runs
+/// before; returns the error that the job fails with.
 pub(super) async fn handle(
     running: &Running<'_>,
     shell: &Shell,
@@ -18,7 +18,7 @@ pub(super) async fn handle(
     let Some(code) = exit_code(&error) else { return error };
     let rules = handler.rules.iter().enumerate();
     let Some((number, rule)) = rules.into_iter().find(|(_, rule)| is_for(rule, code)) else {
-        // With a policy of its own the job may be tried again all the same.
+        // The job may still be retried by its own policy.
         let has_policy = running.rest().is_some_and(|rest| rest.retry.is_some());
         return if has_policy { error } else { terminal(error) };
     };
@@ -30,7 +30,7 @@ pub(super) async fn handle(
     match recovered {
         Ok(()) => error,
         Err(failed) => JobError::terminal(format!(
-            "{}; and then the recovery script failed: {}",
+            "{}; then the recovery script failed: {}",
             error.chain(),
             failed.chain()
         )),
@@ -75,7 +75,7 @@ impl Shared {
         self.expanded.handler(&self.spec, &name)
     }
 
-    /// What a job needs of the machine.
+    /// The resources that a job needs.
     pub(super) fn resources(&self, job: u32) -> Option<&ResourceSpec> {
         let name = self.rest(job)?.resource_requirements.as_ref()?;
         let name = self.substituted(job, &name.value);

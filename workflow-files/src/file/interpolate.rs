@@ -1,12 +1,12 @@
-//! Puts values into the text of a shell command so that no shell reads them as code.
+//! Interpolates values in shell commands so that no shell reads them as code.
 //!
-//! A value is put in as a variable, `"${WORKFLOW_VALUE_1}"`, and only where [`grammar`] proves that
-//! the shell takes it for a plain word or for text between plain quotes. Everywhere else only an
-//! integer may stand, as its digits; anything else is refused. A script that the grammar does not
-//! understand proves nothing.
+//! A value becomes a variable, `"${WORKFLOW_VALUE_1}"`, and only where [`grammar`] proves that the
+//! shell reads it as a plain word or as text between plain quotes. Everywhere else it must be an
+//! integer and becomes its digits; anything else is rejected. For a script that the grammar does
+//! not understand, nothing is proven.
 //!
-//! [`grammar`] reads the shell language, [`commands`] knows which commands take their words for
-//! code, and [`variables`] follows values through the variables of the script.
+//! [`grammar`] reads the shell language, [`commands`] knows which commands run their words as code,
+//! and [`variables`] follows values through the variables of the script.
 
 mod commands;
 mod grammar;
@@ -18,58 +18,58 @@ use std::fmt::Write;
 
 use grammar::{Dialect, Item, Place, Proof, Reason};
 
-/// A script with values in it, before it is known how they can be put in.
+/// A script with values that are not interpolated yet.
 #[derive(Default)]
 pub(super) struct Script {
     items: Vec<Item>,
     values: Vec<String>,
-    /// Environment variables of the command that hold values.
+    /// Environment variables of the command that contain values.
     held: Vec<Held>,
 }
 
-/// An environment variable that holds a value.
+/// An environment variable that contains a value.
 struct Held {
     name: String,
     value: String,
 }
 
-/// The text for the shell, and the variables that hold its values.
+/// The text for the shell, and the variables with its values.
 #[derive(Debug, PartialEq)]
 pub(super) struct Interpolated {
     pub(super) text: String,
     pub(super) variables: Vec<(String, String)>,
 }
 
-/// A value that cannot stand where it is.
+/// A value that is not safe at its position.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refused {
     pub(super) what: Refusal,
-    /// Where it stands, as in "stands in arithmetic".
+    /// The reason, such as "is in arithmetic".
     pub(super) reason: String,
 }
 
-/// Which value is refused.
+/// The rejected value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The one that was pushed as this, from 0.
+    /// A pushed value, by its number from 0.
     Value(usize),
-    /// The one that was held as this, from 0.
+    /// A value of an environment variable, by its number from 0.
     Held(usize),
 }
 
-/// Which program reads a script.
+/// The program that reads a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Interpreter {
     /// bash.
     Bash,
-    /// Some shell that knows what POSIX asks for: dash, the `sh` of busybox, bash.
+    /// A POSIX shell: dash, the `sh` of busybox, bash.
     Posix,
-    /// No shell that is known here.
+    /// Not a known shell.
     Other(String),
 }
 
 impl Interpreter {
-    /// The program that reads a script: what its first line names, and else the shell.
+    /// The program that the first line of a script names, or else the shell.
     pub(super) fn of(script: &str, shell_is_bash: bool) -> Self {
         let shell = if shell_is_bash { Self::Bash } else { Self::Posix };
         let Some(line) = script.trim_start().strip_prefix("#!") else { return shell };
@@ -86,27 +86,29 @@ impl Interpreter {
 }
 
 impl Script {
-    /// Goes on with text of the script.
+    /// Appends text of the script.
     pub(super) fn push(&mut self, text: &str) {
         self.items.extend(text.chars().map(Item::Char));
     }
 
-    /// Puts a value at this place.
+    /// Appends a value.
     pub(super) fn push_value(&mut self, value: String) {
         self.items.push(Item::Value(self.values.len() as u32));
         self.values.push(value);
     }
 
-    /// Says that an environment variable holds a value: the script may not evaluate it either.
+    /// Declares that an environment variable contains a value, which the script must not evaluate
+    /// either.
     pub(super) fn hold(&mut self, name: &str, value: &str) {
         self.held.push(Held { name: name.to_owned(), value: value.to_owned() });
     }
 
-    /// The script with its values.
+    /// Interpolates the values.
     ///
     /// # Errors
     ///
-    /// Fails for the first value that is no integer and stands where a shell may run it.
+    /// Fails for the first value that is not an integer and is at a position where a shell may run
+    /// it.
     pub(super) fn finish(&self, interpreter: &Interpreter) -> Result<Interpolated, Refused> {
         if self.values.is_empty() && self.held.iter().all(|held| is_integer(&held.value)) {
             return Ok(Interpolated { text: self.text(&[]), variables: Vec::new() });
@@ -125,7 +127,7 @@ impl Script {
             Interpreter::Bash => Dialect::Bash,
             Interpreter::Posix => Dialect::Posix,
             Interpreter::Other(program) => {
-                let reason = format!("stands in a script for `{program}`, which is no known shell");
+                let reason = format!("is in a script for `{program}`, which is not a known shell");
                 return Proof::none(self.values.len(), &reason);
             }
         };

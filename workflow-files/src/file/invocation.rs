@@ -1,4 +1,4 @@
-//! What belongs to one run of a file: its input, its folder, its shell.
+//! The state of one run of a file: its input, its folder, its shell.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,12 +10,12 @@ use crate::command::Shell;
 use workflow_core::job::{JobContext, JobError};
 use workflow_core::value::Type;
 
-/// One run of a file. It is the run's input, and so lives as long as the run does.
+/// One run of a file. It is the input of the run, so it lives as long as the run.
 #[derive(Default)]
 pub(super) struct Invocation {
     pub(super) input: Json,
     shell: OnceLock<Shell>,
-    /// How often each rule of a failure handler has let a job try again.
+    /// The retries that each rule of a failure handler has allowed for a job.
     retries: Mutex<BTreeMap<(u32, usize), u32>>,
 }
 
@@ -32,7 +32,7 @@ impl Invocation {
         let (run, (folder, log)) = context
             .run_id()
             .zip(context.run_log())
-            .ok_or_else(|| JobError::terminal("the commands of a file run in a run only"))?;
+            .ok_or_else(|| JobError::terminal("commands of a file can only run inside of a run"))?;
         let log = log.map_err(JobError::terminal)?;
         let (name, run, folder) =
             (context.workflow_name(), run.to_string(), folder.display().to_string());
@@ -48,7 +48,7 @@ impl Invocation {
         }))
     }
 
-    /// Counts one more retry by a rule; false when it has let the job try again often enough.
+    /// Counts a retry by a rule; returns false if the rule allows no more.
     pub(super) fn may_retry(&self, job: u32, rule: usize, limit: u32) -> bool {
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         let count = retries.entry((job, rule)).or_insert(0);

@@ -1,5 +1,5 @@
-//! What stands in the texts of a job: places substituted in, values of other jobs handed over, the
-//! command that comes of it.
+//! The texts of a job with parameters substituted and expressions interpolated, and the command
+//! that they make.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read
 use workflow_core::job::JobError;
 
 impl Running<'_> {
-    /// What expressions may read.
+    /// The values that expressions may read.
     pub(super) fn known(&self) -> Json {
         let jobs = self.read.iter().map(|(name, input)| {
             let outcome = self.scope.get::<Outcome>(*input);
@@ -28,7 +28,7 @@ impl Running<'_> {
         json!({ "input": self.invocation.input, "jobs": jobs.collect::<Map<_, _>>() })
     }
 
-    /// The command with everything substituted in.
+    /// Builds the command with its texts interpolated.
     pub(super) fn command(&self, text: &Text, shell: &Shell) -> Result<Command, JobError> {
         let known = self.known();
         let mut script = Interpolation::new(self.shared);
@@ -62,14 +62,14 @@ impl Running<'_> {
         Ok(command)
     }
 
-    /// Where the job runs.
+    /// The working directory of the job.
     pub(super) fn folder(&self, known: &Json) -> Result<PathBuf, JobError> {
         let cwd = self.rest().and_then(|rest| rest.cwd.as_ref());
         let cwd = cwd.map(|cwd| self.text(&cwd.value, known)).transpose()?;
         Ok(cwd.map_or_else(|| self.shared.folder.clone(), |cwd| self.shared.folder.join(cwd)))
     }
 
-    /// What tells a command about its run.
+    /// Environment variables about the run.
     fn context_variables(&self) -> Result<Vec<(String, String)>, JobError> {
         let context = &self.context;
         let (name, attempt) = (context.job_name(), context.attempt().to_string());
@@ -85,7 +85,7 @@ impl Running<'_> {
         ])
     }
 
-    /// A text that is no script, with everything substituted in.
+    /// Interpolates a text that is not a script.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
         self.shared.text(&self.shared.substituted(self.job, written), known)
     }
@@ -119,7 +119,7 @@ fn template(text: &str) -> Result<Template, JobError> {
     Template::parse(text).map_err(|error| JobError::terminal(error.message))
 }
 
-/// A script that is being substituted in, and where its values come from.
+/// A script during interpolation, with the expressions of its values.
 pub(super) struct Interpolation<'s> {
     shared: &'s Shared,
     script: Script,
@@ -130,9 +130,9 @@ pub(super) struct Interpolation<'s> {
 /// An expression of a file.
 struct WrittenExpression {
     source: String,
-    /// The text that it stands in.
+    /// The span of its text.
     within: Span,
-    /// Which of the expressions there it is, from 0.
+    /// Its number among the expressions of the text, from 0.
     nth: usize,
 }
 
@@ -150,7 +150,7 @@ impl<'s> Interpolation<'s> {
         self.values.push(WrittenExpression { source: expression.source().to_owned(), within, nth });
     }
 
-    /// Fills in a table of environment variables, and notes those that hold values.
+    /// Interpolates a table of environment variables, and records those that contain values.
     pub(super) fn hold_table(
         &mut self,
         table: &Table<Spanned<Scalar>>,
@@ -171,7 +171,7 @@ impl<'s> Interpolation<'s> {
         Ok(())
     }
 
-    /// The script, and the variables that hold its values.
+    /// Returns the script and the variables with its values.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl<'s> Interpolation<'s> {
         };
         let place = written.place(&self.shared.source);
         JobError::terminal(format!(
-            "{place}: `${{{{ {} }}}}` {}, and is no integer; {cure}",
+            "{place}: `${{{{ {} }}}}` {}, and is not an integer; {cure}",
             written.source, refused.reason
         ))
     }
@@ -213,7 +213,7 @@ impl WrittenExpression {
     }
 }
 
-/// A value as it stands in a text: strings as they are, everything else as JSON.
+/// The text of a value: strings unchanged, everything else as JSON.
 pub(super) fn value_text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
@@ -223,7 +223,7 @@ pub(super) fn value_text(value: &Json) -> String {
 }
 
 impl Shared {
-    /// A text with parameters and constants substituted in.
+    /// A text with its parameters and constants substituted.
     pub(super) fn substituted(&self, job: u32, written: &str) -> String {
         self.expanded.substituted(job, written)
     }
@@ -240,7 +240,7 @@ impl Shared {
         }
     }
 
-    /// A text whose parameters are substituted in, with names and expressions substituted in as well.
+    /// Interpolates the names and expressions of a text whose parameters are substituted.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
         self.interpolate(&template(written)?, known)
     }
@@ -259,7 +259,7 @@ impl Shared {
         Ok(text)
     }
 
-    /// The jobs whose outcomes stand in the texts of a job, by the names that they are read by.
+    /// The jobs that the texts of a job read, with the names in the texts.
     pub(super) fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
         let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
         let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);

@@ -1,7 +1,7 @@
-//! The files that jobs say they read and write: whether they are there.
+//! Checks that the files exist that jobs read and write.
 //!
-//! A file that some job writes is looked for when that job has ended, and one that nobody writes
-//! before the run begins, and again when a job that reads it begins.
+//! A file that a job writes is checked when that job has ended. A file that no job writes is
+//! checked before the run starts, and again when a job that reads it starts.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,35 +11,35 @@ use super::body::Running;
 use crate::spec::{ActionKind, ActionTrigger};
 use workflow_core::job::JobError;
 
-/// So many files that are not there are named.
+/// The most missing files in an error.
 const MAX_NAMED: usize = 5;
 
 impl Running<'_> {
-    /// Checks that the files are there which the job reads and nobody writes.
+    /// Checks the files that the job reads and no job writes.
     pub(super) fn check_inputs(&self) -> Result<(), JobError> {
         let files = self.shared.uses().unwritten.of(self.job);
         match self.missing(files)? {
             None => Ok(()),
             Some((name, path)) => Err(JobError::terminal(format!(
-                "no job writes the file `{name}`, and `{path}` is not there; create it, or let a \
+                "no job writes the file `{name}`, and `{path}` does not exist; create it, or let a \
                  job write it"
             ))),
         }
     }
 
-    /// Checks that the job has left the files which it says it writes.
+    /// Checks the files that the job should have written.
     pub(super) fn check_outputs(&self) -> Result<(), JobError> {
         let files = self.shared.uses().written.of(self.job);
         match self.missing(files)? {
             None => Ok(()),
             Some((name, path)) => Err(JobError::terminal(format!(
-                "the job did not write its output file `{name}`: `{path}` is not there; write it, \
-                 or take it out of the job's output files"
+                "the job did not write its output file `{name}`: `{path}` does not exist; write it, \
+                 or remove it from the job's output files"
             ))),
         }
     }
 
-    /// The name and the path of the first of the files that is not there.
+    /// The name and the path of the first missing file.
     fn missing(&self, files: &[u32]) -> Result<Option<(&str, &str)>, JobError> {
         if files.is_empty() {
             return Ok(None);
@@ -51,10 +51,9 @@ impl Running<'_> {
 }
 
 impl Shared {
-    /// Says which files are not there that jobs read and nobody writes; `None` when the run can
-    /// begin.
+    /// Describes the missing files that jobs read and no job writes; `None` if the run can start.
     pub(super) fn missing_inputs(&self) -> Option<String> {
-        // What runs before all jobs may make them.
+        // A command that runs before all jobs may create them.
         let makes = |action: &crate::spec::ActionSpec| {
             let first = [ActionTrigger::WorkflowStart, ActionTrigger::WorkerStart];
             action.action_type.value == ActionKind::RunCommands
@@ -72,7 +71,7 @@ impl Shared {
             let cwd = self.rest(job).and_then(|rest| rest.cwd.as_ref());
             let cwd = cwd.map(|cwd| self.substituted(job, &cwd.value));
             if cwd.as_ref().is_some_and(|cwd| cwd.contains("${")) {
-                // Where the job runs is known when it begins.
+                // The working directory is known when the job starts.
                 continue;
             }
             let folder = cwd.map_or_else(|| self.folder.clone(), |cwd| self.folder.join(cwd));
@@ -90,16 +89,16 @@ impl Shared {
         let named = missing.iter().take(MAX_NAMED);
         let mut text: Vec<_> = named
             .map(|(name, path)| {
-                format!("no job writes the file `{name}`, and `{}` is not there", path.display())
+                format!("no job writes the file `{name}`, and `{}` does not exist", path.display())
             })
             .collect();
         if missing.len() > MAX_NAMED {
-            text.push(format!("nor are {} more files", missing.len() - MAX_NAMED));
+            text.push(format!("{} more files are missing", missing.len() - MAX_NAMED));
         }
         Some(format!("{}; create what is missing, or let a job write it", text.join("; ")))
     }
 
-    /// The paths of files that jobs read and nobody writes, relative to where the jobs run.
+    /// The paths of files that jobs read and no job writes, relative to the working directory.
     pub(super) fn unwritten_paths(&self) -> impl Iterator<Item = &str> {
         let jobs = 0..self.uses.get().map_or(0, |_| self.expanded.jobs.len() as u32);
         let files = jobs.flat_map(|job| self.uses().unwritten.of(job));
@@ -113,7 +112,7 @@ impl Shared {
     }
 }
 
-/// Whether a file is known not to be there. What only a shell can find is taken to be there.
+/// Whether a file is missing. Paths that only a shell can expand count as existing.
 fn is_missing(folder: &Path, path: &str) -> bool {
     let of_shell = path.starts_with('~') || path.contains(['$', '`', '*', '?', '[']);
     !of_shell && folder.join(path).try_exists().is_ok_and(|is_there| !is_there)

@@ -1,4 +1,4 @@
-//! Jobs of a file that run a registered job, or another workflow.
+//! Jobs of a file that run a registered job or another workflow.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -12,7 +12,7 @@ use workflow_core::job::{AttemptIo, Body, JobError, JobOptions, Need};
 use workflow_core::registry::{self, JobEntry, RegisteredCall};
 use workflow_core::value::{Type, short};
 
-/// Checks that what the jobs of a file name is registered, and that their inputs fit.
+/// Checks that jobs and workflows named in a file are registered, and that their inputs fit.
 pub(super) fn check(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings) {
     for rest in spec.jobs.0.iter().filter_map(|entry| entry.rest.as_deref()) {
         if let Some(name) = rest.job.as_ref().filter(|name| !name.value.contains('{')) {
@@ -32,7 +32,7 @@ pub(super) fn check(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Fin
     check_reads(spec, expanded, findings);
 }
 
-/// Checks that registered jobs leave what is read of them, as far as their types say.
+/// Checks that registered jobs have the outputs that are read, as far as their types show.
 fn check_reads(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings) {
     let registered = |job: u32| {
         let entry = &spec.jobs.0[expanded.jobs[job as usize].entry as usize];
@@ -57,7 +57,7 @@ fn check_reads(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings
         });
         for (expressions, within) in texts.chain(condition).collect::<Vec<_>>() {
             for expression in expressions {
-                // What asks whether a value is there may read what is not.
+                // An expression that tests for a value may read a missing one.
                 if ["default", "defined"].iter().any(|word| expression.source().contains(word)) {
                     continue;
                 }
@@ -84,18 +84,18 @@ fn check_read(entry: &JobEntry, read: &JobRead, within: Span, findings: &mut Fin
         Left::Keys(keys) if keys.contains(&output.name) => return,
         Left::Object if output.name != "value" => return,
         Left::Value => (
-            format!("`{}` is one value, which has no `{}`", read.job, output.name),
+            format!("`{}` outputs a single value, which has no `{}`", read.job, output.name),
             "read `outputs.value`".to_owned(),
         ),
         Left::Object => (
-            format!("`{}` leaves an object, which has no `value`", read.job),
-            "read its keys: `outputs.name`".to_owned(),
+            format!("`{}` outputs an object, which has no `value`", read.job),
+            "read one of its keys: `outputs.name`".to_owned(),
         ),
         Left::Keys(keys) => (
-            format!("`{}` leaves an object, which has no `{}`", read.job, output.name),
+            format!("`{}` outputs an object, which has no `{}`", read.job, output.name),
             match nearest(&output.name, keys.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has: {}", keys.join(", ")),
+                None => format!("available: {}", keys.join(", ")),
             },
         ),
     };
@@ -103,19 +103,19 @@ fn check_read(entry: &JobEntry, read: &JobRead, within: Span, findings: &mut Fin
     findings.error(place, message).help(help);
 }
 
-/// What a registered job leaves to be read.
+/// The readable outputs of a registered job.
 enum Left {
     /// `outputs.value`.
     Value,
     /// These keys.
     Keys(Vec<String>),
-    /// Keys, whatever they are.
+    /// Unknown keys.
     Object,
     Unknown,
 }
 
 impl Left {
-    /// What a job leaves whose output is of this type.
+    /// The outputs of a job with this output type.
     fn by(kind: &Type) -> Self {
         if let Some(schema) = kind.schema() {
             return match (schema.get("type").and_then(Json::as_str), schema.get("properties")) {
@@ -131,7 +131,7 @@ impl Left {
         }
         let empty = kind.read(json!({})).map(drop).map_err(|error| error.to_string());
         match (empty, kind.read(Json::Null)) {
-            // Any value will do, as for a `serde_json::Value`.
+            // Accepts any value, like a `serde_json::Value`.
             (Ok(()), Ok(_)) => Self::Unknown,
             (Ok(()), Err(_)) => Self::Object,
             (Err(error), _) if error.contains("missing field `value`") => Self::Unknown,
@@ -142,13 +142,13 @@ impl Left {
     }
 }
 
-/// Checks the input of a registered job as far as it is known before the run.
+/// Checks the input of a registered job, as far as it is known before the run.
 fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
     let with = rest.with.as_ref().map(|with| with.span);
     let span = with.or(rest.job.as_ref().map(|name| name.span)).unwrap_or_default();
     let Some(inputs) = entry.inputs else {
         let message = format!(
-            "the job `{}` takes any number of inputs, which a file cannot give",
+            "the job `{}` takes any number of inputs, which a file cannot provide",
             entry.name
         );
         findings.error(span, message);
@@ -161,7 +161,7 @@ fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
         Some(Json::Object(given)) => given.clone(),
         Some(_) => {
             let message = format!(
-                "`with` is a map of the parameters: {}",
+                "`with` must be a map of the parameters: {}",
                 names().collect::<Vec<_>>().join(", ")
             );
             findings.error(span, message);
@@ -171,7 +171,7 @@ fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
     for name in given.keys().filter(|name| !names().any(|known| known == *name)) {
         let help = match nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has: {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("available: {}", names().collect::<Vec<_>>().join(", ")),
         };
         let place = findings.source().find(span, name);
         findings
@@ -190,7 +190,7 @@ fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
             None if kind.read(Json::Null).is_ok() => {}
             None => {
                 let message = format!(
-                    "the job `{}` needs the parameter `{name}`, {}",
+                    "the job `{}` requires the parameter `{name}`, {}",
                     entry.name,
                     short(kind.name())
                 );
@@ -209,8 +209,8 @@ fn has_places(value: &Json) -> bool {
     }
 }
 
-/// The work of a job that names another workflow, or a registered job by a name that only the run
-/// can tell: a run of its own, or a job of this run.
+/// Runs a job that names another workflow, as a run of its own, or a registered job by a name that
+/// is known only at run time, as a job of this run.
 pub(super) async fn run(running: &Running<'_>) -> Result<Outcome, JobError> {
     let rest = running.rest().ok_or_else(|| JobError::terminal("the job does nothing"))?;
     let known = running.known();
@@ -220,14 +220,14 @@ pub(super) async fn run(running: &Running<'_>) -> Result<Outcome, JobError> {
         return Ok(outcome(registered.0.run_as_child(running.scope, with).await?));
     }
     let Some(name) = &rest.workflow else {
-        return Err(JobError::terminal("the job has neither a command nor a job nor a workflow"));
+        return Err(JobError::terminal("the job has no command, job or workflow"));
     };
     let name = running.text(&name.value, &known)?;
     let workflow = registry::get(&name).map_err(JobError::terminal)?.workflow();
     Ok(outcome(run_nested(running.scope, workflow, Some(with)).await?))
 }
 
-/// What a job is given under `with`, with everything filled in; null when it has none.
+/// The interpolated value of `with`; null if there is none.
 fn with(running: &Running<'_>, rest: &JobSpec, known: &Json) -> Result<Json, JobError> {
     rest.with.as_ref().map_or(Ok(Json::Null), |with| substituted(running, &with.value, known))
 }
@@ -240,8 +240,8 @@ fn outcome(output: Json) -> Outcome {
     json!({ "outputs": outputs })
 }
 
-/// A value with all places in its texts filled in; a text that is one place alone becomes the
-/// value itself, whatever its type.
+/// Interpolates the texts of a value. A text that is a single expression becomes its value, of any
+/// type.
 fn substituted(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json, JobError> {
     Ok(match value {
         Json::String(text) => match running.template(text)?.parts.as_slice() {
@@ -263,7 +263,7 @@ fn substituted(running: &Running<'_>, value: &Json, known: &Json) -> Result<Json
     })
 }
 
-/// A text of a job that the file alone tells, without the run.
+/// A text of a job, if it is known without the run.
 fn constant(shared: &Shared, job: u32, text: &str) -> Option<String> {
     let parts = Template::parse(&shared.substituted(job, text)).ok()?.parts;
     let text = |part: Part| match part {
@@ -273,13 +273,13 @@ fn constant(shared: &Shared, job: u32, text: &str) -> Option<String> {
     parts.into_iter().map(text).collect()
 }
 
-/// What the workflow needs that a job of a file names, where the file alone tells which it is.
+/// The requirements of the workflow that a job names, if the name is known without the run.
 pub(super) fn needs_of_workflow(shared: &Shared, job: u32) -> Option<Need> {
     let name = constant(shared, job, &shared.rest(job)?.workflow.as_ref()?.value)?;
     Some(needs_of(name))
 }
 
-/// A registered job, to be run inside of a job of a file.
+/// A registered job that runs inside of a job of a file.
 pub(super) struct Registered(RegisteredCall);
 
 impl Registered {
@@ -290,19 +290,19 @@ impl Registered {
         })
     }
 
-    /// The registered job that a job of a file names, where the file alone tells which it is.
+    /// The registered job that a job names, if the name is known without the run.
     pub(super) fn of(shared: &Shared, job: u32) -> Option<Self> {
         let name = constant(shared, job, &shared.rest(job)?.job.as_ref()?.value)?;
-        // A name that is not registered is the job's failure.
+        // A job whose name is not registered fails.
         Self::find(&name).ok()
     }
 
-    /// What the job needs of the engine.
+    /// The requirements of the job to the engine.
     pub(super) fn needs(&self) -> Vec<Need> {
         self.0.needs()
     }
 
-    /// What is asked of the job: what the file says, and else what the registered job says.
+    /// The options of the job: those of the file, and else those of the registered job.
     pub(super) fn options(&mut self, rest: &JobSpec, mut options: JobOptions) -> JobOptions {
         let Some(own) = self.0.take_options() else { return options };
         if rest.retry.is_none() {
@@ -322,7 +322,7 @@ impl Registered {
         options
     }
 
-    /// The body of a job of a file that runs this one in its place.
+    /// The body of a job of a file that runs this one.
     pub(super) fn into_body(
         self,
         begin: impl Fn(&AttemptIo) -> Result<Json, JobError> + Send + Sync + 'static,
@@ -339,7 +339,7 @@ impl Registered {
     }
 }
 
-/// What a registered job is given by the job of a file that runs it.
+/// The inputs of a registered job, from the job of the file.
 pub(super) fn inputs(running: &Running<'_>) -> Result<Json, JobError> {
     let rest = running.rest().ok_or_else(|| JobError::terminal("the job does nothing"))?;
     with(running, rest, &running.known())

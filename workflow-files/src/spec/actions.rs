@@ -1,4 +1,4 @@
-//! Commands that run when something happens, as they are written.
+//! Actions: commands that run when something happens in the workflow.
 
 use super::Text;
 use crate::document::{Ignored, Spanned, choice, record};
@@ -12,21 +12,21 @@ record! {
         action_type: Spanned<ActionKind>,
         /// The commands, one after another.
         commands: Vec<Text>,
-        /// The jobs that `on_jobs_ready` and `on_jobs_complete` look at.
+        /// The jobs that `on_jobs_ready` and `on_jobs_complete` wait for.
         jobs: Vec<Text>,
-        /// Patterns for names of jobs that they look at.
+        /// Patterns for names of jobs that they wait for.
         job_name_regexes: Vec<Text>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         scheduler: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         scheduler_type: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         num_allocations: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         start_one_worker_per_node: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         max_parallel_jobs: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         persistent: Option<Ignored<true>>,
     }
 }
@@ -54,7 +54,7 @@ choice! {
     pub(crate) enum ActionKind, "a type of action" {
         /// Runs commands.
         RunCommands = "run_commands",
-        /// Asks Slurm for machines, which this engine does not.
+        /// Requests machines from Slurm, which this engine does not do.
         ScheduleNodes = "schedule_nodes",
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold in a file beyond the shape of its fields.
+//! Checks of a file beyond the shape of its fields.
 
 use serde_json::{Map, Value as Json};
 use workflow_cron::{Cron, zone};
@@ -10,7 +10,7 @@ use crate::document::{Findings, Span, Spanned};
 use workflow_core::definition::Metadata;
 use workflow_core::id::WorkflowName;
 
-/// What is said about the workflow: its metadata with the fields that stand beside it.
+/// Returns the metadata of the workflow, merged with the fields beside it.
 pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
     let mut object = match &spec.metadata {
         Some(written) => read_metadata(written, findings),
@@ -36,10 +36,10 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
         {
             findings
                 .warning(text.span, format!("`{key}` is {value} here, and {other} in `metadata`"))
-                .help("the field counts; remove the one in `metadata`");
+                .help("the field takes precedence; remove the one in `metadata`");
         }
     }
-    // Whatever does not fit has been reported.
+    // Invalid values have been reported.
     Metadata::new(Json::Object(object)).unwrap_or_default()
 }
 
@@ -49,7 +49,7 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String
         Err(error) => {
             findings
                 .error(written.span, error.to_string())
-                .help("write a map, or a string that holds a JSON object");
+                .help("write a map, or a string with a JSON object");
             Map::new()
         }
     }
@@ -76,7 +76,7 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
         let span = findings.source().find(within, text);
         findings
             .warning(span, error.to_string())
-            .help("in `metadata` any text is kept, but only a cron expression makes a schedule");
+            .help("`metadata` accepts any text, but only a cron expression makes a schedule");
     }
     if let Some(text) = in_metadata("timezone").filter(|_| own_zone.is_none())
         && let Err(cure) = zone::check(text)
@@ -87,13 +87,13 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
 }
 
 fn no_timezone(name: &str) -> String {
-    format!("`{name}` is no time zone")
+    format!("`{name}` is not a time zone")
 }
 
-/// Checks everything that can be said of a file without knowing what is registered.
+/// Checks everything that does not depend on what is registered.
 pub(crate) fn check(spec: &WorkflowSpec, findings: &mut Findings) {
     if let Err(error) = WorkflowName::new(spec.name.value.to_string()) {
-        findings.error(spec.name.span, format!("this is no name for a workflow: {error}"));
+        findings.error(spec.name.span, format!("invalid workflow name: {error}"));
     }
     if let Some(project) = &spec.project {
         check_project(project, findings);
@@ -131,21 +131,21 @@ fn check_project(project: &Text, findings: &mut Findings) {
             .collect::<Vec<_>>()
             .join("-");
         findings
-            .warning(project.span, "names of projects are lowercase with dashes")
+            .warning(project.span, "project names are lowercase with dashes")
             .help(format!("write `{better}`"));
     }
 }
 
 fn check_variable(name: &Text, findings: &mut Findings) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
-        let message = format!("`{}` cannot be the name of an environment variable", name.value);
+        let message = format!("`{}` is not a valid name of an environment variable", name.value);
         findings.error(name.span, message).help("use letters, digits and `_`");
     }
 }
 
-/// What to write instead of no jobs at all.
+/// The cure for a count of 0.
 const COUNT: &str = "write 1 or more";
-/// What to write instead of no time at all.
+/// The cure for a duration of 0.
 const TIME: &str = "write more than 0, such as `30s`, or remove it";
 
 fn check_positive<T: Default + PartialEq>(
@@ -170,7 +170,7 @@ fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
     ];
     let given: Vec<_> = kinds.iter().filter_map(|(name, text)| Some((*name, (*text)?))).collect();
     match given.as_slice() {
-        // A mistyped field, say.
+        // Such as a misspelled field.
         [] if findings.has_errors_in(job.span) => {}
         [] => {
             findings
@@ -185,7 +185,7 @@ fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
             findings
                 .error(other.span, format!("a job has a `{first}` or a `{second}`, not both"))
                 .also(one.span, "first here")
-                .help("make two jobs of it");
+                .help("split it into two jobs");
         }
     }
     if let Some(command) = &job.command {
@@ -204,13 +204,14 @@ fn check_job(known: &Known<'_>, job: &JobEntry, findings: &mut Findings) {
     }
 }
 
-/// The interpreter that the first line of a script names, if it is no shell, and no parameter.
+/// The interpreter that the first line of a script names, unless it is a shell or a parameter.
 fn foreign(script: &str) -> Option<Interpreter<'_>> {
     let is_foreign = |one: &Interpreter<'_>| !one.is_shell() && !one.name().contains('{');
     Interpreter::of(script).filter(is_foreign)
 }
 
-/// Checks that a script which no shell runs holds nothing that only a shell could be handed.
+/// Checks that a script for another interpreter contains no `${{ .. }}`: only a shell can be given
+/// values safely.
 fn check_interpreter(script: &Text, findings: &mut Findings) {
     let Some(interpreter) = foreign(&script.value) else { return };
     let Ok(template) = Template::parse(&script.value) else { return };
@@ -241,13 +242,13 @@ fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut 
     if let Some(retry) = &rest.retry {
         if let Some(coefficient) = retry.backoff_coefficient.as_ref().filter(|c| c.value < 1.0) {
             findings
-                .error(coefficient.span, "a `backoff_coefficient` is at least 1")
-                .help("write 1.0 for waits of one length, 2.0 for waits that double");
+                .error(coefficient.span, "`backoff_coefficient` must be at least 1")
+                .help("write 1.0 for equal waits, 2.0 for waits that double");
         }
         if let Some(jitter) = retry.jitter.as_ref().filter(|j| !(0.0..=1.0).contains(&j.value)) {
             findings
-                .error(jitter.span, "a `jitter` is a share, from 0.0 to 1.0")
-                .help("write 0.2 to let chance take off up to a fifth of each wait");
+                .error(jitter.span, "`jitter` must be between 0.0 and 1.0")
+                .help("write 0.2 to shorten each wait at random by up to a fifth");
         }
     }
     known.handlers.check(rest.failure_handler.as_ref(), findings);
@@ -261,16 +262,16 @@ fn check_grace(rest: &JobSpec, findings: &mut Findings) {
     let Some(grace) = &rest.grace else { return };
     if let Some(workflow) = &rest.workflow {
         findings
-            .error(grace.span, "a job that runs a workflow has no `grace` of its own")
+            .error(grace.span, "a job that runs a workflow cannot have a `grace`")
             .also(workflow.span, "the run of this workflow ends when its jobs have")
             .help("remove it");
     } else if rest.supports_termination == Some(false) {
         findings
             .error(grace.span, "`grace` contradicts `supports_termination: false`")
-            .help("remove one of them: a job that is killed at once has no time to stop in");
+            .help("remove one of them: a job that is killed at once has no time to stop");
     } else if grace.value == Time::default() {
         findings
-            .error(grace.span, "a `grace` of 0 is no time to stop in")
+            .error(grace.span, "a `grace` of 0 leaves no time to stop")
             .help("write more than 0, or `supports_termination: false`");
     }
 }
@@ -281,8 +282,8 @@ fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
         for command in action.commands.iter().filter(|command| command.value.contains("${{")) {
             let span = findings.source().find(command.span, "${{");
             findings
-                .error(span, "the commands of an action take no `${{ .. }}`")
-                .help("make a job of it, which waits for the jobs that it reads");
+                .error(span, "the commands of an action cannot contain `${{ .. }}`")
+                .help("use a job instead, which waits for the jobs that it reads");
         }
         for command in &action.commands {
             if let Some(interpreter) = foreign(&command.value) {
@@ -309,7 +310,7 @@ fn check_actions(spec: &WorkflowSpec, findings: &mut Findings) {
     }
 }
 
-/// One warning for everything that is about Slurm, and one for what only another engine uses.
+/// Warns once about the fields for Slurm, and once about those that only other engines use.
 fn warn_of_ignored(spec: &WorkflowSpec, findings: &mut Findings) {
     let jobs = spec.jobs.0.iter().filter_map(|job| job.rest.as_deref());
     let actions = spec.actions.iter();
@@ -339,7 +340,7 @@ fn warn_of_ignored(spec: &WorkflowSpec, findings: &mut Findings) {
             "Slurm" => findings
                 .warning(*first, format!("nothing is submitted to Slurm: {names} without effect"))
                 .help("the jobs run on this machine"),
-            _ => findings.warning(*first, format!("without effect here: {names}")),
+            _ => findings.warning(*first, format!("these fields have no effect here: {names}")),
         };
     }
 }

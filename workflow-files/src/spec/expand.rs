@@ -1,4 +1,4 @@
-//! The jobs and files that the entries of a file stand for: one for each copy, with its name.
+//! Expands the entries of a file to jobs and files: one for each copy, with its name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,26 +20,26 @@ pub(crate) struct ExpandedJob {
     pub(crate) name: Box<str>,
 }
 
-/// Everything that entries with parameters stand for.
+/// Everything that the entries of a file expand to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expanded {
     pub(crate) jobs: Vec<ExpandedJob>,
     /// The parameters of each entry of `jobs`.
     pub(crate) grids: Vec<ParameterGrid>,
-    /// The job of a name; where copies share one, the first.
+    /// Each job by its name; where copies share a name, the first.
     pub(crate) job_of: HashMap<Box<str>, u32>,
-    /// Names that several copies share: all of them.
+    /// The copies that share a name, by that name.
     pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
     pub(crate) files: Named<Box<str>>,
     pub(crate) data: Named<DataPlace>,
-    /// The entry of `failure_handlers` of a name; of two with one name, the first.
+    /// The entries of `failure_handlers` by name; of two with one name, the first.
     handler_of: HashMap<Box<str>, u32>,
-    /// The entry of `resource_requirements` of a name; of two with one name, the first.
+    /// The entries of `resource_requirements` by name; of two with one name, the first.
     resources_of: HashMap<Box<str>, u32>,
     pub(crate) constants: ParameterGrid,
 }
 
-/// Which entry of `user_data` is meant, and which copy of it.
+/// An entry of `user_data` and the number of a copy of it.
 #[derive(Debug, Clone)]
 pub(crate) struct DataPlace {
     entry: u32,
@@ -47,7 +47,7 @@ pub(crate) struct DataPlace {
     grid: Arc<ParameterGrid>,
 }
 
-/// Things with names: files with their paths, data.
+/// Named items: files with their paths, or data.
 #[derive(Debug, Clone)]
 pub(crate) struct Named<T> {
     pub(crate) list: Vec<(Box<str>, T)>,
@@ -73,7 +73,7 @@ impl<T> Named<T> {
     }
 }
 
-/// Makes the copies, which have been counted: [`check_size`](super::check_size).
+/// Makes the copies, whose number [`check_size`](super::check_size) has checked.
 pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     let constants = ParameterGrid::constants(&spec.variables);
     let mut expanded = Expanded {
@@ -117,7 +117,7 @@ fn grid_of(
     EntryParameters::of_job(rest, spec).grid(constants, findings)
 }
 
-/// The place of each name in a list; of two that are the same, the first.
+/// The position of each name in a list; of two that are equal, the first.
 fn numbered<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Box<str>, u32> {
     let mut numbers = HashMap::new();
     for (number, name) in (0..).zip(names) {
@@ -126,7 +126,7 @@ fn numbered<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Box<str>, u32>
     numbers
 }
 
-/// A text with parameters and constants filled in.
+/// A text with its parameters and constants substituted.
 pub(crate) fn text(
     text: &str,
     grid: &ParameterGrid,
@@ -164,13 +164,13 @@ fn add_named<T>(
 }
 
 impl Expanded {
-    /// A text of a job with parameters and constants filled in.
+    /// A text of a job with its parameters and constants substituted.
     pub(crate) fn substituted(&self, job: u32, written: &str) -> String {
         let job = &self.jobs[job as usize];
         text(written, &self.grids[job.entry as usize], job.copy as usize, &self.constants)
     }
 
-    /// A text that belongs to no job, with constants filled in.
+    /// A text that belongs to no job, with constants substituted.
     pub(crate) fn constant(&self, written: &str) -> String {
         substitute(written, &self.constants, 0).into_owned()
     }
@@ -193,7 +193,7 @@ impl Expanded {
         self.resources_of.get(name).map(|number| &spec.resource_requirements[*number as usize])
     }
 
-    /// Named data with parameters and constants filled into its texts.
+    /// Named data with parameters and constants substituted in its texts.
     pub(crate) fn data_of(&self, spec: &WorkflowSpec, name: &str) -> Json {
         let Some(number) = self.data.number_of.get(name) else { return Json::Null };
         let place = &self.data.list[*number as usize].1;
@@ -218,7 +218,7 @@ impl Expanded {
             if copy == 0
                 && let Err(error) = JobName::new(name.to_string())
             {
-                findings.error(job.name.span, format!("this is no name for a job: {error}"));
+                findings.error(job.name.span, format!("invalid job name: {error}"));
                 return;
             }
             let number = self.jobs.len() as u32;
@@ -248,7 +248,7 @@ impl Expanded {
         }
     }
 
-    /// Warns of copies that share a name; `repeated` holds the names of all but the first of each.
+    /// Warns about copies that share a name; `repeated` has the names of all but the first of each.
     fn warn_of_sharing(
         &self,
         job: &JobEntry,
@@ -276,7 +276,7 @@ impl Expanded {
         };
         findings
             .warning(job.name.span, message)
-            .label("they are told apart by `_2`, `_3`, and so on")
+            .label("their names get `_2`, `_3`, and so on")
             .help(help);
     }
 
@@ -297,7 +297,7 @@ impl Expanded {
 fn repeated(name: &str, earlier: Span, job: &JobEntry, findings: &mut Findings) {
     findings
         .error(job.name.span, format!("two jobs are named `{name}`"))
-        .label("here again")
+        .label("duplicate")
         .also(earlier, "first here")
         .help("give one of them another name");
 }

@@ -1,5 +1,5 @@
-//! What stands in `${{ .. }}`: Jinja expressions over the input of the run and the jobs that ended
-//! before. Evaluated by minijinja, with a limit on steps; they read values and do nothing.
+//! Expressions in `${{ .. }}`: Jinja over the input of the run and the jobs that ended before.
+//! minijinja evaluates them, with a limit on steps. They only read values.
 
 mod compare;
 #[cfg(test)]
@@ -16,10 +16,10 @@ use serde_json::Value as Json;
 
 use crate::bounds;
 
-/// A cure for what is no expression.
+/// The cure for an invalid expression.
 pub(super) const EXAMPLE: &str = "write for example `${{ jobs.count.outputs.rows > 0 }}`";
 
-/// How many steps an expression may take.
+/// The most steps that the evaluation of an expression may take.
 const FUEL: u64 = 10_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -31,7 +31,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// An expression, and what it reads of jobs.
+/// An expression and the jobs that it reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     source: String,
@@ -39,22 +39,22 @@ pub(crate) struct Expression {
     reads: Vec<JobRead>,
 }
 
-/// A place in an expression that reads what a job leaves: `jobs.count.outputs.rows`.
+/// A part of an expression that reads a result of a job: `jobs.count.outputs.rows`.
 #[derive(Debug, Clone)]
 pub(crate) struct JobRead {
     /// The job's name.
     pub(crate) job: String,
-    /// What stands in the expression.
+    /// Its text in the expression.
     pub(crate) written: String,
-    /// What is read of the job, two levels deep: `outputs`, `rows`.
+    /// The names that follow the job, two levels deep: `outputs`, `rows`.
     pub(crate) steps: Vec<Step>,
 }
 
-/// One level of what is read of a job.
+/// One name after a job.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) name: String,
-    /// Where it is in what is written.
+    /// Its range in the text.
     pub(crate) place: Range<usize>,
 }
 
@@ -63,16 +63,16 @@ impl Expression {
     /// name can stand in brackets: `jobs["train model"]`.
     pub(crate) fn parse(source: &str) -> Result<Self, String> {
         let source = source.trim();
-        // The library recurses, in its parser, its compiler and where it drops what they made.
+        // The library recurses in its parser, its compiler and its destructors.
         bounds::expression(source)
             .map_err(|error| format!("`{}` is too large: {error}", beginning(source)))?;
         let (code, reads) = name_jobs(source)?;
         ENVIRONMENT.compile_expression(&code).map_err(|error| {
-            format!("`{}` is no expression: {}", beginning(source), reason(&error))
+            format!("`{}` is not a valid expression: {}", beginning(source), reason(&error))
         })?;
         let code = compare::as_calls(&code);
         ENVIRONMENT.compile_expression(&code).map_err(|error| {
-            format!("`{}` is nested too deep: {}", beginning(source), reason(&error))
+            format!("`{}` is nested too deeply: {}", beginning(source), reason(&error))
         })?;
         Ok(Self { source: source.to_owned(), code, reads })
     }
@@ -83,7 +83,9 @@ impl Expression {
         let inside = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
         let source = inside.unwrap_or(text);
         if source.contains("${{") {
-            return Err("a `when` is one expression; put all of it into one `${{ .. }}`".to_owned());
+            return Err(
+                "`when` must be one expression; put all of it into one `${{ .. }}`".to_owned()
+            );
         }
         Self::parse(source)
     }
@@ -97,18 +99,19 @@ impl Expression {
         self.reads.iter().map(|read| &read.job)
     }
 
-    /// What the expression reads of jobs.
+    /// The results of jobs that the expression reads.
     pub(crate) fn reads(&self) -> &[JobRead] {
         &self.reads
     }
 
-    /// The value, given `{"input": .., "jobs": {name: {"status": .., "outputs": {..}}}}`.
+    /// Evaluates the expression, given `{"input": .., "jobs": {name: {"status": .., "outputs":
+    /// {..}}}}`.
     pub(crate) fn evaluate(&self, known: &Json) -> Result<Json, String> {
         let failed = |error| format!("`{}` has no value: {}", self.source, reason(&error));
         let expression = ENVIRONMENT.compile_expression(&self.code).map_err(failed)?;
         let value = expression.eval(minijinja::value::Serde(known)).map_err(failed)?;
         if value.is_undefined() {
-            return Err(format!("`{}` has no value: there is nothing of that name", self.source));
+            return Err(format!("`{}` has no value: nothing has that name", self.source));
         }
         bounds::serialized(&value)
             .and_then(|()| serde_json::to_value(&value).map_err(|error| error.to_string()))
@@ -121,7 +124,7 @@ impl Expression {
 ///
 /// # Errors
 ///
-/// Fails for a text that reads like something false, and is not empty: `False`, `no`, `0.00`.
+/// Fails for a text that is not empty but means false to people: `False`, `no`, `0.00`.
 pub(crate) fn holds(expression: &Expression, value: &Json) -> Result<bool, String> {
     if let Json::String(text) = value
         && is_like_false(text)
@@ -151,7 +154,7 @@ fn is_true(value: &Json) -> bool {
     }
 }
 
-/// Enough of an expression to know it by.
+/// The beginning of an expression, enough to recognize it.
 pub(super) fn beginning(source: &str) -> Cow<'_, str> {
     match source.char_indices().nth(80) {
         Some((end, _)) => Cow::Owned(format!("{}...", &source[..end])),
@@ -173,7 +176,7 @@ fn name_jobs(source: &str) -> Result<(String, Vec<JobRead>), String> {
     let mut before = ' ';
     while let Some(letter) = rest.chars().next() {
         if matches!(letter, '"' | '\'') {
-            let length = quoted(rest, letter).ok_or("a string has no end")?;
+            let length = quoted(rest, letter).ok_or("a string is not closed")?;
             code.push_str(&rest[..length]);
             rest = &rest[length..];
             before = letter;
@@ -214,7 +217,8 @@ fn job_name(after: &str) -> Result<(String, usize), String> {
     {
         return Ok((after[2..length].to_owned(), length + 2));
     }
-    Err("`jobs` is followed by the name of a job: `jobs.extract` or `jobs[\"extract\"]`".to_owned())
+    Err("`jobs` must be followed by the name of a job: `jobs.extract` or `jobs[\"extract\"]`"
+        .to_owned())
 }
 
 /// The first two of the names that follow from here on, and where they end.
@@ -227,7 +231,7 @@ fn steps(text: &str, from: usize) -> (Vec<Step>, usize) {
         let close = if text[end..].starts_with('[') { 2 } else { 0 };
         let place = end + place.start..end + place.end;
         end = place.end + close;
-        // A name that is called is no name of an output.
+        // A name that is called is a method, not an output.
         if text[end..].starts_with('(') {
             break;
         }

@@ -1,20 +1,20 @@
-//! What to do when a job fails, as it is written: attempts, and rules by exit code.
+//! Failure policies: retries, and rules by exit code.
 
 use super::{Text, Time};
 use crate::document::{Spanned, record};
 
 record! {
-    /// When and how often a failed job is tried again.
+    /// When and how often a failed job is retried.
     pub(crate) struct RetrySpec, "a retry policy" {
         /// How many attempts there may be; 0 means without limit. Default: 1.
         maximum_attempts: Option<u32>,
         /// The wait after the first failed attempt. Default: 1 s.
         initial_interval: Option<Time>,
-        /// What each wait is multiplied by to give the next. Default: 2.0; at least 1.
+        /// The factor from each wait to the next. Default: 2.0; at least 1.
         backoff_coefficient: Option<Spanned<f64>>,
         /// The longest wait. Default: 100 times the initial interval.
         maximum_interval: Option<Time>,
-        /// The share of a wait, 0.0 to 1.0, that chance may take off. Default: 0.2.
+        /// The share of a wait, 0.0 to 1.0, by which it is shortened at random. Default: 0.2.
         jitter: Option<Spanned<f64>>,
         /// Error types that end the job at once.
         non_retryable_errors: Vec<Box<str>>,
@@ -24,9 +24,9 @@ record! {
 record! {
     /// What to do when a job fails, by its exit code.
     pub(crate) struct HandlerSpec, "a failure handler" {
-        /// The name by which jobs ask for this.
+        /// The name by which jobs refer to this entry.
         name: Text,
-        /// The rules; the first that matches holds.
+        /// The rules; the first that matches applies.
         rules: Vec<RuleSpec>,
     }
 }
@@ -36,11 +36,12 @@ record! {
     pub(crate) struct RuleSpec, "a rule of a failure handler" {
         /// The exit codes.
         exit_codes: Vec<i32>,
-        /// Whether the rule is for every exit code but 0.
+        /// Whether the rule applies to every exit code but 0.
         match_all_exit_codes: bool,
-        /// A command that runs before the job is tried again; the job waits for the jobs that it reads.
+        /// A command that runs before the job is retried. The job waits for the jobs that the
+        /// command reads.
         recovery_script: Option<Text>,
-        /// How often the job is tried again. Default: 3.
+        /// The number of retries. Default: 3.
         max_retries: Option<u32>,
     }
 }

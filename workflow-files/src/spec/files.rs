@@ -1,4 +1,4 @@
-//! Files and data that jobs hand to each other, as they are written.
+//! Files and data that jobs pass to each other.
 
 use serde_json::Value as Json;
 
@@ -8,20 +8,21 @@ use crate::document::{Ignored, Spanned, Table, Verbatim, record};
 record! {
     /// A file that jobs read or write.
     pub(crate) struct FileSpec, "a file" {
-        /// The name by which jobs speak of the file.
+        /// The name by which jobs refer to the file.
         name: Text,
-        /// Where the file is; relative to the directory of the job. Must be there before a run
-        /// when no job writes it, and after each job that does.
+            /// The path of the file, relative to the directory of the job. It must exist before a
+            /// run
+        /// if no job writes it, and after each job that does.
         path: Text,
         /// Makes a file for each value, or combination of values.
         parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
-        /// Parameters of the workflow that the file takes over.
+        /// Shared parameters of the workflow that the file uses.
         use_parameters: Vec<Text>,
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
-        /// Kept, not used: the file's name in provenance records.
+        /// Accepted, not used: the file's name in provenance records.
         identifier: Option<Ignored<false>>,
     }
 }
@@ -29,17 +30,17 @@ record! {
 record! {
     /// Named data that jobs read or write.
     pub(crate) struct UserDataSpec, "user data" {
-        /// The name by which jobs speak of the data.
+        /// The name by which jobs refer to the data.
         name: Text,
         /// The data.
         data: Option<Spanned<Json>>,
-        /// Whether the data is of no use after the run.
+        /// Whether the data can be discarded after the run.
         is_ephemeral: bool,
         /// Makes an entry for each value, or combination of values.
         parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
-        /// Parameters of the workflow that the data takes over.
+        /// Shared parameters of the workflow that the data uses.
         use_parameters: Vec<Text>,
     }
 }

@@ -1,4 +1,4 @@
-//! A job as it is written.
+//! Jobs.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -27,7 +27,7 @@ record! {
         depends_on: Vec<Text>,
         /// Patterns for names of jobs that this one waits for.
         depends_on_regexes: Vec<Text>,
-        /// What must have become of them. Default: `all_success`.
+        /// The trigger rule: which outcomes of these jobs start this one. Default: `all_success`.
         trigger: Option<TriggerRule>,
         /// Runs the job only when this holds: `${{ jobs.count.outputs.rows > 0 }}`.
         when: Option<Text>,
@@ -37,18 +37,18 @@ record! {
         cwd: Option<Text>,
         /// What the command reads from its standard input. Default: nothing.
         stdin: Option<Text>,
-        /// The longest that one attempt may take.
+        /// The timeout of one attempt.
         timeout: Option<Spanned<Time>>,
-        /// How long the job may take to stop once it is asked to. Default: 10 s for a command, and
+        /// How long the job may take to stop when it is cancelled. Default: 10 s for a command, and
         /// what a registered job asks for.
         grace: Option<Spanned<Time>>,
-        /// When and how often the job is tried again. Default: never.
+        /// When and how often the job is retried. Default: never.
         retry: Option<RetrySpec>,
         /// Among jobs that are ready, the highest starts first. Default: 0.
         priority: Option<i32>,
         /// The named limits of the workflow that the job counts against.
         limits: Vec<Text>,
-        /// The outputs that later jobs may read; checked when the job has ended.
+        /// The outputs that later jobs may read. The job fails when it does not write one of them.
         outputs: Vec<Text>,
         /// A command that runs before `command`, in the same shell.
         invocation_script: Option<Text>,
@@ -58,7 +58,7 @@ record! {
         resource_requirements: Option<Text>,
         /// Whether the job is skipped when one that it waits for fails. Default: true.
         cancel_on_blocking_job_failure: Option<bool>,
-        /// Whether the job is asked to end before it is killed. Default: true.
+        /// Whether the job gets a signal to stop before it is killed. Default: true.
         supports_termination: Option<bool>,
         /// The files that the job reads: it waits for the jobs that write them.
         input_files: Vec<Text>,
@@ -80,22 +80,22 @@ record! {
         parameters: Table<Spanned<Verbatim>>,
         /// How several parameters combine. Default: `product`.
         parameter_mode: Option<ParameterMode>,
-        /// Parameters of the workflow that the job takes over.
+        /// Shared parameters of the workflow that the job uses.
         use_parameters: Vec<Text>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         scheduler: Option<Ignored<true>>,
-        /// Kept, not used: where another engine runs the job.
+        /// Accepted, not used: where another engine runs the job.
         label: Option<Ignored<false>>,
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
         /// Not supported: jobs that are added while the workflow runs.
         dynamic_jobs: Option<DynamicJobs>,
-        /// Kept, not used: output is always in the run's log.
+        /// Accepted, not used: output is always in the run's log.
         stdio: Option<Ignored<false>>,
     }
 }
 
-/// The jobs of a file, the plain ones kept small: a file may have a hundred thousand.
+/// The jobs of a file. Plain ones take little memory: a file may have a hundred thousand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Jobs(pub(crate) Vec<JobEntry>);
 
@@ -111,7 +111,7 @@ pub(crate) struct JobEntry {
     pub(crate) rest: Option<Box<JobSpec>>,
 }
 
-/// What a plain job has.
+/// The fields of a plain job.
 const PLAIN: [&str; 3] = ["name", "command", "depends_on"];
 
 impl Read for Jobs {

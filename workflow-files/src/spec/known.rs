@@ -1,4 +1,4 @@
-//! The names that jobs may refer to, looked up in constant time.
+//! The names that jobs may refer to, with lookup in constant time.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::{Text, WorkflowSpec};
 use crate::document::Findings;
 use workflow_core::id::nearest;
 
-/// What jobs may name beside each other.
+/// What jobs may refer to, apart from other jobs.
 pub(super) struct Known<'a> {
     pub(super) handlers: Names<'a>,
     pub(super) resources: Names<'a>,
@@ -41,7 +41,7 @@ impl<'a> Names<'a> {
         Self { what, list, in_order, set }
     }
 
-    /// Reports a name that is not among them.
+    /// Reports an unknown name.
     pub(super) fn check(&self, name: Option<&Text>, findings: &mut Findings) {
         let Some(name) = name else { return };
         if name.value.contains('{') || self.set.contains(&*name.value) {

@@ -1,5 +1,5 @@
-//! Which job waits for which: what is said outright, by patterns, and by the files and data that
-//! jobs hand to each other.
+//! Dependencies between jobs: explicit ones, those by patterns, and those by the files and data
+//! that jobs pass to each other.
 
 mod common;
 mod files;
@@ -25,8 +25,8 @@ use files::Uses;
 use patterns::pattern_of;
 use reads::Reads;
 
-/// What each job waits for, flat: that of job `j` ends at `ends[j]` and begins where that of
-/// `j - 1` ends.
+/// The dependencies of all jobs in one list: those of job `j` end at `ends[j]` and begin where
+/// those of `j - 1` end.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     pub(crate) after: Vec<u32>,
@@ -35,7 +35,7 @@ pub(crate) struct Order {
     pub(crate) groups: Vec<Vec<u32>>,
     pub(crate) after_groups: Vec<u32>,
     pub(crate) group_ends: Vec<u32>,
-    /// The files that jobs have to find and to leave.
+    /// The files that jobs must find and must write.
     pub(crate) files: FileUses,
 }
 
@@ -86,17 +86,17 @@ struct Finder<'a> {
     expanded: &'a Expanded,
     findings: &'a mut Findings,
     order: Order,
-    /// The group of a pattern, without the copies of the entry that asks for it.
+    /// The group of a pattern, without the copies of the entry that names it.
     patterns: HashMap<(u32, Box<str>), Option<u32>>,
     regexes: HashMap<Box<str>, Option<Regex>>,
     limits: Patterns,
-    /// How many dependencies there are so far.
+    /// The number of dependencies so far.
     dependencies: usize,
-    /// Whether a limit was passed, so that nothing more is looked at.
+    /// Whether a limit is exceeded, which ends the search.
     is_too_large: bool,
     uses: Uses,
     reads: Reads<'a>,
-    /// What the job at hand waits for.
+    /// The dependencies of the current job.
     now: Vec<u32>,
 }
 
@@ -105,12 +105,12 @@ impl<'a> Finder<'a> {
         self.expanded.substituted(job, written)
     }
 
-    /// Whether this is the first copy: what is wrong with an entry is said once.
+    /// Whether this is the first copy: a mistake in an entry is reported once.
     fn is_first(&self, job: u32) -> bool {
         self.expanded.jobs[job as usize].copy == 0
     }
 
-    /// The texts of a job in which places are filled in, where they have any.
+    /// The texts of a job that contain placeholders.
     fn texts(&self, job: u32) -> Vec<(&'a str, Span)> {
         let spec: &'a WorkflowSpec = self.spec;
         let entry = &spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
@@ -124,12 +124,12 @@ impl<'a> Finder<'a> {
         self.expanded.handler(self.spec, &self.substituted(job, &name.value))
     }
 
-    /// Where the entry of a job names it.
+    /// The span of the job's name in its entry.
     fn span_of(&self, job: u32) -> Span {
         self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize].name.span
     }
 
-    /// Finds what one job waits for.
+    /// Finds the dependencies of one job.
     fn find(&mut self, job: u32) {
         self.now.clear();
         let spec = self.spec;
@@ -151,7 +151,7 @@ impl<'a> Finder<'a> {
         self.order.after.extend_from_slice(&self.now);
     }
 
-    /// Ends the lists of a job.
+    /// Closes the lists of a job.
     fn end_job(&mut self) {
         self.order.ends.push(self.order.after.len() as u32);
         self.order.group_ends.push(self.order.after_groups.len() as u32);
@@ -172,22 +172,22 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Counts dependencies before they are listed; whether the limit is kept.
+    /// Counts dependencies before they are listed; returns whether they are within the limit.
     fn spend_dependencies(&mut self, more: usize, span: Span) -> bool {
         self.dependencies = self.dependencies.saturating_add(more);
         if self.dependencies <= DEPENDENCIES {
             return true;
         }
-        let message = format!("jobs wait for others more than {DEPENDENCIES} times");
-        let help = "let one job wait for all of them, and the others for that job";
+        let message = format!("the file has more than {DEPENDENCIES} dependencies between jobs");
+        let help = "add a job that waits for all of them, and let the others wait for it";
         self.stop(span, message, help);
         false
     }
 
-    /// Reports that a limit is passed, once, and ends the search.
+    /// Reports once that a limit is exceeded, and ends the search.
     fn stop(&mut self, span: Span, message: String, help: &'static str) {
         if !std::mem::replace(&mut self.is_too_large, true) {
-            self.findings.error(span, message).label("here the limit is passed").help(help);
+            self.findings.error(span, message).label("the limit is exceeded here").help(help);
         }
     }
 
@@ -198,7 +198,7 @@ impl<'a> Finder<'a> {
             self.findings.error(within, message);
             return;
         }
-        // Where a parameter has been filled in, the name is not written as it reads.
+        // With a substituted parameter, the name differs from the text of the file.
         let span = self.findings.source().find(within, name);
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
         let entry = self.spec.jobs.0.iter().find(|entry| *entry.name.value == *name);

@@ -1,5 +1,5 @@
-//! Parameters: one entry of a file that stands for many. Values, their combinations, and the
-//! texts in which they are put.
+//! Parameters, which make many copies of one entry: their values, their combinations, and the texts
+//! in which they are substituted.
 
 mod range;
 mod substitute;
@@ -16,14 +16,14 @@ use super::size::substituted_len;
 pub(crate) use substitute::{names_in_braces, near_misses, substitute};
 use values::{count, values};
 
-/// The most characters to which a place may widen a value: `{i:064d}`.
+/// The largest width of a placeholder, in characters: `{i:064d}`.
 pub(crate) const LONGEST_WIDTH: usize = 64;
-/// The most digits of a number that is written without its exponent.
+/// The most digits of a number written without an exponent.
 const LONGEST_NUMBER: usize = 330;
-/// So many more places are shown where parameters cannot be combined.
+/// The most further spans shown for parameters that cannot be combined.
 const MAX_PLACES: usize = 5;
 
-/// One value of a parameter: its text, and what kind of value that is.
+/// One value of a parameter: its text and its kind.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Argument {
     text: Box<str>,
@@ -46,14 +46,14 @@ impl Argument {
 choice! {
     /// How several parameters combine.
     pub(crate) enum ParameterMode, "a parameter mode" {
-        /// Each value of one with each of the others.
+        /// Combines each value of one with each value of the others.
         Product = "product",
-        /// The first of all, the second of all, and so on.
+        /// Combines the first values of all, then the second, and so on.
         Zip = "zip",
     }
 }
 
-/// The parameters of one entry: their names, and the values of each.
+/// The parameters of one entry with their values, and how they combine.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ParameterGrid {
     parameters: Vec<(Box<str>, Vec<Argument>)>,
@@ -75,7 +75,7 @@ impl ParameterGrid {
         Self { parameters: parameters.collect(), zipped: false, count: 1 }
     }
 
-    /// Of each parameter, the longest text among its values, in bytes.
+    /// The length of the longest value of each parameter, in bytes.
     pub(crate) fn longest(&self) -> Vec<(&str, usize)> {
         let length = |value: &Argument| match value.kind {
             ArgumentKind::Text => value.text.len(),
@@ -99,8 +99,8 @@ impl ParameterGrid {
         self.parameters.iter().map(|(name, _)| &**name)
     }
 
-    /// The value of a parameter in the copy of this number. In a product the last parameter
-    /// changes fastest.
+    /// The value of a parameter in a copy, by its number. In a product the last parameter changes
+    /// fastest.
     pub(crate) fn value(&self, copy: usize, name: &str) -> Option<&Argument> {
         let at = self.parameters.iter().position(|(known, _)| **known == *name)?;
         let values = &self.parameters[at].1;
@@ -113,7 +113,7 @@ impl ParameterGrid {
     }
 }
 
-/// What makes copies of an entry, as it is written.
+/// The parameters of an entry as written in the file.
 pub(crate) struct EntryParameters<'a> {
     parameters: &'a Table<Spanned<Verbatim>>,
     used: &'a [Text],
@@ -151,7 +151,7 @@ impl<'a> EntryParameters<'a> {
     }
 }
 
-/// The longest text that the values of a parameter may put into a place, in bytes.
+/// The length of the longest text that a parameter can substitute, in bytes.
 fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
     let length = |value: &Verbatim| match value {
         Verbatim::Text(text) => substituted_len(text, constants),
@@ -161,13 +161,13 @@ fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
     };
     match values {
         Verbatim::List(items) => items.iter().map(length).max().unwrap_or(0),
-        // No value of a range is longer than the range. Any other text may be a number.
+        // A value of a range is never longer than the range. Any other text may be a number.
         Verbatim::Text(text) => length(values).max(digits(text.trim())),
         other => length(other),
     }
 }
 
-/// How long a number may become in a place with a format, which writes no exponent.
+/// The longest form of a number in a placeholder with a format, which writes no exponent.
 fn digits(text: &str) -> usize {
     match (text.parse::<i64>(), text.parse::<f64>()) {
         (Err(_), Ok(number)) if number.abs() > 1e15 => LONGEST_NUMBER.max(text.len()),
@@ -175,11 +175,12 @@ fn digits(text: &str) -> usize {
     }
 }
 
-/// How much the parameters of an entry multiply it.
+/// The number of copies of an entry and the lengths of its substituted texts.
 pub(crate) struct EntrySize<'a> {
     /// How many copies there are.
     pub(crate) copies: usize,
-    /// Of each parameter and constant, the longest text that it puts into a place, in bytes.
+    /// For each parameter and constant, the length of the longest text that it substitutes, in
+    /// bytes.
     pub(crate) longest: Vec<(&'a str, usize)>,
 }
 
@@ -191,7 +192,7 @@ impl<'a> EntrySize<'a> {
 }
 
 impl EntryParameters<'_> {
-    /// The parameters with their values; `None` when they cannot be read, which was reported.
+    /// Reads the values of the parameters; `None` if they are invalid, which has been reported.
     pub(crate) fn grid(
         &self,
         constants: &ParameterGrid,
@@ -241,8 +242,8 @@ impl EntryParameters<'_> {
 }
 
 impl<'a> EntryParameters<'a> {
-    /// How much the parameters multiply the entry, without making their values. What is wrong
-    /// with them is left to [`grid`](Self::grid).
+    /// The size of the expanded entry, found without making its values. Mistakes are left to
+    /// [`grid`](Self::grid).
     pub(crate) fn size(&self, constants: &'a ParameterGrid) -> EntrySize<'a> {
         let own = self.parameters.0.iter();
         let used = self.used.iter().filter_map(|name| {
@@ -255,7 +256,7 @@ impl<'a> EntryParameters<'a> {
         let of_constants = constants.longest();
         for (key, values) in own.chain(used) {
             let longest = longest(&values.value, &of_constants);
-            // What is too long is refused for that, and not filled in before.
+            // A text that is too long is rejected for its length before anything is substituted.
             let is_too_long = longest > SUBSTITUTED_BYTES;
             let count = if is_too_long { 1 } else { count(&values.value, constants).max(1) };
             size.copies = match zipped {
@@ -278,7 +279,7 @@ fn push(
 ) -> bool {
     if !is_name(&key.value) {
         findings
-            .error(key.span, format!("`{}` cannot be the name of a parameter", key.value))
+            .error(key.span, format!("`{}` is not a valid parameter name", key.value))
             .help("use letters, digits and `_`");
         return false;
     }
@@ -310,7 +311,7 @@ fn is_name(text: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// How many combinations there are, or what is wrong with them and the cure.
+/// The number of combinations, or the mistake in them and its cure.
 type Count = Result<usize, (String, &'static str)>;
 
 fn product(parameters: &[(Box<str>, Vec<Argument>)]) -> Count {
@@ -331,12 +332,15 @@ fn zip(parameters: &[(Box<str>, Vec<Argument>)]) -> Count {
         Some((name, others)) => {
             let (one, other) = (values.len(), others.len());
             let message = format!("`{first}` has {one} values, and `{name}` has {other}");
-            Err((message, "`zip` takes lists of one length; `product` combines each with each"))
+            Err((
+                message,
+                "`zip` needs lists of equal length; `product` combines each value with each",
+            ))
         }
     }
 }
 
-/// Reports parameters that cannot be combined, with the places that name them.
+/// Reports parameters that cannot be combined, with their spans.
 fn no_combination(
     message: &str,
     help: &str,

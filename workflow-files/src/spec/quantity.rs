@@ -1,4 +1,4 @@
-//! Amounts as people write them: durations and sizes of memory.
+//! Durations and amounts of memory, as people write them.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::document::{Findings, Node, Read, Value, wrong_type};
 
-/// A length of time: `30s`, `1h 30m`, `PT30M`, or a number of seconds.
+/// A duration: `30s`, `1h 30m`, `PT30M`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Time(pub(crate) Duration);
 
@@ -20,7 +20,7 @@ impl Read for Time {
             Value::Number(number) => number
                 .as_f64()
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                .ok_or(Some("a duration is at least 0")),
+                .ok_or(Some("a duration cannot be negative")),
             _ => {
                 wrong_type(node, Self::WANTED, findings);
                 return None;
@@ -32,7 +32,7 @@ impl Read for Time {
                 let written = findings.source().slice(node.span).to_owned();
                 let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
                 findings
-                    .error(node.span, format!("`{written}` is no duration{reason}"))
+                    .error(node.span, format!("`{written}` is not a duration{reason}"))
                     .help("write `90s`, `1h 30m`, `PT30M`, or a number of seconds");
                 None
             }
@@ -44,13 +44,13 @@ impl Read for Time {
     }
 }
 
-/// The length of time, or why this is none, where that is worth saying.
+/// Parses a duration. The error is the reason, if there is one to report.
 fn parse_time(text: &str) -> Result<Duration, Option<&'static str>> {
     let span: Span = text.trim().parse().map_err(|_| None)?;
     let length = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|_| Some("months and years have no fixed length"))?;
-    Duration::try_from(length).map_err(|_| Some("it is less than 0"))
+    Duration::try_from(length).map_err(|_| Some("it is negative"))
 }
 
 /// An amount of memory, in bytes: `512m`, `2g`, `1GiB`. Units are powers of 1,024.
@@ -72,7 +72,7 @@ impl Read for Memory {
         if bytes.is_none() {
             let written = findings.source().slice(node.span).to_owned();
             findings
-                .error(node.span, format!("`{written}` is no amount of memory"))
+                .error(node.span, format!("`{written}` is not an amount of memory"))
                 .help("write a number and one of k, m, g, t: `512m`, `2g`");
         }
         bytes.map(Self)

@@ -1,24 +1,24 @@
-//! What a job needs of the machine, as it is written.
+//! Resource requirements of jobs.
 
 use super::{Memory, Text, Time};
 use crate::document::{Ignored, Spanned, record};
 
 record! {
-    /// What a job needs of the machine.
+    /// The resources that a job needs.
     pub(crate) struct ResourceSpec, "resource requirements" {
-        /// The name by which jobs ask for this.
+        /// The name by which jobs refer to this entry.
         name: Text,
-        /// How many processors. Default: 1.
+        /// The number of processors. Default: 1.
         num_cpus: Option<Spanned<u32>>,
-        /// How many graphics processors. Default: 0.
+        /// The number of GPUs. Default: 0.
         num_gpus: Option<u32>,
-        /// How many machines; more than one needs a cluster. Default: 1.
+        /// The number of machines; more than one needs a cluster. Default: 1.
         num_nodes: Option<u32>,
-        /// How much memory: `512m`, `2g`. Units are powers of 1,024.
+        /// The amount of memory: `512m`, `2g`. Units are powers of 1,024.
         memory: Option<Spanned<Memory>>,
-        /// The longest that the job may take, as an ISO 8601 duration: `PT30M`.
+        /// The longest duration of the job, in ISO 8601: `PT30M`.
         runtime: Option<Spanned<Time>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         step_nodes: Option<Ignored<true>>,
     }
 }

@@ -1,4 +1,4 @@
-//! When a workflow is due, as it is written.
+//! Schedules.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -35,7 +35,7 @@ impl Read for Schedule {
 }
 
 record! {
-    /// When a workflow is due.
+    /// When a workflow runs.
     struct ScheduleSpec, "a schedule" {
         /// A cron expression of five fields: minute, hour, day of month, month, day of week.
         cron: Text,

@@ -1,5 +1,5 @@
-//! How much the parameters of a file multiply, counted before anything is copied: a file of a
-//! kilobyte may stand for a million jobs, and no more.
+//! Limits on the expansion of parameters, checked before anything is copied: a file of a kilobyte
+//! can describe up to a million jobs.
 
 use super::order::{scripts_that_read, texts_of};
 use super::parameters::{EntryParameters, EntrySize, LONGEST_WIDTH, ParameterGrid};
@@ -7,8 +7,8 @@ use super::{JobEntry, Text, WorkflowSpec};
 use crate::bounds::file::{COPIES, SUBSTITUTED_BYTES};
 use crate::document::{Findings, Span};
 
-/// Checks that the copies of all entries, and the texts that are filled in for them, keep to the
-/// limits; `None` when they do not, which was reported.
+/// Checks that the copies of all entries and their substituted texts are within the limits; `None`
+/// if they are not, which has been reported.
 pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> {
     let constants = ParameterGrid::constants(&spec.variables);
     let longest = constants.longest();
@@ -45,7 +45,7 @@ pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option
     Some(())
 }
 
-/// What entries of one kind come to so far.
+/// The total size of the entries of one kind so far.
 struct TotalSize<'a> {
     what: &'static str,
     constants: &'a ParameterGrid,
@@ -60,7 +60,7 @@ impl<'a> TotalSize<'a> {
         Self { what, constants, copies: 0, bytes: 0, last: EntrySize::one(constants) }
     }
 
-    /// Adds an entry, for each copy of which so many bytes are filled in.
+    /// Adds an entry; `each` gives the substituted bytes of each copy.
     fn add(
         &mut self,
         written: Option<EntryParameters<'a>>,
@@ -74,7 +74,7 @@ impl<'a> TotalSize<'a> {
         };
         let copies = self.last.copies;
         if let Some(written) = written.filter(|written| copies > COPIES && written.is_plain()) {
-            // Which shows the values of each of its parameters.
+            // Its diagnostic shows the number of values of each parameter.
             written.grid(self.constants, findings)?;
         }
         self.copies = self.copies.saturating_add(copies);
@@ -87,22 +87,22 @@ impl<'a> TotalSize<'a> {
     fn check(&self, one: usize, span: Span, findings: &mut Findings) -> Option<()> {
         let what = self.what;
         let (message, help) = if self.copies > COPIES {
-            let message = format!("the file stands for more than {COPIES} {what}");
-            (message, "use fewer values, or let a job do the work of many")
+            let message = format!("the file expands to more than {COPIES} {what}");
+            (message, "use fewer values, or combine the work of several jobs into one")
         } else if self.bytes.max(one) > SUBSTITUTED_BYTES {
             let message = format!(
-                "the texts of {what} grow to more than {SUBSTITUTED_BYTES} bytes once filled in"
+                "the texts of {what} grow to more than {SUBSTITUTED_BYTES} bytes with their parameters substituted"
             );
-            (message, "use fewer values, or read what is long from a file")
+            (message, "use fewer values, or read long texts from a file")
         } else {
             return Some(());
         };
-        findings.error(span, message).label("here the limit is passed").help(help);
+        findings.error(span, message).label("the limit is exceeded here").help(help);
         None
     }
 }
 
-/// The bytes that are filled in for each copy while the file is read.
+/// The bytes that are substituted for each copy while the file is read.
 fn substituted_bytes(job: &JobEntry, size: &EntrySize<'_>) -> usize {
     let with_places = texts_of(job).map(|(text, _)| text).filter(|text| text.contains("${"));
     let rest = job.rest.as_deref();
@@ -126,11 +126,11 @@ fn substituted_bytes(job: &JobEntry, size: &EntrySize<'_>) -> usize {
     texts.fold(0, |sum, text| sum.saturating_add(substituted_len(text, &size.longest)))
 }
 
-/// The most characters that a format may add without being asked for them: `.000000e-300`, or the
-/// sixteen digits of a negative number.
+/// The most characters that a format adds by default: `.000000e-300`, or the sixteen digits of a
+/// negative number.
 const LONGEST_FORM: usize = 16;
 
-/// How long a text may become when its places are filled in, each with the longest value of its
+/// The largest length of a text after substitution: each placeholder gets the longest value of its
 /// name, at its width and precision.
 pub(super) fn substituted_len(text: &str, longest: &[(&str, usize)]) -> usize {
     let mut length = text.len();

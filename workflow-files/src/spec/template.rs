@@ -1,9 +1,9 @@
-//! Texts with places in them: `${files.input.name}`, and `${{ .. }}` for what is known only when
-//! the job begins. All other `$` belong to the shell. `$${` stands for `${`.
+//! Texts with placeholders: `${files.input.name}`, and `${{ .. }}` for values that are known when
+//! the job begins. Every other `$` is left to the shell. `$${` stands for `${`.
 
 use super::expression::{EXAMPLE, Expression};
 
-/// A text, taken apart.
+/// A parsed text.
 #[derive(Debug, Default)]
 pub(crate) struct Template {
     pub(crate) parts: Vec<Part>,
@@ -34,7 +34,7 @@ pub(crate) enum Use {
     Output,
 }
 
-/// What is wrong with a template, and the part of the text that it is about.
+/// The mistake in a template, and the part of the text that it is about.
 #[derive(Debug, PartialEq)]
 pub(crate) struct TemplateError {
     pub(crate) part: String,
@@ -50,7 +50,7 @@ const NAMED: [(&str, NamedKind, Use); 4] = [
 ];
 
 impl Template {
-    /// Takes a text apart.
+    /// Parses a text.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut template = Self::default();
         let mut rest = text;
@@ -76,14 +76,14 @@ impl Template {
         }
     }
 
-    /// Takes the place at the beginning of the text, and returns what follows it.
+    /// Parses the placeholder at the beginning of the text, and returns the rest.
     fn place<'t>(&mut self, text: &'t str) -> Result<&'t str, TemplateError> {
         if let Some(inside) = text.strip_prefix("${{") {
             let Some((code, rest)) = inside.split_once("}}") else {
                 return Err(TemplateError {
                     part: text.lines().next().unwrap_or(text).to_owned(),
-                    message: "`${{` has no end".to_owned(),
-                    help: "close it with `}}`, or write `$${{` for the characters themselves",
+                    message: "`${{` is not closed".to_owned(),
+                    help: "close it with `}}`, or write `$${{` for a literal `${{`",
                 });
             };
             let expression = Expression::parse(code).map_err(|message| TemplateError {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_place_without_an_end_is_an_error() {
-        let error = Template::parse("echo ${{ jobs.a").expect_err("it has no end");
+        let error = Template::parse("echo ${{ jobs.a").expect_err("it is not closed");
         assert_eq!(error.part, "${{ jobs.a");
     }
 }

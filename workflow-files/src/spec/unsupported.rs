@@ -1,5 +1,5 @@
-//! Fields of other engines that change which jobs there are, and that this one does not have: to
-//! pass over them would run something else than what is written.
+//! Fields of other engines that change which jobs exist and that this engine does not support. To
+//! ignore them would run something else than the file describes.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -31,7 +31,7 @@ macro_rules! unsupported {
 unsupported! {
     /// Parameters in a table of their own.
     ParametersFile: "`parameters_file` is not supported: a workflow file reads no other file",
-        "write each column as a list under `parameters`, with `parameter_mode: zip`: a row is a copy";
+        "write each column as a list under `parameters`, with `parameter_mode: zip`: each row is a copy";
     /// Jobs that come while the workflow runs.
     DynamicJobs: "`dynamic_jobs` is not supported: the jobs of a file are known before it runs",
         "list them under `jobs`; a workflow in Rust can start jobs while it runs";

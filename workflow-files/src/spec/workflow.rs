@@ -1,4 +1,4 @@
-//! A workflow as it is written: everything at the top of a file.
+//! The workflow: the fields at the top of a file.
 
 use serde_json::{Map, Value as Json};
 
@@ -10,7 +10,7 @@ use crate::document::{Findings, Ignored, Node, Read, Scalar, Spanned, Table, Ver
 use workflow_core::job::OnFailure;
 
 record! {
-    /// A workflow: its name, what is said about it, and its jobs.
+    /// A workflow: its name, its metadata and its jobs.
     pub(crate) struct WorkflowSpec, "a workflow" {
         /// The workflow's name, 1 to 200 printable characters.
         name: Text,
@@ -20,35 +20,35 @@ record! {
         project: Option<Text>,
         /// The business area of the workflow.
         domain: Option<Text>,
-        /// Free information about the workflow: a JSON object, or a string that holds one.
+        /// Free information about the workflow: a JSON object, or a string with one.
         metadata: Option<Spanned<Json>>,
-        /// Who the workflow belongs to.
+        /// The owner of the workflow.
         user: Option<Text>,
-        /// When the workflow is due: a cron expression, or `cron` and `timezone`.
+        /// When the workflow runs: a cron expression, or `cron` and `timezone`.
         schedule: Option<Spanned<Schedule>>,
         /// The jobs.
         jobs: Jobs,
-        /// Environment variables of every job; they may read the input of the run, but no jobs.
+        /// Environment variables of every job. They may read the input of the run, but not jobs.
         env: Table<Spanned<Scalar>>,
-        /// Constants that stand for `{name}` in every text of the file.
+        /// Constants that replace `{name}` in every text of the file.
         variables: Table<Spanned<Scalar>>,
-        /// Parameters that jobs and files take over by `use_parameters`.
+        /// Parameters that jobs and files share by `use_parameters`.
         parameters: Table<Spanned<Verbatim>>,
         /// Files that jobs read and write.
         files: Vec<FileSpec>,
         /// Named data that jobs read and write.
         user_data: Vec<UserDataSpec>,
-        /// Named amounts of what jobs need.
+        /// Named resource requirements of jobs.
         resource_requirements: Vec<ResourceSpec>,
         /// Named rules for what to do when a job fails.
         failure_handlers: Vec<HandlerSpec>,
         /// Commands that run when something happens.
         actions: Vec<ActionSpec>,
-        /// What a run does when a job fails for good. Default: `continue`.
+        /// What a run does when a job has failed. Default: `continue`.
         on_failure: Option<OnFailure>,
-        /// How many jobs may run at once. Default: no limit but the machine's.
+        /// The most jobs that run at once. Default: one for each processor.
         max_parallel: Option<Spanned<u32>>,
-        /// The longest that a run may take.
+        /// The timeout of a run.
         timeout: Option<Spanned<Time>>,
         /// Named limits that jobs share, such as `db: 4`.
         limits: Table<Spanned<u32>>,
@@ -56,40 +56,40 @@ record! {
         dynamic_jobs: Option<DynamicJobs>,
         /// Not supported: a file whose rows are copies.
         parameters_file: Option<ParametersFile>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         slurm_schedulers: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         slurm_defaults: Option<Ignored<true>>,
-        /// Kept, not used: peak memory and CPU time of each command are always in the report.
+        /// Accepted, not used: peak memory and CPU time of each command are always in the report.
         resource_monitor: Option<Ignored<false>>,
-        /// Kept, not used: how another engine executes jobs.
+        /// Accepted, not used: how another engine executes jobs.
         execution_config: Option<Ignored<false>>,
-        /// Kept, not used: another engine's status for failed jobs.
+        /// Accepted, not used: another engine's status for failed jobs.
         use_pending_failed: Option<Ignored<false>>,
-        /// Kept, not used: an order among ready jobs of another engine.
+        /// Accepted, not used: an order among ready jobs of another engine.
         jobs_sort_method: Option<Ignored<false>>,
-        /// Kept, not used: whether another engine enforces resources.
+        /// Accepted, not used: whether another engine enforces resources.
         limit_resources: Option<Ignored<false>>,
-        /// Kept, not used: provenance records of another engine.
+        /// Accepted, not used: provenance records of another engine.
         enable_ro_crate: Option<Ignored<false>>,
-        /// Kept, not used: who may see the workflow in another engine.
+        /// Accepted, not used: who may see the workflow in another engine.
         access_groups: Option<Ignored<false>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         compute_node_expiration_buffer_seconds: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         compute_node_wait_for_new_jobs_seconds: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         compute_node_ignore_workflow_completion: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         compute_node_wait_for_healthy_database_minutes: Option<Ignored<true>>,
-        /// Slurm: kept, not used.
+        /// Slurm: accepted, not used.
         compute_node_min_time_for_new_jobs_seconds: Option<Ignored<true>>,
-        /// The address of this schema, by which editors find it.
+        /// The address of this schema, for editors.
         schema_address = "$schema": Option<SchemaAddress>,
     }
 }
 
-/// Where editors find the schema of the file; of no use to anybody else.
+/// The address of the schema, for editors only.
 #[derive(Debug, Clone)]
 pub(crate) struct SchemaAddress;
 

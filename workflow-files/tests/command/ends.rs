@@ -107,19 +107,19 @@ fn what_cannot_run_says_why_and_is_not_tried_again() {
     nowhere.cwd = Some(PathBuf::from("/no/where"));
     assert_eq!(
         terminal(&nowhere),
-        "the working directory `/no/where` cannot be entered; create it, or correct `cwd`: \
+        "cannot enter the working directory `/no/where`; create it, or correct `cwd`: \
          No such file or directory (os error 2)"
     );
     nowhere.cwd = Some(PathBuf::from("/bin/sh"));
     assert!(terminal(&nowhere).ends_with("Not a directory (os error 20)"));
-    assert!(terminal(&Command::new("a\0b")).starts_with("the script holds a NUL character"));
+    assert!(terminal(&Command::new("a\0b")).starts_with("the script contains a NUL character"));
     let long = format!(": {}", "x".repeat(200_000));
     assert!(terminal(&Command::new(long)).starts_with("the script and its environment are too"));
     let mut named = Command::new("true");
     named.env = vec![("A=B".to_owned(), String::new())];
-    assert!(terminal(&named).starts_with("\"A=B\" is no name of an environment variable"));
+    assert!(terminal(&named).starts_with("\"A=B\" is not a valid name of an environment variable"));
     named.env = vec![("A".to_owned(), "\0".to_owned())];
-    assert!(terminal(&named).starts_with("the environment variable `A` holds a NUL character"));
+    assert!(terminal(&named).starts_with("the environment variable `A` contains a NUL character"));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_shell_that_is_not_there_is_named() {
     let shell = Shell::new().program("/no/shell");
     let end = block_on(shell.run(&Command::new("true"), &JobContext::detached()));
     let error = end.expect_err("it cannot run");
-    let wanted = "the shell `/no/shell` cannot be run; install it, or name another: \
+    let wanted = "cannot run the shell `/no/shell`; install it, or choose another: \
                   No such file or directory (os error 2)";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
@@ -166,8 +166,8 @@ fn unreadable_outputs_fail_the_command() {
     };
     assert!(error("echo words > $WORKFLOW_OUTPUT").contains("line 1"));
     assert!(error("head -c 2000000 /dev/zero > $WORKFLOW_OUTPUT").contains("longer than 1048576"));
-    assert!(error("mkfifo $WORKFLOW_OUTPUT").contains("no longer a plain file"));
-    assert!(error("mkdir $WORKFLOW_OUTPUT").contains("no longer a plain file"));
+    assert!(error("mkfifo $WORKFLOW_OUTPUT").contains("no longer a regular file"));
+    assert!(error("mkdir $WORKFLOW_OUTPUT").contains("no longer a regular file"));
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
     let error = run.wait().expect_err("the run was cancelled");
     let job = error.report().and_then(|report| report.job("late")).expect("a job");
     let message = job.error.expect("it was cancelled").message;
-    assert_eq!(message, "cancelled: the command was asked to stop");
+    assert_eq!(message, "cancelled: the command was cancelled");
 }
 
 /// Runs a command once it has been asked to stop.

@@ -40,7 +40,7 @@ fn what_stands_beside_the_metadata_goes_into_it() {
 fn a_schedule_in_words_is_kept_and_remarked_on() {
     let daily = format!("name: bakery\nmetadata: '{{\"schedule\": \"daily\"}}'\n{JOB}");
     let told = odd(&daily).to_string();
-    assert!(told.contains("\"daily\" is no cron expression"), "{told}");
+    assert!(told.contains("\"daily\" is not a cron expression"), "{told}");
     let cron = format!("name: bakery\nmetadata: '{{\"schedule\": \"0 * * * *\"}}'\n{JOB}");
     assert!(odd(&cron).is_empty());
 }
@@ -54,7 +54,7 @@ fn a_part_of_a_workflow_lacks_its_jobs() {
     ];
     for part in parts {
         let told = wrong(part);
-        let lacks = |one: &workflow_files::Diagnostic| one.message().contains("must have `jobs`");
+        let lacks = |one: &workflow_files::Diagnostic| one.message().contains("needs `jobs`");
         assert!(told.iter().any(lacks), "{told}");
     }
 }

@@ -102,7 +102,7 @@ fn an_interpreter_from_a_parameter_is_judged_when_the_job_begins() {
     };
     let failed = Engine::default().run(jobs("python3")).input("1'#").wait().expect_err("no shell");
     let told = error(&failed.into_report().expect("the run began"), "boil_python3");
-    assert!(told.contains("`${{ input }}` stands in a script for `python3`"), "{told}");
+    assert!(told.contains("`${{ input }}` is in a script for `python3`"), "{told}");
     assert!(told.contains("pass it by `env:`"), "{told}");
     ended(Engine::default().run(jobs("sh")).input("1'#"));
     assert_eq!(folder.read("told"), "1'#\n");

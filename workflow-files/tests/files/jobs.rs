@@ -232,7 +232,7 @@ jobs:
     let attempts = |job| report.job(job).expect("the job").attempts;
     assert_eq!([attempts("third"), attempts("other"), attempts("unmended")], [3, 1, 1]);
     let told = error(&report, "unmended");
-    assert!(told.contains("and then the recovery script failed"), "{told}");
+    assert!(told.contains("then the recovery script failed"), "{told}");
 }
 
 #[test]

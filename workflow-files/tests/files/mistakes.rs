@@ -28,7 +28,7 @@ warning: nothing is submitted to Slurm: `slurm_schedulers`, `scheduler`, `schedu
   |
   = help: the jobs run on this machine
 
-warning: without effect here: `resource_monitor`, `stdio`
+warning: these fields have no effect here: `resource_monitor`, `stdio`
  --> tea.yaml:5:19
   |
 5 | resource_monitor: { enabled: true }

@@ -28,7 +28,7 @@ fn a_run_does_not_begin_without_what_nobody_writes() {
 ";
     assert_eq!(
         refused(&folder, jobs),
-        "workflow `tea`: no job writes the file `raw`, and `../leaves.csv` is not there; create \
+        "workflow `tea`: no job writes the file `raw`, and `../leaves.csv` does not exist; create \
          what is missing, or let a job write it"
     );
     assert!(!folder.0.join("began").exists());
@@ -41,7 +41,7 @@ fn a_file_is_looked_for_where_the_job_runs() {
     let folder = Folder::new("no_input_in_cwd");
     fs::write(folder.0.join("leaves.csv"), "green").expect("a file");
     let jobs = "  - { name: boil, command: 'true', input_files: [raw], cwd: kitchen }\n";
-    assert!(refused(&folder, jobs).contains("`../kitchen/leaves.csv` is not there"));
+    assert!(refused(&folder, jobs).contains("`../kitchen/leaves.csv` does not exist"));
 }
 
 #[test]
@@ -53,7 +53,7 @@ jobs: [{ name: 'j{i}', command: 'true', input_files: ['f{i}'], parameters: { i: 
     );
     let error = Engine::default().run(file).wait().expect_err("nothing is there").to_string();
     assert!(error.contains("`f5`") && !error.contains("`f6`"), "{error}");
-    assert!(error.contains("nor are 4 more files"), "{error}");
+    assert!(error.contains("4 more files are missing"), "{error}");
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn an_output_that_was_not_written_fails_the_job() {
     let brew =
         "  - { name: brew, job: brew, with: { cups: 2, tea: green }, output_files: [tea] }\n";
     let report = failed(folder.file(&format!("{FILES}{jobs}{brew}")));
-    let told = "the job did not write its output file `tea`: `pot/tea.txt` is not there; write \
-                it, or take it out of the job's output files";
+    let told = "the job did not write its output file `tea`: `pot/tea.txt` does not exist; write \
+                it, or remove it from the job's output files";
     assert_eq!(error(&report, "boil"), told);
     assert_eq!(error(&report, "brew"), told);
     assert_eq!(end(&report, "pour"), Status::Skipped);
@@ -87,7 +87,7 @@ actions: [{ trigger_type: on_workflow_start, action_type: run_commands, commands
     let report = failed(folder.file(&text.replace("COMMAND", "'true'")));
     assert_eq!(
         error(&report, "boil"),
-        "no job writes the file `raw`, and `leaves.csv` is not there; create it, or let a job \
+        "no job writes the file `raw`, and `leaves.csv` does not exist; create it, or let a job \
          write it"
     );
     run(folder.file(&text.replace("COMMAND", "echo green > leaves.csv")));
@@ -106,7 +106,7 @@ jobs: [{ name: boil, command: 'true', input_files: [a, b], output_files: [c] }]\
 fn a_file_that_a_job_changes_in_place_must_be_there() {
     let folder = Folder::new("in_place");
     let jobs = "  - { name: boil, command: 'true', input_files: [raw], output_files: [raw] }\n";
-    assert!(refused(&folder, jobs).contains("`../leaves.csv` is not there"));
+    assert!(refused(&folder, jobs).contains("`../leaves.csv` does not exist"));
 }
 
 #[test]

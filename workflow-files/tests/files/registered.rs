@@ -79,9 +79,9 @@ fn what_is_read_of_registered_jobs_is_judged_by_their_types() {
         assert_eq!(read(with, written), Ok(()), "{job} {written}");
     }
     for (job, written, told) in [
-        ("fill_pot", "value", "`pot` leaves an object, which has no `value`"),
-        ("count_cups", "cups", "`pot` is one value, which has no `cups`"),
-        ("key", "run", "`pot` is one value, which has no `run`"),
+        ("fill_pot", "value", "`pot` outputs an object, which has no `value`"),
+        ("count_cups", "cups", "`pot` outputs a single value, which has no `cups`"),
+        ("key", "run", "`pot` outputs a single value, which has no `run`"),
     ] {
         let wrong = read(job, written).expect_err(written);
         assert!(wrong.contains(told) && wrong.contains("tea.yaml:4:"), "{wrong}");

@@ -1,4 +1,4 @@
-//! The schema that editors check workflow files with.
+//! The JSON Schema of workflow files, as committed.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use workflow_files::WorkflowFile;
 fn the_committed_schema_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/workflow.schema.json");
     let current = serde_json::to_string_pretty(&WorkflowFile::schema()).expect("JSON") + "\n";
-    if std::env::var_os("WORKFLOW_SCHEMA").is_some_and(|wish| wish == "overwrite") {
+    if std::env::var_os("WORKFLOW_SCHEMA").is_some_and(|value| value == "overwrite") {
         fs::write(&path, &current).expect("the schema can be written");
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == current,
-        "docs/workflow.schema.json is not what the types say; renew it with `WORKFLOW_SCHEMA=\
-         overwrite cargo test -p workflow-core --features yaml --test files schema`"
+        "docs/workflow.schema.json is out of date; write it with `WORKFLOW_SCHEMA=\
+         overwrite cargo test -p workflow-files --test files schema`"
     );
 }

@@ -89,8 +89,8 @@ fn a_value_in_arithmetic_is_a_number_or_nothing_runs() {
     assert_eq!(
         told,
         format!(
-            "{}:5:24: `${{{{ input.n }}}}` stands in arithmetic, which the shell evaluates, and is \
-             no integer; use `| int`, or pass it by `env:` and quote the variable",
+            "{}:5:24: `${{{{ input.n }}}}` is in arithmetic, which the shell evaluates, and is \
+             not an integer; use `| int`, or pass it by `env:` and quote the variable",
             folder.0.join("tea.yaml").display()
         )
     );
@@ -128,7 +128,7 @@ fn the_second_value_of_a_command_is_named_with_its_place() {
     let folder = Folder::new("second");
     let job = "    command: |\n      echo '$${{ no }}' ${{ input.a }}\n      echo ${{ input.b }} \\\n        $(( ${{ input.b }} ))\n";
     let told = told(&folder, job, json!({ "a": "x", "b": "y" })).expect("no number");
-    assert!(told.contains("tea.yaml:8:13: `${{ input.b }}` stands in arithmetic"), "{told}");
+    assert!(told.contains("tea.yaml:8:13: `${{ input.b }}` is in arithmetic"), "{told}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_environment_of_all_jobs_is_no_code_in_an_action() {
     let request = Engine::default().run(file).input(json!({ "n": "a[$(touch broken)]" }));
     let report = request.wait().expect_err("no number").into_report().expect("a report");
     let told = error(&report, "on_workflow_start");
-    assert!(told.contains("is in `N`, which stands in arithmetic"), "{told}");
+    assert!(told.contains("is in `N`, which is in arithmetic"), "{told}");
     assert!(!folder.0.join("broken").exists());
 }
 
@@ -239,9 +239,9 @@ fn text_in_a_condition_is_not_taken_for_a_number_or_a_boolean() {
         ("n=007", "jobs.told.outputs.n > 5", "`jobs.told.outputs.n | int`"),
         ("n=many", "jobs.told.outputs.n > 5", "is the text \"many\", and 5 is a number"),
         ("n=3.10", "jobs.told.outputs.n == 3.1", "`jobs.told.outputs.n | float`"),
-        ("n=5", "jobs.told.outputs.n == \"5\"", "\"5\" is a text; leave the quotes away"),
+        ("n=5", "jobs.told.outputs.n == \"5\"", "\"5\" is a text; remove the quotes"),
         ("n=yes", "jobs.told.outputs.n == true", "compare texts with texts"),
-        ("n=false", "jobs.told.outputs.n == \"false\"", "leave the quotes away"),
+        ("n=false", "jobs.told.outputs.n == \"false\"", "remove the quotes"),
         ("n=False", "jobs.told.outputs.n", "`jobs.told.outputs.n == \"true\"`"),
         ("n=0.00", "jobs.told.outputs.n", "which would count as true"),
         ("n=no", "jobs.told.outputs.n", "which would count as true"),

@@ -1,4 +1,4 @@
-//! One of some words, declared once by `choice!`.
+//! Enums of words, declared once by `choice!`.
 
 use super::wrong_type;
 use crate::document::{Findings, Node, Value};
@@ -33,7 +33,7 @@ macro_rules! choice {
     };
 }
 
-/// One of some words.
+/// Reads one of several words.
 pub(crate) fn word<T: Copy>(
     node: &Node,
     what: &str,
@@ -49,8 +49,8 @@ pub(crate) fn word<T: Copy>(
         let names = || words.iter().map(|(word, _)| *word);
         let all = names().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let help = match nearest(text, names()) {
-            Some(near) => format!("did you mean `{near}`? There are {all}"),
-            None => format!("there are {all}"),
+            Some(near) => format!("did you mean `{near}`? Choose one of {all}"),
+            None => format!("choose one of {all}"),
         };
         findings.error(node.span, format!("`{text}` is not {what}")).help(help);
     }

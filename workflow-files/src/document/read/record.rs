@@ -1,4 +1,4 @@
-//! Maps with fields that are known by name, declared once by `record!`.
+//! Maps with known fields, declared once by `record!`.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::{Read, wrong_type};
 use crate::document::{Findings, Key, Node, Span, Value};
 use workflow_core::id::nearest;
 
-/// The name of a field, and whether it is kept for another engine and has no effect here.
+/// The name of a field, and whether it is meant for another engine and has no effect here.
 pub(crate) type Field = (&'static str, bool);
 
-/// The entries of a map that has these fields and no others; others are reported.
+/// The entries of a map with these fields; unknown fields are reported.
 pub(crate) fn entries<'n>(
     node: &'n Node,
     what: &str,
@@ -57,14 +57,14 @@ pub(crate) fn field<T: Read>(
     let given = entries.iter().find(|(key, _)| &*key.text == name);
     match given {
         Some((_, value)) if value.is_null() && T::absent().is_some() => T::absent(),
-        // What does not fit has been reported; without it the rest can still be looked at.
+        // A wrong value has been reported; the other fields are read.
         Some((_, value)) => T::read(value, findings).or_else(T::absent),
         None => T::absent().or_else(|| {
             let first_line = findings.source().slice(node.span).lines().next().unwrap_or_default();
             let start = node.span.start as usize;
             let span = Span::new(start, start + first_line.len());
             findings
-                .error(span, format!("{what} must have `{name}`, {}", T::WANTED))
+                .error(span, format!("{what} needs `{name}`, {}", T::WANTED))
                 .help(format!("add `{name}:`"));
             None
         }),
@@ -82,7 +82,7 @@ pub(crate) fn record_schema(
     if definitions.contains_key(name) {
         return reference;
     }
-    // Holds the place, for records that hold each other.
+    // Reserves the name, for records that contain each other.
     definitions.insert(name.to_owned(), Json::Null);
     let mut properties = BTreeMap::new();
     let mut required = Vec::new();
@@ -110,9 +110,8 @@ pub(crate) fn record_schema(
 
 /// Declares a type of the file format once: its fields are read, checked and described from it.
 ///
-/// A field whose type stands for a value that is not there (`Option`, `Vec`, `bool`) may be left
-/// out; every other must be given. A field whose name in files is no identifier says so:
-/// `field = "name": Type`.
+/// A field whose type has a default (`Option`, `Vec`, `bool`) is optional; every other is required.
+/// A field whose name in files is not an identifier is declared as `field = "name": Type`.
 macro_rules! record {
     ($(#[doc = $about:literal])+ $vis:vis struct $name:ident, $what:literal {
         $($(#[doc = $doc:literal])+ $field:ident $(= $name_in_file:literal)?: $kind:ty,)+
@@ -124,7 +123,7 @@ macro_rules! record {
         }
 
         impl $name {
-            /// The fields that are given and have no effect: their names, places, and owners.
+            /// The given fields without effect: their names, spans and engines.
             #[expect(clippy::allow_attributes, reason = "not every record is asked")]
             #[allow(dead_code)]
             pub(crate) fn ignored_fields(
@@ -171,7 +170,7 @@ macro_rules! record {
     };
 }
 
-/// The name that a field has in files.
+/// The name of a field in files.
 macro_rules! name_of {
     ($field:ident) => {
         stringify!($field)

@@ -1,4 +1,4 @@
-//! Values that hold no others: texts, numbers, booleans; and values of any shape.
+//! Scalars: texts, numbers, booleans; and values of any shape.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -23,7 +23,7 @@ impl Read for Box<str> {
     }
 }
 
-/// A string, or a number or boolean as it is written.
+/// A string, or the text of a number or boolean.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scalar(pub(crate) Box<str>);
 
@@ -129,7 +129,7 @@ impl Read for Json {
     }
 }
 
-/// A value of any shape, whose numbers and booleans are kept as they are written.
+/// A value of any shape, whose numbers and booleans keep their text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verbatim {
     Null,

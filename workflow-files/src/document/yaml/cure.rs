@@ -1,9 +1,8 @@
-//! What to do about a text that is no YAML, told from what the parser says and from the line at
-//! which it says it.
+//! Cures for invalid YAML, found from the parser's message and the line of the mistake.
 
 use crate::document::{SourceText, Span};
 
-/// The cure for what the parser met at this place.
+/// The cure for a mistake at this position.
 pub(super) fn cure(reason: &str, source: &SourceText, at: usize) -> String {
     let (_, line) = source.lines_around(Span::new(at, at + 1));
     let line = source.slice(line).trim();
@@ -21,7 +20,7 @@ pub(super) fn cure(reason: &str, source: &SourceText, at: usize) -> String {
         return match line.contains('|') || line.contains('>') {
             true => format!("put the text into the lines below, or in quotes: {}", below(line)),
             false => {
-                format!("close the quotes; a text that holds quotes goes below `{}`", bar(line))
+                format!("close the quotes; write a text that contains quotes below `{}`", bar(line))
             }
         };
     }
@@ -29,15 +28,14 @@ pub(super) fn cure(reason: &str, source: &SourceText, at: usize) -> String {
         return format!("put the text in quotes, or {}", below(line));
     }
     if mentions(&["flow", "':' indicator", "',' or"]) {
-        return "close the bracket further up, or put texts that hold braces, brackets or commas in \
-                quotes"
+        return "close the bracket further up, or quote texts that contain braces, brackets or commas"
             .to_owned();
     }
     match entry(line) {
         None if mentions(&["simple key"]) => {
             "write `key: value`, with `: ` between them".to_owned()
         }
-        _ => "begin the entries of a list, and of a map, in one column".to_owned(),
+        _ => "start the entries of a list or map in the same column".to_owned(),
     }
 }
 
@@ -49,13 +47,13 @@ fn entry(line: &str) -> Option<(&str, &str)> {
     is_name.then_some((key, value.trim()))
 }
 
-/// Whether YAML reads something else out of the value than a text.
+/// Whether YAML reads the value as something else than a text.
 fn needs_quotes(value: &str) -> bool {
     const SPECIAL: [char; 12] = ['@', '`', '%', '[', '{', '"', '\'', '*', '&', '!', '>', '|'];
     value.starts_with(SPECIAL) || value.starts_with("- ") || value.contains(": ")
 }
 
-/// Where any text can stand as it is.
+/// The cure that works for any text.
 fn below(line: &str) -> String {
     format!("write it below `{}`", bar(line))
 }

@@ -1,8 +1,8 @@
-//! What commands make of their words: which take them for code, which evaluate them, which run
-//! other commands.
+//! How commands treat their words: which run them as code, which evaluate them, which run other
+//! commands.
 //!
-//! A program that is not listed takes its words as data, as nearly all do. The lists hold the
-//! builtins of shells, shells themselves, and the common interpreters.
+//! Unlisted programs treat their words as data, as nearly all do. The lists contain the builtins of
+//! shells, shells themselves, and the common interpreters.
 
 mod builtins;
 mod comparisons;
@@ -21,7 +21,7 @@ use wrappers::{find, run_options, run_within, run_wrapped, wrapper};
 
 use super::grammar::{Parsed, Reader, Unread, Word};
 
-/// Judges a command: refuses the values in its words that may become code.
+/// Checks a command: rejects values in its words that may become code.
 pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
     let Some((first, arguments)) = words.split_first() else { return Ok(()) };
     if first.literal.is_none() {
@@ -38,12 +38,12 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
         "set" => return set(reader, arguments),
         "shopt" => return shopt(arguments),
         "alias" | "unalias" | "enable" | "hash" => {
-            return Err(Unread("a command that changes what others mean is"));
+            return Err(Unread("a command that redefines others is"));
         }
         "read" | "mapfile" | "readarray" | "getopts" => read(reader, &name, arguments),
         "unset" => unset(reader, arguments),
         "declare" | "typeset" if !reader.is_bash() => {
-            return Err(Unread("`declare`, which bash alone knows, is"));
+            return Err(Unread("`declare`, which only bash knows, is"));
         }
         _ if is_declaration(&name) => declaration(reader, &name, words),
         "find" => return find(reader, arguments),
@@ -61,7 +61,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
     Ok(())
 }
 
-/// Commands that run none of their words, even those that look like programs.
+/// Commands that never run their words, even if they look like programs.
 const DATA: [&str; 31] = [
     "echo",
     "cat",
@@ -96,7 +96,7 @@ const DATA: [&str; 31] = [
     "unset",
 ];
 
-/// The program that a word names: what follows the last `/`.
+/// The program that a word names: the text after the last `/`.
 fn command_name(word: &Word) -> Option<String> {
     let text = word.literal.as_ref().or_else(|| Some(&word.suffix).filter(|s| s.contains('/')))?;
     Some(base_name(text).to_owned())
@@ -112,7 +112,7 @@ pub(super) fn is_name(text: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// Where all of the words are.
+/// The range of all words.
 fn all(words: &[Word]) -> Range<usize> {
     match (words.first(), words.last()) {
         (Some(first), Some(last)) => first.range.start..last.range.end,
@@ -120,7 +120,7 @@ fn all(words: &[Word]) -> Range<usize> {
     }
 }
 
-/// Says that these words may be run. Those that are written out hold no variables.
+/// Records that these words may be run. Literal words contain no variables.
 fn runs(reader: &mut Reader<'_>, program: &str, words: &[Word]) {
     for word in words.iter().filter(|word| word.literal.is_none()) {
         reader.evaluated(word.range.clone(), may_run(program));
@@ -128,10 +128,10 @@ fn runs(reader: &mut Reader<'_>, program: &str, words: &[Word]) {
 }
 
 fn may_run(program: &str) -> String {
-    format!("is a word for `{program}`, which may run it")
+    format!("is an argument of `{program}`, which may run it")
 }
 
-/// Says that these words are code of the shell.
+/// Records that these words are shell code.
 fn runs_shell(reader: &mut Reader<'_>, program: &str, words: &[Word]) {
     for word in words {
         match &word.literal {

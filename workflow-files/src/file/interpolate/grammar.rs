@@ -1,9 +1,9 @@
-//! A recogniser for the shell language: a strict subset of POSIX.1-2024 (Shell Command Language)
-//! and of what bash adds, read to the end or not at all.
+//! A recognizer of the shell language: a strict subset of POSIX.1-2024 (Shell Command Language) and
+//! of bash. A script is understood completely or not at all.
 //!
-//! It follows the grammar as far as is needed to know what each value of a script is to the shell.
-//! Whatever it does not know for certain ends it, and then nothing is proven. It recurses for what
-//! nests, up to [`MAX_DEPTH`] levels.
+//! It follows the grammar as far as necessary to know how the shell reads each value of a script.
+//! Anything that it does not know for certain ends it, and then nothing is proven. It recurses up
+//! to [`MAX_DEPTH`] levels.
 
 mod compound;
 mod document;
@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::commands;
 use super::variables::Variables;
 
-/// Why a value must be an integer, as in "stands in arithmetic".
+/// Why a value must be an integer, such as "is in arithmetic".
 pub(super) type Reason = Cow<'static, str>;
 
 /// A character of a script, or a value by its number.
@@ -26,15 +26,15 @@ pub(super) enum Item {
     Value(u32),
 }
 
-/// Which shell reads the script.
+/// The shell that reads the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Bash,
-    /// Any of them: what only one shell knows, or reads differently, proves nothing.
+    /// Any POSIX shell: syntax that shells read differently proves nothing.
     Posix,
 }
 
-/// Where a value was proven to be harmless.
+/// A position where a value is proven to be harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Unquoted, in a word.
@@ -47,18 +47,18 @@ pub(super) enum Place {
     Escaped,
 }
 
-/// What is known of the values of a script.
+/// What is proven about the values of a script.
 #[derive(Debug)]
 pub(super) struct Proof {
-    /// Of each value where it stands; `None` where nothing is proven.
+    /// The position of each value; `None` if nothing is proven.
     pub(super) places: Vec<Option<Place>>,
     refusals: Vec<Option<Reason>>,
-    /// Of each environment variable that holds a value, why it must be an integer.
+    /// For each environment variable with a value, why it must be an integer.
     pub(super) held: Vec<Option<Reason>>,
 }
 
 impl Proof {
-    /// Nothing is proven of so many values.
+    /// No proof for any of this number of values.
     pub(super) fn none(values: usize, reason: &str) -> Self {
         let refusals = vec![Some(Cow::Owned(reason.to_owned())); values];
         Self { places: vec![None; values], refusals, held: Vec::new() }
@@ -74,12 +74,10 @@ impl Proof {
     }
 }
 
-/// Proves what can be proven of the values of a script, and of the environment variables that hold
-/// values.
+/// Proves which values of a script, and which environment variables with values, are harmless.
 pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Dialect) -> Proof {
     let unread = |line: usize, what: &str| {
-        let reason =
-            format!("stands in a script that is not understood: {what} in its line {line}");
+        let reason = format!("is in a script that is not understood: {what} in its line {line}");
         Proof { held: vec![None; held.len()], ..Proof::none(values, &reason) }
     };
     if items.len() > MAX_LENGTH {
@@ -102,7 +100,7 @@ pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Diale
     }
     let places = places.into_iter().zip(&mut refusals).map(|(place, refusal)| {
         if place.is_none() {
-            refusal.get_or_insert(Cow::Borrowed("stands where the shell may run it"));
+            refusal.get_or_insert(Cow::Borrowed("is where the shell may run it"));
         }
         place.filter(|_| refusal.is_none())
     });
@@ -112,10 +110,10 @@ pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Diale
 
 /// The longest script in which anything is proven, in characters.
 const MAX_LENGTH: usize = 1 << 20;
-/// So deep may commands, substitutions and expansions nest.
+/// The deepest nesting of commands, substitutions and expansions.
 const MAX_DEPTH: usize = 48;
 
-/// What ended the reading of a script.
+/// Why a script is not understood.
 #[derive(Debug)]
 pub(super) struct Unread(pub(super) &'static str);
 
@@ -124,28 +122,28 @@ pub(super) type Parsed<T> = Result<T, Unread>;
 /// A word of the shell.
 #[derive(Debug)]
 pub(super) struct Word {
-    /// Where it is.
+    /// Its range.
     pub(super) range: Range<usize>,
-    /// What it stands for, if that is known.
+    /// Its value, if it is known.
     pub(super) literal: Option<String>,
-    /// What it begins with, up to the first expansion or value.
+    /// Its text up to the first expansion or value.
     pub(super) prefix: String,
-    /// What it ends with, after the last expansion or value.
+    /// Its text after the last expansion or value.
     pub(super) suffix: String,
-    /// Nothing in it is quoted, nor an expansion or a value.
+    /// It contains no quotes, expansions or values.
     pub(super) is_bare: bool,
 }
 
-/// A here-document that was announced, and whose text is still to come.
+/// A here-document whose text is still to come.
 struct Document {
     end: String,
     is_literal: bool,
     strips_tabs: bool,
-    /// The name of the command that takes it for code.
+    /// The name of the command that runs it as code.
     code: Option<Reason>,
 }
 
-/// Where an input of a command comes from.
+/// The source of a command's input.
 pub(super) enum Input {
     /// A word: a file, or the text itself.
     Word(Range<usize>),
@@ -157,13 +155,13 @@ pub(super) struct Reader<'a> {
     items: &'a [Item],
     dialect: Dialect,
     pos: usize,
-    /// Nothing is read beyond this.
+    /// The end of the text to read.
     end: usize,
     depth: usize,
     places: Vec<Option<Place>>,
     refusals: Vec<Option<Reason>>,
     documents: Vec<Document>,
-    /// How many commands were met that run what they read from stdin.
+    /// The number of commands so far that run their stdin.
     code_readers: usize,
     pub(super) variables: Variables,
 }
@@ -185,7 +183,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What comes next; `\` before the end of a line is nothing at all.
+    /// The next item; skips `\` before the end of a line.
     fn peek(&mut self) -> Option<Item> {
         while self.pos + 1 < self.end
             && self.items[self.pos] == Item::Char('\\')
@@ -196,13 +194,13 @@ impl<'a> Reader<'a> {
         self.raw(0)
     }
 
-    /// What comes next as it is written, after so many others.
+    /// The item at an offset from here, without skipping.
     fn raw(&self, ahead: usize) -> Option<Item> {
         let at = self.pos + ahead;
         if at < self.end { Some(self.items[at]) } else { None }
     }
 
-    /// The character that comes next, if it is one.
+    /// The next item, if it is a character.
     fn letter(&mut self) -> Option<char> {
         match self.peek() {
             Some(Item::Char(letter)) => Some(letter),
@@ -210,7 +208,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether this text comes next, as it is written.
+    /// Whether this literal text comes next.
     fn is_next(&self, text: &str) -> bool {
         let mut ahead = 0;
         text.chars().all(|letter| {
@@ -219,7 +217,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Goes past a character that must come next.
+    /// Consumes a required character.
     fn expect(&mut self, letter: char, otherwise: &'static str) -> Parsed<()> {
         if self.letter() != Some(letter) {
             return Err(Unread(otherwise));
@@ -248,7 +246,7 @@ impl<'a> Reader<'a> {
         self.pos += 1;
     }
 
-    /// Says that the values in this range must be integers. The first reason counts.
+    /// Records that the values in this range must be integers. The first reason counts.
     pub(super) fn refuse(&mut self, range: Range<usize>, reason: impl Into<Reason>) {
         let reason = reason.into();
         for item in &self.items[range] {
@@ -258,15 +256,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Says that the shell evaluates this range: values in it must be integers, and so must values
-    /// in the variables that it names.
+    /// Records that the shell evaluates this range: values in it and in the variables that it names
+    /// must be integers.
     pub(super) fn evaluated(&mut self, range: Range<usize>, reason: impl Into<Reason>) {
         let reason = reason.into();
         self.refuse(range.clone(), reason.clone());
         self.variables.evaluate(&self.items[range], &reason);
     }
 
-    /// Says that a text is code of the shell: what it evaluates is evaluated.
+    /// Records that a text is shell code, whose variables may be evaluated.
     pub(super) fn code(&mut self, text: &str, reason: impl Fn() -> Reason) {
         let items: Vec<Item> = text.chars().map(Item::Char).collect();
         let mut reader = Reader::new(&items, 0, self.dialect);
@@ -280,7 +278,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes a command, which may be a function.
+    /// Records a command, which may be a function.
     pub(super) fn call(&mut self, name: &str, arguments: Range<usize>) {
         self.variables.call(name, &self.items[arguments]);
     }
@@ -294,7 +292,7 @@ impl<'a> Reader<'a> {
         self.items[range].iter().any(|item| matches!(item, Item::Value(_)))
     }
 
-    /// Marks a command that runs what it reads.
+    /// Counts a command that runs its stdin.
     pub(super) fn reads_code(&mut self) {
         self.code_readers += 1;
     }
@@ -310,13 +308,13 @@ impl Reader<'_> {
         self.list(&[])?;
         match self.peek() {
             None if self.documents.is_empty() => Ok(()),
-            None => Err(Unread("a here-document has no end")),
-            Some(_) => Err(Unread("something is closed that was not opened")),
+            None => Err(Unread("a here-document is not closed")),
+            Some(_) => Err(Unread("a closing bracket or word without an opening one")),
         }
     }
 
-    /// Commands up to one of these words, a closing bracket, the end of a branch of `case`, or the
-    /// end of the text.
+    /// Reads commands up to one of these words, a closing bracket, the end of a branch of `case`,
+    /// or the end of the text.
     fn list(&mut self, closing: &[&str]) -> Parsed<()> {
         loop {
             self.lines()?;
@@ -330,7 +328,7 @@ impl Reader<'_> {
                 Some('&') => self.pos += 1,
                 Some('\n') => {}
                 _ if self.ends_list(closing) => return Ok(()),
-                _ => return Err(Unread("a command has no end that is known")),
+                _ => return Err(Unread("the end of a command is not understood")),
             }
         }
     }
@@ -361,7 +359,7 @@ impl Reader<'_> {
             match self.keyword().as_deref() {
                 Some("!") => self.pos += 1,
                 Some("time") => {
-                    self.only_bash("`time` is known to bash alone")?;
+                    self.only_bash("`time` is known only to bash")?;
                     self.pos += "time".len();
                     self.blanks();
                     if self.keyword().as_deref() == Some("-p") {
@@ -376,7 +374,7 @@ impl Reader<'_> {
             let (stage, announced, readers) = (self.pos, self.documents.len(), self.code_readers);
             self.nested(Self::command)?;
             if self.code_readers > readers && stage > begin {
-                let reason = "is piped into a program that runs what it reads";
+                let reason = "is piped into a program that runs its input";
                 self.evaluated(begin..stage, reason);
                 for document in self.documents.get_mut(first..announced).into_iter().flatten() {
                     document.code.get_or_insert(Cow::Borrowed(reason));
@@ -389,21 +387,21 @@ impl Reader<'_> {
             }
             self.pos += 1;
             if self.letter() == Some('&') {
-                self.only_bash("`|&` is known to bash alone")?;
+                self.only_bash("`|&` is known only to bash")?;
                 self.pos += 1;
             }
             self.lines()?;
         }
     }
 
-    /// Goes past blanks.
+    /// Skips blanks.
     fn blanks(&mut self) {
         while matches!(self.letter(), Some(' ' | '\t')) {
             self.pos += 1;
         }
     }
 
-    /// Goes past blanks, comments and ends of lines, and past the here-documents after these.
+    /// Skips blanks, comments, line breaks, and the here-documents after these.
     fn lines(&mut self) -> Parsed<()> {
         loop {
             self.blanks();
@@ -427,7 +425,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The word that comes next, if it is one that may be reserved; it is not gone past.
+    /// Peeks at the next word, if it may be a reserved word.
     fn keyword(&mut self) -> Option<String> {
         self.peek();
         let of_words = |letter: char| {
@@ -447,7 +445,7 @@ impl Reader<'_> {
         (!word.is_empty()).then_some(word)
     }
 
-    /// Goes past a reserved word that must come next.
+    /// Consumes a required reserved word.
     fn expect_keyword(&mut self, word: &str, otherwise: &'static str) -> Parsed<()> {
         if self.keyword().as_deref() != Some(word) {
             return Err(Unread(otherwise));
@@ -474,14 +472,14 @@ impl Word {
         }
     }
 
-    /// Goes past what it is not known what it stands for.
+    /// Skips a part whose value is not known.
     fn unknown(&mut self) {
         self.literal = None;
         self.suffix.clear();
         self.is_bare = false;
     }
 
-    /// Whether it is the name of a variable, as it is written.
+    /// Whether its literal text is the name of a variable.
     pub(super) fn is_name(&self) -> bool {
         self.literal.as_deref().is_some_and(commands::is_name)
     }

@@ -1,14 +1,14 @@
-//! Where values go in the variables of a script, as far as its text shows: which variables the
-//! shell evaluates, and what flows into them.
+//! Follows values through the variables of a script, as far as its text shows: which variables the
+//! shell evaluates, and which values flow into them.
 //!
-//! Looks at names alone, not at the order of commands: a variable that is named anywhere in what
-//! another one gets flows into that one. So it finds too much rather than too little.
+//! Looks only at names, not at the order of commands: a variable named in an assignment flows into
+//! the assigned variable. So it finds too much rather than too little.
 
 use std::collections::{HashMap, HashSet};
 
 use super::grammar::{Item, Reason};
 
-/// What is known of the variables of a script.
+/// What is known about the variables of a script.
 #[derive(Default)]
 pub(super) struct Variables {
     assigned: Vec<(String, Origin)>,
@@ -17,24 +17,24 @@ pub(super) struct Variables {
     functions: HashSet<String>,
 }
 
-/// What a variable gets.
+/// The content of a variable.
 #[derive(Default)]
 struct Origin {
     names: Vec<String>,
     values: Vec<u32>,
 }
 
-/// Values that are evaluated by way of variables, and why.
+/// Values that are evaluated through variables, and why.
 #[derive(Default)]
 pub(super) struct Leaks {
     pub(super) values: Vec<(usize, Reason)>,
-    /// The environment variables that hold values.
+    /// The environment variables that contain values.
     pub(super) held: Vec<(usize, Reason)>,
 }
 
-/// What stands for `$1`, `$@` and the like.
+/// The name for `$1`, `$@` and so on.
 const ARGUMENTS: &str = "@";
-/// What stands for all that commands read.
+/// The name for all input of commands.
 const INPUT: &str = "<";
 
 impl Variables {
@@ -42,12 +42,12 @@ impl Variables {
         self.assigned.push((name.to_owned(), Origin::of(value)));
     }
 
-    /// Says that a variable gets what is written in the arguments.
+    /// Records that the arguments are assigned to a variable.
     pub(super) fn assign_arguments(&mut self, name: &str) {
         self.assign_name(name, ARGUMENTS);
     }
 
-    /// Says that a variable gets what a command reads.
+    /// Records that the input of a command is assigned to a variable.
     pub(super) fn assign_input(&mut self, name: &str) {
         self.assign_name(name, INPUT);
     }
@@ -57,7 +57,7 @@ impl Variables {
         self.assigned.push((name.to_owned(), origin));
     }
 
-    /// Says that the arguments of the script, or of a function, become these.
+    /// Records the arguments of the script or of a function.
     pub(super) fn set_arguments(&mut self, words: &[Item]) {
         self.assign(ARGUMENTS, words);
     }
@@ -67,18 +67,18 @@ impl Variables {
         self.assign(function, body);
     }
 
-    /// Notes a command, which may be a function.
+    /// Records a command, which may be a function.
     pub(super) fn call(&mut self, name: &str, arguments: &[Item]) {
         self.calls.push((name.to_owned(), Origin::of(arguments)));
     }
 
-    /// Says that the shell evaluates what the variables hold that are named there.
+    /// Records that the shell evaluates the variables that are named there.
     pub(super) fn evaluate(&mut self, items: &[Item], reason: &Reason) {
         let names = Origin::of(items).names.into_iter();
         self.evaluated.extend(names.map(|name| (name, reason.clone())));
     }
 
-    /// Adds what is known of another script that shares the variables, and has no values.
+    /// Adds another script that shares the variables and has no values.
     pub(super) fn include(&mut self, other: Self) {
         self.assigned.extend(other.assigned);
         self.evaluated.extend(other.evaluated);
@@ -86,7 +86,7 @@ impl Variables {
         self.functions.extend(other.functions);
     }
 
-    /// The values, of so many, that are evaluated by way of variables.
+    /// The values that are evaluated through variables, out of a number of values.
     pub(super) fn leaks(mut self, values: usize, held: &[&str]) -> Leaks {
         let mut origins: HashMap<&str, Vec<&Origin>> = HashMap::new();
         let input = Origin {
@@ -111,7 +111,7 @@ impl Variables {
             let because = |name: &str| -> Reason {
                 match name {
                     ARGUMENTS => format!("is an argument, which {reason}").into(),
-                    INPUT => format!("may be read by a command, and then {reason}").into(),
+                    INPUT => format!("may be read by a command and {reason}").into(),
                     _ => format!("is in `{name}`, which {reason}").into(),
                 }
             };

@@ -1,4 +1,4 @@
-//! Comparisons in expressions: text is never compared with a number or a boolean in silence.
+//! Comparisons in expressions: comparing text with a number or a boolean is an error.
 //!
 //! Jinja sorts all text above all numbers, so that `rows > 0` holds for the text "0". No setting
 //! of minijinja changes that. Each comparison is therefore written as a call of [`compare`], which
@@ -13,10 +13,10 @@ use serde_json::Value as Json;
 
 use crate::bounds::NESTING;
 
-/// What a comparison calls.
+/// The function that a comparison calls.
 const FUNCTION: &str = "__compare";
 
-/// Teaches an environment to compare.
+/// Adds the comparisons to an environment.
 pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_function(FUNCTION, chain);
     environment.add_test("in", |state: &State<'_, '_>, wanted: Value, held: Value| {
@@ -42,7 +42,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     }
 }
 
-/// The expression, whose nesting has been found to be bounded, with its comparisons as calls.
+/// Rewrites the comparisons of an expression as calls. The nesting of the expression is bounded.
 pub(super) fn as_calls(code: &str) -> String {
     rewrite(&tokens(code))
 }
@@ -65,7 +65,7 @@ fn chain(
     Ok(true)
 }
 
-/// An operand as people know it.
+/// An operand as an error shows it.
 struct Shown<'v> {
     text: String,
     value: &'v Value,
@@ -86,7 +86,7 @@ impl<'v> Shown<'v> {
         }
     }
 
-    /// Whether it is a text that stands in the expression.
+    /// Whether it is a string literal of the expression.
     fn is_literal(&self) -> bool {
         self.text.starts_with(['"', '\''])
     }
@@ -137,7 +137,7 @@ fn compare(
 
 /// Whether a list, a text or the keys of a map hold a value.
 fn is_in(state: &State<'_, '_>, wanted: Shown<'_>, held: &Value) -> Result<bool, Error> {
-    // The library would look for the letters of a number.
+    // The library would search the digits of a number.
     if held.kind() == ValueKind::String && differ(wanted.value, held) {
         return Err(unlike(&wanted, &Shown::of(held)));
     }
@@ -157,7 +157,7 @@ fn is_in(state: &State<'_, '_>, wanted: Shown<'_>, held: &Value) -> Result<bool,
     }
 }
 
-/// The first text, and the number or boolean that it would be compared with, in two values.
+/// The first text in two values and the number or boolean that it would be compared with.
 pub(super) fn different(left: &Value, right: &Value) -> Option<(Value, Value)> {
     different_inside(left, right, NESTING)
 }
@@ -194,7 +194,7 @@ fn kind_and_text(value: &Value) -> (&'static str, String) {
     }
 }
 
-/// Whether one is text, and the other a number or a boolean.
+/// Whether one is text and the other a number or a boolean.
 fn differ(left: &Value, right: &Value) -> bool {
     let is_text = |value: &Value| value.kind() == ValueKind::String;
     let is_other = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
@@ -205,7 +205,7 @@ fn unlike(left: &Shown<'_>, right: &Shown<'_>) -> Error {
     let (text, other) =
         if left.value.kind() == ValueKind::String { (left, right) } else { (right, left) };
     let cure = match other.value.kind() {
-        _ if text.is_literal() => "leave the quotes away".to_owned(),
+        _ if text.is_literal() => "remove the quotes".to_owned(),
         ValueKind::Bool => "compare texts with texts: `== \"true\"`".to_owned(),
         _ if text.value.to_string().trim().parse::<i64>().is_ok() => {
             format!("write `{} | int`", text.name())
@@ -216,7 +216,7 @@ fn unlike(left: &Shown<'_>, right: &Shown<'_>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-/// A part of an expression: a word, a string, an operator, blanks.
+/// A token of an expression: a word, a string, an operator, blanks.
 fn tokens(code: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = code;
@@ -316,7 +316,7 @@ fn closing(tokens: &[&str]) -> usize {
     tokens.len()
 }
 
-/// Writes what has come together: a comparison, or something else.
+/// Writes the operands collected so far: as a comparison, or as they are.
 fn finish(written: &mut String, chain: &mut Vec<(Operand, &str)>, last: Operand) {
     if chain.is_empty() {
         written.push_str(&last.code);

@@ -1,4 +1,4 @@
-//! Filters that compare the items of a list: all of them are alike, or it is an error with a cure.
+//! Filters that compare the items of a list: mixing text and numbers is an error with a cure.
 //! Jinja sorts all text above all numbers, so that `[9, "10"] | max` would be "10".
 
 use minijinja::value::{Kwargs, ValueKind};
@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 
 use super::compare::{different, kind_of};
 
-/// Teaches an environment to compare what lists hold.
+/// Adds the filters to an environment.
 pub(super) fn add_to(environment: &mut Environment<'static>) {
     type Filter = fn(&State<'_, '_>, Value, Kwargs) -> Result<Value, Error>;
     let filters: [(&str, Filter); 4] = [
@@ -41,7 +41,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     });
 }
 
-/// So many items are compared.
+/// The most items that a filter compares.
 const MAX_ITEMS: usize = 10_000;
 
 fn items(filter: &str, list: Value) -> Result<Vec<Value>, Error> {
@@ -56,7 +56,7 @@ fn items(filter: &str, list: Value) -> Result<Vec<Value>, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// Refuses items that are not alike, by themselves or by these of their attributes.
+/// Rejects items of different types, or items whose attributes have different types.
 fn check(filter: &str, items: &[Value], attributes: Option<&str>) -> Result<(), Error> {
     let Some(attributes) = attributes else {
         return check_keys(filter, items);
@@ -83,7 +83,7 @@ fn check_keys(filter: &str, keys: &[Value]) -> Result<(), Error> {
         None => Ok(()),
         Some((left, right)) => {
             let message = format!(
-                "`{filter}` compares {}, with {}; make them alike before: `map(\"int\")`, or \
+                "`{filter}` compares {}, with {}; convert them first: `map(\"int\")`, or \
                  `map(\"string\")`",
                 kind_of(&left),
                 kind_of(&right)
@@ -152,12 +152,12 @@ mod tests {
             "input.mixed | map('upper') | list + input.mixed | sort",
         ] {
             let told = value(source).expect_err(source);
-            assert!(told.contains("make them alike") || told.contains("has no value"), "{told}");
+            assert!(told.contains("convert them first") || told.contains("has no value"), "{told}");
         }
         assert_eq!(
             value("input.mixed | max").expect_err("mixed"),
             "`input.mixed | max` has no value: `max` compares 9, a number, with \"10\", a text; \
-             make them alike before: `map(\"int\")`, or `map(\"string\")`"
+             convert them first: `map(\"int\")`, or `map(\"string\")`"
         );
     }
 

@@ -1,12 +1,12 @@
-//! The names in an expression that stand for nothing: values, functions, filters and tests that are
-//! not there. Told before the run, because the evaluation tells them only when it meets them.
+//! Unknown names in expressions: values, functions, filters and tests that do not exist. They are
+//! reported before the run; the evaluation would fail only when it reaches them.
 
 use std::ops::Range;
 
 use super::{ENVIRONMENT, Expression, quoted};
 use workflow_core::id::nearest;
 
-/// A name that stands for nothing.
+/// An unknown name.
 #[derive(Debug, PartialEq)]
 pub(crate) struct UnknownName {
     pub(crate) message: String,
@@ -18,7 +18,7 @@ pub(crate) struct UnknownName {
 /// The values that an expression can read.
 const VALUES: [&str; 2] = ["input", "jobs"];
 
-/// The filters, for suggestions; which there are, the environment knows.
+/// The filters, for suggestions. The environment decides which exist.
 const FILTERS: [&str; 44] = [
     "abs",
     "attr",
@@ -98,7 +98,7 @@ const KEYWORDS: [&str; 14] = [
 ];
 
 impl Expression {
-    /// The names that stand for nothing, in the order in which they are written.
+    /// The unknown names, in the order of the text.
     pub(crate) fn unknown_names(&self) -> Vec<UnknownName> {
         let mut unknown = Vec::new();
         for word in words(&self.code) {
@@ -110,7 +110,7 @@ impl Expression {
     }
 }
 
-/// A word of an expression, and what it stands for.
+/// A word of an expression and its role.
 struct Word<'a> {
     name: &'a str,
     role: Role,
@@ -141,8 +141,8 @@ impl Word<'_> {
             Role::Function => {
                 ("function", &["range", "dict"], "use a filter: `a | length`".to_owned())
             }
-            Role::Filter => ("filter", &FILTERS, format!("there are: {}", FILTERS.join(", "))),
-            Role::Test => ("test", &TESTS, format!("there are: {}", TESTS.join(", "))),
+            Role::Filter => ("filter", &FILTERS, format!("available: {}", FILTERS.join(", "))),
+            Role::Test => ("test", &TESTS, format!("available: {}", TESTS.join(", "))),
         };
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -167,12 +167,11 @@ impl Word<'_> {
     }
 }
 
-/// The words of an expression that has been found to be one, without those that name no more than
-/// a part of something: `.rows`, `sep=`.
+/// The words of a valid expression, without those that name a part of something: `.rows`, `sep=`.
 fn words(code: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
     let mut rest = code;
-    // What stands before a word, blanks left out: a character, or `is`.
+    // The character before a word, without blanks; or `is`.
     let mut before = ' ';
     let mut after_is = false;
     while let Some(letter) = rest.chars().next() {
@@ -213,7 +212,7 @@ fn role(token: &str, before: char, after_is: bool, after: &str) -> Option<Role> 
     }
 }
 
-/// Where a name stands in a text as a word of its own.
+/// The position of a name in a text as a whole word.
 fn place_of(name: &str, text: &str) -> Range<usize> {
     let of_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
     let places = text.match_indices(name).map(|(start, _)| start..start + name.len());
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!(unknown("job.a.outputs.x"), ["there is no value `job`; did you mean `jobs`?"]);
         assert_eq!(
             unknown("input.n | nosuchfilter"),
-            [format!("there is no filter `nosuchfilter`; there are: {}", FILTERS.join(", "))]
+            [format!("there is no filter `nosuchfilter`; available: {}", FILTERS.join(", "))]
         );
         assert_eq!(
             unknown("input.n|lenght > 3"),

@@ -1,4 +1,4 @@
-//! Texts that belong to no one job: the environment of all, and the recovery scripts.
+//! Texts that are not part of a single job: the environment of all jobs, and recovery scripts.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::spec::template::Template;
 use crate::spec::{HandlerSpec, Text};
 
 impl<'a> Finder<'a> {
-    /// Checks them; what the scripts read is checked for each job that they recover.
+    /// Checks these texts. The jobs that scripts read are checked for each job that they recover.
     pub(super) fn check_common_texts(&mut self) {
         let spec = self.spec;
         let parameters = self.parameters();
@@ -24,7 +24,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Of each parameter, the first job that has it, and how many entries do.
+    /// For each parameter, the first job that has it, and the number of entries that do.
     fn parameters(&self) -> HashMap<&'a str, (u32, usize)> {
         let mut parameters = HashMap::new();
         let jobs = (0..).zip(&self.expanded.jobs).filter(|(_, job)| job.copy == 0);
@@ -36,8 +36,7 @@ impl<'a> Finder<'a> {
         parameters
     }
 
-    /// Checks a variable of all jobs, as those see it who have its parameters, and those who have
-    /// not.
+    /// Checks an environment variable of all jobs, with and without the parameters that it names.
     fn check_variable(
         &mut self,
         written: &str,
@@ -60,12 +59,11 @@ impl<'a> Finder<'a> {
 
     fn cannot_be_read_by_all(&mut self, read: &JobRead, within: Span) {
         let span = self.findings.source().find(within, &read.written);
-        let message =
-            "the environment of all jobs cannot read one of them, which would wait for itself";
+        let message = "the environment of all jobs cannot read a job, which would wait for itself";
         self.findings.error(span, message).help("put it into the `env` of the jobs that need it");
     }
 
-    /// Of each failure handler that is used, the first job that it is for.
+    /// For each failure handler in use, the first job that uses it.
     fn users(&self) -> HashMap<&'a str, u32> {
         let mut users = HashMap::new();
         for job in 0..self.expanded.jobs.len() as u32 {
@@ -83,7 +81,7 @@ impl<'a> Finder<'a> {
         }
         if scripts_that_read(handler).nth(MAX_SCRIPTS).is_some() {
             let message = format!("more than {MAX_SCRIPTS} of these scripts read jobs");
-            self.findings.error(handler.name.span, message).help("make several handlers of it");
+            self.findings.error(handler.name.span, message).help("split it into several handlers");
         }
     }
 
@@ -103,7 +101,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The text, taken apart, if it can be; files and data that it names are looked up.
+    /// Parses a text, if it is valid, and looks up the files and data that it names.
     fn parsed(&mut self, substituted: &str, within: Span) -> Option<Template> {
         match Template::parse(substituted) {
             Ok(template) => {

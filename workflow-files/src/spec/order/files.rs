@@ -1,4 +1,4 @@
-//! The order that files and data make: who reads one waits for those who write it.
+//! Dependencies by files and data: a job that reads one waits for the jobs that write it.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use crate::spec::Text;
 use crate::spec::template::{NamedKind, Template, Use};
 use workflow_core::id::nearest;
 
-/// Who writes which file and which data; who reads is looked at job by job.
+/// The jobs that write each file and each data entry.
 #[derive(Default)]
 pub(super) struct Uses {
     writers: HashMap<(Kind, u32), Vec<u32>>,
-    /// The group of the writers, once more than one job waits for more than one of them.
+    /// The group of the writers, if several jobs wait for several writers.
     groups: HashMap<(Kind, u32), u32>,
 }
 
@@ -22,13 +22,13 @@ pub(super) type Kind = u8;
 /// The files that jobs have to find and to leave.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FileUses {
-    /// What a job reads and no other writes.
+    /// The files that a job reads and no job writes.
     pub(crate) unwritten: Numbers,
-    /// What a job writes.
+    /// The files that a job writes.
     pub(crate) written: Numbers,
 }
 
-/// Numbers of files for each job, flat.
+/// The numbers of files for each job, in one list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers {
     list: Vec<u32>,
@@ -40,7 +40,7 @@ impl Numbers {
         super::part(&self.list, &self.ends, job as usize)
     }
 
-    /// Adds those of the next job.
+    /// Adds the files of the next job.
     fn push(&mut self, files: impl Iterator<Item = u32>) {
         let start = self.list.len();
         self.list.extend(files);
@@ -76,7 +76,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Waits for those who write what the job reads, and notes which files nobody writes.
+    /// Waits for the writers of what the job reads, and records the files without a writer.
     pub(super) fn wait_for_inputs(&mut self, job: u32) {
         let used = self.used(job, Use::Input);
         let writers = &self.uses.writers;
@@ -187,7 +187,7 @@ impl Finder<'_> {
 
     fn wait_for_writers(&mut self, job: u32, kind: Kind, number: u32) {
         let Some(writers) = self.uses.writers.get(&(kind, number)) else { return };
-        // They are in the order of their numbers.
+        // Sorted by number.
         if writers.len() < 2 || writers.binary_search(&job).is_ok() {
             let count = writers.len();
             if !self.spend_dependencies(count, self.span_of(job)) {

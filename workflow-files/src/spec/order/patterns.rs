@@ -1,4 +1,4 @@
-//! Patterns for names: compiled once, and held against names within a budget.
+//! Patterns for names: compiled once, and matched within a budget.
 
 use regex::Regex;
 
@@ -9,8 +9,8 @@ use crate::spec::Text;
 use crate::spec::expression::beginning;
 use crate::spec::template::NamedKind;
 
-const PATTERN_CURE: &str = "leave parameters out of the pattern, so that it is looked up once";
-/// How many compiled patterns are kept for the entries that share them.
+const PATTERN_CURE: &str = "remove parameters from the pattern, so that it is evaluated once";
+/// The size of the cache of compiled patterns.
 const KEPT: usize = 64;
 
 impl Finder<'_> {
@@ -93,7 +93,7 @@ impl Finder<'_> {
             let message = format!("no job has a name that matches `{}`", pattern.value);
             self.findings
                 .error(pattern.span, message)
-                .help("names are matched anywhere: `^a$` matches `a` only");
+                .help("a pattern matches anywhere in a name: `^a$` matches only `a`");
             return None;
         }
         if !self.spend_dependencies(members.len(), pattern.span) {
@@ -104,7 +104,7 @@ impl Finder<'_> {
     }
 }
 
-/// A pattern for all that a name with parameters stands for.
+/// A pattern that matches every copy of a name with parameters.
 pub(super) fn pattern_of(name: &str) -> String {
     let mut pattern = String::from("^");
     let mut rest = name;
@@ -118,9 +118,9 @@ pub(super) fn pattern_of(name: &str) -> String {
     pattern
 }
 
-/// Reports a pattern that cannot be read.
+/// Reports an invalid pattern.
 pub(crate) fn no_pattern(pattern: &str, reason: &str, span: Span, findings: &mut Findings) {
     findings
-        .error(span, format!("`{}` is no pattern: {reason}", beginning(pattern)))
-        .help("put `\\` before each of `.+*?()|[]{}^$` that stands for itself");
+        .error(span, format!("`{}` is not a valid pattern: {reason}", beginning(pattern)))
+        .help("put `\\` before each of `.+*?()|[]{}^$` to match the character itself");
 }

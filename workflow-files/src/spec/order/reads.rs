@@ -1,4 +1,5 @@
-//! What expressions read of other jobs: who reads a job waits for it, and it must have what is read.
+//! Dependencies by expressions: a job waits for the jobs that it reads, which must have the outputs
+//! that it reads.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,21 +9,21 @@ use crate::spec::expression::{EXAMPLE, Expression, JobRead, Step};
 use crate::spec::template::Template;
 use workflow_core::id::nearest;
 
-/// What can be read of a job.
+/// The properties of a job that can be read.
 const OF_A_JOB: [&str; 2] = ["outputs", "completed"];
 
-/// What has been found out about reads.
+/// What is known about reads.
 #[derive(Default)]
 pub(super) struct Reads<'a> {
-    /// The outputs that an entry names.
+    /// The outputs that an entry declares.
     outputs: HashMap<u32, HashSet<&'a str>>,
-    /// The reads of recovery scripts that were checked for some job: where the script is, which of
-    /// its handler's reads it is, and whether the job reads itself.
+    /// The checked reads of recovery scripts: the span of the script, the number of the read in its
+    /// handler, and whether the job reads itself.
     checked: HashSet<(u32, usize, bool)>,
 }
 
 impl<'a> Finder<'a> {
-    /// Waits for the jobs whose outputs stand in the job's texts and in its recovery scripts.
+    /// Waits for the jobs whose outputs the texts of the job and its recovery scripts read.
     pub(super) fn wait_for_read_jobs(&mut self, job: u32) {
         for (read, within) in self.own_reads(job) {
             self.wait_for(job, &read.job, within);
@@ -105,12 +106,11 @@ impl<'a> Finder<'a> {
 
     fn reads_itself(&mut self, read: &JobRead, within: Span) {
         let span = self.findings.source().find(within, &read.written);
-        let message =
-            format!("this script recovers job `{}`, which has left nothing to read", read.job);
+        let message = format!("this script recovers job `{}`, which has no outputs yet", read.job);
         self.findings.error(span, message).help("read jobs that end before it");
     }
 
-    /// Checks that a job has what is read of it.
+    /// Checks that a job has the property that is read.
     pub(super) fn check_steps(&mut self, read: &JobRead, within: Span) {
         let Some(job) = self.expanded.job_of.get(&*read.job) else { return };
         let mut steps = read.steps.iter();
@@ -130,7 +130,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Checks that an entry that names outputs names this one.
+    /// Checks that an entry with declared outputs declares this one.
     fn check_output(&mut self, entry: u32, read: &JobRead, output: &Step, within: Span) {
         let spec = self.spec;
         let Some(rest) = spec.jobs.0[entry as usize].rest.as_deref() else { return };
@@ -142,10 +142,9 @@ impl<'a> Finder<'a> {
         }
         let help = match nearest(&output.name, rest.outputs.iter().map(|output| &*output.value)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "add it to the `outputs` of that job, which are checked when it has ended"
-                .to_owned(),
+            None => "add it to the `outputs` of that job".to_owned(),
         };
-        let message = format!("job `{}` names no output `{}`", read.job, output.name);
+        let message = format!("job `{}` has no output `{}`", read.job, output.name);
         self.findings.warning(self.place(read, output, within), message).help(help);
     }
 

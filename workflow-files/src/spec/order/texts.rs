@@ -1,4 +1,4 @@
-//! The texts of a job in which places are filled in.
+//! The texts of a job that may contain placeholders.
 
 use serde_json::Value as Json;
 
@@ -6,7 +6,7 @@ use crate::document::{Findings, Span, Spanned};
 use crate::spec::template::TemplateError;
 use crate::spec::{Expression, HandlerSpec, JobEntry, JobSpec, Text};
 
-/// The texts of an entry in which places may be filled in; `when` is an expression itself.
+/// The texts of an entry that may contain placeholders; `when` is itself an expression.
 pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
     let rest = entry.rest.as_deref();
     let single = |field: fn(&JobSpec) -> &Option<Text>| rest.and_then(|rest| field(rest).as_ref());
@@ -25,17 +25,17 @@ pub(crate) fn texts_of(entry: &JobEntry) -> impl Iterator<Item = (&str, Span)> {
         .chain(rest.and_then(|rest| rest.with.as_ref()).into_iter().flat_map(texts_in))
 }
 
-/// The recovery scripts of a failure handler that look as if they read what jobs leave.
+/// The recovery scripts of a failure handler that seem to read results of jobs.
 pub(crate) fn scripts_that_read(handler: &HandlerSpec) -> impl Iterator<Item = (&str, Span)> {
     let scripts = handler.rules.iter().filter_map(|rule| rule.recovery_script.as_ref());
     let reading = scripts.filter(|text| text.value.contains("${{") && text.value.contains("jobs"));
     reading.map(|text| (&*text.value, text.span))
 }
 
-/// So many scripts of one failure handler may read jobs: each of its jobs looks at them all.
+/// The most scripts of one failure handler that may read jobs: each job of the handler checks all.
 pub(super) const MAX_SCRIPTS: usize = 100;
 
-/// The texts inside of a value.
+/// The texts in a value.
 fn texts_in(value: &Spanned<Json>) -> Vec<(&str, Span)> {
     let mut texts = Vec::new();
     let mut left = vec![&value.value];
@@ -50,13 +50,13 @@ fn texts_in(value: &Spanned<Json>) -> Vec<(&str, Span)> {
     texts
 }
 
-/// Reports what is wrong with a text that has places.
+/// Reports the mistake in a text with placeholders.
 pub(super) fn report(error: &TemplateError, within: Span, findings: &mut Findings) {
     let span = findings.source().find(within, &error.part);
     findings.error(span, error.message.clone()).help(error.help);
 }
 
-/// Reports the names in expressions that stand for nothing, each once.
+/// Reports the unknown names in expressions, each once.
 pub(super) fn report_unknown<'e>(
     expressions: impl IntoIterator<Item = &'e Expression>,
     within: Span,

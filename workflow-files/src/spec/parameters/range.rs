@@ -1,5 +1,5 @@
-//! Ranges: `first:last` and `first:last:step`, both ends included. They count in whole units of the
-//! last decimal that is written, so that nothing drifts.
+//! Ranges: `first:last` and `first:last:step`, both ends included. They count in integers, in units
+//! of the last decimal, so that rounding errors do not add up.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::values::Unfit;
 use super::{Argument, ArgumentKind};
 use crate::bounds::file::COPIES;
 
-/// The values of a range, which holds a colon.
+/// The values of a range, which contains a colon.
 pub(super) fn values(text: &str) -> Result<Vec<Argument>, Unfit> {
     let Steps { first, step, count, decimals, is_whole } = Steps::of(text)?;
     let values = (0..count).map(|index| first + index * step);
@@ -21,18 +21,18 @@ pub(super) fn values(text: &str) -> Result<Vec<Argument>, Unfit> {
     Ok(texts.map(|text| Argument::new(ArgumentKind::Number, text)).collect())
 }
 
-/// How many values a range has; 0 when it is none.
+/// The number of values of a range; 0 if it is invalid.
 pub(super) fn count(text: &str) -> usize {
     Steps::of(text).map_or(0, |steps| steps.count as usize)
 }
 
-/// A range in whole units of the last decimal that is written.
+/// A range in units of its last decimal.
 struct Steps {
     first: i128,
     step: i128,
     count: i128,
     decimals: u32,
-    /// Whether it is written without decimals.
+    /// Whether all of its numbers are integers.
     is_whole: bool,
 }
 
@@ -62,7 +62,7 @@ impl Steps {
     }
 }
 
-/// A range as it is written.
+/// The text of a range, in parts.
 struct Parts<'t> {
     text: &'t str,
     first: Number<'t>,
@@ -70,7 +70,7 @@ struct Parts<'t> {
     step: Option<Number<'t>>,
 }
 
-/// A number as it is written, and its place in the range.
+/// The text of a number and its position in the range.
 struct Number<'t> {
     text: &'t str,
     place: Range<usize>,
@@ -88,7 +88,7 @@ impl<'t> Parts<'t> {
         let mut numbers: Vec<_> = numbers.collect();
         let step = (numbers.len() == 3).then(|| numbers.pop()).flatten();
         let Ok([first, last]) = <[Number<'_>; 2]>::try_from(numbers) else {
-            let reason = format!("is `{text}`, in which there are too many colons for a range");
+            let reason = format!("is `{text}`, which has too many colons for a range");
             let help = "write `first:last` or `first:last:step`; ".to_owned() + TEXTS;
             return Err(Unfit::new(reason, help));
         };
@@ -121,7 +121,7 @@ impl<'t> Parts<'t> {
         let (text, written) = (self.text, number.text);
         let unfit = match why {
             NoDecimal::Text => Unfit::new(
-                format!("is `{text}`, in which `{written}` is no number"),
+                format!("is `{text}`, in which `{written}` is not a number"),
                 format!("write numbers: `0:9`; {TEXTS}"),
             ),
             NoDecimal::Exponent(plain) => Unfit::new(
@@ -130,16 +130,18 @@ impl<'t> Parts<'t> {
             ),
             NoDecimal::Digits => Unfit::new(
                 format!("is `{text}`, in which `{written}` has too many digits to be exact"),
-                format!("write at most {WHOLE} digits, and after the point {FRACTION}"),
+                format!(
+                    "write at most {WHOLE} digits before the decimal point and {FRACTION} after it"
+                ),
             ),
         };
         unfit.at(text, number.place.clone())
     }
 
     fn stands_still(&self) -> Unfit {
-        let reason = format!("is `{}`, whose step is 0, so that it never ends", self.text);
+        let reason = format!("is `{}`, which never ends because its step is 0", self.text);
         let (first, last) = (self.first.text, self.last.text);
-        let help = format!("write another step, or leave it away: `{first}:{last}`");
+        let help = format!("use another step, or omit it: `{first}:{last}`");
         self.about_step(Unfit::new(reason, help))
     }
 
@@ -147,21 +149,19 @@ impl<'t> Parts<'t> {
         let (first, last) = (self.first.text, self.last.text);
         let step = self.step.as_ref().map_or("1", |step| step.text);
         let reason = format!(
-            "is `{}`, which holds nothing: from {first}, steps of {step} lead away from {last}",
+            "is `{}`, which is empty: from {first}, steps of {step} lead away from {last}",
             self.text
         );
         let opposite = match step.strip_prefix('-') {
             Some(positive) => positive.to_owned(),
             None => format!("-{}", step.trim_start_matches('+')),
         };
-        let help =
-            format!("write {}, or turn it round: {}", self.with_step(&opposite), self.turned());
+        let help = format!("write {}, or reverse it: {}", self.with_step(&opposite), self.turned());
         self.about_step(Unfit::new(reason, help))
     }
 
     fn too_many(&self, count: i128, step: i128, decimals: u32) -> Unfit {
-        let reason =
-            format!("is `{}`, which holds {count} values; the limit is {COPIES}", self.text);
+        let reason = format!("is `{}`, which has {count} values; the limit is {COPIES}", self.text);
         let larger = step * ((count - 1) / COPIES as i128 + 1);
         let help =
             format!("take a larger step, such as {}", self.with_step(&decimal(larger, decimals)));
@@ -176,14 +176,14 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// What to do with a text that is no range.
-const TEXTS: &str = "a text that holds `:` stands in a list: `['a:b']`";
+/// The cure for a text that is not meant as a range.
+const TEXTS: &str = "put a text that contains `:` into a list: `['a:b']`";
 /// The most digits before the point.
 const WHOLE: usize = 18;
 /// The most digits after the point.
 const FRACTION: usize = 15;
 
-/// Why a number cannot be counted with.
+/// Why a number cannot be part of a range.
 enum NoDecimal {
     Text,
     /// The same number as a decimal.
@@ -191,7 +191,7 @@ enum NoDecimal {
     Digits,
 }
 
-/// How many decimals a number is written with.
+/// The number of decimals of a number.
 fn decimals(number: &str) -> Result<u32, NoDecimal> {
     let unsigned = number.strip_prefix(['-', '+']).unwrap_or(number);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -206,7 +206,7 @@ fn decimals(number: &str) -> Result<u32, NoDecimal> {
     Ok(fraction.len() as u32)
 }
 
-/// The number in units of its last decimal; it is well written.
+/// The number in units of its last decimal. It must be valid.
 fn scaled(number: &str, decimals: u32) -> i128 {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let padding = "0".repeat(decimals as usize - fraction.len());
@@ -214,7 +214,7 @@ fn scaled(number: &str, decimals: u32) -> i128 {
     digits.parse().expect("a sign and at most 33 digits, as `decimals` has found")
 }
 
-/// The number that so many units are.
+/// The number that corresponds to a number of units.
 fn decimal(units: i128, decimals: u32) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", units.unsigned_abs(), width = decimals as usize + 1);

@@ -1,4 +1,4 @@
-//! Texts with places for parameters, and what is put there.
+//! Substitutes parameters in texts.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -6,8 +6,7 @@ use std::fmt::Write;
 use super::{Argument, ArgumentKind, LONGEST_WIDTH, ParameterGrid};
 use workflow_core::id::nearest;
 
-/// The text with the values of a copy in the places of its parameters: `{i}`, `{i:03d}`,
-/// `{rate:.4f}`.
+/// Substitutes the parameters of a copy in a text: `{i}`, `{i:03d}`, `{rate:.4f}`.
 ///
 /// `{{i}}` stands for `{i}`. Braces around anything else, and those after a `$`, stay as they are.
 pub(crate) fn substitute<'t>(text: &'t str, grid: &ParameterGrid, copy: usize) -> Cow<'t, str> {
@@ -45,23 +44,23 @@ pub(crate) fn substitute<'t>(text: &'t str, grid: &ParameterGrid, copy: usize) -
     Cow::Owned(substituted)
 }
 
-/// What stands between the brace that the text begins with and the next one, if that closes it;
-/// and what follows.
+/// Splits a text that begins with a brace into the text inside of the braces and the rest; `None`
+/// if the next brace does not close it.
 fn in_braces(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('{')?;
     let end = inner.find(['{', '}'])?;
     Some((&inner[..end], inner[end..].strip_prefix('}')?))
 }
 
-/// The value that stands in a place such as `i` or `i:03d`; `None` when this is no such place.
+/// The value for a placeholder such as `i` or `i:03d`; `None` if this is not a placeholder.
 fn place(inside: &str, grid: &ParameterGrid, copy: usize) -> Option<String> {
     let (name, format) = inside.split_once(':').unwrap_or((inside, ""));
     let value = grid.value(copy, name)?;
     formatted(value, format)
 }
 
-/// `[0][width][.precision][kind]`, as Python writes it; `None` for anything else. Without a kind
-/// and a precision a value stands as it is written.
+/// Formats a value by `[0][width][.precision][kind]`, as Python does; `None` for any other format.
+/// Without a kind and a precision, the text of the value is unchanged.
 fn formatted(value: &Argument, format: &str) -> Option<String> {
     let kind = format.chars().last().filter(char::is_ascii_alphabetic);
     let numbers = format.strip_suffix(|last| Some(last) == kind).unwrap_or(format);
@@ -99,7 +98,7 @@ fn formatted(value: &Argument, format: &str) -> Option<String> {
     })
 }
 
-/// A value as far as it can be counted with.
+/// A value, parsed as a number if it is one.
 enum Read {
     Integer(i64),
     Number(f64),
@@ -117,7 +116,7 @@ impl Argument {
     }
 }
 
-/// The integer that is written: `7`, `+7`, `0x1F`, `0o17`.
+/// Parses an integer: `7`, `+7`, `0x1F`, `0o17`.
 fn integer(text: &str) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
@@ -132,13 +131,13 @@ fn integer(text: &str) -> Option<i64> {
     i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
 }
 
-/// Names in braces that look like parameters and are none of them, but near to one: likely typos.
+/// Names in braces that are similar to a parameter but are none: probably typos.
 pub(crate) fn near_misses<'a>(text: &'a str, grid: &'a ParameterGrid) -> Vec<(&'a str, &'a str)> {
     let unknown = names_in_braces(text).filter(|name| !grid.names().any(|known| known == *name));
     unknown.filter_map(|name| Some((name, nearest(name, grid.names())?))).collect()
 }
 
-/// The names that stand in braces, where parameters would.
+/// The names in braces.
 pub(crate) fn names_in_braces(text: &str) -> impl Iterator<Item = &str> {
     let braces = text.match_indices('{').map(|(at, _)| at);
     let names = braces.filter(|at| !text[..*at].ends_with('$')).filter_map(|at| {

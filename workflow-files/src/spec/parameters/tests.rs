@@ -65,23 +65,23 @@ fn what_is_no_range_is_said() {
         values(&verbatim(&json!(text)), &ParameterGrid::none()).expect_err("is no range")
     };
     for (text, reason, help) in [
-        ("0:9:0", "whose step is 0", "`0:9`"),
-        ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or turn it round: `0:9`"),
-        ("0:9:-3", "steps of -3 lead away from 9", "`0:9:3`, or turn it round: `9:0:-3`"),
-        ("0:99999999", "holds 100000000 values", "`0:99999999:100`"),
-        ("0.0:2000.0:0.001", "holds 2000001 values", "`0.0:2000.0:0.003`"),
-        ("a:b", "`a` is no number", "`['a:b']`"),
-        ("0:nan", "`nan` is no number", "`0:9`"),
-        ("0:-", "`-` is no number", "`0:9`"),
+        ("0:9:0", "its step is 0", "`0:9`"),
+        ("9:0", "steps of 1 lead away from 0", "`9:0:-1`, or reverse it: `0:9`"),
+        ("0:9:-3", "steps of -3 lead away from 9", "`0:9:3`, or reverse it: `9:0:-3`"),
+        ("0:99999999", "has 100000000 values", "`0:99999999:100`"),
+        ("0.0:2000.0:0.001", "has 2000001 values", "`0.0:2000.0:0.003`"),
+        ("a:b", "`a` is not a number", "`['a:b']`"),
+        ("0:nan", "`nan` is not a number", "`0:9`"),
+        ("0:-", "`-` is not a number", "`0:9`"),
         ("0:", "without a last value", "`0:9`"),
         (":9", "without a first value", "`0:9`"),
         ("0:9:", "without a step", "`first:last`"),
         ("0:1:2:3", "too many colons", "`first:last:step`"),
         ("1e3:2e3", "`1e3` is written with an exponent", "`1000`"),
-        ("0:0.1234567890123456", "too many digits", "after the point 15"),
+        ("0:0.1234567890123456", "too many digits", "15 after it"),
         ("0:1234567890123456789", "too many digits", "at most 18"),
-        ("[1, 2", "has no end", "`]`"),
-        ("[1: 2]x]", "no list", "as YAML"),
+        ("[1, 2", "is not closed", "`]`"),
+        ("[1: 2]x]", "not a list", "as YAML"),
     ] {
         let told = unfit(text);
         assert!(told.reason.contains(reason), "{text}: {}", told.reason);

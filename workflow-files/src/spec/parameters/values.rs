@@ -6,13 +6,13 @@ use super::range;
 use super::{Argument, ArgumentKind, ParameterGrid, substitute};
 use crate::document::{Findings, Format, SourceText, Span, Verbatim};
 
-/// Why something cannot be the values of a parameter.
+/// Why the values of a parameter are invalid.
 #[derive(Debug, PartialEq)]
 pub(super) struct Unfit {
-    /// What is said of the parameter: "is an empty list".
+    /// The end of the message about the parameter: "is an empty list".
     pub(super) reason: String,
     pub(super) help: String,
-    /// The text and the part of it that is wrong, where it is not the whole value.
+    /// The text and the wrong part of it, unless that is the whole value.
     part: Option<(String, Range<usize>)>,
 }
 
@@ -26,7 +26,7 @@ impl Unfit {
         Self { part: Some((text.to_owned(), part)), ..self }
     }
 
-    /// The place, if the value stands in this one.
+    /// The span of the mistake, given that of the value.
     pub(super) fn place(&self, value: Span, source: &SourceText) -> Span {
         match &self.part {
             Some((text, part)) => source.find_range(value, text, part.clone()),
@@ -48,13 +48,13 @@ pub(super) fn values(
         scalar => vec![argument(scalar).map_err(other)?],
     };
     if values.is_empty() {
-        let help = "write at least one value: `[1]`, or leave the parameter away";
+        let help = "write at least one value: `[1]`, or remove the parameter";
         return Err(Unfit::new("is an empty list", help));
     }
     Ok(values)
 }
 
-/// How many values there are; of a range without making them, and 0 where something is wrong.
+/// The number of values, counted without making those of a range; 0 if they are invalid.
 pub(super) fn count(written: &Verbatim, constants: &ParameterGrid) -> usize {
     match written {
         Verbatim::List(items) => items.len(),
@@ -76,14 +76,14 @@ fn listed(items: &[Verbatim]) -> Result<Vec<Argument>, Unfit> {
     let numbered = items.iter().enumerate();
     let values = numbered.map(|(index, item)| {
         argument(item).map_err(|kind| {
-            let reason = format!("holds {kind} as value {}", index + 1);
-            Unfit::new(reason, "a value is a text, a number or a boolean")
+            let reason = format!("contains {kind} as value {}", index + 1);
+            Unfit::new(reason, "a value must be a text, a number or a boolean")
         })
     });
     values.collect()
 }
 
-/// One value, or in words what it is instead.
+/// One value, or a description of what it is instead.
 fn argument(written: &Verbatim) -> Result<Argument, &'static str> {
     let (kind, text) = match written {
         Verbatim::Integer(text) => (ArgumentKind::Integer, text),
@@ -114,7 +114,7 @@ fn single(text: &str) -> Argument {
     Argument::new(kind, text)
 }
 
-/// A list as text, the way in which torc writes it: `[1,2]`, `['a','b']`.
+/// Parses a list in a text, as torc writes it: `[1,2]`, `['a','b']`.
 fn list_in(text: &str) -> Result<Vec<Argument>, Unfit> {
     let source = SourceText::new("", text);
     let mut findings = Findings::new(&source);
@@ -123,11 +123,11 @@ fn list_in(text: &str) -> Result<Vec<Argument>, Unfit> {
         Some(Verbatim::List(items)) => listed(&items),
         _ if text.ends_with(']') => {
             let help = "write it as YAML: `[1, 2]`, `['a', 'b']`";
-            Err(Unfit::new(format!("is `{text}`, which is no list"), help))
+            Err(Unfit::new(format!("is `{text}`, which is not a list"), help))
         }
         _ => Err(Unfit::new(
-            format!("is `{text}`, a list that has no end"),
-            "close it with `]`, or put the text into a list if it is meant as one value",
+            format!("is `{text}`, a list that is not closed"),
+            "close it with `]`, or put it into a list if it is meant as one value",
         )),
     }
 }

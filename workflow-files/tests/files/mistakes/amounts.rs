@@ -47,7 +47,7 @@ fn zeros_that_let_nothing_run() {
        |
        = help: write more than 0, such as `30s`, or remove it
 
-    error: a `grace` of 0 is no time to stop in
+    error: a `grace` of 0 leaves no time to stop
       --> tea.yaml:11:12
        |
     11 |     grace: 0
@@ -66,9 +66,9 @@ fn grace_periods_of_jobs_that_have_none() {
     5 |     grace: 5s
       |            ^^
       |
-      = help: remove one of them: a job that is killed at once has no time to stop in
+      = help: remove one of them: a job that is killed at once has no time to stop
 
-    error: a job that runs a workflow has no `grace` of its own
+    error: a job that runs a workflow cannot have a `grace`
       --> tea.yaml:10:12
        |
      8 |     workflow: breakfast
@@ -84,7 +84,7 @@ fn grace_periods_of_jobs_that_have_none() {
 #[test]
 fn amounts() {
     assert_snapshot!(wrong("name: tea\ntimeout: soon\njobs:\n  - name: boil\n    command: kettle\n    timeout: -5\n    retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }\n"), @"
-    error: `soon` is no duration
+    error: `soon` is not a duration
      --> tea.yaml:2:10
       |
     2 | timeout: soon
@@ -92,7 +92,7 @@ fn amounts() {
       |
       = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
 
-    error: `-5` is no duration: a duration is at least 0
+    error: `-5` is not a duration: a duration cannot be negative
      --> tea.yaml:6:14
       |
     6 |     timeout: -5
@@ -100,23 +100,23 @@ fn amounts() {
       |
       = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
 
-    error: a `backoff_coefficient` is at least 1
+    error: `backoff_coefficient` must be at least 1
      --> tea.yaml:7:35
       |
     7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
       |                                   ^^^
       |
-      = help: write 1.0 for waits of one length, 2.0 for waits that double
+      = help: write 1.0 for equal waits, 2.0 for waits that double
 
-    error: a `jitter` is a share, from 0.0 to 1.0
+    error: `jitter` must be between 0.0 and 1.0
      --> tea.yaml:7:48
       |
     7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
       |                                                ^
       |
-      = help: write 0.2 to let chance take off up to a fifth of each wait
+      = help: write 0.2 to shorten each wait at random by up to a fifth
 
-    error: `1 month` is no duration: months and years have no fixed length
+    error: `1 month` is not a duration: months and years have no fixed length
      --> tea.yaml:7:69
       |
     7 |     retry: { backoff_coefficient: 0.5, jitter: 2, initial_interval: 1 month }
@@ -125,7 +125,7 @@ fn amounts() {
       = help: write `90s`, `1h 30m`, `PT30M`, or a number of seconds
     ");
     assert_snapshot!(wrong("name: tea\nresource_requirements:\n  - name: stove\n    memory: lots\n    runtime: PT5X\n    num_cpus: -1\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    error: `lots` is no amount of memory
+    error: `lots` is not an amount of memory
      --> tea.yaml:4:13
       |
     4 |     memory: lots
@@ -133,7 +133,7 @@ fn amounts() {
       |
       = help: write a number and one of k, m, g, t: `512m`, `2g`
 
-    error: `PT5X` is no duration
+    error: `PT5X` is not a duration
      --> tea.yaml:5:14
       |
     5 |     runtime: PT5X
@@ -148,14 +148,14 @@ fn amounts() {
       |               ^^
     ");
     assert_snapshot!(wrong("name: tea\nschedule: 61 * * * *\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
-    error: "61 * * * *" is no cron expression: `61` is no minute, which goes from 0 to 59; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+    error: "61 * * * *" is not a cron expression: minute must be 0-59, not `61`; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
      --> tea.yaml:2:11
       |
     2 | schedule: 61 * * * *
       |           ^^^^^^^^^^
     "#);
     assert_snapshot!(wrong("name: tea\nschedule: { cron: at five, zone: UTC }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
-    error: "at five" is no cron expression: it has 2 fields; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+    error: "at five" is not a cron expression: it has 2 fields; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
      --> tea.yaml:2:19
       |
     2 | schedule: { cron: at five, zone: UTC }
@@ -177,7 +177,7 @@ fn time_zones() {
         format!("name: tea\n{schedule}\njobs:\n  - name: boil\n    command: kettle\n")
     };
     assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: Europe/Berln }")), @"
-    error: `Europe/Berln` is no time zone
+    error: `Europe/Berln` is not a time zone
      --> tea.yaml:2:40
       |
     2 | schedule: { cron: 0 5 * * *, timezone: Europe/Berln }
@@ -186,7 +186,7 @@ fn time_zones() {
       = help: did you mean `Europe/Berlin`?
     ");
     assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: '+02:00' }")), @"
-    error: `+02:00` is no time zone
+    error: `+02:00` is not a time zone
      --> tea.yaml:2:40
       |
     2 | schedule: { cron: 0 5 * * *, timezone: '+02:00' }
@@ -195,7 +195,7 @@ fn time_zones() {
       = help: an offset knows nothing of summer time; name a place, such as `Europe/Berlin`, or `UTC`
     ");
     assert_snapshot!(wrong(&with("schedule: { cron: 0 5 * * *, timezone: local }")), @"
-    error: `local` is no time zone
+    error: `local` is not a time zone
      --> tea.yaml:2:40
       |
     2 | schedule: { cron: 0 5 * * *, timezone: local }
@@ -217,9 +217,9 @@ fn time_zones() {
     2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
       |                        ^^^^^^^^^^^^^^^^
       |
-      = help: in `metadata` any text is kept, but only a cron expression makes a schedule
+      = help: `metadata` accepts any text, but only a cron expression makes a schedule
 
-    warning: `Berlin` is no time zone
+    warning: `Berlin` is not a time zone
      --> tea.yaml:2:53
       |
     2 | metadata: { schedule: 'TZ=UTC 0 5 * * *', timezone: Berlin }
@@ -240,7 +240,7 @@ fn metadata() {
     2 | metadata: 'owner=ada'
       |           ^^^^^^^^^^^
       |
-      = help: write a map, or a string that holds a JSON object
+      = help: write a map, or a string with a JSON object
     ");
     assert_snapshot!(wrong("name: tea\nmetadata: |\n  {\n    \"owner\": \"ada\",\n  }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
     error: metadata is no JSON: trailing comma at line 3 column 1
@@ -251,7 +251,7 @@ fn metadata() {
     5 | |   }
       | |___^
       |
-      = help: write a map, or a string that holds a JSON object
+      = help: write a map, or a string with a JSON object
     "#);
     assert_snapshot!(wrong("name: tea\nmetadata: [ada]\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
     error: metadata is a list; it must be a JSON object such as { "owner": "web" }
@@ -260,7 +260,7 @@ fn metadata() {
     2 | metadata: [ada]
       |           ^^^^^
       |
-      = help: write a map, or a string that holds a JSON object
+      = help: write a map, or a string with a JSON object
     "#);
     assert_snapshot!(odd("name: tea\nproject: tea-time\nmetadata: { project: coffee-time, schedule: daily }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
     warning: `project` is "tea-time" here, and "coffee-time" in `metadata`
@@ -269,15 +269,15 @@ fn metadata() {
     2 | project: tea-time
       |          ^^^^^^^^
       |
-      = help: the field counts; remove the one in `metadata`
+      = help: the field takes precedence; remove the one in `metadata`
 
-    warning: "daily" is no cron expression: it has 1 fields; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+    warning: "daily" is not a cron expression: it has 1 field; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
      --> tea.yaml:3:45
       |
     3 | metadata: { project: coffee-time, schedule: daily }
       |                                             ^^^^^
       |
-      = help: in `metadata` any text is kept, but only a cron expression makes a schedule
+      = help: `metadata` accepts any text, but only a cron expression makes a schedule
     "#);
 }
 
@@ -287,7 +287,7 @@ fn schedules_that_are_not_what_they_seem() {
         format!("name: tea\nschedule: '{cron}'\njobs:\n  - name: boil\n    command: kettle\n")
     };
     assert_snapshot!(wrong(&with("*/90 * * * *")), @r#"
-    error: "*/90 * * * *" is no cron expression: the step in `*/90` is larger than its range of the minute, so that it comes once; write `0` for once an hour; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
+    error: "*/90 * * * *" is not a cron expression: the step in `*/90` is larger than the range of the minute; write `0` for once an hour; write minute, hour, day of month, month and day of week, such as "0 3 * * *"
      --> tea.yaml:2:11
       |
     2 | schedule: '*/90 * * * *'

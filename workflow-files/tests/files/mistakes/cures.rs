@@ -12,7 +12,7 @@ fn command(written: &str) -> String {
 /// The first thing that is said, and the cure: `.. => ..`.
 fn told(found: &Diagnostics) -> String {
     let one: &Diagnostic = found.iter().next().expect("something is said");
-    let message = one.message().replace("this is no YAML: ", "");
+    let message = one.message().replace("invalid YAML: ", "");
     format!("{message} => {}", one.help().unwrap_or("no cure"))
 }
 
@@ -60,8 +60,8 @@ fn commands_that_yaml_reads_as_something_else() {
 fn lines_that_do_not_fit_together() {
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n   command: kettle\n")),
-        "while parsing a block collection, did not find expected '-' indicator => begin the \
-         entries of a list, and of a map, in one column"
+        "while parsing a block collection, did not find expected '-' indicator => start the \
+         entries of a list or map in the same column"
     );
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n    command kettle\n")),
@@ -69,8 +69,8 @@ fn lines_that_do_not_fit_together() {
     );
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n    command: [kettle\n  - name: pour\n")),
-        "illegal placement of ':' indicator => close the bracket further up, or put texts that \
-         hold braces, brackets or commas in quotes"
+        "illegal placement of ':' indicator => close the bracket further up, or quote texts that \
+         contain braces, brackets or commas"
     );
 }
 
@@ -139,10 +139,10 @@ fn copies_that_share_a_name_are_counted() {
 #[test]
 fn fields_of_newer_torc() {
     let label = odd(&command("kettle\n    label: windows"));
-    assert_eq!(told(&label), "without effect here: `label` => no cure");
+    assert_eq!(told(&label), "these fields have no effect here: `label` => no cure");
     let table = "`parameters_file` is not supported: a workflow file reads no other file => write \
-                 each column as a list under `parameters`, with `parameter_mode: zip`: a row is a \
-                 copy";
+                 each column as a list under `parameters`, with `parameter_mode: zip`: each row is \
+                 a copy";
     assert_eq!(told(&wrong(&command("kettle\n    parameters_file: cups.csv"))), table);
     let dynamic = "`dynamic_jobs` is not supported: the jobs of a file are known before it runs => \
                    list them under `jobs`; a workflow in Rust can start jobs while it runs";

@@ -12,16 +12,16 @@ fn expressions() {
         ))
     };
     assert_snapshot!(command("command: echo ${{ jobs.boil.outputs.heat"), @"
-    error: `${{` has no end
+    error: `${{` is not closed
      --> tea.yaml:6:19
       |
     6 |     command: echo ${{ jobs.boil.outputs.heat
       |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: close it with `}}`, or write `$${{` for the characters themselves
+      = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(command("command: echo ${{ jobs.boil.outputs. }}"), @"
-    error: `jobs.boil.outputs.` is no expression: unexpected end of input, expected identifier or integer
+    error: `jobs.boil.outputs.` is not a valid expression: unexpected end of input, expected identifier or integer
      --> tea.yaml:6:23
       |
     6 |     command: echo ${{ jobs.boil.outputs. }}
@@ -39,7 +39,7 @@ fn expressions() {
       = help: did you mean `boil`?
     ");
     assert_snapshot!(command("command: echo ${{ jobs }}"), @r#"
-    error: `jobs` is followed by the name of a job: `jobs.extract` or `jobs["extract"]`
+    error: `jobs` must be followed by the name of a job: `jobs.extract` or `jobs["extract"]`
      --> tea.yaml:6:23
       |
     6 |     command: echo ${{ jobs }}
@@ -48,7 +48,7 @@ fn expressions() {
       = help: write for example `${{ jobs.count.outputs.rows > 0 }}`
     "#);
     assert_snapshot!(command("command: pot\n    when: jobs.boil.outputs.heat >"), @"
-    error: `jobs.boil.outputs.heat >` is no expression: unexpected end of input, expected expression
+    error: `jobs.boil.outputs.heat >` is not a valid expression: unexpected end of input, expected expression
      --> tea.yaml:7:11
       |
     7 |     when: jobs.boil.outputs.heat >
@@ -66,7 +66,7 @@ fn expressions() {
       = help: did you mean `boil`?
     ");
     assert_snapshot!(command("command: pot\n    when: ${{ 1 == 1 }} and ${{ 2 == 2 }}"), @"
-    error: a `when` is one expression; put all of it into one `${{ .. }}`
+    error: `when` must be one expression; put all of it into one `${{ .. }}`
      --> tea.yaml:7:11
       |
     7 |     when: ${{ 1 == 1 }} and ${{ 2 == 2 }}
@@ -75,22 +75,22 @@ fn expressions() {
       = help: write for example `${{ jobs.count.outputs.rows > 0 }}`
     ");
     assert_snapshot!(wrong("name: tea\nactions:\n  - trigger_type: on_workflow_complete\n    action_type: run_commands\n    commands: ['echo ${{ jobs.boil.outputs.heat }}']\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    error: the commands of an action take no `${{ .. }}`
+    error: the commands of an action cannot contain `${{ .. }}`
      --> tea.yaml:5:22
       |
     5 |     commands: ['echo ${{ jobs.boil.outputs.heat }}']
       |                      ^^^
       |
-      = help: make a job of it, which waits for the jobs that it reads
+      = help: use a job instead, which waits for the jobs that it reads
     ");
     assert_snapshot!(command("command: pot\n    env: { HEAT: '${{ jobs.boil' }"), @"
-    error: `${{` has no end
+    error: `${{` is not closed
      --> tea.yaml:7:19
       |
     7 |     env: { HEAT: '${{ jobs.boil' }
       |                   ^^^^^^^^^^^^^
       |
-      = help: close it with `}}`, or write `$${{` for the characters themselves
+      = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
 }
 
@@ -120,7 +120,7 @@ fn what_jobs_do_not_have() {
       = help: read one of its `outputs`, or whether it is `completed`
     ");
     assert_snapshot!(odd(&command("echo heta ${{ jobs.boil.outputs.heta }}")), @"
-    warning: job `boil` names no output `heta`
+    warning: job `boil` has no output `heta`
      --> tea.yaml:7:46
       |
     7 |     command: echo heta ${{ jobs.boil.outputs.heta }}
@@ -129,13 +129,13 @@ fn what_jobs_do_not_have() {
       = help: did you mean `heat`?
     ");
     assert_snapshot!(odd(&command("pot\n    when: jobs.boil.outputs['cups'] > 2")), @"
-    warning: job `boil` names no output `cups`
+    warning: job `boil` has no output `cups`
      --> tea.yaml:8:30
       |
     8 |     when: jobs.boil.outputs['cups'] > 2
       |                              ^^^^
       |
-      = help: add it to the `outputs` of that job, which are checked when it has ended
+      = help: add it to the `outputs` of that job
     ");
     let all = "echo ${{ jobs.boil.outputs.heat }} ${{ jobs.boil.completed }} ${{ jobs.boil.outputs.items() }}";
     assert!(odd(&command(all)).is_empty());
@@ -149,16 +149,16 @@ fn environments_of_all_jobs() {
         )
     };
     assert_snapshot!(wrong(&env("'${{ input.cups'")), @"
-    error: `${{` has no end
+    error: `${{` is not closed
      --> tea.yaml:2:15
       |
     2 | env: { CUPS: '${{ input.cups' }
       |               ^^^^^^^^^^^^^^
       |
-      = help: close it with `}}`, or write `$${{` for the characters themselves
+      = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(wrong(&env("'${{ input.cups + }}'")), @"
-    error: `input.cups +` is no expression: unexpected end of input, expected expression
+    error: `input.cups +` is not a valid expression: unexpected end of input, expected expression
      --> tea.yaml:2:19
       |
     2 | env: { CUPS: '${{ input.cups + }}' }
@@ -167,7 +167,7 @@ fn environments_of_all_jobs() {
       = help: write for example `${{ jobs.count.outputs.rows > 0 }}`
     ");
     assert_snapshot!(wrong(&env("'${{ jobs.boil.outputs.cups }}'")), @"
-    error: the environment of all jobs cannot read one of them, which would wait for itself
+    error: the environment of all jobs cannot read a job, which would wait for itself
      --> tea.yaml:2:19
       |
     2 | env: { CUPS: '${{ jobs.boil.outputs.cups }}' }
@@ -185,7 +185,7 @@ fn environments_of_all_jobs() {
       = help: define it under `files`
     ");
     assert_snapshot!(wrong(&env("'${{ input.cups_{i} }}'")), @"
-    error: `input.cups_{i}` is no expression: unexpected input after expression
+    error: `input.cups_{i}` is not a valid expression: unexpected input after expression
      --> tea.yaml:2:19
       |
     2 | env: { CUPS: '${{ input.cups_{i} }}' }
@@ -207,16 +207,16 @@ fn recovery_scripts() {
     };
     let used = |text: &str| wrong(&script(text, "mop"));
     assert_snapshot!(used("echo ${{ jobs.boil"), @"
-    error: `${{` has no end
+    error: `${{` is not closed
      --> tea.yaml:6:31
       |
     6 |         recovery_script: echo ${{ jobs.boil
       |                               ^^^^^^^^^^^^^
       |
-      = help: close it with `}}`, or write `$${{` for the characters themselves
+      = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(used("echo ${{ 1 + }}"), @"
-    error: `1 +` is no expression: unexpected end of input, expected expression
+    error: `1 +` is not a valid expression: unexpected end of input, expected expression
      --> tea.yaml:6:35
       |
     6 |         recovery_script: echo ${{ 1 + }}
@@ -242,7 +242,7 @@ fn recovery_scripts() {
       = help: did you mean `outputs`?
     ");
     assert_snapshot!(used("echo ${{ jobs.pour_2.outputs.cups }}"), @"
-    error: this script recovers job `pour_2`, which has left nothing to read
+    error: this script recovers job `pour_2`, which has no outputs yet
      --> tea.yaml:6:35
       |
     6 |         recovery_script: echo ${{ jobs.pour_2.outputs.cups }}
@@ -260,7 +260,7 @@ fn recovery_scripts() {
       = help: define it under `files`
     ");
     assert_snapshot!(odd(&script("echo ${{ jobs.boil.outputs.heta }}", "mop")), @"
-    warning: job `boil` names no output `heta`
+    warning: job `boil` has no output `heta`
      --> tea.yaml:6:53
       |
     6 |         recovery_script: echo ${{ jobs.boil.outputs.heta }}
@@ -301,6 +301,6 @@ fn too_many_recovery_scripts_that_read_jobs() {
     3 |   - name: mop
       |           ^^^
       |
-      = help: make several handlers of it
+      = help: split it into several handlers
     ");
 }

@@ -33,9 +33,9 @@ fn jobs_that_are_no_jobs() {
     5 |     job: brew
       |          ^^^^
       |
-      = help: make two jobs of it
+      = help: split it into two jobs
 
-    error: the job `brew` needs the parameter `cups`, u32
+    error: the job `brew` requires the parameter `cups`, u32
      --> tea.yaml:5:10
       |
     5 |     job: brew
@@ -43,7 +43,7 @@ fn jobs_that_are_no_jobs() {
       |
       = help: add `cups:` under `with`
 
-    error: the job `brew` needs the parameter `tea`, String
+    error: the job `brew` requires the parameter `tea`, String
      --> tea.yaml:5:10
       |
     5 |     job: brew
@@ -68,14 +68,14 @@ fn jobs_that_are_no_jobs() {
       |          ^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    workflow: supper\n"), @"
-    error: no workflow is named `supper`; 1 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
+    error: no workflow is named `supper`; 2 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
      --> tea.yaml:4:15
       |
     4 |     workflow: supper
       |               ^^^^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brew\n    with: { cups: many, te: green }\n"), @r#"
-    error: the job `brew` needs the parameter `tea`, String
+    error: the job `brew` requires the parameter `tea`, String
      --> tea.yaml:5:11
       |
     5 |     with: { cups: many, te: green }
@@ -98,14 +98,14 @@ fn jobs_that_are_no_jobs() {
       = help: did you mean `tea`?
     "#);
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brew\n    with: [2, green]\n"), @"
-    error: `with` is a map of the parameters: cups, tea
+    error: `with` must be a map of the parameters: cups, tea
      --> tea.yaml:5:11
       |
     5 |     with: [2, green]
       |           ^^^^^^^^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brew\n    with:\n      cups: 2\n"), @"
-    error: the job `brew` needs the parameter `tea`, String
+    error: the job `brew` requires the parameter `tea`, String
      --> tea.yaml:6:7
       |
     6 |       cups: 2
@@ -114,7 +114,7 @@ fn jobs_that_are_no_jobs() {
       = help: add `tea:` under `with`
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: tally\n"), @"
-    error: the job `tally` takes any number of inputs, which a file cannot give
+    error: the job `tally` takes any number of inputs, which a file cannot provide
      --> tea.yaml:4:10
       |
     4 |     job: tally

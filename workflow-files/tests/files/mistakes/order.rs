@@ -45,13 +45,13 @@ fn order() {
       |           ^^^^ this job
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    depends_on_regexes: ['^b(oil', 'x+']\n"), @r"
-    error: `^b(oil` is no pattern: unclosed group
+    error: `^b(oil` is not a valid pattern: unclosed group
      --> tea.yaml:5:26
       |
     5 |     depends_on_regexes: ['^b(oil', 'x+']
       |                          ^^^^^^^^
       |
-      = help: put `\` before each of `.+*?()|[]{}^$` that stands for itself
+      = help: put `\` before each of `.+*?()|[]{}^$` to match the character itself
 
     error: no job has a name that matches `x+`
      --> tea.yaml:5:36
@@ -59,7 +59,7 @@ fn order() {
     5 |     depends_on_regexes: ['^b(oil', 'x+']
       |                                    ^^^^
       |
-      = help: names are matched anywhere: `^a$` matches `a` only
+      = help: a pattern matches anywhere in a name: `^a$` matches only `a`
     ");
     assert_snapshot!(wrong("name: tea\nactions:\n  - trigger_type: on_jobs_ready\n    action_type: run_commands\n    commands: [date]\n    jobs: [biol]\n    job_name_regexes: ['(']\n  - trigger_type: on_jobs_complete\n    action_type: run_commands\njobs:\n  - name: boil\n    command: kettle\n"), @r"
     error: there is no job `biol`
@@ -70,13 +70,13 @@ fn order() {
       |
       = help: did you mean `boil`?
 
-    error: `(` is no pattern: unclosed group
+    error: `(` is not a valid pattern: unclosed group
      --> tea.yaml:7:24
       |
     7 |     job_name_regexes: ['(']
       |                        ^^^
       |
-      = help: put `\` before each of `.+*?()|[]{}^$` that stands for itself
+      = help: put `\` before each of `.+*?()|[]{}^$` to match the character itself
 
     error: this action has no `commands`
      --> tea.yaml:9:18
@@ -175,7 +175,7 @@ fn files_and_data() {
       = help: rename one of them, or put each parameter into the name: `data_{i}`
     ");
     assert_snapshot!(wrong("name: tea\nfiles:\n  - name: leaves\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    error: a file must have `path`, a string
+    error: a file needs `path`, a string
      --> tea.yaml:3:5
       |
     3 |   - name: leaves

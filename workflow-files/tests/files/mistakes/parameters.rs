@@ -12,40 +12,40 @@ fn parameters() {
         ))
     };
     assert_snapshot!(with("{ i: '0:9:0' }"), @"
-    error: the parameter `i` is `0:9:0`, whose step is 0, so that it never ends
+    error: the parameter `i` is `0:9:0`, which never ends because its step is 0
      --> tea.yaml:5:27
       |
     5 |     parameters: { i: '0:9:0' }
       |                           ^
       |
-      = help: write another step, or leave it away: `0:9`
+      = help: use another step, or omit it: `0:9`
     ");
     assert_snapshot!(with("{ i: '9:0' }"), @"
-    error: the parameter `i` is `9:0`, which holds nothing: from 9, steps of 1 lead away from 0
+    error: the parameter `i` is `9:0`, which is empty: from 9, steps of 1 lead away from 0
      --> tea.yaml:5:22
       |
     5 |     parameters: { i: '9:0' }
       |                      ^^^^^
       |
-      = help: write `9:0:-1`, or turn it round: `0:9`
+      = help: write `9:0:-1`, or reverse it: `0:9`
     ");
     assert_snapshot!(with("{ i: 'a:b' }"), @"
-    error: the parameter `i` is `a:b`, in which `a` is no number
+    error: the parameter `i` is `a:b`, in which `a` is not a number
      --> tea.yaml:5:23
       |
     5 |     parameters: { i: 'a:b' }
       |                       ^
       |
-      = help: write numbers: `0:9`; a text that holds `:` stands in a list: `['a:b']`
+      = help: write numbers: `0:9`; put a text that contains `:` into a list: `['a:b']`
     ");
     assert_snapshot!(with("{ i: '0 : 9 : -1' }"), @"
-    error: the parameter `i` is `0 : 9 : -1`, which holds nothing: from 0, steps of -1 lead away from 9
+    error: the parameter `i` is `0 : 9 : -1`, which is empty: from 0, steps of -1 lead away from 9
      --> tea.yaml:5:31
       |
     5 |     parameters: { i: '0 : 9 : -1' }
       |                               ^^
       |
-      = help: write `0:9:1`, or turn it round: `9:0:-1`
+      = help: write `0:9:1`, or reverse it: `9:0:-1`
     ");
     assert_snapshot!(with("{ i: '0:' }"), @"
     error: the parameter `i` is `0:`, a range without a last value
@@ -57,13 +57,13 @@ fn parameters() {
       = help: write `first:last` or `first:last:step`: `0:9`
     ");
     assert_snapshot!(with("{ i: '0:1:2:3' }"), @"
-    error: the parameter `i` is `0:1:2:3`, in which there are too many colons for a range
+    error: the parameter `i` is `0:1:2:3`, which has too many colons for a range
      --> tea.yaml:5:22
       |
     5 |     parameters: { i: '0:1:2:3' }
       |                      ^^^^^^^^^
       |
-      = help: write `first:last` or `first:last:step`; a text that holds `:` stands in a list: `['a:b']`
+      = help: write `first:last` or `first:last:step`; put a text that contains `:` into a list: `['a:b']`
     ");
     assert_snapshot!(with("{ i: '1:1e3' }"), @"
     error: the parameter `i` is `1:1e3`, in which `1e3` is written with an exponent
@@ -81,25 +81,25 @@ fn parameters() {
     5 |     parameters: { i: '0:0.1234567890123456' }
       |                         ^^^^^^^^^^^^^^^^^^
       |
-      = help: write at most 18 digits, and after the point 15
+      = help: write at most 18 digits before the decimal point and 15 after it
     ");
     assert_snapshot!(with("{ i: '[1, 2' }"), @"
-    error: the parameter `i` is `[1, 2`, a list that has no end
+    error: the parameter `i` is `[1, 2`, a list that is not closed
      --> tea.yaml:5:22
       |
     5 |     parameters: { i: '[1, 2' }
       |                      ^^^^^^^
       |
-      = help: close it with `]`, or put the text into a list if it is meant as one value
+      = help: close it with `]`, or put it into a list if it is meant as one value
     ");
     assert_snapshot!(with("{ i: [1, [2]] }"), @"
-    error: the parameter `i` holds a list as value 2
+    error: the parameter `i` contains a list as value 2
      --> tea.yaml:5:22
       |
     5 |     parameters: { i: [1, [2]] }
       |                      ^^^^^^^^
       |
-      = help: a value is a text, a number or a boolean
+      = help: a value must be a text, a number or a boolean
     ");
     assert_snapshot!(with("{ i: }"), @"
     error: the parameter `i` has no values
@@ -111,13 +111,13 @@ fn parameters() {
       = help: write a list: `[1, 2]`, or a range: `0:9`
     ");
     assert_snapshot!(wrong("name: tea\nvariables: { last: 9x }\njobs:\n  - name: boil_{i}\n    command: kettle\n    parameters: { i: '1:{last}' }\n"), @"
-    error: the parameter `i` is `1:9x`, in which `9x` is no number
+    error: the parameter `i` is `1:9x`, in which `9x` is not a number
      --> tea.yaml:6:22
       |
     6 |     parameters: { i: '1:{last}' }
       |                      ^^^^^^^^^^
       |
-      = help: write numbers: `0:9`; a text that holds `:` stands in a list: `['a:b']`
+      = help: write numbers: `0:9`; put a text that contains `:` into a list: `['a:b']`
     ");
     assert_snapshot!(with("{ i: [] }"), @"
     error: the parameter `i` is an empty list
@@ -126,7 +126,7 @@ fn parameters() {
     5 |     parameters: { i: [] }
       |                      ^^
       |
-      = help: write at least one value: `[1]`, or leave the parameter away
+      = help: write at least one value: `[1]`, or remove the parameter
     ");
     assert_snapshot!(with("{ i: { from: 1 } }"), @"
     error: the parameter `i` is a map
@@ -138,7 +138,7 @@ fn parameters() {
       = help: write a list: `[1, 2]`, or a range: `0:9`
     ");
     assert_snapshot!(with("{ i: '1:99999999' }"), @"
-    error: the parameter `i` is `1:99999999`, which holds 99999999 values; the limit is 1000000
+    error: the parameter `i` is `1:99999999`, which has 99999999 values; the limit is 1000000
      --> tea.yaml:5:22
       |
     5 |     parameters: { i: '1:99999999' }
@@ -166,10 +166,10 @@ fn parameters() {
       |                   |
       |                   3 values
       |
-      = help: `zip` takes lists of one length; `product` combines each with each
+      = help: `zip` needs lists of equal length; `product` combines each value with each
     ");
     assert_snapshot!(with("{ 'i j': '1:3' }"), @"
-    error: `i j` cannot be the name of a parameter
+    error: `i j` is not a valid parameter name
      --> tea.yaml:5:19
       |
     5 |     parameters: { 'i j': '1:3' }
@@ -200,7 +200,7 @@ fn parameters() {
      --> tea.yaml:3:11
       |
     3 |   - name: boil
-      |           ^^^^ they are told apart by `_2`, `_3`, and so on
+      |           ^^^^ their names get `_2`, `_3`, and so on
       |
       = help: put `{i}` into the name; or, if one job is to wait for all of the others, leave `parameters` away and use `depends_on_regexes`
     ");

@@ -32,7 +32,7 @@ fn shapes() {
       |     ---- first here
     4 |     command: kettle
     5 |     name: cool
-      |     ^^^^ here again
+      |     ^^^^ duplicate
       |
       = help: remove one of them, or rename it
     ");
@@ -93,7 +93,7 @@ fn shapes() {
       = help: add one: `- name: hello`, and below it `command: echo hello`
     ");
     assert_snapshot!(wrong("name: tea\n"), @"
-    error: a workflow must have `jobs`, a list of jobs
+    error: a workflow needs `jobs`, a list of jobs
      --> tea.yaml:1:1
       |
     1 | name: tea
@@ -102,7 +102,7 @@ fn shapes() {
       = help: add `jobs:`
     ");
     assert_snapshot!(wrong("jobs:\n  - command: kettle\n"), @"
-    error: a workflow must have `name`, a string
+    error: a workflow needs `name`, a string
      --> tea.yaml:1:1
       |
     1 | jobs:
@@ -110,7 +110,7 @@ fn shapes() {
       |
       = help: add `name:`
 
-    error: a job must have `name`, a string
+    error: a job needs `name`, a string
      --> tea.yaml:2:5
       |
     2 |   - command: kettle
@@ -132,7 +132,7 @@ fn shapes() {
     5 |     trigger: all_sucess
       |              ^^^^^^^^^^
       |
-      = help: did you mean `all_success`? There are `all_success`, `all_done`, `one_success`, `one_failed`, `none_failed`, `always`
+      = help: did you mean `all_success`? Choose one of `all_success`, `all_done`, `one_success`, `one_failed`, `none_failed`, `always`
     ");
     assert_snapshot!(wrong("name: tea\nlimits: { stove: 0 }\nmax_parallel: 0\njobs:\n  - name: boil\n    command: kettle\n    limits: [stoves]\n"), @"
     error: a limit of 0 lets nothing run
@@ -194,13 +194,13 @@ fn addresses_of_schemas() {
 #[test]
 fn names() {
     assert_snapshot!(wrong("name: ' tea'\njobs:\n  - name: ''\n    command: kettle\n"), @r#"
-    error: this is no name for a workflow: the name " tea" starts or ends with white space; remove it
+    error: invalid workflow name: the name " tea" starts or ends with white space; remove it
      --> tea.yaml:1:7
       |
     1 | name: ' tea'
       |       ^^^^^^
 
-    error: this is no name for a job: a name is empty; give it 1 to 200 characters
+    error: invalid job name: a name is empty; give it 1 to 200 characters
      --> tea.yaml:3:11
       |
     3 |   - name: ''
@@ -214,12 +214,12 @@ fn names() {
       |           ---- first here
     4 |     command: kettle
     5 |   - name: boil
-      |           ^^^^ here again
+      |           ^^^^ duplicate
       |
       = help: give one of them another name
     ");
     assert_snapshot!(wrong("name: tea\nenv: { 'A=B': 1 }\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    error: `A=B` cannot be the name of an environment variable
+    error: `A=B` is not a valid name of an environment variable
      --> tea.yaml:2:8
       |
     2 | env: { 'A=B': 1 }
@@ -228,7 +228,7 @@ fn names() {
       = help: use letters, digits and `_`
     ");
     assert_snapshot!(odd("name: tea\nproject: Tea Time\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    warning: names of projects are lowercase with dashes
+    warning: project names are lowercase with dashes
      --> tea.yaml:2:10
       |
     2 | project: Tea Time

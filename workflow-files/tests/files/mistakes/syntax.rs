@@ -8,7 +8,7 @@ use crate::wrong;
 #[test]
 fn texts_that_are_no_yaml() {
     assert_snapshot!(wrong("name: tea\njobs:\n\t- name: boil\n"), @"
-    error: this is no YAML: tabs disallowed within this context (block indentation)
+    error: invalid YAML: tabs disallowed within this context (block indentation)
      --> tea.yaml:3:2
       |
     3 |     - name: boil
@@ -17,16 +17,16 @@ fn texts_that_are_no_yaml() {
       = help: indent with spaces
     ");
     assert_snapshot!(wrong("name: 'tea\njobs: []\n"), @"
-    error: this is no YAML: unclosed quote
+    error: invalid YAML: unclosed quote
      --> tea.yaml:1:7
       |
     1 | name: 'tea
       |       ^
       |
-      = help: close the quotes; a text that holds quotes goes below `name: |`
+      = help: close the quotes; write a text that contains quotes below `name: |`
     ");
     assert_snapshot!(wrong("name: tea\njobs: &all\n  - name: boil\n    command: *none\n"), @"
-    error: no `&none` comes before this alias
+    error: no anchor `&none` before this alias
      --> tea.yaml:4:14
       |
     4 |     command: *none
@@ -35,7 +35,7 @@ fn texts_that_are_no_yaml() {
       = help: define the anchor further up, or put the text in quotes
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: !run kettle\n"), @"
-    error: the tag `!run` means nothing here
+    error: the tag `!run` is not supported
      --> tea.yaml:4:19
       |
     4 |     command: !run kettle
@@ -44,22 +44,22 @@ fn texts_that_are_no_yaml() {
       = help: remove it
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n---\nname: coffee\n"), @"
-    error: a second document begins here
+    error: a second document starts here
      --> tea.yaml:5:1
       |
     5 | ---
       | ^^^
       |
-      = help: keep one document in a file
+      = help: a file may contain only one document
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    env:\n      <<: 7\n"), @"
-    error: `<<` takes a map, or a list of maps
+    error: `<<` needs a map, or a list of maps
      --> tea.yaml:6:11
       |
     6 |       <<: 7
       |           ^
       |
-      = help: write `<<: *name`, where `&name` stands before a map
+      = help: write `<<: *name`, with `&name` before a map
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    env:\n      [a, b]: 7\n"), @"
     error: a list cannot be a key
@@ -83,14 +83,14 @@ fn texts_that_are_no_yaml() {
 fn texts_that_are_no_json() {
     let wrong = |text: &str| WorkflowFile::parse("tea.json5", text).expect_err("no JSON");
     assert_snapshot!(wrong("{ name: 'tea', jobs: [ }"), @"
-    error: this is no JSON: unexpected close brace
+    error: invalid JSON: unexpected close brace
      --> tea.json5:1:24
       |
     1 | { name: 'tea', jobs: [ }
       |                        ^
     ");
     assert_snapshot!(wrong("{ name: 'tea' jobs: [] }"), @"
-    error: this is no JSON: expected comma
+    error: invalid JSON: expected comma
      --> tea.json5:1:14
       |
     1 | { name: 'tea' jobs: [] }
@@ -101,7 +101,7 @@ fn texts_that_are_no_json() {
      --> tea.json5:1:16
       |
     1 | { name: 'tea', 'name': 'coffee', jobs: [] }
-      |   ----         ^^^^^^ here again
+      |   ----         ^^^^^^ duplicate
       |   |
       |   first here
       |
@@ -153,9 +153,9 @@ fn hostile_texts() {
      --> tea.yaml:6:10
       |
     6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
-      |          ^^^ here the limit is passed
+      |          ^^^ the limit is exceeded here
       |
-      = help: use `parameters` to make many jobs of one, or name less with the anchor
+      = help: use `parameters` to make many jobs from one, or a smaller anchor
     ");
     assert_snapshot!(wrong(&format!("deep: {}{}", "[".repeat(200), "]".repeat(200))), @"
     error: lists and maps are nested more than 64 levels deep

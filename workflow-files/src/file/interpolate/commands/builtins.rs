@@ -3,7 +3,7 @@
 use super::super::grammar::{Parsed, Reader, Unread, Word};
 use super::{all, is_name, runs};
 
-/// Variables that programs go by, or that bash takes for integers.
+/// Variables that change what programs do, or that bash treats as integers.
 pub(in super::super) fn is_trusted_variable(name: &str) -> bool {
     const NAMES: [&str; 34] = [
         "PATH",
@@ -73,7 +73,7 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
         match word.literal.as_deref() {
             Some(variable) if is_name(variable) => reader.variables.assign_input(variable),
             Some(option) if option.starts_with('-') => {}
-            _ => reader.evaluated(word.range.clone(), "may name a variable that is set"),
+            _ => reader.evaluated(word.range.clone(), "may be the name of a variable that is set"),
         }
     }
     reader.variables.assign_input(match name {
@@ -88,7 +88,8 @@ pub(super) fn unset(reader: &mut Reader<'_>, words: &[Word]) {
         word.is_name() || matches!(word.literal.as_deref(), Some("-v" | "-f" | "-n" | "--"))
     };
     for word in words.iter().filter(|word| !is_plain(word)) {
-        reader.evaluated(word.range.clone(), "names a variable, which the shell evaluates");
+        reader
+            .evaluated(word.range.clone(), "is the name of a variable, which the shell evaluates");
     }
 }
 
@@ -109,7 +110,7 @@ pub(super) fn printf(reader: &mut Reader<'_>, words: &[Word]) {
     }
     let Some(format) = words.first() else { return };
     if format.literal.is_none() {
-        reader.refuse(format.range.clone(), "stands in the format of `printf`");
+        reader.refuse(format.range.clone(), "is in the format of `printf`");
     }
     if format.literal.is_none() && words.len() > 1 && !format.prefix.starts_with(|c| c != '-') {
         runs(reader, "printf", words);
@@ -143,12 +144,12 @@ pub(super) fn set(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
             break;
         }
         if !option[1..].chars().all(|letter| "euxvfaCEo".contains(letter)) {
-            return Err(Unread("`set` with an option that is not known is"));
+            return Err(Unread("`set` with an unknown option is"));
         }
         if option.ends_with('o') {
             let Some((name, rest)) = words.split_first() else { return Ok(()) };
             if !name.literal.as_deref().is_some_and(|name| OPTIONS.contains(&name)) {
-                return Err(Unread("`set` with an option that is not known is"));
+                return Err(Unread("`set` with an unknown option is"));
             }
             words = rest;
         }
@@ -174,5 +175,5 @@ pub(super) fn shopt(words: &[Word]) -> Parsed<()> {
     if words.iter().all(is_known) {
         return Ok(());
     }
-    Err(Unread("`shopt` with an option that is not known is"))
+    Err(Unread("`shopt` with an unknown option is"))
 }

@@ -22,7 +22,7 @@ pub(in super::super) fn is_word_test(operator: &str) -> bool {
     letter.is_some_and(|letter| "abcdefghknoprstuvwxzGLNORS".contains(letter))
 }
 
-/// What the shell does with a word that is tested so, if it evaluates it.
+/// Why the shell evaluates a word after this operator, if it does.
 pub(in super::super) fn evaluation_of(operator: &str) -> Option<&'static str> {
     match operator {
         "-v" | "-R" => Some(NAME_TEST),
@@ -31,7 +31,7 @@ pub(in super::super) fn evaluation_of(operator: &str) -> Option<&'static str> {
     }
 }
 
-/// `test` and `[`, which tell operators from words by how many there are.
+/// `test` and `[`, which distinguish operators from words by the number of words.
 pub(super) fn test(reader: &mut Reader<'_>, words: &[Word]) {
     let words = match words.split_last() {
         Some((last, rest)) if last.literal.as_deref() == Some("]") => rest,
@@ -55,7 +55,7 @@ pub(super) fn test(reader: &mut Reader<'_>, words: &[Word]) {
     let reason = "is compared as a number, or is a part of a longer test";
     for (at, word) in words.iter().enumerate() {
         reader.refuse(word.range.clone(), reason);
-        // A name that is written there is not evaluated.
+        // A literal name is not evaluated.
         let is_tested = at > 0 && matches!(literal(at - 1), Some("-v" | "-R") | None);
         if is_tested && !word.is_name() && words.len() - negated != 3 {
             reader.evaluated(word.range.clone(), NAME_TEST);

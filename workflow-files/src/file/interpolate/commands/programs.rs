@@ -1,5 +1,4 @@
-//! Programs that run what they are given: shells, interpreters, and what takes a program of its own
-//! as a word.
+//! Programs that run their words: shells, interpreters, and commands that take a program as a word.
 
 use super::super::grammar::{Reader, Word};
 use super::{all, may_run, runs, runs_shell};
@@ -10,7 +9,7 @@ pub(super) enum Family {
     Python,
     /// Other languages.
     Language,
-    /// Whatever a variable names.
+    /// A program named by a variable.
     Unknown,
 }
 
@@ -51,7 +50,7 @@ pub(super) const RUNS_ALL: [&str; 29] = [
     "busybox",
 ];
 
-/// As these, but only where they are the command itself: elsewhere they are likely plain words.
+/// As above, but only as the command itself: elsewhere they are probably plain words.
 pub(super) const RUNS_ALL_AS_COMMAND: [&str; 17] = [
     "source", ".", "trap", "let", "watch", "at", "batch", "script", "make", "gmake", "vi", "wait",
     "bind", "complete", "compgen", "compopt", "fc",
@@ -89,9 +88,9 @@ pub(super) enum Switch {
     Flag,
     /// A word follows.
     Takes,
-    /// A word follows that names what is run; the rest are its arguments.
+    /// The next word names what is run; the rest are its arguments.
     Module,
-    /// A word follows that is run.
+    /// The next word is run.
     Code,
     Unknown,
 }
@@ -116,7 +115,8 @@ impl Family {
     }
 }
 
-/// A program that runs a script: what follows the name of a script is data, all else may be code.
+/// A program that runs a script: words after the name of the script are data, all others may be
+/// code.
 pub(super) fn interpreter(reader: &mut Reader<'_>, family: Family, name: &str, words: &[Word]) {
     let mut at = 0;
     while let Some(word) = words.get(at).filter(|word| word.prefix.starts_with('-')) {
@@ -155,7 +155,7 @@ pub(super) fn interpreter(reader: &mut Reader<'_>, family: Family, name: &str, w
     }
 }
 
-/// The words after `-c`: code, and what it is given.
+/// The words after `-c`: code and its arguments.
 pub(super) fn run_code(reader: &mut Reader<'_>, family: Family, name: &str, words: &[Word]) {
     match words {
         [Word { literal: Some(_), .. }, ..] if family == Family::Python => {}
@@ -191,7 +191,7 @@ pub(super) fn program(name: &str) -> Option<Program> {
 
 pub(super) enum ProgramSwitch {
     Flag,
-    /// So many words follow that are data.
+    /// This many words follow that are data.
     Data(usize),
     /// The program follows, or the name of its file.
     Program,
@@ -232,7 +232,7 @@ pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program,
                 ProgramSwitch::Flag if option.len() > 1 => {}
                 ProgramSwitch::Data(count) => {
                     let data = words.get(at..at + count).unwrap_or_default();
-                    // What it is to be called.
+                    // Its name.
                     let name_of = |word: &Word| word.prefix.contains('=') || program == Program::Jq;
                     if count == 2 && data.iter().take(1).any(|word| word.literal.is_none())
                         || option == "-v" && !data.iter().all(name_of)
@@ -252,11 +252,11 @@ pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program,
             }
         } else if !has_program {
             has_program = true;
-            // Only now is it known that options have ended.
+            // Only now the options have ended for certain.
             has_ended |= program == Program::Awk;
             runs(reader, name, std::slice::from_ref(word));
         } else if program == Program::Sed && !has_ended && word.prefix.is_empty() {
-            let reason = "may be taken for an option of `sed`, unless `--` comes before";
+            let reason = "may be an option of `sed`, unless `--` comes before it";
             reader.refuse(word.range.clone(), reason);
         }
     }

@@ -1,16 +1,16 @@
-//! Commands that run others: `sudo`, `timeout`, `xargs`, and programs that take a command among
+//! Commands that run other commands: `sudo`, `timeout`, `xargs`, and programs with a command among
 //! their options.
 
 use super::super::grammar::{Parsed, Reader, Word};
 use super::programs::{evaluator, is_evaluator};
 use super::{base_name, is_name, judge, runs};
 
-/// How a command that runs another one writes its own words.
+/// The words of a command that runs another one.
 pub(super) struct Wrapper {
     flags: &'static [&'static str],
     /// Options that are followed by a word.
     takes: &'static [&'static str],
-    /// How many words come before the command.
+    /// The number of words before the command.
     operands: usize,
 }
 
@@ -118,5 +118,5 @@ pub(super) fn run_options(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
     }
 }
 
-/// So many programs are looked at among the words of another one.
+/// The most programs to look for among the words of another one.
 pub(super) const MAX_WITHIN: usize = 8;

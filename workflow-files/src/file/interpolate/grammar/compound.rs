@@ -1,22 +1,22 @@
-//! Commands that hold others: loops, branches, groups, functions, `[[ .. ]]`.
+//! Compound commands: loops, branches, groups, functions, `[[ .. ]]`.
 
 use super::super::commands;
 use super::{Input, Item, Parsed, Reader, Unread, Word, ends_word};
 
 impl Reader<'_> {
-    /// One command, of whatever kind.
+    /// Reads a command of any kind.
     pub(super) fn command(&mut self) -> Parsed<()> {
         self.blanks();
         let (announced, readers) = (self.documents.len(), self.code_readers);
         if self.letter() == Some('(') {
             self.pos += 1;
             if self.letter() == Some('(') {
-                self.only_bash("`((` is known to bash alone")?;
+                self.only_bash("`((` is known only to bash")?;
                 self.pos += 1;
                 self.arithmetic(false)?;
             } else {
                 self.list(&[])?;
-                self.expect(')', "`(` has no end")?;
+                self.expect(')', "`(` is not closed")?;
             }
             return self.redirections(announced, readers);
         }
@@ -25,7 +25,7 @@ impl Reader<'_> {
             "{" => {
                 self.pos += 1;
                 self.list(&["}"])?;
-                self.expect_keyword("}", "`{` has no end")?;
+                self.expect_keyword("}", "`{` is not closed")?;
             }
             "if" => self.branches()?,
             "while" | "until" => {
@@ -36,12 +36,12 @@ impl Reader<'_> {
             "for" => self.for_loop()?,
             "case" => self.case()?,
             "[[" => {
-                self.only_bash("`[[` is known to bash alone")?;
+                self.only_bash("`[[` is known only to bash")?;
                 self.pos += 2;
                 self.condition(false)?;
             }
             "function" => {
-                self.only_bash("`function` is known to bash alone")?;
+                self.only_bash("`function` is known only to bash")?;
                 self.pos += keyword.len();
                 self.blanks();
                 let name = self.word()?;
@@ -56,7 +56,7 @@ impl Reader<'_> {
         self.redirections(announced, readers)
     }
 
-    /// The redirections after a command that holds others.
+    /// Reads the redirections after a compound command.
     fn redirections(&mut self, announced: usize, readers: usize) -> Parsed<()> {
         let mut inputs: Vec<Input> = Vec::new();
         loop {
@@ -142,20 +142,20 @@ impl Reader<'_> {
             loop {
                 self.blanks();
                 let pattern = self.word()?;
-                self.refuse(pattern.range, "stands in a pattern of `case`");
+                self.refuse(pattern.range, "is in a pattern of `case`");
                 self.blanks();
                 if self.letter() != Some('|') {
                     break;
                 }
                 self.pos += 1;
             }
-            self.expect(')', "a pattern of `case` has no end")?;
+            self.expect(')', "a pattern of `case` is not closed")?;
             self.list(&["esac"])?;
             let ends: &[&str] = if self.is_bash() { &[";;&", ";;", ";&"] } else { &[";;"] };
             match ends.iter().find(|end| self.is_next(end)) {
                 Some(end) => self.pos += end.len(),
                 None if self.keyword().as_deref() == Some("esac") => {}
-                None => return Err(Unread("a branch of `case` has no end")),
+                None => return Err(Unread("a branch of `case` is not closed")),
             }
         }
     }
@@ -188,7 +188,7 @@ impl Reader<'_> {
 
 // `[[ .. ]]`.
 impl Reader<'_> {
-    /// What stands after `[[`, or after a bracket within it, and what ends it.
+    /// Reads the text after `[[`, or after a bracket inside of it, up to its end.
     fn condition(&mut self, is_group: bool) -> Parsed<()> {
         loop {
             self.condition_blanks();
@@ -208,7 +208,7 @@ impl Reader<'_> {
                 continue;
             }
             return if is_group {
-                self.expect(')', "a bracket within `[[` has no end")
+                self.expect(')', "a bracket within `[[` is not closed")
             } else {
                 self.expect_keyword("]]", "`[[` is not understood")
             };
@@ -227,7 +227,7 @@ impl Reader<'_> {
             return Err(Unread("a here-document is not read before `[[`"));
         }
         if self.keyword().as_deref() == Some("]]") {
-            return Err(Unread("`[[` holds nothing"));
+            return Err(Unread("`[[` is empty"));
         }
         let first = self.word()?;
         self.condition_blanks();
@@ -254,7 +254,7 @@ impl Reader<'_> {
                         }
                         return Ok(());
                     }
-                    _ => return Err(Unread("a test within `[[` is not known")),
+                    _ => return Err(Unread("unknown test in `[[`")),
                 }
             }
         };
@@ -302,7 +302,7 @@ impl Reader<'_> {
             self.pos += 1;
         }
         if self.pos == begin || open > 0 {
-            return Err(Unread("a pattern within `[[` is not known"));
+            return Err(Unread("unknown pattern in `[[`"));
         }
         Ok(())
     }

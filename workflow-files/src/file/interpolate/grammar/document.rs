@@ -1,4 +1,4 @@
-//! Here-documents, whose text begins after the line that announces them.
+//! Here-documents, whose text begins after their line.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ impl Reader<'_> {
             let body = self.document_lines(&document)?;
             let after = self.pos;
             if document.is_literal {
-                let reason = "stands in a here-document whose end is quoted, where the shell puts \
+                let reason = "is in a here-document whose end is quoted, where the shell puts \
                               nothing in";
                 self.refuse(body.clone(), reason);
             } else {
@@ -24,7 +24,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Where the text of a here-document is; goes past its end.
+    /// Skips a here-document, and returns the range of its text.
     fn document_lines(&mut self, document: &Document) -> Parsed<Range<usize>> {
         let begin = self.pos;
         loop {
@@ -40,7 +40,7 @@ impl Reader<'_> {
                 return Ok(begin..line);
             }
             if length.is_none() {
-                return Err(Unread("a here-document has no end"));
+                return Err(Unread("a here-document is not closed"));
             }
             if !document.is_literal && text.last() == Some(&Item::Char('\\')) {
                 return Err(Unread("a line of a here-document ends in `\\`"));
@@ -58,7 +58,7 @@ impl Reader<'_> {
         (self.pos, self.end) = (range.start, range.end);
         let read = read(self)?;
         if self.pos != self.end || !self.documents.is_empty() {
-            return Err(Unread("what is between quotes does not end there"));
+            return Err(Unread("the text between quotes does not end there"));
         }
         (self.pos, self.end, self.documents) = outer;
         Ok(read)

@@ -1,12 +1,12 @@
-//! What stands inside of words: quotes, expansions, substitutions, arithmetic.
+//! Parts of words: quotes, expansions, substitutions, arithmetic.
 
 use super::{Item, Parsed, Place, Reader, Unread, Word};
 
-const ARITHMETIC: &str = "stands in arithmetic, which the shell evaluates";
-const SUBSCRIPT: &str = "stands in a subscript, which the shell evaluates";
-const EXPANSION: &str = "stands in the expansion of a variable";
-const AFTER_BACKSLASH: &str = "stands after a backslash";
-const AFTER_DOLLAR: &str = "stands after `$`";
+const ARITHMETIC: &str = "is in arithmetic, which the shell evaluates";
+const SUBSCRIPT: &str = "is in a subscript, which the shell evaluates";
+const EXPANSION: &str = "is in the expansion of a variable";
+const AFTER_BACKSLASH: &str = "is after a backslash";
+const AFTER_DOLLAR: &str = "is after `$`";
 
 // Quotes.
 impl Reader<'_> {
@@ -28,7 +28,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Goes past a value that must be an integer.
+    /// Skips a value that must be an integer.
     fn refuse_next(&mut self, reason: &'static str) {
         self.refuse(self.pos..self.pos + 1, reason);
         self.pos += 1;
@@ -50,7 +50,7 @@ impl Reader<'_> {
                     word.unknown();
                     self.found(value, Place::Single);
                 }
-                None => return Err(Unread("`'` has no end")),
+                None => return Err(Unread("`'` is not closed")),
             }
         }
     }
@@ -69,12 +69,12 @@ impl Reader<'_> {
                     match self.raw(0) {
                         Some(Item::Char(_)) => self.pos += 1,
                         Some(Item::Value(_)) => self.refuse_next(AFTER_BACKSLASH),
-                        None => return Err(Unread("`$'` has no end")),
+                        None => return Err(Unread("`$'` is not closed")),
                     }
                 }
                 Some(Item::Char(_)) => self.pos += 1,
                 Some(Item::Value(value)) => self.found(value, Place::Escaped),
-                None => return Err(Unread("`$'` has no end")),
+                None => return Err(Unread("`$'` is not closed")),
             }
         }
     }
@@ -87,7 +87,7 @@ impl Reader<'_> {
                     self.pos += 1;
                     return Ok(());
                 }
-                None => return Err(Unread("`\"` has no end")),
+                None => return Err(Unread("`\"` is not closed")),
                 _ => self.quoted(word)?,
             }
         }
@@ -102,7 +102,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A word of which nothing is known.
+    /// A word with nothing known about it.
     pub(super) fn nothing(&self) -> Word {
         let mut word = Word::new(self.pos);
         word.unknown();
@@ -177,12 +177,12 @@ impl Reader<'_> {
                 self.nested(|reader| reader.parameter(is_quoted))?;
             }
             '[' => {
-                self.only_bash("`$[` is known to bash alone")?;
+                self.only_bash("`$[` is known only to bash")?;
                 self.pos += 1;
                 self.nested(|reader| reader.bracketed(is_quoted, ARITHMETIC))?;
             }
             '\'' if !is_quoted => {
-                self.only_bash("`$'` is known to bash alone")?;
+                self.only_bash("`$'` is known only to bash")?;
                 self.escaped()?;
             }
             '"' if !is_quoted => return Err(Unread("`$\"` is translated")),
@@ -206,7 +206,7 @@ impl Reader<'_> {
         let mut is_indirect = false;
         match self.peek() {
             Some(Item::Char('!')) => {
-                self.only_bash("`${!` is known to bash alone")?;
+                self.only_bash("`${!` is known only to bash")?;
                 is_indirect = true;
                 self.pos += 1;
             }
@@ -218,23 +218,23 @@ impl Reader<'_> {
             self.evaluated(begin..self.pos, "names another variable");
         }
         if self.letter() == Some('[') {
-            self.only_bash("a subscript is known to bash alone")?;
+            self.only_bash("a subscript is known only to bash")?;
             self.pos += 1;
             self.bracketed(is_quoted, SUBSCRIPT)?;
         }
-        let Some(operator) = self.letter() else { return Err(Unread("`${` has no end")) };
+        let Some(operator) = self.letter() else { return Err(Unread("`${` is not closed")) };
         self.pos += 1;
         let second = match operator {
             '}' => return Ok(()),
             '-' | '=' | '?' | '+' | '#' | '%' => None,
             ':' => self.letter().filter(|letter| matches!(letter, '-' | '=' | '?' | '+')),
             '/' | '^' | ',' | '@' => None,
-            _ => return Err(Unread("an expansion is not known")),
+            _ => return Err(Unread("unknown expansion")),
         };
         if second.is_some() {
             self.pos += 1;
         } else if matches!(operator, '/' | '^' | ',' | '@' | ':') {
-            self.only_bash("an expansion is known to bash alone")?;
+            self.only_bash("an expansion is known only to bash")?;
         }
         let operand = self.pos;
         self.operand(is_quoted)?;
@@ -243,14 +243,14 @@ impl Reader<'_> {
         match (operator, second) {
             ('=', _) | (':', Some('=')) => self.assign(&name, operand),
             (':', None) => self.evaluated(operand, ARITHMETIC),
-            // What is known only here may run what a variable holds: `P` does.
+            // Operators that are unknown here may run the content of a variable, as `P` does.
             ('@', _) => match self.items.get(operand.start) {
                 Some(Item::Char('Q' | 'U' | 'u' | 'L' | 'A' | 'a')) => {}
                 _ => self.evaluated(begin..operand.end, "is expanded like a prompt"),
             },
             _ => {}
         }
-        self.expect('}', "`${` has no end")
+        self.expect('}', "`${` is not closed")
     }
 
     fn parameter_name(&mut self) -> Parsed<String> {
@@ -269,18 +269,18 @@ impl Reader<'_> {
                     name.push(letter);
                     self.pos += 1;
                 }
-                _ => return Err(Unread("`${` is followed by no name")),
+                _ => return Err(Unread("`${` without a name")),
             }
         }
         Ok(name)
     }
 
-    /// What follows the operator of an expansion, up to the bracket that closes it.
+    /// Reads the text after the operator of an expansion, up to its closing bracket.
     fn operand(&mut self, is_quoted: bool) -> Parsed<()> {
         let mut word = self.nothing();
         loop {
             match self.peek() {
-                None => return Err(Unread("`${` has no end")),
+                None => return Err(Unread("`${` is not closed")),
                 Some(Item::Char('}')) => return Ok(()),
                 Some(Item::Value(_)) => self.pos += 1,
                 Some(Item::Char('$')) => self.dollar(is_quoted, &mut word)?,
@@ -306,10 +306,10 @@ impl Reader<'_> {
         let outer = std::mem::take(&mut self.documents);
         self.list(&[])?;
         if !self.documents.is_empty() {
-            return Err(Unread("a here-document has no end"));
+            return Err(Unread("a here-document is not closed"));
         }
         self.documents = outer;
-        self.expect(')', "`$(` has no end")
+        self.expect(')', "`$(` is not closed")
     }
 
     pub(super) fn backticks(&mut self) -> Parsed<()> {
@@ -320,7 +320,7 @@ impl Reader<'_> {
                 Some(Item::Char('`')) => break,
                 Some(Item::Char('\\')) => return Err(Unread("a backslash is between backticks")),
                 Some(_) => self.pos += 1,
-                None => return Err(Unread("a backtick has no end")),
+                None => return Err(Unread("a backtick is not closed")),
             }
         }
         let end = self.pos;
@@ -331,7 +331,7 @@ impl Reader<'_> {
 
     /// `<(..)`: a file from which the output of commands is read.
     pub(super) fn process_substitution(&mut self, word: &mut Word) -> Parsed<()> {
-        self.only_bash("`<(` is known to bash alone")?;
+        self.only_bash("`<(` is known only to bash")?;
         if self.is_next(">(") {
             return Err(Unread("`>(` is not followed"));
         }
@@ -370,7 +370,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What stands between square brackets, after the one that opens them.
+    /// Reads the text between square brackets, after the opening one.
     fn bracketed(&mut self, is_quoted: bool, reason: &'static str) -> Parsed<()> {
         let begin = self.pos;
         let mut open = 0_usize;
@@ -399,11 +399,11 @@ impl Reader<'_> {
         self.bracketed(false, SUBSCRIPT)
     }
 
-    /// One character, value or expansion of what the shell evaluates.
+    /// Reads one character, value or expansion of evaluated text.
     fn evaluated_item(&mut self, is_quoted: bool) -> Parsed<()> {
         let mut word = self.nothing();
         match self.peek() {
-            None => Err(Unread("arithmetic has no end")),
+            None => Err(Unread("arithmetic is not closed")),
             Some(Item::Value(_)) => {
                 self.pos += 1;
                 Ok(())
@@ -411,7 +411,7 @@ impl Reader<'_> {
             Some(Item::Char('$')) => self.dollar(true, &mut word),
             Some(Item::Char('"')) if !is_quoted => self.double(&mut word),
             Some(Item::Char('\'' | '"' | '`' | '\\' | ';')) => {
-                Err(Unread("arithmetic holds quotes"))
+                Err(Unread("arithmetic contains quotes"))
             }
             Some(Item::Char(_)) => {
                 self.pos += 1;

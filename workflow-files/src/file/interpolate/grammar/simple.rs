@@ -34,7 +34,7 @@ impl Reader<'_> {
                 .is_some_and(commands::is_declaration);
             if (words.is_empty() || declares) && self.assignment()? {
                 if declares {
-                    // Stands for it: the value has been seen to.
+                    // Replaces it: the value has been checked.
                     words.push(Word::new(self.pos));
                 }
                 continue;
@@ -68,9 +68,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The inputs of a command that runs what it reads.
+    /// The inputs of a command that runs its stdin.
     pub(super) fn run_inputs(&mut self, inputs: Vec<Input>, announced: usize) {
-        let reason = "is the input of a program that runs what it reads";
+        let reason = "is the input of a program that runs it";
         for input in inputs {
             match input {
                 Input::Word(range) => self.evaluated(range, reason),
@@ -91,7 +91,7 @@ impl Reader<'_> {
         let Some(name) = self.identifier() else { return Ok(false) };
         let has_subscript = self.raw(0) == Some(Item::Char('['));
         if has_subscript {
-            self.only_bash("a subscript is known to bash alone")?;
+            self.only_bash("a subscript is known only to bash")?;
             self.pos += 1;
             self.subscript()?;
         }
@@ -105,12 +105,12 @@ impl Reader<'_> {
             }
         };
         if length == 2 {
-            self.only_bash("`+=` is known to bash alone")?;
+            self.only_bash("`+=` is known only to bash")?;
         }
         self.pos += length;
         let value = self.pos;
         if self.raw(0) == Some(Item::Char('(')) {
-            self.only_bash("an array is known to bash alone")?;
+            self.only_bash("an array is known only to bash")?;
             self.array()?;
         } else if !self.ends_here() {
             self.value()?;
@@ -119,10 +119,13 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// Says that a variable gets what stands in this range.
+    /// Records that this range is assigned to a variable.
     pub(in super::super) fn assign(&mut self, name: &str, value: Range<usize>) {
         if commands::is_trusted_variable(name) {
-            self.evaluated(value, format!("is put into `{name}`, which programs go by"));
+            self.evaluated(
+                value,
+                format!("is assigned to `{name}`, which changes what programs do"),
+            );
         } else {
             self.variables.assign(name, &self.items[value]);
         }
@@ -139,9 +142,9 @@ impl Reader<'_> {
                 }
                 Some('[') => {
                     let word = self.word()?;
-                    self.evaluated(word.range, "stands in a subscript, which the shell evaluates");
+                    self.evaluated(word.range, "is in a subscript, which the shell evaluates");
                 }
-                _ if self.ends_here() => return Err(Unread("an array has no end")),
+                _ if self.ends_here() => return Err(Unread("an array is not closed")),
                 _ => {
                     self.word()?;
                 }
@@ -149,7 +152,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The name that comes next; it is gone past.
+    /// Consumes the next name.
     pub(super) fn identifier(&mut self) -> Option<String> {
         let mut name = String::new();
         while let Some(Item::Char(letter)) = self.raw(0) {
@@ -245,7 +248,7 @@ impl Reader<'_> {
         let operator = match self.raw(digits) {
             Some(Item::Char(letter @ ('<' | '>'))) => letter,
             Some(Item::Char('&')) if digits == 0 && self.is_next("&>") => {
-                self.only_bash("`&>` is known to bash alone")?;
+                self.only_bash("`&>` is known only to bash")?;
                 '&'
             }
             _ => return Ok(false),
@@ -269,11 +272,11 @@ impl Reader<'_> {
             }
             _ => {
                 if found == "<<<" {
-                    self.only_bash("`<<<` is known to bash alone")?;
+                    self.only_bash("`<<<` is known only to bash")?;
                 }
                 let word = self.word()?;
                 if found.ends_with('&') {
-                    self.refuse(word.range.clone(), "stands where the number of a file is wanted");
+                    self.refuse(word.range.clone(), "is in place of a file descriptor");
                 }
                 if operator == '<' {
                     inputs.push(Input::Word(word.range));
@@ -286,11 +289,11 @@ impl Reader<'_> {
     fn announce(&mut self, strips_tabs: bool) -> Parsed<()> {
         let word = self.word()?;
         if self.has_values(word.range.clone()) {
-            return Err(Unread("a here-document ends at a value"));
+            return Err(Unread("the end of a here-document is a value"));
         }
         let plain = |end: &String| !end.is_empty() && !end.contains('\n');
         let end = word.literal.filter(plain);
-        let end = end.ok_or(Unread("the end of a here-document is not known"))?;
+        let end = end.ok_or(Unread("unknown end of a here-document"))?;
         self.documents.push(Document { end, is_literal: !word.is_bare, strips_tabs, code: None });
         Ok(())
     }
