@@ -214,7 +214,7 @@ fn a_value_that_a_shell_would_run_fails_its_job_with_place_and_cure() {
     let Outcome { code, out, .. } = workflow_in(&folder, &args);
     assert_eq!(code, Some(1), "{out}");
     let told = "inj.yaml:4:20: `${{ input.n }}` is compared as a number, which the shell evaluates, \
-                and is no integer; use `| int`, or pass it by `env:`";
+                and is not an integer; use `| int`, or pass it by `env:`";
     assert!(out.contains(told), "{out}");
     assert!(!folder.join("PWNED").exists());
     let Outcome { code, .. } = workflow_in(&folder, &["run", "inj.yaml", "-q", "-p", "n=7"]);
@@ -419,8 +419,8 @@ fn a_configuration_is_checked() {
     assert!(bad.err.contains("--> workflows/etl/config.yaml:3:10"), "{}", bad.err);
     let Outcome { code, err, .. } = config(&folder, &["show", "elt"]);
     assert_eq!(code, Some(2));
-    assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); looked for `config.yaml` in `workflows/elt`; make `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder that holds `elt/config.yaml`");
-    assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so no configuration is looked for; rename the workflow, or let the program load the file by its path");
+    assert_snapshot!(err, @"error: `elt` has no configuration (did you mean `etl`?); searched for `config.yaml` in `workflows/elt`; create `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder with `elt/config.yaml`");
+    assert_snapshot!(config(&folder, &["show", "../etl"]).err, @"error: `../etl` cannot be the name of a folder, so its configuration cannot be found; rename the workflow, or load the file by its path");
 }
 
 #[test]
@@ -440,7 +440,7 @@ jobs:
         refused.err,
         "hint: `tools/words.txt` is not in the folder of the file, where commands run; with \
          `--cwd .` they run where it is\n\
-         error: workflow `torc`: no job writes the file `raw`, and `examples/raw.csv` is not there; \
+         error: workflow `torc`: no job writes the file `raw`, and `examples/raw.csv` does not exist; \
          create what is missing, or let a job write it\n"
     );
     let hinted = workflow_in(&folder, &["validate", "examples/torc.yaml"]);

@@ -33,7 +33,7 @@ fn run_as_init(test: &str, file: &str) -> Outcome {
 #[test]
 fn a_folder_for_temporary_files_that_is_not_there_is_named() {
     let file = "name: t\njobs: [{ name: a, command: echo hi }]\n";
-    let told = "the folder for temporary files, `/scratch/4711`, cannot be used; create it, or set \
+    let told = "cannot use the folder for temporary files, `/scratch/4711`; create it, or set \
                 TMPDIR to another: No such file or directory (os error 2)";
     let said = run_by("tmpdir", r#"TMPDIR=/scratch/4711 exec "$@""#, file);
     assert_eq!(said.code, Some(1));
