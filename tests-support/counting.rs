@@ -1,4 +1,4 @@
-//! A store that wraps another and counts what it is asked, as a host may write one.
+//! A store that wraps another and counts calls, as a host may write one.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -17,7 +17,7 @@ use workflow_store::{
     Viewer, WorkflowChange, WorkflowQuery, WorkflowVersion,
 };
 
-/// Counts calls of the store that it wraps, and of every handle that was made from it.
+/// Counts calls of the wrapped store and of all handles made from it.
 #[derive(Clone)]
 pub(crate) struct Counting {
     inner: Arc<dyn Catalog>,
@@ -29,7 +29,7 @@ impl Counting {
         Self { inner, calls: Arc::default() }
     }
 
-    /// How often this method was called.
+    /// The number of calls of a method.
     pub(crate) fn calls(&self, method: &str) -> u64 {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.get(method).copied().unwrap_or(0)

@@ -1,5 +1,5 @@
-//! The order of a crate's modules, asserted on its source files: a module names only modules
-//! before it, each module has a place, and ARCHITECTURE.md shows the same order.
+//! Checks the order of a crate's modules in its source files: a module names only modules before
+//! it, each module has a place, and ARCHITECTURE.md shows the same order.
 //!
 //! The `tests/layers.rs` of every crate includes this file by its path.
 
@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Layers {
     source: PathBuf,
     order: &'static [&'static str],
-    /// Modules of tests that `lib.rs` takes from another folder.
+    /// Modules of tests that `lib.rs` includes from another folder.
     test_support: &'static [&'static str],
-    /// What `lib.rs` exports: each name with its module.
+    /// The exports of `lib.rs`: each name with its module.
     exports: HashMap<String, String>,
 }
 
 /// A source file.
 struct File {
-    /// The module at the root of the crate that it belongs to.
+    /// Its module at the root of the crate.
     module: String,
-    /// Where it is, from the folder of sources.
+    /// Its path in the folder of sources.
     path: PathBuf,
     /// Its text without comments.
     text: String,
@@ -35,7 +35,7 @@ impl Layers {
         Self { source, order, test_support: &[], exports: exports(&root) }
     }
 
-    /// Lets tests inside of the crate name these modules, which are in no layer.
+    /// Allows tests inside of the crate to name these modules, which are in no layer.
     #[allow(clippy::allow_attributes, dead_code, reason = "not every crate has some")]
     pub(crate) fn test_support(mut self, modules: &'static [&'static str]) -> Self {
         self.test_support = modules;
@@ -57,14 +57,14 @@ impl Layers {
         assert!(wrong.is_empty(), "modules name modules after them:\n{}", wrong.join("\n"));
     }
 
-    /// Asserts that the order has every module, and no other.
+    /// Asserts that the order contains exactly the modules of the crate.
     pub(crate) fn assert_complete(&self) {
         let mut found: Vec<String> = self.files().map(|file| file.module).collect();
         found.sort();
         found.dedup();
         let mut order: Vec<String> = self.order.iter().map(|name| (*name).to_owned()).collect();
         order.sort();
-        assert_eq!(order, found, "the order of the test, and the modules that there are");
+        assert_eq!(order, found, "the order in the test, and the modules of the crate");
     }
 
     /// Asserts that the section of this crate in ARCHITECTURE.md shows the same order.
@@ -96,7 +96,7 @@ impl Layers {
         place.unwrap_or_else(|| panic!("`{module}` has no place in the order of the modules"))
     }
 
-    /// The files of all modules; not the root of the crate, nor of a program beside it.
+    /// The files of all modules, without the root of the crate or of a program beside it.
     fn files(&self) -> impl Iterator<Item = File> + '_ {
         let mut paths = Vec::new();
         sources(&self.source, &mut paths);
@@ -132,7 +132,7 @@ impl Layers {
     }
 }
 
-/// The names that follow a prefix of paths; all of them where it leads a group in braces.
+/// The names after a prefix of paths; all of them if a group in braces follows.
 fn after(text: &str, prefix: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in text.match_indices(prefix) {
@@ -213,7 +213,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Names are read as the compiler reads them.
+/// Names in paths and groups are found as the compiler would.
 #[test]
 fn names_are_found_in_paths_and_groups() {
     let text = "use crate::{a, b::{C, d}, e as f};\nuse crate::g::H;\n$crate::i; other_crate::j;";

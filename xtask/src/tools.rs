@@ -1,13 +1,13 @@
-//! Installs what the checks need beside Rust. Only the browser needs root.
+//! Installs the tools of the checks besides Rust. Only the browser needs root.
 
 use std::path::PathBuf;
 
 use crate::shell::{Failure, Shell, has, target};
 
-/// The version decides what is a mistake, so it is fixed.
+/// Pinned, because each version reports other mistakes.
 const TYPOS: &str = "1.52.0";
 
-/// Installs all tools of the checks but the browser.
+/// Installs all tools of the checks except the browser.
 pub(crate) fn setup(shell: &Shell) -> Result<(), Failure> {
     for component in ["fmt", "clippy"] {
         if !has(&format!("cargo-{component}")) {
@@ -28,7 +28,7 @@ pub(crate) fn postgres(shell: &Shell) -> Result<(), Failure> {
     shell.run("cargo", &["run", "--quiet", "--locked", "-p", "test-postgres"])
 }
 
-/// The path of `typos`, which checks the spelling: from PyPI, or else from its source.
+/// The path of the spelling checker `typos`, from PyPI or else built from source.
 pub(crate) fn typos(shell: &Shell) -> Result<String, Failure> {
     let python = Python { name: "typos" };
     if !python.has("typos") && python.install(shell, &format!("typos=={TYPOS}")).is_err() {
@@ -39,7 +39,7 @@ pub(crate) fn typos(shell: &Shell) -> Result<String, Failure> {
     Ok(python.program("typos"))
 }
 
-/// The path of `schemathesis`, which tests the server by its OpenAPI document.
+/// The path of `schemathesis`, which tests the server against its OpenAPI document.
 pub(crate) fn schemathesis(shell: &Shell) -> Result<String, Failure> {
     if has("schemathesis") {
         return Ok("schemathesis".to_owned());
@@ -51,7 +51,7 @@ pub(crate) fn schemathesis(shell: &Shell) -> Result<String, Failure> {
     Ok(python.program("schemathesis"))
 }
 
-/// An environment of Python in the target folder, for one tool.
+/// A Python environment in the target folder, for one tool.
 struct Python {
     name: &'static str,
 }
@@ -75,10 +75,10 @@ impl Python {
     }
 }
 
-/// Makes sure that the page can be built and tested: node, npm and a browser are there.
+/// Makes sure that node, npm and a browser are installed, to build and test the page.
 pub(crate) fn browser(shell: &Shell) -> Result<(), Failure> {
     if !has("node") || !has("npm") {
-        return Err(Failure("the page needs node 20 or newer, with npm; install them".to_owned()));
+        return Err(Failure("the page needs node 20 or newer with npm; install them".to_owned()));
     }
     if has("chromium") || has("google-chrome") {
         return Ok(());
