@@ -1,4 +1,5 @@
-//! Jobs take a pool and settings from their engine, and each test has its own.
+//! Application state: jobs receive a connection pool and settings from their engine, and each test
+//! has its own.
 //!
 //! ```sh
 //! cargo run --example application_state
@@ -10,7 +11,7 @@ use std::sync::Mutex;
 
 use workflow_core::prelude::*;
 
-/// Stands for a pool of database connections.
+/// A stand-in for a database connection pool.
 #[derive(Default)]
 struct Pool {
     rows: Mutex<Vec<String>>,
@@ -28,7 +29,7 @@ struct Settings {
     currency: &'static str,
 }
 
-// State may stand anywhere among the parameters. A call leaves it out: `price(amount)`.
+// State parameters may be in any position. Calls omit them: `price(amount)`.
 #[job]
 fn price(settings: State<Settings>, amount: u64) -> String {
     format!("{amount} {}", settings.currency)
@@ -53,17 +54,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let orders: usize = shop.run("order").input(amount).wait()?.output()?;
         println!("the shop has {orders} orders");
     }
-    // Another engine of the same program shares nothing with it.
+    // Engines of the same program do not share state.
     let orders: usize = test.run("order").input(1_u64).wait()?.output()?;
     println!("the test has {orders} order");
     assert_eq!(orders, 1);
 
-    // Without the state, nothing begins.
+    // Without the state, the run does not start.
     let forgetful = Engine::builder().state(Settings { currency: "EUR" }).build();
     let refused = forgetful.run("order").input(1_u64).wait().err().ok_or("it has no pool")?;
     println!("{refused}");
 
-    // A unit test hands the state over.
+    // A unit test passes the state explicitly.
     let text = price::call(State::new(Settings { currency: "EUR" }), 3);
     assert_eq!(text, "3 EUR");
     Ok(())

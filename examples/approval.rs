@@ -1,4 +1,5 @@
-//! A person approves while nothing runs: the program ends, another goes on where it was.
+//! Waiting for an approval without a running program: one process starts the run and ends, another
+//! one sends the approval and finishes it.
 //!
 //! ```sh
 //! cargo run --example approval
@@ -32,7 +33,7 @@ async fn offer(ctx: WorkflowContext, customer: String) -> Result<String, JobErro
     ctx.run(send, (offer, who)).await
 }
 
-/// An engine on the file. Others wait this long before they count it as dead.
+/// Builds an engine on the database file. Other engines take over its runs after the lease expires.
 async fn open(file: &Path) -> anyhow::Result<Engine> {
     let store = SqliteStore::open(file).await?;
     Ok(Engine::builder().store(store).lease(Duration::from_millis(300)).build())
@@ -42,7 +43,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// Begins, and goes away as soon as the run waits for the signal.
+/// Starts the run, and ends as soon as the run waits for the signal.
 async fn begin(file: &Path) -> anyhow::Result<RunId> {
     let run = open(file).await?.run("offer").input("Ada").start()?;
     let mut events = run.events();
@@ -55,7 +56,7 @@ async fn begin(file: &Path) -> anyhow::Result<RunId> {
     Ok(run.id())
 }
 
-/// Approves, and finishes the run.
+/// Sends the approval, and finishes the run.
 async fn finish(file: &Path, run: RunId) -> anyhow::Result<Report> {
     let engine = open(file).await?;
     let approved = MessageKind::Signal { name: "approved".to_owned(), payload: "Bob".into() };

@@ -1,5 +1,5 @@
-//! Decisions at run time: loops and branches in a function, conditions and trigger rules in a
-//! graph, and a workflow as a job of another.
+//! Decisions at run time: loops and branches in a function workflow, conditions and trigger rules in
+//! a graph, and a child workflow.
 //!
 //! ```sh
 //! cargo run --example branches_and_loops
@@ -19,7 +19,7 @@ async fn triple(number: &u64) -> u64 {
     number * 3 + 1
 }
 
-/// As many steps as it takes: each is a job of the run.
+/// Runs as many steps as required. Each step is a job of the run.
 #[register_workflow(name = "collatz")]
 async fn collatz(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError> {
     let mut steps = 0;
@@ -41,7 +41,7 @@ async fn shrug(steps: u32) -> String {
     format!("{steps} steps, that was short")
 }
 
-// `None` is what became of the branch that was not taken.
+// `None` stands for the branch that was not taken.
 #[job]
 async fn either(one: Option<&String>, other: Option<&String>) -> String {
     one.or(other).cloned().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Cancelling a run: jobs are asked to stop, and what must be cleaned up still is.
+//! Cancelling a run: jobs stop gracefully, and cleanup jobs still run.
 //!
 //! ```sh
 //! cargo run --example cancellation
@@ -17,7 +17,7 @@ async fn open() -> u32 {
     7
 }
 
-// Would take an hour. When it is asked to stop, its sleep ends and it has five seconds to clean up.
+// Takes an hour. On cancellation, its sleep ends and it has five seconds to clean up.
 #[job(grace = "5s")]
 async fn upload(ctx: &JobContext, connection: u32) -> Result<u32, JobError> {
     ctx.sleep(Duration::from_secs(3600)).await;
@@ -40,7 +40,7 @@ fn release(flow: &mut Flow) -> Handle<String> {
     let connection = flow.job(open());
     let uploaded = flow.job(upload(connection));
     let published = flow.job(publish(uploaded));
-    // Waits for the upload too: `publish` is skipped while the upload still cleans up.
+    // Also depends on the upload: `publish` is skipped while the upload is still cleaning up.
     let close = close(connection).after(uploaded).after(published);
     flow.job(close.trigger(TriggerRule::Always))
 }
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut events = run.events();
     while let Some(event) = events.next().await {
         println!("  {}", event.kind);
-        // The first event of the job that is to be interrupted.
+        // The first event of the job to interrupt.
         if matches!(&event.kind, EventKind::JobStarted { job, .. } if job == "upload") {
             run.cancel();
         }

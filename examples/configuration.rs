@@ -1,5 +1,5 @@
-//! Settings in files beside workflows, as types: layers, variables, secrets, and what is said of
-//! a value that does not fit.
+//! Typed configuration files next to workflows: layers, variables, secrets, and the diagnostics for an
+//! invalid value.
 //!
 //! ```sh
 //! cargo run --example configuration
@@ -17,8 +17,8 @@ use tide_tables::TideTables;
 use workflow_config::{ConfigError, Loader};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // `config::load("bread_prices")` takes all of this from the process. Here it is said, so that
-    // the example finds the same wherever it runs.
+    // `config::load("bread_prices")` reads all of this from the process. It is explicit here, so that
+    // the example works the same everywhere.
     let loader =
         Loader::new().dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).environment([
             ("MARKET_TOKEN", "s3cret"),
@@ -48,7 +48,7 @@ fn bread(loader: &Loader) -> Result<(), ConfigError> {
 }
 
 fn tides(loader: &Loader) -> Result<(), ConfigError> {
-    // A type without rules says so.
+    // A type without validation rules states that.
     let tides: TideTables = loader.open("tide_tables")?.read_without_rules()?;
     let parameters = tides.ingestion.parameters;
     println!("\n{}: {} at a time", tides.workflow.name, parameters.batch_size);

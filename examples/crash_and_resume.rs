@@ -1,5 +1,5 @@
-//! A process is killed in the middle of a run; the next one finishes it, and repeats nothing that
-//! was on record.
+//! Recovery: a process is killed in the middle of a run, and the next one finishes the run without
+//! repeating completed jobs.
 //!
 //! ```sh
 //! cargo run --example crash_and_resume
@@ -14,7 +14,7 @@ use std::time::Duration;
 use workflow_core::prelude::*;
 use workflow_store::SqliteStore;
 
-/// Says that it runs, and in the first process hangs at the third step.
+/// Prints its step. In the first process, hangs at the third step.
 fn step(name: &str) {
     println!("  {name} runs");
     if name == "load" && std::env::var_os(CHILD).is_some() {

@@ -1,5 +1,5 @@
-//! A program whose runs outlive it: killed or stopped, it goes on where it was when it is started
-//! again, in the folder that it is started in.
+//! A durable program: killed or stopped, it continues its run when it is started again in the same
+//! directory.
 //!
 //! ```sh
 //! cargo run --example durable_host
@@ -20,7 +20,7 @@ fn extract() -> Vec<u32> {
 #[job]
 async fn transform(prices: &[u32]) -> u32 {
     println!("transform runs");
-    // Somebody may want to look at it, and to kill it.
+    // Leaves time to watch the program, and to kill it.
     while Path::new("hold").exists() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -46,16 +46,16 @@ async fn main() -> anyhow::Result<()> {
     let engine = Engine::builder().store(store).build();
     let serving = tokio::spawn({
         let engine = engine.clone();
-        // Takes up what a crash left behind, now and later.
+        // Resumes runs after a crash, now and later.
         async move { engine.serve(std::future::pending()).await }
     });
-    // Started again, the program waits for the same run.
+    // A restarted program waits for the same run.
     let run = engine.run("daily_etl").idempotency_key("2026-11-23").start()?;
     tokio::select! {
         report = run.outcome() => println!("{}", report?),
         _ = tokio::signal::ctrl_c() => {}
     }
-    // Running jobs have 10 s to end; the next process goes on with the run at once.
+    // Running jobs have 10 s to end. The next process resumes the run at once.
     engine.shutdown(Duration::from_secs(10)).await;
     serving.await??;
     Ok(())

@@ -1,6 +1,6 @@
-//! Work for every element of a list that is known only once another job has made it.
+//! Dynamic fan-out: one job per element of a list that another job creates.
 //!
-//! At most two elements are worked on at once; the results keep the order of the list.
+//! At most two elements are processed at once. The results keep the order of the list.
 //!
 //! ```sh
 //! cargo run --example dynamic_fan_out
@@ -21,7 +21,7 @@ async fn list_pages(count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("page {}", "x".repeat(number))).collect()
 }
 
-// The first page takes longest, so that it ends late and still comes first.
+// The first page takes longest, and its result still comes first.
 #[job]
 async fn measure(ctx: &JobContext, page: &str) -> usize {
     MOST_AT_WORK.fetch_max(AT_WORK.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -40,13 +40,13 @@ async fn label(length: usize) -> String {
 fn measure_pages(flow: &mut Flow, count: Handle<usize>) -> Handle<Vec<String>> {
     let pages = flow.job(list_pages(count));
     let lengths = flow.job(map(pages, measure).concurrency(2));
-    // Short for `flow.job(map(..))`, without a limit.
+    // Short for `flow.job(map(..))` without a limit.
     flow.job(map(lengths, label))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The same graph of three jobs, whatever the length of the list.
+    // The graph has three jobs, whatever the length of the list.
     for count in [5, 0] {
         let report = registry::run("measure_pages").input(count).await?;
         println!("{report}");

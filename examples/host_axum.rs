@@ -1,10 +1,10 @@
-//! An application of axum has the API and the page of its workflows under one of its own paths, and
-//! says itself who its users are.
+//! An axum application that serves the workflow API and page below one of its own paths, and
+//! authenticates users itself.
 //!
 //! ```sh
 //! cargo run --example host_axum
 //! ```
-//! asks itself some questions; with `-- serve` it stays at <http://127.0.0.1:3000/workflows>.
+//! sends itself some requests. With `-- serve` it keeps serving <http://127.0.0.1:3000/workflows>.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
@@ -30,7 +30,7 @@ fn bakery(flow: &mut Flow, loaves: &u32) -> Handle<String> {
     flow.job(bake(loaves))
 }
 
-/// Users as this application knows them: here one would read its sessions.
+/// The users of this application. A real one would read its sessions here.
 struct Users;
 
 #[async_trait::async_trait]
@@ -49,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
     let engine = Engine::builder().runs_dir(folder.path().join("runs"));
     let stays = std::env::args().any(|argument| argument == "serve");
     let workflows = match stays {
-        // Without an authenticator and without accounts, this machine may do everything.
+        // Without an authenticator and without accounts, all callers on this machine have all rights.
         true => workflow_server::router(engine, store),
         false => Server::new(engine, store).authenticator(Users).router(),
     };
@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks as a browser would, and returns the answer.
+/// Sends a request like a browser, and returns the response.
 async fn ask(at: SocketAddr, what: &str, header: &str, body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(at).await?;
     let length = body.len();

@@ -1,4 +1,4 @@
-//! A request that comes twice, as a webhook may, is one run.
+//! Idempotent start: a request that arrives twice, as from a webhook, starts one run.
 //!
 //! ```sh
 //! cargo run --example idempotent_start
@@ -17,7 +17,7 @@ struct Bank {
     charges: AtomicU32,
 }
 
-// What goes to another system carries a key of its own, the same for each attempt of this job.
+// Requests to other systems carry a key that is the same for each attempt of this job.
 #[job]
 async fn charge(ctx: &JobContext, bank: State<Bank>, amount: u32) -> u32 {
     assert!(ctx.idempotency_key().ends_with("/charge"));
@@ -30,7 +30,7 @@ fn payment(flow: &mut Flow, amount: Handle<u32>) -> Handle<u32> {
     flow.job(charge(amount))
 }
 
-/// What a handler of a webhook does with a delivery.
+/// Handles a webhook delivery.
 async fn deliver(engine: &Engine, delivery: &str, amount: u32) -> Result<Report, RunError> {
     engine.run("payment").input(amount).idempotency_key(delivery).await
 }
@@ -46,12 +46,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((first.id(), first.output::<u32>()?), (again.id(), again.output::<u32>()?));
     println!("delivered twice, charged once");
 
-    // Another amount under the same key is no repetition, and never a second charge.
+    // Another amount with the same key is an error, and never a second charge.
     let conflict = deliver(&engine, "delivery 17", 99).await.err().ok_or("it must not run")?;
     assert!(matches!(conflict, RunError::KeyConflict { .. }));
     println!("{}", conflict.to_string().replace(&first.id().to_string(), "<id>"));
 
-    // Left to whoever serves the store, a request tells whether it was the first.
+    // `enqueue` leaves the run to any serving engine, and tells whether it is new.
     let request = || engine.run("payment").input(5_u32).idempotency_key("delivery 18");
     let (one, two) = (request().enqueue_once().await?, request().enqueue_once().await?);
     assert!(matches!((one, two), (Enqueued::New(one), Enqueued::Existing(two)) if one == two));

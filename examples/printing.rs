@@ -1,4 +1,4 @@
-//! What jobs print: seen while they run, and kept in the log of the run.
+//! Output of jobs: shown while they run, and saved in the log of the run.
 //!
 //! ```sh
 //! cargo run --example printing
@@ -11,7 +11,7 @@ use std::time::Duration;
 use workflow_core::prelude::*;
 use workflow_core::{LogPosition, RunLog};
 
-/// Functions that jobs call import the macros; jobs have them without.
+/// Functions that jobs call import the macros. Jobs need no import.
 mod helper {
     use workflow_core::printing::println;
 
@@ -31,7 +31,7 @@ async fn fetch(ctx: &JobContext) -> Result<u32, JobError> {
         ctx.sleep(Duration::from_millis(1)).await;
         helper::tell(page);
     }
-    // A fact, which the report shows as well.
+    // An annotation, which the report shows.
     ctx.annotate("pages", 3);
     Ok(3)
 }

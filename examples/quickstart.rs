@@ -1,7 +1,7 @@
-//! A report on a `Cargo.lock`: a registered workflow over real input, watched as it runs.
+//! A report on a `Cargo.lock`: a registered workflow with real input and live progress.
 //!
-//! One job reads the file, one parses it, three look at the crates side by side, and one writes
-//! what they found as Markdown. Run it on this workspace, or on a lockfile of yours:
+//! One job reads the file, one parses it, three analyse the crates in parallel, and one writes the
+//! result as Markdown. Run it on this workspace, or on your own lockfile:
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -28,7 +28,7 @@ struct Lockfile {
 struct Package {
     name: String,
     version: String,
-    /// Each a `name`, or where that is ambiguous a `name version`.
+    /// Each is a `name`, or a `name version` if the name is ambiguous.
     #[serde(default)]
     dependencies: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl Package {
     }
 }
 
-// A plain `fn` may block or compute: it gets a thread of its own.
+// A plain `fn` may block or compute, since it runs on its own thread.
 #[job]
 fn read_lockfile(path: &str) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {path}"))
@@ -62,8 +62,8 @@ fn several_versions(packages: &[Package]) -> Vec<String> {
     versions.iter().map(|(name, versions)| format!("{name} ({})", versions.join(", "))).collect()
 }
 
-/// The longest chain of dependencies. Crates may go round in circles by way of dev-dependencies,
-/// so an edge back to a crate that is still open is left out.
+/// The longest chain of dependencies. Dev-dependencies may form cycles, so an edge back to a crate
+/// that is still being visited is ignored.
 #[job]
 fn longest_chain(packages: &[Package]) -> Vec<String> {
     let numbers: HashMap<String, usize> = (0..)
@@ -71,7 +71,7 @@ fn longest_chain(packages: &[Package]) -> Vec<String> {
         .flat_map(|(at, package)| [package.name.clone(), package.key()].map(|key| (key, at)))
         .collect();
     let needs = |at: usize| packages[at].dependencies.iter().filter_map(|key| numbers.get(key));
-    // Of each crate that is done: how long its chain is, and the next in it.
+    // For each finished crate: the length of its chain, and the next crate in it.
     let mut chains: Vec<Option<(usize, Option<usize>)>> = vec![None; packages.len()];
     let mut seen = vec![false; packages.len()];
     let mut stack: Vec<_> = (0..packages.len()).rev().map(|at| (at, false)).collect();

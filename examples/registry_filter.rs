@@ -1,4 +1,4 @@
-//! Finding workflows by what is said about them, and adding one at run time.
+//! Finding registered workflows by their metadata, and adding one at run time.
 //!
 //! ```sh
 //! cargo run --example registry_filter

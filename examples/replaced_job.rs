@@ -1,4 +1,4 @@
-//! A test of a whole workflow, with another closure in place of the job that charges a card.
+//! Testing a whole workflow, with a closure in place of the job that charges a card.
 //!
 //! ```sh
 //! cargo run --example replaced_job
@@ -42,11 +42,11 @@ fn checkout(flow: &mut Flow, prices: Handle<Vec<u64>>) -> Handle<String> {
     flow.job(receipt(charged))
 }
 
-/// What would be a `#[test]`: the bank is busy once, and the workflow gets over it.
+/// This would be a `#[test]`: the bank is busy once, and the workflow retries.
 fn a_busy_bank_is_asked_again() -> Result<(), Box<dyn std::error::Error>> {
     let asked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&asked);
-    // Types come from the job. Without its context and state, which the test need not have.
+    // The closure has the types of the job, without its context and state.
     let fake = charge::replaced_by(move |card, cents| {
         assert!(card.ends_with("0002"));
         match count.fetch_add(1, Ordering::SeqCst) {
@@ -61,7 +61,7 @@ fn a_busy_bank_is_asked_again() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Another engine runs the job itself, and so needs the bank.
+/// Another engine runs the original job, which requires the bank.
 fn without_a_replacement_the_bank_is_needed() {
     let refused = Engine::default().run("checkout").input([1]).wait();
     assert!(matches!(refused, Err(RunError::MissingState { .. })));

@@ -1,7 +1,7 @@
-//! Jobs that fail, hang or fall silent, and are tried again.
+//! Retries and timeouts: jobs that fail, hang, or send no heartbeat.
 //!
-//! The engine has a clock that stands still until it is moved, so that minutes of waiting pass
-//! in no time. A host leaves `.clock(..)` away.
+//! The engine has a manual clock, so that minutes of waiting take no time. A real program omits
+//! `.clock(..)`.
 //!
 //! ```sh
 //! cargo run --example retries_and_timeouts
@@ -25,7 +25,7 @@ async fn flaky(ctx: &JobContext) -> Result<u32, JobError> {
     }
 }
 
-// Asks for time to clean up when its time is up; without `grace` it is dropped then.
+// Gets time to clean up after its timeout. Without `grace` it is dropped at once.
 #[job(start_to_close = "30s", grace = "5s", retry(maximum_attempts = 2, jitter = 0.0))]
 async fn hangs_once(ctx: &JobContext) -> Result<u32, JobError> {
     if ctx.attempt() == 1 {
@@ -35,7 +35,7 @@ async fn hangs_once(ctx: &JobContext) -> Result<u32, JobError> {
     Ok(ctx.attempt())
 }
 
-// Half an hour of work, but a sign of life every minute.
+// Half an hour of work, with a heartbeat every minute.
 #[job(heartbeat = "90s", retry(maximum_attempts = 2, jitter = 0.0))]
 async fn silent_once(ctx: &JobContext) -> Result<u32, JobError> {
     if ctx.attempt() == 1 {
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::new();
     let engine = Engine::builder().clock(clock.clone()).build();
     let mut run = pin!(engine.run("bad_day").into_future());
-    // Whenever there is nothing to do, the clock is moved to the next moment when there is.
+    // Whenever all runs are idle, the clock moves to the next deadline.
     let report = futures::executor::block_on(poll_fn(|cx| {
         loop {
             match (run.as_mut().poll(cx), clock.until_next()) {

@@ -1,4 +1,4 @@
-//! A saga: what was booked is given back, newest first, when a later job fails for good.
+//! A saga: when a later job fails for good, completed bookings are cancelled, newest first.
 //!
 //! ```sh
 //! cargo run --example saga
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use workflow_core::prelude::*;
 
-/// The travel agency, which notes all that was done.
+/// The travel agency, which records all calls.
 #[derive(Clone, Default)]
 struct Agency(Arc<Mutex<Vec<String>>>);
 
@@ -31,7 +31,7 @@ async fn book(agency: &Agency, what: String) -> String {
     format!("{what} #{}", agency.lines().len())
 }
 
-// Receives what `book` returned.
+// Receives the output of `book`.
 #[job]
 async fn give_back(agency: &Agency, booking: &str) {
     agency.note(format!("give back {booking}"));
@@ -45,7 +45,7 @@ async fn charge(flight: &str, hotel: &str, cents: u64) -> Result<String, JobErro
     }
 }
 
-/// Where to book, and what it costs in cents.
+/// Where to book, and the price in cents.
 struct Trip(Agency, u64);
 
 #[register_workflow(name = "book_trip")]

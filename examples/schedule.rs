@@ -1,7 +1,7 @@
-//! Workflows that run by themselves, inside of the program.
+//! Scheduled workflows inside a program.
 //!
-//! The clock stands still until it is moved, so that a day passes in no time. A host leaves
-//! `.clock(..)` away, and stops with the program instead of after a day.
+//! The engine has a manual clock, so that a day takes no time. A real program omits `.clock(..)`, and
+//! stops with the process instead of after a day.
 //!
 //! ```sh
 //! cargo run --example schedule
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::new();
     let counts = Arc::new(Counts::default());
     let engine = Engine::builder().clock(clock.clone()).state(Arc::clone(&counts)).build();
-    // A host gives the signal that ends the program: `tokio::signal::ctrl_c()`.
+    // A real program passes its stop signal: `tokio::signal::ctrl_c()`.
     let a_day = clock.sleep(Duration::from_secs(24 * 3600 + 60));
     clock.drive(engine.run_schedules(a_day)).await?;
     let (backups, reports) = (&counts.backups, &counts.reports);

@@ -1,4 +1,4 @@
-//! Workflows that come from several crates, under whatever name each of them knows the library.
+//! Workflows from several crates, each of which may rename the library.
 //!
 //! ```sh
 //! cargo run --example several_crates
@@ -7,15 +7,15 @@
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use workflow_core::prelude::*;
-// Only the workflows of this crate are wanted. Without a mention the linker would leave them out.
+// Only links the workflows of this crate. Without this line the linker would drop them.
 use workflow_example_greetings as _;
 
-/// Greets twice, by way of the other crate's workflow.
+/// Greets twice, with the workflow of the other crate.
 #[register_workflow(name = "greet_twice")]
 fn greet_twice(flow: &mut Flow, name: Handle<String>) -> Handle<usize> {
     let once = flow.job(registry::call::<_, String>("greet", name));
     let twice = flow.job(registry::call::<_, String>("greet", once).name("greet again"));
-    // A job of the other crate, which is an ordinary function to import.
+    // A job of the other crate, imported like any function.
     flow.job(workflow_example_greetings::letters(twice))
 }
 

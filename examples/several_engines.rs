@@ -1,4 +1,4 @@
-//! Two engines in one program, each with limits and a store of its own, for the same workflow.
+//! Two engines in one program, each with its own limits and store, for the same workflow.
 //!
 //! ```sh
 //! cargo run --example several_engines
@@ -13,12 +13,12 @@ use std::time::Duration;
 use workflow_core::prelude::*;
 use workflow_core::{MemoryStore, Store as _};
 
-/// Counts who is connected, and remembers the most.
+/// Counts connections, and remembers the maximum.
 struct Database(AtomicUsize, AtomicUsize);
 
 static DATABASES: [Database; 2] = [const { Database(AtomicUsize::new(0), AtomicUsize::new(0)) }; 2];
 
-// Counts against the limit "db", whatever that is in the engine at hand.
+// Counts against the limit "db" of the engine that runs it.
 #[job(limit = "db")]
 async fn query(ctx: &JobContext, database: usize, number: usize) -> usize {
     let Database(now, most) = &DATABASES[database];
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let request =
         |engine: &Engine, database: usize| engine.run("queries").input(database).into_future();
-    // Side by side, and the second once more.
+    // In parallel, and the second engine once more.
     let (one, two) = tokio::join!(request(&careful, 0), request(&generous, 1));
     let again = request(&generous, 1).await?;
     for report in [one?, two?, again] {

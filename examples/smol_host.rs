@@ -1,5 +1,5 @@
-//! The same workflow awaited under smol. Nothing is configured: a run is driven by whoever
-//! awaits it, and jobs may use what their executor offers.
+//! Workflows with smol instead of tokio, without configuration: an awaited run runs on the caller's
+//! executor, and jobs may use it.
 //!
 //! ```sh
 //! cargo run --example smol_host
@@ -37,12 +37,12 @@ fn pack_fruit(flow: &mut Flow, fruits: &[String]) -> Handle<String> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
-        // Awaited: driven here, and cancelled when the future is dropped.
+        // Awaited: runs here, and is cancelled when the future is dropped.
         let report = registry::run("pack_fruit").input(["apple", "pear", "plum"]).await?;
         println!("{report}");
         assert_eq!(report.output::<String>()?, "3 pieces in one box");
 
-        // Started: driven in the background, and watched from a task of smol's.
+        // Started: runs in the background, and is watched from a smol task.
         let run = registry::run("pack_fruit").input(["fig"]).start()?;
         let mut events = run.events();
         let watcher = smol::spawn(async move {

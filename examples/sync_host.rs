@@ -1,4 +1,4 @@
-//! A host without any async code: plain functions, run on plain threads, waited for.
+//! A host without async code: plain functions on plain threads.
 //!
 //! ```sh
 //! cargo run --example sync_host
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use workflow_core::prelude::*;
 
-// A job that blocks has a thread for itself; the others do not wait for it.
+// A blocking job has its own thread, so other jobs do not wait for it.
 #[job]
 fn weigh(fruit: String) -> usize {
     thread::sleep(Duration::from_millis(20));
     fruit.len() * 10
 }
 
-// A job that is quick needs no thread.
+// A quick job needs no thread.
 #[job(inline)]
 fn pack(weights: Each<'_, usize>) -> Result<String, JobError> {
     match weights.iter().sum() {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{error}");
     assert!(error.to_string().ends_with("job `pack` failed: 250 g do not fit into a box"));
 
-    // Input of another shape is told before anything runs.
+    // Input of the wrong type is an error before anything runs.
     let error = registry::run("pack_fruit").input(3).wait().err().ok_or("3 is no list")?;
     println!("{error}");
     assert!(error.report().is_none());

@@ -1,4 +1,4 @@
-//! Spans for runs, jobs and attempts, for whatever subscribes to `tracing`.
+//! `tracing` spans for runs, jobs and attempts.
 //!
 //! ```sh
 //! cargo run --example traced
@@ -12,7 +12,7 @@ use workflow_core::prelude::*;
 
 #[job(retry(maximum_attempts = 2, initial_interval = "1ms"))]
 async fn fetch(ctx: &JobContext) -> Result<Vec<u32>, JobError> {
-    // An event of the host is inside of the spans of run, job and attempt.
+    // Events of the job are inside the spans of run, job and attempt.
     tracing::info!(attempt = ctx.attempt(), "asking the server");
     if ctx.attempt() == 1 { Err("not yet".into()) } else { Ok(vec![3, 4, 5]) }
 }
@@ -32,7 +32,7 @@ fn sums(flow: &mut Flow) -> Handle<u32> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A host with OpenTelemetry adds its layer here; spans nest as runs do.
+    // A host with OpenTelemetry adds its layer here. Child workflows have nested spans.
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::INFO)
         .with_span_events(FmtSpan::CLOSE)

@@ -1,7 +1,7 @@
-//! Two engines share the work that is left in one database.
+//! Two engines share the queued runs of one database.
 //!
-//! With `DATABASE_URL=postgres://user@host/database` it is one of PostgreSQL, and the engines may
-//! be on two machines; without it, a file of SQLite.
+//! With `DATABASE_URL=postgres://user@host/database` this is PostgreSQL, and the engines may run on two
+//! machines. Without it, this is a SQLite file.
 //!
 //! ```sh
 //! cargo run --example two_engines
@@ -38,7 +38,7 @@ async fn open(folder: &Path) -> anyhow::Result<Arc<dyn Store>> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     if std::env::var_os("DATABASE_URL").is_none() {
-        println!("no DATABASE_URL (postgres://user@host/database): this is a file of SQLite");
+        println!("no DATABASE_URL (postgres://user@host/database): using a SQLite file");
     }
     let folder = tempfile::tempdir()?;
     let mut engines = Vec::new();

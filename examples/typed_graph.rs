@@ -1,6 +1,7 @@
 //! The shapes of a graph: fan-out, fan-in, a diamond, constants, order without a value.
 //!
-//! An edge is a value: who is given another job's handle waits for it. Jobs stay functions, too.
+//! Edges are typed values: a job that receives the handle of another job depends on it. Jobs can still
+//! be called as functions.
 //!
 //! ```sh
 //! cargo run --example typed_graph
@@ -25,7 +26,7 @@ async fn hottest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::MIN, f64::max)
 }
 
-// Three inputs: two that other jobs make, and a unit.
+// Three inputs: two outputs of other jobs, and a unit.
 #[job]
 async fn describe(mean: &f64, hottest: &f64, unit: &str) -> String {
     format!("{mean} {unit} on average, {hottest} {unit} at most")
@@ -46,14 +47,14 @@ async fn tidy_up() {}
 
 #[register_workflow(name = "weather")]
 fn weather(flow: &mut Flow) -> Handle<String> {
-    // A diamond: two jobs read what one made, and a fourth reads what both made.
+    // A diamond: two jobs read the output of one job, and a fourth reads both outputs.
     let readings = flow.job(readings());
     let mean = flow.job(mean(readings));
     let hottest = flow.job(hottest(readings));
     let unit = flow.value("degrees");
     let text = flow.job(describe(mean, hottest, unit));
 
-    // Fan-out with a constant beside the handle, and fan-in of any number of values.
+    // Fan-out with a constant next to the handle, and fan-in of any number of values.
     let languages = ["de", "fr", "en"];
     let texts = languages.map(|to| flow.job(translate(text, to.to_owned()).name(to)));
     let all = flow.job(announce(texts));
@@ -69,7 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}\n{report}", report.graph().tree());
     println!("{}", report.output_ref::<String>()?);
 
-    // Called with values, a job is the function that it was.
+    // Called with values, a job is an ordinary function.
     assert_eq!(mean(&[1.0, 2.0]).await, 1.5);
     assert_eq!(report.graph().len(), 9);
     assert!(report.output::<String>()?.starts_with("[de] 21 degrees on average, 23.5 degrees"));

@@ -1,4 +1,5 @@
-//! A test of hours that takes no time: the engine's clock moves when nothing else is left to do.
+//! Virtual time: a test of several hours takes no time, because the engine's clock moves whenever all
+//! runs are idle.
 //!
 //! ```sh
 //! cargo run --example virtual_time
@@ -20,7 +21,7 @@ async fn fetch(ctx: &JobContext) -> Result<u32, JobError> {
 
 #[job(start_to_close = "2h")]
 async fn convert(ctx: &JobContext, pages: u32) -> u32 {
-    // Jobs wait on the engine's clock, which is the machine's unless a test gives another.
+    // Jobs wait on the engine's clock, which is the system clock unless a test sets another.
     ctx.sleep(HOUR).await;
     pages * 10
 }
@@ -32,7 +33,7 @@ async fn import(ctx: WorkflowContext) -> Result<u32, JobError> {
     ctx.run(convert, pages).await
 }
 
-/// What would be a `#[tokio::test]`.
+/// This would be a `#[tokio::test]`.
 async fn waits_for_the_server_and_for_the_night() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::new();
     let engine = Engine::builder().clock(clock.clone()).build();

@@ -1,5 +1,5 @@
-//! A program with a workflow that is a function: it waits for signals by itself, and so do jobs that
-//! it runs. The tests of the page serve it.
+//! A function workflow that waits for signals, both itself and in its jobs. The tests of the page serve
+//! it.
 //!
 //! ```sh
 //! cargo run -p workflow-cli --example booking -- serve
@@ -25,8 +25,7 @@ async fn ask(ctx: &JobContext) -> Result<Json, JobError> {
 #[job]
 async fn pay(_answer: Json) {}
 
-/// Holds seats, asks the guest, and waits for the go of somebody else at the same time; then for an
-/// hour.
+/// Holds seats, asks the guest while it waits for an approval, and then sleeps for an hour.
 #[register_workflow(name = "seats/book", description = "Books seats for a guest")]
 async fn book(ctx: WorkflowContext, seats: Option<u32>) -> Result<u32, JobError> {
     let held = ctx.run(hold, seats.unwrap_or(2)).await?;

@@ -1,4 +1,4 @@
-//! A program with workflows of its own, and the command line over them.
+//! A program with registered workflows and the command line.
 //!
 //! ```sh
 //! cargo run -p workflow-cli --example host -- list
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::prelude::*;
 
-/// What the report is about.
+/// The input of the report.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Wanted {
     /// The day, as 2026-01-02.
@@ -85,11 +85,11 @@ fn print(flow: &mut Flow) {
     flow.job(archive(sent));
 }
 
-/// How the watch is kept.
+/// Options of the watch.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Watch {
-    /// Whether it goes on when it is asked to stop.
+    /// Whether the job ignores a request to stop.
     deaf: bool,
 }
 
@@ -111,7 +111,7 @@ fn watch_stock(flow: &mut Flow, how: Handle<Option<Watch>>) {
     flow.job(watch(how));
 }
 
-/// What whoever approves says.
+/// The answer to an approval.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Approval {
     by: String,

@@ -1,4 +1,4 @@
-//! What can be asked for, and the help that says so.
+//! The parser of the whole command line, and its help.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -24,13 +24,13 @@ use crate::commands::validate::ValidateArguments;
 use crate::commands::workflows::WorkflowsArguments;
 use crate::logging::LogArguments;
 
-/// Runs workflows: those registered in this program, and those in files.
+/// Run workflows that are registered in this program or written in files.
 #[derive(Debug, Parser)]
 #[command(name = "workflow", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+    /// When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, display_order = 900, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
     #[command(flatten)]
@@ -39,18 +39,18 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  workflow list                            what is registered in this program
-  workflow validate etl.yaml               everything that is wrong with a file
-  workflow plan etl.yaml                   what would run, in what order
-  workflow run etl --param day=2026-01-02  run it
-  workflow run etl.yaml --detach           run it in the background, and keep the run
-  workflow runs list                       the runs that are kept
-  workflow recover                         take up what a crash left behind
-  workflow serve                           the web page, and the REST API
-  workflow help run                        all about one command
+  workflow list                            list registered workflows
+  workflow validate etl.yaml               check a workflow file
+  workflow plan etl.yaml                   show which jobs would run, in what order
+  workflow run etl --param day=2026-01-02  run a workflow
+  workflow run etl.yaml --detach           run it in the background and save the run
+  workflow runs list                       list saved runs
+  workflow recover                         resume runs after a crash
+  workflow serve                           serve the web page and the REST API
+  workflow help run                        show the help of a command
 
 Exit codes:
-  0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled";
+  0 success, 1 the run failed, 2 invalid usage or input, 130 cancelled";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -75,7 +75,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Means this store where the user names none.
+    /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match self {
             Self::Run(wanted) => {
@@ -104,14 +104,14 @@ impl Command {
     }
 }
 
-/// What the user calls this program.
+/// The name of this program, from its first argument.
 pub(crate) fn program_name(first: Option<&OsString>) -> String {
     let name =
         first.and_then(|path| Path::new(path).file_stem()).map(|name| name.to_string_lossy());
     name.map_or_else(|| "workflow".to_owned(), |name| name.into_owned())
 }
 
-/// The command line, whose help calls the program by its name.
+/// The parser, with the name of the program in its help.
 pub(crate) fn command(program: &str) -> clap::Command {
     named(Arguments::command(), program)
 }
@@ -137,14 +137,14 @@ mod tests {
         command("workflow").debug_assert();
     }
 
-    /// The flags of a command that say what is wanted, in the spelling of the API.
+    /// The flags of a command that have a counterpart in the API, spelled as in the API.
     #[cfg(feature = "serve")]
     fn flags(path: &[&str]) -> BTreeSet<String> {
         let named = |command: &clap::Command, name: &str| command.find_subcommand(name).cloned();
         let found =
             path.iter().try_fold(command("workflow"), |command, name| named(&command, name));
         let found = found.expect("a command");
-        // How it is shown, and where the store is, is no part of a question.
+        // Output format and store are not part of a request.
         let about = ["format", "quiet", "db", "help", "color", "log-format"];
         let flags = found.get_arguments().filter(|flag| !flag.is_hide_set());
         let flags = flags.filter_map(|flag| flag.get_long());
@@ -152,7 +152,7 @@ mod tests {
         flags.map(|flag| flag.replace('-', "_")).collect()
     }
 
-    /// What an operation of the API takes, but for its path: queries, or the fields of its body.
+    /// The parameters of an API operation: query parameters, or the fields of its body.
     #[cfg(feature = "serve")]
     fn parameters(api: &serde_json::Value, path: &str, method: &str) -> BTreeSet<String> {
         let operation = &api["paths"][format!("/api/v1{path}")][method];
@@ -169,7 +169,7 @@ mod tests {
         names
     }
 
-    /// A filter or a field has one name, here and in the API, but for what is told beside it.
+    /// Filters and fields have the same names here and in the API, with the listed exceptions.
     #[cfg(feature = "serve")]
     #[test]
     fn one_thing_has_one_name() {
@@ -178,17 +178,17 @@ mod tests {
             Pair {
                 command: &["workflows", "list"],
                 operation: ("get", "/workflows"),
-                // torc's words for `is_active` and for no `user`.
+                // torc's names for `is_active`, and for no `user`.
                 flags_alone: &["all_users", "archived_only", "include_archived"],
                 names_alone: &[],
             },
             Pair {
                 command: &["workflows", "update"],
                 operation: ("patch", "/workflows/{workflow}"),
-                // torc's word for `user`.
+                // torc's name for `user`.
                 flags_alone: &["owner_user"],
-                // What is drawn is not changed by a flag, a file has no flag, and the rest is what a
-                // program may send back of a workflow as it is.
+                // The graph and the file have no flag. The other fields are read-only, and accepted so
+                // that a program may send a whole workflow back.
                 names_alone: &[
                     "atoms_in_molecules",
                     "created_at",
@@ -206,7 +206,7 @@ mod tests {
             Pair {
                 command: &["workflows", "history"],
                 operation: ("get", "/workflows/{workflow}/versions"),
-                // A part of the path.
+                // Part of the path.
                 flags_alone: &["version"],
                 names_alone: &[],
             },
@@ -214,14 +214,14 @@ mod tests {
                 command: &["runs", "list"],
                 operation: ("get", "/runs"),
                 flags_alone: &[],
-                // `workflow` is an id, too.
+                // `workflow` accepts an ID, too.
                 names_alone: &["workflow_id"],
             },
             Pair {
                 command: &["runs", "logs"],
                 operation: ("get", "/runs/{run}/logs"),
                 flags_alone: &["follow"],
-                // A log is printed whole, as text.
+                // The command prints the whole log as text.
                 names_alone: &["format", "from", "limit"],
             },
             Pair {
@@ -247,7 +247,7 @@ mod tests {
         }
     }
 
-    /// A command and the operation that does the same, with what only one of them has.
+    /// A command and the matching API operation, with the names that only one of them has.
     #[cfg(feature = "serve")]
     struct Pair {
         command: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! From the arguments of a program to its exit code.
+//! The entry point: from the arguments of a program to its exit code.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,15 +20,14 @@ use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
 use crate::output;
 
-/// Runs the command line on the arguments of this process, and gives its exit code.
+/// Runs the command line with the arguments of this process, and returns its exit code.
 ///
-/// Workflows are those registered in the program, and files. Call it first in `main`: see
-/// [`CommandLine::run`].
+/// Call it first in `main`: see [`CommandLine::run`].
 pub fn main() -> ExitCode {
     CommandLine::new().run()
 }
 
-/// The command line of a host that has arguments or a store of its own.
+/// A command line with the arguments or the store of a host.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -54,34 +53,32 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Makes a command line on the arguments of this process, with the stores that users name.
+    /// Creates a command line with the arguments of this process, and no store.
     pub fn new() -> Self {
         Self { arguments: std::env::args_os().collect(), store: None }
     }
 
-    /// Sets the arguments, the first of which names the program. Default: those of the process.
+    /// Sets the arguments. The first one is the name of the program. Default: the arguments of the
+    /// process.
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments = arguments.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the store that every command uses, unless its user names another with `--db`. `run`
-    /// keeps its runs there. Default: the database that `--db` or `WORKFLOW_DB` names, or
-    /// `.workflow/workflows.db`.
+    /// Sets the store that every command uses unless `--db` names another. `run` saves its runs
+    /// there. Default: the database of `--db` or `WORKFLOW_DB`, or `.workflow/workflows.db`.
     ///
-    /// The store may be of any kind: one of `workflow-store`, one that wraps another, or one of
-    /// another crate.
+    /// Any implementation works: a store of `workflow-store`, a wrapper around one, or your own.
     pub fn store(mut self, store: Arc<dyn Catalog>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Runs the command that the arguments name, and gives its exit code.
+    /// Runs the command that the arguments name, and returns its exit code.
     ///
-    /// As process 1 of a container, it starts the program once more with the arguments of the
-    /// process, and waits for it, while it collects the orphans that fall to process 1. The same
-    /// program is started for `--detach`. What a host does before this call is done in each of
-    /// these processes.
+    /// As process 1 of a container, starts the program again as a child process with the arguments
+    /// of the process, and reaps orphans until the child ends. `--detach` also starts the program
+    /// again. Code of the host before this call runs in each of these processes.
     pub fn run(self) -> ExitCode {
         #[cfg(unix)]
         if let Some(code) = crate::init::run_as_init() {
@@ -142,7 +139,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     }
 }
 
-/// Whether the runs of this process are shown by something else than the command.
+/// The log level of a command when RUST_LOG is not set.
 fn default_level(command: &Command) -> DefaultLevel {
     match command {
         #[cfg(feature = "serve")]
@@ -153,7 +150,7 @@ fn default_level(command: &Command) -> DefaultLevel {
     }
 }
 
-/// Says what came of it, where it has not been said, and turns it into an exit code.
+/// Prints the error, if any, and returns the exit code.
 fn exit_code(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.into(),
@@ -165,7 +162,7 @@ fn exit_code(result: Result<Outcome, Failure>) -> ExitCode {
     }
 }
 
-/// Prints help, the version, or what is wrong with the arguments.
+/// Prints help, the version, or an error in the arguments.
 fn print_clap(message: &clap::Error) -> ExitCode {
     let printed = message.print().and_then(|()| std::io::stdout().flush());
     match printed {

@@ -1,4 +1,4 @@
-//! What a command comes to, and its exit code.
+//! Outcomes, errors and exit codes of commands.
 
 use std::io;
 use std::process::ExitCode;
@@ -10,12 +10,12 @@ use workflow_core::{RunError, Status, StoreError};
 use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
 
-/// How a command ended that did what it was asked to do.
+/// How a command that did its work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is well.
+    /// Success.
     Success,
-    /// The run failed.
+    /// The run failed, or a checked file is invalid.
     Failed,
     /// The run was cancelled.
     Cancelled,
@@ -41,45 +41,45 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// What shells call a program that Ctrl-C ended: 128 and the number of SIGINT.
+/// The exit code that shells use for a program ended by Ctrl-C: 128 plus the number of SIGINT.
 pub(crate) const CANCELLED: u8 = 130;
 
-/// Wrong usage or input.
+/// Invalid usage or input.
 const USAGE: u8 = 2;
 
-/// Why a command could not do what it was asked to do.
+/// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked for makes no sense.
+    /// The arguments do not make sense.
     #[error("{0}")]
     Usage(String),
-    /// What is registered in this program is not sound.
+    /// The registered workflows of this program are invalid.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// A file is not valid.
+    /// A file is invalid.
     #[error("{0}")]
     File(#[from] Diagnostics),
-    /// A configuration is not to be had, or not valid.
+    /// A configuration is missing or invalid.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The run could not begin, or was given up.
+    /// The run could not start, or was aborted.
     #[error("{0}")]
     Run(RunError),
-    /// The store does not do as asked.
+    /// A store request failed.
     #[error("{0}")]
     Catalog(CatalogError),
     /// The log of a run cannot be read.
     #[error("{}", with_cause(.0))]
     Log(#[from] LogError),
-    /// Standard output was not to be written.
-    #[error("standard output cannot be written: {0}")]
+    /// Writing to standard output failed.
+    #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    /// The machine does not give what is needed.
+    /// The operating system refused a resource.
     #[error("{what}: {error}")]
     Machine {
-        /// What could not be had.
+        /// What failed.
         what: String,
-        /// What the machine says.
+        /// The error of the operating system.
         error: io::Error,
     },
 }
@@ -133,15 +133,15 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// That a workflow is not active, with the command that activates it.
+/// The error for an archived workflow, with the command that activates it.
 fn not_active(workflow: &str, id: i64) -> Failure {
     Failure::Usage(format!(
-        "workflow `{workflow}` is not active, so no run of it begins; activate it with `workflows \
-         update {id} --is-active true`"
+        "workflow `{workflow}` is archived and cannot run; activate it with `workflows update {id} \
+         --is-active true`"
     ))
 }
 
-/// Whether the store is at fault, or what was asked of it.
+/// The exit code of a store error: usage for a request that is wrong, failure for a store that is.
 fn of_store(error: &StoreError) -> ExitCode {
     match error {
         StoreError::NoRun { .. }

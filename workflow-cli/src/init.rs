@@ -1,9 +1,9 @@
-//! What falls to process 1 of a container: children that lost their parent, and signals.
+//! The duties of process 1 in a container: reaping orphans and forwarding signals.
 //!
-//! Linux makes process 1 the parent of all processes whose own has ended, and expects it to wait for
-//! them; it also keeps signals from it that it does not listen to. Commands of workflows may leave
-//! such processes behind. So a program that is started as process 1, in a container without an init
-//! of its own, starts itself once more, and does no more than wait and pass signals on.
+//! Linux makes process 1 the parent of every orphaned process and expects it to reap them. It also
+//! withholds signals that process 1 does not handle. Workflow commands may leave orphans behind. So a
+//! program that runs as process 1, in a container without an init process, starts itself a second
+//! time as a child, and only reaps and forwards signals.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
@@ -18,20 +18,20 @@ use rustix::termios::tcsetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-/// Runs this program once more and waits for it, if this process is process 1. Gives its exit code;
-/// `None` when this process is to do the work itself.
+/// If this process is process 1, runs the program again as a child and returns its exit code. Returns
+/// `None` if this process should do the work itself.
 pub(crate) fn run_as_init() -> Option<ExitCode> {
     if std::process::id() != 1 {
         return None;
     }
     let code = spawn().map(|(program, signals)| supervise(program, signals));
-    // Where it cannot be started once more, the work is done here, and orphans stay.
+    // If the child cannot be started, this process does the work, and orphans stay.
     code.ok()
 }
 
-/// The program, in a process group of its own, and the signals that it is to hear of.
+/// Starts the program in its own process group, and returns it with the signals to forward.
 fn spawn() -> io::Result<(Pid, Signals)> {
-    // From here on signals wait to be passed on.
+    // From here on signals are queued until they are forwarded.
     let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
     let mut arguments = std::env::args_os();
     let mut program = Command::new(std::env::current_exe()?);
@@ -40,9 +40,9 @@ fn spawn() -> io::Result<(Pid, Signals)> {
     }
     let child = program.args(arguments).process_group(0).spawn()?;
     let child = Pid::from_child(&child);
-    // What a terminal sends goes to the program. Without one there is nothing to hand over.
+    // The terminal sends its signals to the program. Without a terminal this fails harmlessly.
     if tcsetpgrp(io::stdin(), child).is_ok() {
-        // It may have read from the terminal too early, and have been stopped for it.
+        // The program may have been stopped for reading from the terminal before this point.
         let _awake = kill_process_group(child, Signal::CONT);
     }
     Ok((child, signals))
@@ -52,7 +52,7 @@ fn supervise(program: Pid, mut signals: Signals) -> ExitCode {
     let listening = signals.handle();
     let forward = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever().filter_map(Signal::from_named_raw) {
-            // One that has ended hears nothing any more.
+            // Fails only if the program has ended.
             let _gone = kill_process(program, signal);
         }
     });
@@ -68,7 +68,7 @@ fn supervise(program: Pid, mut signals: Signals) -> ExitCode {
     code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// The next child that has ended; `None` when there is none.
+/// Waits for a child to end. Returns `None` if there is none.
 fn next_child(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
     loop {
         match wait(options) {
@@ -78,7 +78,7 @@ fn next_child(options: WaitOptions) -> Option<(Pid, WaitStatus)> {
     }
 }
 
-/// Lets those who clean up after the program come to their end: the container ends with this
+/// Gives processes that still clean up some time to end, because the container ends with this
 /// process.
 fn reap_remaining() {
     let deadline = Instant::now() + ORPHANS_TIMEOUT;
@@ -91,6 +91,6 @@ fn reap_remaining() {
     }
 }
 
-/// How long those who clean up may take.
+/// How long remaining processes may take.
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -1,7 +1,7 @@
-//! Signals: the first stops what is going on, the second ends the process.
+//! Signals: the first stops the current work, the second ends the process.
 //!
-//! Ctrl-C cancels the run that this process was started for. SIGTERM, and either where the process
-//! serves runs of others, shuts the engine down, so that the next process goes on with its runs.
+//! Ctrl-C cancels the run that this process was started for. SIGTERM shuts the engine down, so that
+//! the next process resumes its runs. In a server, Ctrl-C does the same.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,14 +17,14 @@ use signal_hook::iterator::Signals;
 use workflow_core::Engine;
 
 use crate::failure::CANCELLED;
-use crate::output::{self, WARNING};
+use crate::output;
 use crate::render::Screen;
 
-/// What a signal is for.
+/// What a signal does.
 #[derive(Default)]
 struct Handler {
     signals: u32,
-    /// The first of them.
+    /// The first signal.
     first: i32,
     stop: Option<Box<dyn FnOnce(i32) + Send>>,
     screen: Option<MultiProgress>,
@@ -37,15 +37,13 @@ fn handler() -> MutexGuard<'static, Handler> {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens for SIGINT, SIGTERM and SIGHUP from now on, beside whatever the host does with them. A
-/// SIGHUP that the process was started to ignore, as under `nohup`, stays ignored.
+/// Starts to handle SIGINT, SIGTERM and SIGHUP, in addition to the host's own handlers. SIGHUP stays
+/// ignored if the process was started that way, as under `nohup`.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
     *handler() = Handler::default();
     if let Err(error) = LISTENING.get_or_init(start) {
-        output::message(format_args!(
-            "{WARNING}warning{WARNING:#}: signals do not cancel the run: {error}"
-        ));
+        output::warning(format_args!("cannot handle signals, so Ctrl-C does not cancel: {error}"));
     }
 }
 
@@ -56,16 +54,15 @@ fn start() -> Result<(), io::Error> {
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
 }
 
-/// The signals that are ignored, as bits from 0 for signal 1 (proc(5), `SigIgn`); none where the
-/// system does not tell.
+/// The ignored signals as a bit mask, with bit 0 for signal 1 (`SigIgn` in proc(5)). Empty on systems
+/// without this file.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Stops what is going on in this way at the next signal, which it is given; at once, if there has
-/// been one.
+/// Calls a function with the next signal, or at once if a signal has arrived already.
 fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
     let mut handler = handler();
     if handler.signals > 0 {
@@ -75,11 +72,11 @@ fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
     }
 }
 
-/// Cancels a run in this way at the next signal. Where the run is saved, SIGTERM shuts its engine
+/// Calls a function that cancels a run at the next signal. For a saved run, SIGTERM shuts the engine
 /// down instead.
 pub(crate) fn cancel_on_signal(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
     on_signal(move |signal| match saved_by {
-        // Not on this thread, which hears the next signal.
+        // Not on this thread, which must handle the next signal.
         Some(engine) if signal == SIGTERM => {
             drop(thread::spawn(move || pollster::block_on(engine.shutdown(GRACE))));
         }
@@ -87,57 +84,56 @@ pub(crate) fn cancel_on_signal(saved_by: Option<Engine>, cancel: impl FnOnce() +
     });
 }
 
-/// A shutdown that takes longer than this is told of.
+/// A shutdown that takes longer than this prints a message.
 const NOTICE_DELAY: Duration = Duration::from_millis(200);
 
-/// How long running jobs have to end when the process is asked to, unless told otherwise.
+/// The default grace period of running jobs.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-/// Ends at the next signal; at once, if there has been one.
+/// Waits for the next signal, or returns at once if a signal has arrived already.
 pub(crate) async fn signal() {
     let (stop, stopped) = oneshot::channel();
-    // Nobody waits any more when the process has ended by itself.
+    // Sending fails if the work has ended by itself.
     on_signal(move |_| _ = stop.send(()));
     _ = stopped.await;
 }
 
-/// Shuts the engine down, and says what becomes of its runs.
+/// Shuts the engine down and prints what happened to its runs.
 pub(crate) async fn shut_down(engine: &Engine, grace: Duration) {
     let shutdown = pin!(engine.shutdown(grace));
     let shutdown = match select(shutdown, Delay::new(NOTICE_DELAY)).await {
         Either::Left((shutdown, _)) => shutdown,
         Either::Right(((), shutdown)) => {
             output::message(format_args!(
-                "stopping: running jobs have {} to end; a second signal ends the process at once",
+                "shutting down: running jobs have {} to end; send a second signal to end at once",
                 output::short_duration(grace)
             ));
             shutdown.await
         }
     };
     let counts = [
-        (shutdown.ended.len(), "ended"),
-        (shutdown.given_back.len(), "given back for the next process"),
+        (shutdown.ended.len(), "finished"),
+        (shutdown.given_back.len(), "released for the next process"),
         (shutdown.cancelled.len(), "cancelled"),
     ];
     for (runs, what) in counts.into_iter().filter(|(runs, _)| *runs > 0) {
         output::message(format_args!("{} {what}", output::count(runs, "run")));
     }
     for (run, error) in shutdown.held {
-        output::message(format_args!(
-            "{WARNING}warning{WARNING:#}: run {run} was not given back: {error}; its lease expires \
-             by itself"
+        output::warning(format_args!(
+            "cannot release run {run}: {error}; its lease will expire by itself"
         ));
     }
 }
 
-/// Clears this part of the screen before a signal ends the process.
+/// Clears the progress bars before a signal ends the process.
 pub(crate) fn clear_on_exit(screen: &Screen) {
     if let Screen::Live(bars) = screen {
         handler().screen = Some(bars.clone());
     }
 }
 
-/// Lets signals go by: the run has ended, and what is left takes no time.
+/// Makes the first signal do nothing, once the run has ended.
 pub(crate) fn disarm() {
     let mut handler = handler();
     (handler.stop, handler.screen) = (None, None);
@@ -150,7 +146,7 @@ fn handle(signal: i32) {
         return exit_now(&handler);
     }
     handler.first = signal;
-    // Without, it is still being planned.
+    // Without a function, the run is still being planned.
     if let Some(stop) = handler.stop.take() {
         stop(signal);
     }
@@ -158,7 +154,7 @@ fn handle(signal: i32) {
 
 fn exit_now(handler: &Handler) {
     if let Some(screen) = &handler.screen {
-        // A terminal that takes nothing more has nothing to be cleared.
+        // A closed terminal needs no clearing.
         let _gone = screen.clear();
     }
     std::process::exit(i32::from(CANCELLED));

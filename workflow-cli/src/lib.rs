@@ -1,7 +1,7 @@
-//! The command line of a program with registered workflows.
+//! A complete command line for programs with registered workflows.
 //!
-//! A host gets all of it with one line, and so is the binary `workflow` made, which serves
-//! workflow files:
+//! A host adds it with one line. The binary `workflow`, which runs workflow files, consists of
+//! nothing else:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -16,31 +16,31 @@
 //! }
 //! ```
 //!
-//! Then `host run greet --input '"Ada"'` runs it, `host list` shows what there is, and `host help`
-//! says the rest. What is meant for programs goes to standard output, all else to standard error.
+//! Then `host run greet --input '"Ada"'` runs the workflow, `host list` lists all workflows, and
+//! `host help` shows the other commands. Results go to standard output, everything else to standard
+//! error.
 //!
-//! The log of the program itself goes to standard error: `RUST_LOG` says what is in it, and
-//! `--log-format json` makes it lines of JSON. A host that has set a subscriber of `tracing` keeps
-//! it.
+//! The log of the program goes to standard error. `RUST_LOG` filters it, and `--log-format json`
+//! writes it as JSON lines. A `tracing` subscriber that the host has installed stays in place.
 //!
-//! Exit codes: 0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled.
+//! Exit codes: 0 success, 1 the run failed, 2 invalid usage or input, 130 cancelled.
 //!
-//! A host with a store of its own, of whatever kind, hands it to [`CommandLine::store`].
+//! A host with its own store passes it to [`CommandLine::store`].
 //!
 //! # Runtimes
 //!
-//! With the feature `tokio` (default), jobs find a tokio runtime: the one that the host calls
-//! [`main`] in, if it has several threads, and else one that is made for them.
+//! With the feature `tokio` (default), jobs run inside a tokio runtime: the one in which the host
+//! calls [`main`], if it is multi-threaded, or else a new one.
 //!
 //! # In a container
 //!
-//! Started as process 1, [`main`] starts the program once more, passes signals on to it, and waits
-//! for processes whose parent has ended.
+//! As process 1, [`main`] starts the program again as a child process, forwards signals to it, and
+//! reaps orphaned processes.
 //!
 //! # Features
 //!
-//! - `tokio` (default): offers jobs a tokio runtime.
-//! - `serve` (default): the commands `serve`, `user` and `token`.
+//! - `tokio` (default): runs jobs inside a tokio runtime.
+//! - `serve` (default): adds the commands `serve`, `user` and `token`.
 //! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
 
 mod args;

@@ -1,4 +1,4 @@
-//! What the program says about its own work: the log, on standard error.
+//! The log of the program on standard error.
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -7,11 +7,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::Failure;
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
-    /// How to write the log on standard error. RUST_LOG says what is in it, such as
-    /// `info,workflow_core=debug` [default level: info for servers, warn else]
+    /// Format of the log on standard error. RUST_LOG filters it, for example
+    /// `info,workflow_core=debug` [default level: info for servers, warn otherwise]
     #[arg(
         long,
         global = true,
@@ -30,49 +30,49 @@ enum LogFormat {
     Json,
 }
 
-/// Whether a command shows its runs itself, or serves runs that others look at.
+/// The level of the log when RUST_LOG is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DefaultLevel {
-    /// What becomes of runs is in the log alone.
+    /// For servers, whose log is the only place that shows how runs end.
     Info,
-    /// It tells the user itself how its run goes.
+    /// For commands that show their run themselves.
     Warn,
 }
 
 impl DefaultLevel {
-    /// What is in the log unless RUST_LOG says it.
+    /// The default filter.
     fn filter(self) -> &'static str {
         match self {
             Self::Info => "info",
-            // The report has said how jobs and runs fail.
+            // The report already shows how jobs and runs fail.
             Self::Warn => "warn,workflow_core::run=error",
         }
     }
 }
 
 impl LogArguments {
-    /// Begins the log, unless the host has one.
+    /// Installs the log, unless the host has installed one.
     ///
     /// # Errors
     ///
-    /// Fails when RUST_LOG cannot be read.
+    /// Fails when RUST_LOG is invalid.
     pub(crate) fn init(&self, default_level: DefaultLevel) -> Result<(), Failure> {
         let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
         let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default_level.filter()));
         let filter = filter.map_err(|error| {
             Failure::Usage(format!(
-                "RUST_LOG cannot be read: {error}; write a level such as `info`, or \
+                "invalid RUST_LOG: {error}; use a level such as `info`, or \
                  `warn,workflow_core=debug`"
             ))
         })?;
         let log = tracing_subscriber::registry().with(filter);
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        let begun = match self.log_format {
+        let installed = match self.log_format {
             LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
             LogFormat::Text => log.with(lines.with_ansi(colored())).try_init(),
         };
-        // The host's own log is as good.
-        drop(begun);
+        // Fails only if the host has installed a log, which then stays.
+        drop(installed);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The binary `workflow`: the command line over files, and over nothing that is registered.
+//! The binary `workflow`: the command line for workflow files, without registered workflows.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The two ways out: what is meant for programs, and what is meant for people. Nothing else of this
-//! crate writes to the standard streams: text of others is cleaned here.
+//! Standard output for results, and standard error for messages. Only this module writes to the
+//! standard streams, because it escapes control codes in untrusted text.
 
 mod clean;
 
@@ -16,18 +16,18 @@ use crate::failure::Failure;
 pub(crate) use clean::plain_text;
 pub(crate) use clean::{Clean, Style, clean};
 
-/// What went well.
+/// Success.
 pub(crate) const SUCCESS: Style = Style::Success;
-/// What went wrong.
+/// Failure.
 pub(crate) const ERROR: Style = Style::Error;
-/// What deserves a look.
+/// Warnings, and outcomes between success and failure.
 pub(crate) const WARNING: Style = Style::Warning;
-/// What gives order to a text.
+/// Headings.
 pub(crate) const HEADING: Style = Style::Heading;
-/// What may be overlooked.
+/// Secondary text.
 pub(crate) const DIM: Style = Style::Dim;
 
-/// Decides about colours for the whole process.
+/// Sets the use of colours for the whole process.
 pub(crate) fn set_color(choice: clap::ColorChoice) {
     let choice = match choice {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -37,23 +37,23 @@ pub(crate) fn set_color(choice: clap::ColorChoice) {
     choice.write_global();
 }
 
-/// Text in a style, which a stream that shows no colours leaves away.
+/// Formats text in a style. Streams without colours drop the style.
 pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Standard output, which cleans what is written.
+/// Standard output with control codes escaped.
 pub(crate) fn stdout() -> impl Write {
     Clean(anstream::stdout())
 }
 
-/// Standard error, which cleans what is written.
+/// Standard error with control codes escaped.
 pub(crate) fn stderr() -> impl Write {
     Clean(anstream::stderr())
 }
 
-/// Standard output for files and logs as they are: cleaned on a terminal, and byte for byte in a
-/// file or a pipe.
+/// Standard output for files and logs: control codes are escaped on a terminal, and every byte is
+/// preserved in a file or a pipe.
 pub(crate) fn raw_stdout() -> Box<dyn Write + Send> {
     match io::stdout().is_terminal() {
         true => Box::new(Clean(anstream::stdout())),
@@ -65,18 +65,18 @@ pub(crate) fn raw_stdout() -> Box<dyn Write + Send> {
 ///
 /// # Errors
 ///
-/// Fails when that does, also because nobody reads any more.
+/// Fails when writing fails, including on a closed pipe.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(Clean(anstream::stdout().lock()));
     write(&mut out)?;
     Ok(out.flush()?)
 }
 
-/// Writes a value to standard output as a JSON document for people and programs.
+/// Writes a value to standard output as an indented JSON document.
 ///
 /// # Errors
 ///
-/// Fails when it is not to be written.
+/// Fails when writing fails.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     print(|out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
@@ -84,11 +84,11 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     })
 }
 
-/// Passes over that nobody reads any more.
+/// Turns the error of a closed pipe into success.
 ///
 /// # Errors
 ///
-/// Fails when something else went wrong.
+/// Returns every other error.
 pub(crate) fn ignore_broken_pipe(written: Result<(), Failure>) -> Result<(), Failure> {
     match written {
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -96,29 +96,39 @@ pub(crate) fn ignore_broken_pipe(written: Result<(), Failure>) -> Result<(), Fai
     }
 }
 
-/// Says something on standard error. Where that is closed, there is nobody to tell.
+/// Prints a message to standard error. Ignores errors: there is no other place to report them.
 pub(crate) fn message(text: impl fmt::Display) {
     let text = format!("{text}\n");
-    let _nobody_listens = Clean(anstream::stderr().lock()).write_all(text.as_bytes());
+    let _ignored = Clean(anstream::stderr().lock()).write_all(text.as_bytes());
 }
 
-/// Asks for something on standard error, on whose line the answer is typed.
+/// Prints a prompt to standard error, without a line break.
 ///
 /// # Errors
 ///
-/// Fails when nobody can see it.
+/// Fails when writing fails.
 pub(crate) fn prompt(question: impl fmt::Display) -> io::Result<()> {
     let mut out = stderr();
     out.write_all(question.to_string().as_bytes())?;
     out.flush()
 }
 
-/// Says on standard error what is wrong.
+/// Prints a warning to standard error.
+pub(crate) fn warning(text: impl fmt::Display) {
+    message(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+}
+
+/// Prints a hint to standard error.
+pub(crate) fn hint(text: impl fmt::Display) {
+    message(format_args!("hint: {text}"));
+}
+
+/// Prints an error to standard error.
 pub(crate) fn error(error: &dyn fmt::Display) {
     message(format_args!("{ERROR}error{ERROR:#}: {error}"));
 }
 
-/// Says on standard error why a command failed.
+/// Prints to standard error why a command failed.
 pub(crate) fn failure(failure: &Failure) {
     match failure {
         Failure::File(problems) => diagnostics(problems),
@@ -130,21 +140,21 @@ pub(crate) fn failure(failure: &Failure) {
     }
 }
 
-/// Says on standard error what there is to say about a file, with the lines it is about.
+/// Prints the diagnostics of a file to standard error, with the lines they refer to.
 pub(crate) fn diagnostics(diagnostics: &workflow_files::Diagnostics) {
     if !diagnostics.is_empty() {
-        // Its control codes are its own: what it quotes of the file has been cleaned.
+        // The control codes are styles: text quoted from the file is already escaped.
         let text = format!("{}\n\n", diagnostics.styled());
-        let _nobody_listens = anstream::stderr().lock().write_all(text.as_bytes());
+        let _ignored = anstream::stderr().lock().write_all(text.as_bytes());
     }
 }
 
-/// A number of things, as people say it.
+/// Formats a count with its noun, such as `1 job` or `2 jobs`.
 pub(crate) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// A table without lines that keeps to the width of the terminal.
+/// Creates a table without borders, as wide as the terminal at most.
 pub(crate) fn table() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -155,20 +165,19 @@ pub(crate) fn table() -> Table {
     table
 }
 
-/// How many columns there are for what is written to standard output: those of the terminal, or as
-/// `COLUMNS` says, or else 80.
+/// The width of standard output in columns: of the terminal, or from `COLUMNS`, or 80.
 pub(crate) fn terminal_width() -> usize {
     let terminal = console::Term::stdout();
     let of_terminal = terminal.is_term().then(|| terminal.size_checked()).flatten();
-    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
-    of_terminal.map(|(_, width)| width.into()).or_else(said).unwrap_or(80)
+    let from_environment = || std::env::var("COLUMNS").ok()?.parse().ok();
+    of_terminal.map(|(_, width)| width.into()).or_else(from_environment).unwrap_or(80)
 }
 
-/// Writes a table, without blanks around it.
+/// Writes a table without surrounding blanks.
 ///
 /// # Errors
 ///
-/// Fails when nobody reads it.
+/// Fails when writing fails.
 pub(crate) fn write_table(out: &mut dyn Write, mut table: Table) -> io::Result<()> {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -176,12 +185,12 @@ pub(crate) fn write_table(out: &mut dyn Write, mut table: Table) -> io::Result<(
     table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
-/// What stands in a table where there is nothing.
+/// Returns `-` for an empty cell.
 pub(crate) fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-/// A duration in the unit that suits it.
+/// Formats a duration in a unit that fits its length.
 pub(crate) fn short_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {

@@ -1,4 +1,4 @@
-//! How runs and lists are shown: live, line by line, as JSON, and as tables.
+//! Runs and lists as text: live bars, lines, JSON lines and tables.
 
 mod display;
 mod json_lines;

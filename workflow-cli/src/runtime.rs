@@ -1,40 +1,38 @@
-//! The runtime that jobs find.
+//! The tokio runtime that jobs run in.
 
 use crate::failure::Failure;
 
-/// Does something inside a tokio runtime: the host's, where jobs can run in it, or one that is
-/// made for this.
+/// Calls a function inside a tokio runtime: the host's multi-threaded one, or a new one.
 ///
 /// # Errors
 ///
-/// Fails when the machine gives no threads.
+/// Fails when the function fails, or no thread can be started.
 #[cfg(feature = "tokio")]
 pub(crate) fn inside<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
-    // One thread, which waits here for the run, would never come to drive it.
+    // A single-threaded runtime would never run jobs: its thread waits here.
     let host = Handle::try_current();
     if host.is_ok_and(|host| host.runtime_flavor() != RuntimeFlavor::CurrentThread) {
         return act();
     }
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Machine { what: "no runtime for the jobs".to_owned(), error })?;
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::Machine { what: "cannot start a runtime for jobs".to_owned(), error }
+    })?;
     let result = {
         let _inside = runtime.enter();
         act()
     };
-    // Functions that block cannot be stopped; a cancelled run has left them to themselves.
+    // Blocking functions cannot be stopped, so a cancelled run may have left some behind.
     runtime.shutdown_background();
     result
 }
 
-/// Does something; jobs run on threads of the library.
+/// Calls a function. Jobs run on the threads of the library.
 ///
 /// # Errors
 ///
-/// Fails when that does.
+/// Fails when the function fails.
 #[cfg(not(feature = "tokio"))]
 pub(crate) fn inside<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     act()

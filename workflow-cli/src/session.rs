@@ -1,4 +1,5 @@
-//! Runs from their start to their end: here, in a process of their own, and in the store.
+//! A run from its start to its end: in this process, in a background process, or followed through the
+//! store.
 
 pub(crate) mod detach;
 mod engine;

@@ -1,4 +1,4 @@
-//! The command line through the real binaries: `workflow`, and a host with workflows of its own.
+//! The command line with the real binaries: `workflow`, and a host with registered workflows.
 
 mod support;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use support::{Outcome, host, same, workflow};
 
 #[test]
-fn a_list_for_people() {
+fn a_list_as_table() {
     let Outcome { code, out, err } = host(&["list"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
@@ -46,7 +46,7 @@ fn a_list_in_detail() {
       input         Wanted
       input schema  {
                       "$schema": "https://json-schema.org/draft/2020-12/schema",
-                      "description": "What the report is about.",
+                      "description": "The input of the report.",
                       "properties": {
                         "day": {
                           "description": "The day, as 2026-01-02.",
@@ -67,14 +67,14 @@ fn a_list_in_detail() {
                       "type": "object"
                     }
       output        String
-      place         workflow-cli/examples/host.rs:49
+      location      workflow-cli/examples/host.rs:49
     "#);
     let jobs = host(&["list", "--jobs-only", "--detailed"]).out;
     assert!(jobs.starts_with("approve\n  inputs"), "{jobs}");
 }
 
 #[test]
-fn a_list_for_programs() {
+fn a_list_as_json() {
     let all: Json = host(&["list", "-f", "json"]).json();
     let all = all.as_array().expect("a list");
     let names = |kind: &str| -> Vec<_> {
@@ -109,7 +109,7 @@ fn a_list_is_filtered() {
     assert_eq!(names(&["--domain", "elsewhere"]), [""; 0]);
     assert_eq!(names(&["--workflows-only"]).len(), 5);
     let nothing = host(&["list", "--domain", "elsewhere"]);
-    assert_snapshot!(nothing.err, @"none of the 5 registered workflows fits; `list` without filters shows all");
+    assert_snapshot!(nothing.err, @"no match among 5 registered workflows; use `list` without filters to show all");
     assert_eq!((nothing.code, &*nothing.out), (Some(0), ""));
     assert_snapshot!(host(&["list", "--jobs-only", "--tag", "nightly"]).err, @"
     error: the argument '--jobs-only' cannot be used with '--tag <TAG>'
@@ -118,11 +118,11 @@ fn a_list_is_filtered() {
 
     For more information, try '--help'.
     ");
-    assert_snapshot!(workflow(&["list"]).err, @"nothing is registered in this program");
+    assert_snapshot!(workflow(&["list"]).err, @"this program has no registered workflows or jobs");
 }
 
 #[test]
-fn a_plan_for_people() {
+fn a_plan_as_text() {
     let Outcome { code, out, err } = host(&["plan", "orders/report"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert_snapshot!(out, @"
@@ -135,7 +135,7 @@ fn a_plan_for_people() {
 }
 
 #[test]
-fn a_plan_for_programs_and_as_a_drawing() {
+fn a_plan_as_json_and_as_graph() {
     let plan = host(&["plan", "orders/report", "-f", "json"]);
     assert_snapshot!(serde_json::to_string(&plan.json()).expect("it is JSON"), @r#"{"entries":null,"jobs":4,"waves":[["fetch"],["price"],["total"],["write"]],"workflow":"orders/report"}"#);
     assert_snapshot!(host(&["plan", "orders/report", "--graph", "tree"]).out, @"
@@ -202,7 +202,7 @@ fn a_run_that_fails() {
         assert_snapshot!(err, @"
         orders/print: 3 jobs
           connect started
-          connect failed in attempt 1, again in <time>: the line is busy
+          connect failed in attempt 1, retry in <time>: the line is busy
           connect started, attempt 2
           connect completed in <time> (1 of 3)
           send started
@@ -214,7 +214,7 @@ fn a_run_that_fails() {
 }
 
 #[test]
-fn a_report_for_programs() {
+fn a_report_as_json() {
     let input = r#"{"day": "today", "orders": 2}"#;
     let args = ["run", "orders/report", "-f", "json", "-q", "--input", input];
     let Outcome { code, out, err } = host(&args);
@@ -226,7 +226,7 @@ fn a_report_for_programs() {
 }
 
 #[test]
-fn events_for_programs() {
+fn events_as_json() {
     let Outcome { code, out, err } = host(&["run", "orders/print", "-f", "jsonl"]);
     assert_eq!((code, &*err), (Some(1), ""));
     let lines: Vec<Json> =
@@ -268,23 +268,23 @@ fn input_that_does_not_fit_is_wrong_usage() {
         assert_eq!((code, &*out), (Some(2), ""), "{err}");
         err
     };
-    assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` needs an input of type `Wanted`; give it with --input JSON, or key by key with --param KEY=VALUE");
-    assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input, but one was given; leave --input and --param away");
+    assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input JSON, or key by key with --param KEY=VALUE");
+    assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input; remove --input and --param");
     assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON at `orders`: invalid type: string "many", expected u32"#);
-    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: --input is no JSON: EOF while parsing an object at line 1 column 1; JSON text is written in quotes of its own, such as '"Ada"'"#);
-    assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param sets keys of an object, and --input is not one; leave one of them away");
-    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": [1]}"#, "-p", "day.first=1"]), @r"error: --param sets `day.first`, but `day` is a list, which has no keys; a dot that belongs to a key is written `\.`");
+    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: invalid JSON in --input: EOF while parsing an object at line 1 column 1; a JSON string needs its own quotes, such as '"Ada"'"#);
+    assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param needs an object, but --input is not an object; remove one of the two");
+    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": [1]}"#, "-p", "day.first=1"]), @r#"error: --param sets `day.first`, but `day` is a list, not an object; write a dot inside a key as `\.`"#);
     assert_snapshot!(wrong(&["orders/report", "-p", "dya=today"]), @"
     warning: the input of `orders/report` has no key `dya`; did you mean `day`?
     error: workflow `orders/report`: its input is wrong: `Wanted` cannot be read from this JSON: missing field `day`
     ");
-    assert_snapshot!(wrong(&["orders/report", "-p", "a..b=1"]), @r"
-    error: invalid value 'a..b=1' for '--param <KEY=VALUE>': `a..b` lacks a key between its dots; a dot that belongs to a key is written `\.`
+    assert_snapshot!(wrong(&["orders/report", "-p", "a..b=1"]), @r#"
+    error: invalid value 'a..b=1' for '--param <KEY=VALUE>': `a..b` has an empty key; write a dot inside a key as `\.`
 
     For more information, try '--help'.
-    ");
+    "#);
     assert_snapshot!(wrong(&["orders/report", "-p", "day"]), @"
-    error: invalid value 'day' for '--param <KEY=VALUE>': it must be KEY=VALUE, such as day=2026-01-02
+    error: invalid value 'day' for '--param <KEY=VALUE>': expected KEY=VALUE, such as day=2026-01-02
 
     For more information, try '--help'.
     ");
@@ -296,11 +296,11 @@ fn input_that_does_not_fit_is_wrong_usage() {
 }
 
 #[test]
-fn a_name_that_is_not_there() {
-    assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow is named `orders/raport`, and there is no such file; did you mean `orders/report`?");
-    assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow is named `zzz`, and there is no such file; `list` shows those that are registered");
+fn an_unknown_workflow() {
+    assert_snapshot!(host(&["run", "orders/raport"]).err, @"error: no workflow or file `orders/raport`; did you mean `orders/report`?");
+    assert_snapshot!(host(&["plan", "zzz"]).err, @"error: no workflow or file `zzz`; `list` shows the registered workflows");
     let Outcome { code, err, .. } = workflow(&["run", "etl"]);
-    assert_snapshot!(err, @"error: no workflow is named `etl`, and there is no such file; none is registered in this program, so give a file, such as `etl.yaml`");
+    assert_snapshot!(err, @"error: no workflow or file `etl`; this program has no registered workflows, so name a file such as `etl.yaml`");
     assert_eq!(code, Some(2));
 }
 

@@ -1,5 +1,5 @@
-//! Text of others on its way to a terminal: nothing in it moves the cursor, sets a title, or reorders
-//! what stands beside it, even where colours are wanted.
+//! Untrusted text on a terminal cannot move the cursor, set the title, or reorder other text, even with
+//! colours enabled.
 
 mod support;
 
@@ -19,7 +19,7 @@ jobs:
     command: printf '\033]0;title\007\033[2Jbad\n' >&2; exit 3
 "#;
 
-/// What a command says with colours, where it says something without control codes.
+/// The output of a command with colours, which must contain no other control codes.
 fn says(folder: &Path, args: &[&str]) -> Outcome {
     let said = workflow_in(folder, &[args, &["--color", "always"]].concat());
     for text in [&said.out, &said.err] {
@@ -31,14 +31,14 @@ fn says(folder: &Path, args: &[&str]) -> Outcome {
     said
 }
 
-/// The text without the styles that the command line has itself.
+/// The text without the command line's own styles.
 fn without_styles(text: &str) -> String {
     ["0", "1", "2", "31", "32", "33", "91", "94", "1;91", "1;94"]
         .iter()
         .fold(text.to_owned(), |text, code| text.replace(&format!("\u{1b}[{code}m"), ""))
 }
 
-/// A store in which everything that others may say holds control codes.
+/// A store in which all untrusted texts contain control codes.
 fn noisy(test: &str) -> std::path::PathBuf {
     let folder = folder(test, &[("noisy.yaml", FILE)]);
     let made = workflow_in(&folder, &["workflows", "create", "noisy.yaml"]);
@@ -68,7 +68,7 @@ fn noisy(test: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn lists_and_details_show_no_control_code() {
+fn lists_and_details_escape_control_codes() {
     let folder = noisy("noisy");
     let id = "1";
     let runs = says(&folder, &["runs", "list", "-f", "json"]).json();
@@ -91,7 +91,7 @@ fn lists_and_details_show_no_control_code() {
     assert!(list.contains("\\u001b]0;title\\u0007\\u001b[2Jred"), "{list}");
     let logs = says(&folder, &["runs", "logs", &run]).out;
     assert!(logs.contains("red"), "{logs}");
-    // JSON has its own escapes, and means the same.
+    // JSON escapes control codes itself.
     for args in
         [&["workflows", "get", id, "-f", "json"] as &[&str], &["workflows", "list", "-f", "json"]]
     {
@@ -105,7 +105,7 @@ fn lists_and_details_show_no_control_code() {
 }
 
 #[test]
-fn a_run_shows_no_control_code() {
+fn a_run_escapes_control_codes() {
     let folder = folder("noisy_run", &[("noisy.yaml", FILE), ("wrong.yaml", WRONG)]);
     let said = says(&folder, &["run", "noisy.yaml"]);
     assert_eq!(said.code, Some(1), "{}", said.err);
@@ -115,11 +115,11 @@ fn a_run_shows_no_control_code() {
     assert!(said.err.contains("wrong.yaml:3:"), "{}", said.err);
 }
 
-/// A file whose mistake is quoted.
+/// A file with an error whose line is quoted.
 const WRONG: &str = "name: w\njobs:\n  - {name: a, commandd: \"\u{9b}2J\u{202e}\\e[2J\"}\n";
 
 #[test]
-fn a_file_or_a_pipe_is_given_the_log_as_it_is() {
+fn a_pipe_receives_the_log_unchanged() {
     let folder = noisy("noisy_pipe");
     let runs = says(&folder, &["runs", "list", "-f", "json"]).json();
     let run = runs["items"][0]["id"].as_str().expect("a run").to_owned();
@@ -127,9 +127,9 @@ fn a_file_or_a_pipe_is_given_the_log_as_it_is() {
     assert_eq!(said.out, "\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}[8m\n");
 }
 
-/// Only one file knows the standard streams.
+/// Only the module `output` uses the standard streams.
 #[test]
-fn nothing_is_written_beside_the_place_that_cleans() {
+fn only_output_writes_to_the_standard_streams() {
     let mut left = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut wrong = Vec::new();
     while let Some(path) = left.pop() {

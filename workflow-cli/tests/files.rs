@@ -1,4 +1,4 @@
-//! Workflow files and configurations through the real binary.
+//! Workflow files and configurations with the real binary.
 
 mod support;
 
@@ -55,7 +55,7 @@ fn a_plan_of_a_file() {
       2  load_1 .. 12 (12 jobs)
       3  report
 
-    written as
+    expanded from
       load_{table}  12 jobs
     ");
     let plan = workflow_in(&folder, &["plan", "./etl.yaml", "-f", "json"]).json();
@@ -103,7 +103,7 @@ fn parameters_reach_into_the_input() {
     assert_eq!(std::fs::read_to_string(folder.join("told")).expect("it is written"), "x 3\n");
 }
 
-/// How a number is shown that was given, or why it is not taken.
+/// Numbers as typed, and as they are shown or why they are invalid.
 const NUMBERS: [(&str, Result<&str, &str>); 14] = [
     ("9007199254740993", Ok("9007199254740993")),
     ("9223372036854775808", Ok("9223372036854775808")),
@@ -153,10 +153,11 @@ fn numbers_keep_their_digits() {
             );
             let listed = workflow_in(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]);
             let id = listed.json()["items"][0]["id"].as_str().expect("an id").to_owned();
-            let kept = workflow_in(&folder, &["runs", "get", &id, "--db", "runs.db", "-f", "json"]);
-            assert!(kept.out.contains(shown), "{value}: {}", kept.out);
+            let saved =
+                workflow_in(&folder, &["runs", "get", &id, "--db", "runs.db", "-f", "json"]);
+            assert!(saved.out.contains(shown), "{value}: {}", saved.out);
         }
-        // What 64 bits do not hold is text in YAML, as in workflow files, and in `-p`.
+        // A number of more than 64 bits is a string in YAML, as in workflow files, and in `-p`.
         for (option, value) in [("-i", format!("@{number}.yaml")), ("-p", format!("n={number}"))] {
             let Outcome { code, err, .. } = run(option, &value);
             let bare = number.trim_matches('"');
@@ -207,7 +208,7 @@ jobs:
 }
 
 #[test]
-fn a_value_that_a_shell_would_run_fails_its_job_with_place_and_cure() {
+fn a_value_that_a_shell_would_run_fails_its_job() {
     let text = "name: inj\njobs:\n  - name: check\n    command: if [[ ${{ input.n }} -gt 5 ]]; then echo many; fi\n";
     let folder = folder("injection", &[("inj.yaml", text)]);
     let args = ["run", "inj.yaml", "-q", "-i", r#"{"n": "a[$(touch PWNED)]"}"#];
@@ -222,7 +223,7 @@ fn a_value_that_a_shell_would_run_fails_its_job_with_place_and_cure() {
 }
 
 #[test]
-fn a_run_keeps_its_log_where_it_is_told() {
+fn runs_dir_receives_the_log() {
     let folder =
         folder("runs_dir", &[("one.yaml", "name: one\njobs: [{ name: a, command: echo hi }]")]);
     let said = workflow_in(&folder, &["run", "one.yaml", "-q", "-f", "json", "--runs-dir", "kept"]);
@@ -233,7 +234,7 @@ fn a_run_keeps_its_log_where_it_is_told() {
 }
 
 #[test]
-fn what_commands_print_is_among_the_events() {
+fn output_of_commands_is_part_of_the_events() {
     let text =
         "name: say\njobs:\n  - { name: a, command: 'echo hot; echo steam >&2; printf tea' }\n";
     let folder = folder("jsonl", &[("say.yaml", text)]);
@@ -325,7 +326,7 @@ fn validation_for_people() {
       |
       = help: did you mean `a`?
 
-    bad.yaml: not valid, 2 errors
+    bad.yaml: invalid, 2 errors
     ");
     let warned = workflow_in(&folder, &["validate", "slurm.yaml"]);
     assert_eq!(warned.code, Some(0));
@@ -363,7 +364,7 @@ const CONFIG: [(&str, &str); 3] = [
     ("secrets/TOKEN", "hunter2\n"),
 ];
 
-/// The command line in a folder with a configuration and its secret.
+/// Runs the command line in a directory with a configuration and its secret.
 fn config(folder: &std::path::Path, args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     let mut command = support::command(binary);
@@ -381,7 +382,7 @@ fn configurations_are_listed() {
     ");
     let rows = config(&folder, &["list", "-f", "json"]).json();
     assert_eq!(rows[0]["profiles"][0], "production");
-    assert_snapshot!(workflow_in(&folder.join("secrets"), &["config", "list"]).err, @"no configuration was found; see `help config` for where it is looked for");
+    assert_snapshot!(workflow_in(&folder.join("secrets"), &["config", "list"]).err, @"no configuration found; `help config` lists the directories that are searched");
 }
 
 #[test]
@@ -424,7 +425,7 @@ fn a_configuration_is_checked() {
 }
 
 #[test]
-fn commands_run_where_they_are_told() {
+fn commands_run_in_the_directory_of_cwd() {
     let file = "\
 name: torc
 files: [{ name: raw, path: raw.csv }]
@@ -438,17 +439,17 @@ jobs:
     assert_eq!((refused.code, &*refused.out), (Some(2), ""));
     assert_eq!(
         refused.err,
-        "hint: `tools/words.txt` is not in the folder of the file, where commands run; with \
-         `--cwd .` they run where it is\n\
+        "hint: `tools/words.txt` is not in the directory of the file, where commands run; `--cwd .` \
+         runs them where it is\n\
          error: workflow `torc`: no job writes the file `raw`, and `examples/raw.csv` does not exist; \
          create what is missing, or let a job write it\n"
     );
     let hinted = workflow_in(&folder, &["validate", "examples/torc.yaml"]);
     assert_eq!(hinted.code, Some(0));
     assert!(hinted.err.contains("hint: no job writes the file `raw`"), "{}", hinted.err);
-    assert!(hinted.err.contains("with `--cwd .` they run"), "{}", hinted.err);
-    for kept in [&[][..], &["--db", "runs.db"]] {
-        let arguments = [&["run", "examples/torc.yaml", "--cwd", "."], kept].concat();
+    assert!(hinted.err.contains("`--cwd .` runs them"), "{}", hinted.err);
+    for database in [&[][..], &["--db", "runs.db"]] {
+        let arguments = [&["run", "examples/torc.yaml", "--cwd", "."], database].concat();
         let run = workflow_in(&folder, &arguments);
         assert_eq!(run.code, Some(0), "{}", run.err);
         assert!(run.err.contains("found") && run.err.contains("raw"), "{}", run.err);

@@ -1,88 +1,91 @@
-//! What help says of the commands over a store.
+//! The help of commands that use a store.
 
 mod support;
 
 use insta::assert_snapshot;
 
 #[test]
-fn help_teaches() {
+fn help_of_store_commands() {
     let help = |command: &[&str]| support::workflow(&[&["help"], command].concat()).out;
     assert_snapshot!(help(&["workflows", "update"]), @r#"
-    Change a workflow; what is not named stays as it is
+    Change a workflow
+
+    Values without an option stay unchanged.
 
     Usage: workflow workflows update [OPTIONS] <FILE|--name <NAME>|--slug <SLUG>|--description <TEXT>|--project <PROJECT>|--project-id <NUMBER>|--project-name <NAME>|--app-name <NAME>|--domain <DOMAIN>|--metadata <JSON>|--merge-metadata <JSON>|--owner-user <USER>|--is-active <BOOL>> <WORKFLOW>
 
     Arguments:
       <WORKFLOW>
-              Its id, name or slug
+              Workflow: its ID, name or slug
 
       [FILE]
-              Replaces its file by this one, as its next version; `-` reads standard input. What the
-              file says follows it, the schedule as well, and the name where the file before gave it
+              Replace the workflow file, as a new version; `-` reads standard input. The schedule and
+              other values of the file apply, and its name if the current name comes from the previous
+              file
 
     Options:
       -n, --name <NAME>
-              Another name; the slug stays
+              Change the name; the slug stays
 
           --slug <SLUG>
-              Another slug, made unique as that of a new workflow
+              Change the slug; a suffix makes it unique if required
 
       -d, --description <TEXT>
-              Another description; an empty one is none
+              Change the description; an empty one removes it
 
           --project <PROJECT>
-              Another project; an empty one is none
+              Change the project; an empty one removes it
 
           --project-id <NUMBER>
-              Another number of the project
+              Change the project ID
 
           --project-name <NAME>
-              Another display name of the project
+              Change the display name of the project
 
           --app-name <NAME>
-              Another application; an empty one is none
+              Change the application; an empty one removes it
 
           --domain <DOMAIN>
-              Another business area; an empty one is none
+              Change the business domain; an empty one removes it
 
           --metadata <JSON>
-              Replaces the metadata by this object; `null` clears it
+              Replace the metadata with this object; `null` removes it
 
           --merge-metadata <JSON>
-              Changes the metadata by this object (RFC 7396): keys are added and replaced, and those
-              that are `null` removed
+              Merge this object into the metadata (RFC 7396): adds and replaces keys, and removes those
+              set to `null`
 
           --owner-user <USER>
-              Another owner, who is added without an account when unknown; an empty name makes it
-              nobody's
+              Change the owner; an unknown user is added without an account, and an empty name removes
+              the owner
 
           --is-active <BOOL>
-              Whether it is in use; what is not is archived, and no run of it begins
+              Activate or archive the workflow; an archived workflow cannot run
               
               [possible values: true, false]
 
       -f, --format <FORMAT>
-              How to write what it is then
+              Output format
 
               Possible values:
-              - table: For people
-              - json:  For programs
+              - table: Readable table
+              - json:  JSON document
               
               [default: table]
 
           --db <URL>
-              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              Database: a SQLite file or postgres://user@host/database [default: WORKFLOW_DB, or
               sqlite://.workflow/workflows.db]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -99,35 +102,35 @@ fn help_teaches() {
       workflow workflows update 42 -n daily-etl -d "Loads all sales" --owner-user ada
     "#);
     assert_snapshot!(help(&["runs"]), @r#"
-    List, watch, stop and repeat the runs of a store
+    List, watch, cancel and retry the runs of a store
 
-    It does not matter which process drives a run: what is asked of it goes through the store.
+    Works for every run of the store, whichever process is running it.
 
     Usage: workflow runs [OPTIONS] <COMMAND>
 
     Commands:
       list     List runs, newest first
-      get      Show one run with its jobs
-      watch    Show a run from its beginning to its end, while it goes on or afterwards
-      logs     Show what the jobs of a run printed
+      get      Show a run and its jobs
+      watch    Show the events of a run until it ends
+      logs     Show the output of the jobs of a run
       cancel   Cancel a run
-      unblock  Let engines take up a blocked run again
-      retry    Repeat a run that has ended, as a new run with the same input
-      signal   Send a run a signal that a job of it waits for, or will
-      export   Write workflows, their runs and the runs' events, one JSON object a line
-      import   Read what `export` wrote; what is there already stays as it is
+      unblock  Allow engines to resume a blocked run
+      retry    Retry an ended run as a new run with the same input
+      signal   Send a signal to a run
+      export   Export workflows, runs and events as JSON lines
+      import   Import the output of `runs export`; existing workflows and runs stay unchanged
       help     Print this message or the help of the given subcommand(s)
 
     Options:
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -143,88 +146,105 @@ fn help_teaches() {
       workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
 
     Exit codes:
-      0 it went well, 1 the run failed or the store cannot be used, 2 wrong usage or input,
-      130 the run was cancelled
+      0 success, 1 the run or the store failed, 2 invalid usage or input, 130 the run was cancelled
     "#);
     assert_snapshot!(help(&["runs", "signal"]), @r#"
-    Send a run a signal that a job of it waits for, or will
+    Send a signal to a run
+
+    The signal is stored until a job of the run waits for it.
 
     Usage: workflow runs signal [OPTIONS] <RUN> <NAME> [JSON]
 
     Arguments:
-      <RUN>   The run: its number, its id or the first 8 characters of it or more, or `latest`
-      <NAME>  The name of the signal
-      [JSON]  What comes with it
+      <RUN>
+              Run: its number, its ID or the first 8 or more characters of it, or `latest`
+
+      <NAME>
+              Name of the signal
+
+      [JSON]
+              Payload of the signal
 
     Options:
-          --db <URL>             The database: a file of SQLite, or postgres://user@host/database
-                                 [default: WORKFLOW_DB, or sqlite://.workflow/workflows.db]
-          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
-                                 auto] [possible values: auto, always, never]
-          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
-                                 such as `info,workflow_core=debug` [default level: info for servers,
-                                 warn else] [default: text] [possible values: text, json]
-      -h, --help                 Print help
+          --db <URL>
+              Database: a SQLite file or postgres://user@host/database [default: WORKFLOW_DB, or
+              sqlite://.workflow/workflows.db]
+
+          --color <WHEN>
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
+              
+              [default: auto]
+              [possible values: auto, always, never]
+
+          --log-format <FORMAT>
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
+              
+              [default: text]
+              [possible values: text, json]
+
+      -h, --help
+              Print help (see a summary with '-h')
 
     Examples:
       workflow runs signal 01980000-0000-7000-8000-000000000000 approved
       workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{"by": "ada"}'
     "#);
     assert_snapshot!(help(&["runs", "retry"]), @r#"
-    Repeat a run that has ended, as a new run with the same input
+    Retry an ended run as a new run with the same input
 
-    A run of a file runs what the file was then; of code, what the code is now. With --failed-only or
-    --from, jobs that completed are not run again: the new run begins with their outcomes on its record.
-    A job runs again in any case when one that it waits for does.
+    A workflow file is used as it was at the time of the run, a registered workflow as it is now. With
+    --failed-only or --from, the new run reuses the results of completed jobs. A job always runs again
+    if one of its dependencies does.
 
     Usage: workflow runs retry [OPTIONS] <RUN>
 
     Arguments:
       <RUN>
-              The run: its number, its id or the first 8 characters of it or more, or `latest`
+              Run: its number, its ID or the first 8 or more characters of it, or `latest`
 
     Options:
           --failed-only
-              Run again only the jobs that did not complete, and those that wait for them
+              Run only jobs that did not complete, and their dependents
 
           --from <JOB>
-              Run again this job and all that wait for it, and what did not complete
+              Run this job, its dependents, and jobs that did not complete
 
       -f, --format <FORMAT>
-              What to write to standard output
+              Output format
 
               Possible values:
-              - text:  A report for people
-              - json:  The report as one JSON document
-              - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
-                line `{"report": ...}`
+              - text:  Readable report
+              - json:  Report as one JSON document
+              - jsonl: One JSON object per line: events as they happen, with the output of jobs, and
+                finally `{"report": ...}`
               
               [default: text]
 
       -q, --quiet
-              Show nothing while the run goes on
+              Show no progress
 
           --db <URL>
-              Keep the run in this database, so that it outlives a crash: a file of SQLite, or
-              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              Save the run in this database, so that it survives a crash: a SQLite file or
+              postgres://user@host/database [default: WORKFLOW_DB; where a database is required,
               sqlite://.workflow/workflows.db]
 
           --detach
-              Let the run go on in a process of its own, print its id, and return at once. When that
-              process is ended, `recover` takes the run up
+              Run in a background process: print the run ID and return at once. If that process dies,
+              `recover` resumes the run
 
           --idempotency-key <KEY>
-              Idempotency key: starting again with the same key shows the existing run
+              Idempotency key: starting again with the same key returns the existing run
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -238,52 +258,53 @@ fn help_teaches() {
       workflow runs retry 01980000-0000-7000-8000-000000000000 --from transform --detach
 
     Exit codes:
-      0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
+      0 the new run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled
     "#);
     assert_snapshot!(help(&["recover"]), @"
-    Take up the runs that a crash left behind
+    Resume runs after a crash
 
-    And those that were left to others to run. What is on record of a run stands; attempts that were
-    under way begin again. Ends when all that was taken up has ended.
+    Resumes all runs that have not ended and that no engine is running, including queued runs that have
+    not started. Completed jobs do not run again. Interrupted attempts restart. Returns when all resumed
+    runs have ended.
 
-    Waits for runs whose engine may still be alive, until their lease expires: 10 s at most, unless the
-    engine was given a longer one.
+    Waits for runs whose engine may still be alive until their lease expires, by default 10 s at most.
 
-    On Ctrl-C and SIGTERM, running jobs have the grace period to end, and runs are given back: the next
-    process that serves or recovers goes on with them at once.
+    On Ctrl-C and SIGTERM, running jobs get the grace period to end. Then the runs are released, and the
+    next `serve` or `recover` resumes them at once.
 
     Usage: workflow recover [OPTIONS]
 
     Options:
           --serve
-              Go on for ever: take up what is left behind from now on, too
+              Keep running, and resume runs whenever their engine dies
 
-          --prune-keep-for <[WORKFLOW=]SPAN>
-              With --serve, keep runs that ended within this time, such as 30d, or etl=90d for those of
-              one workflow, and delete others; once an hour, by one of the processes that serve
+          --prune-keep-for <[WORKFLOW=]DURATION>
+              With --serve, delete runs once an hour that ended longer ago than this, such as 30d, or
+              etl=90d for one workflow
 
           --prune-keep-last <[WORKFLOW=]N>
-              With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
+              With --serve, keep only this many of the newest runs of each workflow, such as 100, or
+              etl=100 for one workflow
 
           --max-parallel <N>
-              How many jobs may run at once [default: no limit but those of the workflows]
+              Maximum number of jobs that run at once [default: the limits of the workflows]
 
-          --grace <TIME>
-              How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
+          --grace <DURATION>
+              Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
 
           --db <URL>
-              The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+              Database: a SQLite file or postgres://user@host/database [default: WORKFLOW_DB, or
               sqlite://.workflow/workflows.db]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -297,7 +318,7 @@ fn help_teaches() {
       workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
 
     Exit codes:
-      0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
-      2 wrong usage or input
+      0 all resumed runs completed, 1 a run failed, was cancelled, or could not be resumed,
+      2 invalid usage or input
     ");
 }

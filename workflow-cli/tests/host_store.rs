@@ -1,4 +1,4 @@
-//! A host hands a store of its own to the command line.
+//! A host that passes its own store to the command line.
 
 #[path = "../../tests-support/counting.rs"]
 mod counting;
@@ -29,7 +29,7 @@ fn run(store: &Counting, arguments: &[&str]) -> ExitCode {
     CommandLine::new().arguments(arguments).store(Arc::new(store.clone())).run()
 }
 
-/// Exit codes can be compared by what they show alone.
+/// Exit codes can only be compared by their debug text.
 fn assert_good(code: ExitCode) {
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
 }
@@ -52,7 +52,7 @@ fn commands_use_the_store_of_the_host() {
 }
 
 #[test]
-fn a_store_that_is_named_is_meant() {
+fn a_named_store_takes_precedence() {
     let folder = tempfile::tempdir().expect("a folder");
     let db = folder.path().join("runs.db").display().to_string();
     let store = store();
@@ -64,7 +64,7 @@ fn a_store_that_is_named_is_meant() {
     assert_eq!(page.items.len(), 1);
 }
 
-/// What a server at this address answers to a request, once it listens.
+/// The response of a server to a request, once it listens.
 fn ask(at: SocketAddr, path: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut stream = loop {
@@ -83,14 +83,14 @@ fn ask(at: SocketAddr, path: &str) -> String {
 
 #[cfg(feature = "serve")]
 #[test]
-fn the_store_of_the_host_is_served() {
+fn serve_uses_the_store_of_the_host() {
     let store = store();
     assert_good(run(&store, &["run", "greet", "--input", "\"bob\"", "--quiet"]));
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let at = free.local_addr().expect("an address");
     drop(free);
     let served = store.clone();
-    // It serves until the process ends.
+    // Serves until the process ends.
     std::thread::spawn(move || run(&served, &["serve", "--address", &at.to_string()]));
     let before = store.calls("runs");
     let answer = ask(at, "/api/v1/runs");

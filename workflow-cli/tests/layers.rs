@@ -1,11 +1,11 @@
-//! The modules of the command line and the one way in which they may name each other.
+//! The layers of the modules of the command line.
 
 #[path = "../../tests-support/layers.rs"]
 mod support;
 
 use support::Layers;
 
-/// From the base to the top.
+/// All modules, from the base to the top.
 const ORDER: [&str; 12] = [
     "init",
     "failure",

@@ -1,4 +1,4 @@
-//! What the real binary draws on a terminal while a run goes on, and what it does to typed keys.
+//! What the real binary draws on a terminal during a run, and how it handles keys.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -20,10 +20,10 @@ use support::{folder, same};
 const ROWS: u16 = 20;
 const COLUMNS: u16 = 100;
 
-/// What a terminal may take to show what it is to show, on a machine with other things to do.
+/// The maximum time until a terminal shows the expected screen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A terminal in which the binary `workflow` runs.
+/// A terminal that runs the binary `workflow`.
 struct Terminal {
     pty: Arc<Pty>,
     child: Child,
@@ -36,7 +36,7 @@ impl Terminal {
         Self::of(COLUMNS, folder, args)
     }
 
-    /// One of so many columns, in Tokyo.
+    /// A terminal of this width, in the time zone of Tokyo.
     fn of(columns: u16, folder: &Path, args: &[&str]) -> Self {
         let (pty, user_side) = blocking::open().expect("a pseudo-terminal");
         pty.resize(Size::new(ROWS, columns)).expect("it has a size");
@@ -56,7 +56,7 @@ impl Terminal {
         rows.join("\n").trim_end().to_owned()
     }
 
-    /// Waits until this is shown.
+    /// Waits until the screen meets a condition.
     fn wait_for(&mut self, what: &str, shows: impl Fn(&str) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !shows(&self.shown()) {
@@ -70,7 +70,7 @@ impl Terminal {
         (&*self.pty).write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// What is shown in the end, and the exit code.
+    /// The final screen and the exit code.
     fn end(mut self) -> (String, Option<i32>) {
         while let Ok(drawn) = self.output.recv_timeout(PATIENCE) {
             self.screen.process(&drawn);
@@ -82,17 +82,17 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A test that has failed leaves nothing behind; otherwise it has ended.
+        // Cleans up after a failed test; otherwise the process has ended.
         let _ended = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 
-/// What is written to the terminal, until nobody has it open any more.
+/// Reads everything written to the terminal until it is closed.
 fn reader(pty: Arc<Pty>) -> Receiver<Vec<u8>> {
     let (sender, output) = channel();
     thread::spawn(move || {
         let mut buffer = [0; 4096];
-        // When the last user has gone, Linux says so with an error.
+        // Linux reports an error once the other side is closed.
         while let Ok(length @ 1..) = (&*pty).read(&mut buffer) {
             if sender.send(buffer[..length].to_vec()).is_err() {
                 break;
@@ -102,7 +102,7 @@ fn reader(pty: Arc<Pty>) -> Receiver<Vec<u8>> {
     output
 }
 
-/// The line that begins with this, after what moves before it.
+/// The line that begins with this text after its spinner.
 fn line<'s>(screen: &'s str, begin: &str) -> Option<&'s str> {
     let text =
         |line: &'s str| line.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
@@ -161,7 +161,7 @@ jobs:
 ";
 
 #[test]
-fn a_line_for_each_job_under_way_and_the_report_at_the_end() {
+fn one_line_per_running_job_and_the_report_at_the_end() {
     let folder = folder("live", &[("tea.yaml", TEA)]);
     let gates = ["boiling", "warming"].map(|name| folder.join(name));
     let made = std::process::Command::new("mkfifo").args(&gates).status().expect("it is there");
@@ -176,7 +176,7 @@ fn a_line_for_each_job_under_way_and_the_report_at_the_end() {
     }
     let (shown, code) = terminal.end();
     assert_eq!(code, Some(0), "{shown}");
-    // What a command takes differs from machine to machine.
+    // The duration of a command differs between machines.
     let begin = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     let begins: Vec<_> = shown.lines().map(begin).collect();
     same().bind(|| {
@@ -211,7 +211,7 @@ fn control_and_c_cancel_the_run() {
     terminal.type_keys("\u{3}");
     let (shown, code) = terminal.end();
     assert_eq!(code, Some(130), "{shown}");
-    assert!(line(&shown, "cancelling: jobs are asked to stop").is_some(), "{shown}");
+    assert!(line(&shown, "cancelling: waiting for jobs to stop").is_some(), "{shown}");
     assert!(line(&shown, "watch | bye").is_some(), "{shown}");
     assert!(line(&shown, "wait cancelled in ").is_some(), "{shown}");
 }
@@ -219,7 +219,7 @@ fn control_and_c_cancel_the_run() {
 const ONE: &str = "name: one\njobs:\n  - { name: only, command: 'true' }\n";
 
 #[test]
-fn deleting_asks_first() {
+fn deleting_asks_for_confirmation() {
     let folder = folder("live-delete", &[("one.yaml", ONE)]);
     let said = support::workflow_in(&folder, &["run", "one.yaml", "--db", "runs.db", "-q"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
@@ -245,8 +245,8 @@ fn deleting_asks_first() {
 const SLOW: &str = "name: slow\njobs:\n  - { name: only, command: 'touch began; sleep 600' }\n";
 
 #[test]
-fn ctrl_c_cancels_a_run_that_is_kept() {
-    let folder = folder("live-kept", &[("slow.yaml", SLOW)]);
+fn ctrl_c_cancels_a_saved_run() {
+    let folder = folder("live-saved", &[("slow.yaml", SLOW)]);
     let mut terminal = Terminal::run(&folder, &["run", "slow.yaml", "--db", "runs.db"]);
     terminal.wait_for("the job", |screen| screen.contains("only") && folder.join("began").exists());
     terminal.type_keys("\x03");
@@ -256,5 +256,5 @@ fn ctrl_c_cancels_a_run_that_is_kept() {
     let run = support::workflow_in(&folder, &list).json()["items"][0].take();
     assert_eq!(run["status"], "cancelled", "{run}");
     let left = support::workflow_in(&folder, &["recover", "--db", "runs.db"]);
-    assert_eq!(left.err, "nothing was left behind\n");
+    assert_eq!(left.err, "no runs to resume\n");
 }

@@ -1,4 +1,4 @@
-//! Runs that are kept, through the real binaries: detached, watched, stopped, repeated, recovered.
+//! Saved runs with the real binaries: detached, watched, cancelled, retried and recovered.
 
 mod support;
 
@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use support::{Outcome, folder, host_in, process_in, same, tables, workflow_in};
 
-/// The second job waits until there is a file `go`, the third fails until there is one `right`.
+/// The second job waits for a file `go`, and the third fails until there is a file `right`.
 const STEPS: &str = r#"
 name: steps
 jobs:
@@ -29,7 +29,7 @@ jobs:
     depends_on: [third]
 "#;
 
-/// Begins a run in a process of its own; its id and that process.
+/// Starts a background run. Returns its ID and its process.
 fn detach(folder: &Path, run: impl Fn(&Path, &[&str]) -> Outcome, args: &[&str]) -> (String, i32) {
     let said = run(folder, &[args, &["--detach", "-f", "json"]].concat());
     assert_eq!(said.code, Some(0), "{}", said.err);
@@ -38,12 +38,12 @@ fn detach(folder: &Path, run: impl Fn(&Path, &[&str]) -> Outcome, args: &[&str])
     (answer["run"].as_str().expect("an id").to_owned(), process.expect("a process"))
 }
 
-/// What the store says of a run.
+/// The run as the store has it.
 fn get(folder: &Path, run: &str) -> Json {
     workflow_in(folder, &["runs", "get", run, "-f", "json"]).json()
 }
 
-/// Waits until a job of the run is under way.
+/// Waits until a job of the run is running.
 fn until_running(folder: &Path, run: &str, job: &str) {
     until(folder, run, |run| {
         let jobs = run["jobs"].as_array().expect("a list");
@@ -51,7 +51,7 @@ fn until_running(folder: &Path, run: &str, job: &str) {
     });
 }
 
-/// Waits until the store says this of the run.
+/// Waits until the stored run meets a condition.
 fn until(folder: &Path, run: &str, is_so: impl Fn(&Json) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -68,14 +68,14 @@ fn touch(folder: &Path, name: &str) {
     std::fs::write(folder.join(name), "").expect("it can be written");
 }
 
-/// Which jobs ran, in order.
+/// The jobs that ran, in order.
 fn ran(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("ran")).unwrap_or_default();
     text.lines().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn a_run_is_kept_where_it_is_asked_for() {
+fn a_run_is_saved_on_request() {
     let folder = folder("kept", &[("steps.yaml", STEPS), ("go", ""), ("right", "")]);
     assert_eq!(workflow_in(&folder, &["run", "steps.yaml", "-q"]).code, Some(0));
     assert!(!folder.join(".workflow/workflows.db").exists());
@@ -84,14 +84,14 @@ fn a_run_is_kept_where_it_is_asked_for() {
     assert!(saved.err.starts_with("run: "), "{}", saved.err);
     tables().bind(|| {
         assert_snapshot!(workflow_in(&folder, &["runs", "list", "--db", "runs.db"]).out, @"
-        RUN  STATUS  WORKFLOW  STARTED  TOOK
+        RUN  STATUS  WORKFLOW  STARTED  DURATION
           1  completed  steps  <clock> <time>
         ");
     });
 }
 
 #[test]
-fn a_key_begins_one_run() {
+fn a_key_starts_one_run() {
     let folder = folder("key", &[("steps.yaml", STEPS), ("go", "")]);
     let args = ["run", "steps.yaml", "--idempotency-key", "monday"];
     let first = workflow_in(&folder, &args);
@@ -100,7 +100,7 @@ fn a_key_begins_one_run() {
     assert_eq!(again.code, Some(1));
     tables().bind(|| {
         assert_snapshot!(again.err, @"
-        run <id> began under this idempotency key before: failed
+        run <id> already exists for this idempotency key: failed
         steps: 4 jobs
           first started
           first completed in <time> (1 of 4)
@@ -116,14 +116,14 @@ fn a_key_begins_one_run() {
           run  <id>
           trigger  manual
           key  monday
-          asked for  <when>
-          began  <when>
+          requested  <when>
+          started  <when>
           ended  <when>
-          took <time>
+          duration <time>
           error  job `third` failed: the command exited with code 1; it wrote nothing to stderr
           jobs  2 of 4 completed, 1 failed, 1 skipped
 
-        JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
+        JOB  STATUS  ATTEMPTS  STARTED  DURATION  ERROR
         first  completed  1  <when> <time>  -
         second  completed  1  <when> <time>  -
         third  failed  1  <when> <time>  the command exited with code 1; it wrote nothing to stderr
@@ -146,7 +146,7 @@ fn a_detached_run_is_watched() {
     let said = workflow_in(&folder, &["run", "steps.yaml", "--detach"]);
     let run = said.out.trim();
     assert!(began.elapsed() < Duration::from_secs(10) && said.code == Some(0), "{}", said.err);
-    same().bind(|| assert_snapshot!(said.err, @"the run goes on in process <n>, which writes to .workflow/detached/<id>.log; `runs watch <id>` shows it, `runs cancel <id>` stops it"));
+    same().bind(|| assert_snapshot!(said.err, @"running in the background as process <n>, with output in .workflow/detached/<id>.log; use `runs watch <id>` to watch it, `runs cancel <id>` to cancel it"));
     until_running(&folder, run, "second");
     assert_eq!(get(&folder, run)["status"], "running");
     let early = workflow_in(&folder, &["runs", "retry", run]);
@@ -155,7 +155,7 @@ fn a_detached_run_is_watched() {
     let watched = workflow_in(&folder, &["runs", "watch", run]);
     assert_eq!(watched.code, Some(0));
     tables().bind(|| {
-        assert_snapshot!(early.err, @"error: run <id> is running and cannot be repeated yet; wait for its end with `runs watch <id>`, or stop it with `runs cancel <id>`");
+        assert_snapshot!(early.err, @"error: cannot retry run <id> while it is running; wait for its end with `runs watch <id>`, or cancel it with `runs cancel <id>`");
         assert_snapshot!(watched.err, @"
         steps: 4 jobs
           first started
@@ -172,13 +172,13 @@ fn a_detached_run_is_watched() {
         steps #1 completed
           run  <id>
           trigger  manual
-          asked for  <when>
-          began  <when>
+          requested  <when>
+          started  <when>
           ended  <when>
-          took <time>
+          duration <time>
           jobs  4 of 4 completed
 
-        JOB  STATUS  ATTEMPTS  STARTED  TOOK  ERROR
+        JOB  STATUS  ATTEMPTS  STARTED  DURATION  ERROR
         first  completed  1  <when> <time>  -
         second  completed  1  <when> <time>  -
         third  completed  1  <when> <time>  -
@@ -203,14 +203,14 @@ fn a_detached_run_is_watched() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_recovered() {
+fn recover_resumes_runs_of_a_killed_process() {
     let folder = folder("killed", &[("steps.yaml", STEPS), ("right", "")]);
     let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
     let (waits, host) = detach(&folder, host_in, &["run", "orders/approve"]);
     until_running(&folder, &run, "second");
     until_running(&folder, &waits, "approve");
     let owner = get(&folder, &run)["owner"].clone();
-    // Who watches sees the whole run, whoever drives it.
+    // `runs watch` shows the whole run, whichever engine runs it.
     let watching = std::thread::spawn({
         let (folder, run) = (folder.clone(), run.clone());
         move || workflow_in(&folder, &["runs", "watch", &run])
@@ -224,16 +224,16 @@ fn what_a_killed_process_left_is_recovered() {
         let folder = folder.clone();
         move || workflow_in(&folder, &["recover"])
     });
-    // By then the command of the dead process is dead, too.
+    // By now the command of the killed process is dead, too.
     until(&folder, &run, |run| run["owner"] != owner);
     touch(&folder, "go");
     let recovered = recovering.join().expect("it says something");
     assert_eq!(recovered.code, Some(1), "{}", recovered.err);
     let lines = |part: &str| recovered.err.lines().filter(|line| line.contains(part)).count();
-    assert_eq!(lines(&format!("run {run} of steps goes on")), 1, "{}", recovered.err);
+    assert_eq!(lines(&format!("run {run} of steps resumed")), 1, "{}", recovered.err);
     assert_eq!(lines(&format!("run {run} of steps completed in")), 1, "{}", recovered.err);
     let refused = recovered.err.lines().find(|line| line.contains(&waits)).expect("it is told");
-    same().bind(|| assert_snapshot!(refused, @"run <id> is not taken up: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
+    same().bind(|| assert_snapshot!(refused, @"run <id> cannot be resumed: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
     assert_eq!(get(&folder, &run)["status"], "completed");
     assert_eq!(ran(&folder), "first second third fourth");
     let watched = watching.join().expect("it says something");
@@ -241,15 +241,15 @@ fn what_a_killed_process_left_is_recovered() {
     for line in ["first completed", "second completed", "fourth completed", "steps completed"] {
         assert_eq!(watched.err.matches(line).count(), 1, "{line}: {}", watched.err);
     }
-    // The host knows its workflow.
+    // The host has registered the workflow.
     let approved = host_in(&folder, &["runs", "signal", &waits, "approved", r#"{"by": "ada"}"#]);
-    assert!(approved.err.contains("nobody drives"), "{}", approved.err);
+    assert!(approved.err.contains("no engine is running it"), "{}", approved.err);
     assert_eq!(host_in(&folder, &["recover"]).code, Some(0));
     assert_eq!(get(&folder, &waits)["result"], json!({ "by": "ada" }));
-    assert_eq!(workflow_in(&folder, &["recover"]).err, "nothing was left behind\n");
+    assert_eq!(workflow_in(&folder, &["recover"]).err, "no runs to resume\n");
 }
 
-/// Four jobs of which one at a time may run.
+/// Four jobs, of which one at a time may run.
 const ONE_AT_A_TIME: &str = r#"
 name: queries
 max_parallel: 4
@@ -262,7 +262,7 @@ jobs:
 "#;
 
 #[test]
-fn what_is_recovered_keeps_to_the_limits_of_its_file() {
+fn a_recovered_run_obeys_the_limits_of_its_file() {
     let folder = folder("limits", &[("queries.yaml", ONE_AT_A_TIME)]);
     let (run, process) = detach(&folder, workflow_in, &["run", "queries.yaml"]);
     until_running(&folder, &run, "query_1");
@@ -270,7 +270,7 @@ fn what_is_recovered_keeps_to_the_limits_of_its_file() {
     let process = Pid::from_raw(process).expect("the process of the run");
     kill_process(process, Signal::KILL).expect("it is there");
     until_commands_are_gone(&run);
-    // What the dead process began has left no end.
+    // The jobs of the killed process have not written their end.
     std::fs::remove_file(folder.join("spans")).expect("a job had begun");
     let recovering = std::thread::spawn({
         let folder = folder.clone();
@@ -286,7 +286,7 @@ fn what_is_recovered_keeps_to_the_limits_of_its_file() {
 }
 
 #[test]
-fn what_is_taken_up_goes_on_with_the_file_that_it_began_with() {
+fn a_recovered_run_uses_the_file_that_it_started_with() {
     let new = STEPS.replace("echo third", "echo new").replace("echo fourth", "echo newer");
     let folder = folder("replaced", &[("steps.yaml", STEPS), ("new.yaml", &new), ("right", "")]);
     let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
@@ -306,7 +306,7 @@ fn what_is_taken_up_goes_on_with_the_file_that_it_began_with() {
 }
 
 #[test]
-fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
+fn a_killed_process_with_a_fast_clock_leaves_a_run_to_recover() {
     let folder = folder("ahead", &[("steps.yaml", STEPS), ("right", "")]);
     let (run, process) = detach(&folder, workflow_in, &["run", "steps.yaml"]);
     until_running(&folder, &run, "second");
@@ -327,11 +327,11 @@ fn a_process_that_was_killed_with_its_clock_ahead_left_a_run_behind() {
     assert_eq!(ran(&folder), "first second third fourth");
 }
 
-/// Waits until nothing is left of a run whose process was killed: its guard kills the commands.
+/// Waits until all commands of a killed process are gone. Its guard kills them.
 fn until_commands_are_gone(run: &str) {
     let mark = format!("WORKFLOW_RUN_ID={run}\0");
     let is_of_run = |process: std::fs::DirEntry| {
-        // Processes come and go meanwhile.
+        // Processes may end while this reads them.
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
         environment.windows(mark.len()).any(|part| part == mark.as_bytes())
     };
@@ -341,7 +341,7 @@ fn until_commands_are_gone(run: &str) {
     });
 }
 
-/// The second job says that it has begun, and waits until there is a file `go`.
+/// The second job prints that it has started, and waits for a file `go`.
 const TALKS: &str = r#"
 name: talks
 jobs:
@@ -353,7 +353,7 @@ jobs:
 "#;
 
 #[test]
-fn a_process_that_was_stopped_fails_no_run_that_another_took_over() {
+fn a_paused_process_does_not_fail_a_run_that_another_resumed() {
     let folder = folder("stopped", &[("talks.yaml", TALKS)]);
     let db = ["--db", ".workflow/workflows.db"];
     let args = [&["run", "talks.yaml", "--idempotency-key", "a"], &db[..]].concat();
@@ -361,7 +361,7 @@ fn a_process_that_was_stopped_fails_no_run_that_another_took_over() {
     process.stdout(Stdio::null()).stderr(Stdio::piped());
     let stopped = process.spawn().expect("it starts");
     let pid = Pid::from_child(&stopped);
-    // The store is not there at once.
+    // The store does not exist at once.
     let list = || workflow_in(&folder, &["runs", "list", "-f", "json"]);
     let list = || Some(list()).filter(|list| list.code == Some(0));
     let run = eventually(|| Some(list()?.json()["items"][0]["id"].as_str()?.to_owned()));
@@ -377,7 +377,7 @@ fn a_process_that_was_stopped_fails_no_run_that_another_took_over() {
     let folder_of_run = folder.join(".workflow/runs").join(&run);
     eventually(|| folder_of_run.join("output.2.log").exists().then_some(()));
     until(&folder, &run, |run| run["owner"] != owner);
-    // It wakes up while the other is at the same attempt, finds out, and ends.
+    // It continues while the other process runs the same attempt, notices that, and ends.
     kill_process(pid, Signal::CONT).expect("it is there");
     let stopped = stopped.wait_with_output().expect("it ends");
     let said = String::from_utf8(stopped.stderr).expect("text");
@@ -395,14 +395,14 @@ fn a_process_that_was_stopped_fails_no_run_that_another_took_over() {
     );
 }
 
-/// Waits until there is something.
+/// Waits until the function returns a value.
 fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "it did not come about");
+        assert!(Instant::now() < deadline, "it did not happen in time");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -414,17 +414,17 @@ fn a_signal_reaches_a_run() {
     let odd = workflow_in(&folder, &["runs", "signal", &run, "approved", "ada"]);
     assert_eq!(odd.code, Some(2));
     assert_snapshot!(odd.err, @r#"
-    error: invalid value 'ada' for '[JSON]': it is no JSON: expected value at line 1 column 1; JSON text is written in quotes of its own, as '"yes"'
+    error: invalid value 'ada' for '[JSON]': invalid JSON: expected value at line 1 column 1; a JSON string needs its own quotes, such as '"yes"'
 
     For more information, try '--help'.
     "#);
     until_running(&folder, &run, "approve");
-    // What a job in Rust prints is kept while it goes on.
+    // The output of a Rust job is in the log while it runs.
     let log = || workflow_in(&folder, &["runs", "logs", &run, "--job", "approve"]);
     eventually(|| (log().out == "who approves?\n").then_some(()));
-    // Whoever sends it need not know the workflow.
+    // The sender needs no registered workflow.
     let sent = workflow_in(&folder, &["runs", "signal", &run, "approved", r#"{"by": "ada"}"#]);
-    same().bind(|| assert_snapshot!(sent.err, @"`approved` was sent to run <id>"));
+    same().bind(|| assert_snapshot!(sent.err, @"signal `approved` sent to run <id>"));
     let watched = workflow_in(&folder, &["runs", "watch", &run, "-f", "json"]);
     assert_eq!((watched.code, &watched.json()["result"]), (Some(0), &json!({ "by": "ada" })));
     let log = workflow_in(&folder, &["runs", "logs", &run]);
@@ -446,7 +446,7 @@ fn a_run_is_cancelled() {
 }
 
 #[test]
-fn a_run_is_repeated() {
+fn a_run_is_retried() {
     let folder = folder("repeated", &[("steps.yaml", STEPS), ("go", "")]);
     let failed =
         workflow_in(&folder, &["run", "steps.yaml", "--idempotency-key", "a", "-f", "json"]);
@@ -457,7 +457,7 @@ fn a_run_is_repeated() {
     assert_eq!(refused.code, Some(2));
     let unknown = retry(&["--from", "fifth"]);
     same().bind(|| {
-        assert_snapshot!(refused.err, @"error: `fourth` cannot be begun with: `third`, which it waits for, left no outcome in run <id>; say --from third, or --failed-only");
+        assert_snapshot!(refused.err, @"error: cannot start from `fourth`: its dependency `third` has no result in run <id>; use --from third or --failed-only");
         assert_snapshot!(unknown.err, @"error: run <id> has no job `fifth` to begin with; it has first, second, third, fourth");
     });
     assert_eq!(
@@ -476,7 +476,7 @@ fn a_run_is_repeated() {
     let again = list["items"][0]["id"].as_str().expect("an id");
     let jobs = get(&folder, again)["jobs"].as_array().map(Vec::len);
     assert_eq!(jobs, Some(4));
-    // What stayed from an earlier run was not done again, and does not count again.
+    // Reused jobs did not run again, so they are not counted again.
     let stats = workflow_in(&folder, &["stats", "-f", "json"]).json();
     let of = |job: &Json| (job["job"].clone(), job["completed"].clone(), job["failed"].clone());
     let jobs: Vec<_> = stats[0]["jobs"].as_array().expect("a list").iter().map(of).collect();
@@ -485,7 +485,7 @@ fn a_run_is_repeated() {
 }
 
 #[test]
-fn a_workflow_that_was_created_is_run() {
+fn a_created_workflow_runs() {
     let folder = folder("created", &[("steps.yaml", STEPS), ("go", ""), ("right", "")]);
     assert_eq!(workflow_in(&folder, &["workflows", "create", "steps.yaml"]).code, Some(0));
     let db = ["--db", ".workflow/workflows.db", "-q"];

@@ -1,4 +1,4 @@
-//! The commands over a store, on PostgreSQL.
+//! The commands that use a store, on PostgreSQL.
 
 mod support;
 
@@ -37,7 +37,7 @@ fn a_store_may_be_postgresql() {
     let updated = does(0, &[&merge[..], &["-f", "json"]].concat()).json();
     assert_eq!(updated["metadata"]["stage"], "test");
     does(0, &["runs", "export", "-o", "runs.jsonl"]);
-    assert_eq!(does(0, &["recover"]).err, "nothing was left behind\n");
+    assert_eq!(does(0, &["recover"]).err, "no runs to resume\n");
     assert_eq!(does(0, &["prune", "--keep-last", "1"]).err, "deleted 1 run\n");
     does(0, &["workflows", "delete", "etl", "--yes"]);
     does(0, &["runs", "import", "runs.jsonl"]);

@@ -1,4 +1,4 @@
-//! What the system gives to processes, and what it asks of them, through the real binary.
+//! The real binary and its environment: temporary files, file descriptors, and process 1.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -7,8 +7,7 @@ use std::process::Command;
 
 use support::{Outcome, folder, process_in};
 
-/// Runs the binary with this file by way of a shell line, in which `$@` is the binary with its
-/// arguments.
+/// Runs the binary with this file in a shell line, in which `$@` is the binary with its arguments.
 fn run_by(test: &str, line: &str, file: &str) -> Outcome {
     let folder = folder(test, &[("w.yaml", file)]);
     let run = process_in(&folder, &["run", "w.yaml", "-q"]);
@@ -24,14 +23,14 @@ fn run_by(test: &str, line: &str, file: &str) -> Outcome {
     shell.output().expect("the shell runs").into()
 }
 
-/// Runs the binary as process 1 of a process namespace of its own.
+/// Runs the binary as process 1 of a new process namespace.
 fn run_as_init(test: &str, file: &str) -> Outcome {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     run_by(test, &format!(r#"exec unshare {user} --pid --fork --mount-proc "$@""#), file)
 }
 
 #[test]
-fn a_folder_for_temporary_files_that_is_not_there_is_named() {
+fn a_missing_temporary_directory_is_reported() {
     let file = "name: t\njobs: [{ name: a, command: echo hi }]\n";
     let told = "cannot use the folder for temporary files, `/scratch/4711`; create it, or set \
                 TMPDIR to another: No such file or directory (os error 2)";

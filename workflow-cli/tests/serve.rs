@@ -1,4 +1,4 @@
-//! The commands of the server, with the real binary: what it says, whom it lets in, how it ends.
+//! The commands of the server with the real binary: messages, access, and shutdown.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ fn workflow(folder: &Path) -> Command {
     command
 }
 
-/// Runs a command with this on its standard input; gives what it printed, and whether it went well.
+/// Runs a command with this standard input. Returns its output, its messages and its exit code.
 fn output_of(mut command: Command, input: &str) -> (String, String, Option<i32>) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
@@ -35,12 +35,12 @@ impl Server {
         Self::by(workflow(folder), open)
     }
 
-    /// Starts it with a command that becomes the binary.
+    /// Starts the server with a command that executes the binary.
     fn by(command: Command, open: bool) -> Self {
         Self::with(command, &[], open)
     }
 
-    /// The same, with more arguments.
+    /// Starts the server with more arguments.
     fn with(mut command: Command, arguments: &[&str], open: bool) -> Self {
         let mut child = command
             .args(["serve", "--address", "127.0.0.1:0"])
@@ -81,7 +81,7 @@ impl Server {
         Pid::from_raw(id).expect("an id")
     }
 
-    /// Asks it to end, and sees to it that it does so well.
+    /// Stops the server, and asserts that it ends without messages.
     fn end(mut self) {
         kill_process(self.id(), Signal::TERM).expect("signalled");
         assert_eq!(self.child.wait().expect("ended").code(), Some(0));
@@ -92,10 +92,10 @@ impl Server {
 }
 
 #[test]
-fn a_server_without_accounts_is_open_and_says_so() {
+fn a_server_without_accounts_is_open_and_warns() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), true);
-    assert!(server.said[1].starts_with("open: there are no accounts"), "{:?}", server.said);
+    assert!(server.said[1].starts_with("warning: no accounts"), "{:?}", server.said);
     let (status, body) = server.ask("GET /api/v1/workflows", "", "");
     assert_eq!((status, body.as_str()), (200, r#"{"items":[],"next":null}"#));
     let (status, body) = server.ask(
@@ -109,7 +109,7 @@ fn a_server_without_accounts_is_open_and_says_so() {
 }
 
 #[test]
-fn an_account_closes_the_server_to_strangers_and_a_token_opens_it() {
+fn an_account_requires_callers_to_send_a_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut add = workflow(folder.path());
     add.args(["user", "add", "ada"]);
@@ -117,7 +117,7 @@ fn an_account_closes_the_server_to_strangers_and_a_token_opens_it() {
     let mut add = workflow(folder.path());
     add.args(["user", "add", "ada", "--staff"]);
     let (_, said, code) = output_of(add, "correct horse\n");
-    assert_eq!((said.as_str(), code), ("`ada` may sign in\n", Some(0)));
+    assert_eq!((said.as_str(), code), ("added user `ada`\n", Some(0)));
     let mut create = workflow(folder.path());
     create.args(["token", "create", "ada", "--scope", "run", "--name", "nightly"]);
     let (token, ..) = output_of(create, "");
@@ -143,10 +143,10 @@ fn a_public_address_is_refused_without_accounts() {
     assert!(said.contains("there are no accounts") && said.contains("user add"), "{said}");
 }
 
-/// A file that may not grow any more fails as a full disk does.
+/// A file at its size limit fails like a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said_and_what_was_said_to_be_kept_is_kept() {
+fn a_full_disk_is_reported_and_loses_no_acknowledged_workflow() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new("sh");
     // In blocks of 512 bytes.
@@ -164,7 +164,7 @@ fn a_full_disk_is_said_and_what_was_said_to_be_kept_is_kept() {
     assert!(kept > 5, "{kept}");
     assert_eq!(status, 503, "{problem}");
     assert!(problem.contains("store_unavailable") && problem.contains("disk"), "{problem}");
-    // What is there is still shown.
+    // Existing workflows can still be listed.
     let (status, listed) = server.ask("GET /api/v1/workflows?limit=1000", "", "");
     assert_eq!((status, listed.matches("\"slug\":").count()), (200, kept));
     let limit = Rlimit { current: None, maximum: None };
@@ -178,7 +178,7 @@ fn a_full_disk_is_said_and_what_was_said_to_be_kept_is_kept() {
     child.wait().expect("ended");
 }
 
-/// The next event of a log of JSON lines with this message; fails at an error.
+/// The next event with this message in a log of JSON lines. Panics at an error event.
 fn logged(log: &mut impl std::io::BufRead, message: &str) -> serde_json::Value {
     loop {
         let mut line = String::new();
@@ -192,7 +192,7 @@ fn logged(log: &mut impl std::io::BufRead, message: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_log_says_how_runs_fail_and_blames_nobody_for_a_key_that_was_used() {
+fn the_log_shows_failed_runs_and_no_error_for_a_used_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let arguments = ["--log-format", "json", "--allow-commands"];
     let mut server = Server::with(workflow(folder.path()), &arguments, true);
@@ -222,7 +222,7 @@ fn the_log_says_how_runs_fail_and_blames_nobody_for_a_key_that_was_used() {
 }
 
 #[test]
-fn rust_log_says_what_is_in_the_log() {
+fn rust_log_filters_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(
         folder.path().join("w.yaml"),
@@ -235,7 +235,7 @@ fn rust_log_says_what_is_in_the_log() {
         level.map(|level| command.env("RUST_LOG", level));
         output_of(command, "")
     };
-    // The report has said it.
+    // The report already shows the failure.
     let (out, err, code) = run(None, &[]);
     assert_eq!((&*err, code), ("", Some(1)), "{out}");
     let (_, err, _) = run(Some("warn"), &[]);
@@ -247,11 +247,11 @@ fn rust_log_says_what_is_in_the_log() {
     assert!(events.iter().any(|event| event["message"] == "attempt started"), "{err}");
     let (_, err, code) = run(Some("=x="), &[]);
     assert_eq!(code, Some(2));
-    assert!(err.starts_with("error: RUST_LOG cannot be read: "), "{err}");
+    assert!(err.starts_with("error: invalid RUST_LOG: "), "{err}");
 }
 
 #[test]
-fn a_database_that_is_deleted_under_the_server_is_missed() {
+fn a_deleted_database_makes_the_server_unavailable() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("runs.db");
     let mut command = workflow(folder.path());
@@ -271,7 +271,7 @@ fn a_database_that_is_deleted_under_the_server_is_missed() {
     }
     assert_eq!(server.ask("GET /health/live", "", "").0, 200);
     kill_process(server.id(), Signal::TERM).expect("signalled");
-    // It ends in time, although nothing can be given back.
+    // It ends in time, although it cannot release its runs.
     server.child.wait().expect("ended");
     assert!(!path.exists(), "no file is made in its place");
     let server = Server::with(workflow(folder.path()), &["--db", &db], true);

@@ -1,4 +1,4 @@
-//! Processes that are asked to stop, and runs that no process can go on with.
+//! Graceful shutdown, and runs that no process can resume.
 
 mod support;
 
@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use support::{folder, host_in, same, workflow_in};
 
-/// The second job waits until there is a file `go`.
+/// The second job waits for a file `go`.
 const STEPS: &str = r#"
 name: steps
 jobs:
@@ -30,7 +30,7 @@ fn get(folder: &Path, run: &str) -> Json {
     workflow_in(folder, &["runs", "get", run, "-f", "json"]).json()
 }
 
-/// The only run of the store, once it is so.
+/// The only run of the store, once it meets a condition.
 fn until(folder: &Path, is_so: impl Fn(&Json) -> bool) -> String {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -52,14 +52,14 @@ fn is_running(job: &str) -> impl Fn(&Json) -> bool {
     }
 }
 
-/// A folder with a database and the file.
+/// A directory with a database and the file.
 fn with_database(name: &str) -> std::path::PathBuf {
     let folder = folder(name, &[("steps.yaml", STEPS)]);
     assert_eq!(workflow_in(&folder, &["migrate"]).code, Some(0));
     folder
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed at the end of the test.
 struct Process(Option<Child>);
 
 impl Process {
@@ -69,7 +69,7 @@ impl Process {
         kill_process(Pid::from_raw(id).expect("an id"), signal).expect("it is there");
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end.
     fn output(mut self) -> Output {
         self.0.take().expect("it has not ended").wait_with_output().expect("it ends")
     }
@@ -77,12 +77,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It fails only where the process is dead already.
+        // Fails only if the process is dead already.
         _ = self.0.as_mut().map(Child::kill);
     }
 }
 
-/// Starts the program in the folder.
+/// Starts the program in the directory.
 fn start(folder: &Path, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workflow"));
     command.args(args).current_dir(folder).env("NO_COLOR", "1");
@@ -95,12 +95,12 @@ fn touch(folder: &Path, name: &str) {
 }
 
 #[test]
-fn a_process_that_is_asked_to_stop_gives_its_runs_back() {
+fn recover_releases_its_runs_on_a_signal() {
     let folder = with_database("given_back");
     let running = start(&folder, &["run", "steps.yaml", "--db", "sqlite://.workflow/workflows.db"]);
     let run = until(&folder, is_running("second"));
     running.signal(Signal::TERM);
-    // The running job has its time, and none begins.
+    // The running job may finish, and no further job starts.
     std::thread::sleep(Duration::from_millis(300));
     assert!(is_running("second")(&get(&folder, &run)));
     touch(&folder, "go");
@@ -109,7 +109,7 @@ fn a_process_that_is_asked_to_stop_gives_its_runs_back() {
     assert!(err.contains("goes on when an engine takes it up"), "{err}");
     let stored = get(&folder, &run);
     assert_eq!((&stored["status"], &stored["owner"]), (&"running".into(), &Json::Null));
-    // The next process does not wait for a lease, and does nothing again.
+    // The next process does not wait for a lease, and runs no job twice.
     let asked = Instant::now();
     let recovered = workflow_in(&folder, &["recover"]);
     assert_eq!(recovered.code, Some(0), "{}", recovered.err);
@@ -120,7 +120,7 @@ fn a_process_that_is_asked_to_stop_gives_its_runs_back() {
 }
 
 #[test]
-fn a_server_that_is_asked_to_stop_gives_its_runs_back() {
+fn serve_releases_its_runs_on_a_signal() {
     let folder = with_database("server_stops");
     let db = "sqlite://.workflow/workflows.db";
     let running = start(&folder, &["run", "steps.yaml", "--db", db]);
@@ -146,7 +146,7 @@ fn a_server_that_is_asked_to_stop_gives_its_runs_back() {
 }
 
 #[test]
-fn a_run_that_no_program_knows_is_blocked_and_can_be_cancelled() {
+fn a_run_without_a_workflow_is_blocked_and_can_be_cancelled() {
     let folder = folder("stranded", &[]);
     let said = host_in(&folder, &["run", "orders/approve", "--detach", "-f", "json"]).json();
     let process = said["process"].as_i64().and_then(|id| i32::try_from(id).ok()).expect("an id");

@@ -1,4 +1,4 @@
-//! `workflows`, `migrate`, `prune`, `stats`, `export` and `import` through the real binary.
+//! `workflows`, `migrate`, `prune`, `stats`, `export` and `import` with the real binary.
 
 mod support;
 
@@ -22,14 +22,14 @@ jobs:
   - { name: load, command: 'true', depends_on: [extract] }
 "#;
 
-/// What a command says that goes well.
+/// Runs a command that must succeed.
 fn says(folder: &Path, args: &[&str]) -> Outcome {
     let said = workflow_in(folder, args);
     assert_eq!(said.code, Some(0), "{args:?}: {}{}", said.out, said.err);
     said
 }
 
-/// What a command says that makes no sense.
+/// The error of a command that must fail as a usage error.
 fn refuses(folder: &Path, args: &[&str]) -> String {
     let said = workflow_in(folder, args);
     assert_eq!((said.code, &*said.out), (Some(2), ""), "{args:?}: {}", said.err);
@@ -114,7 +114,7 @@ fn torcs_flags_are_taken() {
     let said = (&changed["name"], &changed["description"], &changed["user"]);
     assert_eq!(said, (&json!("delta"), &json!("Counts"), &json!("ada")));
     assert_eq!(names(&["--user", "bob"]), ["beta", "gamma"]);
-    // A name is that of whoever is meant.
+    // A name is looked up among the workflows of the given user.
     let of = |user: &str| {
         let get = ["workflows", "get", "daily etl", "-f", "json", "-u", user];
         says(&folder, &get).json()["id"].clone()
@@ -122,12 +122,12 @@ fn torcs_flags_are_taken() {
     says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
     assert_eq!((of("ada"), of("bob")), (json!(1), json!(5)));
     says(&folder, &["workflows", "delete", "5"]);
-    // What is archived is there when it is asked for.
+    // Archived workflows are listed on request.
     says(&folder, &["workflows", "update", "gamma", "--is-active", "false"]);
     assert_eq!(names(&["--all-users"]), ["beta", "daily etl", "delta"]);
     assert_eq!(names(&["--include-archived"]), ["beta", "daily etl", "delta", "gamma"]);
     assert_eq!(names(&["--archived-only"]), ["gamma"]);
-    let hint = "archived workflows are not listed: --include-archived\n";
+    let hint = "archived workflows are hidden; use --include-archived to list them\n";
     assert_eq!(says(&folder, &["workflows", "list"]).err, hint);
     assert_eq!(says(&folder, &["workflows", "list", "--user", "ada"]).err, "");
     assert_eq!(says(&folder, &["workflows", "list", "--include-archived"]).err, "");
@@ -161,7 +161,7 @@ fn metadata_is_replaced_merged_and_cleared() {
 }
 
 #[test]
-fn what_makes_no_sense_is_said() {
+fn invalid_arguments_are_errors() {
     let folder = with_workflow("no-sense");
     says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
     let wrong = |args: &[&str]| refuses(&folder, &[&["workflows"], args].concat());
@@ -173,12 +173,12 @@ fn what_makes_no_sense_is_said() {
     assert_snapshot!(carol.err, @"error: no workflow of yours is named `daily etl`; say whose is meant by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
     assert_snapshot!(wrong(&["get", "nightly"]), @"error: there is no workflow `nightly`; list the workflows to see which there are");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "owner=ada"]), @r#"
-    error: invalid value 'owner=ada' for '--metadata <JSON>': it is no JSON: expected value at line 1 column 1; write an object, such as '{"owner": "ada"}'
+    error: invalid value 'owner=ada' for '--metadata <JSON>': invalid JSON: expected value at line 1 column 1; expected an object, such as '{"owner": "ada"}'
 
     For more information, try '--help'.
     "#);
     assert_snapshot!(wrong(&["update", "1", "--metadata", "[1]"]), @r#"
-    error: invalid value '[1]' for '--metadata <JSON>': it is JSON, but no object; write an object, such as '{"owner": "ada"}', or null for none
+    error: invalid value '[1]' for '--metadata <JSON>': not a JSON object; expected an object, such as '{"owner": "ada"}', or null
 
     For more information, try '--help'.
     "#);
@@ -199,13 +199,13 @@ fn what_makes_no_sense_is_said() {
     For more information, try '--help'.
     ");
     assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which no page of this list has given; use the `next` of a page that was asked for in the same order");
-    assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: there is no database at `none.db`; say which with --db or WORKFLOW_DB, keep a run with `run --db`, or make an empty one with `migrate`");
+    assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: no database at `none.db`; name another with --db or WORKFLOW_DB, save a run with `run --db`, or create an empty database with `migrate`");
     assert!(!folder.join("none.db").exists());
     assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: there is no run `17`; list the runs to see which there are");
     assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"error: `etl` is no run; give its number, its id, the first 8 characters of its id or more, or `latest`");
     assert_snapshot!(refuses(&folder, &["runs", "get", "01980000-0000-7000-8000-000000000000"]), @"error: the store has no run 01980000-0000-7000-8000-000000000000");
     assert_snapshot!(refuses(&folder, &["runs", "list", "--since", "yesterday"]), @"
-    error: invalid value 'yesterday' for '--since <TIME>': `yesterday` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z
+    error: invalid value 'yesterday' for '--since <TIME>': invalid time `yesterday`; expected an age such as 2h or 7d, or a time such as 2026-01-02T03:04:05Z
 
     For more information, try '--help'.
     ");
@@ -216,9 +216,9 @@ fn what_makes_no_sense_is_said() {
     ");
     assert_snapshot!(refuses(&folder, &["prune"]), @"
     error: the following required arguments were not provided:
-      <--keep-for <SPAN>|--keep-last <N>>
+      <--keep-for <DURATION>|--keep-last <N>>
 
-    Usage: workflow prune <--keep-for <SPAN>|--keep-last <N>>
+    Usage: workflow prune <--keep-for <DURATION>|--keep-last <N>>
 
     For more information, try '--help'.
     ");
@@ -231,7 +231,7 @@ fn what_makes_no_sense_is_said() {
 }
 
 #[test]
-fn a_file_is_replaced_and_its_history_kept() {
+fn replacing_a_file_keeps_its_history() {
     let text = |lines: &str, word: &str, code: u8| {
         format!(
             "name: etl\n{lines}\njobs: [{{ name: say, command: 'echo {word}; exit {code}' }}]\n"
@@ -270,7 +270,7 @@ fn a_file_is_replaced_and_its_history_kept() {
     assert!(page.err.contains("--cursor 'version.2.'"), "{}", page.err);
     let none = ["workflows", "history", "1", "--version", "3", "--db", "w.db"];
     assert_snapshot!(refuses(&folder, &none), @"error: workflow `1` has no version 3; list its versions to see which there are");
-    // The old run is repeated as it was; a new one is of the new file.
+    // A retry uses the old file, and a new run the new one.
     let run = |args: &[&str]| {
         let said =
             says_to(&folder, Some("ada"), &[args, &["--db", "w.db", "-f", "json", "-q"]].concat());
@@ -311,7 +311,7 @@ fn watching_ends_when_the_run_is_deleted() {
     run.wait_with_output().expect("it ends");
 }
 
-/// The first line that a process prints.
+/// The first line of output of a process.
 fn first_line(child: &mut std::process::Child) -> String {
     use std::io::BufRead as _;
 
@@ -319,12 +319,12 @@ fn first_line(child: &mut std::process::Child) -> String {
     let mut printed = std::io::BufReader::new(printed);
     let mut line = String::new();
     printed.read_line(&mut line).expect("readable");
-    // What follows is read by nobody, and must not end the process.
+    // Drains the rest, so that a full pipe does not block the process.
     std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
     line
 }
 
-/// The binary as this user calls it; without one, as a user whom the environment does not name.
+/// Runs the binary as this user, or without a user in the environment.
 fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Outcome {
     let mut command = process_in(folder, args);
     match user {
@@ -337,7 +337,7 @@ fn says_to(folder: &Path, user: Option<&str>, args: &[&str]) -> Outcome {
 const FLAG: &str = "name: payroll\njobs: [{ name: pay, command: touch paid-by-FLAG }]\n";
 
 #[test]
-fn a_file_that_ran_is_the_file_of_who_ran_it() {
+fn a_file_belongs_to_the_user_who_ran_it() {
     let flag = |flag: &str| FLAG.replace("FLAG", flag);
     let folder = folder(
         "owners",
@@ -354,7 +354,7 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
         ],
     );
     let ran = |file: &str| folder.join(format!("paid-by-{file}")).exists();
-    // On a server with accounts, a stranger's, whose slug is the name of the operator's file.
+    // In a store with accounts: another user's workflow, whose slug is the name of the operator's file.
     let mut account = process_in(&folder, &["user", "add", "root", "--staff", "--db", "w.db"]);
     let mut account =
         account.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -367,7 +367,7 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
     };
     let refused = run(Some("ada"), "payroll");
     assert_eq!(refused.code, Some(2));
-    assert_snapshot!(refused.err, @"error: `payroll` means workflow 1, which belongs to mallory; its commands would run as you, so say `run 1` if that is meant");
+    assert_snapshot!(refused.err, @"error: `payroll` is workflow 1 of mallory, and its commands would run as you; use `run 1` to run it anyway");
     assert!(!ran("mallory"));
     assert_eq!(run(Some("ada"), "payroll.yaml").code, Some(0));
     assert!(ran("ada"));
@@ -380,7 +380,7 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
         (&json!("ada"), &json!("stored"), &json!(2))
     );
     assert_eq!(get(None, "1")["execution_count"], 0);
-    // By its name it runs again, wherever it is asked for, and is the same workflow.
+    // It runs again by name from any directory, as the same workflow.
     std::fs::remove_file(folder.join("paid-by-ada")).expect("it ran");
     std::fs::remove_file(folder.join("payroll.yaml")).expect("it was there");
     assert_eq!(run(Some("ada"), "payroll").code, Some(0));
@@ -388,7 +388,7 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
     assert_eq!(get(Some("ada"), "payroll")["execution_count"], 2);
     assert_eq!(run(Some("ada"), "1").code, Some(0));
     assert!(ran("mallory"));
-    // Detached, and for a user whom the environment does not name.
+    // In the background, and without a user in the environment.
     let detached = ["run", "said.yaml", "--db", "w.db", "--detach", "-f", "json"];
     let detached = says_to(&folder, None, &detached).json();
     let watch = ["runs", "watch", detached["run"].as_str().expect("an id"), "--db", "w.db", "-q"];
@@ -402,21 +402,21 @@ fn a_file_that_ran_is_the_file_of_who_ran_it() {
 }
 
 #[test]
-fn what_is_not_active_does_not_run() {
+fn an_archived_workflow_does_not_run() {
     let folder = folder("not-active", &[("etl.yaml", ETL)]);
     let db = ["--db", "w.db", "-q"];
     let run = |which: &'static str| [&["run", which], &db[..]].concat();
     says(&folder, &run("etl.yaml"));
     let list = says(&folder, &["runs", "list", "--db", "w.db", "-f", "json"]).json();
     let id = list["items"][0]["id"].as_str().expect("an id").to_owned();
-    // What ran is created in its place, once.
+    // Creating a workflow that ran adopts it, once.
     let create = ["workflows", "create", "etl.yaml", "--db", "w.db", "-f", "json"];
     assert_eq!(says(&folder, &create).json()["id"], 1);
     assert!(refuses(&folder, &create).contains("is taken by workflow 1"));
     says(&folder, &["workflows", "update", "daily-etl", "--is-active", "false", "--db", "w.db"]);
     let retry = ["runs", "retry", &id];
-    let wanted = "error: workflow `daily etl` is not active, so no run of it begins; activate it with \
-        `workflows update 1 --is-active true`\n";
+    let wanted = "error: workflow `daily etl` is archived and cannot run; activate it with `workflows \
+        update 1 --is-active true`\n";
     for args in [
         run("etl.yaml"),
         run("1"),
@@ -433,13 +433,13 @@ fn what_is_not_active_does_not_run() {
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
     says(&folder, &["workflows", "update", "1", "--is-active", "true", "--db", "w.db"]);
     says(&folder, &run("daily etl"));
-    // What makes no sense as a key is said before anything begins.
+    // An invalid key is an error before the run starts.
     let keyed = [&["run", "1", "--idempotency-key", ""], &db[..]].concat();
     assert_snapshot!(refuses(&folder, &keyed), @"error: workflow `daily etl`: the idempotency key cannot be used: it is empty; give 1 to 255 characters, or no key");
 }
 
 #[test]
-fn a_key_that_was_used_says_so() {
+fn a_used_key_returns_the_existing_run() {
     let folder = folder("used-keys", &[("etl.yaml", ETL)]);
     let db = ["--db", "w.db", "-f", "json"];
     let keyed = |more: &[&str]| {
@@ -452,10 +452,10 @@ fn a_key_that_was_used_says_so() {
         assert!(again.out.contains(&first), "{}", again.out);
         assert_eq!(
             again.err,
-            format!("run {first} began under this idempotency key before: completed\n")
+            format!("run {first} already exists for this idempotency key: completed\n")
         );
     }
-    // The same key of somebody else is another.
+    // Another user has separate keys.
     let other =
         ["run", "etl.yaml", "--idempotency-key", "day 1", "--db", "w.db", "-q", "-f", "json"];
     let other = says_to(&folder, Some("bob"), &other);
@@ -467,16 +467,16 @@ fn a_key_that_was_used_says_so() {
     let once = retry(&[]).json()["id"].as_str().expect("an id").to_owned();
     let twice = retry(&[]);
     assert_eq!(twice.json()["id"], once.as_str());
-    assert!(twice.err.contains(&format!("run {once} began under this idempotency key before")));
+    assert!(twice.err.contains(&format!("run {once} already exists for this idempotency key")));
 }
 
 #[test]
-fn deleting_is_meant() {
+fn deleting_requires_confirmation() {
     let folder = with_workflow("delete");
     for _ in 0..2 {
         says(&folder, &["run", "etl.yaml", "--db", ".workflow/workflows.db", "-q"]);
     }
-    assert_snapshot!(refuses(&folder, &["workflows", "delete", "daily-etl"]), @"error: delete workflow 1 (`daily etl`) and its 2 runs? Nobody can be asked, since standard input is no terminal; say --yes");
+    assert_snapshot!(refuses(&folder, &["workflows", "delete", "daily-etl"]), @"error: cannot ask whether to delete workflow 1 (`daily etl`) and its 2 runs: standard input is not a terminal; use --yes");
     assert_snapshot!(says(&folder, &["workflows", "delete", "daily-etl", "--yes"]).err, @"deleted workflow 1 (`daily etl`) and its 2 runs");
     assert_eq!(says(&folder, &["runs", "list", "-f", "json"]).json()["items"], json!([]));
 }
@@ -490,7 +490,7 @@ fn lists_have_pages() {
         says(&folder, &["workflows", "create", "one.yaml", "--user", "ada"]);
     }
     let first = says(&folder, &["workflows", "list", "--limit", "2"]);
-    assert_snapshot!(first.err, @"there are more: --cursor 'name.2.b'");
+    assert_snapshot!(first.err, @"next page: --cursor 'name.2.b'");
     let cursor = first.err.split('\'').nth(1).expect("a cursor");
     let rest = says(&folder, &["workflows", "list", "--cursor", cursor, "-f", "json"]).json();
     assert_eq!((&rest["items"][0]["name"], &rest["next"]), (&json!("c"), &Json::Null));
@@ -499,16 +499,16 @@ fn lists_have_pages() {
 #[test]
 fn runs_are_counted_moved_and_pruned() {
     let folder = folder("figures", &[("etl.yaml", ETL)]);
-    assert_snapshot!(says(&folder, &["migrate", "--db", "runs.db"]).err, @"`runs.db` is ready");
+    assert_snapshot!(says(&folder, &["migrate", "--db", "runs.db"]).err, @"`runs.db` is up to date");
     for _ in 0..3 {
         says(&folder, &["run", "etl.yaml", "--db", "runs.db", "-q"]);
     }
     tables().bind(|| {
         assert_snapshot!(says(&folder, &["stats", "--db", "runs.db", "--workflow", "1"]).out, @"
-        WORKFLOW  BEGUN  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        WORKFLOW  STARTED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
         daily etl  3  3  0  0  100.0% <time>  - <time>
 
-        JOB  ENDED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        JOB  FINISHED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
         extract  3  3  0  0  100.0% <time>  - <time>
         load  3  3  0  0  100.0% <time>  - <time>
         ");
@@ -517,8 +517,8 @@ fn runs_are_counted_moved_and_pruned() {
     assert_eq!((&stats[0]["begun"], &stats[0]["success_rate"]), (&json!(3), &json!(1.0)));
     says(&folder, &["runs", "export", "--db", "runs.db", "-o", "runs.jsonl"]);
     let import = ["runs", "import", "runs.jsonl", "--db", "other.db"];
-    assert_snapshot!(says(&folder, &import).err, @"imported 1 workflow, 3 runs and 18 events; 0 runs were there already");
-    assert_snapshot!(says(&folder, &import).err, @"imported 0 workflows, 0 runs and 0 events; 3 runs were there already");
+    assert_snapshot!(says(&folder, &import).err, @"imported 1 workflow, 3 runs and 18 events; skipped 0 runs that already existed");
+    assert_snapshot!(says(&folder, &import).err, @"imported 0 workflows, 0 runs and 0 events; skipped 3 runs that already existed");
     assert_snapshot!(says(&folder, &["prune", "--keep-last", "1", "--db", "runs.db"]).err, @"deleted 2 runs");
     let list = says(&folder, &["runs", "list", "--db", "runs.db", "-f", "json"]).json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
@@ -528,7 +528,7 @@ fn runs_are_counted_moved_and_pruned() {
 }
 
 #[test]
-fn old_runs_are_pruned_by_who_serves() {
+fn a_server_prunes_old_runs() {
     let folder = folder("serves", &[("etl.yaml", ETL)]);
     for _ in 0..3 {
         says(&folder, &["run", "etl.yaml", "--db", "runs.db", "-q"]);

@@ -1,4 +1,4 @@
-//! What has to do with the world around: help, colours, pipes and signals.
+//! The command line and its environment: help, colours, pipes and signals.
 
 mod support;
 
@@ -12,127 +12,125 @@ use support::{Outcome, command, host, host_binary, workflow};
 #[test]
 fn help_of_everything() {
     assert_snapshot!(workflow(&["--help"]).out, @"
-    Runs workflows: those registered in this program, and those in files
+    Run workflows that are registered in this program or written in files
 
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      run          Run a workflow and report what came of it [aliases: execute, trigger]
-      plan         Show what would run, in what order, and run nothing
-      validate     Show everything that is wrong with workflow files
+      run          Run a workflow and report the result [aliases: execute, trigger]
+      plan         Show which jobs would run, in what order, without running them
+      validate     Check workflow files for errors
       list         List the workflows and jobs that are registered in this program
-      workflows    List and change the workflows of a store
-      runs         List, watch, stop and repeat the runs of a store
-      recover      Take up the runs that a crash left behind
-      stats        Show how often workflows ran, how well, and for how long
-      serve        Serve workflows and runs over HTTP: a REST API, live events, and a web page
-      user         Manage who may use the server
-      token        Manage API tokens, which programs send as `Authorization: Bearer ..`
+      workflows    List, create and change the workflows of a store
+      runs         List, watch, cancel and retry the runs of a store
+      recover      Resume runs after a crash
+      stats        Show run counts, success rates and durations
+      serve        Serve a REST API and a web page for workflows and runs
+      user         Manage user accounts of the server
+      token        Manage API tokens of the server
       prune        Delete old runs
-      migrate      Make a database ready for this version, and make it where there is none
+      migrate      Migrate a database to the schema of this version, or create it
       config       List, show and check the configurations of workflows
-      completions  Print a script by which your shell completes this command line
+      completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
-                                 auto] [possible values: auto, always, never]
-          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
-                                 such as `info,workflow_core=debug` [default level: info for servers,
-                                 warn else] [default: text] [possible values: text, json]
+          --color <WHEN>         When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
+                                 [default: auto] [possible values: auto, always, never]
+          --log-format <FORMAT>  Format of the log on standard error. RUST_LOG filters it, for example
+                                 `info,workflow_core=debug` [default level: info for servers, warn
+                                 otherwise] [default: text] [possible values: text, json]
       -h, --help                 Print help
       -V, --version              Print version
 
     Examples:
-      workflow list                            what is registered in this program
-      workflow validate etl.yaml               everything that is wrong with a file
-      workflow plan etl.yaml                   what would run, in what order
-      workflow run etl --param day=2026-01-02  run it
-      workflow run etl.yaml --detach           run it in the background, and keep the run
-      workflow runs list                       the runs that are kept
-      workflow recover                         take up what a crash left behind
-      workflow serve                           the web page, and the REST API
-      workflow help run                        all about one command
+      workflow list                            list registered workflows
+      workflow validate etl.yaml               check a workflow file
+      workflow plan etl.yaml                   show which jobs would run, in what order
+      workflow run etl --param day=2026-01-02  run a workflow
+      workflow run etl.yaml --detach           run it in the background and save the run
+      workflow runs list                       list saved runs
+      workflow recover                         resume runs after a crash
+      workflow serve                           serve the web page and the REST API
+      workflow help run                        show the help of a command
 
     Exit codes:
-      0 it went well, 1 it ran and failed, 2 wrong usage or input, 130 cancelled
+      0 success, 1 the run failed, 2 invalid usage or input, 130 cancelled
     ");
     assert_snapshot!(workflow(&["help", "run"]).out, @r#"
-    Run a workflow and report what came of it
+    Run a workflow and report the result
 
-    Shows on standard error how the run goes: a line for each job under way on a terminal, a line for
-    each event elsewhere, or with NO_COLOR; and what the jobs print. Ends with the report on standard
-    output.
+    Shows progress and the output of jobs on standard error: progress bars on a terminal, one line per
+    event elsewhere or with NO_COLOR. Prints the report to standard output.
 
-    Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C ends
-    them at once.
+    Ctrl-C cancels the run: jobs get a few seconds to stop. A second Ctrl-C ends them at once.
 
-    The run ends with this process, unless it is kept: with --db, with WORKFLOW_DB in the environment,
-    and, in sqlite://.workflow/workflows.db where neither is there, with --detach or --idempotency-key.
-    What a crash leaves of a kept run, `recover` takes up.
+    By default, the run ends with this process. --db, or WORKFLOW_DB in the environment, saves it in a
+    database. --detach and --idempotency-key always save it, by default in
+    sqlite://.workflow/workflows.db. If this process dies, `recover` resumes a saved run.
 
     Usage: workflow run [OPTIONS] <NAME|FILE>
 
     Arguments:
       <NAME|FILE>
-              The name of a registered workflow, or a file; `-` reads standard input. With a store, also
-              the id, name or slug of a workflow that was created there, or ran there as a file
+              Registered workflow or workflow file; `-` reads standard input. With a database, also the
+              ID, name or slug of a workflow stored there
 
     Options:
       -i, --input <JSON|@FILE>
-              The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
+              Input of the workflow: JSON, @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text, and so is a
-              number that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a
-              number. `a.b` is the key `b` of the object `a`, and `a\.b` one key that holds a dot
+              Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for
+              a key that contains a dot. A value that is not valid JSON is a string. So is a number that
+              JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
 
           --max-parallel <N>
-              How many jobs may run at once [default: no limit but the workflow's]
+              Maximum number of jobs that run at once [default: the limit of the workflow]
 
-          --cwd <FOLDER>
-              Run the commands of a file in this folder, where its relative paths begin; torc runs them
-              in the current folder: `--cwd .` [default: the folder of the file]
+          --cwd <DIR>
+              Working directory of the commands in a workflow file; `--cwd .` runs them in the current
+              directory, as torc does [default: the directory of the file]
 
-          --runs-dir <FOLDER>
-              Where the run keeps what its jobs print [default: .workflow/runs, for runs of files and
-              with a store]
+          --runs-dir <DIR>
+              Directory for the output of jobs [default: .workflow/runs for workflow files and saved
+              runs]
 
       -f, --format <FORMAT>
-              What to write to standard output
+              Output format
 
               Possible values:
-              - text:  A report for people
-              - json:  The report as one JSON document
-              - jsonl: Each event, and what jobs print, as a line of JSON as it happens, and in the last
-                line `{"report": ...}`
+              - text:  Readable report
+              - json:  Report as one JSON document
+              - jsonl: One JSON object per line: events as they happen, with the output of jobs, and
+                finally `{"report": ...}`
               
               [default: text]
 
       -q, --quiet
-              Show nothing while the run goes on
+              Show no progress
 
           --db <URL>
-              Keep the run in this database, so that it outlives a crash: a file of SQLite, or
-              postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+              Save the run in this database, so that it survives a crash: a SQLite file or
+              postgres://user@host/database [default: WORKFLOW_DB; where a database is required,
               sqlite://.workflow/workflows.db]
 
           --detach
-              Let the run go on in a process of its own, print its id, and return at once. When that
-              process is ended, `recover` takes the run up
+              Run in a background process: print the run ID and return at once. If that process dies,
+              `recover` resumes the run
 
           --idempotency-key <KEY>
-              Idempotency key: starting again with the same key shows the existing run
+              Idempotency key: starting again with the same key returns the existing run
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -154,55 +152,55 @@ fn help_of_everything() {
       workflow run etl.yaml --detach
 
     Exit codes:
-      0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled
+      0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled
     "#);
-    assert_snapshot!(workflow(&["help", "plan"]).out, @r"
-    Show what would run, in what order, and run nothing
+    assert_snapshot!(workflow(&["help", "plan"]).out, @r#"
+    Show which jobs would run, in what order, without running them
 
-    Jobs are shown in waves: what is in one wave waits only for jobs of the waves before it, and could
-    run together.
+    Groups jobs in waves. The jobs of a wave depend only on earlier waves, so they can run at the same
+    time.
 
     Usage: workflow plan [OPTIONS] <NAME|FILE>
 
     Arguments:
       <NAME|FILE>
-              The name of a registered workflow, or a file; `-` reads standard input
+              Registered workflow or workflow file; `-` reads standard input
 
     Options:
       -i, --input <JSON|@FILE>
-              The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
+              Input of the workflow: JSON, @file (JSON or YAML), or @- for standard input
 
       -p, --param <KEY=VALUE>
-              Sets a key of an input that is an object; a value that is no JSON is text, and so is a
-              number that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a
-              number. `a.b` is the key `b` of the object `a`, and `a\.b` one key that holds a dot
+              Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for
+              a key that contains a dot. A value that is not valid JSON is a string. So is a number that
+              JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
 
           --graph <KIND>
-              Draw the graph instead
+              Print the graph instead of the waves
 
               Possible values:
-              - tree:    An indented tree of plain text
-              - mermaid: A Mermaid flowchart, for Markdown
-              - dot:     The DOT language, for Graphviz
+              - tree:    Indented tree
+              - mermaid: Mermaid flowchart, for Markdown
+              - dot:     DOT language, for Graphviz
 
       -f, --format <FORMAT>
-              How to write the plan
+              Output format
 
               Possible values:
-              - text: Waves for people, large sets of jobs in one line
-              - json: Every job of every wave as one JSON document
+              - text: Readable waves, with large groups of jobs on one line
+              - json: All jobs of all waves as one JSON document
               
               [default: text]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -216,52 +214,51 @@ fn help_of_everything() {
       workflow plan etl --graph tree
       workflow plan etl --graph dot | dot -Tsvg > etl.svg
       workflow plan etl -f json | jq '.waves | length'
-    ");
+    "#);
     assert_snapshot!(workflow(&["help", "list"]).out, @r#"
     List the workflows and jobs that are registered in this program
 
-    Filters apply to workflows, and several of them together. Jobs are listed where there is no filter,
-    since they have no domain, project or tag.
+    Multiple filters must all match. Jobs have no domain, project or tag, so a filter hides them.
 
     Usage: workflow list [OPTIONS]
 
     Options:
           --domain <DOMAIN>
-              Only workflows of this business area
+              Only workflows of this business domain
 
           --project <PROJECT>
-              Only workflows of this group
+              Only workflows of this project
 
           --tag <TAG>
-              Only workflows with this tag; given several times, with all of them
+              Only workflows with this tag; repeat to require several tags
 
           --workflows-only
-              Leave jobs out
+              List only workflows
 
           --jobs-only
-              Leave workflows out
+              List only jobs
 
           --detailed
-              Show all that is known: owner, schedule, place in the source, input and its schema
+              Show all details: owner, schedule, source location, input and its schema
 
       -f, --format <FORMAT>
-              How to write the list
+              Output format
 
               Possible values:
-              - table: Tables for people
-              - json:  An array of objects, with the same keys for every workflow and for every job
+              - table: Readable tables
+              - json:  JSON array; all workflows have the same keys, and so do all jobs
               
               [default: table]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -276,26 +273,26 @@ fn help_of_everything() {
       workflow list -f json | jq -r '.[] | select(.kind == "workflow") | .name'
     "#);
     assert_snapshot!(workflow(&["help", "validate"]).out, @r#"
-    Show everything that is wrong with workflow files
+    Check workflow files for errors
 
-    Each problem is shown with its line, the place underlined, and a cure. Nothing is run.
+    Shows each problem with its line, underlined, and a suggested fix. Does not run anything.
 
     Usage: workflow validate [OPTIONS] [FILE]...
 
     Arguments:
       [FILE]...
-              The files; `-` reads standard input
+              Workflow files; `-` reads standard input
 
     Options:
           --strict
-              Take warnings for errors
+              Treat warnings as errors
 
       -f, --format <FORMAT>
-              How to write what was found
+              Output format
 
               Possible values:
-              - text: With the lines it is about, on standard error
-              - json: An array of objects, on standard output
+              - text: Readable diagnostics on standard error
+              - json: JSON array on standard output
               
               [default: text]
 
@@ -303,14 +300,14 @@ fn help_of_everything() {
               Print the JSON Schema of workflow files, for editors
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -325,39 +322,39 @@ fn help_of_everything() {
       workflow validate --schema > workflow.schema.json
 
     Exit codes:
-      0 all files are valid, 1 one of them is not, 2 wrong usage
+      0 all files are valid, 1 a file is invalid, 2 invalid usage
     "#);
     assert_snapshot!(workflow(&["help", "config"]).out, @"
     List, show and check the configurations of workflows
 
-    A configuration is `config.yaml`, with a file for each profile beside it, in a folder with the
-    workflow's name: in the folders of WORKFLOW_CONFIG_DIR, in `workflows`, or beside the source of the
-    registered function. WORKFLOW_<NAME>__<KEY>__<KEY> sets a value.
+    A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
+    named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, and next
+    to the source of the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 
     Usage: workflow config [OPTIONS] <COMMAND>
 
     Commands:
-      list      List the configurations that can be found
-      show      Show a configuration: its layers merged, its variables replaced, `***` for secrets
-      validate  Check configurations, and that they fit the types that the program reads them as
+      list      List all configurations
+      show      Show a configuration with layers merged, variables replaced, and secrets as `***`
+      validate  Check configurations against the types that the program reads them into
       help      Print this message or the help of the given subcommand(s)
 
     Options:
-          --dir <FOLDER>
-              Looks in this folder first; may be given several times
+          --dir <DIR>
+              Search this directory first; can be repeated
 
           --profile <PROFILE>
-              The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+              Profile, such as `production` [default: WORKFLOW_PROFILE]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -372,42 +369,42 @@ fn help_of_everything() {
       workflow config validate etl
     ");
     assert_snapshot!(workflow(&["config", "show", "--help"]).out, @"
-    Show a configuration: its layers merged, its variables replaced, `***` for secrets
+    Show a configuration with layers merged, variables replaced, and secrets as `***`
 
     Usage: workflow config show [OPTIONS] <NAME>
 
     Arguments:
       <NAME>
-              The workflow's name
+              Name of the workflow
 
     Options:
       -f, --format <FORMAT>
-              How to write it
+              Output format
 
               Possible values:
-              - yaml: YAML, with the origin of each value in a comment
-              - json: One JSON document
+              - yaml: YAML with the origin of each value as a comment
+              - json: JSON
               
               [default: yaml]
 
           --raw
-              Show the files as they are written instead
+              Print the files unchanged
 
-          --dir <FOLDER>
-              Looks in this folder first; may be given several times
+          --dir <DIR>
+              Search this directory first; can be repeated
 
           --profile <PROFILE>
-              The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+              Profile, such as `production` [default: WORKFLOW_PROFILE]
 
           --color <WHEN>
-              When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE
+              When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
               
               [default: auto]
               [possible values: auto, always, never]
 
           --log-format <FORMAT>
-              How to write the log on standard error. RUST_LOG says what is in it, such as
-              `info,workflow_core=debug` [default level: info for servers, warn else]
+              Format of the log on standard error. RUST_LOG filters it, for example
+              `info,workflow_core=debug` [default level: info for servers, warn otherwise]
               
               [default: text]
               [possible values: text, json]
@@ -416,19 +413,19 @@ fn help_of_everything() {
               Print help (see a summary with '-h')
     ");
     assert_snapshot!(workflow(&["help", "completions"]).out, @"
-    Print a script by which your shell completes this command line
+    Print a completion script for a shell
 
     Usage: workflow completions [OPTIONS] <SHELL>
 
     Arguments:
-      <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
+      <SHELL>  Shell [possible values: bash, elvish, fish, powershell, zsh]
 
     Options:
-          --color <WHEN>         When to use colours; `auto` heeds NO_COLOR and CLICOLOR_FORCE [default:
-                                 auto] [possible values: auto, always, never]
-          --log-format <FORMAT>  How to write the log on standard error. RUST_LOG says what is in it,
-                                 such as `info,workflow_core=debug` [default level: info for servers,
-                                 warn else] [default: text] [possible values: text, json]
+          --color <WHEN>         When to use colours; `auto` respects NO_COLOR and CLICOLOR_FORCE
+                                 [default: auto] [possible values: auto, always, never]
+          --log-format <FORMAT>  Format of the log on standard error. RUST_LOG filters it, for example
+                                 `info,workflow_core=debug` [default level: info for servers, warn
+                                 otherwise] [default: text] [possible values: text, json]
       -h, --help                 Print help
 
     Examples:
@@ -446,7 +443,7 @@ fn help_calls_the_program_by_its_name() {
 }
 
 #[test]
-fn nothing_and_nonsense_are_wrong_usage() {
+fn missing_and_unknown_commands_are_usage_errors() {
     let Outcome { code, out, err } = workflow(&[]);
     assert_eq!((code, &*out), (Some(2), ""));
     assert!(err.contains("Usage: workflow"), "{err}");
@@ -479,7 +476,7 @@ fn shells_complete_the_program_by_its_name() {
 }
 
 #[test]
-fn colours_are_shown_where_they_are_wanted() {
+fn colours_follow_the_environment_and_the_option() {
     let colored = |change: &dyn Fn(&mut Command)| {
         let mut command = command(&host_binary());
         change(command.args(["run", "orders/print"]));
@@ -493,7 +490,7 @@ fn colours_are_shown_where_they_are_wanted() {
     assert!(!colored(&|command| _ = command.env("NO_COLOR", "1")));
 }
 
-/// A run that goes on until it is stopped, and that has begun.
+/// Starts a run that does not end by itself, and waits until it has started.
 fn endless(args: &[&str]) -> (Child, impl Iterator<Item = String>) {
     let mut command = command(&host_binary());
     command.args(["run", "stock/watch"]).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -521,7 +518,10 @@ fn an_interrupted_run_is_cancelled() {
         signal(&child, name);
         let said: Vec<String> = lines.collect();
         assert_eq!(child.wait().expect("it ends").code(), Some(130));
-        assert!(said.iter().any(|line| line.starts_with("cancelling: jobs are asked")), "{said:?}");
+        assert!(
+            said.iter().any(|line| line.starts_with("cancelling: waiting for jobs")),
+            "{said:?}"
+        );
         let mut report = String::new();
         child.stdout.expect("it is piped").read_to_string(&mut report).expect("text");
         assert!(report.starts_with("stock/watch cancelled in"), "{report}");
@@ -551,7 +551,7 @@ fn a_second_interrupt_ends_the_process() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_command_is_asked_to_stop() {
+fn an_interrupted_command_receives_a_signal() {
     let text = "name: wait\njobs:\n  - name: a\n    command: |\n      \
                 trap 'echo bye; exit 1' TERM; echo ready; sleep 1000 & wait\n";
     let folder = support::folder("interrupted", &[("wait.yaml", text)]);
@@ -568,7 +568,7 @@ fn an_interrupted_command_is_asked_to_stop() {
 }
 
 #[test]
-fn a_reader_may_leave() {
+fn a_closed_pipe_is_no_error() {
     for args in [&["list"][..], &["plan", "orders/report"], &["completions", "bash"], &["--help"]] {
         let mut child = command(&host_binary())
             .args(args)
@@ -584,7 +584,7 @@ fn a_reader_may_leave() {
 }
 
 #[test]
-fn a_run_goes_on_when_its_reader_leaves() {
+fn a_run_continues_after_its_reader_closes() {
     for format in ["text", "json", "jsonl"] {
         let mut child = command(&host_binary())
             .args(["run", "orders/print", "-q", "-f", format])

@@ -1,10 +1,10 @@
-//! The settings in `config.yaml`, beside this file.
+//! The settings of `config.yaml`.
 
 use garde::Validate;
 use serde::Deserialize;
 use workflow_config::Secret;
 
-/// What is not among these fields is refused.
+/// Unknown fields are errors.
 #[derive(Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BreadPrices {

@@ -1,4 +1,4 @@
-//! The settings in `config.yaml`, beside this file, as far as the program cares.
+//! The settings of `config.yaml` that the program uses.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The input of a run: `--input`, and `--param` into it.
+//! The input of a run: `--input` and `--param`.
 
 mod parameter;
 mod unknown;
@@ -13,36 +13,36 @@ use workflow_core::{Type, Workflow, bounds};
 use workflow_files::read_yaml;
 
 use crate::failure::Failure;
-use crate::output::{self, WARNING};
+use crate::output;
 
 use parameter::Parameter;
 
-/// What a workflow is given.
+/// The input of a workflow.
 #[derive(Debug, Default, Args)]
 pub(crate) struct InputArguments {
-    /// The workflow's input: JSON, or @file (JSON or YAML), or @- for standard input
+    /// Input of the workflow: JSON, @file (JSON or YAML), or @- for standard input
     #[arg(short, long, value_name = "JSON|@FILE")]
     input: Option<String>,
-    /// Sets a key of an input that is an object; a value that is no JSON is text, and so is a number
-    /// that JSON would write otherwise (`3.10`, `007`), unless the workflow wants a number. `a.b` is
-    /// the key `b` of the object `a`, and `a\.b` one key that holds a dot
+    /// Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for a
+    /// key that contains a dot. A value that is not valid JSON is a string. So is a number that
+    /// JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
     #[arg(short, long, value_name = "KEY=VALUE")]
     param: Vec<Parameter>,
 }
 
 impl InputArguments {
-    /// The input for a workflow that wants this type, if there is one.
+    /// Returns the input for a workflow of this input type, if any was given.
     ///
     /// # Errors
     ///
-    /// Fails when it is no JSON, when its file cannot be read, and when a parameter is for something
-    /// that is no object, or for what another one has set.
+    /// Fails when the input is invalid JSON, its file cannot be read, a parameter targets a value
+    /// that is not an object, or two parameters conflict.
     pub(crate) fn json(&self, wanted: Option<Type>) -> Result<Option<Json>, Failure> {
         let given = self.input.as_deref().map(read).transpose()?;
         let json = self.with_parameters(given, wanted)?;
         json.as_ref()
             .map_or(Ok(()), bounds::value)
-            .map_err(|error| Failure::Usage(format!("the input is not taken: {error}")))?;
+            .map_err(|error| Failure::Usage(format!("invalid input: {error}")))?;
         Ok(json)
     }
 
@@ -59,7 +59,7 @@ impl InputArguments {
             Some(Json::Object(object)) => object,
             Some(_) => {
                 return Err(Failure::Usage(
-                    "--param sets keys of an object, and --input is not one; leave one of them away"
+                    "--param needs an object, but --input is not an object; remove one of the two"
                         .to_owned(),
                 ));
             }
@@ -72,10 +72,10 @@ impl InputArguments {
 fn read(input: &str) -> Result<Json, Failure> {
     let (text, place) = match input.strip_prefix('@') {
         None => (input.to_owned(), "--input".to_owned()),
-        Some("-") => (standard_input()?, "the input on standard input".to_owned()),
+        Some("-") => (standard_input()?, "standard input".to_owned()),
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|error| {
-                Failure::Usage(format!("the input file `{path}` cannot be read: {error}"))
+                Failure::Usage(format!("cannot read the input file `{path}`: {error}"))
             })?;
             let place = format!("the input file `{path}`");
             if path.ends_with(".yaml") || path.ends_with(".yml") {
@@ -87,50 +87,49 @@ fn read(input: &str) -> Result<Json, Failure> {
     json::read(&text).map_err(|error| {
         Failure::Usage(match error {
             JsonError::Syntax(error) => {
-                let cure = "JSON text is written in quotes of its own, such as '\"Ada\"'";
-                format!("{place} is no JSON: {error}; {cure}")
+                let cure = "a JSON string needs its own quotes, such as '\"Ada\"'";
+                format!("invalid JSON in {place}: {error}; {cure}")
             }
-            error => format!("{place} is not taken: {error}"),
+            error => format!("invalid input in {place}: {error}"),
         })
     })
 }
 
-/// The YAML as JSON.
+/// Converts YAML to JSON.
 fn yaml(text: &str, place: &str) -> Result<Json, Failure> {
     read_yaml(place, text)
-        .map_err(|found| Failure::Usage(format!("{place} is no YAML that fits JSON:\n{found}")))
+        .map_err(|found| Failure::Usage(format!("invalid YAML in {place}:\n{found}")))
 }
 
 fn standard_input() -> Result<String, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| {
-        Failure::Usage(format!("the input cannot be read from standard input: {error}"))
+        Failure::Usage(format!("cannot read the input from standard input: {error}"))
     })?;
     Ok(text)
 }
 
-/// Says in the words of the command line whether an input is missing, or is one too many, and warns
-/// of keys that look like mistyped ones.
+/// Checks that an input is present exactly when the workflow takes one, and warns of keys that
+/// look misspelled. The run checks the values.
 ///
 /// # Errors
 ///
-/// Fails when it is. What is in it, the run will look at.
+/// Fails when a required input is missing, or the workflow takes none.
 pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), Failure> {
     let name = workflow.name();
     match (workflow.input(), input) {
         (None, Some(_)) => Err(Failure::Usage(format!(
-            "workflow `{name}` takes no input, but one was given; leave --input and --param away"
+            "workflow `{name}` takes no input; remove --input and --param"
         ))),
         (Some(kind), None) if kind.read(Json::Null).is_err() => Err(Failure::Usage(format!(
-            "workflow `{name}` needs an input of type `{kind}`; give it with --input JSON, or key \
-             by key with --param KEY=VALUE"
+            "workflow `{name}` requires an input of type `{kind}`; pass it with --input JSON, or \
+             key by key with --param KEY=VALUE"
         ))),
         (Some(kind), Some(input)) => {
             let schema = kind.schema().unwrap_or_default();
             for (key, near) in unknown::keys(&schema, input) {
-                output::message(format_args!(
-                    "{WARNING}warning{WARNING:#}: the input of `{name}` has no key `{key}`; did \
-                     you mean `{near}`?"
+                output::warning(format_args!(
+                    "the input of `{name}` has no key `{key}`; did you mean `{near}`?"
                 ));
             }
             Ok(())
@@ -216,16 +215,19 @@ mod tests {
         assert!(wrong(None, &["day"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["=1"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["a=1", "a=2"]).contains("`a` twice"));
-        assert!(wrong(None, &["a.=1"]).contains("between its dots"));
+        assert!(wrong(None, &["a.=1"]).contains("empty key"));
         assert!(wrong(None, &["a.b=1", "a=2"]).contains("`a` after `a.b`"));
         assert!(wrong(None, &["a=3", "a.b.c=1"]).contains("`a.b.c`, but `a` is a number"));
         assert!(wrong(Some(r#"{"a.x": []}"#), &[r"a\.x.0=1"]).contains(r"`a\.x` is a list"));
-        assert!(wrong(Some("3"), &["a=1"]).contains("--input is not one"));
+        assert!(wrong(Some("3"), &["a=1"]).contains("--input is not an object"));
         let deep = "a.".repeat(100_000) + "b=1";
         assert!(wrong(None, &[&deep]).contains("at most 64 keys"));
         let deep = "[".repeat(70) + &"]".repeat(70);
         assert!(wrong(Some(&deep), &[]).contains("nested more than 64 levels"));
-        assert!(wrong(Some("Ada"), &[]).contains("is no JSON"));
-        assert!(wrong(Some("@/no/such/file"), &[]).contains("`/no/such/file` cannot be read"));
+        assert!(wrong(Some("Ada"), &[]).contains("invalid JSON in --input"));
+        assert!(
+            wrong(Some("@/no/such/file"), &[])
+                .contains("cannot read the input file `/no/such/file`")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a run is kept, where, and with which workflows it goes on.
+//! Whether and where a run is saved.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use workflow_store::Catalog;
 use super::store::{self, HostStore};
 use crate::failure::Failure;
 
-/// Whether a run is kept, and where.
+/// Whether and where a run is saved.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PersistenceArguments {
-    /// Keep the run in this database, so that it outlives a crash: a file of SQLite, or
-    /// postgres://user@host/database [default: WORKFLOW_DB; else, where one is needed,
+    /// Save the run in this database, so that it survives a crash: a SQLite file or
+    /// postgres://user@host/database [default: WORKFLOW_DB; where a database is required,
     /// sqlite://.workflow/workflows.db]
     #[arg(long, value_name = "URL")]
     db: Option<String>,
-    /// The store of the host, which is meant where none is named.
+    /// The host's store, the default without `--db`.
     #[arg(skip)]
     pub(crate) host: Option<HostStore>,
-    /// Let the run go on in a process of its own, print its id, and return at once. When that
-    /// process is ended, `recover` takes the run up
+    /// Run in a background process: print the run ID and return at once. If that process dies,
+    /// `recover` resumes the run
     #[arg(long)]
     pub(crate) detach: bool,
-    /// Idempotency key: starting again with the same key shows the existing run
+    /// Idempotency key: starting again with the same key returns the existing run
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
-    /// The run that this process is to drive
+    /// The saved run that this background process runs
     #[arg(long, value_name = "RUN", hide = true)]
     pub(crate) detached_run: Option<RunId>,
 }
 
 impl PersistenceArguments {
-    /// The store, where one is asked for.
+    /// Returns the store if the arguments or the environment ask for one.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be opened.
+    /// Fails when the store cannot be opened.
     pub(crate) fn requested_store(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
         match store::configured_address(self.db.as_deref()) {
             _ if self.host_store().is_some() => self.store().map(Some),
@@ -46,11 +46,11 @@ impl PersistenceArguments {
         }
     }
 
-    /// The store, asked for or not.
+    /// Returns the requested store, or else the default one.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be opened.
+    /// Fails when the store cannot be opened.
     pub(crate) fn store(&self) -> Result<Arc<dyn Catalog>, Failure> {
         if let Some(host) = self.host_store() {
             return Ok(host.for_current_user());
@@ -58,7 +58,7 @@ impl PersistenceArguments {
         store::open_or_create(&store::address_or_default(self.db.as_deref()))
     }
 
-    /// The store of the host, unless another is named.
+    /// The host's store, unless `--db` names another.
     fn host_store(&self) -> Option<&HostStore> {
         self.host.as_ref().filter(|_| self.db.is_none())
     }

@@ -1,28 +1,28 @@
-//! How a run is shown, and in which format.
+//! How the progress and the result of a run are shown.
 
 use clap::{Args, ValueEnum};
 
 use crate::render::Screen;
 
-/// How a run is shown.
+/// How the progress and the result of a run are shown.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ShowArguments {
-    /// What to write to standard output
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) format: Format,
-    /// Show nothing while the run goes on
+    /// Show no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A report for people
+    /// Readable report
     #[default]
     Text,
-    /// The report as one JSON document
+    /// Report as one JSON document
     Json,
-    /// Each event, and what jobs print, as a line of JSON as it happens, and in the last line
+    /// One JSON object per line: events as they happen, with the output of jobs, and finally
     /// `{"report": ...}`
     Jsonl,
 }
@@ -30,7 +30,7 @@ pub(crate) enum Format {
 impl ShowArguments {
     pub(crate) fn screen(&self) -> Screen {
         match self.format {
-            // The events are all that is to be shown.
+            // The events on standard output are the progress.
             Format::Jsonl => Screen::Quiet,
             _ if self.quiet => Screen::Quiet,
             _ => Screen::of_standard_error(),

@@ -1,4 +1,4 @@
-//! Where workflows and runs are kept.
+//! The database or host store that a command works on.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use workflow_store::{Catalog, Viewer};
 
 use crate::failure::Failure;
 
-/// Which store is meant.
+/// The store that a command works on.
 #[derive(Debug, Default, Args)]
 pub(crate) struct StoreArguments {
-    /// The database: a file of SQLite, or postgres://user@host/database [default: WORKFLOW_DB, or
+    /// Database: a SQLite file or postgres://user@host/database [default: WORKFLOW_DB, or
     /// sqlite://.workflow/workflows.db]
     #[arg(long, global = true, value_name = "URL", display_order = 800)]
     db: Option<String>,
-    /// The store of the host, which is meant where none is named.
+    /// The host's store, the default without `--db`.
     #[arg(skip)]
     pub(crate) host: Option<HostStore>,
 }
 
-/// A store that the host hands to the command line.
+/// A store passed in by the host.
 #[derive(Clone)]
 pub(crate) struct HostStore(pub(crate) Arc<dyn Catalog>);
 
@@ -32,18 +32,18 @@ impl fmt::Debug for HostStore {
 }
 
 impl HostStore {
-    /// The store as the user of this terminal sees it.
+    /// Returns the store as the current user sees it.
     pub(crate) fn for_current_user(&self) -> Arc<dyn Catalog> {
         for_user(self.0.clone())
     }
 }
 
 impl StoreArguments {
-    /// Opens the store, which must be there.
+    /// Opens an existing store.
     ///
     /// # Errors
     ///
-    /// Fails when it is not, and when it cannot be opened.
+    /// Fails when the database does not exist or cannot be opened.
     pub(crate) fn open_existing(&self) -> Result<Arc<dyn Catalog>, Failure> {
         if let Some(host) = self.host_store() {
             return Ok(host.for_current_user());
@@ -51,19 +51,19 @@ impl StoreArguments {
         let address = address_or_default(self.db.as_deref());
         match sqlite_path(&address) {
             Some(path) if !path.exists() => Err(Failure::Usage(format!(
-                "there is no database at `{}`; say which with --db or WORKFLOW_DB, keep a run with \
-                 `run --db`, or make an empty one with `migrate`",
+                "no database at `{}`; name another with --db or WORKFLOW_DB, save a run with \
+                 `run --db`, or create an empty database with `migrate`",
                 path.display()
             ))),
             _ => connect(&address),
         }
     }
 
-    /// Opens the store, and makes it where there is none.
+    /// Opens the store, and creates the database if it does not exist.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be opened.
+    /// Fails when the database cannot be created or opened.
     pub(crate) fn open_or_create(&self) -> Result<Arc<dyn Catalog>, Failure> {
         if let Some(host) = self.host_store() {
             return Ok(host.for_current_user());
@@ -71,12 +71,12 @@ impl StoreArguments {
         open_or_create(&address_or_default(self.db.as_deref()))
     }
 
-    /// The store of the host, unless another is named.
+    /// The host's store, unless `--db` names another.
     fn host_store(&self) -> Option<&HostStore> {
         self.host.as_ref().filter(|_| self.db.is_none())
     }
 
-    /// The address, without a password.
+    /// The name of the store in messages: its address without the password.
     pub(crate) fn display_name(&self) -> String {
         if self.host_store().is_some() {
             return "the store of this program".to_owned();
@@ -85,36 +85,37 @@ impl StoreArguments {
     }
 }
 
-/// The address that is meant, if one is: what was given, or what the environment says.
+/// The address from `--db` or the environment.
 pub(crate) fn configured_address(db: Option<&str>) -> Option<String> {
     let from_environment = || std::env::var(DB_VARIABLE).ok();
     db.map(str::to_owned).or_else(from_environment).filter(|address| !address.is_empty())
 }
 
-/// The address of the store when one is needed.
+/// The address from `--db` or the environment, or else the default.
 pub(crate) fn address_or_default(db: Option<&str>) -> String {
     configured_address(db).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
 }
 
-/// Opens the store at this address, and makes it, and its folder, where there is none.
+/// Opens the store at this address, and creates the database and its directory if they do not
+/// exist.
 ///
 /// # Errors
 ///
-/// Fails when it cannot be opened.
+/// Fails when one of them cannot be created, or the database cannot be opened.
 pub(crate) fn open_or_create(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
     let path = sqlite_path(address);
     let folder = path.as_deref().and_then(Path::parent);
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::Machine {
-            what: format!("the folder `{}` of the database cannot be made", folder.display()),
+            what: format!("cannot create the directory `{}` of the database", folder.display()),
             error,
         })?;
     }
     connect(address)
 }
 
-/// Opens the store for the user of this terminal, who sees and may do everything, and whose own
-/// workflows are the first that a name means.
+/// Opens the store for the current user, who has all rights, and whose own workflows come first
+/// when a name is looked up.
 fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
     Ok(for_user(pollster::block_on(workflow_store::open(address))?))
 }
@@ -126,8 +127,8 @@ fn for_user(store: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
     }
 }
 
-/// The user of this terminal, whose are the workflows and runs that it asks for; nobody, where the
-/// environment does not say.
+/// The current user, who owns the workflows and runs that this process creates. `None` if the
+/// environment names no user.
 pub(crate) fn current_user() -> Option<String> {
     let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     named.into_iter().find(|user| !user.is_empty())
@@ -136,10 +137,10 @@ pub(crate) fn current_user() -> Option<String> {
 /// The environment variable that names the store.
 const DB_VARIABLE: &str = "WORKFLOW_DB";
 
-/// The store when nothing names one.
+/// The database that is used when none is named.
 const DEFAULT_ADDRESS: &str = "sqlite://.workflow/workflows.db";
 
-/// The file that the address means, if it means one.
+/// The file of a SQLite address.
 fn sqlite_path(address: &str) -> Option<PathBuf> {
     let path = match address.split_once("://") {
         Some(("sqlite" | "file", path)) => path,
@@ -149,7 +150,7 @@ fn sqlite_path(address: &str) -> Option<PathBuf> {
     (path != ":memory:").then(|| PathBuf::from(path))
 }
 
-/// The address without a password.
+/// The address without its password.
 fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let Some((user, host)) = rest.rsplit_once('@') else { return address.to_owned() };

@@ -1,4 +1,4 @@
-//! What a command is about: a workflow that is registered, or one in a file.
+//! The workflow that a command works on: registered in the program, in a file, or in the store.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,22 @@ use super::store;
 use crate::failure::Failure;
 use crate::output;
 
-/// A workflow that was asked for.
+/// The workflow that a command works on.
 pub(crate) enum Target {
-    /// One that is registered in this program.
+    /// A workflow that this program registers.
     Registered(Entry),
-    /// One in a file.
+    /// A workflow file.
     File(Box<WorkflowFile>),
-    /// A file that the store has, and the number of the workflow there.
+    /// A workflow file from the store, with the ID of the workflow there.
     Stored(Box<WorkflowFile>, i64),
 }
 
 impl Target {
-    /// Finds what is meant: a registered workflow of this name, or else a file. Says what the
-    /// file is to be warned of.
+    /// Finds a registered workflow of this name, or else a file. Prints the warnings of the file.
     ///
     /// # Errors
     ///
-    /// Fails when there is neither, with the nearest name, and when the file is not valid.
+    /// Fails when neither exists, with the nearest name, and when the file is invalid.
     pub(crate) fn find(wanted: &str) -> Result<Self, Failure> {
         let unknown = match registry::get(wanted) {
             Ok(entry) => return Ok(Self::Registered(entry)),
@@ -44,13 +43,13 @@ impl Target {
 }
 
 impl Target {
-    /// Finds what is meant for a run that is kept: a file, or a workflow by its id, the user's own
-    /// name for it, the name under which this program registers it, or its slug.
+    /// Finds the workflow for a saved run: a file, or a workflow by its ID, the user's own name,
+    /// its registered name, or its slug.
     ///
     /// # Errors
     ///
-    /// Fails when there is none of them, and, where there are accounts, when it is somebody else's
-    /// and was not asked for by its id: nobody runs the commands of others by mistake.
+    /// Fails when none matches. In a store with accounts, also fails for another user's workflow
+    /// unless it is named by ID, so that nobody runs the commands of others by mistake.
     pub(crate) fn find_in_store(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
         let registered = registry::get(wanted);
         if registered.is_err() && is_file(wanted) {
@@ -65,14 +64,13 @@ impl Target {
             }
             (_, Ok(entry)) => Ok(Self::Registered(entry)),
             (Ok((found, by)), Err(_)) => {
-                let is_strangers =
-                    by != MatchedBy::Registered && found.user != store::current_user();
-                // Without accounts, there are no strangers.
-                if is_strangers && pollster::block_on(store.has_accounts())? {
+                let is_others = by != MatchedBy::Registered && found.user != store::current_user();
+                // Without accounts, all workflows belong to one user.
+                if is_others && pollster::block_on(store.has_accounts())? {
                     let owner = found.user.as_deref().unwrap_or("nobody");
                     return Err(Failure::Usage(format!(
-                        "`{wanted}` means workflow {id}, which belongs to {owner}; its commands \
-                         would run as you, so say `run {id}` if that is meant",
+                        "`{wanted}` is workflow {id} of {owner}, and its commands would run as you; use \
+                         `run {id}` to run it anyway",
                         id = found.id
                     )));
                 }
@@ -86,7 +84,7 @@ impl Target {
         }
     }
 
-    /// What runs a workflow of the store: what this program registers, or the file of it.
+    /// The registered workflow or the file that runs a stored workflow.
     fn from_stored(found: StoredWorkflow, wanted: &str) -> Result<Self, Failure> {
         if found.source == Source::Registered {
             return Ok(Self::Registered(registry::get(&found.name)?));
@@ -94,38 +92,38 @@ impl Target {
         match found.definition.as_ref().and_then(WorkflowFile::from_source) {
             Some(file) => Ok(Self::Stored(Box::new(file?), found.id)),
             None => Err(Failure::Usage(format!(
-                "the store has no file of `{wanted}`, and this program no workflow of that name; \
-                 add one with `workflows create FILE`, or run the file itself"
+                "`{wanted}` has no file in the store and is not registered in this program; \
+                 create a workflow with `workflows create FILE`, or run the file itself"
             ))),
         }
     }
 }
 
-/// Reads a workflow file that is to be found again from any folder.
+/// Loads a workflow file by its absolute path, so that a saved run works from any directory.
 ///
 /// # Errors
 ///
-/// Fails with everything that is wrong with it.
+/// Fails with all diagnostics of the file.
 pub(crate) fn load_absolute(path: &str) -> Result<WorkflowFile, Failure> {
-    // What is wrong is told with the path as it was given.
+    // Diagnostics show the path as the user typed it.
     let file = load(path)?;
     let file = if path == "-" { file } else { WorkflowFile::load(absolute(Path::new(path))?)? };
     Ok(file.runs_dir(absolute(Path::new(RUNS_DIR))?))
 }
 
-/// The path as it is from any folder.
+/// Returns the absolute path.
 ///
 /// # Errors
 ///
-/// Fails when the current folder is gone.
+/// Fails when the current directory no longer exists.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::Machine {
-        what: format!("`{}` has no absolute path", path.display()),
+        what: format!("cannot resolve the path `{}`", path.display()),
         error,
     })
 }
 
-/// Tells with which `--cwd` the commands of the file would find a path that they name.
+/// Prints the `--cwd` with which the commands of the file would find a path that they use.
 pub(crate) fn print_cwd_hint(file: &WorkflowFile) {
     let Some((path, folder)) = file.found_elsewhere() else { return };
     let current = std::env::current_dir().unwrap_or_default();
@@ -133,21 +131,21 @@ pub(crate) fn print_cwd_hint(file: &WorkflowFile) {
         true => Path::new("."),
         false => &folder,
     };
-    output::message(format_args!(
-        "hint: `{path}` is not in the folder of the file, where commands run; with `--cwd {}` they \
-         run where it is",
+    output::hint(format_args!(
+        "`{path}` is not in the directory of the file, where commands run; `--cwd {}` runs them \
+         where it is",
         folder.display()
     ));
 }
 
-/// Where runs have their folders, unless told otherwise.
+/// The default directory for the files of runs.
 pub(crate) const RUNS_DIR: &str = ".workflow/runs";
 
-/// Reads a workflow file, or standard input for `-`.
+/// Loads a workflow file, or standard input for `-`.
 ///
 /// # Errors
 ///
-/// Fails with everything that is wrong with it.
+/// Fails with all diagnostics of the file.
 pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
     if path != "-" {
         return Ok(WorkflowFile::load(path)?);
@@ -155,11 +153,11 @@ pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
-        .map_err(|error| Failure::Usage(format!("standard input cannot be read: {error}")))?;
+        .map_err(|error| Failure::Usage(format!("cannot read standard input: {error}")))?;
     Ok(WorkflowFile::parse("<standard input>", &text)?)
 }
 
-/// Whether a file is meant, there or not.
+/// Whether the argument names a file, existing or not.
 fn is_file(wanted: &str) -> bool {
     let path = Path::new(wanted);
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -172,9 +170,9 @@ fn unknown_workflow(wanted: &str, unknown: &RegistryError) -> String {
     let cure = match unknown {
         RegistryError::Unknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
         RegistryError::Unknown { known: 0, .. } => {
-            "none is registered in this program, so give a file, such as `etl.yaml`".to_owned()
+            "this program has no registered workflows, so name a file such as `etl.yaml`".to_owned()
         }
-        _ => "`list` shows those that are registered".to_owned(),
+        _ => "`list` shows the registered workflows".to_owned(),
     };
-    format!("no workflow is named `{wanted}`, and there is no such file; {cure}")
+    format!("no workflow or file `{wanted}`; {cure}")
 }

@@ -1,4 +1,4 @@
-//! Values that several commands read: runs, times, states, pages and formats.
+//! Values that several commands parse: runs, pages, formats, times and statuses.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use workflow_store::Catalog;
 
 use crate::failure::Failure;
 
-/// A run as the command line names it, which the store resolves.
+/// A run as users name it: a number, an ID or its beginning, or `latest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunSelector(String);
 
@@ -24,24 +24,24 @@ impl FromStr for RunSelector {
 }
 
 impl RunSelector {
-    /// The id of the run.
+    /// Looks the run up and returns its ID.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several.
+    /// Fails when no run or several runs match.
     pub(crate) fn find(&self, store: &dyn Catalog) -> Result<RunId, Failure> {
         Ok(pollster::block_on(store.find_run(&self.0))?)
     }
 }
 
-/// Which part of a list is wanted.
+/// The part of a list to show.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PageArguments {
-    /// How many to list at most, up to 1000
+    /// Maximum number of rows, up to 1000
     #[arg(short, long, value_name = "N", default_value_t = 50,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Go on where a list ended: the cursor that it gave
+    /// Continue a list from the cursor that its previous page printed
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 }
@@ -56,36 +56,38 @@ impl PageArguments {
     }
 }
 
-/// How to write what was found.
+/// The output format of commands that show stored data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ListFormat {
-    /// For people
+    /// Readable table
     #[default]
     Table,
-    /// For programs
+    /// JSON document
     Json,
 }
 
-/// A span of time such as `2h` or `7d`.
+/// Parses a duration such as `2h` or `7d`.
 ///
 /// # Errors
 ///
-/// Fails when it is none.
+/// Fails when the text is not a duration.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no span of time; write 90s, 30m, 2h or 7d");
+    let wrong = || format!("invalid duration `{text}`; expected a form such as 90s, 30m, 2h or 7d");
     let span: Span = text.parse().map_err(|_| wrong())?;
     let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }
 
-/// A time: `2h` for two hours ago, or a date or time of its own.
+/// Parses a point in time: `2h` for two hours ago, or a date or time.
 ///
 /// # Errors
 ///
-/// Fails when it is none.
+/// Fails when the text is neither.
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
     if let Ok(span) = parse_duration(text) {
-        return SystemTime::now().checked_sub(span).ok_or_else(|| format!("`{text}` is too long"));
+        return SystemTime::now()
+            .checked_sub(span)
+            .ok_or_else(|| format!("`{text}` is too long ago"));
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at.into());
@@ -93,18 +95,18 @@ pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let day = text.parse::<jiff::civil::DateTime>().ok();
     let at = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
     at.map(|at| at.timestamp().into()).ok_or_else(|| {
-        format!("`{text}` is no time; write how long ago, as 2h or 7d, or a time, as 2026-01-02T03:04:05Z")
+        format!("invalid time `{text}`; expected an age such as 2h or 7d, or a time such as 2026-01-02T03:04:05Z")
     })
 }
 
-/// Where a run stands.
+/// Parses the status of a run.
 ///
 /// # Errors
 ///
-/// Fails when no run stands there.
+/// Fails when runs do not have this status.
 pub(crate) fn parse_run_status(text: &str) -> Result<Status, String> {
     match text.parse() {
-        Ok(Status::Skipped) => Err("jobs are skipped, runs are not".to_owned()),
+        Ok(Status::Skipped) => Err("only jobs can be skipped, not runs".to_owned()),
         Ok(status) => Ok(status),
         Err(error) => Err(error.to_string()),
     }

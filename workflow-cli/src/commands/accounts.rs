@@ -1,4 +1,4 @@
-//! Accounts and API tokens of the server.
+//! `user` and `token`: accounts and API tokens of the server.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::time::SystemTime;
@@ -13,9 +13,9 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::{rfc3339, time};
 
-/// Manage who may use the server
+/// Manage user accounts of the server
 ///
-/// Once an account has a password, callers of the server must sign in or send a token.
+/// As soon as one account has a password, all callers must sign in or send a token.
 #[derive(Debug, Args)]
 pub(crate) struct UserArguments {
     #[command(flatten)]
@@ -26,30 +26,30 @@ pub(crate) struct UserArguments {
 
 #[derive(Debug, Subcommand)]
 enum UserAction {
-    /// Add an account; its password is read from standard input
+    /// Add an account; reads its password from standard input
     Add {
-        /// The name
+        /// User name
         #[arg(value_name = "NAME")]
         name: String,
-        /// Sees everybody's workflows and runs, and may change accounts
+        /// Allow the user to see all workflows and runs, and to manage accounts
         #[arg(long)]
         staff: bool,
     },
-    /// Set another password, which is read from standard input; ends the account's sessions
+    /// Change a password, read from standard input; signs the user out everywhere
     Password {
-        /// The name
+        /// User name
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// List accounts
     List {
-        /// How to write them
+        /// Output format
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
         format: ListFormat,
     },
     /// Delete an account and its tokens; its workflows stay
     Delete {
-        /// The name
+        /// User name
         #[arg(value_name = "NAME")]
         name: String,
     },
@@ -62,18 +62,18 @@ pub(crate) fn user(wanted: &UserArguments) -> Result<Outcome, Failure> {
             let password_hash = Some(password()?.into_hash());
             let new = NewUser { username: name.clone(), password_hash, is_staff: *staff };
             let user = pollster::block_on(store.add_user(new))?;
-            output::message(format_args!("`{}` may sign in", user.username));
+            output::message(format_args!("added user `{}`", user.username));
         }
         UserAction::Password { name } => {
             let password_hash = Some(password()?.into_hash());
             let change = UserChange { password_hash, ..UserChange::default() };
             pollster::block_on(store.change_user(name, change))?;
-            output::message(format_args!("`{name}` has another password"));
+            output::message(format_args!("changed the password of `{name}`"));
         }
         UserAction::List { format } => list_users(&all_users(&*store)?, *format)?,
         UserAction::Delete { name } => {
             pollster::block_on(store.delete_user(name))?;
-            output::message(format_args!("`{name}` is no account any more"));
+            output::message(format_args!("deleted user `{name}`"));
         }
     }
     Ok(Outcome::Success)
@@ -102,7 +102,7 @@ fn list_users(users: &[User], format: ListFormat) -> Result<(), Failure> {
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     let mut table = output::table();
-    table.set_header(["NAME", "STAFF", "SIGNS IN", "SINCE"]);
+    table.set_header(["NAME", "STAFF", "CAN SIGN IN", "CREATED"]);
     for user in users {
         let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let signs_in = user.is_active && user.password_hash.is_some();
@@ -112,18 +112,18 @@ fn list_users(users: &[User], format: ListFormat) -> Result<(), Failure> {
     output::print(|out| output::write_table(out, table))
 }
 
-/// Reads a password: without showing it from a terminal, and else the first line.
+/// Reads a password: hidden and twice from a terminal, or else the first line of standard input.
 fn password() -> Result<NewPassword, Failure> {
     let unreadable =
-        |error: io::Error| Failure::Usage(format!("the password cannot be read: {error}"));
+        |error: io::Error| Failure::Usage(format!("cannot read the password: {error}"));
     let password = if io::stdin().is_terminal() {
         let ask = |what: &str| {
             output::prompt(what).map_err(unreadable)?;
             console::Term::stderr().read_secure_line().map_err(unreadable)
         };
         let password = ask("password: ")?;
-        if ask("again: ")? != password {
-            return Err(Failure::Usage("the two passwords are not the same".to_owned()));
+        if ask("repeat password: ")? != password {
+            return Err(Failure::Usage("the passwords do not match".to_owned()));
         }
         password
     } else {
@@ -135,7 +135,9 @@ fn password() -> Result<NewPassword, Failure> {
         .map_err(|error| Failure::Usage(format!("the password {error}; choose another")))
 }
 
-/// Manage API tokens, which programs send as `Authorization: Bearer ..`
+/// Manage API tokens of the server
+///
+/// Programs send a token in the header `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArguments {
     #[command(flatten)]
@@ -146,33 +148,33 @@ pub(crate) struct TokenArguments {
 
 #[derive(Debug, Subcommand)]
 enum TokenAction {
-    /// Make a token, and print it: it is shown this once
+    /// Create a token and print it; it cannot be shown again
     Create {
-        /// Whose it is
+        /// User name of the owner
         #[arg(value_name = "USER")]
         user: String,
-        /// What it is for
+        /// Name that describes the use of the token
         #[arg(long, value_name = "NAME", default_value = "token")]
         name: String,
-        /// The most that it allows
+        /// Rights of the token, limited by those of the user
         #[arg(long, value_enum, value_name = "SCOPE", default_value = "read")]
         scope: Scope,
-        /// For how long it is good, such as 30d; `never` for as long as it is not revoked
-        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_lifetime)]
+        /// Time until the token expires, such as 30d, or `never`
+        #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = parse_lifetime)]
         expires_in: Lifetime,
     },
     /// List tokens
     List {
-        /// Only this user's
+        /// Only tokens of this user
         #[arg(value_name = "USER")]
         user: Option<String>,
-        /// How to write them
+        /// Output format
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
         format: ListFormat,
     },
-    /// Make a token of no use from now on
+    /// Revoke a token
     Revoke {
-        /// Its number, as `list` shows it
+        /// Token ID, as shown by `token list`
         #[arg(value_name = "ID")]
         id: i64,
     },
@@ -180,17 +182,17 @@ enum TokenAction {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Scope {
-    /// Looks
+    /// Read workflows and runs
     Read,
-    /// Begins, stops and repeats runs
+    /// Also start, cancel and retry runs
     Run,
-    /// Changes workflows
+    /// Also change workflows
     Write,
-    /// Changes accounts, if the user is staff
+    /// Also manage accounts, if the user is staff
     Admin,
 }
 
-/// For how long a token is good.
+/// The time until a token expires, or `None` for never.
 #[derive(Debug, Clone, Copy)]
 struct Lifetime(Option<std::time::Duration>);
 
@@ -215,21 +217,21 @@ pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
             let (user, name) = (user.clone(), name.clone());
             let made = TokenRequest { user, name, scope, expires_at }.issue();
             let (new, token) = made.map_err(|error| Failure::Machine {
-                what: "no token can be made".to_owned(),
+                what: "cannot create a token".to_owned(),
                 error,
             })?;
             pollster::block_on(store.add_token(new))?;
             output::print(|out| writeln!(out, "{token}"))?;
-            output::message("the token is shown this once; keep it as you keep a password");
+            output::message("store the token safely: it cannot be shown again");
         }
         TokenAction::List { user, format } => {
             list_tokens(&pollster::block_on(store.tokens(user.as_deref()))?, *format)?;
         }
         TokenAction::Revoke { id } => {
             if !pollster::block_on(store.revoke_token(*id, None))? {
-                return Err(Failure::Usage(format!("there is no token {id}; see `token list`")));
+                return Err(Failure::Usage(format!("no token {id}; see `token list`")));
             }
-            output::message(format_args!("token {id} is of no use any more"));
+            output::message(format_args!("revoked token {id}"));
         }
     }
     Ok(Outcome::Success)

@@ -1,4 +1,4 @@
-//! `config`: the configurations of workflows.
+//! `config`: lists, shows and checks configurations of workflows.
 
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use crate::output::{self, SUCCESS, styled};
 
 /// List, show and check the configurations of workflows
 ///
-/// A configuration is `config.yaml`, with a file for each profile beside it, in a folder with the
-/// workflow's name: in the folders of WORKFLOW_CONFIG_DIR, in `workflows`, or beside the source of
-/// the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> sets a value.
+/// A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
+/// named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, and
+/// next to the source of the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConfigArguments {
     #[command(subcommand)]
     action: Action,
-    /// Looks in this folder first; may be given several times
-    #[arg(long, global = true, value_name = "FOLDER")]
+    /// Search this directory first; can be repeated
+    #[arg(long, global = true, value_name = "DIR")]
     dir: Vec<PathBuf>,
-    /// The profile, such as `production` [default: that of WORKFLOW_PROFILE]
+    /// Profile, such as `production` [default: WORKFLOW_PROFILE]
     #[arg(long, global = true, value_name = "PROFILE")]
     profile: Option<String>,
 }
@@ -37,55 +37,55 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the configurations that can be found
+    /// List all configurations
     List(ListArguments),
-    /// Show a configuration: its layers merged, its variables replaced, `***` for secrets
+    /// Show a configuration with layers merged, variables replaced, and secrets as `***`
     Show(ShowArguments),
-    /// Check configurations, and that they fit the types that the program reads them as
+    /// Check configurations against the types that the program reads them into
     Validate(ValidateArguments),
 }
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// How to write the list
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum ListFormat {
-    /// A table for people
+    /// Readable table
     #[default]
     Table,
-    /// An array of objects
+    /// JSON array
     Json,
 }
 
 #[derive(Debug, Args)]
 struct ShowArguments {
-    /// The workflow's name
+    /// Name of the workflow
     #[arg(value_name = "NAME")]
     name: String,
-    /// How to write it
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ShowFormat,
-    /// Show the files as they are written instead
+    /// Print the files unchanged
     #[arg(long, conflicts_with = "format")]
     raw: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum ShowFormat {
-    /// YAML, with the origin of each value in a comment
+    /// YAML with the origin of each value as a comment
     #[default]
     Yaml,
-    /// One JSON document
+    /// JSON
     Json,
 }
 
 #[derive(Debug, Args)]
 struct ValidateArguments {
-    /// The workflows' names [default: all that can be found]
+    /// Names of workflows [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
@@ -113,7 +113,7 @@ fn list(found: &[Found], format: ListFormat) -> Result<Outcome, Failure> {
         }
         ListFormat::Table if found.is_empty() => {
             output::message(
-                "no configuration was found; see `help config` for where it is looked for",
+                "no configuration found; `help config` lists the directories that are searched",
             );
         }
         ListFormat::Table => {
@@ -164,7 +164,9 @@ fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
         names.extend(loader.list()?.into_iter().map(|found| found.name));
     }
     if names.is_empty() {
-        output::message("no configuration was found; see `help config` for where it is looked for");
+        output::message(
+            "no configuration found; `help config` lists the directories that are searched",
+        );
     }
     let mut outcome = Outcome::Success;
     for name in &names {

@@ -1,4 +1,4 @@
-//! `list`: the workflows and jobs that are registered in this program.
+//! `list`: lists registered workflows and jobs.
 
 mod rows;
 
@@ -14,30 +14,29 @@ use rows::{JobRow, Section, WorkflowRow};
 
 /// List the workflows and jobs that are registered in this program
 ///
-/// Filters apply to workflows, and several of them together. Jobs are listed where there is no
-/// filter, since they have no domain, project or tag.
+/// Multiple filters must all match. Jobs have no domain, project or tag, so a filter hides them.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ListArguments {
-    /// Only workflows of this business area
+    /// Only workflows of this business domain
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// Only workflows of this group
+    /// Only workflows of this project
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
-    /// Only workflows with this tag; given several times, with all of them
+    /// Only workflows with this tag; repeat to require several tags
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// Leave jobs out
+    /// List only workflows
     #[arg(long)]
     workflows_only: bool,
-    /// Leave workflows out
+    /// List only jobs
     #[arg(long, conflicts_with_all = ["workflows_only", "domain", "project", "tag"])]
     jobs_only: bool,
-    /// Show all that is known: owner, schedule, place in the source, input and its schema
+    /// Show all details: owner, schedule, source location, input and its schema
     #[arg(long)]
     detailed: bool,
-    /// How to write the list
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 }
@@ -51,14 +50,14 @@ Examples:
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// Tables for people
+    /// Readable tables
     #[default]
     Table,
-    /// An array of objects, with the same keys for every workflow and for every job
+    /// JSON array; all workflows have the same keys, and so do all jobs
     Json,
 }
 
-/// What fits what was asked for.
+/// A workflow or job in the JSON output.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
 enum Row {
@@ -91,7 +90,7 @@ pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Success)
 }
 
-/// The sections, with an empty line between them.
+/// Writes sections with an empty line between them.
 fn write(out: &mut dyn Write, sections: Vec<Section>) -> io::Result<()> {
     for (number, Section { title, table }) in sections.into_iter().enumerate() {
         if number > 0 {
@@ -134,15 +133,15 @@ impl ListArguments {
         registry::jobs().map(JobRow::from).collect()
     }
 
-    /// Why there is nothing to list.
+    /// The message for an empty list.
     fn nothing(&self) -> Result<String, Failure> {
         let known = registry::list()?.len();
         Ok(if self.is_filtered() && known > 0 {
             format!(
-                "none of the {known} registered workflows fits; `list` without filters shows all"
+                "no match among {known} registered workflows; use `list` without filters to show all"
             )
         } else {
-            "nothing is registered in this program".to_owned()
+            "this program has no registered workflows or jobs".to_owned()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `migrate` and `prune`: what a store needs now and then.
+//! `migrate` and `prune`: maintenance of a store.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,10 +12,10 @@ use crate::args::{StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
-/// Make a database ready for this version, and make it where there is none
+/// Migrate a database to the schema of this version, or create it
 ///
-/// Every command that changes a database does so by itself; this is for those who want to choose
-/// the moment.
+/// Commands that write to a database migrate it automatically. Use this command to choose the time
+/// yourself.
 #[derive(Debug, Args)]
 #[command(after_help = MIGRATE_EXAMPLES)]
 pub(crate) struct MigrateArguments {
@@ -30,8 +30,8 @@ Examples:
 
 /// Delete old runs
 ///
-/// Runs that have not ended are kept, and figures keep counting those that are deleted. Where
-/// both bounds are given, a run is deleted that is beyond one of them.
+/// Never deletes a run that has not ended. Statistics still count deleted runs. With both options,
+/// only runs that satisfy both are kept.
 #[derive(Debug, Args)]
 #[command(after_help = PRUNE_EXAMPLES)]
 pub(crate) struct PruneArguments {
@@ -39,7 +39,7 @@ pub(crate) struct PruneArguments {
     pub(crate) store: StoreArguments,
     #[command(flatten)]
     bounds: Bounds,
-    /// Only runs of this workflow: its id, name or slug
+    /// Only runs of this workflow: its ID, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
 }
@@ -48,9 +48,9 @@ pub(crate) struct PruneArguments {
 #[group(required = true, multiple = true)]
 struct Bounds {
     /// Keep runs that ended within this time, such as 30d
-    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     keep_for: Option<Duration>,
-    /// Keep so many of the newest runs of each workflow
+    /// Keep this many of the newest runs of each workflow
     #[arg(long, value_name = "N")]
     keep_last: Option<u64>,
 }
@@ -60,19 +60,20 @@ Examples:
   workflow prune --keep-for 30d
   workflow prune --workflow daily-etl --keep-last 100";
 
-/// What is deleted while runs are served.
+/// Options to delete old runs in the background of a server.
 #[derive(Debug, Args)]
 pub(crate) struct BackgroundPruning {
-    /// With --serve, keep runs that ended within this time, such as 30d, or etl=90d for those of one
-    /// workflow, and delete others; once an hour, by one of the processes that serve
-    #[arg(long, value_name = "[WORKFLOW=]SPAN", requires = "serve", value_parser = bound(parse_duration))]
+    /// With --serve, delete runs once an hour that ended longer ago than this, such as 30d, or
+    /// etl=90d for one workflow
+    #[arg(long, value_name = "[WORKFLOW=]DURATION", requires = "serve", value_parser = bound(parse_duration))]
     prune_keep_for: Vec<Bound<Duration>>,
-    /// With --serve, keep so many of the newest runs of each workflow, or, as etl=100, of one
+    /// With --serve, keep only this many of the newest runs of each workflow, such as 100, or
+    /// etl=100 for one workflow
     #[arg(long, value_name = "[WORKFLOW=]N", requires = "serve", value_parser = bound(number))]
     prune_keep_last: Vec<Bound<u64>>,
 }
 
-/// A bound, and the workflow that it is for.
+/// A bound, and the workflow it applies to, or `None` for all.
 type Bound<T> = (Option<String>, T);
 
 fn bound<T>(
@@ -85,11 +86,11 @@ fn bound<T>(
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    u64::from_str(text).map_err(|_| format!("`{text}` is no number of runs"))
+    u64::from_str(text).map_err(|_| format!("invalid number of runs `{text}`"))
 }
 
 impl BackgroundPruning {
-    /// Deletes old runs of the store for as long as what it returns is there.
+    /// Starts to delete old runs of the store, until the returned value is dropped.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl BackgroundPruning {
 
 pub(crate) fn migrate(wanted: &MigrateArguments) -> Result<Outcome, Failure> {
     wanted.store.open_or_create()?;
-    output::message(format_args!("`{}` is ready", wanted.store.display_name()));
+    output::message(format_args!("`{}` is up to date", wanted.store.display_name()));
     Ok(Outcome::Success)
 }
 

@@ -1,4 +1,4 @@
-//! `plan`: what would run, in what order.
+//! `plan`: shows which jobs would run, in what order.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::args::{InputArguments, Target, input};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DIM, HEADING, count, styled};
 
-/// Show what would run, in what order, and run nothing
+/// Show which jobs would run, in what order, without running them
 ///
-/// Jobs are shown in waves: what is in one wave waits only for jobs of the waves before it, and
-/// could run together.
+/// Groups jobs in waves. The jobs of a wave depend only on earlier waves, so they can run at the
+/// same time.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// The name of a registered workflow, or a file; `-` reads standard input
+    /// Registered workflow or workflow file; `-` reads standard input
     #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]
     input: InputArguments,
-    /// Draw the graph instead
+    /// Print the graph instead of the waves
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
     graph: Option<GraphFormat>,
-    /// How to write the plan
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 }
@@ -41,20 +41,20 @@ Examples:
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum GraphFormat {
-    /// An indented tree of plain text
+    /// Indented tree
     Tree,
-    /// A Mermaid flowchart, for Markdown
+    /// Mermaid flowchart, for Markdown
     Mermaid,
-    /// The DOT language, for Graphviz
+    /// DOT language, for Graphviz
     Dot,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// Waves for people, large sets of jobs in one line
+    /// Readable waves, with large groups of jobs on one line
     #[default]
     Text,
-    /// Every job of every wave as one JSON document
+    /// All jobs of all waves as one JSON document
     Json,
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Success)
 }
 
-/// The plan for this input; without one, that of a workflow whose graph is always the same.
+/// Plans the workflow for this input. Without an input, the graph must not depend on it.
 fn plan_for(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, Failure> {
     let name = || workflow.name().to_string();
     let value = match (workflow.input(), input) {
@@ -105,7 +105,7 @@ fn plan_for(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, F
         }
     };
     workflow.plan(value.as_deref()).map_err(|error| {
-        // It was drawn without the input that it wants: then that is the likelier fault.
+        // If a required input is missing, that is the likelier cause.
         match (&value, input::check(workflow, None)) {
             (None, Err(missing)) => missing,
             _ => RunError::Plan { workflow: name(), error }.into(),
@@ -113,7 +113,7 @@ fn plan_for(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, F
     })
 }
 
-/// An entry of a file as it is written, and how many jobs it stands for.
+/// A job entry of a file, and the number of jobs it expands to.
 type Entry = (String, usize);
 
 fn document(workflow: &dyn Workflow, graph: &Graph, entries: Option<&[Entry]>) -> Json {
@@ -127,12 +127,12 @@ fn document(workflow: &dyn Workflow, graph: &Graph, entries: Option<&[Entry]>) -
     })
 }
 
-/// The entries that stand for other than one job.
+/// The entries that expand to several jobs or none.
 fn expansion(entries: &[Entry]) -> String {
     let expanded: Vec<_> = entries.iter().filter(|(_, jobs)| *jobs != 1).collect();
     let mut text = String::new();
     if !expanded.is_empty() {
-        let _ = writeln!(text, "\n{}", styled(HEADING, "written as"));
+        let _ = writeln!(text, "\n{}", styled(HEADING, "expanded from"));
     }
     let width = expanded.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, jobs) in expanded {
@@ -141,7 +141,7 @@ fn expansion(entries: &[Entry]) -> String {
     text
 }
 
-/// The waves, one below the other.
+/// The waves as text.
 fn text(name: &str, waves: &[Vec<&str>]) -> String {
     let jobs = waves.iter().map(Vec::len).sum();
     let mut text = format!(
@@ -161,7 +161,7 @@ fn text(name: &str, waves: &[Vec<&str>]) -> String {
     text
 }
 
-/// The jobs of a wave, those together whose names differ only in numbers and that are many.
+/// Groups the jobs of a wave whose names differ only in numbers, if there are many of them.
 fn sets<'a>(wave: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut sets: Vec<Vec<&str>> = Vec::new();
     let mut places = std::collections::HashMap::new();
@@ -178,10 +178,10 @@ fn sets<'a>(wave: &[&'a str]) -> Vec<Vec<&'a str>> {
     sets.into_iter().flat_map(few).collect()
 }
 
-/// So many jobs are shown as a range.
+/// The number of jobs from which they are shown as a range.
 const MANY: usize = 4;
 
-/// A name with `0` for each of its numbers.
+/// The name with each number replaced by `0`.
 fn shape(name: &str) -> String {
     let mut shape = String::with_capacity(name.len());
     for character in name.chars() {
@@ -205,7 +205,7 @@ fn describe(set: &[&str]) -> String {
     }
 }
 
-/// How much of two names is the same, up to the first number that is not.
+/// The length of the common prefix of two names, without the digits before the difference.
 fn shared(one: &str, other: &str) -> usize {
     let pairs = one.bytes().zip(other.bytes());
     let same = pairs.take_while(|(one, other)| one == other).count();

@@ -1,4 +1,4 @@
-//! `recover`: takes up what a crash left behind.
+//! `recover`: resumes runs after a crash.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -15,36 +15,37 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 use crate::{interrupt, runtime, session};
 
-/// Take up the runs that a crash left behind
+/// Resume runs after a crash
 ///
-/// And those that were left to others to run. What is on record of a run stands; attempts that
-/// were under way begin again. Ends when all that was taken up has ended.
+/// Resumes all runs that have not ended and that no engine is running, including queued runs that
+/// have not started. Completed jobs do not run again. Interrupted attempts restart. Returns when all
+/// resumed runs have ended.
 ///
-/// Waits for runs whose engine may still be alive, until their lease expires: 10 s at most, unless
-/// the engine was given a longer one.
+/// Waits for runs whose engine may still be alive until their lease expires, by default 10 s at
+/// most.
 ///
-/// On Ctrl-C and SIGTERM, running jobs have the grace period to end, and runs are given back: the
-/// next process that serves or recovers goes on with them at once.
+/// On Ctrl-C and SIGTERM, running jobs get the grace period to end. Then the runs are released, and
+/// the next `serve` or `recover` resumes them at once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecoverArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Go on for ever: take up what is left behind from now on, too
+    /// Keep running, and resume runs whenever their engine dies
     #[arg(long)]
     serve: bool,
     #[command(flatten)]
     pruning: BackgroundPruning,
-    /// How many jobs may run at once [default: no limit but those of the workflows]
+    /// Maximum number of jobs that run at once [default: the limits of the workflows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
-    /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
+    /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
 }
 
 impl RecoverArguments {
-    /// Whether it goes on for ever.
+    /// Whether it keeps running.
     pub(crate) fn serves(&self) -> bool {
         self.serve
     }
@@ -57,8 +58,8 @@ Examples:
   workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
 
 Exit codes:
-  0 all that was taken up completed, 1 a run failed, was cancelled, or could not be taken up,
-  2 wrong usage or input";
+  0 all resumed runs completed, 1 a run failed, was cancelled, or could not be resumed,
+  2 invalid usage or input";
 
 pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
     let store = wanted.store.open_existing()?;
@@ -96,7 +97,7 @@ impl Recoverer {
             let Recovery { runs, held, .. } = self.resume_runs().await?;
             if serve {
                 for run in runs {
-                    // Told by whoever waits for it; here nobody does.
+                    // Prints the end of the run from another thread, since this one does not wait.
                     drop(std::thread::spawn(move || print_end(&run, run.wait())));
                 }
                 Delay::new(POLL_INTERVAL).await;
@@ -106,7 +107,7 @@ impl Recoverer {
                 join_all(runs.iter().map(async |run| print_end(run, run.outcome().await))).await;
             self.unsuccessful +=
                 ends.into_iter().filter(|status| *status != Status::Completed).count();
-            // Leases that are renewed by then are those of engines that are alive.
+            // A lease that is renewed by then belongs to an engine that is alive.
             let leases_expired_at = *leases_expired_at.get_or_insert_with(|| {
                 if held.runs > 0 {
                     output::message(format_args!(
@@ -123,7 +124,7 @@ impl Recoverer {
             Delay::new(POLL_INTERVAL).await;
         }
         if self.resumed == 0 && self.refused.is_empty() {
-            output::message("nothing was left behind");
+            output::message("no runs to resume");
         }
         Ok(if self.unsuccessful == 0 && self.refused.is_empty() {
             Outcome::Success
@@ -132,17 +133,17 @@ impl Recoverer {
         })
     }
 
-    /// Takes up what there is, and says so.
+    /// Resumes all runs that can be resumed, and prints them.
     async fn resume_runs(&mut self) -> Result<Recovery, Failure> {
         let mut recovery = self.engine.recover().await?;
         for run in &recovery.runs {
-            output::message(format_args!("run {} of {} goes on", run.id(), run.workflow()));
+            output::message(format_args!("run {} of {} resumed", run.id(), run.workflow()));
         }
         for (run, error) in recovery.refused.drain(..) {
             if self.refused.insert(run) {
                 output::message(format_args!(
                     "run {run} {}: {error}",
-                    styled(ERROR, "is not taken up")
+                    styled(ERROR, "cannot be resumed")
                 ));
             }
         }
@@ -151,7 +152,7 @@ impl Recoverer {
     }
 }
 
-/// Says how a run ended.
+/// Prints how a run ended.
 fn print_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) -> Status {
     let (name, id) = (run.workflow(), run.id());
     match ended {
@@ -176,5 +177,5 @@ fn print_end(run: &RunHandle, ended: Result<workflow_core::Report, RunError>) ->
     }
 }
 
-/// How often the store is looked at.
+/// The time between two reads of the store.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! `run`: runs a workflow, shows how it goes, and reports.
+//! `run`: runs a workflow, shows its progress, and prints a report.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,37 +15,34 @@ use crate::args::{
 use crate::failure::{Failure, Outcome};
 use crate::session::{self, RunSession, detach};
 
-/// Run a workflow and report what came of it
+/// Run a workflow and report the result
 ///
-/// Shows on standard error how the run goes: a line for each job under way on a terminal, a line
-/// for each event elsewhere, or with NO_COLOR; and what the jobs print. Ends with the report on
-/// standard output.
+/// Shows progress and the output of jobs on standard error: progress bars on a terminal, one line
+/// per event elsewhere or with NO_COLOR. Prints the report to standard output.
 ///
-/// Ctrl-C cancels the run: jobs are asked to stop, and have some seconds to do so. A second Ctrl-C
-/// ends them at once.
+/// Ctrl-C cancels the run: jobs get a few seconds to stop. A second Ctrl-C ends them at once.
 ///
-/// The run ends with this process, unless it is kept: with --db, with WORKFLOW_DB in the
-/// environment, and, in sqlite://.workflow/workflows.db where neither is there, with --detach or
-/// --idempotency-key. What a crash leaves of a kept run, `recover` takes up.
+/// By default, the run ends with this process. --db, or WORKFLOW_DB in the environment, saves it in
+/// a database. --detach and --idempotency-key always save it, by default in
+/// sqlite://.workflow/workflows.db. If this process dies, `recover` resumes a saved run.
 #[derive(Debug, Args)]
 #[command(visible_aliases = ["execute", "trigger"], after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
-    /// The name of a registered workflow, or a file; `-` reads standard input. With a store, also
-    /// the id, name or slug of a workflow that was created there, or ran there as a file
+    /// Registered workflow or workflow file; `-` reads standard input. With a database, also the ID,
+    /// name or slug of a workflow stored there
     #[arg(value_name = "NAME|FILE")]
     workflow: String,
     #[command(flatten)]
     input: InputArguments,
-    /// How many jobs may run at once [default: no limit but the workflow's]
+    /// Maximum number of jobs that run at once [default: the limit of the workflow]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
-    /// Run the commands of a file in this folder, where its relative paths begin; torc runs them in
-    /// the current folder: `--cwd .` [default: the folder of the file]
-    #[arg(long, value_name = "FOLDER")]
+    /// Working directory of the commands in a workflow file; `--cwd .` runs them in the current
+    /// directory, as torc does [default: the directory of the file]
+    #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Where the run keeps what its jobs print [default: .workflow/runs, for runs of files and with
-    /// a store]
-    #[arg(long, value_name = "FOLDER")]
+    /// Directory for the output of jobs [default: .workflow/runs for workflow files and saved runs]
+    #[arg(long, value_name = "DIR")]
     runs_dir: Option<PathBuf>,
     #[command(flatten)]
     show: ShowArguments,
@@ -54,7 +51,7 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
-    /// Whether this is the process that a detached run has of its own.
+    /// Whether this is the background process of a detached run.
     pub(crate) fn is_detached(&self) -> bool {
         self.persistence.detached_run.is_some()
     }
@@ -75,7 +72,7 @@ Examples:
   workflow run etl.yaml --detach
 
 Exit codes:
-  0 it completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
+  0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
 pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
     let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
@@ -97,14 +94,14 @@ pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
         .run()
 }
 
-/// How much of what jobs print may wait to be shown, in bytes: this process has one run.
+/// How many bytes of output of jobs may wait to be shown. Large, because this process has one run.
 const OUTPUT_BACKLOG: usize = 64 << 20;
 
-/// A workflow, and the engine that runs it as it is wanted.
+/// A workflow, and an engine with the options of the command.
 struct PreparedRun {
     workflow: Arc<dyn Workflow>,
     engine: Engine,
-    /// The number of the workflow in the store, where it was found there.
+    /// The ID of the workflow, if it comes from the store.
     workflow_id: Option<i64>,
 }
 
@@ -120,7 +117,7 @@ impl PreparedRun {
             (None, Some(_)) => session::engine_builder(Path::new(RUNS_DIR)),
             (None, None) => registry::engine().to_builder(),
         };
-        // This process shows what jobs print.
+        // This process shows the output of jobs.
         engine = engine.output_backlog(OUTPUT_BACKLOG).capture_output(true);
         if let Some(store) = store {
             engine = engine.store(store.seen_by(Viewer::All) as Arc<dyn Store>);
@@ -130,8 +127,8 @@ impl PreparedRun {
                 if wanted.cwd.is_some() {
                     let name = entry.workflow().name().to_string();
                     return Err(Failure::Usage(format!(
-                        "--cwd is for files, and `{name}` is registered in this program; leave it \
-                         away"
+                        "--cwd applies only to workflow files, and `{name}` is a registered workflow; \
+                         remove --cwd"
                     )));
                 }
                 if let Some(jobs) = max_parallel {
@@ -154,7 +151,7 @@ impl PreparedRun {
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
         match &wanted.cwd {
-            // The folder is to be found again from elsewhere.
+            // Absolute, so that the run can be resumed from another directory.
             Some(folder) => file = file.folder(absolute(folder)?),
             None => print_cwd_hint(&file),
         }
@@ -162,7 +159,7 @@ impl PreparedRun {
             file = file.max_parallel(jobs as usize);
         }
         match &wanted.runs_dir {
-            // The folder is to be found again from elsewhere.
+            // Absolute, so that the run can be resumed from another directory.
             Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
             Some(folder) => file = file.runs_dir(folder),
             None => {}

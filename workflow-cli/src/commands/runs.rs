@@ -1,4 +1,4 @@
-//! `runs`: the runs that a store keeps.
+//! `runs`: the saved runs of a store.
 
 mod export;
 mod list;
@@ -17,9 +17,9 @@ use logs::LogsArguments;
 use retry::RetryArguments;
 use send::{CancelArguments, SignalArguments, UnblockArguments};
 
-/// List, watch, stop and repeat the runs of a store
+/// List, watch, cancel and retry the runs of a store
 ///
-/// It does not matter which process drives a run: what is asked of it goes through the store.
+/// Works for every run of the store, whichever process is running it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunsArguments {
@@ -36,8 +36,7 @@ Examples:
   workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
 
 Exit codes:
-  0 it went well, 1 the run failed or the store cannot be used, 2 wrong usage or input,
-  130 the run was cancelled";
+  0 success, 1 the run or the store failed, 2 invalid usage or input, 130 the run was cancelled";
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
@@ -53,7 +52,7 @@ enum RunsCommand {
     Import(With<ImportArguments>),
 }
 
-// What is wanted, of which store. The help of the last is that of the whole.
+// Not a doc comment: the help text is that of `A`, which is flattened last.
 #[derive(Debug, Args)]
 struct With<A: Args> {
     #[command(flatten)]
@@ -63,7 +62,7 @@ struct With<A: Args> {
 }
 
 impl RunsArguments {
-    /// Means this store where the user names none.
+    /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match &mut self.command {
             RunsCommand::Retry(wanted) => {

@@ -1,4 +1,4 @@
-//! The REST API and the web page.
+//! `serve`: the REST API and the web page.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,36 +13,40 @@ use workflow_store::Viewer;
 
 use crate::args::{RUNS_DIR, StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, WARNING};
+use crate::output;
 use crate::{interrupt, runtime, session};
 
-/// Serve workflows and runs over HTTP: a REST API, live events, and a web page
+/// Serve a REST API and a web page for workflows and runs
 ///
-/// Takes up runs that were left behind, too, as `recover --serve` does. As long as no account has
-/// a password, whoever reaches the server may do everything; it is then served to this machine
-/// alone. On Ctrl-C and SIGTERM, requests under way end, running jobs have the grace period to end,
-/// and runs are given back: the next process that serves or recovers goes on with them at once.
+/// Also runs schedules, and resumes runs after a crash like `recover --serve`.
+///
+/// Until `user add` adds an account, every caller has all rights, and the server listens only on
+/// loopback addresses.
+///
+/// On Ctrl-C and SIGTERM, requests finish and running jobs get the grace period to end. Then the
+/// runs are released, and the next `serve` or `recover` resumes them at once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Where to listen
+    /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     address: SocketAddr,
-    /// Let workflow files that come over the API name shell commands: who may create a workflow
-    /// may then do on this machine whatever this process may do
+    /// Accept workflow files with shell commands over the API. Users who may create workflows can
+    /// then run any command with the rights of this process
     #[arg(long)]
     allow_commands: bool,
-    /// Let pages of this origin use the API, such as https://example.com
+    /// Allow web pages of this origin to use the API (CORS), such as https://example.com; can be
+    /// repeated
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// Where commands of files that came over the API run, and runs keep what their jobs print, in
-    /// .workflow/runs [default: the current directory]
-    #[arg(long, value_name = "FOLDER")]
+    /// Working directory of commands in files that come over the API; the output of jobs goes to
+    /// .workflow/runs below it [default: the current directory]
+    #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// How long running jobs have to end on Ctrl-C and SIGTERM [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
+    /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
 }
 
@@ -53,15 +57,17 @@ Examples:
   workflow user add ada --staff && workflow serve --address 0.0.0.0:8080
 
 Exit codes:
-  0 it was asked to end, 1 it could not go on, 2 wrong usage or input";
+  0 stopped by a signal, 1 the server failed, 2 invalid usage or input";
 
 pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
-    // Each request sees it as its caller does.
+    // The server restricts the store to what each caller may see.
     let store = wanted.store.open_or_create()?.seen_by(Viewer::All);
     let folder = match &wanted.folder {
         Some(folder) => folder.clone(),
-        None => std::env::current_dir()
-            .map_err(|error| Failure::Machine { what: "there is no folder".to_owned(), error })?,
+        None => std::env::current_dir().map_err(|error| Failure::Machine {
+            what: "cannot find the current directory".to_owned(),
+            error,
+        })?,
     };
     let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
     let engine = server.engine().clone();
@@ -76,7 +82,7 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
             match select(serving, pin!(interrupt::signal())).await {
                 Either::Left((served, _)) => served,
                 Either::Right(((), serving)) => {
-                    // The server stops, and the engine meanwhile.
+                    // Stops the server and the engine at the same time.
                     drop(stop);
                     join(serving, interrupt::shut_down(&engine, wanted.grace)).await.0
                 }
@@ -88,13 +94,13 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
     })
 }
 
-/// Says where the server is, and what is to be known of it.
+/// Prints the address of the server, and a warning if there are no accounts.
 fn print_address(at: SocketAddr, open: bool) {
     output::message(format_args!("serving http://{at}"));
     if open {
-        output::message(format_args!(
-            "{WARNING}open{WARNING:#}: there are no accounts, so everybody on this machine may do \
-             everything; `user add NAME --staff` adds the first"
-        ));
+        output::warning(
+            "no accounts: everyone on this machine has all rights; add one with `user add NAME \
+             --staff`",
+        );
     }
 }

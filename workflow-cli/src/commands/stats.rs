@@ -1,4 +1,4 @@
-//! `stats`: how often workflows ran, how well, and for how long.
+//! `stats`: shows run counts, success rates and durations.
 
 use comfy_table::Table;
 use serde_json::{Map, Value as Json, json};
@@ -10,19 +10,19 @@ use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, short_duration};
 
-/// Show how often workflows ran, how well, and for how long
+/// Show run counts, success rates and durations
 ///
-/// Of one workflow, its jobs too. Percentiles are never too short, and at most 9 % too long; the
-/// longest and the mean are exact.
+/// With --workflow, includes the jobs of the workflow. Percentiles are upper bounds, accurate to
+/// 9 %. The maximum and the mean are exact.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Of this workflow: its id, name or slug
+    /// Only this workflow, with its jobs: its ID, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
-    /// How to write them
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -58,7 +58,7 @@ pub(crate) fn stats(wanted: &StatsArguments) -> Result<Outcome, Failure> {
 }
 
 fn workflows(found: &[Statistics]) -> Table {
-    let mut table = titled("WORKFLOW", "BEGUN");
+    let mut table = titled("WORKFLOW", "STARTED");
     for of in found {
         table.add_row([of.workflow.clone(), of.begun.to_string()].into_iter().chain(row(&of.runs)));
     }
@@ -66,7 +66,7 @@ fn workflows(found: &[Statistics]) -> Table {
 }
 
 fn jobs(of: &Statistics) -> Table {
-    let mut table = titled("JOB", "ENDED");
+    let mut table = titled("JOB", "FINISHED");
     for job in &of.jobs {
         let Durations { completed, failed, cancelled, .. } = job.durations;
         let ended = (completed + failed + cancelled).to_string();

@@ -1,4 +1,4 @@
-//! `validate`: everything that is wrong with workflow files.
+//! `validate`: checks workflow files.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
@@ -9,19 +9,19 @@ use crate::args::{load, print_cwd_hint};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ERROR, SUCCESS, count, styled};
 
-/// Show everything that is wrong with workflow files
+/// Check workflow files for errors
 ///
-/// Each problem is shown with its line, the place underlined, and a cure. Nothing is run.
+/// Shows each problem with its line, underlined, and a suggested fix. Does not run anything.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ValidateArguments {
-    /// The files; `-` reads standard input
+    /// Workflow files; `-` reads standard input
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     files: Vec<String>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// How to write what was found
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     /// Print the JSON Schema of workflow files, for editors
@@ -37,14 +37,14 @@ Examples:
   workflow validate --schema > workflow.schema.json
 
 Exit codes:
-  0 all files are valid, 1 one of them is not, 2 wrong usage";
+  0 all files are valid, 1 a file is invalid, 2 invalid usage";
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// With the lines it is about, on standard error
+    /// Readable diagnostics on standard error
     #[default]
     Text,
-    /// An array of objects, on standard output
+    /// JSON array on standard output
     Json,
 }
 
@@ -77,10 +77,10 @@ pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
     Ok(if valid { Outcome::Success } else { Outcome::Failed })
 }
 
-/// Tells what a run of the file would lack on this machine, which is no fault of the file.
+/// Prints what a run of the file would lack on this machine. This does not make the file invalid.
 fn print_hints(file: &WorkflowFile) {
     if let Err(missing) = file.ready() {
-        output::message(format_args!("hint: {missing}"));
+        output::hint(missing);
     }
     print_cwd_hint(file);
 }
@@ -99,7 +99,7 @@ fn print_summary(path: &str, diagnostics: &Diagnostics, jobs: usize) {
         )),
         number => output::message(format_args!(
             "{path}: {}, {}{warnings}",
-            styled(ERROR, "not valid"),
+            styled(ERROR, "invalid"),
             count(number, "error")
         )),
     }

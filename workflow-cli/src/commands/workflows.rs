@@ -1,4 +1,4 @@
-//! `workflows`: what the store knows of workflows.
+//! `workflows`: the workflows of a store.
 
 mod edit;
 mod history;
@@ -14,11 +14,11 @@ use edit::{CreateArguments, DeleteArguments, UpdateArguments};
 use history::HistoryArguments;
 use list::{GetArguments, ListArguments};
 
-/// List and change the workflows of a store
+/// List, create and change the workflows of a store
 ///
-/// A workflow is in the store since it was created there, or since a run of it was first kept.
-/// Where one is asked for, say its id, the exact name of one of yours, the name under which programs
-/// register it, or its slug; the first of these that fits is meant.
+/// `workflows create`, or the first saved run of a workflow, adds it to the store. WORKFLOW is an
+/// ID, the name of one of your workflows, the name of a registered workflow, or a slug, looked up in
+/// this order.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WorkflowsArguments {
@@ -39,7 +39,7 @@ Examples:
   workflow workflows delete 42
 
 Exit codes:
-  0 it went well, 1 the store cannot be used, 2 wrong usage or input";
+  0 success, 1 the store failed, 2 invalid usage or input";
 
 #[derive(Debug, Subcommand)]
 enum WorkflowsCommand {

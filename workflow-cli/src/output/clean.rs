@@ -1,6 +1,6 @@
-//! Text of others on its way to a terminal: names, descriptions, errors and logs may hold sequences
-//! that move the cursor, set the title, or make a line look like another. Everything that the command
-//! line writes passes through here; only its own styles reach the terminal as sequences.
+//! Escapes control codes in untrusted text. Names, descriptions, errors and logs may contain
+//! sequences that move the cursor, set the title, or disguise a line. All output of the command line
+//! passes through here, and only its own styles reach the terminal as sequences.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::{self, Write as _};
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use anstyle::AnsiColor;
 
-/// How a piece of the command line's own text looks.
+/// A text style of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Success,
@@ -20,11 +20,11 @@ pub(crate) enum Style {
     Dim,
 }
 
-/// Tells the command line's own styles from sequences in the text of others, who cannot guess it.
+/// Marks the command line's own styles. It is random, so that untrusted text cannot imitate it.
 static MARK: LazyLock<String> =
     LazyLock::new(|| format!("\u{1b}{:016x}", RandomState::new().build_hasher().finish()));
 
-/// The letter after a mark that ends a style.
+/// The letter after the mark that ends a style.
 const END: char = '.';
 
 impl Style {
@@ -47,18 +47,18 @@ impl Style {
     }
 }
 
-/// Begins the style, and with `#` ends it, as styles of `anstyle` do.
+/// Begins the style, or ends it with the flag `#`, like the styles of `anstyle`.
 impl fmt::Display for Style {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = Self::ALL.iter().find(|(style, _)| style == self).map_or(END, |(_, c)| *c);
         let letter = if f.alternate() { END } else { letter };
-        // In one piece, which no buffer parts.
+        // In a single write, so that no buffer splits the mark.
         f.write_str(&format!("{}{letter}", *MARK))
     }
 }
 
-/// The text with its own styles as sequences, and without any control code of others: colours are
-/// left out, and everything else is shown, as `\u001b`.
+/// Turns marked styles into sequences and removes all other control codes: colours are dropped, and
+/// the rest is escaped, such as `\u001b`.
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut rest = text;
@@ -77,14 +77,14 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned
 }
 
-/// Whether a terminal may do something else than to show it. Line ends and tabs stay; so do marks of
-/// writing from right to left, but not those that reorder what stands beside them.
+/// Whether a character is a control code. Line breaks and tabs are not, nor are right-to-left marks,
+/// except those that reorder the text around them.
 fn is_control(letter: char) -> bool {
     let reorders = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (letter.is_control() && !matches!(letter, '\n' | '\t')) || reorders
 }
 
-/// The sequence of the style that the text begins with, and what follows.
+/// If the text begins with a marked style, returns its sequence and the rest.
 fn own_style(text: &str) -> Option<(String, &str)> {
     let rest = text.strip_prefix(MARK.as_str())?;
     let letter = rest.chars().next()?;
@@ -96,27 +96,27 @@ fn own_style(text: &str) -> Option<(String, &str)> {
     Some((sequence, &rest[letter.len_utf8()..]))
 }
 
-/// Nothing for the colour that the text begins with, and what follows.
+/// If the text begins with a colour sequence, returns an empty replacement and the rest.
 fn color(text: &str) -> Option<(String, &str)> {
     let rest = text.strip_prefix("\u{1b}[").or_else(|| text.strip_prefix('\u{9b}'))?;
     let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':'))?;
     Some((String::new(), rest[end..].strip_prefix('m')?))
 }
 
-/// Shows the control code that the text begins with, and returns what follows. A line may end as on
-/// Windows.
+/// Escapes the control code at the start of the text and returns the rest. Windows line breaks become
+/// `\n`.
 fn show<'t>(text: &'t str, cleaned: &mut String) -> &'t str {
     let mut letters = text.chars();
     let letter = letters.next().unwrap_or_default();
     let rest = letters.as_str();
     if letter != '\r' || !rest.starts_with('\n') {
-        // Valid JSON inside of a string, too. Writing to a string does not fail.
+        // Also valid inside a JSON string. Writing to a string cannot fail.
         let _ = write!(cleaned, "\\u{:04x}", u32::from(letter));
     }
     rest
 }
 
-/// Cleans what is written to a stream. Each write is a whole text.
+/// A stream that escapes control codes. Each write must be a complete text.
 pub(crate) struct Clean<W>(pub(super) W);
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ impl<W> Clean<W> {
     }
 }
 
-/// The text without any style.
+/// The text without styles.
 #[cfg(test)]
 pub(crate) fn plain_text(text: &str) -> String {
     anstream::adapter::strip_str(&clean(text)).to_string()

@@ -1,4 +1,4 @@
-//! What is visible of a run while it goes on: bars on a terminal, lines elsewhere, or JSON.
+//! The progress of a run: bars on a terminal, lines elsewhere, or JSON lines.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -14,50 +14,50 @@ use super::live::Live;
 use super::progress::Progress;
 use crate::output;
 
-/// Where the events of a run are visible.
+/// Shows the events of a run.
 pub(crate) trait Display {
-    /// Shows an event, or takes it in until it is [drawn](Self::draw).
+    /// Shows an event, at once or with the next [`draw`](Self::draw).
     ///
     /// # Errors
     ///
-    /// Fails when nobody can see it.
+    /// Fails when writing fails.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
-    /// Shows everything so far. Called whenever no event is at hand, and at the end.
+    /// Shows all events so far. Called whenever no further event is available, and at the end.
     ///
     /// # Errors
     ///
-    /// Fails when nobody can see it.
+    /// Fails when writing fails.
     fn draw(&mut self) -> io::Result<()>;
 
-    /// Takes off the screen what does not stay there, once the run has ended.
+    /// Clears the progress bars after the run has ended.
     ///
     /// # Errors
     ///
-    /// Fails when nobody can see it.
+    /// Fails when writing fails.
     fn close(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// How often it is to be drawn while nothing happens.
+    /// How often to draw while there are no events.
     fn refresh_interval(&self) -> Option<Duration> {
         None
     }
 }
 
-/// Standard error, as it is and as it is wanted.
+/// How to show progress on standard error.
 #[derive(Clone)]
 pub(crate) enum Screen {
-    /// A terminal that can be drawn on.
+    /// As progress bars on a terminal.
     Live(MultiProgress),
-    /// A place for lines.
+    /// As lines.
     Plain,
-    /// QuietDisplay is to be visible.
+    /// Not at all.
     Quiet,
 }
 
 impl Screen {
-    /// What suits standard error: bars on a terminal with colours, and elsewhere lines.
+    /// Progress bars on a terminal with colours, and lines elsewhere.
     pub(crate) fn of_standard_error() -> Self {
         let colorless = AutoStream::choice(&io::stderr()) == ColorChoice::Never;
         if colorless || !io::stderr().is_terminal() {
@@ -67,7 +67,7 @@ impl Screen {
         Self::Live(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
     }
 
-    /// Where a run of this workflow is visible, which has come so far.
+    /// Creates the display of a run with this progress.
     pub(crate) fn display(&self, name: &str, progress: Progress) -> Box<dyn Display> {
         match self {
             Self::Quiet => Box::new(QuietDisplay),
@@ -92,8 +92,8 @@ impl Display for QuietDisplay {
     }
 }
 
-/// Shows a run from its first event to its last. A display that fails is left alone from then on,
-/// while the run goes on; returns what it failed with.
+/// Shows a run from its first event to its last. If the display fails, the run continues without it,
+/// and the error is returned.
 pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<io::Error> {
     let mut batches = run.events().ready_chunks(BATCH);
     let mut visible = Ok(());
@@ -115,5 +115,5 @@ pub(crate) async fn watch(run: &RunHandle, display: &mut dyn Display) -> Option<
     }
 }
 
-/// So many events may go by between two drawings.
+/// The maximum number of events between two drawings.
 const BATCH: usize = 1024;

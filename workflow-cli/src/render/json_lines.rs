@@ -1,4 +1,4 @@
-//! Each event as a line of JSON, for programs.
+//! Events as JSON lines.
 
 use std::io::{self, BufWriter, Write};
 
@@ -10,10 +10,10 @@ use super::display::Display;
 use super::lines::CANCELLING;
 use crate::output::message;
 
-/// Writes each event as one line of JSON as it happens, and at the end the report.
+/// Writes each event as a line of JSON as it happens, and the report at the end.
 pub(crate) struct JsonLines<W: Write> {
     out: BufWriter<W>,
-    /// Whether standard error is left alone.
+    /// Whether to print nothing on standard error.
     quiet: bool,
 }
 
@@ -26,16 +26,16 @@ impl<W: Write> JsonLines<W> {
     ///
     /// # Errors
     ///
-    /// Fails when nobody reads it.
+    /// Fails when writing fails.
     pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
         self.last(&json!({ "report": report }))
     }
 
-    /// Writes the last line of a run on record: `{"run": {...}}`.
+    /// Writes the last line of a saved run: `{"run": {...}}`.
     ///
     /// # Errors
     ///
-    /// Fails when nobody reads it.
+    /// Fails when writing fails.
     pub(crate) fn run(&mut self, run: &RunDetails) -> io::Result<()> {
         self.last(&json!({ "run": run }))
     }

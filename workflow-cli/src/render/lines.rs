@@ -1,4 +1,4 @@
-//! Events as lines of text: one for each event, or as many as a job prints.
+//! Events as lines of text: one line per event, or all lines that a job prints.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::display::Display;
 use super::progress::Progress;
 use crate::output::{DIM, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 
-/// Writes a line for each event worth reading.
+/// Writes a line for each event that users want to see.
 pub(crate) struct Plain<W: Write> {
     workflow: String,
     progress: Progress,
@@ -26,7 +26,7 @@ impl<W: Write> Display for Plain<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let took = self.progress.apply(event);
         match event_line(&self.workflow, event, took, &self.progress) {
-            // At once and in one piece: commands may write to the same place.
+            // Unbuffered and in one write, because commands may write to the same stream.
             Some((_, line)) => self.out.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
         }
@@ -37,16 +37,16 @@ impl<W: Write> Display for Plain<W> {
     }
 }
 
-/// What a line is about, which decides where it is shown.
+/// Decides whether a line stays on a terminal with progress bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Importance {
-    /// All goes well.
+    /// Only part of the progress.
     Normal,
-    /// Worth to be kept on a screen where the rest passes by.
+    /// Stays on the screen above the bars.
     High,
 }
 
-/// What happened, in a line, after `progress` has taken it in.
+/// Formats an event that `progress` has already applied.
 pub(super) fn event_line(
     workflow: &str,
     event: &Event,
@@ -65,7 +65,7 @@ pub(super) fn event_line(
         EventKind::AttemptFailed { job, attempt, error, retry_in } => {
             let failed = styled(WARNING, format_args!("failed in attempt {attempt}"));
             format!(
-                "  {job} {failed}, again in {}: {}",
+                "  {job} {failed}, retry in {}: {}",
                 short_duration(*retry_in),
                 error_line(error)
             )
@@ -82,13 +82,12 @@ pub(super) fn event_line(
         }
         EventKind::JobOutput { job, text, .. } => job_output(job, text)?,
         EventKind::OutputSkipped { bytes } => {
-            let skipped =
-                format!("{bytes} bytes of output are not shown: there was too much at once");
+            let skipped = format!("skipped {bytes} bytes of output that arrived too fast");
             format!("  {}", styled(WARNING, skipped))
         }
         EventKind::CancelRequested => CANCELLING.to_owned(),
         EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(SUCCESS, "completed")),
-        // The line of the job that failed, and the report, say why.
+        // The line of the failed job and the report show the reason.
         EventKind::RunFailed { .. } if progress.counts().failed > 0 => {
             format!("{workflow} {}", styled(ERROR, "failed"))
         }
@@ -101,7 +100,7 @@ pub(super) fn event_line(
     Some((importance(&event.kind), line))
 }
 
-/// An error in a line. What a command wrote to its stderr stands above, as its output.
+/// An error in one line. The stderr of a command is already shown as its output.
 fn error_line(error: &Failure) -> String {
     match error.message.split_once("; the end of its stderr:") {
         Some((how, _)) => how.to_owned(),
@@ -109,9 +108,9 @@ fn error_line(error: &Failure) -> String {
     }
 }
 
-/// What is said while a run stops.
+/// The message while a run is being cancelled.
 pub(super) const CANCELLING: &str =
-    "cancelling: jobs are asked to stop; interrupt again to end them at once";
+    "cancelling: waiting for jobs to stop; interrupt again to end them at once";
 
 fn importance(kind: &EventKind) -> Importance {
     match kind {
@@ -127,10 +126,11 @@ fn importance(kind: &EventKind) -> Importance {
     }
 }
 
-/// Lines with the job's name, without what would move the cursor; `None` when there is nothing.
+/// Prefixes each line with the name of the job, and removes control codes. Returns `None` for empty
+/// text.
 pub(crate) fn job_output(job: &str, text: &str) -> Option<String> {
     let text = anstream::adapter::strip_str(text).to_string();
-    // What a command writes over is shown as it stands in the end.
+    // Of a line that a command overwrites, the last version counts.
     let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(harmless);
     let job = styled(DIM, format_args!("{job} |"));
     let shown = text.lines().filter_map(last);
@@ -174,7 +174,7 @@ mod tests {
           a started
           a completed in 1.0s (1 of 3)
           b started
-          b failed in attempt 1, again in 5.0s: busy
+          b failed in attempt 1, retry in 5.0s: busy
           b started, attempt 2
           b failed in 3.0s (2 of 3): no route ...
           c skipped (3 of 3): `b` did not complete

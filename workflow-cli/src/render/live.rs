@@ -1,4 +1,4 @@
-//! Bars on a terminal: a line for each job under way, and one for the total.
+//! Progress bars on a terminal: one line per running job, and one for the whole run.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -11,8 +11,7 @@ use super::lines::{Importance, event_line};
 use super::progress::Progress;
 use crate::output::{DIM, ERROR, WARNING, clean, short_duration, styled};
 
-/// Shows a run on a terminal, at the bottom of the screen; what deserves to be kept is printed
-/// above.
+/// Shows a run at the bottom of a terminal. Important lines are printed above the bars.
 pub(crate) struct Live {
     workflow: String,
     progress: Progress,
@@ -21,7 +20,7 @@ pub(crate) struct Live {
     jobs: Vec<ProgressBar>,
     began: Option<SystemTime>,
     drawn: Option<SystemTime>,
-    /// How many lines the terminal has.
+    /// The number of rows of the terminal.
     rows: fn() -> usize,
 }
 
@@ -66,7 +65,7 @@ impl Live {
         self.total.tick();
     }
 
-    /// What is said of the jobs under way: as much as the terminal has lines for.
+    /// One line per running job, as many as fit on the terminal.
     fn lines(&self, now: SystemTime) -> Vec<String> {
         let room = (self.rows)().saturating_sub(RESERVED).max(1);
         let (active, count) = (self.progress.active(), self.progress.active_count());
@@ -108,7 +107,7 @@ impl Display for Live {
 
     fn draw(&mut self) -> io::Result<()> {
         let now = SystemTime::now();
-        // Events come faster than eyes; the next drawing is no further than a pace away.
+        // Limits the drawing rate. The next drawing follows after the refresh interval.
         if self.drawn.is_none_or(|drawn| since(drawn, now) >= REFRESH_INTERVAL / 2) {
             self.draw_at(now);
             self.drawn = Some(now);
@@ -117,7 +116,7 @@ impl Display for Live {
     }
 
     fn close(&mut self) -> io::Result<()> {
-        // A bar that is not finished would be drawn once more when it is dropped.
+        // An unfinished bar would be drawn again when it is dropped.
         self.jobs.iter().chain([&self.total]).for_each(ProgressBar::finish_and_clear);
         self.screen.clear()
     }
@@ -129,7 +128,7 @@ impl Display for Live {
 
 const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Lines that are left for the total, for what is printed above, and for the prompt.
+/// Rows reserved for the total, the lines above the bars, and the prompt.
 const RESERVED: usize = 4;
 
 const JOB: &str = "  {spinner} {wide_msg}";
@@ -159,7 +158,7 @@ fn describe(active: &JobView, now: SystemTime) -> String {
     format!("{job} {state}")
 }
 
-/// The time that has gone by; none, when the clock was set back.
+/// The elapsed time, or zero if the clock was set back.
 fn since(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
@@ -195,7 +194,7 @@ mod tests {
         ];
         let (mut live, terminal) = drawn(&["extract", "clean", "load", "publish"], kinds);
         insta::assert_snapshot!(terminal.contents(), @"
-          load failed in attempt 1, again in 5.0s: busy
+          load failed in attempt 1, retry in 5.0s: busy
           publish failed in 1.0s (2 of 4): no route ...
           ⠙ clean 6.0s
           ⠙ load attempt 2 in 2.0s
@@ -203,7 +202,7 @@ mod tests {
         ");
         live.close().expect("memory takes it");
         insta::assert_snapshot!(terminal.contents(), @"
-        load failed in attempt 1, again in 5.0s: busy
+        load failed in attempt 1, retry in 5.0s: busy
         publish failed in 1.0s (2 of 4): no route ...
         ");
     }

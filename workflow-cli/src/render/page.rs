@@ -1,4 +1,4 @@
-//! Pages of lists as people are shown them.
+//! Pages of lists on a terminal.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,8 +9,8 @@ use workflow_store::Page;
 use crate::failure::Failure;
 use crate::output;
 
-/// Prints a page for people as a table, and how to go on after it; `none` when there is nothing on
-/// it.
+/// Prints a page as a table, with the option that shows the next page. Prints `none` for an empty
+/// page.
 pub(crate) fn print_page<T>(
     page: &Page<T>,
     none: fmt::Arguments<'_>,
@@ -19,7 +19,7 @@ pub(crate) fn print_page<T>(
     print_page_with(page, none, |out, items| output::write_table(out, table(items)))
 }
 
-/// The same, written in any way.
+/// Prints a page with any layout.
 pub(crate) fn print_page_with<T>(
     page: &Page<T>,
     none: fmt::Arguments<'_>,
@@ -31,7 +31,7 @@ pub(crate) fn print_page_with<T>(
         output::print(|out| write(out, &page.items))?;
     }
     if let Some(cursor) = &page.next {
-        output::message(format_args!("there are more: --cursor '{cursor}'"));
+        output::message(format_args!("next page: --cursor '{cursor}'"));
     }
     Ok(())
 }

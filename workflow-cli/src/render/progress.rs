@@ -1,32 +1,32 @@
-//! How far a run is, for displays that follow it: its view, and the jobs under way in the order in
-//! which they began. Draws nothing.
+//! The progress of a run for displays: its view, and the running jobs in the order of their start.
+//! Draws nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use workflow_core::{Event, JobCounts, JobView, RunView};
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     view: RunView,
-    /// The names of jobs that have begun and not ended, by the event that began them.
+    /// The names of running jobs, by the event that started them.
     active: BTreeMap<u64, String>,
     started_by: HashMap<String, u64>,
 }
 
 impl Progress {
-    /// A run of these jobs that has not begun.
+    /// Creates the progress of a run that has not started.
     pub(crate) fn new<'a>(jobs: impl IntoIterator<Item = &'a str>) -> Self {
         Self { view: RunView::new(jobs), ..Self::default() }
     }
 
-    /// How many jobs there are, as far as is known.
+    /// The number of jobs known so far.
     pub(crate) fn total(&self) -> usize {
         self.view.counts().total()
     }
 
-    /// How many jobs have ended.
+    /// The number of jobs that have ended.
     pub(crate) fn done(&self) -> usize {
         self.view.counts().ended()
     }
@@ -35,17 +35,17 @@ impl Progress {
         self.view.counts()
     }
 
-    /// The jobs under way, the longest first.
+    /// The running jobs, in the order of their start.
     pub(crate) fn active(&self) -> impl Iterator<Item = &JobView> {
         self.active.values().filter_map(|job| self.view.job(job))
     }
 
-    /// How many jobs are under way.
+    /// The number of running jobs.
     pub(crate) fn active_count(&self) -> usize {
         self.active.len()
     }
 
-    /// Takes in what happened. When a job ended that had begun, returns how long it took.
+    /// Applies an event. If it ends a job that had started, returns the duration of the job.
     pub(crate) fn apply(&mut self, event: &Event) -> Option<Duration> {
         self.view.apply(event);
         let name = event.kind.job()?;
@@ -70,7 +70,7 @@ pub(crate) mod tests {
     use workflow_core::prelude::*;
     use workflow_core::{EventKind, Failure, FunctionWorkflow};
 
-    /// A run of these jobs, and what happens in it, a second apart.
+    /// A run of these jobs, and its events, one second apart.
     pub(crate) fn scenario(jobs: &[&str], kinds: Vec<EventKind>) -> (Progress, Vec<Event>) {
         let happen = |(sequence, kind)| event(sequence, kind);
         (Progress::new(jobs.iter().copied()), (0..).zip(kinds).map(happen).collect())
@@ -87,7 +87,7 @@ pub(crate) mod tests {
     #[job(inline)]
     fn nothing() {}
 
-    /// Events are made by runs only; one is taken and changed.
+    /// Only runs create events, so this takes one to change it.
     fn any_event() -> Event {
         let workflow = FunctionWorkflow::new("any", |flow: &mut Flow| flow.job(nothing()));
         let report = Engine::default().run(workflow.expect("a name")).wait();

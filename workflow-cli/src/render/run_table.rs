@@ -1,4 +1,4 @@
-//! Runs as people are shown them.
+//! Runs as tables.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use crate::output::{self, DIM, ERROR, HEADING, SUCCESS, Style, WARNING, short_du
 ///
 /// # Errors
 ///
-/// Fails when nobody reads it.
+/// Fails when writing fails.
 pub(crate) fn write(details: &RunDetails) -> Result<(), Failure> {
     output::print(|out| {
         let run = &details.run;
@@ -46,19 +46,19 @@ fn details_table(details: &RunDetails) -> Table {
     let rows = [
         ("run", Some(run.id.to_string())),
         ("trigger", Some(run.trigger.as_str().to_owned())),
-        ("repeats", details.repeats.map(|of| of.to_string())),
+        ("retry of", details.repeats.map(|of| of.to_string())),
         ("key", run.idempotency_key.clone()),
         ("parent", run.parent.as_ref().map(|of| format!("job {} of run {}", of.job, of.run))),
-        ("asked for", Some(time(Some(run.started_at)))),
-        ("began", run.begun_at.map(|at| time(Some(at)))),
+        ("requested", Some(time(Some(run.started_at)))),
+        ("started", run.begun_at.map(|at| time(Some(at)))),
         ("ended", run.completed_at.map(|at| time(Some(at)))),
-        ("took", took(run.begun_at, until(run))),
+        ("duration", took(run.begun_at, until(run))),
         ("input", input.as_ref().filter(|input| !input.is_null()).map(ToString::to_string)),
         ("result", has_result.then(|| result.to_string())),
         ("error", run.error.clone()),
         ("state", run.stall.as_ref().map(ToString::to_string)),
-        ("since", waiting(run).map(|of| for_how_long(of.since()))),
-        ("cure", run.stall.as_ref().map(Stall::cure)),
+        ("waited", waiting(run).map(|of| for_how_long(of.since()))),
+        ("fix", run.stall.as_ref().map(Stall::cure)),
         ("jobs", Some(counts(&details.jobs))),
     ];
     let mut table = output::table();
@@ -69,14 +69,14 @@ fn details_table(details: &RunDetails) -> Table {
     }
     if let Some(Stall::Blocked(Blocked::Poisoned { deaths, .. })) = &run.stall {
         for Death { attempt, found_at, .. } in deaths {
-            let text = format!("in attempt {attempt}, found at {}", time(Some(*found_at)));
-            table.add_row(["  death".to_owned(), text]);
+            let text = format!("in attempt {attempt}, detected {}", time(Some(*found_at)));
+            table.add_row(["  crash".to_owned(), text]);
         }
     }
     table
 }
 
-/// How many jobs stand where, such as `2 of 4 completed, 1 running, 1 pending`.
+/// The number of jobs by status, such as `2 of 4 completed, 1 running, 1 pending`.
 fn counts(jobs: &[JobSummary]) -> String {
     let of = |status| jobs.iter().filter(|job| job.status == status).count();
     let others =
@@ -89,7 +89,7 @@ fn counts(jobs: &[JobSummary]) -> String {
 
 fn jobs_table(jobs: &[JobSummary]) -> Table {
     let mut table = output::table();
-    table.set_header(["JOB", "STATUS", "ATTEMPTS", "STARTED", "TOOK", "ERROR"]);
+    table.set_header(["JOB", "STATUS", "ATTEMPTS", "STARTED", "DURATION", "ERROR"]);
     for job in jobs {
         let took = took(job.started_at, job.completed_at);
         let error = job.error_line.as_deref().or(job.error.as_deref()).map(decisive_line);
@@ -105,7 +105,7 @@ fn jobs_table(jobs: &[JobSummary]) -> Table {
     table
 }
 
-/// One line for each run, in as many columns as the terminal has.
+/// Formats one line per run, cut to the width of the terminal.
 pub(crate) fn lines(runs: &[RunSummary], width: usize) -> Vec<String> {
     let cells: Vec<_> = runs.iter().map(Cells::of).collect();
     let widest = |of: fn(&Cells) -> &str, title: &str, most: usize| {
@@ -117,7 +117,7 @@ pub(crate) fn lines(runs: &[RunSummary], width: usize) -> Vec<String> {
         status: widest(|cells| cells.status, "STATUS", usize::MAX),
         workflow: widest(|cells| &cells.workflow, "WORKFLOW", LONGEST_NAME),
         started: widest(|cells| &cells.started, "STARTED", usize::MAX),
-        took: widest(|cells| &cells.took, "TOOK", usize::MAX),
+        took: widest(|cells| &cells.took, "DURATION", usize::MAX),
         width,
     };
     let titles = Cells {
@@ -125,24 +125,24 @@ pub(crate) fn lines(runs: &[RunSummary], width: usize) -> Vec<String> {
         status: "STATUS",
         workflow: "WORKFLOW".to_owned(),
         started: "STARTED".to_owned(),
-        took: "TOOK".to_owned(),
+        took: "DURATION".to_owned(),
         note: String::new(),
     };
     let titles = columns.line(&titles, None);
     [titles].into_iter().chain(cells.iter().map(|of| columns.line(of, style(of.status)))).collect()
 }
 
-/// So much of a workflow's name has room in a list.
+/// The maximum width of the workflow column.
 const LONGEST_NAME: usize = 24;
 
-/// What a list says of a run.
+/// The columns of a run in a list.
 struct Cells {
     run: String,
     status: &'static str,
     workflow: String,
     started: String,
     took: String,
-    /// Why it failed, or what it waits for.
+    /// Why the run failed, or what it waits for.
     note: String,
 }
 
@@ -165,13 +165,13 @@ impl Cells {
     }
 }
 
-/// The reason of a run as a list has room for it: `load: no route` for a failed job `load`.
+/// Shortens the reason of a failed run: `load: no route` for a failed job `load`.
 fn brief_reason(reason: &str) -> String {
     let of_job = reason.strip_prefix("job `").and_then(|rest| rest.split_once("` failed: "));
     of_job.map_or_else(|| reason.to_owned(), |(job, error)| format!("{job}: {error}"))
 }
 
-/// How wide the columns of a list are.
+/// The widths of the columns of a list.
 struct Columns {
     run: usize,
     status: usize,
@@ -201,7 +201,7 @@ impl Columns {
     }
 }
 
-/// Where a run stands, in the word that says most.
+/// The status of a run, or the more precise state `waiting` or `blocked`.
 fn status(run: &RunSummary) -> &'static str {
     run.stall.as_ref().map_or(run.status.as_str(), Stall::as_str)
 }
@@ -227,7 +227,7 @@ fn waiting(run: &RunSummary) -> Option<&Waiting> {
     }
 }
 
-/// What a run waits for and how long it has, such as ``for `approved`, 4m 12s``.
+/// What a run waits for, and for how long so far, such as ``for `approved`, 4m 12s``.
 fn waits_for(waiting: &Waiting) -> String {
     match waiting {
         Waiting::Signal { signal, since, .. } => {
@@ -242,7 +242,7 @@ fn for_how_long(since: SystemTime) -> String {
     short_duration(SystemTime::now().duration_since(since).unwrap_or_default())
 }
 
-/// Until when a run took time: now, while it is under way.
+/// The end of a run, or now while it is running.
 fn until(run: &RunSummary) -> Option<SystemTime> {
     match run.status {
         Status::Running => Some(SystemTime::now()),

@@ -1,16 +1,16 @@
-//! Times as people and programs are shown them.
+//! Times as text.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-/// A time as tables have it: to the second, in the time zone of this machine.
+/// Formats a time for tables: to the second, in the local time zone.
 pub(crate) fn time(at: Option<SystemTime>) -> String {
     let at = at.and_then(local);
     at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// A time where there is little room: the time of day for one of today, and else the day, too.
+/// Formats a time for narrow columns: the time of day for today, or else the date.
 pub(crate) fn short_time(at: SystemTime) -> String {
     let Some(at) = local(at) else { return "-".to_owned() };
     let now = local(SystemTime::now());
@@ -26,7 +26,7 @@ fn local(at: SystemTime) -> Option<jiff::Zoned> {
     Some(Timestamp::try_from(at).ok()?.to_zoned(jiff::tz::TimeZone::system()))
 }
 
-/// A time as JSON has it.
+/// Formats a time for JSON.
 pub(crate) fn rfc3339(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
 }

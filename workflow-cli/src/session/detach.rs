@@ -1,5 +1,5 @@
-//! A run goes on in a process of its own: this program again, with the same arguments and the id
-//! of the run, in a session of its own, without a terminal.
+//! Runs in a background process: this program again, with the same arguments and the ID of the run, in
+//! its own session without a terminal.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -13,34 +13,34 @@ use workflow_core::{RunError, RunId};
 use super::engine::engine;
 use crate::args::{Format, PersistenceArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, WARNING};
+use crate::output;
 use crate::{interrupt, runtime};
 
-/// A process that drives a run, and where it writes to.
+/// A background process, and the file with its output.
 pub(crate) struct Detached {
     process: u32,
     log: PathBuf,
 }
 
-/// Starts a process that drives a run on record, and says so.
+/// Starts a background process for a saved run, and prints the run ID.
 ///
 /// # Errors
 ///
-/// Fails when no process is to be had.
+/// Fails when the process cannot be started.
 pub(crate) fn start(run: RunId, format: Format) -> Result<Outcome, Failure> {
     let detached = spawn(run).map_err(|error| Failure::Machine {
-        what: format!("no process could be started for run {run}; `recover` takes it up"),
+        what: format!("cannot start a process for run {run}; `recover` will resume it"),
         error,
     })?;
     print_started(run, Some(&detached), format)?;
     Ok(Outcome::Success)
 }
 
-/// Prints the id of the run, and says what can be done with it.
+/// Prints the ID of the run, and the commands to watch and cancel it.
 ///
 /// # Errors
 ///
-/// Fails when nobody reads it.
+/// Fails when writing fails.
 pub(crate) fn print_started(
     run: RunId,
     detached: Option<&Detached>,
@@ -54,8 +54,8 @@ pub(crate) fn print_started(
     output::print(|out| writeln!(out, "{run}"))?;
     if let Some(Detached { process, log }) = detached {
         output::message(format_args!(
-            "the run goes on in process {process}, which writes to {}; `runs watch {run}` shows \
-             it, `runs cancel {run}` stops it",
+            "running in the background as process {process}, with output in {}; use `runs watch \
+             {run}` to watch it, `runs cancel {run}` to cancel it",
             log.display()
         ));
     }
@@ -72,31 +72,31 @@ fn spawn(run: RunId) -> io::Result<Detached> {
     Ok(Detached { process: command.spawn()?.id(), log })
 }
 
-/// Where processes of detached runs write to.
+/// The directory for the output of background processes.
 const FOLDER: &str = ".workflow/detached";
 
-/// The arguments, and which run is meant.
+/// Adds the ID of the run to the arguments.
 fn arguments(mut arguments: Vec<OsString>, run: RunId) -> Vec<OsString> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
-    let meant = ["--detached-run".into(), run.to_string().into()];
-    arguments.splice(end..end, meant);
+    let added = ["--detached-run".into(), run.to_string().into()];
+    arguments.splice(end..end, added);
     arguments
 }
 
-/// Drives a run on record until its end, as the process that was started for it.
+/// Runs a saved run to its end, as the background process that was started for it.
 ///
 /// # Errors
 ///
-/// Fails when the run is not to be had.
+/// Fails when the run cannot be loaded or is aborted.
 pub(crate) fn run_detached(
     run: RunId,
     persistence: &PersistenceArguments,
     max_parallel: Option<usize>,
 ) -> Result<Outcome, Failure> {
-    // From now on no terminal can end it.
+    // Detaches from the terminal, whose closing would end the run.
     if let Err(error) = rustix::process::setsid() {
-        output::message(format_args!(
-            "{WARNING}warning{WARNING:#}: the run may end with its terminal: {error}"
+        output::warning(format_args!(
+            "cannot start a new session, so the run may end with its terminal: {error}"
         ));
     }
     let store = persistence.store()?;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_run_is_named_before_what_is_no_option() {
+    fn the_run_comes_before_positional_arguments() {
         let run = RunId::random();
         let named = |given: &[&str]| -> Vec<String> {
             let given = given.iter().map(OsString::from).collect();

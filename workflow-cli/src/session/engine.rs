@@ -1,4 +1,4 @@
-//! Runs on record, and the engines and workflows with which they go on.
+//! The engines and workflows that run saved runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use workflow_store::{Catalog, Viewer};
 use crate::args::RUNS_DIR;
 use crate::failure::Failure;
 
-/// A run on record.
+/// Loads a saved run.
 ///
 /// # Errors
 ///
-/// Fails when there is none with this id.
+/// Fails when no run has this ID.
 pub(crate) fn stored_run(store: &dyn Catalog, run: RunId) -> Result<StoredRun, Failure> {
     let stored = pollster::block_on(store.run(run))?;
     Ok(stored.ok_or(StoreError::NoRun { run })?)
 }
 
-/// The workflow of a run: the file that it began with, or what is registered under its name.
+/// Resolves the workflow of a run: the file that the run started with, or a registered workflow.
 ///
 /// # Errors
 ///
-/// Fails when there is none, or the file is not read any more.
+/// Fails when the workflow is not registered, or its file is no longer valid.
 pub(crate) fn resolve_workflow(
     snapshot: &WorkflowSnapshot,
     max_parallel: Option<usize>,
@@ -39,7 +39,7 @@ pub(crate) fn resolve_workflow(
     }
 }
 
-/// An engine for runs on record.
+/// Builds an engine for saved runs.
 pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> Engine {
     let folder = Path::new(RUNS_DIR);
     let find = move |snapshot: &WorkflowSnapshot| resolve_workflow(snapshot, max_parallel);
@@ -51,8 +51,8 @@ pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> E
     }
 }
 
-/// What becomes an engine for runs that are kept: the host's, which keeps in this folder what jobs
-/// print, unless the host says where.
+/// The settings of the host's engine. The directory for logs of jobs applies unless the host sets
+/// one.
 pub(crate) fn engine_builder(runs_dir: &Path) -> EngineBuilder {
     let engine = registry::engine();
     match engine.runs_dir() {
@@ -61,7 +61,7 @@ pub(crate) fn engine_builder(runs_dir: &Path) -> EngineBuilder {
     }
 }
 
-/// Whether nobody drives the run, which has not ended.
+/// Whether a run has not ended and no engine is running it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A run on record is visible until its end, whoever drives it.
+//! Shows a saved run until its end, whichever engine runs it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, ignore_broken_pipe};
 use crate::render::{Display, JsonLines, Progress, run_table};
 
-/// Shows a run from its first event to its last, and then what came of it. With an engine, the
-/// run is taken up when nobody drives it.
+/// Shows a run from its first event to its last, and then the result. If an engine is given, it
+/// resumes the run when no other engine is running it.
 ///
 /// # Errors
 ///
-/// Fails when the store cannot be read, or the engine cannot take the run up.
+/// Fails when the store cannot be read, or the engine cannot resume the run.
 pub(crate) fn follow(
     store: &Arc<dyn Catalog>,
     run: &StoredRun,
@@ -30,11 +30,11 @@ pub(crate) fn follow(
     follow_from(store, run, show, engine, 0)
 }
 
-/// The same, from the event with this number on.
+/// Like [`follow`], starting at the event with this sequence number.
 ///
 /// # Errors
 ///
-/// As [`follow`].
+/// The errors of [`follow`].
 pub(crate) fn follow_from(
     store: &Arc<dyn Catalog>,
     run: &StoredRun,
@@ -61,7 +61,7 @@ pub(crate) fn follow_from(
     Ok(details.run.status.into())
 }
 
-/// A run that was watched to its end.
+/// Loads a run after it has ended.
 fn ended(store: &dyn Catalog, run: RunId) -> Result<RunDetails, Failure> {
     match pollster::block_on(store.run_details(run)) {
         Err(CatalogError::NoRun(_)) => {
@@ -72,7 +72,7 @@ fn ended(store: &dyn Catalog, run: RunId) -> Result<RunDetails, Failure> {
     }
 }
 
-/// How far the run was before the event with this number.
+/// The progress of the run before the event with this sequence number.
 fn progress(store: &dyn Catalog, run: &StoredRun, from: u64) -> Result<Progress, Failure> {
     let nodes = run.workflow.graph["nodes"].as_array();
     let names = nodes.into_iter().flatten().filter_map(|node| node["id"].as_str());
@@ -114,23 +114,23 @@ fn until_end(
     })
 }
 
-/// What is to be said besides what happens.
+/// Whether to print a hint if no engine is running the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AbandonedHint {
-    /// That nobody drives the run.
+    /// Prints the hint.
     Print,
-    /// Nothing: somebody will.
+    /// Prints none: an engine of this process resumes the run.
     Skip,
 }
 
-/// Events of a run as they come.
+/// The events of a run as they arrive.
 struct Tail<'a> {
     store: &'a dyn Catalog,
     run: RunId,
-    /// The number of the next event.
+    /// The sequence number of the next event.
     next: u64,
     display: &'a mut dyn Display,
-    /// Whether somebody sees it.
+    /// Whether the display still works.
     visible: bool,
 }
 
@@ -144,7 +144,7 @@ impl Tail<'_> {
                 return Ok(());
             }
             idle = if events.is_empty() { idle + 1 } else { 0 };
-            // Runs that others report on end without an event, and deleted ones have none.
+            // Externally reported runs end without an event, and so do deleted runs.
             if idle % POLLS_PER_STATUS_CHECK == 1 && self.is_over().await? {
                 self.close();
                 return Ok(());
@@ -153,7 +153,7 @@ impl Tail<'_> {
                 && hint == AbandonedHint::Print
                 && is_abandoned(self.store, self.run).await?
             {
-                output::message("nobody drives this run; `recover` takes it up");
+                output::message("no engine is running this run; `recover` resumes it");
             }
             if !full {
                 Delay::new(POLL_INTERVAL).await;
@@ -161,7 +161,7 @@ impl Tail<'_> {
         }
     }
 
-    /// Shows events; whether the last was among them.
+    /// Shows events. Returns whether they include the last one.
     fn show(&mut self, events: &[Event]) -> bool {
         let mut last = false;
         for event in events {
@@ -180,21 +180,21 @@ impl Tail<'_> {
         self.visible = self.visible && self.display.close().is_ok();
     }
 
-    /// Whether all has been seen.
+    /// Whether the run has ended and all its events were shown.
     async fn is_over(&self) -> Result<bool, Failure> {
         let run = self.store.run(self.run).await?;
         Ok(run.is_none_or(|run| run.status.is_final() && run.events <= self.next))
     }
 }
 
-/// How many events are read at once.
+/// The number of events read at once.
 const PAGE: usize = 1000;
 
-/// How often the store is looked at.
+/// The time between two reads of the store.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// In so many looks without an event, it is asked once whether the run is over.
+/// The number of reads without an event after which the status of the run is checked.
 const POLLS_PER_STATUS_CHECK: u32 = 10;
 
-/// After so many looks without an event, it is asked whether somebody drives the run.
+/// The number of reads without an event after which the owner of the run is checked.
 const POLLS_BEFORE_OWNER_CHECK: u32 = 30;

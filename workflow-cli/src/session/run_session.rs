@@ -1,4 +1,4 @@
-//! A run is begun, shown until its end, and reported.
+//! Starts a run, shows its progress, and prints its report.
 
 use std::io;
 use std::path::Path;
@@ -19,28 +19,28 @@ use crate::output::{self, DIM, ignore_broken_pipe};
 use crate::render::{JsonLines, Progress, Screen, watch};
 use crate::{interrupt, runtime};
 
-/// A run that is to begin.
+/// A run to start, with the options of its command.
 pub(crate) struct RunSession<'a> {
     pub(crate) engine: Engine,
     pub(crate) workflow: Arc<dyn Workflow>,
-    /// The number of the workflow in the store, where it was found there.
+    /// The ID of the workflow, if it comes from the store.
     pub(crate) workflow_id: Option<i64>,
     pub(crate) input: Option<Json>,
     pub(crate) trigger: Trigger,
-    /// The run that this one repeats.
+    /// The run that this one retries.
     pub(crate) repeats: Option<RunId>,
     pub(crate) persistence: &'a PersistenceArguments,
-    /// Where the run is kept, if it is.
+    /// The store, if the run is saved.
     pub(crate) store: Option<Arc<dyn Catalog>>,
     pub(crate) show: &'a ShowArguments,
 }
 
 impl RunSession<'_> {
-    /// Begins the run, and shows it until its end; or leaves it to another process.
+    /// Starts the run and shows it until its end, or starts a background process for it.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot begin, or is given up.
+    /// Fails when the run cannot start or is aborted.
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let Some(store) = self.store.clone().filter(|_| self.persistence.detach) else {
             return self.run_here();
@@ -58,7 +58,7 @@ impl RunSession<'_> {
         Ok(if existing.status.is_final() { existing.status.into() } else { Outcome::Success })
     }
 
-    /// The run as it is asked for, by the user of this terminal.
+    /// The request for the run, in the name of the current user.
     fn request(&self) -> RunRequest {
         let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
         if let Some(run) = self.repeats {
@@ -79,7 +79,7 @@ impl RunSession<'_> {
         }
     }
 
-    /// In this process.
+    /// Runs in this process.
     fn run_here(self) -> Result<Outcome, Failure> {
         let screen = self.show.screen();
         runtime::inside(|| {
@@ -88,7 +88,7 @@ impl RunSession<'_> {
             let run = self.request().start()?;
             if let Some(store) = &self.store {
                 let id = pollster::block_on(run.persisted())?;
-                // The id alone may have become that of the earlier run at any moment.
+                // Not by comparing IDs: `id` may already be the ID of the existing run.
                 if run.existing().is_some() {
                     let existing = stored_run(&**store, id)?;
                     print_existing(&existing);
@@ -111,13 +111,13 @@ impl RunSession<'_> {
     }
 }
 
-/// Says that the idempotency key has begun a run before.
+/// Prints that the idempotency key belongs to an existing run.
 pub(crate) fn print_existing(stored: &StoredRun) {
     let StoredRun { id, status, .. } = stored;
-    output::message(format_args!("run {id} began under this idempotency key before: {status}"));
+    output::message(format_args!("run {id} already exists for this idempotency key: {status}"));
 }
 
-/// Says where what the jobs printed is kept.
+/// Prints the path of the log with the output of jobs.
 fn print_log_path(log: &Path) {
     if log.exists() {
         let current = std::env::current_dir().ok();
@@ -126,7 +126,7 @@ fn print_log_path(log: &Path) {
     }
 }
 
-/// Shows the run until its end, and then the report.
+/// Shows the run until its end, and then its report.
 fn show(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outcome, Failure> {
     if show.format == Format::Jsonl {
         let mut lines = JsonLines::new(output::stdout(), show.quiet);
@@ -136,8 +136,8 @@ fn show(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outcom
         return conclude(&report, written.map_err(Failure::Output));
     }
     let mut display = screen.display(run.workflow(), Progress::new(run.graph().job_names()));
-    // Where standard error is closed, nobody wants to be told.
-    let _nobody_looks = pollster::block_on(watch(run, &mut *display));
+    // A closed standard error does not affect the run.
+    let _ignored = pollster::block_on(watch(run, &mut *display));
     let report = report(run)?;
     let written = match show.format {
         Format::Json => output::print_json(&report),
@@ -149,7 +149,7 @@ fn show(run: &RunHandle, show: &ShowArguments, screen: &Screen) -> Result<Outcom
     conclude(&report, written)
 }
 
-/// Writes what the run gave back, if it gave anything that has a JSON form.
+/// Writes the output of the run, if it has one that can be JSON.
 fn write_output(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let Ok(output) = report.output_json() else { return Ok(()) };
     if output.is_null() {
@@ -160,10 +160,10 @@ fn write_output(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     writeln!(out, "output: {text}")
 }
 
-/// An output that is longer is written in several lines.
+/// Longer outputs are written on several lines.
 const LINE: usize = 72;
 
-/// The report of a run, however it ended.
+/// The report of a run that completed, failed or was cancelled.
 fn report(run: &RunHandle) -> Result<Report, Failure> {
     match run.wait() {
         Ok(report) | Err(RunError::Failed(report) | RunError::Cancelled(report)) => Ok(report),
@@ -171,7 +171,7 @@ fn report(run: &RunHandle) -> Result<Report, Failure> {
     }
 }
 
-/// What the run came to. That nobody reads the report changes nothing about it.
+/// The outcome of the run. A closed pipe does not change it.
 fn conclude(report: &Report, written: Result<(), Failure>) -> Result<Outcome, Failure> {
     ignore_broken_pipe(written)?;
     Ok(report.status().into())

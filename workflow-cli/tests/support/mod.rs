@@ -1,4 +1,4 @@
-//! The binaries, and what they say.
+//! Runs the binaries and returns their output.
 
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value as Json;
 
-/// What a process said.
+/// The output and exit code of a process.
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -29,7 +29,7 @@ impl From<Output> for Outcome {
     }
 }
 
-/// A process of the user ada that knows nothing of the settings of whoever runs the tests.
+/// A command of the user `ada`, independent of the environment of the test run.
 pub(crate) fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     command.env("USER", "ada");
@@ -39,7 +39,7 @@ pub(crate) fn command(binary: &Path) -> Command {
     command
 }
 
-/// What would change what is said.
+/// Variables that would change the output.
 const SETTINGS: [&str; 8] = [
     "RUST_LOG",
     "WORKFLOW_DB",
@@ -51,26 +51,26 @@ const SETTINGS: [&str; 8] = [
     "WORKFLOW_SECRETS_DIR",
 ];
 
-/// The binary `workflow`, in which nothing is registered.
+/// Runs the binary `workflow`, which has no registered workflows.
 pub(crate) fn workflow(args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     command(binary).args(args).output().expect("it starts").into()
 }
 
-/// The same, in this folder.
+/// Runs the binary `workflow` in this directory.
 pub(crate) fn workflow_in(folder: &Path, args: &[&str]) -> Outcome {
     let binary = assert_cmd::cargo::cargo_bin!("workflow");
     command(binary).args(args).current_dir(folder).output().expect("it starts").into()
 }
 
-/// A process of the binary `workflow`, in this folder.
+/// A command of the binary `workflow` in this directory.
 pub(crate) fn process_in(folder: &Path, args: &[&str]) -> Command {
     let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
     command.args(args).current_dir(folder);
     command
 }
 
-/// The example `host`, as cargo built it beside the folder that this test is in.
+/// The example `host`, built by cargo next to this test.
 pub(crate) fn host_binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
@@ -83,22 +83,22 @@ pub(crate) fn host(args: &[&str]) -> Outcome {
     command(&host_binary()).args(args).output().expect("it starts").into()
 }
 
-/// The host, in this folder.
+/// Runs the host in this directory.
 pub(crate) fn host_in(folder: &Path, args: &[&str]) -> Outcome {
     command(&host_binary()).args(args).current_dir(folder).output().expect("it starts").into()
 }
 
-/// The host, with this on its standard input.
+/// Runs the host with this standard input.
 pub(crate) fn host_reads(args: &[&str], input: &str) -> Outcome {
     reads(&host_binary(), args, input)
 }
 
-/// The binary `workflow`, with this on its standard input.
+/// Runs the binary `workflow` with this standard input.
 pub(crate) fn workflow_reads(args: &[&str], input: &str) -> Outcome {
     reads(assert_cmd::cargo::cargo_bin!("workflow"), args, input)
 }
 
-/// The same, in this folder.
+/// Runs the binary `workflow` in this directory with this standard input.
 pub(crate) fn workflow_reads_in(folder: &Path, args: &[&str], input: &str) -> Outcome {
     let mut command = command(assert_cmd::cargo::cargo_bin!("workflow"));
     command.current_dir(folder);
@@ -119,7 +119,7 @@ fn output_of(mut command: Command, args: &[&str], input: &str) -> Outcome {
     child.wait_with_output().expect("it ends").into()
 }
 
-/// Makes what differs from run to run the same.
+/// Replaces values that differ from run to run.
 pub(crate) fn same() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?", "<when>");
@@ -130,14 +130,14 @@ pub(crate) fn same() -> insta::Settings {
     settings
 }
 
-/// The same, for tables whose columns are as wide as what differs.
+/// Like [`same`], for tables whose column widths depend on such values.
 pub(crate) fn tables() -> insta::Settings {
     let mut settings = same();
     settings.add_filter(r" {2,}", "  ");
     settings
 }
 
-/// A folder with these files, and nothing else, for one test.
+/// An empty directory with these files, for one test.
 pub(crate) fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     match std::fs::remove_dir_all(&folder) {

@@ -1,4 +1,4 @@
-//! `--param`: a value, and the way to it through the objects of the input.
+//! `--param`: a value and its path through the objects of the input.
 
 use std::str::FromStr;
 
@@ -6,15 +6,15 @@ use serde_json::{Map, Value as Json};
 use workflow_core::bounds::NESTING;
 use workflow_core::json::{self, JsonError};
 
-/// A value and its place: `source.retries=3`.
+/// A value and its path: `source.retries=3`.
 #[derive(Debug, Clone)]
 pub(super) struct Parameter {
-    /// The place as it was written.
+    /// The path as the user typed it.
     written: String,
     path: Vec<String>,
     value: Json,
-    /// The number that the value is for a workflow that wants one, where JSON would write that
-    /// number otherwise and `value` is the text: `3.10`.
+    /// The value as a number, if `value` is a string because JSON would normalize the number:
+    /// `3.10`. Used when the workflow expects a number.
     number: Option<Json>,
 }
 
@@ -24,16 +24,16 @@ impl FromStr for Parameter {
     fn from_str(text: &str) -> Result<Self, String> {
         let (written, value) = match text.split_once('=') {
             Some(("", _)) | None => {
-                return Err("it must be KEY=VALUE, such as day=2026-01-02".to_owned());
+                return Err("expected KEY=VALUE, such as day=2026-01-02".to_owned());
             }
             Some(parts) => parts,
         };
         let path = keys(written);
         if path.iter().any(String::is_empty) {
-            return Err(format!("`{written}` lacks a key between its dots; {ESCAPE}"));
+            return Err(format!("`{written}` has an empty key; {ESCAPE}"));
         }
         if path.len() > NESTING {
-            return Err(format!("a place has at most {NESTING} keys; {ESCAPE}"));
+            return Err(format!("a path has at most {NESTING} keys; {ESCAPE}"));
         }
         let (value, number) = match json::read(value) {
             Ok(Json::Number(number)) if number.to_string() != value => {
@@ -47,9 +47,9 @@ impl FromStr for Parameter {
     }
 }
 
-const ESCAPE: &str = "a dot that belongs to a key is written `\\.`";
+const ESCAPE: &str = "write a dot inside a key as `\\.`";
 
-/// The keys of a place: parted by dots, but for those behind a backslash.
+/// Splits a path at its dots, except at those after a backslash.
 fn keys(written: &str) -> Vec<String> {
     let mut keys = vec![String::new()];
     let mut letters = written.chars().peekable();
@@ -66,21 +66,21 @@ fn keys(written: &str) -> Vec<String> {
     keys
 }
 
-/// The place of some keys, as it is written.
+/// Joins keys to a path, with dots inside keys escaped.
 fn path_text(keys: &[String]) -> String {
     let written = keys.iter().map(|key| key.replace('\\', "\\\\").replace('.', "\\."));
     written.collect::<Vec<_>>().join(".")
 }
 
-/// How many values are tried as texts and as numbers, in all combinations.
+/// Up to how many ambiguous values all combinations of string and number are tried.
 const MAX_TRIED: usize = 6;
 
-/// Sets the values so that the input fits, if it can: values such as `3.10` are texts, and numbers
-/// where only numbers fit.
+/// Sets the values so that the input fits the workflow if possible: values such as `3.10` are
+/// strings, or numbers where only numbers fit.
 ///
 /// # Errors
 ///
-/// As [`set_all`].
+/// The errors of [`set_all`].
 pub(super) fn set_to_fit(
     parameters: &[Parameter],
     object: &Map<String, Json>,
@@ -96,7 +96,7 @@ pub(super) fn set_to_fit(
     if ambiguous.is_empty() || fits(&as_text) {
         return Ok(as_text);
     }
-    // Few values are tried in all combinations, many only as numbers.
+    // All combinations of a few values; with more, only all as numbers.
     let all = 1_usize << ambiguous.len().min(MAX_TRIED);
     let first = if ambiguous.len() > MAX_TRIED { all - 1 } else { 1 };
     for combination in first..all {
@@ -116,11 +116,12 @@ pub(super) fn set_to_fit(
     Ok(as_text)
 }
 
-/// Sets the values, one after another.
+/// Sets the values in order.
 ///
 /// # Errors
 ///
-/// Fails when one would undo another, and when what lies on the way is no object.
+/// Fails when a value would overwrite an earlier one, or a path passes through a value that is
+/// not an object.
 fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(), String> {
     for (at, parameter) in parameters.iter().enumerate() {
         let written = &parameter.written;
@@ -128,11 +129,11 @@ fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(
             parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));
         match overwritten {
             Some(other) if other.path == parameter.path => {
-                return Err(format!("--param sets `{written}` twice; leave one away"));
+                return Err(format!("--param sets `{written}` twice; remove one"));
             }
             Some(other) => {
                 return Err(format!(
-                    "--param sets `{written}` after `{}`, which it undoes; set the whole first",
+                    "--param sets `{written}` after `{}`, which it overwrites; swap the two",
                     other.written
                 ));
             }
@@ -151,7 +152,7 @@ impl Parameter {
             let kind = kind(inner);
             object = inner.as_object_mut().ok_or_else(|| {
                 format!(
-                    "--param sets `{}`, but `{}` is {kind}, which has no keys; {ESCAPE}",
+                    "--param sets `{}`, but `{}` is {kind}, not an object; {ESCAPE}",
                     self.written,
                     path_text(&self.path[..=depth])
                 )
@@ -167,7 +168,7 @@ fn kind(json: &Json) -> &'static str {
         Json::Null => "null",
         Json::Bool(_) => "a boolean",
         Json::Number(_) => "a number",
-        Json::String(_) => "a text",
+        Json::String(_) => "a string",
         Json::Array(_) => "a list",
         Json::Object(_) => "an object",
     }

@@ -1,9 +1,9 @@
-//! Keys of an input that its schema does not have, but for a letter or two: likely typing errors.
-//! They are remarked on, not refused, since a type may know keys that its schema does not tell.
+//! Finds input keys that are not in the schema but resemble one that is: likely misspellings. They
+//! are warnings, not errors, since a type may accept keys that its schema does not list.
 
 use serde_json::Value as Json;
 
-/// The paths of such keys, each with the key that is likely meant.
+/// Returns the path of each misspelled key with the key that was likely intended.
 pub(super) fn keys(schema: &Json, input: &Json) -> Vec<(String, String)> {
     let mut found = Vec::new();
     SchemaWalk { root: schema, found: &mut found }.visit(&[schema], input, "");
@@ -16,7 +16,7 @@ struct SchemaWalk<'a> {
 }
 
 impl<'a> SchemaWalk<'a> {
-    /// SchemaWalks at a value that any of these schemas may describe.
+    /// Visits a value that any of these schemas may describe.
     fn visit(&mut self, schemas: &[&'a Json], value: &Json, path: &str) {
         let mut all = Vec::new();
         schemas.iter().for_each(|schema| self.alternatives(schema, 0, &mut all));
@@ -43,7 +43,7 @@ impl<'a> SchemaWalk<'a> {
         }
     }
 
-    /// The schema and all that it stands for: what it refers to, what it combines.
+    /// Collects the schema, the schema it refers to, and the schemas it combines.
     fn alternatives(&self, schema: &'a Json, depth: usize, all: &mut Vec<&'a Json>) {
         if depth > DEPTH {
             return;
@@ -57,17 +57,17 @@ impl<'a> SchemaWalk<'a> {
     }
 }
 
-/// Schemas that refer to each other are followed so far.
+/// The limit for schemas that refer to each other.
 const DEPTH: usize = 8;
 
-/// Whether an object may have keys that its schema does not name.
+/// Whether the schema allows keys that it does not list.
 fn is_open(schema: &Json) -> bool {
     schema.get("additionalProperties").is_some_and(|more| *more != Json::Bool(false))
 }
 
 fn nearest<'a>(key: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
     let likeness = |name: &str| match strsim::osa_distance(key, name) {
-        // In short names Jaro and Winkler do not see that two letters have changed places.
+        // Jaro-Winkler misses two swapped letters in short names.
         1 if key.chars().count() > 2 => 1.0,
         _ => strsim::jaro_winkler(key, name),
     };

@@ -1,4 +1,4 @@
-//! Workflows and jobs as rows of tables, and as objects.
+//! Registered workflows and jobs as table rows and as JSON objects.
 
 use comfy_table::Table;
 use serde::Serialize;
@@ -55,7 +55,7 @@ impl From<&Entry> for WorkflowRow {
 #[serde(tag = "kind", rename = "job")]
 pub(super) struct JobRow {
     name: String,
-    /// Nothing, where the job takes any number of values.
+    /// `None` if the job takes any number of values.
     inputs: Option<Vec<JobInput>>,
     output: String,
     module: &'static str,
@@ -90,18 +90,18 @@ impl JobRow {
     }
 }
 
-/// A place as editors take it.
+/// A source location in the form that editors understand.
 fn place(location: &workflow_core::registry::Location) -> String {
     format!("{}:{}", location.file, location.line)
 }
 
-/// A table, and what stands above it.
+/// A table with an optional title.
 pub(super) struct Section {
     pub(super) title: Option<String>,
     pub(super) table: Table,
 }
 
-/// One line for each workflow.
+/// One row per workflow.
 pub(super) fn workflows(rows: &[WorkflowRow]) -> Section {
     let mut table = titled(&["workflow", "domain", "project", "tags", "description"]);
     for row in rows {
@@ -113,7 +113,7 @@ pub(super) fn workflows(rows: &[WorkflowRow]) -> Section {
     Section { title: None, table }
 }
 
-/// One line for each job.
+/// One row per job.
 pub(super) fn jobs(rows: &[JobRow]) -> Section {
     let mut table = titled(&["job", "inputs", "output"]);
     for row in rows {
@@ -129,7 +129,7 @@ fn titled(titles: &[&str]) -> Table {
 }
 
 impl WorkflowRow {
-    /// All that is known, one line for each thing.
+    /// All details, one row each.
     pub(super) fn details(&self) -> Section {
         let schema = self.input_schema.as_ref().map(|schema| format!("{schema:#}"));
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(", "));
@@ -146,14 +146,14 @@ impl WorkflowRow {
                 ("input", self.input.as_deref()),
                 ("input schema", schema.as_deref()),
                 ("output", self.output.as_deref()),
-                ("place", Some(&self.location)),
+                ("location", Some(&self.location)),
             ],
         )
     }
 }
 
 impl JobRow {
-    /// All that is known, one line for each thing.
+    /// All details, one row each.
     pub(super) fn details(&self) -> Section {
         details(
             &self.name,
@@ -161,13 +161,13 @@ impl JobRow {
                 ("inputs", Some(or_dash(&self.inputs()))),
                 ("output", Some(&self.output)),
                 ("module", Some(self.module)),
-                ("place", Some(&self.location)),
+                ("location", Some(&self.location)),
             ],
         )
     }
 }
 
-/// A name, and below it what there is to say.
+/// A name as the title, and its details as rows.
 fn details<'a>(name: &str, rows: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Section {
     let mut table = output::table();
     for (what, text) in rows {

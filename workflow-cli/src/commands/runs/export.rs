@@ -1,4 +1,4 @@
-//! Workflows and runs leave a store, and come into another.
+//! `runs export` and `import`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -10,14 +10,14 @@ use crate::args::StoreArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
-/// Write workflows, their runs and the runs' events, one JSON object a line
+/// Export workflows, runs and events as JSON lines
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportArguments {
-    /// Only this workflow and its runs: its id, name or slug
+    /// Only this workflow and its runs: its ID, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
-    /// Where to [default: standard output]
+    /// Output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -27,11 +27,11 @@ Examples:
   workflow runs export -o runs.jsonl
   workflow runs export --workflow daily-etl | gzip > etl.jsonl.gz";
 
-/// Read what `export` wrote; what is there already stays as it is
+/// Import the output of `runs export`; existing workflows and runs stay unchanged
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub(super) struct ImportArguments {
-    /// The file; `-` reads standard input
+    /// Input file; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -47,7 +47,7 @@ pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result
         None => Box::new(BufWriter::new(output::raw_stdout())),
         Some(path) => {
             let file = File::create(path).map_err(|error| Failure::Machine {
-                what: format!("`{}` cannot be written", path.display()),
+                what: format!("cannot write `{}`", path.display()),
                 error,
             })?;
             Box::new(BufWriter::new(file))
@@ -64,7 +64,7 @@ pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result
         false => {
             let path = &wanted.file;
             let file = File::open(path).map_err(|error| {
-                Failure::Usage(format!("`{}` cannot be read: {error}", path.display()))
+                Failure::Usage(format!("cannot read `{}`: {error}", path.display()))
             })?;
             Box::new(BufReader::new(file))
         }
@@ -72,14 +72,11 @@ pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result
     let imported = pollster::block_on(store.open_or_create()?.import(&mut *lines))?;
     let counted = |number, what| count(usize::try_from(number).unwrap_or(usize::MAX), what);
     output::message(format_args!(
-        "imported {}, {} and {}; {} there already",
+        "imported {}, {} and {}; skipped {} that already existed",
         counted(imported.workflows, "workflow"),
         counted(imported.runs, "run"),
         counted(imported.events, "event"),
-        match imported.skipped {
-            1 => "1 run was".to_owned(),
-            number => format!("{number} runs were"),
-        },
+        counted(imported.skipped, "run"),
     ));
     Ok(Outcome::Success)
 }

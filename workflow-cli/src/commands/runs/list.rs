@@ -1,4 +1,4 @@
-//! Runs are found, and watched.
+//! `runs list`, `get` and `watch`.
 
 use std::time::SystemTime;
 
@@ -17,34 +17,34 @@ use crate::session::{follow_from, stored_run};
 
 /// List runs, newest first
 ///
-/// Of several filters, all apply.
+/// Multiple filters must all match.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub(super) struct ListArguments {
-    /// Only runs of this workflow: its id, name or slug
+    /// Only runs of this workflow: its ID, name or slug
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
-    /// Only runs of workflows whose names contain this
+    /// Only runs of workflows whose name contains this text
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
-    /// Only runs that this user asked for
+    /// Only runs requested by this user
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
-    /// Only runs that stand there: pending, running, completed, failed or cancelled
+    /// Only runs with this status: pending, running, completed, failed or cancelled
     #[arg(long, value_name = "STATUS", value_parser = parse_run_status)]
     status: Option<Status>,
-    /// Only runs that were asked for since then: how long ago, as 2h, or a time
+    /// Only runs requested since this time: an age such as 2h, or a date or time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<SystemTime>,
-    /// Only runs that were asked for before then: how long ago, as 2h, or a time
+    /// Only runs requested before this time: an age such as 2h, or a date or time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<SystemTime>,
-    /// Only the run that began under this key
+    /// Only the run with this idempotency key
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
     page: PageArguments,
-    /// How to write the list
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -55,17 +55,17 @@ Examples:
   workflow runs list --since 2h -f json | jq -r '.items[].id'
   workflow runs list --since 2026-01-01 --until 2026-02-01
 
-With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}. Times there are in
-UTC; in the table they are those of this machine.";
+JSON output: {\"items\": [..], \"next\": cursor of the next page, or null}
+Times in JSON are UTC, times in the table are local.";
 
-/// Show one run with its jobs
+/// Show a run and its jobs
 #[derive(Debug, Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub(super) struct GetArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
-    /// How to write it
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -75,17 +75,17 @@ Examples:
   workflow runs get 472
   workflow runs get 01980000-0000-7000-8000-000000000000 -f json | jq '.jobs[] | .name'";
 
-/// Show a run from its beginning to its end, while it goes on or afterwards
+/// Show the events of a run until it ends
 ///
-/// What jobs print is no part of the record; `runs logs -F` shows it. Ctrl-C ends the watching,
-/// not the run.
+/// Works for running and ended runs. `runs logs -F` shows the output of jobs. Ctrl-C stops watching,
+/// and does not cancel the run.
 #[derive(Debug, Args)]
 #[command(after_help = WATCH_EXAMPLES)]
 pub(super) struct WatchArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
-    /// Begin with the event of this number, such as the one after the last that was seen
+    /// Start at the event with this sequence number
     #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
     from: u64,
     #[command(flatten)]
@@ -97,10 +97,10 @@ Examples:
   workflow runs watch 01980000-0000-7000-8000-000000000000
   workflow runs watch 01980000-0000-7000-8000-000000000000 -f jsonl --from 17
 
-With -f jsonl, the last line is `{\"run\": ...}`.
+With -f jsonl, the last line is {\"run\": ..}.
 
 Exit codes:
-  0 the run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
+  0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
 pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let query = RunQuery {
@@ -120,7 +120,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         output::print_json(&page)?;
         return Ok(Outcome::Success);
     }
-    let none = format_args!("no run of `{}` fits", store.display_name());
+    let none = format_args!("no matching run in `{}`", store.display_name());
     print_page_with(&page, none, |out, runs| {
         run_table::lines(runs, output::terminal_width())
             .iter()

@@ -1,4 +1,4 @@
-//! What the jobs of a run printed.
+//! `runs logs`: the output of the jobs of a run.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use crate::output;
 use crate::render::job_output;
 use crate::session::stored_run;
 
-/// Show what the jobs of a run printed
+/// Show the output of the jobs of a run
 ///
-/// The log is in the folder of the run on the machine that drove it. On a terminal, control codes in it are shown instead of obeyed, and colours left out; with --job, a
-/// file or a pipe is given every byte.
+/// The log is a file on the machine that ran the jobs. A terminal shows it with control codes
+/// escaped and without colours. With --job, a file or a pipe receives every byte unchanged.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct LogsArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
-    /// Only of this job, without its name before each line
+    /// Only the output of this job, without its name before each line
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
-    /// Only of this attempt
+    /// Only the output of this attempt
     #[arg(long, value_name = "N", requires = "job")]
     attempt: Option<u32>,
-    /// Go on until the run has ended
+    /// Show new output until the run has ended
     #[arg(short = 'F', long)]
     follow: bool,
 }
@@ -49,7 +49,7 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
         return Err(Failure::Usage(no_log(&run, &log.path)));
     }
     loop {
-        // Asked before reading: what comes after is not missed.
+        // Checked before reading, so that output up to the end is not missed.
         let over = !wanted.follow || has_ended(&*store, run.id)?;
         log.print()?;
         if over {
@@ -59,7 +59,7 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
     }
 }
 
-/// How often a log is looked at.
+/// The time between two reads of the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
@@ -73,8 +73,8 @@ fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
     Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
 }
 
-/// Whether the log has something of a job. Hooks of files print under names that are not in the
-/// graph, and so do jobs that a function calls.
+/// Whether the log has output of this job. Hooks of files and jobs called by functions are not in the
+/// graph.
 fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
     let Some(log) = run.log().filter(|log| log.exists()) else { return Ok(false) };
     Ok(RunLog::attempts(&log)?.iter().any(|attempt| attempt.job == job))
@@ -83,8 +83,8 @@ fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
 fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
     run.log().ok_or_else(|| {
         let why = match run.workflow.is_external() {
-            true => "another program runs it and reports its status",
-            false => "its engine was given no folder for it (`runs_dir`)",
+            true => "another program runs it, and only reports its status",
+            false => "its engine has no directory for logs (`runs_dir`)",
         };
         Failure::Usage(format!("run {} of `{}` has no log: {why}", run.id, run.workflow.name))
     })
@@ -92,8 +92,8 @@ fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
 
 fn no_log(run: &StoredRun, path: &Path) -> String {
     let why = match run.status {
-        Status::Pending => "it has not begun",
-        _ => "nothing was printed yet, or it ran on another machine, or its folder was removed",
+        Status::Pending => "it has not started",
+        _ => "no job has printed anything yet, it ran on another machine, or the log was removed",
     };
     format!("run {} has no log at `{}`: {why}", run.id, path.display())
 }
@@ -102,7 +102,7 @@ fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
     Ok(stored_run(store, run)?.status.is_final())
 }
 
-/// A log, up to where it was printed.
+/// A log, and the position up to which it was printed.
 struct Log<'a> {
     path: PathBuf,
     end: LogPosition,
@@ -110,7 +110,7 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Prints what is new.
+    /// Prints new output.
     fn print(&mut self) -> Result<(), Failure> {
         if !self.path.exists() {
             return Ok(());
@@ -130,8 +130,8 @@ impl Log<'_> {
         Ok(out.flush()?)
     }
 
-    /// The segment of the attempt that is wanted: others may have what was printed of it before it
-    /// began again elsewhere.
+    /// The segment of the requested attempt. Earlier segments may contain output of the same attempt
+    /// from before it was interrupted.
     fn segment(&self) -> Result<Option<u32>, Failure> {
         match (&self.wanted.job, self.wanted.attempt) {
             (Some(job), Some(attempt)) => Ok(Some(RunLog::segment_of(&self.path, job, attempt)?)),

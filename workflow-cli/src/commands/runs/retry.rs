@@ -1,4 +1,4 @@
-//! A run is repeated.
+//! `runs retry`: retries a run as a new run.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use crate::failure::{Failure, Outcome};
 use crate::session::{self, RunSession, detach, print_existing, resolve_workflow, stored_run};
 use crate::{interrupt, output, runtime};
 
-/// Repeat a run that has ended, as a new run with the same input
+/// Retry an ended run as a new run with the same input
 ///
-/// A run of a file runs what the file was then; of code, what the code is now. With --failed-only
-/// or --from, jobs that completed are not run again: the new run begins with their outcomes on
-/// its record. A job runs again in any case when one that it waits for does.
+/// A workflow file is used as it was at the time of the run, a registered workflow as it is now.
+/// With --failed-only or --from, the new run reuses the results of completed jobs. A job always runs
+/// again if one of its dependencies does.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RetryArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
-    /// Run again only the jobs that did not complete, and those that wait for them
+    /// Run only jobs that did not complete, and their dependents
     #[arg(long)]
     failed_only: bool,
-    /// Run again this job and all that wait for it, and what did not complete
+    /// Run this job, its dependents, and jobs that did not complete
     #[arg(long, value_name = "JOB", conflicts_with = "failed_only")]
     from: Option<String>,
     #[command(flatten)]
@@ -41,7 +41,7 @@ Examples:
   workflow runs retry 01980000-0000-7000-8000-000000000000 --from transform --detach
 
 Exit codes:
-  0 the new run completed, 1 it failed, 2 wrong usage or input, 130 it was cancelled";
+  0 the new run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
 pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
     let RetryArguments { run, persistence, show, .. } = wanted;
@@ -59,13 +59,13 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
     }
     if !old.status.is_final() {
         return Err(Failure::Usage(format!(
-            "run {run} is {} and cannot be repeated yet; wait for its end with `runs watch {run}`, \
-             or stop it with `runs cancel {run}`",
+            "cannot retry run {run} while it is {}; wait for its end with `runs watch {run}`, or \
+             cancel it with `runs cancel {run}`",
             old.status
         )));
     }
     let workflow = resolve_workflow(&old.workflow, None)
-        .map_err(|error| Failure::Usage(format!("run {run} cannot be repeated: {error}")))?;
+        .map_err(|error| Failure::Usage(format!("cannot retry run {run}: {error}")))?;
     let engine = session::engine(&store, None);
     let source = match (&wanted.from, wanted.failed_only) {
         (Some(job), _) => RetrySource::From(job),
@@ -92,7 +92,7 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
     retry_with_outcomes(wanted, &store, &engine, &*workflow, &old, source)
 }
 
-/// A run that begins with outcomes of the old one.
+/// Starts a run that reuses results of the old one.
 fn retry_with_outcomes(
     wanted: &RetryArguments,
     store: &Arc<dyn Catalog>,
@@ -134,17 +134,17 @@ fn retry_with_outcomes(
     })
 }
 
-/// Why it cannot be repeated, in the words of the options.
+/// Why the run cannot be retried, in terms of the command line options.
 fn retry_failure(error: RetryError) -> Failure {
     match error {
         RetryError::Catalog(error) => error.into(),
         RetryError::Changed { workflow, run } => Failure::Usage(format!(
-            "the definition of `{workflow}` changed since run {run}, so that outcomes of it do not \
-             fit; leave --failed-only and --from away to run everything again"
+            "the definition of `{workflow}` has changed since run {run}, so its results cannot be \
+             reused; omit --failed-only and --from to run all jobs again"
         )),
         RetryError::NoOutcome { run, job, before } => Failure::Usage(format!(
-            "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome in run \
-             {run}; say --from {before}, or --failed-only"
+            "cannot start from `{job}`: its dependency `{before}` has no result in run {run}; use \
+             --from {before} or --failed-only"
         )),
         other => Failure::Usage(other.to_string()),
     }

@@ -1,4 +1,4 @@
-//! A run is sent something, whoever drives it.
+//! `runs cancel`, `unblock` and `signal`: messages to runs.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::{output, runtime};
 
 /// Cancel a run
 ///
-/// If an engine is running it, that engine stops its jobs and ends it. If none is, it ends at once,
-/// even when its workflow has changed or is gone.
+/// If an engine is running it, that engine stops its jobs and ends it. Otherwise the run ends at
+/// once, even if its workflow has changed or no longer exists.
 #[derive(Debug, Args)]
 #[command(after_help = CANCEL_EXAMPLES)]
 pub(super) struct CancelArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
 }
@@ -29,15 +29,15 @@ const CANCEL_EXAMPLES: &str = "\
 Examples:
   workflow runs cancel 01980000-0000-7000-8000-000000000000";
 
-/// Let engines take up a blocked run again
+/// Allow engines to resume a blocked run
 ///
-/// A run is blocked when its workflow has changed or is gone, and when its process died five times
-/// in a row with the same job in flight. The first two end by themselves once a program has the
-/// workflow again; the last is unblocked by hand.
+/// A run is blocked if its workflow has changed or is not registered, or if its process died five
+/// times in a row during the same job. The first two cases end as soon as a program registers the
+/// original workflow. The last one requires this command.
 #[derive(Debug, Args)]
 #[command(after_help = UNBLOCK_EXAMPLES)]
 pub(super) struct UnblockArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
 }
@@ -46,17 +46,19 @@ const UNBLOCK_EXAMPLES: &str = "\
 Examples:
   workflow runs unblock 01980000-0000-7000-8000-000000000000";
 
-/// Send a run a signal that a job of it waits for, or will
+/// Send a signal to a run
+///
+/// The signal is stored until a job of the run waits for it.
 #[derive(Debug, Args)]
 #[command(after_help = SIGNAL_EXAMPLES)]
 pub(super) struct SignalArguments {
-    /// The run: its number, its id or the first 8 characters of it or more, or `latest`
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
-    /// The name of the signal
+    /// Name of the signal
     #[arg(value_name = "NAME")]
     name: String,
-    /// What comes with it
+    /// Payload of the signal
     #[arg(value_name = "JSON", value_parser = parse_payload)]
     payload: Option<Json>,
 }
@@ -95,7 +97,7 @@ pub(super) fn unblock(
     let store = store.open_existing()?;
     let run = wanted.run.find(&*store)?;
     pollster::block_on(engine(store).unblock(run))?;
-    output::message(format_args!("run {run} unblocked; `recover` takes it up"));
+    output::message(format_args!("run {run} unblocked; `recover` will resume it"));
     Ok(Outcome::Success)
 }
 
@@ -111,16 +113,16 @@ pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result
     let run = run.find(&*store)?;
     pollster::block_on(store.send(run, signal))?;
     let waits = pollster::block_on(is_abandoned(&*store, run))?;
-    let until = if waits { ", which nobody drives; `recover` takes it up" } else { "" };
-    output::message(format_args!("`{name}` was sent to run {run}{until}"));
+    let until = if waits { "; no engine is running it now, `recover` will resume it" } else { "" };
+    output::message(format_args!("signal `{name}` sent to run {run}{until}"));
     Ok(Outcome::Success)
 }
 
 fn parse_payload(text: &str) -> Result<Json, String> {
     json::read(text).map_err(|error| match error {
-        JsonError::Syntax(error) => format!(
-            "it is no JSON: {error}; JSON text is written in quotes of its own, as '\"yes\"'"
-        ),
+        JsonError::Syntax(error) => {
+            format!("invalid JSON: {error}; a JSON string needs its own quotes, such as '\"yes\"'")
+        }
         error => error.to_string(),
     })
 }

@@ -1,4 +1,4 @@
-//! Workflows are added, changed and deleted.
+//! `workflows create`, `update` and `delete`.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -14,20 +14,20 @@ use crate::args::{ListFormat, StoreArguments, current_user, load_absolute};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
-/// Add the workflow of a file to a store
+/// Create a workflow from a file
 ///
-/// The file is checked first, and kept with the workflow: what it says of project, metadata and
-/// description, its graph, and its text. Nothing is run.
+/// Checks the file, and stores its text, graph, project, metadata and description. Does not run
+/// anything.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub(super) struct CreateArguments {
-    /// The file; `-` reads standard input
+    /// Workflow file; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: String,
-    /// Who makes it [default: the user of this terminal]
+    /// Owner of the workflow [default: the current user]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// How to write what was added
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -37,16 +37,18 @@ Examples:
   workflow workflows create etl.yaml
   workflow workflows create etl.yaml -f json | jq .id";
 
-/// Change a workflow; what is not named stays as it is
+/// Change a workflow
+///
+/// Values without an option stay unchanged.
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_EXAMPLES)]
 pub(super) struct UpdateArguments {
-    /// Its id, name or slug
+    /// Workflow: its ID, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
     #[command(flatten)]
     changes: Changes,
-    /// How to write what it is then
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -54,45 +56,46 @@ pub(super) struct UpdateArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Changes {
-    /// Replaces its file by this one, as its next version; `-` reads standard input. What the file
-    /// says follows it, the schedule as well, and the name where the file before gave it
+    /// Replace the workflow file, as a new version; `-` reads standard input. The schedule and other
+    /// values of the file apply, and its name if the current name comes from the previous file
     #[arg(value_name = "FILE")]
     file: Option<String>,
-    /// Another name; the slug stays
+    /// Change the name; the slug stays
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
-    /// Another slug, made unique as that of a new workflow
+    /// Change the slug; a suffix makes it unique if required
     #[arg(long, value_name = "SLUG")]
     slug: Option<String>,
-    /// Another description; an empty one is none
+    /// Change the description; an empty one removes it
     #[arg(short, long, value_name = "TEXT")]
     description: Option<String>,
-    /// Another project; an empty one is none
+    /// Change the project; an empty one removes it
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
-    /// Another number of the project
+    /// Change the project ID
     #[arg(long, value_name = "NUMBER")]
     project_id: Option<i32>,
-    /// Another display name of the project
+    /// Change the display name of the project
     #[arg(long, value_name = "NAME")]
     project_name: Option<String>,
-    /// Another application; an empty one is none
+    /// Change the application; an empty one removes it
     #[arg(long, value_name = "NAME")]
     app_name: Option<String>,
-    /// Another business area; an empty one is none
+    /// Change the business domain; an empty one removes it
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// Replaces the metadata by this object; `null` clears it
+    /// Replace the metadata with this object; `null` removes it
     #[arg(long, value_name = "JSON", value_parser = parse_object)]
     metadata: Option<Json>,
-    /// Changes the metadata by this object (RFC 7396): keys are added and replaced, and those that
-    /// are `null` removed
+    /// Merge this object into the metadata (RFC 7396): adds and replaces keys, and removes those set
+    /// to `null`
     #[arg(long, value_name = "JSON", value_parser = parse_object, conflicts_with = "metadata")]
     merge_metadata: Option<Json>,
-    /// Another owner, who is added without an account when unknown; an empty name makes it nobody's
+    /// Change the owner; an unknown user is added without an account, and an empty name removes the
+    /// owner
     #[arg(long, value_name = "USER")]
     owner_user: Option<String>,
-    /// Whether it is in use; what is not is archived, and no run of it begins
+    /// Activate or archive the workflow; an archived workflow cannot run
     #[arg(long, value_name = "BOOL")]
     is_active: Option<bool>,
 }
@@ -106,20 +109,19 @@ Examples:
   workflow workflows update daily-etl --is-active false
   workflow workflows update 42 -n daily-etl -d \"Loads all sales\" --owner-user ada";
 
-/// Delete a workflow with all of its runs
+/// Delete a workflow and all its runs
 ///
-/// Asks first when there are runs. Where nobody can be asked, because standard input is no
-/// terminal, it needs --yes.
+/// Asks for confirmation if there are runs. Requires --yes if standard input is not a terminal.
 #[derive(Debug, Args)]
 #[command(after_help = DELETE_EXAMPLES)]
 pub(super) struct DeleteArguments {
-    /// Its id, name or slug
+    /// Workflow: its ID, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
-    /// Do not ask
+    /// Delete without confirmation
     #[arg(short, long)]
     yes: bool,
-    /// How to write what was deleted
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -181,7 +183,7 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
     Ok(Outcome::Success)
 }
 
-/// The id of a workflow, and what another file makes of it.
+/// Returns the ID of the workflow, and the change that a new file makes.
 fn replace_file(
     store: &dyn Catalog,
     which: &str,
@@ -199,12 +201,12 @@ fn replace_file(
 pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
     let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
-    // By its id from here on: a name may come to mean another.
+    // By ID from here on, since the name may be given to another workflow meanwhile.
     let id = workflow.id.to_string();
     let runs = pollster::block_on(store.count_runs(&id))?;
     let what = format!("workflow {id} (`{}`)", workflow.name);
-    if runs > 0 && !wanted.yes && !confirm(&format!("delete {what} and {}?", runs_of(runs)))? {
-        output::message("nothing was deleted");
+    if runs > 0 && !wanted.yes && !confirm(&format!("delete {what} and {}", runs_of(runs)))? {
+        output::message("nothing deleted");
         return Ok(Outcome::Success);
     }
     let deleted = pollster::block_on(store.delete_workflow(&id))?;
@@ -220,27 +222,27 @@ fn runs_of(runs: u64) -> String {
     if runs == 0 { "no runs".to_owned() } else { format!("its {}", count(runs, "run")) }
 }
 
-/// Asks whoever sits at the terminal.
-fn confirm(question: &str) -> Result<bool, Failure> {
+/// Asks for confirmation on the terminal.
+fn confirm(action: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
-            "{question} Nobody can be asked, since standard input is no terminal; say --yes"
+            "cannot ask whether to {action}: standard input is not a terminal; use --yes"
         )));
     }
-    let failed = |error| Failure::Machine { what: "nobody can be asked".to_owned(), error };
-    output::prompt(format_args!("{question} [y/N] ")).map_err(failed)?;
+    let failed = |error| Failure::Machine { what: "cannot ask for confirmation".to_owned(), error };
+    output::prompt(format_args!("{action}? [y/N] ")).map_err(failed)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// An object, or null.
+/// Parses a JSON object or null.
 fn parse_object(text: &str) -> Result<Json, String> {
-    let cure = "write an object, such as '{\"owner\": \"ada\"}'";
+    let cure = "expected an object, such as '{\"owner\": \"ada\"}'";
     match json::read(text) {
         Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),
-        Ok(_) => Err(format!("it is JSON, but no object; {cure}, or null for none")),
-        Err(JsonError::Syntax(error)) => Err(format!("it is no JSON: {error}; {cure}")),
+        Ok(_) => Err(format!("not a JSON object; {cure}, or null")),
+        Err(JsonError::Syntax(error)) => Err(format!("invalid JSON: {error}; {cure}")),
         Err(error) => Err(error.to_string()),
     }
 }

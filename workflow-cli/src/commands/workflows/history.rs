@@ -1,4 +1,4 @@
-//! The files that a workflow is and was.
+//! `workflows history`: the versions of a workflow file.
 
 use clap::Args;
 use comfy_table::Table;
@@ -11,22 +11,22 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, or_dash};
 use crate::render::{print_page, time};
 
-/// List the files that a workflow is and was, newest first, or show one of them
+/// List the versions of a workflow file, newest first, or show one of them
 ///
-/// `workflows update WORKFLOW FILE` adds one, and so does a run of a file that nobody created.
-/// Runs, and their repetitions, keep the file that they began with.
+/// `workflows update WORKFLOW FILE` adds a version. So does running a changed file that was not
+/// added with `workflows create`. A run and its retries use the version that the run started with.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct HistoryArguments {
-    /// Its id, name or slug
+    /// Workflow: its ID, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
-    /// Show the text of the version with this number
+    /// Show the text of this version
     #[arg(long, value_name = "N", conflicts_with_all = ["limit", "cursor"])]
     version: Option<i64>,
     #[command(flatten)]
     page: PageArguments,
-    /// How to write it
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -37,8 +37,8 @@ Examples:
   workflow workflows history daily-etl --version 3 > etl.yaml
   workflow workflows update daily-etl etl.yaml
 
-With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}; of one version, the text
-is its \"yaml\".";
+JSON output: {\"items\": [..], \"next\": cursor of the next page, or null}
+With --version, the text is in \"yaml\".";
 
 pub(super) fn history(
     wanted: &HistoryArguments,
@@ -56,7 +56,11 @@ pub(super) fn history(
         output::print_json(&page)?;
         return Ok(Outcome::Success);
     }
-    print_page(&page, format_args!("`{which}` is no file, so that it has no versions"), table)?;
+    print_page(
+        &page,
+        format_args!("`{which}` does not come from a file, so it has no versions"),
+        table,
+    )?;
     Ok(Outcome::Success)
 }
 
@@ -70,7 +74,7 @@ fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, 
     }
     let text = text.ok_or_else(|| {
         Failure::Usage(format!(
-            "version {} of `{}` is no workflow file, but other data; -f json shows what is known of it",
+            "version {} of `{}` is not a workflow file; -f json shows its data",
             version.version, wanted.workflow
         ))
     })?;
@@ -80,7 +84,7 @@ fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, 
 
 fn table(versions: &[WorkflowVersion]) -> Table {
     let mut table = output::table();
-    table.set_header(["VERSION", "AUTHOR", "WRITTEN"]);
+    table.set_header(["VERSION", "AUTHOR", "CREATED"]);
     for version in versions {
         table.add_row([
             version.version.to_string(),

@@ -1,4 +1,4 @@
-//! Workflows are found.
+//! `workflows list` and `get`.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
@@ -13,18 +13,17 @@ use crate::render::print_page;
 
 /// List the workflows of a store
 ///
-/// Of several filters, all apply. Archived workflows, which are those that are not in use, are
-/// listed when they are asked for.
+/// Multiple filters must all match. Archived workflows are listed only on request.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub(super) struct ListArguments {
-    /// Only workflows of this group
+    /// Only workflows of this project
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
-    /// Only workflows of the project with this number in the application they come from
+    /// Only workflows of the project with this ID
     #[arg(long, value_name = "NUMBER")]
     project_id: Option<i32>,
-    /// Only workflows of this business area
+    /// Only workflows of this business domain
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Only workflows of this application
@@ -33,10 +32,10 @@ pub(super) struct ListArguments {
     /// Only workflows with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only workflows that this user owns
+    /// Only workflows of this owner
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
-    /// Workflows of all users, which is what is listed unless --user is given
+    /// Workflows of all users; this is the default
     #[arg(short, long, conflicts_with = "user")]
     all_users: bool,
     /// Only workflows that use this molecule
@@ -45,41 +44,42 @@ pub(super) struct ListArguments {
     /// Only workflows that use this atom
     #[arg(long, value_name = "NAME")]
     atom: Option<String>,
-    /// Only workflows whose metadata has this value at this path of keys; what is no JSON is text
+    /// Only workflows whose metadata has this value at this path; a value that is not JSON is a
+    /// string
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_path_and_value)]
     metadata: Vec<(String, Json)>,
-    /// Only workflows whose name or description has words that begin so
+    /// Only workflows whose name or description contains words with these prefixes
     #[arg(long, value_name = "WORDS")]
     q: Option<String>,
-    /// Only workflows that are in use, or are not
+    /// Only active workflows, or only archived ones
     #[arg(long, value_name = "BOOL")]
     is_active: Option<bool>,
-    /// Only workflows that programs register, or that were stored
+    /// Only workflows registered by programs, or only workflows created in the store
     #[arg(long, value_enum, value_name = "SOURCE")]
     source: Option<SourceFilter>,
-    /// Only workflows whose newest run stands there: pending, running, completed, failed or
+    /// Only workflows whose latest run has this status: pending, running, completed, failed or
     /// cancelled
     #[arg(long, value_name = "STATUS", value_parser = parse_run_status)]
     status: Option<Status>,
-    /// Archived workflows, too: those that are not in use
+    /// Include archived workflows
     #[arg(long, conflicts_with_all = ["archived_only", "is_active"])]
     include_archived: bool,
     /// Only archived workflows
     #[arg(long, conflicts_with = "is_active")]
     archived_only: bool,
-    /// In which order
+    /// Sort order
     #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
     sort_by: Sort,
-    /// The other way round
+    /// Reverse the sort order
     #[arg(long)]
     reverse_sort: bool,
     #[command(flatten)]
     page: PageArguments,
-    /// How many to leave out before the first, instead of --cursor; repeats or misses workflows that
-    /// are added or deleted between two pages
+    /// Number of workflows to skip; prefer --cursor, which stays correct when workflows are added or
+    /// deleted between two pages
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cursor")]
     offset: u64,
-    /// How to write the list
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -93,19 +93,19 @@ Examples:
   workflow workflows list --archived-only
   workflow workflows list -f json | jq -r '.items[].name'
 
-With -f json: {\"items\": [..], \"next\": the cursor of what follows, or null}";
+JSON output: {\"items\": [..], \"next\": cursor of the next page, or null}";
 
 /// Show one workflow
 #[derive(Debug, Args)]
 #[command(after_help = GET_EXAMPLES)]
 pub(super) struct GetArguments {
-    /// Its id, name or slug
+    /// Workflow: its ID, name or slug
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
-    /// The name is this user's for it [default: the user of this terminal]
+    /// Look the name up among the workflows of this user [default: the current user]
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
-    /// How to write it
+    /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     format: ListFormat,
 }
@@ -123,14 +123,14 @@ enum Sort {
     Name,
     /// By id
     Id,
-    /// The newest first
+    /// By creation time, newest first
     Created,
-    /// Those that ran most often first
+    /// By number of runs, highest first
     Executed,
 }
 
 impl ListArguments {
-    /// Whether what is listed is in use; `None` for both.
+    /// Whether to list active or archived workflows; `None` for both.
     fn wants_active(&self) -> Option<bool> {
         if self.include_archived {
             return None;
@@ -138,7 +138,7 @@ impl ListArguments {
         Some(self.is_active.unwrap_or(!self.archived_only))
     }
 
-    /// Whether archived workflows are left out although nobody said so.
+    /// Whether archived workflows are hidden by default.
     fn hides_archived(&self) -> bool {
         !self.include_archived && !self.archived_only && self.is_active.is_none()
     }
@@ -189,14 +189,14 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
     }
     print_page(
         &page,
-        format_args!("no workflow of `{}` fits", store.display_name()),
+        format_args!("no matching workflow in `{}`", store.display_name()),
         render::table,
     )?;
     if wanted.hides_archived() && page.next.is_none() {
         let archived =
             WorkflowQuery { active: Some(false), after: None, offset: 0, limit: Some(1), ..query };
         if !pollster::block_on(catalog.workflows(archived))?.items.is_empty() {
-            output::message("archived workflows are not listed: --include-archived");
+            output::message("archived workflows are hidden; use --include-archived to list them");
         }
     }
     Ok(Outcome::Success)
@@ -213,7 +213,7 @@ pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outco
 }
 
 fn parse_path_and_value(text: &str) -> Result<(String, Json), String> {
-    let wrong = || format!("`{text}` is not PATH=VALUE, such as owner=ada");
+    let wrong = || format!("invalid filter `{text}`; expected PATH=VALUE, such as owner=ada");
     let (path, value) =
         text.split_once('=').filter(|(path, _)| !path.is_empty()).ok_or_else(wrong)?;
     let value = json::read(value).unwrap_or_else(|_| value.into());

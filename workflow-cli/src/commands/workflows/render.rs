@@ -1,4 +1,4 @@
-//! Workflows as people and programs are shown them.
+//! Stored workflows as tables and as JSON.
 
 use comfy_table::Table;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::{self, HEADING, count, or_dash, styled};
 use crate::render::{rfc3339, time};
 
-/// A workflow as an object: the keys that others know first.
+/// A workflow as a JSON object, with the keys that torc also has first.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     id: i64,
@@ -51,7 +51,7 @@ impl<'a> From<&'a StoredWorkflow> for Document<'a> {
 ///
 /// # Errors
 ///
-/// Fails when nobody reads it.
+/// Fails when writing fails.
 pub(super) fn write(workflow: &StoredWorkflow, format: ListFormat) -> Result<(), Failure> {
     if format == ListFormat::Json {
         return output::print_json(&Document::from(workflow));
@@ -62,7 +62,7 @@ pub(super) fn write(workflow: &StoredWorkflow, format: ListFormat) -> Result<(),
     })
 }
 
-/// All that is known, one line for each thing.
+/// All details, one row each.
 fn details(workflow: &StoredWorkflow) -> Table {
     let metadata = match workflow.metadata.as_object() {
         object if object.is_empty() => None,
@@ -98,14 +98,14 @@ fn details(workflow: &StoredWorkflow) -> Table {
     table
 }
 
-/// One line for each workflow.
+/// One row per workflow.
 pub(super) fn table(workflows: &[StoredWorkflow]) -> Table {
     let mut table = output::table();
     table.set_header(["ID", "NAME", "PROJECT", "USER", "RUNS", "LAST RUN", "METADATA"]);
     for workflow in workflows {
         let name = match workflow.is_active {
             true => workflow.name.clone(),
-            false => format!("{} (not active)", workflow.name),
+            false => format!("{} (archived)", workflow.name),
         };
         let metadata = workflow.metadata.as_object();
         let metadata =
