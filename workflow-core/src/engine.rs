@@ -12,29 +12,21 @@
 //! of wakers and subscribers of `tracing`: a panic of these fails the run. The whole list, with what
 //! follows from each, is in `docs/decisions/0019-code-of-the-host.md`.
 
-mod abandoned;
 mod active;
-mod backlog;
 mod child_workflow;
 mod clock;
-mod driver;
-mod enqueue;
+mod durable;
 mod events;
 mod handle;
-mod lease_renewer;
 mod machine;
-mod monitor;
-mod nesting;
 mod output;
 mod permits;
 mod request;
-mod resolve;
-mod resume;
 mod runtime;
 mod services;
 mod shutdown;
 mod state;
-mod task;
+mod worker;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,11 +43,10 @@ use crate::store::{IntoStore, Store};
 use crate::workflow::Workflow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use durable::resume::{Cancellation, Recovery, Resolve, ResumeError};
 pub use handle::RunHandle;
 pub use permits::{LimitScope, LimitUsage};
 pub use request::{Enqueued, IntoWorkflow, LookupError, RunFuture, RunRequest};
-pub use resolve::Resolve;
-pub use resume::{Cancellation, Recovery, ResumeError};
 pub use shutdown::Shutdown;
 
 pub(crate) use child_workflow::call_workflow;
@@ -63,7 +54,7 @@ pub use child_workflow::{needs_of, run_nested};
 pub use machine::{CPUS, GPUS, MEMORY};
 
 use clock::Time;
-use lease_renewer::LeaseRenewer;
+use durable::lease_renewer::LeaseRenewer;
 use permits::EngineLimits;
 use runtime::Runtime;
 use shutdown::Stopping;

@@ -11,7 +11,6 @@ mod lists;
 mod names;
 mod record;
 mod view;
-mod waves;
 
 use std::collections::HashMap;
 

@@ -33,7 +33,6 @@
 //! reading one attempt skips the bytes of the others. There is no index to write or to lose:
 //! whatever a crash leaves of a segment is readable up to the record that it interrupted.
 
-mod place;
 mod read;
 mod record;
 mod segment;
@@ -43,11 +42,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use place::{LogPlace, LogPosition, OutputStream};
 use read::Records;
 pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
-pub use record::{Header, MAX_BODY};
+pub use record::{Header, LogPlace, LogPosition, MAX_BODY, OutputStream};
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]

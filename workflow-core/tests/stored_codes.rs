@@ -135,7 +135,7 @@ fn no_stored_enum_derives_its_codes_from_names() {
         include_str!("../src/event/status.rs"),
         include_str!("../src/job/error.rs"),
         include_str!("../src/job/options.rs"),
-        include_str!("../src/run_log/place.rs"),
+        include_str!("../src/run_log/record.rs"),
         include_str!("../src/store/record.rs"),
     ];
     for text in stored {

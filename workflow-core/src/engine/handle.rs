@@ -36,7 +36,7 @@ impl RunHandle {
     /// blocking functions, such as those of `tokio::task::spawn_blocking`, and outside of a runtime
     /// it is legal.
     pub fn wait(&self) -> Result<Report, RunError> {
-        super::driver::wait(&self.0)
+        super::worker::driver::wait(&self.0)
     }
 
     /// Waits until the store has the run, and returns its id: that of an earlier run, if one began

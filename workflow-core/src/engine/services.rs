@@ -11,9 +11,10 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
 use super::active::ActiveRun;
-use super::backlog::Piece;
+use super::durable::replay::Claim;
+use super::events::Piece;
 use super::output::pieces;
-use super::state::{Child, Claim, Deferred, RunState, wake_all};
+use super::state::{Child, Deferred, RunState, wake_all};
 use crate::id::RunId;
 use crate::job::{
     ChildHandle, Delivery, JobContext, JobError, JobFlags, NewChild, Printed, Services, States,

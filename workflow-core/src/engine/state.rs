@@ -3,15 +3,11 @@
 
 mod alarms;
 mod apply;
-mod collapse;
-mod condition;
 mod deferred;
 mod places;
-mod record;
-mod replay;
 mod signals;
+mod step;
 mod stop;
-mod threads;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,12 +19,12 @@ use serde_json::Value as Json;
 use futures::channel::oneshot;
 
 use super::active::ActiveRun;
-use super::backlog::Backlog;
-use super::lease_renewer::LeaseRenewer;
-use super::monitor;
+use super::durable::replay::Replay;
+use super::durable::writer::Recorder;
+use super::events::Backlog;
 use super::permits::LimitId;
 use super::shutdown::ShutdownPhase;
-use super::task::{Task, Work};
+use super::worker::task::{Task, Work};
 use crate::event::{Entry, EntryDetail, EntryKind, Failure, Log};
 use crate::job::{
     AttemptIo, ChildFrame, Delivery, Grace, JobError, JobErrorKind, JobFlags, RawCall, TimeoutKind,
@@ -39,14 +35,9 @@ use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 use crate::sparse_map::{SparseList, SparseMap};
 
 use alarms::{Alarms, Alert};
-use deferred::HostOwned;
-pub(super) use deferred::{Deferred, wake_all};
+pub(super) use deferred::{Deferred, HostOwned, wake_all};
 use places::Place;
-use record::Held;
-pub(super) use record::Recorder;
-pub(super) use replay::{Claim, Replay};
 pub(super) use signals::Signals;
-pub(super) use threads::Threads;
 
 pub(super) struct RunState {
     pub(super) scheduler: Scheduler,
@@ -210,368 +201,41 @@ impl RunState {
     ) {
         self.log.push_with(Entry::new(what, job, attempt, self.read_at), detail);
     }
+}
 
-    /// What to do next.
-    #[inline]
-    pub(super) fn next_step(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        role: Role,
-        deferred: &mut Deferred,
-    ) -> Step {
-        if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
-            self.note_shutdown(run);
-        }
-        if !self.freed.is_empty()
-            && let Some(step) = self.line_up(run, role, deferred)
-        {
-            return step;
-        }
-        if role != Role::Driver
-            && !self.blocking.is_empty()
-            && let Some((job, attempt)) = self.next_blocking(run, deferred)
-        {
-            let flags = self.scheduler.flags(job);
-            return Step::Launch { job, attempt, flags };
-        }
-        if role == Role::BlockingThread {
-            deferred.wake.extend(self.driver.take());
-            return if self.published { Step::Over } else { Step::Wait };
-        }
-        // Woken and ready take turns, so that neither starves.
-        self.turn = !self.turn;
-        if self.turn
-            && let Some(task) = self.woken.pop_front()
-        {
-            return Step::Poll(task);
-        }
-        if self.recorder.is_some()
-            && let Some(step) = self.next_released(run, role, deferred)
-        {
-            return step;
-        }
-        while let Some(effect) = self.scheduler.next() {
-            match effect {
-                Effect::Launch { job, attempt } => {
-                    if let Some(step) = self.launch(run, role, job, attempt, deferred) {
-                        if !self.freed.is_empty() {
-                            self.give_places(deferred);
-                        }
-                        return step;
-                    }
-                }
-                other => self.apply(run, other, deferred),
-            }
-        }
-        if !self.freed.is_empty() {
-            self.give_places(deferred);
-        }
-        if self.recorder.is_some() {
-            self.record(run);
-        }
-        match self.woken.pop_front() {
-            _ if self.published => Step::Over,
-            Some(task) => Step::Poll(task),
-            None => Step::Wait,
-        }
-    }
+/// The threads that work for a run beside its driver.
+#[derive(Default)]
+pub(super) struct Threads {
+    /// All of them.
+    pub(super) count: usize,
+    /// Those that have nothing to do.
+    pub(super) idle: usize,
+    /// Those inside a function that may block.
+    pub(super) blocked: usize,
+    /// Jobs take so long that another thread is worth waking.
+    pub(super) worthwhile: bool,
+    /// They did when the monitor looked last.
+    pub(super) was_slow: bool,
+}
 
-    /// The launch of an attempt, if the worker that asks may launch it now.
-    #[inline]
-    fn launch(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        role: Role,
-        job: u32,
-        attempt: u32,
-        deferred: &mut Deferred,
-    ) -> Option<Step> {
-        let flags = self.scheduler.flags(job);
-        if !self.admit(run, role, job, attempt, flags, deferred) {
-            return None;
-        }
-        if flags.intersects(JobFlags::TIMED) {
-            self.start_clocks(run, job, deferred);
-        }
-        Some(Step::Launch { job, attempt, flags })
-    }
+/// How many threads one run may have; what tokio allows a whole runtime by default.
+pub(super) const MOST_THREADS: usize = 512;
 
-    /// Starts the clocks of an attempt before its body is called, which may take its time.
-    #[cold]
-    fn start_clocks(&mut self, run: &Arc<ActiveRun>, job: u32, deferred: &mut Deferred) {
-        while let Some(effect) = self.scheduler.next_clock(job) {
-            self.apply(run, effect, deferred);
-        }
-    }
-
-    /// Whether the worker that asks may launch the job now.
-    #[inline]
-    fn admit(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        role: Role,
-        job: u32,
-        attempt: u32,
-        flags: JobFlags,
-        deferred: &mut Deferred,
-    ) -> bool {
-        if run.engine.limits.concern(flags) && !self.has_places(run, job, attempt, flags, deferred)
-        {
-            return false;
-        }
-        if self.recorder.is_some() && !self.may_begin(run, job, attempt, flags, deferred) {
-            return false;
-        }
-        if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
-            self.blocking.push_back((job, attempt));
-            self.threads.call_for_one(deferred);
-            return false;
-        }
-        if self.recorder.is_none() && !flags.intersects(JobFlags::CONDITIONAL) {
-            self.note(EntryKind::JobStarted, job, attempt);
-        }
-        true
-    }
-
-    /// Notes the beginning of an attempt in a run that is kept, and holds the attempt back until
-    /// the store has what led to it. Where another engine may have taken the run over, until the
-    /// store has the beginning itself: it refuses it then.
-    fn may_begin(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        job: u32,
-        attempt: u32,
-        flags: JobFlags,
-        deferred: &mut Deferred,
-    ) -> bool {
-        if self.is_lost() {
-            self.refuse(run, job, attempt, deferred);
-            return false;
-        }
-        let noted = !flags.intersects(JobFlags::CONDITIONAL);
-        let certain = self.may_begin_unrecorded(run);
-        if noted && !certain {
-            self.note(EntryKind::JobStarted, job, attempt);
-        }
-        let held = self.hold(Held::Launch { job, attempt });
-        if noted && certain {
-            self.note(EntryKind::JobStarted, job, attempt);
-        }
-        held.is_some()
-    }
-
-    /// The next attempt that was held back and may begin.
-    fn next_released(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        role: Role,
-        deferred: &mut Deferred,
-    ) -> Option<Step> {
-        loop {
-            if self.holds_back_attempts() {
-                return None;
-            }
-            let (job, attempt) = self.recorder.as_mut()?.released.pop_front()?;
-            // It may have been given up while it was held.
-            if !self.scheduler.is_running(job, attempt) {
-                continue;
-            }
-            if self.is_lost() {
-                self.refuse(run, job, attempt, deferred);
-                continue;
-            }
-            let flags = self.scheduler.flags(job);
-            if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
-                self.blocking.push_back((job, attempt));
-                self.threads.call_for_one(deferred);
-                continue;
-            }
-            return Some(Step::Launch { job, attempt, flags });
-        }
-    }
-
-    fn next_blocking(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        deferred: &mut Deferred,
-    ) -> Option<(u32, u32)> {
-        while !self.holds_back_attempts()
-            && let Some((job, attempt)) = self.blocking.pop_front()
-        {
-            // It may have been given up while it waited for a thread.
-            if self.scheduler.is_running(job, attempt) {
-                if self.is_lost() {
-                    self.refuse(run, job, attempt, deferred);
-                    continue;
-                }
-                let noted = self.recorder.is_some();
-                if !noted && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
-                    self.note(EntryKind::JobStarted, job, attempt);
-                }
-                return Some((job, attempt));
-            }
-        }
-        None
-    }
-
-    /// How much waits for a worker.
-    #[inline]
-    pub(super) fn waiting(&self) -> usize {
-        if self.holds_back_attempts() {
-            return self.woken.len();
-        }
-        let released = self.recorder.as_ref().map_or(0, |recorder| recorder.released.len());
-        self.scheduler.backlog() + self.woken.len() + self.blocking.len() + released
-    }
-
-    /// Whether attempts that the scheduler has launched are not to begin.
-    #[inline]
-    fn holds_back_attempts(&self) -> bool {
-        self.shutdown == ShutdownPhase::Draining && !self.is_lost()
-    }
-
-    /// Attempts that count as running and have not begun.
-    pub(super) fn unbegun(&self) -> impl Iterator<Item = u32> {
-        let recorded = self.recorder.iter().flat_map(|recorder| recorder.unbegun());
-        self.blocking.iter().map(|(job, _)| *job).chain(recorded)
-    }
-
-    /// Whether a thread of this role would find something to do, or to end for.
-    pub(super) fn has_work_for(&self, role: Role) -> bool {
-        let work = match role {
-            Role::BlockingThread if self.holds_back_attempts() => 0,
-            Role::BlockingThread => self.blocking.len(),
-            _ => self.waiting(),
-        };
-        work > 0 || self.published
-    }
-
-    /// After a step: wakes who listens and who may help. True when work waits.
-    #[inline]
-    pub(super) fn notify(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) -> bool {
-        if !self.listeners.is_empty() && self.visible() > self.heard {
-            self.heard = self.visible();
-            deferred.wake.append(&mut self.listeners);
-        }
-        if self.waiting() == 0 {
-            return false;
-        }
-        if !self.watched && !self.blocking.is_empty() {
-            self.watched = true;
-            monitor::watch_blocking(run);
-        }
-        if self.threads.idle > 0 && self.threads.worthwhile {
+impl Threads {
+    /// Work has come up that needs a thread.
+    pub(super) fn call_for_one(&mut self, deferred: &mut Deferred) {
+        if self.idle > 0 {
             deferred.ring = true;
+        } else if self.count == 0 {
+            self.start(1, deferred);
         }
-        true
+        // Else one is busy, and the monitor will see whether it stays so.
     }
 
-    /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
-    pub(super) fn park(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        task: Arc<Task>,
-        work: Work,
-        deferred: &mut Deferred,
-    ) -> Option<Work> {
-        let mut replaying = None;
-        match &work {
-            Work::Attempt(attempt) => {
-                if !self.scheduler.is_running(attempt.job, attempt.attempt) {
-                    return Some(work);
-                }
-                self.tasks.insert(attempt.job, Arc::clone(&task));
-                replaying = self.replay.is_some().then_some((attempt.job, attempt.attempt));
-            }
-            Work::Alarm(_) if !self.is_next_alarm(&task) => return Some(work),
-            Work::Alarm(_) | Work::Record { .. } => {}
-        }
-        let rests = self.put_aside(task, work);
-        if let Some((job, attempt)) = replaying.filter(|_| rests) {
-            self.fail_departed(run, job, attempt, deferred);
-        }
-        None
-    }
-
-    /// An attempt ended. Ignored when it was given up before.
-    #[inline]
-    pub(super) fn ended(&mut self, run: &Arc<ActiveRun>, ended: Ended, deferred: &mut Deferred) {
-        let Ended { job, attempt, result, output } = ended;
-        if !self.scheduler.is_running(job, attempt) {
-            return deferred.hosts.extend(result.err().map(HostOwned::Error));
-        }
-        self.close(job, deferred);
-        let departure = match result {
-            Ok(()) if self.replay.is_some() => self.departure(job, attempt),
-            _ => None,
-        };
-        match departure.map_or(result, Err) {
-            Ok(()) => {
-                match output {
-                    None => self.note(EntryKind::JobCompleted, job, attempt),
-                    Some(output) => {
-                        let output = EntryDetail::Output(output);
-                        self.note_with(EntryKind::JobCompleted, job, attempt, output);
-                    }
-                }
-                self.scheduler.ended(job, attempt, End::Completed);
-                if self
-                    .scheduler
-                    .flags(job)
-                    .intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION))
-                {
-                    self.tell(job, Ok(()), deferred);
-                }
-            }
-            Err(error) => self.ended_badly(run, job, attempt, error, deferred),
-        }
-    }
-
-    /// Clears away what belongs to the attempt that has ended.
-    #[inline]
-    fn close(&mut self, job: u32, deferred: &mut Deferred) {
-        self.steps += 1;
-        if !self.tasks.is_empty()
-            && let Some(task) = self.tasks.remove(&job)
-        {
-            deferred.drop.push(task);
-        }
-        if self.scheduler.flags(job).intersects(JobFlags::WATCHES) {
-            // Whoever still looks at it was left behind by the attempt.
-            let token = self.tokens.remove(&job);
-            deferred.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
-            self.graces.remove(&job);
-        }
-        self.give_back(job);
-    }
-
-    #[cold]
-    fn ended_badly(
-        &mut self,
-        run: &Arc<ActiveRun>,
-        job: u32,
-        attempt: u32,
-        error: JobError,
-        deferred: &mut Deferred,
-    ) {
-        let (end, error) = match (self.scheduler.asked(job), error.kind()) {
-            (Some(cause), _) => {
-                let said = error.chain();
-                deferred.hosts.push(HostOwned::Error(error));
-                (End::Cancelled, self.stopped(run, job, cause, Some(said)))
-            }
-            (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
-            (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {
-                (End::FailedRetryable, error)
-            }
-            (None, _) => (End::FailedTerminally, error),
-        };
-        self.failed_with(job, error, deferred);
-        self.scheduler.ended(job, attempt, end);
-    }
-
-    fn forbids_retry(&self, job: u32, error: &JobError) -> bool {
-        let policy = self.scheduler.policy(job);
-        policy.is_some_and(|policy| policy.retry.forbids(error.error_type()))
+    /// Starts this many threads, as far as there may be so many.
+    pub(super) fn start(&mut self, wanted: usize, deferred: &mut Deferred) {
+        let wanted = wanted.min(MOST_THREADS.saturating_sub(self.count));
+        self.count += wanted;
+        deferred.threads += wanted;
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::LogError;
-use super::place::{LogPlace, LogPosition, OutputStream};
-use super::record::{FIRST_LINE, Header, MAX_BODY, MAX_HEADER};
+use super::record::{
+    FIRST_LINE, Header, LogPlace, LogPosition, MAX_BODY, MAX_HEADER, OutputStream,
+};
 use super::segment::{self, FIRST};
 
 /// What one attempt of a job printed.

@@ -1,10 +1,100 @@
-//! The line before a record's bytes.
+//! Streams, and places in a log.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::place::OutputStream;
+/// One of the two streams that jobs print to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OutputStream {
+    /// Standard output.
+    #[serde(rename = "stdout")]
+    Stdout,
+    /// Standard error.
+    #[serde(rename = "stderr")]
+    Stderr,
+}
+
+/// Where the log of a run has a piece of output: its record, in one of the files of the log. The
+/// next record begins where this one ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LogPlace {
+    /// Which file, from 1: each engine that drives the run writes a file of its own.
+    #[serde(default = "first")]
+    pub segment: u32,
+    /// Where the record begins, in bytes from the beginning of the file.
+    pub offset: u64,
+    /// How long it is with its header, in bytes.
+    pub length: u64,
+}
+
+fn first() -> u32 {
+    1
+}
+
+impl LogPlace {
+    /// Where the record begins in the whole log.
+    pub fn start(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset)
+    }
+
+    /// Where the record ends in the whole log, and reading goes on.
+    ///
+    /// ```
+    /// # let place: workflow_core::LogPlace =
+    /// #     serde_json::from_str(r#"{"segment": 1, "offset": 19, "length": 80}"#)?;
+    /// assert_eq!(u64::from(place.end()), 99);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn end(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset + self.length)
+    }
+}
+
+/// A position in the whole log of a run, at which reading can go on. Grows along the log; the
+/// default is its beginning.
+///
+/// As a number it is what [`LogPlace::end`] and the REST API give: whoever keeps it may treat it as
+/// opaque.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct LogPosition(u64);
+
+impl LogPosition {
+    /// So many bits are for the place in a file. What is left of the 53 bits that JavaScript has
+    /// for whole numbers is enough for 8,192 files.
+    const OFFSET_BITS: u32 = 40;
+
+    pub(crate) fn new(segment: u32, offset: u64) -> Self {
+        let end = (1 << Self::OFFSET_BITS) - 1;
+        Self(u64::from(segment.saturating_sub(1)) << Self::OFFSET_BITS | offset.min(end))
+    }
+
+    /// Which of the files of the log, from 1.
+    pub fn segment(self) -> u32 {
+        u32::try_from(self.0 >> Self::OFFSET_BITS).unwrap_or(u32::MAX) + 1
+    }
+
+    /// Where in that file, in bytes.
+    pub fn offset(self) -> u64 {
+        self.0 & ((1 << Self::OFFSET_BITS) - 1)
+    }
+}
+
+impl From<u64> for LogPosition {
+    fn from(position: u64) -> Self {
+        Self(position)
+    }
+}
+
+impl From<LogPosition> for u64 {
+    fn from(position: LogPosition) -> Self {
+        position.0
+    }
+}
 
 /// The line before the bytes of a record.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,3 +131,30 @@ pub(super) const MAX_HEADER: u64 = 64 * 1024;
 
 /// The longest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn positions_grow_along_the_log(
+            one in (1u32..9000, 0u64..1 << 40),
+            other in (1u32..9000, 0u64..1 << 40),
+        ) {
+            let position = |(segment, offset)| LogPosition::new(segment, offset);
+            let (first, second) = (position(one), position(other));
+            prop_assert_eq!(one.cmp(&other), first.cmp(&second));
+            prop_assert_eq!((first.segment(), first.offset()), one);
+        }
+
+        #[test]
+        fn any_number_is_a_position(number: u64) {
+            let position = LogPosition::from(number);
+            prop_assert_eq!(u64::from(position), number);
+            prop_assert!(position.segment() >= 1);
+        }
+    }
+}

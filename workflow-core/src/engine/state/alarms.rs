@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{ActiveRun, Deferred, RunState};
 use crate::engine::runtime::Runtime;
-use crate::engine::task::{Task, Work};
+use crate::engine::worker::task::{Task, Work};
 use crate::scheduler::Timer;
 
 #[derive(Default)]

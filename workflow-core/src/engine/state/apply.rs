@@ -7,10 +7,12 @@ use tracing::level_filters::LevelFilter;
 
 use super::deferred::{Notice, Then};
 use super::{
-    ActiveRun, Alert, AttemptIo, Cause, Child, ChildFrame, ChildName, Claim, Deferred, Effect,
-    Entry, EntryDetail, EntryKind, Failure, Held, HostOwned, JobError, JobErrorKind, JobFlags,
-    Outcome, RunState, TimeoutKind,
+    ActiveRun, Alert, AttemptIo, Cause, Child, ChildFrame, ChildName, Deferred, Effect, Entry,
+    EntryDetail, EntryKind, Failure, HostOwned, JobError, JobErrorKind, JobFlags, Outcome,
+    RunState, TimeoutKind,
 };
+use crate::engine::durable::replay::Claim;
+use crate::engine::durable::writer::Held;
 
 impl RunState {
     /// Does what the scheduler decided, short of calling anyone.
@@ -95,7 +97,12 @@ impl RunState {
         deferred.hosts.push(HostOwned::Notice(Box::new(notice)));
     }
 
-    pub(super) fn tell(&mut self, job: u32, result: Result<(), JobError>, deferred: &mut Deferred) {
+    pub(in crate::engine) fn tell(
+        &mut self,
+        job: u32,
+        result: Result<(), JobError>,
+        deferred: &mut Deferred,
+    ) {
         let mut untold = Some(result);
         if let Some(mut child) = self.children.remove(&job) {
             if let Some((end, result)) = child.end.take().zip(untold.take())
@@ -109,7 +116,12 @@ impl RunState {
     }
 
     /// Keeps what an attempt failed with until the scheduler has decided what follows.
-    pub(super) fn failed_with(&mut self, job: u32, error: JobError, deferred: &mut Deferred) {
+    pub(in crate::engine) fn failed_with(
+        &mut self,
+        job: u32,
+        error: JobError,
+        deferred: &mut Deferred,
+    ) {
         let earlier = self.errors.insert(job, error);
         deferred.hosts.extend(earlier.map(HostOwned::Error));
     }

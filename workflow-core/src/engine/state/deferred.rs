@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
-use super::replay::restore;
 use super::{ActiveRun, Child, Task, Token};
 use crate::engine::active::LOG_TARGET;
+use crate::engine::durable::replay::restore;
 use crate::engine::permits::{self, Grant};
 use crate::guard::{self, discard};
 use crate::job::JobError;
@@ -17,7 +17,7 @@ use crate::job::JobError;
 type ChildEnd = Result<(), JobError>;
 
 /// What is the host's, so that nothing is done with it under the lock.
-pub(super) enum HostOwned {
+pub(in crate::engine) enum HostOwned {
     /// A job that was started by another, and of which nothing is wanted any more.
     Child(Child),
     /// An error that has been told, or that nobody asks for.
@@ -32,17 +32,17 @@ pub(super) enum HostOwned {
 pub(in crate::engine) struct Deferred {
     pub(in crate::engine) wake: Vec<Waker>,
     /// Requests to stop.
-    pub(super) stop: Vec<Arc<Token>>,
+    pub(in crate::engine) stop: Vec<Arc<Token>>,
     /// Tasks whose futures are to be dropped.
     pub(in crate::engine) drop: Vec<Arc<Task>>,
     /// What holds values or errors of the host, to be dropped or read.
-    pub(super) hosts: Vec<HostOwned>,
+    pub(in crate::engine) hosts: Vec<HostOwned>,
     /// Who waits for a child, and how it ended.
-    pub(super) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
+    pub(in crate::engine) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
     /// Who waits for a signal, and what came with it.
-    pub(super) signal: Vec<(oneshot::Sender<Json>, Json)>,
+    pub(in crate::engine) signal: Vec<(oneshot::Sender<Json>, Json)>,
     /// Who waits for a signal in vain.
-    pub(super) hang_up: Vec<oneshot::Sender<Json>>,
+    pub(in crate::engine) hang_up: Vec<oneshot::Sender<Json>>,
     /// Places that jobs of other runs, or of this one, now have.
     pub(in crate::engine) grants: Vec<Grant>,
     /// How many threads to start for the run.
@@ -55,15 +55,15 @@ pub(in crate::engine) struct Deferred {
 
 /// How an attempt failed, for the log of this program. The subscriber is the host's, and so is not
 /// called under the lock.
-pub(super) struct Notice {
-    pub(super) job: String,
-    pub(super) attempt: u32,
-    pub(super) error: String,
-    pub(super) then: Then,
+pub(in crate::engine) struct Notice {
+    pub(in crate::engine) job: String,
+    pub(in crate::engine) attempt: u32,
+    pub(in crate::engine) error: String,
+    pub(in crate::engine) then: Then,
 }
 
 /// What becomes of a job whose attempt failed.
-pub(super) enum Then {
+pub(in crate::engine) enum Then {
     RetryIn(Duration),
     Failed,
     Cancelled,

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Deferred, EntryDetail, EntryKind, Held, RunState};
+use super::{ActiveRun, Deferred, EntryDetail, EntryKind, RunState};
+use crate::engine::durable::writer::Held;
 use crate::sparse_map::SparseMap;
 
 /// What is on record ends on a day that can be written down: after a hundred years.

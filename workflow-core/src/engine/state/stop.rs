@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ActiveRun, Alert, Cause, Deferred, Delivery, End, Grace, JobError, JobErrorKind, JobFlags,
-    RunState, TimeoutKind,
+    ActiveRun, Alert, Cause, Deferred, Delivery, End, EntryDetail, EntryKind, Grace, JobError,
+    JobErrorKind, JobFlags, RunState, TimeoutKind,
 };
+use crate::store::StoreError;
 
 impl RunState {
     /// Asks an attempt to stop that has a grace period, and drops any other at once.
@@ -140,6 +141,34 @@ impl RunState {
         };
         let limit = limit.unwrap_or_default();
         JobError::of_kind(JobErrorKind::TimedOut(kind), format!("{what} {limit:?} ({kind}){said}"))
+    }
+
+    /// Fails the run, gives back what its jobs hold, and tells whoever waits for them.
+    pub(in crate::engine) fn collapse(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        panic: &str,
+        deferred: &mut Deferred,
+    ) {
+        let reason = format!("the engine panicked while it drove the run: {panic}");
+        if let Some(recorder) = &mut self.recorder
+            && recorder.failed.is_none()
+        {
+            recorder.failed = Some(Arc::new(StoreError::Unavailable(reason.clone().into())));
+        }
+        self.release(deferred);
+        for (job, attempt) in self.scheduler.abort() {
+            run.run_values.fence(job, attempt);
+            self.close(job, deferred);
+        }
+        self.give_all_back(deferred);
+        while let Some((_, child)) = self.children.pop_first() {
+            let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
+            deferred.answer(child, Err(error));
+        }
+        self.note_with(EntryKind::RunFailed, u32::MAX, 0, EntryDetail::Reason(reason));
+        deferred.drop.extend(self.clear_alarms());
+        deferred.finished = true;
     }
 }
 

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Child, Deferred, HostOwned, JobError, JobFlags, RunState, Task, Work};
+use crate::engine::active::ActiveRun;
+use crate::engine::state::{Child, Deferred, HostOwned, RunState};
+use crate::engine::worker::task::{Task, Work};
 use crate::event::Failure;
+use crate::job::{JobError, JobFlags};
 use crate::run::{CalledJob, ChildName};
 use crate::scheduler::{End, Recorded};
 use crate::sparse_map::SparseMap;
@@ -177,7 +180,7 @@ impl RunState {
 
     /// Why a function that has ended, or waits for nothing but calls that are held back, does not
     /// do what is on record of it.
-    pub(super) fn departure(&self, job: u32, attempt: u32) -> Option<JobError> {
+    pub(in crate::engine) fn departure(&self, job: u32, attempt: u32) -> Option<JobError> {
         let asked = self.replay.as_ref()?.asked.get(&job)?;
         let on_record = self.call_in_words(*asked.calls.first()?);
         let what = match asked.held.first() {
@@ -203,7 +206,7 @@ impl RunState {
     }
 
     /// Fails a function that waits for nothing but calls that are held back.
-    pub(super) fn fail_departed(
+    pub(in crate::engine) fn fail_departed(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
@@ -228,7 +231,7 @@ impl RunState {
     }
 
     /// The attempt of a job whose task was put aside, unless it was woken meanwhile.
-    pub(super) fn put_aside(&mut self, task: Arc<Task>, work: Work) -> bool {
+    pub(in crate::engine) fn put_aside(&mut self, task: Arc<Task>, work: Work) -> bool {
         let woken = task.put_back(work);
         if woken {
             self.woken.push_back(task);
@@ -238,7 +241,7 @@ impl RunState {
 }
 
 /// Leaves what a job had left for the one that asks for it.
-pub(super) fn restore(child: &Child, output: Option<Arc<Json>>) -> Result<(), JobError> {
+pub(in crate::engine) fn restore(child: &Child, output: Option<Arc<Json>>) -> Result<(), JobError> {
     let (kind, frame): (Type, _) = (child.call.output, &child.frame);
     let output = output.map_or(Json::Null, |output| (*output).clone());
     let value = kind.read(output).map_err(|error| {

@@ -4,29 +4,27 @@
 //! leases, and looks for messages.
 
 mod lease_validity;
-mod outage;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::active::ActiveRun;
+use crate::engine::active::ActiveRun;
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
 use lease_validity::{LeaseValidity, Moment};
-use outage::Outage;
 
 /// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(5);
 
 /// No lease is longer; with one that is, no run begins.
-pub(super) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(in crate::engine) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The hold that an engine has on its runs.
-pub(super) struct LeaseRenewer(Arc<Inner>);
+pub(in crate::engine) struct LeaseRenewer(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
@@ -56,7 +54,7 @@ struct Watched {
 }
 
 impl LeaseRenewer {
-    pub(super) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
+    pub(in crate::engine) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
         // The rest is for those who take over.
         let lifetime = lease.min(LONGEST_LEASE) * 9 / 10;
         let owner = Owner { id: OwnerId::random(), lifetime };
@@ -65,26 +63,26 @@ impl LeaseRenewer {
         Self(Arc::new(Inner { store, owner, lease, watch, condvar: bell, validity: certainty }))
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
+    pub(in crate::engine) fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
     }
 
     /// The time within which the runs of a dead engine are taken over.
-    pub(super) fn lease(&self) -> Duration {
+    pub(in crate::engine) fn lease(&self) -> Duration {
         self.0.lease
     }
 
-    pub(super) fn owner(&self) -> Owner {
+    pub(in crate::engine) fn owner(&self) -> Owner {
         self.0.owner
     }
 
     /// Watches a run that is about to begin: what is sent to it may come at any time from then on.
-    pub(super) fn expect(&self, run: RunId, active: Weak<ActiveRun>) {
+    pub(in crate::engine) fn expect(&self, run: RunId, active: Weak<ActiveRun>) {
         self.watch(run, Watched { lease: None, run: active });
     }
 
     /// Holds on to a run from now on.
-    pub(super) fn hold(&self, lease: Lease, run: Weak<ActiveRun>) {
+    pub(in crate::engine) fn hold(&self, lease: Lease, run: Weak<ActiveRun>) {
         self.watch(lease.run, Watched { lease: Some(lease), run });
     }
 
@@ -107,7 +105,7 @@ impl LeaseRenewer {
     }
 
     /// The run has ended. The same run may be watched as another took it up again meanwhile.
-    pub(super) fn let_go(&self, run: RunId, active: &Weak<ActiveRun>) {
+    pub(in crate::engine) fn let_go(&self, run: RunId, active: &Weak<ActiveRun>) {
         let mut watch = self.0.lock();
         if watch.runs.get(&run).is_some_and(|watched| watched.run.ptr_eq(active)) {
             watch.runs.remove(&run);
@@ -115,22 +113,22 @@ impl LeaseRenewer {
     }
 
     /// Whether no other engine can have taken over the runs of this one.
-    pub(super) fn is_certain(&self) -> bool {
+    pub(in crate::engine) fn is_certain(&self) -> bool {
         self.0.validity.holds()
     }
 
     /// The runs that the engine drives.
-    pub(super) fn runs(&self) -> Vec<Arc<ActiveRun>> {
+    pub(in crate::engine) fn runs(&self) -> Vec<Arc<ActiveRun>> {
         self.0.lock().runs.values().filter_map(|watched| watched.run.upgrade()).collect()
     }
 
     /// How many runs the engine holds.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::engine) fn held(&self) -> usize {
         self.0.lock().runs.values().filter(|watched| watched.lease.is_some()).count()
     }
 
     /// The run with this id, if the engine drives it.
-    pub(super) fn find(&self, run: RunId) -> Option<Arc<ActiveRun>> {
+    pub(in crate::engine) fn find(&self, run: RunId) -> Option<Arc<ActiveRun>> {
         self.0.lock().runs.get(&run)?.run.upgrade()
     }
 }
@@ -228,4 +226,47 @@ fn guarded<F: Future<Output = Result<T, StoreError>>, T>(
 ) -> Result<T, StoreError> {
     guard::call(|| pollster::block_on(ask()))
         .unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.into())))
+}
+
+/// What failed last.
+#[derive(Debug, Default)]
+struct Outage(Option<String>);
+
+impl Outage {
+    /// Tells why something is not done, unless it was not done before for the same reason.
+    fn note(&mut self, what: &'static str, error: &StoreError) {
+        let reason = error.to_string();
+        if self.0.as_ref() != Some(&reason) {
+            tracing::warn!(%error, "{what}; trying again");
+            self.0 = Some(reason);
+        }
+    }
+
+    /// Tells that it is done again.
+    fn end(&mut self, what: &'static str) {
+        if self.0.take().is_some() {
+            tracing::info!("{what} again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_once_until_it_is_over() {
+        let mut outage = Outage::default();
+        let mut note = |text: &str| {
+            let before = outage.0.clone();
+            outage.note("nothing is done", &StoreError::Unavailable(text.into()));
+            outage.0 != before
+        };
+        assert_eq!(
+            ["full", "full", "gone", "gone", "full"].map(&mut note),
+            [true, false, true, false, true]
+        );
+        outage.end("all is done");
+        assert_eq!(outage.0, None);
+    }
 }

@@ -8,11 +8,13 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::{
-    ActiveRun, Cause, Deferred, HostOwned, JobError, JobErrorKind, LeaseRenewer, RunState, Task,
-    Work,
-};
+use super::lease_renewer::LeaseRenewer;
+use crate::engine::active::ActiveRun;
+use crate::engine::state::{Deferred, HostOwned, RunState};
+use crate::engine::worker::task::{Task, Work};
 use crate::event::Event;
+use crate::job::{JobError, JobErrorKind};
+use crate::scheduler::Cause;
 use crate::sparse_map::SparseMap;
 use crate::store::{BeginOutcome, Lease, NewRun, Store, StoreError};
 
@@ -30,9 +32,9 @@ pub(in crate::engine) struct Recorder {
     /// What may go on once the store has this many events.
     held: VecDeque<(usize, Held)>,
     /// Attempts that were held, and may begin.
-    pub(super) released: VecDeque<(u32, u32)>,
+    pub(in crate::engine) released: VecDeque<(u32, u32)>,
     /// Attempts of jobs whose condition held before they were held.
-    pub(super) judged: SparseMap<u32, u32>,
+    pub(in crate::engine) judged: SparseMap<u32, u32>,
     /// Attempts begin once the store has their beginnings: the process has died before, and if it
     /// dies again, it is known what was in flight.
     starts_first: bool,
@@ -46,7 +48,7 @@ enum Place {
 }
 
 /// What would come of events that the store does not have yet.
-pub(super) enum Held {
+pub(in crate::engine) enum Held {
     /// The attempt of a job begins.
     Launch { job: u32, attempt: u32 },
     /// A function learns what became of a job that it asked for.
@@ -108,7 +110,7 @@ impl Recorder {
 
     /// Attempts that have not begun, because the store does not have what led to them, or because
     /// nobody has begun them since.
-    pub(super) fn unbegun(&self) -> impl Iterator<Item = u32> {
+    pub(in crate::engine) fn unbegun(&self) -> impl Iterator<Item = u32> {
         let held = self.held.iter().filter_map(|(_, held)| match held {
             Held::Launch { job, .. } => Some(*job),
             _ => None,
@@ -117,12 +119,12 @@ impl Recorder {
     }
 
     /// Whether anything waits for the store.
-    pub(super) fn holds_back(&self) -> bool {
+    pub(in crate::engine) fn holds_back(&self) -> bool {
         !self.held.is_empty()
     }
 
     /// Whether the attempt has not begun, because the store does not have what led to it.
-    pub(super) fn holds(&self, job: u32, attempt: u32) -> bool {
+    pub(in crate::engine) fn holds(&self, job: u32, attempt: u32) -> bool {
         let this = |held: &Held| matches!(held, Held::Launch { job: of, attempt: number } if (*of, *number) == (job, attempt));
         self.held.iter().any(|(_, held)| this(held)) || self.released.contains(&(job, attempt))
     }
@@ -130,7 +132,7 @@ impl Recorder {
 
 impl RunState {
     /// Whether an attempt may begin before the store has its beginning.
-    pub(super) fn may_begin_unrecorded(&self, run: &ActiveRun) -> bool {
+    pub(in crate::engine) fn may_begin_unrecorded(&self, run: &ActiveRun) -> bool {
         run.engine.lease_renewer.as_ref().is_none_or(LeaseRenewer::is_certain)
             && self.recorder.as_ref().is_none_or(|recorder| !recorder.starts_first)
     }
@@ -149,7 +151,7 @@ impl RunState {
 
     /// Keeps something back until the store has all events up to now. Gives it back at once when
     /// there is nothing to wait for.
-    pub(super) fn hold(&mut self, held: Held) -> Option<Held> {
+    pub(in crate::engine) fn hold(&mut self, held: Held) -> Option<Held> {
         let until = self.log.entries.len();
         match &mut self.recorder {
             Some(recorder) if recorder.persisted < until && recorder.failed.is_none() => {
@@ -166,7 +168,7 @@ impl RunState {
     }
 
     /// Sends what has happened since the last batch on its way.
-    pub(super) fn record(&mut self, run: &Arc<ActiveRun>) {
+    pub(in crate::engine) fn record(&mut self, run: &Arc<ActiveRun>) {
         let until = self.log.entries.len();
         let Some(recorder) = &self.recorder else { return };
         if recorder.busy || recorder.failed.is_some() || recorder.persisted == until {

@@ -7,14 +7,14 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::active::ActiveRun;
-use super::clock::{TURNS_AT_REST, in_function};
 use super::monitor::{self, WatchGuard};
 use super::nesting::{self, Inside};
-use super::runtime::{Caller, go_round};
-use super::shutdown::ShutdownPhase;
-use super::state::{Deferred, Ended, Role, Step, wake_all};
 use super::task::{Attempt, Task, Work};
+use crate::engine::active::ActiveRun;
+use crate::engine::clock::{TURNS_AT_REST, in_function};
+use crate::engine::runtime::{Caller, go_round};
+use crate::engine::shutdown::ShutdownPhase;
+use crate::engine::state::{Deferred, Ended, Role, Step, wake_all};
 use crate::guard::{self, discard};
 use crate::job::{AttemptIo, JobError, JobFlags, Started};
 use crate::run::{Report, RunError};
@@ -30,7 +30,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(20);
 ///
 /// Nothing that panics inside of it gets out: code of the host is called behind a guard of its
 /// own, and the run ends with an error when anything else panics.
-pub(super) struct Driver {
+pub(in crate::engine) struct Driver {
     /// Taken only to be dropped.
     run: Option<Arc<ActiveRun>>,
     worker: Worker,
@@ -38,7 +38,7 @@ pub(super) struct Driver {
 
 /// A driver that nobody awaits. Dropped before the end, with the runtime that polled it, it has
 /// the run brought to its end elsewhere.
-pub(super) struct Background(Driver);
+pub(in crate::engine) struct Background(Driver);
 
 /// What a driver works with.
 struct Worker {
@@ -55,7 +55,7 @@ struct Worker {
 }
 
 impl Driver {
-    pub(super) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
+    pub(in crate::engine) fn new(run: Arc<ActiveRun>, role: Role) -> Self {
         Self { run: Some(run), worker: Worker::new(role) }
     }
 
@@ -76,7 +76,7 @@ impl Driver {
 /// # Errors
 ///
 /// Fails when the run did, and on the thread that drives a current-thread runtime.
-pub(super) fn wait(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
+pub(in crate::engine) fn wait(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
     match Caller::here() {
         Caller::Only => return Err(RunError::WouldBlock),
         // What the run spawns on a worker that waits, no other worker would take.
@@ -93,12 +93,12 @@ pub(super) fn wait(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
 }
 
 impl Background {
-    pub(super) fn new(run: Arc<ActiveRun>) -> Self {
+    pub(in crate::engine) fn new(run: Arc<ActiveRun>) -> Self {
         Self(Driver::new(run, Role::Driver))
     }
 
     /// One that may block.
-    pub(super) fn blocking(run: Arc<ActiveRun>) -> Self {
+    pub(in crate::engine) fn blocking(run: Arc<ActiveRun>) -> Self {
         Self(Driver::new(run, Role::Thread))
     }
 }
@@ -463,15 +463,15 @@ impl Drop for Background {
 }
 
 /// A thread that works for a run beside its driver, from the moment on at which it is asked for.
-pub(super) struct Helper(Option<Arc<ActiveRun>>);
+pub(in crate::engine) struct Helper(Option<Arc<ActiveRun>>);
 
 impl Helper {
-    pub(super) fn new(run: Arc<ActiveRun>) -> Self {
+    pub(in crate::engine) fn new(run: Arc<ActiveRun>) -> Self {
         Self(Some(run))
     }
 
     /// Works until there has been nothing to do for a while.
-    pub(super) fn work(mut self) {
+    pub(in crate::engine) fn work(mut self) {
         let Some(run) = self.0.take() else { return };
         let inside = Inside::helping(&run);
         if let Err(panic) = guard::call(|| Worker::new(run.thread_role()).work(&run)) {

@@ -9,12 +9,12 @@ use std::task::Wake;
 
 use futures::future::BoxFuture;
 
-use super::active::ActiveRun;
+use crate::engine::active::ActiveRun;
 use crate::job::BodyFuture;
 use crate::store::{Lease, StoreError};
 
 /// What a task waits for.
-pub(super) enum Work {
+pub(in crate::engine) enum Work {
     Attempt(Attempt),
     /// The next deadline of the run.
     Alarm(BoxFuture<'static, ()>),
@@ -26,14 +26,14 @@ pub(super) enum Work {
 }
 
 /// One attempt of a job under way.
-pub(super) struct Attempt {
-    pub(super) job: u32,
-    pub(super) attempt: u32,
-    pub(super) future: BodyFuture,
-    pub(super) span: tracing::Span,
+pub(in crate::engine) struct Attempt {
+    pub(in crate::engine) job: u32,
+    pub(in crate::engine) attempt: u32,
+    pub(in crate::engine) future: BodyFuture,
+    pub(in crate::engine) span: tracing::Span,
 }
 
-pub(super) struct Task {
+pub(in crate::engine) struct Task {
     run: Weak<ActiveRun>,
     state: AtomicU8,
     /// Present while the task waits.
@@ -51,27 +51,27 @@ const WOKEN: u8 = 3;
 
 impl Task {
     /// A task whose future is being polled in place.
-    pub(super) fn polling(run: Weak<ActiveRun>) -> Arc<Self> {
+    pub(in crate::engine) fn polling(run: Weak<ActiveRun>) -> Arc<Self> {
         Arc::new(Self { run, state: AtomicU8::new(POLLING), work: Mutex::new(None) })
     }
 
     /// A task that stands in line for its first poll.
-    pub(super) fn queued(run: Weak<ActiveRun>, work: Work) -> Arc<Self> {
+    pub(in crate::engine) fn queued(run: Weak<ActiveRun>, work: Work) -> Arc<Self> {
         Arc::new(Self { run, state: AtomicU8::new(QUEUED), work: Mutex::new(Some(work)) })
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Option<Work>> {
+    pub(in crate::engine) fn lock(&self) -> std::sync::MutexGuard<'_, Option<Work>> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the work out of a task that was in line, to poll it.
-    pub(super) fn take(&self) -> Option<Work> {
+    pub(in crate::engine) fn take(&self) -> Option<Work> {
         self.state.store(POLLING, Ordering::Release);
         self.lock().take()
     }
 
     /// Puts work back that is not ready. True when it was woken meanwhile, and stands in line.
-    pub(super) fn put_back(&self, work: Work) -> bool {
+    pub(in crate::engine) fn put_back(&self, work: Work) -> bool {
         *self.lock() = Some(work);
         self.rest()
     }

@@ -3,13 +3,13 @@
 
 use std::cell::Cell;
 
-use super::active::ActiveRun;
+use crate::engine::active::ActiveRun;
 use crate::guard::discard;
 use crate::job::{JobContext, JobError};
 use crate::run::{Report, RunError};
 
 /// So many runs may be inside of each other.
-pub(super) const MOST_LEVELS: u32 = 100;
+pub(in crate::engine) const MOST_LEVELS: u32 = 100;
 
 /// By what an error that stems from the bound is known on its way out.
 const ERROR_TYPE: &str = "NestedTooDeep";
@@ -31,19 +31,19 @@ struct Place {
 }
 
 /// Notes which run the calling thread is driving.
-pub(super) struct Inside {
+pub(in crate::engine) struct Inside {
     outer: Place,
 }
 
 impl Inside {
     /// A thread of an executor, which polls the run.
     #[inline]
-    pub(super) fn polling(run: &ActiveRun) -> Self {
+    pub(in crate::engine) fn polling(run: &ActiveRun) -> Self {
         Self { outer: PLACE.replace(Place { level: run.level, polling: true }) }
     }
 
     /// A thread of the run, which may block.
-    pub(super) fn helping(run: &ActiveRun) -> Self {
+    pub(in crate::engine) fn helping(run: &ActiveRun) -> Self {
         Self { outer: PLACE.replace(Place { level: run.level, polling: false }) }
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Inside {
 
 /// Whether the calling thread is polling a run for an executor, which has a thread less for as
 /// long as it blocks.
-pub(super) fn is_polling() -> bool {
+pub(in crate::engine) fn is_polling() -> bool {
     PLACE.get().polling
 }
 
@@ -67,7 +67,7 @@ pub(super) fn is_polling() -> bool {
 /// # Errors
 ///
 /// Fails when the run would be too deep.
-pub(super) fn level_of(
+pub(in crate::engine) fn level_of(
     workflow: &dyn Fn() -> String,
     outer: Option<&JobContext>,
     awaited: bool,
@@ -97,7 +97,7 @@ fn chain(workflow: &str, callers: &[String]) -> String {
 
 /// On its way out, from level to level, an error that stems from the bound stays what it is:
 /// another attempt meets it again, and the innermost text names the cause.
-pub(super) fn pass_on(error: JobError) -> JobError {
+pub(in crate::engine) fn pass_on(error: JobError) -> JobError {
     let message = match error.downcast_ref::<RunError>() {
         Some(error @ RunError::NestedTooDeep { .. }) => error.to_string(),
         Some(RunError::Failed(report)) => match message_of(report) {

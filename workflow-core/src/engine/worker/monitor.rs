@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::active::ActiveRun;
-use super::state::{Deferred, Role, RunState};
+use crate::engine::active::ActiveRun;
+use crate::engine::state::{Deferred, Role, RunState};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_micros(200);
@@ -28,7 +28,7 @@ const PATIENCE: u32 = 50;
 struct Watchdog(Mutex<Weak<ActiveRun>>);
 
 /// Keeps a watchdog lit.
-pub(super) struct WatchGuard {
+pub(in crate::engine) struct WatchGuard {
     watchdog: Arc<Watchdog>,
     /// The run that the thread was driving when it began to drive this one inside a job.
     outer: Weak<ActiveRun>,
@@ -53,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Has a run watched for as long as the calling thread drives it.
-pub(super) fn watch(run: &Arc<ActiveRun>) -> WatchGuard {
+pub(in crate::engine) fn watch(run: &Arc<ActiveRun>) -> WatchGuard {
     let watchdog = WATCHDOG.with(|watchdog| {
         let new = || {
             let watchdog = Arc::new(Watchdog::default());
@@ -74,7 +74,7 @@ impl Drop for WatchGuard {
 }
 
 /// Has a run watched for as long as jobs of it wait for threads.
-pub(super) fn watch_blocking(run: &Arc<ActiveRun>) {
+pub(in crate::engine) fn watch_blocking(run: &Arc<ActiveRun>) {
     lock(&WATCH).runs.push(Arc::downgrade(run));
     wake();
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::Resolve;
 use super::{ResumeError, RunHandle, is_cancel_requested, know, on_record};
-use crate::engine::{Engine, LookupError, Resolve};
+use crate::engine::{Engine, LookupError};
 use crate::event::{Blocked, Event, EventKind, Status};
 use crate::id::RunId;
 use crate::store::{Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot};

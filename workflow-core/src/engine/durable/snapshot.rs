@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::Shared;
-use super::request::{Runnable, Terms};
+use crate::engine::Shared;
+use crate::engine::request::{Runnable, Terms};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::ValueLayout;
@@ -61,7 +61,7 @@ fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
 /// # Errors
 ///
 /// Fails when a value that the run makes or takes has no JSON form, so that a crash would lose it.
-pub(super) fn new_run(
+pub(in crate::engine) fn new_run(
     engine: &Shared,
     what: &Runnable,
     terms: Option<Box<Terms>>,

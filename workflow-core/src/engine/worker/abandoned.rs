@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
 
-use super::active::ActiveRun;
 use super::driver::{Background, Helper};
-use super::runtime::Runtime;
-use super::shutdown::{Released, Stopped};
-use super::state::{Deferred, RunState};
+use crate::engine::active::ActiveRun;
+use crate::engine::runtime::Runtime;
+use crate::engine::shutdown::{Released, Stopped};
+use crate::engine::state::{Deferred, RunState};
 use crate::guard;
 use crate::run::RunError;
 use crate::store::StoreError;
 
 /// What became of the runtime that a run began on.
 #[derive(Default)]
-pub(super) struct Left {
+pub(in crate::engine) struct Left {
     /// The run does without it.
     runtime: AtomicBool,
     /// It has dropped the run's driver.
@@ -33,13 +33,13 @@ const SHUT_DOWN: &str = "the runtime that drove it was shut down";
 
 impl ActiveRun {
     /// Where tasks, blocking functions and timers of the run go.
-    pub(super) fn runtime(&self) -> &Runtime {
+    pub(in crate::engine) fn runtime(&self) -> &Runtime {
         if self.left.runtime.load(Ordering::Relaxed) { &OWN } else { &self.runtime }
     }
 
     /// From now on the run uses threads and timers of the library.
     #[cold]
-    pub(super) fn leave_runtime(&self, why: &str) {
+    pub(in crate::engine) fn leave_runtime(&self, why: &str) {
         if !self.left.runtime.swap(true, Ordering::Relaxed) {
             tracing::warn!(parent: &self.span, "the run leaves its runtime: {why}");
         }
@@ -47,7 +47,7 @@ impl ActiveRun {
 
     /// Does work for the run in the background, which is begun again on threads of the library if
     /// the runtime drops it before its end.
-    pub(super) fn spawn_to_its_end(self: &Arc<Self>, work: Work) {
+    pub(in crate::engine) fn spawn_to_its_end(self: &Arc<Self>, work: Work) {
         let mut unfinished = Unfinished { run: Some(Arc::clone(self)), work };
         self.runtime().spawn(async move {
             if let Some(run) = unfinished.run.clone() {
@@ -64,7 +64,7 @@ impl ActiveRun {
     /// A run that a store keeps is not cancelled: it stops as one that is lost does, nothing more
     /// is recorded, and its lease is given back, so that an engine can go on with it at once.
     #[cold]
-    pub(super) fn abandon(self: &Arc<Self>) {
+    pub(in crate::engine) fn abandon(self: &Arc<Self>) {
         self.leave_runtime(SHUT_DOWN);
         if self.left.driver.swap(true, Ordering::Relaxed) {
             return self.collapse("its driver was dropped twice");
@@ -99,7 +99,7 @@ impl ActiveRun {
     /// A thread that was asked for was dropped before it began; a thread of the library takes its
     /// place.
     #[cold]
-    pub(super) fn start_own_thread(self: &Arc<Self>) {
+    pub(in crate::engine) fn start_own_thread(self: &Arc<Self>) {
         self.leave_runtime("its threads are gone");
         if self.report().is_some() {
             self.lock().threads.count -= 1;
@@ -116,7 +116,7 @@ impl ActiveRun {
     /// Something panicked that is trusted not to: a clock, a subscriber of `tracing`, the engine.
     /// The run fails, whatever state it is in.
     #[cold]
-    pub(super) fn collapse(self: &Arc<Self>, panic: &str) {
+    pub(in crate::engine) fn collapse(self: &Arc<Self>, panic: &str) {
         let mut deferred = Deferred::default();
         let mut state = self.lock();
         if !state.published {

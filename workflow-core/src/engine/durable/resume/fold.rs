@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 
 use super::ResumeError;
 use super::deaths::Deaths;
-use crate::engine::state::{Replay, Signals};
+use crate::engine::durable::replay::Replay;
+use crate::engine::state::Signals;
 use crate::event::{AFTER_CRASH, Entry, EntryDetail, EntryKind, Event, EventKind, JobOrigin, Log};
 use crate::graph::Graph;
 use crate::id::RunId;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
 
+use super::Resolve;
 use super::{PAGE, ResumeError, RunHandle, Runnable, know, on_record};
+use crate::engine::Engine;
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
-use crate::engine::{Engine, Resolve};
 use crate::event::Event;
 use crate::id::RunId;
 use crate::run::{Report, RunError};
