@@ -4,11 +4,9 @@
 //! gets to see of one. What jobs print passes by: it is an event to those who watch, and is not
 //! recorded.
 
-mod decisive;
 mod failure;
 mod in_flight;
 mod log;
-mod origin;
 mod stall;
 mod status;
 mod time;
@@ -23,11 +21,9 @@ use serde_json::{Map, Value as Json};
 use crate::id::RunId;
 use crate::run_log::{LogPlace, OutputStream};
 
-pub use decisive::decisive_line;
-pub use failure::Failure;
+pub use failure::{Failure, decisive_line};
 pub(crate) use in_flight::InFlight;
 pub(crate) use log::{AFTER_CRASH, Entry, EntryDetail, EntryKind, JobLookup, Log};
-pub use origin::JobOrigin;
 pub use stall::{Blocked, Death, Stall, Waiting};
 pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
@@ -338,6 +334,58 @@ impl std::fmt::Display for EventKind {
             Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),
             Self::RunCancelled => f.write_str("run cancelled"),
+        }
+    }
+}
+
+/// Which job started another, and what for: how a run that is taken up again tells what it is
+/// asked for from what it has on record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum JobOrigin {
+    /// A function ran a job with `ctx.run`.
+    #[serde(rename = "called")]
+    Called {
+        /// The job whose function it is.
+        by: String,
+        /// In which of its attempts, from 1.
+        attempt: u32,
+        /// What it called: the job's name before a number was added to it.
+        job: String,
+        /// With which input.
+        input: Json,
+    },
+    /// A map runs a job for an element of its list.
+    #[serde(rename = "element")]
+    Element {
+        /// The map's name.
+        of: String,
+        /// The element's place in the list, from 0.
+        index: u32,
+    },
+    /// The work of a job is taken back.
+    #[serde(rename = "undo")]
+    Compensation {
+        /// The job's name.
+        of: String,
+    },
+}
+
+impl JobOrigin {
+    /// The job that started the other, or whose work the other takes back.
+    pub fn parent(&self) -> &str {
+        match self {
+            Self::Called { by, .. } => by,
+            Self::Element { of, .. } | Self::Compensation { of } => of,
+        }
+    }
+
+    /// The job under way that started this one. What takes work back is started by the run.
+    pub(crate) fn starter(&self) -> Option<&str> {
+        match self {
+            Self::Element { of, .. } => Some(of),
+            Self::Called { by, .. } => Some(by),
+            Self::Compensation { .. } => None,
         }
     }
 }

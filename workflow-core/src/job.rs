@@ -11,7 +11,6 @@ mod context;
 mod dispatch;
 mod error;
 mod flags;
-mod group;
 mod map;
 mod options;
 mod print;
@@ -35,15 +34,15 @@ pub use bind::{
 pub(crate) use bind::{InputRef, fresh_owner};
 pub use body::Body;
 pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
-pub use call::{Call, JobFn, Parameter, call_job, closure, map};
+pub use call::{Call, JobFn, Parameter, call_job, closure};
 pub(crate) use call::{RawCall, one_input};
 pub use context::{AttemptContext, JobContext};
 pub use dispatch::{Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind, STDERR_FOLLOWS};
 pub(crate) use flags::JobFlags;
-pub use group::Group;
+pub use map::map;
 pub(crate) use options::{Condition, zero_timeout};
-pub use options::{Grace, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
+pub use options::{Grace, Group, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
 #[doc(hidden)]
 pub use print::print;
 pub(crate) use print::{Attempt, Entered, Printed};

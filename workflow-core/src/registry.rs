@@ -8,8 +8,6 @@
 
 mod by_value;
 mod entry;
-mod error;
-mod format;
 mod index;
 mod listing;
 
@@ -20,10 +18,8 @@ use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
 pub use by_value::RegisteredCall;
-pub use entry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
-pub use error::RegistryError;
-pub use format::SourceFormat;
-pub use index::Entry;
+pub use entry::{Draw, Erased, JobEntry, Location, SourceFormat, WorkflowEntry, add_erased};
+pub use index::{Entry, RegistryError};
 #[doc(no_inline)]
 pub use inventory;
 pub use listing::{Jobs, Listing};

@@ -1,6 +1,5 @@
 //! One execution of a workflow, as its owner sees it.
 
-mod gantt;
 mod job;
 mod output;
 mod report;

@@ -116,14 +116,3 @@ impl Attempt {
         Some(Waiting::Signal { job: job.to_owned(), signal, since })
     }
 }
-
-impl JobOrigin {
-    /// The job under way that started this one. What takes work back is started by the run.
-    pub(crate) fn starter(&self) -> Option<&str> {
-        match self {
-            Self::Element { of, .. } => Some(of),
-            Self::Called { by, .. } => Some(by),
-            Self::Compensation { .. } => None,
-        }
-    }
-}

@@ -17,7 +17,7 @@ use super::bind::{
     Bind, Handle, Input, InputCount, InputRef, Inputs, Reader, Ref, Val, fresh_owner,
 };
 use super::options::{
-    Compensation, Condition, Grace, JobOptions, TimeoutKind, TriggerRule, zero_timeout,
+    Compensation, Condition, Grace, Group, JobOptions, TimeoutKind, TriggerRule, zero_timeout,
 };
 use super::{
     AttemptIo, Body, BodyKind, Job, JobContext, JobError, JobFlags, Need, StateCheck, States,
@@ -291,6 +291,16 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// same many others, [`after_group`](Self::after_group) costs less.
     pub fn after_all<U>(self, others: impl IntoIterator<Item = Handle<U>>) -> Self {
         self.set(|options| options.after.extend(others.into_iter().map(|other| other.at)))
+    }
+
+    /// Makes the job wait for all jobs of a group, whose values it does not read.
+    ///
+    /// It means what [`after_all`](Self::after_all) with these jobs means, for every trigger rule
+    /// and every way to end. Where many jobs wait for the same many others, it costs less: see
+    /// [`Flow::group`](crate::Flow::group).
+    pub fn after_group(mut self, group: Group) -> Self {
+        self.raw.options.get_or_insert_default().after_groups.push(group);
+        self
     }
 
     /// Runs the job only when `test` says so of an upstream value; else the job is skipped, and
@@ -612,31 +622,4 @@ fn json_type<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type 
 /// The parameters of a job that reads one input.
 pub(crate) fn one_input<T: Serialize + Send + Sync + 'static>() -> Vec<Parameter> {
     vec![(InputCount::One, Some(Type::opaque::<T>().with_serialize::<T>()))]
-}
-
-/// A job that runs another for every element of a list that an upstream job produced. Its output
-/// is the list of their outputs, in the order of the elements.
-///
-/// The jobs are named after the map: `resize[0]`, `resize[1]`, and so on. When one fails for good
-/// the map starts no more of them, cancels those that run, and fails with the first error.
-///
-/// ```
-/// use workflow_core::prelude::*;
-///
-/// #[job]
-/// fn list() -> Vec<u64> { vec![1, 2, 3] }
-/// #[job]
-/// async fn square(number: &u64) -> u64 { number * number }
-///
-/// fn draw(flow: &mut Flow) {
-///     let numbers = flow.job(list());
-///     flow.job(map(numbers, square).concurrency(2).name("squares"));
-/// }
-/// ```
-pub fn map<T, U>(list: Handle<Vec<T>>, job: impl FnOnce(Handle<T>) -> Call<U>) -> Call<Vec<U>>
-where
-    T: Send + Sync + 'static,
-    U: Send + Sync + 'static,
-{
-    super::map::call(list, job)
 }

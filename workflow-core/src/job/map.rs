@@ -10,17 +10,26 @@ use super::call::Call;
 use super::{AttemptIo, Body, JobError};
 use crate::value::ChildOutputs;
 
-fn element<T: Send + Sync + 'static>(
-    io: &AttemptIo,
-    index: usize,
-) -> Option<&(dyn Any + Send + Sync)> {
-    io.get::<Vec<T>>(0)?.get(index).map(|element| element as _)
-}
-
-pub(super) fn call<T, U>(
-    list: Handle<Vec<T>>,
-    job: impl FnOnce(Handle<T>) -> Call<U>,
-) -> Call<Vec<U>>
+/// A job that runs another for every element of a list that an upstream job produced. Its output
+/// is the list of their outputs, in the order of the elements.
+///
+/// The jobs are named after the map: `resize[0]`, `resize[1]`, and so on. When one fails for good
+/// the map starts no more of them, cancels those that run, and fails with the first error.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job]
+/// fn list() -> Vec<u64> { vec![1, 2, 3] }
+/// #[job]
+/// async fn square(number: &u64) -> u64 { number * number }
+///
+/// fn draw(flow: &mut Flow) {
+///     let numbers = flow.job(list());
+///     flow.job(map(numbers, square).concurrency(2).name("squares"));
+/// }
+/// ```
+pub fn map<T, U>(list: Handle<Vec<T>>, job: impl FnOnce(Handle<T>) -> Call<U>) -> Call<Vec<U>>
 where
     T: Send + Sync + 'static,
     U: Send + Sync + 'static,
@@ -67,4 +76,11 @@ where
         }
     });
     Call::new(name, kind, body, inputs).requiring(needs).container()
+}
+
+fn element<T: Send + Sync + 'static>(
+    io: &AttemptIo,
+    index: usize,
+) -> Option<&(dyn Any + Send + Sync)> {
+    io.get::<Vec<T>>(0)?.get(index).map(|element| element as _)
 }

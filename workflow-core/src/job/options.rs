@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptIo, Group, Handle, InputRef, JobError, RawCall};
+use super::{AttemptIo, Handle, InputRef, JobError, RawCall};
 use crate::retry::RetryPolicy;
 
 /// What must have become of the jobs that a job waits for, before it may start.
@@ -182,6 +182,15 @@ impl JobOptions {
     ) {
         self.condition = Some(Condition(Box::new(test)));
     }
+}
+
+/// Jobs that others can wait for as a whole: made by [`Flow::group`](crate::Flow::group), given
+/// to [`Call::after_group`](super::Call::after_group).
+///
+/// A small copyable ticket, valid for the flow that gave it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    pub(crate) at: InputRef,
 }
 
 /// A test of upstream values that decides whether a job runs.

@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use serde_json::Value as Json;
 
-use super::{Draw, JobEntry, Location, RegistryError, WorkflowEntry};
-use crate::definition::Metadata;
-use crate::id::{WorkflowName, nearest, normalize_name};
+use super::{Draw, JobEntry, Location, WorkflowEntry};
+use crate::definition::{Metadata, MetadataError};
+use crate::id::{NameError, WorkflowName, nearest, normalize_name};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
 /// A registered workflow: what is known of it without running anything. Cheap to clone.
@@ -252,4 +252,60 @@ pub(super) fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
             known: jobs().len(),
         })
     })
+}
+
+/// Why the registry cannot answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// No workflow, or no job, has the name.
+    #[error(
+        "no {what} is named `{name}`{}; {known} {what}s are registered, and one in a crate that \
+         nothing mentions is dropped by the linker: `use that_crate as _;` keeps it",
+        hint(.nearest)
+    )]
+    Unknown {
+        /// `workflow` or `job`.
+        what: &'static str,
+        /// The name that was looked for.
+        name: String,
+        /// The most similar name that is registered.
+        nearest: Option<String>,
+        /// How many are registered.
+        known: usize,
+    },
+    /// Two registrations share a name.
+    #[error("two {what}s are named `{name}`: at {first} and at {second}; rename one of them")]
+    Duplicate {
+        /// `workflow` or `job`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// One place.
+        first: Location,
+        /// The other place.
+        second: Location,
+    },
+    /// A name is ill-formed.
+    #[error("the workflow registered at {location} is not well named: {error}")]
+    Name {
+        /// The place.
+        location: Location,
+        /// What is wrong with the name.
+        error: NameError,
+    },
+    /// Metadata is not well-formed.
+    #[error("workflow `{name}` at {location}: {error}")]
+    Metadata {
+        /// The workflow's name.
+        name: String,
+        /// The place.
+        location: Location,
+        /// What is wrong with the metadata.
+        error: MetadataError,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }

@@ -1,18 +1,15 @@
 //! The builder of typed graphs.
 
-mod group;
-mod plan;
-
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::plan::{CompensationPlan, Extras};
+use super::plan::{CompensationPlan, Extras, Plan, PlanError};
 use crate::graph::{GraphBuilder, GraphError, JobPolicy, NO_JOB};
 use crate::id::check_name;
 use crate::job::{
-    Bodies, Call, Handle, InputRef, JobFlags, JobOptions, Need, OnFailure, RawCall, TimeoutKind,
-    fresh_owner,
+    Bodies, Call, Group, Handle, InputRef, JobFlags, JobOptions, Need, OnFailure, RawCall, Source,
+    TimeoutKind, ValueLayout, fresh_owner,
 };
 use crate::value::{Boxed, Type};
 
@@ -295,6 +292,130 @@ impl Flow {
             self.columns.push(kind);
             self.columns.len() - 1
         }) as u32
+    }
+}
+
+impl Flow {
+    /// Joins jobs into a group, which others wait for as a whole with
+    /// [`Call::after_group`](crate::Call::after_group).
+    ///
+    /// When a thousand jobs wait for a thousand others, a group takes two thousand edges, and
+    /// [`Call::after_all`](crate::Call::after_all) a million. The runs are the same. A group
+    /// without jobs is nothing to wait for, and neither are handles of values that are known
+    /// already.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    ///
+    /// #[job]
+    /// fn load(shard: u32) -> u32 { shard }
+    /// #[job]
+    /// fn check(shard: u32) -> u32 { shard }
+    ///
+    /// let mut flow = Flow::new();
+    /// let loads: Vec<_> = (0..1000).map(|shard| flow.job(load::draw(shard))).collect();
+    /// let loaded = flow.group(loads);
+    /// for shard in 0..1000 {
+    ///     flow.job(check::draw(shard).after_group(loaded));
+    /// }
+    /// let plan = flow.plan()?;
+    /// let (members, waiting) = plan.graph().groups().next().ok_or("a group")?;
+    /// assert_eq!((members.len(), waiting.len()), (1000, 1000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn group<T: ?Sized>(&mut self, jobs: impl IntoIterator<Item = Handle<T>>) -> Group {
+        let mut members = Vec::new();
+        for job in jobs {
+            match self.own(job.at) {
+                Some(index) if index < CONSTANTS => members.push(index),
+                Some(_) => {}
+                None => {
+                    self.problem.get_or_insert(GraphError::ForeignMember);
+                }
+            }
+        }
+        let index = self.builder.groups.add(members);
+        Group { at: InputRef { owner: self.owner, index } }
+    }
+
+    /// Notes that a job waits for groups.
+    fn wait_for_groups(&mut self, job: u32, name: &str, groups: &[Group]) {
+        for group in groups {
+            match self.own(group.at) {
+                Some(index) => self.builder.groups.wait(job, index),
+                None => {
+                    self.problem.get_or_insert(GraphError::ForeignGroup(name.to_owned()));
+                }
+            }
+        }
+    }
+}
+
+impl Flow {
+    /// Proves that the graph can run, and compiles it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are no jobs, when two were given one name, when a name is ill-formed, when
+    /// a timeout is zero, or when a job reads a handle of another flow.
+    pub fn plan(mut self) -> Result<Plan, PlanError> {
+        if let Some(problem) = self.problem {
+            return Err(problem.into());
+        }
+        if self.builder.waits().max(self.bodies.len()) >= CONSTANTS as usize {
+            return Err(GraphError::TooLarge.into());
+        }
+        let (graph, order) = self.builder.compile()?;
+        self.bodies.reorder(&order);
+        let (outputs, output_of, rows) = self.outputs(&order);
+        let source = |index: u32| match index {
+            INPUT => Source { column: Source::INPUT, row: 0 },
+            job if job < CONSTANTS => output_of[job as usize],
+            other => Source { column: Source::CONSTANT, row: other - CONSTANTS },
+        };
+        let output = self.output.map(|(index, kind)| (source(index), kind));
+        let mut starts = Vec::with_capacity(order.len());
+        let mut inputs = Vec::with_capacity(self.inputs);
+        for job in &order {
+            starts.push(inputs.len() as u32);
+            let read = self.builder.first_waits(*job, self.input_ends[*job as usize]);
+            inputs.extend(read.iter().map(|index| source(*index)));
+        }
+        let extras = self.extras.into_iter();
+        let extras = extras.map(|(job, extras)| (graph.names.number(job), extras));
+        let needs = self.needs.into_iter().map(|(job, need)| (graph.names.number(job), need));
+        let mut needs: Vec<_> = needs.collect();
+        needs.sort_by_key(|(job, _)| *job);
+        let columns = self.columns.into_iter().zip(rows).collect();
+        let constants = self.constants;
+        let timed = graph.policies.iter().filter(|(_, policy)| policy.timeouts.any());
+        let timed = timed.map(|(job, _)| *job).collect();
+        Ok(Plan {
+            extras: extras.collect(),
+            graph: Arc::new(graph),
+            bodies: self.bodies,
+            layout: Arc::new(ValueLayout { columns, inputs, starts, outputs, constants, timed }),
+            output,
+            limits: self.limits,
+            needs,
+            stored_graph: OnceLock::new(),
+        })
+    }
+
+    /// Where the jobs leave their outputs: in the order of the graph, and in that in which they
+    /// were added; and how many rows each column has for them.
+    fn outputs(&self, order: &[u32]) -> (Vec<Source>, Vec<Source>, Vec<u32>) {
+        let mut rows = vec![0_u32; self.columns.len()];
+        let mut output_of = vec![Source { column: 0, row: 0 }; order.len()];
+        let output = |job: &u32| {
+            let column = self.column_of[*job as usize];
+            let next = &mut rows[column as usize];
+            let source = Source { column, row: *next };
+            *next += 1;
+            output_of[*job as usize] = source;
+            source
+        };
+        (order.iter().map(output).collect(), output_of, rows)
     }
 }
 
