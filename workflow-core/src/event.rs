@@ -279,6 +279,22 @@ impl EventKind {
         }
     }
 
+    /// The number of the attempt that the event is about, from 1.
+    pub fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::JobStarted { attempt, .. }
+            | Self::AttemptFailed { attempt, .. }
+            | Self::JobCompleted { attempt, .. }
+            | Self::JobFailed { attempt, .. }
+            | Self::JobCancelled { attempt, .. }
+            | Self::SleepStarted { attempt, .. }
+            | Self::SignalAwaited { attempt, .. }
+            | Self::SignalReceived { attempt, .. }
+            | Self::JobOutput { attempt, .. } => Some(*attempt),
+            _ => None,
+        }
+    }
+
     /// Whether the event is part of the run's record, which reports and stores have. What is not
     /// reaches only those who watch the run.
     pub fn is_recorded(&self) -> bool {

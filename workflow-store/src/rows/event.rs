@@ -87,7 +87,7 @@ impl EncodedEvent {
             status: event.kind.run_status(),
             subject: subject(event, blob.as_ref()),
             blocked: blocked(&event.kind)?,
-            attempt: attempt(&event.kind),
+            attempt: event.kind.attempt(),
             body,
             blob,
         })
@@ -312,20 +312,6 @@ fn blocked(kind: &EventKind) -> Result<Option<Option<String>>, StoreError> {
         EventKind::RunResumed { .. } | EventKind::RunUnblocked => Some(None),
         _ => None,
     })
-}
-
-fn attempt(kind: &EventKind) -> Option<u32> {
-    match kind {
-        EventKind::JobStarted { attempt, .. }
-        | EventKind::AttemptFailed { attempt, .. }
-        | EventKind::JobCompleted { attempt, .. }
-        | EventKind::JobFailed { attempt, .. }
-        | EventKind::JobCancelled { attempt, .. }
-        | EventKind::SleepStarted { attempt, .. }
-        | EventKind::SignalAwaited { attempt, .. }
-        | EventKind::SignalReceived { attempt, .. } => Some(*attempt),
-        _ => None,
-    }
 }
 
 /// Inserts events, with the blobs that they need.
