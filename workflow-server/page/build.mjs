@@ -1,4 +1,4 @@
-// Builds dist/ from src/: the same bytes for the same sources, whoever builds.
+// Builds dist/ from src/. The build is reproducible: the same sources give the same bytes.
 import { build, context } from "esbuild";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename } from "node:path";

@@ -1,4 +1,4 @@
-// The frame around every page: navigation, notices, and which page is shown.
+// The frame around every page: navigation, notices, and the current page.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isStaff, loadSession, remove, session } from "./api/client.ts";
@@ -12,43 +12,43 @@ import { WorkflowPage } from "./pages/workflow.tsx";
 import { WorkflowsPage } from "./pages/workflows.tsx";
 import { dropUnsaved, mayLeave, route, settle, type Route } from "./route.ts";
 import { attempt, ConnectionBanner, Notices } from "./ui/notice.tsx";
-import { ProblemBox, Waiting } from "./ui/problem.tsx";
+import { ProblemBox, Loading } from "./ui/problem.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
 
 export function App() {
   const [problem, setProblem] = useState<Problem | null>(null);
   const main = useRef<HTMLElement>(null);
-  const begin = () => {
+  const start = () => {
     setProblem(null);
     loadSession().catch((error: unknown) => setProblem(Problem.of(error)));
   };
-  useEffect(begin, []);
+  useEffect(start, []);
   const now = session.value;
   const path = route.value.path.join("/");
   const before = useRef(path);
   useEffect(() => {
-    // Another page: who reads by ear begins at its title. The first page is left as it is.
+    // Move the focus to a new page, so that screen readers start at its title. The first page keeps the browser's focus.
     if (before.current !== path) main.current?.focus({ preventScroll: true });
     if (before.current !== path) settle();
     before.current = path;
   }, [path]);
-  const inside = now !== null && (now.open || now.user !== null);
+  const signedIn = now !== null && (now.open || now.user !== null);
   return (
     <>
-      <a class="skip" href={`#/${path}`} onClick={(event) => (event.preventDefault(), main.current?.focus())}>Skip to the content</a>
-      <Header inside={inside} />
+      <a class="skip" href={`#/${path}`} onClick={(event) => (event.preventDefault(), main.current?.focus())}>Skip to content</a>
+      <Header signedIn={signedIn} />
       <ConnectionBanner />
       <main ref={main} tabIndex={-1}>
-        <ProblemBox problem={problem} retry={begin} />
-        {!now && !problem && <Waiting what="the page" />}
-        {now && (inside ? <Shown key={path} route={route.value} /> : <SignInPage />)}
+        <ProblemBox problem={problem} retry={start} />
+        {!now && !problem && <Loading what="the page" />}
+        {now && (signedIn ? <CurrentPage key={path} route={route.value} /> : <SignInPage />)}
       </main>
       <Notices />
     </>
   );
 }
 
-function Shown({ route }: { route: Route }) {
+function CurrentPage({ route }: { route: Route }) {
   const [page, id] = route.path;
   if (page === undefined || (page === "workflows" && !id)) return <WorkflowsPage route={route} />;
   if (page === "workflows" && id) return <WorkflowPage id={id} route={route} />;
@@ -58,25 +58,25 @@ function Shown({ route }: { route: Route }) {
   if (page === "admin") return <AdminPage />;
   return (
     <>
-      <h1>No such page</h1>
-      <p><a href="#/workflows">To the workflows</a></p>
+      <h1>Page not found</h1>
+      <p><a href="#/workflows">Go to workflows</a></p>
     </>
   );
 }
 
-function Header({ inside }: { inside: boolean }) {
+function Header({ signedIn }: { signedIn: boolean }) {
   const here = route.value.path[0] ?? "workflows";
   const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["overview", "Overview"], ["admin", isStaff() ? "Admin" : "Tokens"]] as const;
   return (
     <header class="top">
-      <a class="brand" href="#/workflows" aria-label="Workflow, to the workflows">
+      <a class="brand" href="#/workflows" aria-label="Workflow: all workflows">
         <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
           <path d="M5 5h4a3 3 0 0 1 3 3v4a3 3 0 0 0 3 3M5 5v10" />
           <circle cx="5" cy="5" r="2.5" /><circle cx="5" cy="15" r="2.5" /><circle cx="15" cy="15" r="2.5" />
         </svg>
         <span>Workflow</span>
       </a>
-      {inside && (
+      {signedIn && (
         <nav aria-label="Pages">
           {pages.map(([path, name]) => (
             <a key={path} href={`#/${path}`} aria-current={here === path ? "page" : undefined}>{name}</a>
@@ -85,16 +85,16 @@ function Header({ inside }: { inside: boolean }) {
       )}
       <div class="top-end">
         <ThemeSwitch />
-        <Who />
+        <UserMenu />
       </div>
     </header>
   );
 }
 
-function Who() {
+function UserMenu() {
   const now = session.value;
   if (!now) return null;
-  if (now.open) return <span class="who" title="No accounts exist: everybody who can reach this page may do everything">open</span>;
+  if (now.open) return <span class="who" title="No accounts exist: anyone who can reach this server has full access">no sign-in</span>;
   if (!now.user) return null;
   const signOut = async () => {
     if (!mayLeave()) return;

@@ -1,5 +1,5 @@
-// Which page is shown: kept behind the # of the address, so that the server knows one file only. Each step of the
-// history remembers how far it was scrolled and what its lists had loaded, so that Back leads to what was there.
+// The current page. Its path is in the fragment of the address, so the server serves a single file. Each history entry
+// remembers its scroll position and its loaded list items, so that Back restores both.
 
 import { signal } from "@preact/signals";
 
@@ -10,16 +10,16 @@ export interface Route {
 
 export type Params = Record<string, string | null | undefined>;
 
-/** A step of the history, as the browser keeps it. */
+/** A history entry, as the browser stores it. */
 interface Step {
   key: string;
   index: number;
-  /** The address before it. */
+  /** The address of the entry before it. */
   from: string | null;
 }
 
-/** What a step remembers while the page is open. */
-interface Kept {
+/** What a history entry remembers while the page is open. */
+interface EntryState {
   scroll: number;
   lists: Map<string, unknown>;
 }
@@ -38,13 +38,13 @@ export function href(path: string[], params: Params = {}): string {
 }
 
 export const route = signal<Route>(parse(location.hash));
-const memory = new Map<string, Kept>();
+const memory = new Map<string, EntryState>();
 let step = adopt(null);
 let undoing = false;
 history.scrollRestoration = "manual";
 
-/** What the step at hand remembers. */
-export function kept(): Kept {
+/** Returns what the current history entry remembers. */
+export function entryState(): EntryState {
   let found = memory.get(step.key);
   if (!found) memory.set(step.key, (found = { scroll: 0, lists: new Map() }));
   return found;
@@ -54,7 +54,7 @@ export function go(path: string[], params: Params = {}): void {
   location.hash = href(path, params);
 }
 
-/** Changes what the address says about this page, without a step back to what it said. */
+/** Changes parameters of the address and replaces the current history entry. */
 export function setParams(change: Params): void {
   const { path, params } = route.peek();
   const next = href(path, { ...params, ...change });
@@ -62,20 +62,20 @@ export function setParams(change: Params): void {
   route.value = parse(next);
 }
 
-/** Changes it as a step of the history. */
+/** Changes parameters of the address as a new history entry. */
 export function pushParams(change: Params): void {
   const { path, params } = route.peek();
   go(path, { ...params, ...change });
 }
 
-/** Takes a change of the address back: by a step back, if that is where it came from. */
+/** Reverts a change of parameters: goes back if the previous entry matches, replaces the current entry otherwise. */
 export function popParams(change: Params): void {
   const { path, params } = route.peek();
   if (step.from === href(path, { ...params, ...change })) history.back();
   else setParams(change);
 }
 
-/** What is written and not saved, by whoever shows it. */
+/** The components that hold unsaved text. */
 const unsaved = new Set<object>();
 
 export function markUnsaved(owner: object, isUnsaved: boolean): void {
@@ -83,17 +83,17 @@ export function markUnsaved(owner: object, isUnsaved: boolean): void {
   else unsaved.delete(owner);
 }
 
-/** Asks whether to lose what is not saved, if there is anything. */
+/** Asks before unsaved changes are lost; true if there are none or the user agrees. */
 export function mayLeave(): boolean {
   return unsaved.size === 0 || mayLose();
 }
 
-/** Asks whether to lose what is not saved. */
+/** Asks whether to discard unsaved changes. */
 export function mayLose(): boolean {
-  return confirm("What you have written is not saved. Leave it?");
+  return confirm("Discard unsaved changes?");
 }
 
-/** What is not saved is of no use any more. */
+/** Forgets all unsaved changes. */
 export function dropUnsaved(): void {
   unsaved.clear();
 }
@@ -120,7 +120,7 @@ window.addEventListener("hashchange", () => {
   route.value = next;
 });
 
-/** The step at hand as the browser has it; a new one is given its place. */
+/** Returns the browser's current history entry; gives a new entry its key and index. */
 function adopt(before: Step | null): Step {
   const known = history.state as Step | null;
   if (known?.key) return known;
@@ -132,9 +132,9 @@ function adopt(before: Step | null): Step {
 
 let settling = 0;
 
-/** Scrolls to where this step was left, once there is enough to scroll. */
+/** Restores the scroll position of this entry once the page is tall enough. */
 export function settle(): void {
-  const wanted = kept().scroll;
+  const wanted = entryState().scroll;
   const until = performance.now() + 3000;
   cancelAnimationFrame(settling);
   const look = () => {
@@ -148,8 +148,8 @@ export function settle(): void {
   look();
 }
 
-window.addEventListener("scroll", () => settling === 0 && (kept().scroll = window.scrollY), { passive: true });
-// Who scrolls meanwhile is not scrolled back.
+window.addEventListener("scroll", () => settling === 0 && (entryState().scroll = window.scrollY), { passive: true });
+// A user who scrolls in the meantime keeps their position.
 for (const kind of ["wheel", "touchmove", "keydown"]) {
   window.addEventListener(kind, () => (cancelAnimationFrame(settling), (settling = 0)), { passive: true });
 }

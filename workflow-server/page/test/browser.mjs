@@ -1,4 +1,4 @@
-// Chromium, and what every test does with it.
+// Starts Chromium, with helpers for all browser tests.
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -16,7 +16,7 @@ export async function launch() {
   const browser = await chromium.launch({ executablePath, args });
   const close = browser.close.bind(browser);
   return Object.assign(browser, {
-    /** What has gone wrong in pages whose context nobody has closed. */
+    /** Script errors of pages whose context was not closed. */
     faults: [],
     async close() {
       await close();
@@ -26,10 +26,10 @@ export async function launch() {
 }
 
 function complain(faults) {
-  if (faults.length > 0) throw new Error(`a script has complained:\n${faults.join("\n")}`);
+  if (faults.length > 0) throw new Error(`script errors:\n${faults.join("\n")}`);
 }
 
-/** A page that notes what goes wrong in it: closing its context, or the browser, fails if a script has complained. */
+/** Opens a page that records script errors: closing its context, or the browser, fails if there are any. */
 export async function open(browser, { theme = "light", phone = false, motion = "reduce" } = {}) {
   const viewport = phone ? { width: 390, height: 844 } : { width: 1360, height: 860 };
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: motion, hasTouch: phone });
@@ -38,7 +38,7 @@ export async function open(browser, { theme = "light", phone = false, motion = "
   const note = (text) => (faults.push(text), browser.faults.push(text));
   page.on("pageerror", (error) => note(String(error.stack ?? error)));
   page.on("console", (message) => {
-    // What the network refuses, tests ask for; scripts must not.
+    // Tests provoke failed requests on purpose; any other console error is a fault.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) note(message.text());
   });
   const close = context.close.bind(context);
@@ -57,7 +57,7 @@ export async function signIn(page, url, username = "alice", password = username)
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
 }
 
-/** The serious faults that axe finds, in words. */
+/** Describes the serious accessibility faults that axe finds. */
 export async function axeFaults(page) {
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   return found.violations

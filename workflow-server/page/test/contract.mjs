@@ -1,11 +1,11 @@
-// What the real server answers, according to its API document: the mock may answer nothing else.
+// Checks the responses of the mock against the OpenAPI document of the real server.
 
 import { readFile } from "node:fs/promises";
 import { serve } from "./server.mjs";
 
 let loaded;
 
-/** The contract of the real server, which is asked once for each process. */
+/** The contract of the real server, loaded once per process. */
 export const contract = () => (loaded ??= load());
 
 async function load() {
@@ -34,7 +34,7 @@ class Contract {
     }
   }
 
-  /** Throws where an answer is not one that the server gives. */
+  /** Throws if a response does not match the document. */
   check(method, path, status, body) {
     const found = this.#paths.find(([matches]) => matches.test(`/api/v1/${path}`));
     const answer = found?.[2][method.toLowerCase()]?.responses[status];
@@ -44,7 +44,7 @@ class Contract {
     if (wrong.length > 0) throw new Error(`${method} ${path} answers otherwise on the server: ${wrong.slice(0, 5).join("; ")}`);
   }
 
-  /** Throws where an event is not one that runs have. */
+  /** Throws if an event does not match the event schema. */
   checkEvent(event) {
     const known = this.#events.get(event.event);
     if (!known) throw new Error(`test/fixtures/runs.json has no event \`${event.event}\``);
@@ -58,7 +58,7 @@ class Contract {
     return schema.$ref.slice(2).split("/").reduce((at, key) => at[key], this.#document);
   }
 
-  /** All properties of an object, those of the parts that it is put together from, too. */
+  /** All properties of an object schema, including those of its `allOf` parts. */
   #object(schema) {
     const { properties = {}, required = [], additionalProperties, allOf = [] } = this.#resolve(schema);
     const parts = allOf.map((part) => this.#object(part));

@@ -1,4 +1,4 @@
-// What people do: by keyboard alone, with two accounts, with files that have mistakes.
+// User flows: keyboard only, two accounts, files with errors.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ after(async () => {
 
 const focused = (page) => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
 
-test("everything is reached by keyboard", async () => {
+test("everything is reachable by keyboard", async () => {
   const { page, context, faults } = await open(browser);
   await page.goto(mock.url);
   await page.getByLabel("Username").waitFor();
@@ -32,7 +32,7 @@ test("everything is reached by keyboard", async () => {
   await page.reload();
   await page.getByRole("link", { name: "daily_etl" }).waitFor();
   await page.keyboard.press("Tab");
-  assert.equal(await focused(page), "Skip to the content");
+  assert.equal(await focused(page), "Skip to content");
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   assert.equal(await focused(page), "New workflow");
@@ -40,7 +40,7 @@ test("everything is reached by keyboard", async () => {
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  assert.equal(await focused(page), "New workflow", "the focus is back where it was");
+  assert.equal(await focused(page), "New workflow", "the focus returns to the button");
 
   await page.getByRole("link", { name: "daily_etl" }).focus();
   await page.keyboard.press("Enter");
@@ -62,7 +62,7 @@ test("everything is reached by keyboard", async () => {
   await context.close();
 });
 
-test("a workflow is made from a file, its mistakes shown with their place, and run from its form", async () => {
+test("a workflow is created from a file, whose errors have a position, and run from its form", async () => {
   const { page, context, faults } = await open(browser);
   await signIn(page, mock.url);
   await page.getByRole("button", { name: "New workflow" }).click();
@@ -80,12 +80,12 @@ test("a workflow is made from a file, its mistakes shown with their place, and r
   await page.getByRole("button", { name: "Run", exact: true }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
-  await dialog.getByText("is needed").waitFor();
+  await dialog.getByText("required").waitFor();
   await dialog.getByLabel("day").fill("2026-01-02");
   await dialog.getByRole("button", { name: "Add to sources" }).click();
   await dialog.getByLabel("sources 2", { exact: true }).fill("zendesk");
   await dialog.getByRole("button", { name: "Edit as JSON" }).click();
-  await dialog.getByRole("button", { name: "Edit as a form" }).click();
+  await dialog.getByRole("button", { name: "Edit as form" }).click();
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.waitForFunction(() => location.hash.startsWith("#/runs/"));
   assert.deepEqual(mock.world.runs.at(-1).input, { day: "2026-01-02", rows: 5000, mode: "delta", dry_run: false, sources: ["salesforce", "zendesk"], target: { table: "customers" } });
@@ -93,7 +93,7 @@ test("a workflow is made from a file, its mistakes shown with their place, and r
   await context.close();
 });
 
-test("a number of the form is sent in every digit", async () => {
+test("a number in the form keeps every digit", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/workflows/daily-etl`);
@@ -102,17 +102,17 @@ test("a number of the form is sent in every digit", async () => {
   await dialog.getByLabel("day").fill("2026-01-02");
   await dialog.getByLabel("rows").fill("many");
   await dialog.getByRole("button", { name: "Edit as JSON" }).click();
-  await dialog.getByText("is no number").waitFor();
+  await dialog.getByText("must be a number").waitFor();
   await dialog.getByLabel("rows").fill("9007199254740993");
   await dialog.getByRole("button", { name: "Edit as JSON" }).click();
-  assert.match(await dialog.getByLabel(/^Input, as JSON/).inputValue(), /"rows": 9007199254740993,/);
-  await dialog.getByRole("button", { name: "Edit as a form" }).click();
+  assert.match(await dialog.getByLabel(/^Input as JSON/).inputValue(), /"rows": 9007199254740993,/);
+  await dialog.getByRole("button", { name: "Edit as form" }).click();
   const [sent] = await Promise.all([page.waitForRequest(/\/run$/), dialog.getByRole("button", { name: "Run", exact: true }).click()]);
   assert.match(sent.postData(), /"rows":9007199254740993,/);
   await context.close();
 });
 
-test("workflows are found by typing and by filters, page after page", async () => {
+test("search, filters and pages find workflows", async () => {
   const { page, context, faults } = await open(browser);
   await signIn(page, mock.url);
   const rows = page.locator(".workflows tbody tr");
@@ -135,7 +135,7 @@ test("metadata is checked and saved", async () => {
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/workflows/nightly-backup?tab=details`);
   await page.getByLabel("Metadata").fill('{"a": }');
-  await page.getByText("is no JSON").waitFor();
+  await page.getByText("invalid JSON").waitFor();
   assert.ok(await page.getByRole("button", { name: "Save" }).isDisabled());
   await page.getByLabel("Metadata").fill('{"owner": "ops"}');
   await page.getByLabel("Project").fill("moved");
@@ -146,13 +146,13 @@ test("metadata is checked and saved", async () => {
   await context.close();
 });
 
-test("who signs in sees what is theirs; an ended session leads to the door and back", async () => {
+test("a user sees only their workflows; an expired session leads to sign-in and back", async () => {
   const { page, context, faults } = await open(browser);
   await page.goto(mock.url);
   await page.getByLabel("Username").fill("bob");
   await page.getByLabel("Password").fill("wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByText("The username or the password is wrong").waitFor();
+  await page.getByText("wrong user name or password").waitFor();
   await signIn(page, mock.url, "bob");
   await page.getByRole("link", { name: "report_02" }).waitFor();
   assert.equal(await page.getByRole("link", { name: "daily_etl" }).count(), 0);
@@ -170,7 +170,7 @@ test("who signs in sees what is theirs; an ended session leads to the door and b
   await context.close();
 });
 
-test("a token is shown once; a refusal is shown with its field", async () => {
+test("a token is shown once; a rejected field shows its error", async () => {
   const { page, context, faults } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/admin`);
@@ -185,12 +185,12 @@ test("a token is shown once; a refusal is shown with its field", async () => {
   await page.getByLabel("Username").fill("carol");
   await page.getByRole("dialog").getByLabel("Password").fill("short");
   await page.getByRole("button", { name: "Create" }).click();
-  await page.getByText("needs 8 characters or more").waitFor();
+  await page.getByText("must have at least 8 characters").waitFor();
   assert.deepEqual([...faults, ...mock.world.faults], []);
   await context.close();
 });
 
-test("Back leads to what was there: the rows that were loaded, and as far down", async () => {
+test("Back restores the loaded rows and the scroll position", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/runs`);
@@ -203,7 +203,7 @@ test("Back leads to what was there: the rows that were loaded, and as far down",
   await page.waitForFunction(() => window.scrollY > 500);
   const before = await page.evaluate(() => window.scrollY);
   await page.locator("tbody tr").nth(70).locator("a").first().click();
-  await page.getByRole("navigation", { name: "Parts of the run" }).waitFor();
+  await page.getByRole("navigation", { name: "Run sections" }).waitFor();
   assert.equal(await page.evaluate(() => window.scrollY), 0);
   await page.goBack();
   await page.waitForFunction((wanted) => Math.abs(window.scrollY - wanted) < 5, before);
@@ -211,7 +211,7 @@ test("Back leads to what was there: the rows that were loaded, and as far down",
   await context.close();
 });
 
-test("a selected job is a step of the history, and Esc closes it", async () => {
+test("selecting a job adds a history entry, and Esc closes the job", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/runs/${mock.world.failed.id}`);
@@ -226,13 +226,13 @@ test("a selected job is a step of the history, and Esc closes it", async () => {
   await panel.waitFor({ state: "detached" });
   await page.goForward();
   await panel.waitFor();
-  await page.getByRole("button", { name: "Close the job" }).click();
+  await page.getByRole("button", { name: "Close job" }).click();
   await panel.waitFor({ state: "detached" });
   assert.equal(await page.evaluate(() => location.hash), `#/runs/${mock.world.failed.id}`);
   await context.close();
 });
 
-test("a file that was replaced is read, and used again", async () => {
+test("an earlier version of a file can be shown and restored", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/workflows/daily-etl?tab=source`);
@@ -245,13 +245,13 @@ test("a file that was replaced is read, and used again", async () => {
   await page.getByRole("cell", { name: "2 (current)" }).waitFor();
   await page.getByRole("button", { name: "Show version 1" }).click();
   assert.equal(await page.getByLabel("Source of version 1").textContent(), first);
-  await page.getByRole("button", { name: "Use this file again" }).click();
+  await page.getByRole("button", { name: "Restore this version" }).click();
   await page.getByRole("cell", { name: "3 (current)" }).waitFor();
   assert.equal(await source.textContent(), first);
   await context.close();
 });
 
-test("who leaves a text that is not saved is asked", async () => {
+test("leaving unsaved text asks for confirmation", async () => {
   const { page, context } = await open(browser);
   const asked = [];
   let answer = false;
@@ -281,7 +281,7 @@ test("who leaves a text that is not saved is asked", async () => {
   await context.close();
 });
 
-test("who leaves a dialog or a form with something typed is asked, and is asked once", async () => {
+test("leaving a dialog or form with changes asks for confirmation once", async () => {
   const { page, context } = await open(browser);
   let asked = 0;
   let answer = false;
@@ -291,7 +291,7 @@ test("who leaves a dialog or a form with something typed is asked, and is asked 
   const waiting = mock.world.begin(mock.world.workflows[2], {}, { tick: 50 });
   const dialogs = [
     [`workflows/daily-etl`, "Run", "day", "2026-01-02"], ["admin", "New token", "Name", "ci 2"], ["admin", "New account", "Username", "carol"],
-    ["admin", "New password for bob", "Password", "secret"], ["workflows", "New workflow", "Workflow file", "name: x"], [`runs/${waiting.id}`, "Signal", "Signal", "go"],
+    ["admin", "Change password of bob", "Password", "secret"], ["workflows", "New workflow", "Workflow file", "name: x"], [`runs/${waiting.id}`, "Signal", "Signal", "go"],
   ];
   for (const [hash, button, label, text] of dialogs) {
     await page.goto(`${mock.url}#/${hash}`);
@@ -299,7 +299,7 @@ test("who leaves a dialog or a form with something typed is asked, and is asked 
       await how();
       await dialog.waitFor({ state: "detached" });
     };
-    // Without a word typed nobody is asked, and neither is who took it back.
+    // No confirmation without changes, or after they were reverted.
     [asked, answer] = [0, false];
     await page.getByRole("button", { name: button, exact: true }).click();
     const field = dialog.getByLabel(label, { exact: label !== "Workflow file" });
@@ -316,13 +316,13 @@ test("who leaves a dialog or a form with something typed is asked, and is asked 
     assert.equal(await field.inputValue(), text);
     await page.evaluate(() => (location.hash = "#/overview"));
     await page.waitForFunction((at) => location.hash === at, `#/${hash}`);
-    assert.equal(await field.inputValue(), text, `${button}: the address leads elsewhere`);
+    assert.equal(await field.inputValue(), text, `${button}: the address changed`);
     assert.equal(asked, 3, button);
     answer = true;
     await closes(() => page.keyboard.press("Escape"));
     assert.equal(asked, 4, button);
   }
-  const forms = [["admin", "Workflow (all, if empty)", "etl"], [`runs/${waiting.id}`, /^With it, as JSON/, "{}"]];
+  const forms = [["admin", "Workflow (empty: all)", "etl"], [`runs/${waiting.id}`, /^Payload as JSON/, "{}"]];
   for (const [hash, label, text] of forms) {
     await page.goto(`${mock.url}#/${hash}`);
     await page.getByLabel(label).fill(text);
@@ -342,7 +342,7 @@ test("who leaves a dialog or a form with something typed is asked, and is asked 
   await context.close();
 });
 
-test("runs are found by a part of a name, and a workflow that cannot run says why", async () => {
+test("a part of a name finds runs, and a workflow that cannot run shows the reason", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/runs`);
@@ -353,12 +353,12 @@ test("runs are found by a part of a name, and a workflow that cannot run says wh
     return names.length > 0 && names.every((cell) => cell.textContent === "approve_invoice");
   });
   await page.goto(`${mock.url}#/workflows/retired-report`);
-  await page.getByText("It cannot be run: it is not active").waitFor();
+  await page.getByText("Cannot run: this workflow is inactive").waitFor();
   assert.ok(await page.getByRole("button", { name: "Run", exact: true }).isDisabled());
   await context.close();
 });
 
-test("a box whose change is refused is as it was", async () => {
+test("a checkbox is restored if the server rejects the change", async () => {
   const { page, context } = await open(browser);
   await signIn(page, mock.url);
   await page.goto(`${mock.url}#/admin`);

@@ -1,4 +1,4 @@
-// A server with the contract of the real one and data of its own, for work on the page and its tests.
+// A mock server with sample data, held to the contract of the real one, for development and tests of the page.
 //   node test/mock.mjs [port]      alice/alice is staff, bob/bob is not
 
 import { createServer } from "node:http";

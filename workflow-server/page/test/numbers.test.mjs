@@ -1,4 +1,4 @@
-// Numbers in front of the real server: what a person gives is what is shown, copied and sent back.
+// Numbers with the real server: typed, shown, copied and sent back without loss.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -8,7 +8,7 @@ let site;
 before(async () => (site = await Site.start([["alice", "--staff"]])));
 after(() => site?.stop());
 
-/** Numbers as they are typed and as the server keeps them. */
+/** Numbers as typed, and as the server stores them. */
 const KEPT = [
   ["9007199254740993", "9007199254740993"], ["9223372036854775808", "9223372036854775808"], ["18446744073709551615", "18446744073709551615"],
   ["-9223372036854775808", "-9223372036854775808"], ["0.1", "0.1"], ["1.10", "1.1"], ["3.10", "3.1"], ['"007"', '"007"'], ["1e20", "1e+20"],
@@ -18,9 +18,9 @@ const LOST = [
   ["99999999999999999999.5", "has more digits than a 64-bit float keeps"],
 ];
 
-test("numbers go through the page in every digit", async () => {
+test("numbers keep every digit", async () => {
   const { page, context } = await site.visitor("alice");
-  // What was refused is still in the dialog when it closes.
+  // The rejected text is still in the dialog when it closes.
   page.on("dialog", (dialog) => dialog.accept());
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await site.create(page, 'name: "numbers"\njobs:\n- name: "tell"\n  command: "echo \'<${{ input.n }}>\'; printf \'{\\"n\\": %s}\' \'${{ input.n }}\' > $WORKFLOW_OUTPUT"\n  outputs: [n]\n');
@@ -43,7 +43,7 @@ test("numbers go through the page in every digit", async () => {
     await page.goto(workflow);
     await page.getByRole("button", { name: "Run", exact: true }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByLabel(/^Input, as JSON/).fill(`{"n": [${typed}]}`);
+    await dialog.getByLabel(/^Input as JSON/).fill(`{"n": [${typed}]}`);
     await dialog.getByRole("button", { name: "Run", exact: true }).click();
     await dialog.getByRole("listitem").getByText(`the number ${typed} ${reason}; write it as text, in quotes`).waitFor();
     await dialog.getByText("input.n[0]", { exact: true }).waitFor();
@@ -52,7 +52,7 @@ test("numbers go through the page in every digit", async () => {
   await context.close();
 });
 
-test("metadata is edited without a change of the numbers in it", async () => {
+test("editing metadata does not change its numbers", async () => {
   const { page, context } = await site.visitor("alice");
   await site.create(page, `name: "kept"\nmetadata:\n  big: 9007199254740993\n  large: 1e20\njobs: [{ name: a, command: "true" }]\n`);
   await page.getByRole("link", { name: "Details" }).click();

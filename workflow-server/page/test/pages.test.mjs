@@ -1,4 +1,4 @@
-// Every page in both themes and on a phone: it is there, axe has nothing serious to say, no script complains.
+// Every page in both themes and at phone width: it renders, without serious accessibility faults or script errors.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -36,7 +36,7 @@ for (const look of LOOKS) {
   const name = `${look.theme}${look.phone ? "-phone" : ""}`;
   test(`pages, ${name}`, async () => {
     mock.world.waiting ??= mock.world.begin(mock.world.workflows[2], {}, { tick: 50 });
-    // What the policy of the real server allows is what the page is tested with: axe comes in from outside.
+    // The page runs under the content security policy of the real server, so axe is injected from outside.
     const { page, faults, context } = await open(browser, look);
     const wrong = [];
     const check = async (at) => {

@@ -1,4 +1,4 @@
-// The page in front of the real server: a file becomes a workflow, runs, fails, is retried, and stays its owner's.
+// The page with the real server: create a workflow from a file, run, fail, retry, and keep it private.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => site?.stop());
 
-test("mistakes in a file are shown with their place", async () => {
+test("errors in a file are shown with their position", async () => {
   const { page } = view;
   await page.getByRole("button", { name: "New workflow" }).first().click();
   await page.getByLabel("Workflow file").fill('name: "wrong"\njobs:\n  - name: "a"\n    comand: "true"\n');
@@ -27,7 +27,7 @@ test("mistakes in a file are shown with their place", async () => {
   await page.keyboard.press("Escape");
 });
 
-test("a file becomes a workflow, and its run is watched until it ends", async () => {
+test("a workflow is created from a file, and its run is shown live", async () => {
   const { page } = view;
   const job = (name, needs) => `  - name: "${name}"\n    command: "echo ${name}; sleep 0.5"\n${needs ? `    depends_on: ${JSON.stringify(needs)}\n` : ""}`;
   const yaml = `name: "daily_etl_pipeline"\nproject: "data-warehouse"\nmetadata: |\n  {"schedule": "0 2 * * *", "owner": "data-engineering-team"}\ndescription: "Daily ETL process for customer analytics data"\njobs:\n${job("extract_salesforce")}${job("extract_zendesk")}${job("transform_and_load", ["extract_salesforce", "extract_zendesk"])}`;
@@ -40,7 +40,7 @@ test("a file becomes a workflow, and its run is watched until it ends", async ()
   await page.getByRole("log").getByText("transform_and_load").waitFor();
 });
 
-test("a log of 50,000 lines is read to its end, and downloaded", async () => {
+test("a log of 50,000 lines can be read and downloaded", async () => {
   const { page } = view;
   await site.create(page, 'name: "chatty"\njobs:\n  - name: "count"\n    command: "seq 1 50000"\n');
   await run(page);
@@ -49,11 +49,11 @@ test("a log of 50,000 lines is read to its end, and downloaded", async () => {
   const log = page.getByRole("log");
   await log.getByText("50000", { exact: true }).waitFor();
   await page.getByText("50,000 lines").waitFor();
-  await log.getByRole("button", { name: "From the beginning" }).click();
+  await log.getByRole("button", { name: "Jump to start" }).click();
   await log.getByText("1", { exact: true }).waitFor();
   await log.getByRole("button", { name: "Later lines" }).click();
   await log.getByText("2001", { exact: true }).waitFor();
-  await log.getByRole("button", { name: "To the end" }).click();
+  await log.getByRole("button", { name: "Jump to end" }).click();
   await log.getByText("50000", { exact: true }).waitFor();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
   const text = await readFile(await download.path(), "utf8");
@@ -66,7 +66,7 @@ test("a run is cancelled", async () => {
   await run(page);
   await page.getByRole("button", { name: /^wait, running/ }).waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("button", { name: "Cancel run" }).click();
   await ended(page, "cancelled");
 });
 
@@ -88,7 +88,7 @@ test("a failed run is retried", async () => {
   await page.waitForFunction((before) => location.href.split("?")[0] === before.split("?")[0], failed);
 });
 
-test("two users do not see each other's workflows; staff sees both", async () => {
+test("users do not see each other's workflows; staff see all", async () => {
   const carol = await site.visitor("carol");
   await site.create(carol.page, 'name: "of_carol"\njobs:\n  - name: "a"\n    command: "true"\n');
   await carol.page.goto(`${site.url}#/workflows`);
@@ -106,7 +106,7 @@ test("two users do not see each other's workflows; staff sees both", async () =>
   }
 });
 
-test("a run of 2,000 jobs is painted", async () => {
+test("a run of 2,000 jobs renders", async () => {
   const jobs = Array.from({ length: 2000 }, (_, at) => `  - name: job_${at}\n    command: "true"${at < 100 ? "" : `\n    depends_on: [job_${at % 100}]`}\n`);
   await view.page.goto(site.url);
   await view.page.evaluate(async (yaml) => {
@@ -125,11 +125,11 @@ test("a run of 2,000 jobs is painted", async () => {
     times.push(await view.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime));
     times.push(await view.page.evaluate(() => performance.now()));
   }
-  console.log(`2,000 jobs, real server: first contentful paint and graph there, by turns: ${times.map(Math.round).join(", ")} ms`);
+  console.log(`2,000 jobs, real server: first contentful paint and graph, alternating: ${times.map(Math.round).join(", ")} ms`);
 });
 
 for (const theme of ["light", "dark"]) {
-  test(`every page is there, ${theme}`, async () => {
+  test(`every page renders, ${theme}`, async () => {
     const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
     const { page, context, faults } = await site.visitor("alice", { theme });
     await page.goto(`${site.url}#/runs?workflow=flaky`);
@@ -145,7 +145,7 @@ for (const theme of ["light", "dark"]) {
       await page.waitForFunction(() => !document.querySelector(".waiting"));
       await page.waitForTimeout(150);
       await page.evaluate(axe);
-      if (await page.getByText("Not Found").count()) wrong.push(`${name}: is not found`);
+      if (await page.getByText("Not Found").count()) wrong.push(`${name}: not found`);
       wrong.push(...(await axeFaults(page)).map((fault) => `${name}: ${fault}`));
       await page.screenshot({ path: `${OUTPUT}real-${name}-${theme}.png` });
     }
@@ -154,4 +154,4 @@ for (const theme of ["light", "dark"]) {
   });
 }
 
-test("no script has complained", () => assert.deepEqual(view.faults, []));
+test("no script errors", () => assert.deepEqual(view.faults, []));

@@ -1,4 +1,4 @@
-// The page of a run: it goes live, heals, and is there at once for 2,000 jobs.
+// The page of a run: live updates, reconnection, and 2,000 jobs.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -23,7 +23,7 @@ after(async () => {
 const show = async (run) => view.page.goto(`${mock.url}#/runs/${run.id}`);
 const status = () => view.page.locator(".facts > [role=status]");
 
-test("a run is watched until it has completed", async () => {
+test("a run is shown live until it completes", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 150, trouble: 0 });
   await show(run);
@@ -34,7 +34,7 @@ test("a run is watched until it has completed", async () => {
   await page.getByText("published").waitFor();
 });
 
-test("a connection that is cut shows, and heals without a gap or a repeat", async () => {
+test("a lost connection is shown, and recovers without missing or repeated events", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 500, trouble: 0 });
   await show(run);
@@ -49,7 +49,7 @@ test("a connection that is cut shows, and heals without a gap or a repeat", asyn
   await page.getByText("9 completed").waitFor();
 });
 
-test("a run that is deleted says so, also when nobody was connected", async () => {
+test("the page reports a deleted run, also after a lost connection", async () => {
   const { page } = view;
   for (const connected of [true, false]) {
     const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 60_000 });
@@ -65,13 +65,13 @@ test("a run that is deleted says so, also when nobody was connected", async () =
     mock.world.down = false;
     await page.getByRole("alert").getByText("This run was deleted").waitFor({ timeout: 15_000 });
     await page.getByText("Connection lost, reconnecting").waitFor({ state: "detached" });
-    // Who comes later finds none.
+    // After a reload, the run does not exist.
     await page.reload();
     await page.getByRole("alert").getByText("No run").waitFor();
   }
 });
 
-test("a job's log follows, and its attempts are told", async () => {
+test("the log of a job is shown live", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 300, trouble: 0 });
   await show(run);
@@ -81,12 +81,12 @@ test("a job's log follows, and its attempts are told", async () => {
   assert.ok(!(await page.locator(".log-box").first().textContent()).includes("\u001b"));
 });
 
-test("a run is cancelled, and a failed one retried", async () => {
+test("runs can be cancelled and retried", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 5000 });
   await show(run);
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("button", { name: "Cancel run" }).click();
   await page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "cancelled");
   await show(mock.world.failed);
   await page.getByRole("button", { name: "Retry failed" }).click();
@@ -98,19 +98,19 @@ test("a run is cancelled, and a failed one retried", async () => {
   await page.waitForFunction((id) => !location.hash.includes(id), mock.world.failed.id);
 });
 
-test("a signal is sent to a run that waits for one", async () => {
+test("a signal is sent to a waiting run", async () => {
   const { page } = view;
   const run = mock.world.begin(mock.world.workflows[2], {}, { tick: 100, trouble: 0 });
   await show(run);
   await page.getByText(/^Waits for signature, \d/).waitFor();
   assert.equal(await status().textContent(), "waiting");
-  await page.getByLabel(/^With it, as JSON/).fill('{"by": "me"}');
+  await page.getByLabel(/^Payload as JSON/).fill('{"by": "me"}');
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("button", { name: /^pay, completed/ }).waitFor({ timeout: 10_000 });
   assert.deepEqual(run.events.find((event) => event.event === "signal_received").payload, { by: "me" });
 });
 
-test("2,000 jobs are painted, open as cells, and go live", async () => {
+test("2,000 jobs render, expand to cells, and update live", async () => {
   const { page } = view;
   const times = [];
   for (let i = 0; i < 3; i++) {
@@ -134,9 +134,9 @@ test("2,000 jobs are painted, open as cells, and go live", async () => {
   });
   await page.waitForFunction(() => document.querySelector(".facts > [role=status]")?.textContent === "completed", null, { timeout: 60_000 });
   const slowest = await page.evaluate(() => globalThis.slowest);
-  console.log(`slowest frame while 2,000 jobs went: ${Math.round(slowest)} ms`);
-  await page.getByRole("button", { name: "Show every job" }).click();
+  console.log(`slowest frame while 2,000 jobs ran: ${Math.round(slowest)} ms`);
+  await page.getByRole("button", { name: "Show all jobs" }).click();
   await page.waitForFunction(() => document.querySelectorAll("[data-stop]").length === 2000);
 });
 
-test("no script has complained, and the mock answered as the server does", () => assert.deepEqual([...view.faults, ...mock.world.faults], []));
+test("no script errors, and the mock kept the contract", () => assert.deepEqual([...view.faults, ...mock.world.faults], []));

@@ -1,4 +1,4 @@
-// The real server, for tests. WORKFLOW_BIN names the binary.
+// Starts the real server for tests. WORKFLOW_BIN names the binary.
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -10,16 +10,16 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
 
-/** The example `booking` of workflow-cli, which has a workflow that is a function. */
+/** The example `booking` of workflow-cli, which has a function workflow. */
 export const booking = binary && join(dirname(binary), "examples/booking");
 
-/** Starts a server of a program with these users in a folder of its own. */
+/** Starts the server of a program with these users, in a temporary folder. */
 export async function serve(users = [], password = "", program = binary) {
-  if (!binary) throw new Error("there is no server to test with: `cargo build -p workflow-cli`, or name one in WORKFLOW_BIN");
+  if (!binary) throw new Error("no server binary found; run `cargo build -p workflow-cli`, or set WORKFLOW_BIN");
   const folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
   const db = `sqlite://${join(folder, "test.db")}`;
   for (const [name, ...more] of users) execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${password}\n` });
-  if (!existsSync(program)) throw new Error(`there is no ${program}: \`cargo build -p workflow-cli --bins --examples\``);
+  if (!existsSync(program)) throw new Error(`${program} does not exist; run \`cargo build -p workflow-cli --bins --examples\``);
   const server = spawn(program, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
   const url = await new Promise((resolve, reject) => {
     let text = "";

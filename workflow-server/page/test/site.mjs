@@ -1,5 +1,5 @@
-// The real server with a browser in front of it, and what people do there.
-// WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 takes the page from dist/ and not from the binary.
+// The real server with a browser, and common actions of users.
+// WORKFLOW_BIN names the binary; PAGE_FROM_DIST=1 loads the page from dist/ instead of the binary.
 
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
@@ -9,7 +9,7 @@ import { serve } from "./server.mjs";
 const PASSWORD = "correct horse battery";
 
 export class Site {
-  /** Each user is a name, with further arguments of `workflow user add`. */
+  /** Each user is a name with further arguments of `workflow user add`. */
   static async start(users, program) {
     const site = new Site();
     site.server = await serve(users, PASSWORD, program);
@@ -29,7 +29,7 @@ export class Site {
     return opened;
   }
 
-  /** Makes a workflow of a file, and leads to its page. */
+  /** Creates a workflow from a file and opens its page. */
   async create(page, yaml) {
     await page.goto(`${this.url}#/workflows`);
     await page.getByRole("button", { name: "New workflow" }).first().click();
@@ -46,15 +46,15 @@ async function fromDist(route) {
   await route.fulfill({ body: await readFile(new URL(`../dist/${path}`, import.meta.url)), contentType: types[extname(path)], headers });
 }
 
-/** Runs the workflow that the page shows, with its input as JSON. */
+/** Runs the workflow on the current page, with its input as JSON. */
 export async function run(page, input = null) {
   await page.getByRole("button", { name: "Run", exact: true }).click();
   const dialog = page.getByRole("dialog");
-  if (input !== null) await dialog.getByLabel(/^Input, as JSON/).fill(input);
+  if (input !== null) await dialog.getByLabel(/^Input as JSON/).fill(input);
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.waitForFunction(() => location.hash.startsWith("#/runs/"));
 }
 
-/** Waits until the run that the page shows says this of itself. */
+/** Waits until the run on the current page has this status. */
 export const ended = (page, status) =>
   page.waitForFunction((wanted) => document.querySelector(".facts > [role=status]")?.textContent === wanted, status, { timeout: 20_000 });

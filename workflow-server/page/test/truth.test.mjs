@@ -1,5 +1,4 @@
-// The page tells what is so, in front of the real server: what waits, what has not begun, how long things took, why
-// they failed.
+// The page shows the true state of the real server: waits, pending jobs, durations and errors.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,7 +17,7 @@ after(() => site?.stop());
 const status = (page) => page.locator(".facts > [role=status]");
 const cli = (...args) => execFileSync(binary, [...args, "--db", site.db], { encoding: "utf8" });
 const idOf = (page) => page.url().match(/runs\/([^?]+)/)[1];
-/** The same path of the API, as the page asks for it. */
+/** Reads a path of the API with the session of the page. */
 const api = (page, path) => page.evaluate(async (at) => (await fetch(`api/v1/${at}`)).json(), path);
 
 async function begin(page, name, yaml) {
@@ -26,7 +25,7 @@ async function begin(page, name, yaml) {
   await run(page);
 }
 
-test("a function that waits says for what, beside its jobs, live and when opened; and is answered", async () => {
+test("the waits of a function and of its jobs are shown live and on load, and can be answered", async () => {
   const { page } = view;
   await page.goto(`${site.url}#/workflows/seats%2Fbook`);
   await run(page);
@@ -42,7 +41,7 @@ test("a function that waits says for what, beside its jobs, live and when opened
   const before = await told();
   assert.equal(before, 2, "from the function to `hold` and to `ask`");
   await page.reload();
-  assert.equal(await told(), before, "the edges are there when the page is opened");
+  assert.equal(await told(), before, "the edges are shown after a reload");
   const id = idOf(page);
   const document = await api(page, `runs/${id}`);
   assert.deepEqual(document.waiting.map(({ signal }) => signal), ["answer", "go"]);
@@ -55,16 +54,16 @@ test("a function that waits says for what, beside its jobs, live and when opened
   await waiting.getByLabel("Signal", { exact: true }).selectOption("go");
   await waiting.getByRole("button", { name: "Send" }).click();
   await waiting.getByText(/^Waits for go, /).waitFor({ state: "detached" });
-  await waiting.getByLabel(/^With it, as JSON/).fill("[18446744073709551615]");
+  await waiting.getByLabel(/^Payload as JSON/).fill("[18446744073709551615]");
   await waiting.getByRole("button", { name: "Send" }).click();
-  // Its first sleep is over; what shows is the one that goes on.
+  // The first sleep is over; the page shows the second one.
   await waiting.getByText(/^Sleeps until /).waitFor();
-  assert.equal(await edges(), 3, "the job that came live has its edge");
+  assert.equal(await edges(), 3, "the job that started in the meantime has its edge");
   await page.getByRole("button", { name: /^ask/ }).first().click();
   await page.getByRole("group", { name: "output", exact: true }).getByText("18446744073709551615").waitFor();
 });
 
-test("jobs that have not begun are counted and listed", async () => {
+test("pending jobs are counted and listed", async () => {
   const { page } = view;
   await begin(page, "many", `jobs:\n- { name: gate, command: "sleep 60" }\n- { name: "job_{i}", command: "true", parameters: { i: "1:249" }, depends_on: [gate] }\n`);
   await page.getByRole("link", { name: "Jobs 250" }).click();
@@ -73,17 +72,17 @@ test("jobs that have not begun are counted and listed", async () => {
   await page.getByLabel("Search").fill("job_249");
   await page.getByRole("button", { name: /job_249/ }).waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("button", { name: "Cancel run" }).click();
   await ended(page, "cancelled");
 });
 
-test("the timeline of a run under way has its jobs in order, with their time", async () => {
+test("the timeline of a running run shows its jobs in order, with durations", async () => {
   const { page } = view;
   await begin(page, "line", `jobs:\n- { name: z_first, command: "sleep 2" }\n- { name: a_second, command: "sleep 60", depends_on: [z_first] }\n- { name: m_third, command: "true", depends_on: [a_second] }\n`);
   await page.getByRole("link", { name: "Timeline" }).click();
   const line = (name) => page.locator(".timeline [data-row]", { hasText: name });
-  await line("a_second").getByText(/, running, began after 2/).waitFor();
-  // It goes on counting: 3 s, then 5 s.
+  await line("a_second").getByText(/, running, started after 2/).waitFor();
+  // The duration keeps counting: 3 s, then 5 s.
   await line("a_second").locator(".line-took", { hasText: /^3(\.\d)? s$/ }).waitFor();
   await line("a_second").locator(".line-took", { hasText: /^5(\.\d)? s$/ }).waitFor();
   const names = () => page.locator(".timeline [data-row] .line-name").allTextContents();
@@ -93,11 +92,11 @@ test("the timeline of a run under way has its jobs in order, with their time", a
   await line("a_second").waitFor();
   assert.deepEqual(await names(), ["z_first", "a_second", "m_third"]);
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("button", { name: "Cancel run" }).click();
   await ended(page, "cancelled");
 });
 
-test("a retry names the run that it repeats, and reused jobs show their time", async () => {
+test("a retry links the original run, and reused jobs show their duration", async () => {
   const { page } = view;
   await begin(page, "repeat", `jobs:\n- { name: slow, command: "sleep 1.2" }\n- { name: bad, command: "test -e there", depends_on: [slow] }\n`);
   await ended(page, "failed");
@@ -110,15 +109,15 @@ test("a retry names the run that it repeats, and reused jobs show their time", a
   const row = page.locator(".job-line", { hasText: "slow" });
   for (const open of [() => undefined, () => page.reload()]) {
     await open();
-    await row.getByText("reused from the run that this one repeats").waitFor();
+    await row.getByText("result of the original run").waitFor();
     assert.match(await row.locator(".number").textContent(), /^1\.\d s$/);
   }
   await page.getByRole("link", { name: "Timeline" }).click();
   assert.match(await page.locator(".timeline [data-row]", { hasText: "slow" }).locator(".line-took").textContent(), /^1\.\d s$/);
-  assert.match(await page.locator(".facts").textContent(), /took \d+ ms/, "the run itself took no second");
+  assert.match(await page.locator(".facts").textContent(), /took \d+ ms/, "the retry itself took less than a second");
 });
 
-/** How many pixels of a colour a chart has. */
+/** Counts the pixels of a colour in a chart. */
 const pixels = (page, chart, colour) =>
   page.getByRole("img", { name: chart }).locator("canvas").evaluate((canvas, name) => {
     const probe = document.createElement("span");
@@ -132,18 +131,18 @@ const pixels = (page, chart, colour) =>
     return count;
   }, colour);
 
-test("durations of few runs are drawn, and their figures are honest", async () => {
+test("durations and statistics of few runs are correct", async () => {
   const { page } = view;
   await begin(page, "few", `jobs:\n- { name: maybe, command: "sleep 0.3; test ! -e stop || sleep 60" }\n`);
   await ended(page, "completed");
   const workflow = `${site.url}#/workflows/few`;
   const chart = async (name) => {
     await page.goto(`${workflow}?tab=durations`);
-    await page.getByRole("heading", { name: "Figures" }).waitFor();
+    await page.getByRole("heading", { name: "Statistics" }).waitFor();
     await page.getByRole("img", { name }).locator("canvas").waitFor();
     return pixels(page, name, "completed");
   };
-  assert.ok((await chart("Durations of 1 run over time")) > 8, "one run is a point");
+  assert.ok((await chart("Duration of 1 run over time")) > 8, "a single run is drawn as a point");
   const cells = async () => (await page.locator(".figures tbody tr").first().locator("td").allTextContents());
   let [completed, failed, success, , p50, p95] = await cells();
   assert.deepEqual([completed, failed, success, p95], ["1", "0", "100 %", "–"]);
@@ -154,19 +153,19 @@ test("durations of few runs are drawn, and their figures are honest", async () =
   await run(page);
   await page.getByRole("button", { name: /^maybe, running/ }).waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).click();
-  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.getByRole("button", { name: "Cancel run" }).click();
   await ended(page, "cancelled");
-  await chart("Durations of 2 runs over time");
+  await chart("Duration of 2 runs over time");
   [completed, failed, success] = await cells();
   assert.deepEqual([completed, failed, success], ["1", "0", "100 %"]);
   await page.getByText("100 % success").waitFor();
   await page.goto(`${site.url}#/workflows?q=few`);
   await page.locator("tbody tr", { hasText: "few" }).getByText("100 %").waitFor();
   await page.goto(`${site.url}#/overview`);
-  await page.getByRole("img", { name: /^How long/ }).or(page.getByRole("img", { name: /[Dd]uration/ })).first().locator("canvas").waitFor();
+  await page.getByRole("img", { name: /^Duration/ }).first().locator("canvas").waitFor();
 });
 
-test("the line that decides is in lists, headings and the panel of the job", async () => {
+test("lists, headings and the job panel show the most significant error line", async () => {
   const { page } = view;
   const script = `echo noise >&2; printf 'Traceback (most recent call last):\\\\n  File \\"load.py\\", line 3\\\\nConnectionError: no route to db\\\\n' >&2; exit 3`;
   await begin(page, "decides", `jobs:\n- name: load\n  command: "${script}"\n`);
@@ -199,7 +198,7 @@ test("a log of 50,000 lines can be read page by page", async () => {
   assert.deepEqual([text.split("\n").length, text.slice(-6)], [50_001, "50000\n"]);
 });
 
-test("a part of a name finds workflows and runs, and Back leads to the rows that were there", async () => {
+test("a part of a name finds workflows and runs, and Back restores the loaded rows", async () => {
   const { page } = view;
   await begin(page, "nightly_sales_report", `jobs:\n- { name: a, command: "true" }\n`);
   await ended(page, "completed");
@@ -228,7 +227,7 @@ test("a part of a name finds workflows and runs, and Back leads to the rows that
   await page.waitForFunction(() => window.scrollY > 500);
   const before = await page.evaluate(() => window.scrollY);
   await row.getByRole("link").first().click();
-  await page.getByRole("navigation", { name: "Parts of the run" }).waitFor();
+  await page.getByRole("navigation", { name: "Run sections" }).waitFor();
   await page.getByRole("button", { name: /^a, / }).click();
   await page.getByRole("region", { name: "Job a" }).waitFor();
   await page.keyboard.press("Escape");
@@ -238,7 +237,7 @@ test("a part of a name finds workflows and runs, and Back leads to the rows that
   assert.equal(await page.locator("tbody tr").count(), 71);
 });
 
-test("what is refused is as it was, and a workflow that cannot run says why", async () => {
+test("a rejected change is reverted, and a workflow that cannot run shows the reason", async () => {
   const { page } = view;
   await page.goto(`${site.url}#/admin`);
   const box = page.getByLabel("alice is staff");
@@ -248,8 +247,8 @@ test("what is refused is as it was, and a workflow that cannot run says why", as
   await site.create(page, `name: "resting"\njobs:\n- { name: a, command: "true" }\n`);
   await page.getByRole("link", { name: "Details" }).click();
   await page.getByRole("button", { name: "Deactivate" }).click();
-  await page.getByText("It cannot be run: it is not active").waitFor();
+  await page.getByText("Cannot run: this workflow is inactive").waitFor();
   assert.ok(await page.getByRole("button", { name: "Run", exact: true }).isDisabled());
   await page.getByRole("button", { name: "Activate" }).click();
-  await page.getByText("It cannot be run").waitFor({ state: "detached" });
+  await page.getByText("Cannot run").waitFor({ state: "detached" });
 });

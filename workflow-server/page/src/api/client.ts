@@ -1,4 +1,4 @@
-// Requests to the server, below whatever path the page is mounted at.
+// Requests to the server, relative to the path where the page is mounted.
 
 import { signal } from "@preact/signals";
 import { parseExact, writeJson } from "./json.ts";
@@ -12,15 +12,15 @@ export type Query = Record<string, string | number | boolean | null | undefined>
 interface Options {
   query?: Query;
   body?: unknown;
-  /** A body that is sent as it is, with its type. */
+  /** A body that is sent unchanged, with its content type. */
   text?: { type: string; body: string };
   signal?: AbortSignal;
 }
 
-/** Who is signed in; null until the server has said so. */
+/** The current session; null until it is loaded. */
 export const session = signal<Session | null>(null);
 
-/** What the user may do; the server decides it again for each request. */
+/** Whether the user has staff rights. Only affects the page: the server checks every request. */
 export function isStaff(): boolean {
   return session.value !== null && (session.value.open || session.value.user?.is_staff === true);
 }
@@ -67,7 +67,7 @@ async function send(method: string, path: string, { query, body, text, signal }:
   }
 }
 
-/** A session that was renewed elsewhere has another token: true if one more try may succeed. */
+/** Reloads the session; true if its CSRF token has changed, so that a retry may succeed. */
 async function renewed(): Promise<boolean> {
   const before = session.peek()?.csrf;
   await loadSession().catch(() => undefined);

@@ -1,38 +1,38 @@
-// JSON whose numbers keep what is written, where a number of JavaScript would be another one: integers above 2^53,
-// and numbers such as 1e400. Pure.
+// JSON with exact numbers: keeps the text of numbers that a JavaScript number cannot represent, such as integers above
+// 2^53 and 1e400. Pure.
 
 import type { Json } from "./types.ts";
 
-/** A number that JavaScript has none for, as JSON writes it. */
+/** A number that JavaScript cannot represent, as its JSON text. */
 export class ExactNumber {
   constructor(readonly text: string) {}
   toString(): string {
     return this.text;
   }
-  /** `JSON.stringify` would write it as an object: `writeJson` is to be used. */
+  /** `JSON.stringify` would write an object: use `writeJson`. */
   toJSON(): never {
-    throw new TypeError(`the number ${this.text} is written by writeJson alone`);
+    throw new TypeError(`use writeJson to write the number ${this.text}`);
   }
 }
 
 const TOKEN = /"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g;
-/** Where there may be such a number: few texts are looked at twice. */
+/** Whether a text may have such a number: avoids a second parse for most texts. */
 const LIKELY = /(?:^|[:,[\s])-?\d(?:[\d.]{15}|[\d.]*[eE])/;
 
-/** Reads JSON. What is wrong with it is said as `JSON.parse` says it. */
+/** Parses JSON with exact numbers; throws the errors of `JSON.parse`. */
 export function parseExact(text: string): Json {
   const value = JSON.parse(text) as Json;
-  return LIKELY.test(text) ? keep(text, value, isExact) : value;
+  return LIKELY.test(text) ? withExact(text, value, isExact) : value;
 }
 
-/** Reads JSON that somebody has typed, whose numbers are sent as they were typed: `2.0` is not `2`. */
+/** Parses typed JSON and keeps every number as written: `2.0` is not `2`. */
 export function parseTyped(text: string): Json {
-  return keep(text, JSON.parse(text) as Json, (written) => String(Number(written)) === written);
+  return withExact(text, JSON.parse(text) as Json, (written) => String(Number(written)) === written);
 }
 
-/** The value of a text, with numbers as they are written but for those that JavaScript has. */
-function keep(text: string, value: Json, has: (written: string) => boolean): Json {
-  // Such numbers become strings with a mark that no string has, and those become numbers again.
+/** Replaces the numbers for which `has` is false by `ExactNumber`. */
+function withExact(text: string, value: Json, has: (written: string) => boolean): Json {
+  // Mark such numbers as strings with a unique prefix, then turn the marked strings into numbers.
   let mark = "";
   do mark = `number ${Math.random()} `;
   while (text.includes(mark));
@@ -48,9 +48,9 @@ function keep(text: string, value: Json, has: (written: string) => boolean): Jso
   return JSON.parse(marked, revive) as Json;
 }
 
-/** The number that a text writes; null for a text that is none. */
+/** Parses a typed number; null if the text is not a number. */
 export function exactNumber(text: string): number | ExactNumber | null {
-  // People also write `+1`, `.5`, `5.` and `007`.
+  // Also accept `+1`, `.5`, `5.` and `007`.
   const parts = /^([+-]?)0*(\d*)(?:\.(\d*))?([eE][+-]?\d+)?$/.exec(text.trim());
   if (!parts || !/^[+-]?\.?\d/.test(text.trim())) return null;
   const [, sign, whole, fraction, exponent = ""] = parts;
@@ -58,22 +58,22 @@ export function exactNumber(text: string): number | ExactNumber | null {
   return isExact(written) ? Number(written) : new ExactNumber(written);
 }
 
-/** Whether a number is whole. */
+/** Whether a number is an integer. */
 export function isWhole(value: number | ExactNumber): boolean {
   return typeof value === "number" ? Number.isInteger(value) : !/\.\d*[1-9]|[eE]-/.test(value.text);
 }
 
-/** Whether JavaScript has the number that JSON writes, and writes it so that it is read as the same. */
+/** Whether a JavaScript number keeps the value of the text in both directions. */
 function isExact(written: string): boolean {
   const value = Number(written);
   if (!Number.isFinite(value)) return false;
   if (value === 0) return !/^[^eE]*[1-9]/.test(written);
   if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return true;
-  // From here on an integer is written as a float or the other way round: 1e20 as 100000000000000000000.
+  // Beyond, JavaScript may write an integer as a float or the reverse: 1e20 as 100000000000000000000.
   return String(value) === written || (/[eE]/.test(written) && String(value).includes("e"));
 }
 
-/** Writes JSON; with an indent, over several lines. */
+/** Writes JSON, on several lines if an indent is given. */
 export function writeJson(value: Json | undefined, indent = 0): string {
   return write(value ?? null, " ".repeat(indent), "");
 }

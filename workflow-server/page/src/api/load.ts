@@ -1,7 +1,7 @@
-// Hooks that load what a page shows, and load it again.
+// Hooks that load data from the server and reload it.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { kept } from "../route.ts";
+import { entryState } from "../route.ts";
 import { get, type Query } from "./client.ts";
 import { Problem } from "./problem.ts";
 import type { Page } from "./types.ts";
@@ -13,12 +13,12 @@ export interface Load<T> {
   reload: () => void;
 }
 
-/** Loads when a key changes, and every so many seconds while the page can be seen. */
+/** Loads when a key changes, and every `every` seconds while the page is visible. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: unknown[], every?: number): Load<T> {
   return useLoadFrom(null, load, keys, every);
 }
 
-/** The same, beginning with what was loaded before. */
+/** Like `useLoad`, starting with data that was loaded before. */
 function useLoadFrom<T>(before: T | null, load: (signal: AbortSignal) => Promise<T>, keys: unknown[], every?: number): Load<T> {
   const [state, set] = useState<Omit<Load<T>, "reload">>({ data: before, problem: null, loading: true });
   const [turn, again] = useState(0);
@@ -53,10 +53,10 @@ export interface Paged<T> extends Load<T[]> {
   more: (() => void) | null;
 }
 
-/** A list that goes on behind a cursor. Loading it again keeps as many items as were seen, and so does coming back. */
+/** Loads a list page by page. Reloading and returning with Back keep the number of loaded items. */
 export function usePaged<T>(path: string, query: Query, every?: number, limit = 50): Paged<T> {
   const key = JSON.stringify([path, query]);
-  const place = useRef(kept().lists);
+  const place = useRef(entryState().lists);
   const before = useRef(place.current.get(key) as Page<T> | undefined);
   const [count, setCount] = useState(Math.max(limit, before.current?.items.length ?? 0));
   const last = useRef(key);

@@ -1,4 +1,4 @@
-// What went wrong, as the server's problem documents tell it (RFC 9457).
+// Errors, read from the server's problem documents (RFC 9457).
 
 export interface FieldError {
   field: string;
@@ -17,16 +17,16 @@ export class Problem extends Error {
   }
 
   static unreachable(): Problem {
-    return new Problem(0, "The server cannot be reached", "It may be restarting, or the network may be down.");
+    return new Problem(0, "Cannot reach the server", "It may be restarting, or the network may be down.");
   }
 
   static deleted(): Problem {
-    return new Problem(404, "This run was deleted", "What is shown here is what this page had of it.");
+    return new Problem(404, "This run was deleted", "The page shows the last data it received.");
   }
 
   static of(error: unknown): Problem {
     if (error instanceof Problem) return error;
-    return new Problem(0, "Something went wrong in this page", error instanceof Error ? error.message : String(error));
+    return new Problem(0, "Unexpected error in this page", error instanceof Error ? error.message : String(error));
   }
 
   static async from(response: Response): Promise<Problem> {
@@ -55,7 +55,7 @@ function fieldErrors(value: unknown): FieldError[] {
   });
 }
 
-/** The line (from 1) and column of a text that a message speaks of. */
+/** Finds the line and column (from 1) in a message. */
 export function place(message: string): { line: number; column: number } | null {
   const found =
     /\bline (\d+)(?:,? column (\d+))?/i.exec(message) ??

@@ -1,4 +1,4 @@
-// Server-sent events out of a stream of text. Pure: bytes and connections are elsewhere.
+// Parses server-sent events. Pure: `stream.ts` handles connections.
 
 export interface Message {
   id: string | null;
@@ -6,7 +6,7 @@ export interface Message {
   data: string;
 }
 
-/** Takes in pieces of a stream, however they are cut, and gives the messages that are whole. */
+/** Parses a stream in arbitrary pieces and returns the complete messages. */
 export class SseParser {
   #rest = "";
   #data: string[] = [];

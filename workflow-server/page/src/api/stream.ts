@@ -1,25 +1,25 @@
-// A stream of events that heals: it goes on after the last event that was seen.
+// An event stream that reconnects and continues after the last received event.
 
 import { signal } from "@preact/signals";
 import { address, type Query } from "./client.ts";
 import { Problem } from "./problem.ts";
 import { SseParser, type Message } from "./sse.ts";
 
-/** How many streams have lost their connection and try to get it back. */
+/** The number of streams that are reconnecting. */
 export const lostStreams = signal(0);
 
-/** Whether the event `end` of a stream says that its run was deleted. */
+/** Whether the `end` event of a stream reports that its run was deleted. */
 export const isDeleted = ({ event, data }: Message): boolean => event === "end" && data.includes('"deleted"');
 
 interface Handlers {
   message: (message: Message) => void;
-  /** The server refuses the stream for good. */
+  /** The server refused the stream permanently. */
   refused?: (problem: Problem) => void;
 }
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
-/** The server comments every 15 s; a connection that is silent for longer is taken for dead. */
+/** The server sends a comment every 15 s; reconnect after this long without data. */
 const SILENCE = 40_000;
 
 export function follow(path: string, query: Query, last: string | null, handlers: Handlers): () => void {
@@ -41,7 +41,7 @@ class Stream {
     private last: string | null,
     private readonly handlers: Handlers,
   ) {
-    // A page that nobody sees gives its connection back: a browser has six for each server.
+    // A hidden page closes its connection: a browser allows six per server.
     document.addEventListener("visibilitychange", this.#watch);
     window.addEventListener("online", this.#watch);
   }

@@ -1,4 +1,4 @@
-// What the server answers, as written in its API document.
+// The responses of the server, as in its OpenAPI document.
 
 import type { ExactNumber } from "./json.ts";
 
@@ -10,7 +10,7 @@ export type JobStatus = RunStatus | "skipped";
 
 export interface Session {
   user: { username: string; is_staff: boolean } | null;
-  /** No accounts exist: everybody may do everything. */
+  /** No accounts exist: everyone has full access. */
   open: boolean;
   csrf: string | null;
   allow_commands: boolean;
@@ -54,7 +54,7 @@ export interface WorkflowItem {
   success_rate: number | null;
 }
 
-/** A node or an end of an edge may come from a document that somebody else drew. */
+/** Nodes and edges are untyped: the graph may come from another program. */
 export interface GraphSpec {
   nodes?: unknown[];
   edges?: unknown[];
@@ -72,7 +72,7 @@ export interface WorkflowDetail extends WorkflowItem {
   editable: boolean;
 }
 
-/** A file that a workflow is, or was. */
+/** A current or earlier version of a workflow file. */
 export interface Version {
   version: number;
   author: string | null;
@@ -122,7 +122,7 @@ export interface Wait {
   since: string;
 }
 
-/** What an attempt failed with, in an event. */
+/** The error of an attempt, as in events. */
 export interface Failure {
   kind: Json;
   message: string;
@@ -165,7 +165,7 @@ export interface Attempt {
   facts: JsonObject;
 }
 
-/** What an attempt failed with, as answers have it. */
+/** The error of an attempt, as in responses. */
 export interface AttemptFailure {
   kind: string;
   message: string;

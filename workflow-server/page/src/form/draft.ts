@@ -1,20 +1,20 @@
-// What stands in a form before it is sent, and the value that it makes. Pure.
+// The state of a form before it is sent, and the value it produces. Pure.
 
 import { ExactNumber, exactNumber, isWhole, parseTyped, writeJson } from "../api/json.ts";
 import type { Json, JsonObject } from "../api/types.ts";
 import { isObject, type Field } from "./schema.ts";
 
-/** Texts as they were typed; null for a field that was left out. */
+/** The typed text of each field; null for an omitted field. */
 export type Draft = string | boolean | null | Draft[] | { [key: string]: Draft };
 
 export interface Mistake {
   path: string;
   message: string;
-  /** Nothing was written where something is needed. */
+  /** A required field is empty. */
   isMissing?: boolean;
 }
 
-/** The draft that shows a value, or what the schema says is there at first. */
+/** Makes the draft of a value, or of the default in the schema. */
 export function draftOf(field: Field, value: Json | undefined = field.initial): Draft {
   switch (field.kind) {
     case "text":
@@ -40,27 +40,27 @@ export function draftOf(field: Field, value: Json | undefined = field.initial): 
   }
 }
 
-/** The value of a draft; `undefined` for a field that was left empty. */
+/** Returns the value of a draft; `undefined` for an empty field. */
 export function valueOf(field: Field, draft: Draft, required: boolean, mistakes: Mistake[], path = ""): Json | undefined {
   const wrong = (message: string): undefined => void mistakes.push({ path, message });
-  const missing = (): undefined => void mistakes.push({ path, message: "is needed", isMissing: true });
+  const missing = (): undefined => void mistakes.push({ path, message: "required", isMissing: true });
   switch (field.kind) {
     case "text": {
       const text = typeof draft === "string" ? draft : "";
       if (text === "" && !(required && field.least === 0 && !field.format && !field.pattern)) {
         return !required ? undefined : field.nullable ? null : missing();
       }
-      if (text.length < field.least) return wrong(`needs ${field.least} characters or more`);
-      if (field.most !== null && text.length > field.most) return wrong(`takes ${field.most} characters at most`);
-      if (field.pattern !== null && !matches(field.pattern, text)) return wrong(`must look like ${field.pattern}`);
+      if (text.length < field.least) return wrong(`must have at least ${field.least} characters`);
+      if (field.most !== null && text.length > field.most) return wrong(`must have at most ${field.most} characters`);
+      if (field.pattern !== null && !matches(field.pattern, text)) return wrong(`must match ${field.pattern}`);
       return text;
     }
     case "number": {
       const text = typeof draft === "string" ? draft.trim() : "";
       if (text === "") return !required ? undefined : field.nullable ? null : missing();
       const value = exactNumber(text);
-      if (value === null) return wrong("is no number");
-      if (field.whole && !isWhole(value)) return wrong("is no whole number");
+      if (value === null) return wrong("must be a number");
+      if (field.whole && !isWhole(value)) return wrong("must be an integer");
       if (field.least !== null && Number(value) < field.least) return wrong(`must be ${field.least} or more`);
       if (field.most !== null && Number(value) > field.most) return wrong(`must be ${field.most} or less`);
       return value;
@@ -75,8 +75,8 @@ export function valueOf(field: Field, draft: Draft, required: boolean, mistakes:
     case "list": {
       const items = Array.isArray(draft) ? draft : [];
       if (items.length === 0 && !required) return undefined;
-      if (items.length < field.least) return wrong(`needs ${field.least} items or more`);
-      if (field.most !== null && items.length > field.most) return wrong(`takes ${field.most} items at most`);
+      if (items.length < field.least) return wrong(`must have at least ${field.least} items`);
+      if (field.most !== null && items.length > field.most) return wrong(`must have at most ${field.most} items`);
       return items.map((item, index) => valueOf(field.item, item, true, mistakes, `${path}/${index}`) ?? null);
     }
     case "json": {
@@ -98,7 +98,7 @@ function objectValue(field: Field & { kind: "object" }, draft: Draft, mistakes: 
   return value;
 }
 
-/** An optional object in which nothing was filled in is left out. */
+/** Whether an optional object is empty, and so omitted. */
 function isEmptyObject(field: Field, value: Json): boolean {
   return field.kind === "object" && isObject(value) && Object.keys(value).length === 0;
 }
@@ -111,17 +111,17 @@ function matches(pattern: string, text: string): boolean {
   }
 }
 
-/** JSON, or what is wrong with it and where. */
+/** Parses JSON; describes the error and its place otherwise. */
 export function parseJson(text: string): { value: Json } | { problem: string } {
   try {
     return { value: parseTyped(text) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const position = /position (\d+)/.exec(message)?.[1];
-    if (!position) return { problem: `is no JSON: ${message}` };
+    if (!position) return { problem: `invalid JSON: ${message}` };
     const before = text.slice(0, Number(position));
     const line = before.split("\n").length;
     const column = Number(position) - before.lastIndexOf("\n");
-    return { problem: `is no JSON: line ${line}, column ${column}: ${message.replace(/ in JSON at position.*$/, "")}` };
+    return { problem: `invalid JSON: line ${line}, column ${column}: ${message.replace(/ in JSON at position.*$/, "")}` };
   }
 }

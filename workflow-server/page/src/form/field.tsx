@@ -1,4 +1,4 @@
-// One field of a form made from a JSON Schema.
+// One field of a form generated from a JSON Schema.
 
 import { useId } from "preact/hooks";
 import { writeJson } from "../api/json.ts";

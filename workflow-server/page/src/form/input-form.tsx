@@ -1,4 +1,4 @@
-// The input of a run: fields made from the schema, or its JSON as text.
+// The input form of a run: fields generated from the schema, or JSON text.
 
 import { useMemo, useState } from "preact/hooks";
 import { Problem } from "../api/problem.ts";
@@ -13,7 +13,7 @@ interface Props {
   schema: Json | undefined;
   type: string | null;
   action: string;
-  /** Sends the value; a problem that it throws is shown here. */
+  /** Sends the value. The form shows the problem it throws. */
   run: (value: Json | undefined) => Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export function InputForm({ schema, type, action, run }: Props) {
   const swap = () => {
     const found: Mistake[] = [];
     const value = read(found);
-    // What is written and is no value would be lost.
+    // Switching would lose invalid text.
     if (found.some((mistake) => asText || !mistake.isMissing)) return setMistakes(found);
     if (asText) setDraft(draftOf(field, value));
     else setText(value === undefined ? "" : writeJson(value, 2));
@@ -56,10 +56,10 @@ export function InputForm({ schema, type, action, run }: Props) {
   };
   return (
     <form class="input-form" onSubmit={(event) => void submit(event)} noValidate>
-      {type && <p class="muted">Takes <code>{type}</code></p>}
+      {type && <p class="muted">Type: <code>{type}</code></p>}
       {asText ? (
         <div class="field">
-          <label for="input-json">Input, as JSON <span class="muted">(may stay empty)</span></label>
+          <label for="input-json">Input as JSON <span class="muted">(optional)</span></label>
           <textarea id="input-json" class="code" rows={8} spellcheck={false} value={text} aria-invalid={mistakes.length > 0 ? "true" : undefined}
             onInput={(event) => setText(event.currentTarget.value)} />
           {mistakes.map((mistake) => <p key={mistake.message} class="wrong">{mistake.message}</p>)}
@@ -70,7 +70,7 @@ export function InputForm({ schema, type, action, run }: Props) {
       <ProblemBox problem={problem} />
       <div class="actions">
         <button type="submit" class="primary" disabled={busy}>{action}</button>
-        {field.kind !== "json" && <button type="button" onClick={swap}>{asText ? "Edit as a form" : "Edit as JSON"}</button>}
+        {field.kind !== "json" && <button type="button" onClick={swap}>{asText ? "Edit as form" : "Edit as JSON"}</button>}
       </div>
     </form>
   );

@@ -1,4 +1,4 @@
-// A JSON Schema as the fields of a form. Pure. What no field can show becomes a text of JSON.
+// Turns a JSON Schema into form fields. Pure. A schema without a matching field becomes a JSON text field.
 
 import { ExactNumber } from "../api/json.ts";
 import type { Json, JsonObject } from "../api/types.ts";
@@ -29,7 +29,7 @@ export interface Part {
 
 type Schema = JsonObject;
 
-/** Deeper than this, and in schemas that contain themselves, a field is a text of JSON. */
+/** The deepest nesting with fields of its own; deeper and recursive schemas become JSON text fields. */
 const DEEPEST = 6;
 
 export function fieldOf(schema: Json | undefined, label = "Input"): Field {
@@ -90,7 +90,7 @@ function objectField(schema: Schema, base: Common, context: Context): Field {
   return { ...base, kind: "object", parts, open };
 }
 
-/** A schema behind `$ref`, with what stands beside the reference. */
+/** Resolves `$ref`, and merges the keys beside the reference. */
 function resolve(schema: Schema, root: Schema): Schema {
   let found = schema;
   for (let step = 0; step < 10 && typeof found.$ref === "string"; step++) {
@@ -107,7 +107,7 @@ function resolve(schema: Schema, root: Schema): Schema {
   return found;
 }
 
-/** Without "or null", and with an `allOf` of one taken in. */
+/** Removes a null alternative, and unwraps an `allOf` with a single schema. */
 function plainSchema(schema: Schema, root: Schema): { schema: Schema; nullable: boolean } {
   if (Array.isArray(schema.type) && schema.type.includes("null")) {
     const types = schema.type.filter((type) => type !== "null");
@@ -128,7 +128,7 @@ function plainSchema(schema: Schema, root: Schema): { schema: Schema; nullable: 
   return { schema, nullable: false };
 }
 
-/** An enum as Rust's schemas write it when its variants are documented. */
+/** The values of an enum written as `oneOf` constants, as schemars does for documented variants. */
 function constantsOf(schema: Schema): Json[] | null {
   const options = schema.oneOf ?? schema.anyOf;
   if (!Array.isArray(options) || options.length === 0) return null;

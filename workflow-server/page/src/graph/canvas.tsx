@@ -1,4 +1,4 @@
-// A surface to move and to zoom, by mouse, by touch and by keyboard.
+// A canvas with pan and zoom by mouse, touch and keyboard.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -13,7 +13,7 @@ interface View {
 interface Props {
   size: Size;
   label: string;
-  /** Begins anew when it changes. */
+  /** The view is reset when this changes. */
   fitKey: string;
   tools?: ComponentChildren;
   children: ComponentChildren;
@@ -21,7 +21,7 @@ interface Props {
 
 const SMALLEST = 0.08;
 const LARGEST = 2.5;
-/** Names can still be read. */
+/** The smallest scale at which names are readable. */
 const READABLE = 0.7;
 
 export function Canvas({ size, label, fitKey, tools, children }: Props) {
@@ -94,7 +94,7 @@ function scaled(view: View, factor: number, x: number, y: number): View {
   return { k, x: x - (x - view.x) * by, y: y - (y - view.y) * by };
 }
 
-/** The wheel alone scrolls the page; with Ctrl, as a pinch has it, it zooms. */
+/** Zooms on Ctrl+wheel (browsers report a pinch that way); the plain wheel scrolls the page. */
 function wheel(element: HTMLElement, set: (change: (old: View) => View) => void): () => void {
   const onWheel = (event: WheelEvent) => {
     if (!event.ctrlKey && !event.metaKey) return;
@@ -133,7 +133,7 @@ function useDrag(frame: { current: HTMLElement | null }, set: (change: (old: Vie
     },
     onPointerUp: end,
     onPointerCancel: end,
-    /** The click that ends a drag opens nothing. */
+    /** Ignores the click that ends a drag. */
     onClickCapture: (event: MouseEvent) => {
       if (state.current.moved) event.stopPropagation();
       state.current.moved = false;

@@ -1,15 +1,15 @@
-// Which jobs of a large graph are drawn as one. Pure.
+// Groups the jobs of a large graph. Pure.
 //
-// Jobs come together only when they lie in the same layer, or in a band of layers next to each
-// other, or belong to one map: edges then still lead forward, and the drawing has no cycle.
+// A group contains only jobs of one layer, of adjacent layers, or of one map. So all edges still
+// point forward, and the drawing has no cycle.
 
 import { mapOf, type Graph } from "./model.ts";
 
 export interface Item {
-  /** What stays the same while the graph is drawn again. */
+  /** Identifies the item when the graph is drawn again. */
   key: string;
   label: string;
-  /** Nodes of the graph; more than one is a group. */
+  /** The nodes of the graph; a group has more than one. */
   members: number[];
   kind: "job" | "group" | "meeting";
 }
@@ -19,11 +19,11 @@ export interface Drawing {
   edges: [number, number][];
 }
 
-/** Graphs of up to so many items are drawn without groups, maps excepted. */
+/** The most items that are drawn without groups (maps are always grouped). */
 export const LIMIT = 150;
-/** So many jobs that look alike are drawn as one as soon as the graph is too large. */
+/** The fewest jobs with similar names that form a group in a large graph. */
 const ALIKE = 3;
-/** A map with more elements is drawn as one, however small the graph. */
+/** The fewest elements for which a map is grouped in any graph. */
 const MAP = 8;
 
 export function fold(graph: Graph, limit = LIMIT): Drawing {
@@ -38,14 +38,14 @@ export function fold(graph: Graph, limit = LIMIT): Drawing {
   return draw(graph, byLayer);
 }
 
-/** Every job for itself, however many there are. */
+/** Draws every job on its own. */
 export function unfold(graph: Graph): Drawing {
   return draw(graph, graph.nodes.map((_, node) => String(node)));
 }
 
 type Key = (graph: Graph, node: number) => string | null;
 
-/** Elements of a map that the graph has as a job, with that job; or of one layer. */
+/** Groups the elements of a map with the job of the map, or by layer if the graph has no such job. */
 function mapKey(graph: Graph, node: number): string | null {
   const name = graph.nodes[node];
   if (name === null || name === undefined) return null;
@@ -54,7 +54,7 @@ function mapKey(graph: Graph, node: number): string | null {
   return graph.index.has(map) ? `map ${map}` : `map ${map} ${graph.layers[node]}`;
 }
 
-/** Names that differ only in their numbers, or in what follows the first separator. */
+/** Groups names of one layer that differ only in their numbers. */
 function stemKey(graph: Graph, node: number): string | null {
   const name = graph.nodes[node];
   if (name === null || name === undefined) return `meeting ${graph.layers[node]}`;

@@ -1,4 +1,4 @@
-// Where the items of a drawing go. Pure; small drawings by dagre, large ones in one pass.
+// Lays out a drawing. Pure. Small drawings use dagre, large ones a single pass.
 
 import { Graph as Dagre, layout as dagreLayout } from "@dagrejs/dagre";
 import type { Drawing } from "./groups.ts";
@@ -16,13 +16,13 @@ export interface Box extends Size {
 
 export interface Layout extends Size {
   boxes: Box[];
-  /** For each edge the points that it goes through. */
+  /** The points of each edge. */
   paths: { x: number; y: number }[][];
 }
 
 export type Direction = "LR" | "TB";
 
-/** Above so many items and edges dagre takes longer than a reader waits. */
+/** The most items and edges for dagre: it is too slow beyond. */
 const DAGRE_ITEMS = 220;
 const DAGRE_EDGES = 600;
 const GAP = 18;
@@ -46,7 +46,7 @@ export function byDagre({ items, edges }: Drawing, sizes: Size[], direction: Dir
   });
   const paths = edges.map(([from, to]) => {
     const edge = graph.edge(String(from), String(to)) as { points?: { x: number; y: number }[] };
-    // Between layers next to each other a line needs no points of its own.
+    // An edge between adjacent layers needs no points in between.
     const between = edge.points && edge.points.length > 3 ? edge.points.slice(1, -1) : [];
     const [begin, end] = straight(boxes[from]!, boxes[to]!, direction);
     return [begin!, ...between, end!];
@@ -55,7 +55,7 @@ export function byDagre({ items, edges }: Drawing, sizes: Size[], direction: Dir
   return { width, height, boxes, paths };
 }
 
-/** Layers side by side, each in the order of what leads to it; wide layers in several lines. */
+/** Places layers side by side, each sorted by its predecessors; wide layers take several lines. */
 export function inLayers({ items, edges }: Drawing, sizes: Size[], direction: Direction): Layout {
   const layers = layersOf(items.length, edges);
   order(layers, edges, items.length);
@@ -112,7 +112,7 @@ function layersOf(count: number, edges: [number, number][]): number[][] {
   return layers.filter((items) => items !== undefined);
 }
 
-/** Two sweeps: each item goes near the middle of those that lead to it. */
+/** Sorts each layer by the mean position of its predecessors. */
 function order(layers: number[][], edges: [number, number][], count: number): void {
   const before: number[][] = Array.from({ length: count }, () => []);
   for (const [from, to] of edges) before[to]!.push(from);

@@ -1,17 +1,17 @@
-// A graph as the page draws it: nodes by number, edges between them, places where edges meet.
+// The graph that the page draws: numbered nodes, edges, and junctions where edges meet.
 
 import type { GraphSpec } from "../api/types.ts";
 
 export interface Graph {
-  /** Names of jobs; a place where edges meet has none. */
+  /** Names of jobs; null for a junction. */
   nodes: (string | null)[];
   edges: [number, number][];
   index: Map<string, number>;
-  /** For each node, how many edges are on the longest way to it. */
+  /** The number of edges on the longest path to each node. */
   layers: number[];
 }
 
-/** Reads a graph, whoever wrote it; what cannot be read is left out. */
+/** Reads a graph from any source; ignores invalid entries. */
 export function readGraph(spec: GraphSpec | null, jobs: Iterable<string> = []): Graph {
   const graph: Graph = { nodes: [], edges: [], index: new Map(), layers: [] };
   for (const node of list(spec?.nodes)) addNode(graph, idOf(node));
@@ -25,7 +25,7 @@ export function readGraph(spec: GraphSpec | null, jobs: Iterable<string> = []): 
   return graph;
 }
 
-/** Adds jobs that a run started itself, below those that started them. */
+/** Adds the jobs that a run started dynamically, connected to the jobs that started them. */
 export function extend(graph: Graph, jobs: Iterable<{ name: string; startedBy: string | null }>): Graph {
   const wider: Graph = { ...graph, nodes: [...graph.nodes], edges: [...graph.edges], index: new Map(graph.index) };
   const added = [...jobs].filter((job) => !graph.index.has(job.name));
@@ -38,7 +38,7 @@ export function extend(graph: Graph, jobs: Iterable<{ name: string; startedBy: s
   return wider;
 }
 
-/** `load` for `load[3]`; null for what is no element of a map. */
+/** Returns `load` for `load[3]`; null for a name that is not a map element. */
 export function mapOf(name: string): string | null {
   return /^(.+)\[\d+\]$/.exec(name)?.[1] ?? null;
 }
@@ -53,7 +53,7 @@ function addEdge(graph: Graph, from: number | undefined, to: number | undefined)
   if (from !== undefined && to !== undefined && from !== to) graph.edges.push([from, to]);
 }
 
-/** Everything in `targets` waits for everything in `sources`: one place where the edges meet. */
+/** Every target depends on every source: connects them through one junction. */
 function addGroup(graph: Graph, group: unknown): void {
   if (typeof group !== "object" || group === null) return;
   const { sources, targets } = group as Record<string, unknown>;
@@ -63,7 +63,7 @@ function addGroup(graph: Graph, group: unknown): void {
   for (const name of list(targets)) addEdge(graph, meeting, graph.index.get(String(name)));
 }
 
-/** The longest way to each node, in one pass; nodes of a cycle stay where it was entered. */
+/** The longest path to each node, in one pass; nodes in a cycle keep the layer of its entry. */
 function layersOf(count: number, edges: [number, number][]): number[] {
   const layers = new Array<number>(count).fill(0);
   const waits = new Array<number>(count).fill(0);

@@ -1,4 +1,4 @@
-// What a job, a group of jobs, and a place where edges meet look like.
+// The shapes of jobs, groups of jobs and junctions of edges.
 
 import type { JobStatus } from "../api/types.ts";
 import { StatusIcon } from "../ui/status.tsx";
@@ -12,13 +12,13 @@ const CELL = 15;
 const HEAD = 32;
 const PAD = 8;
 
-/** How large an open group with so many members is. */
+/** The size of an open group with `count` members. */
 export function openSize(count: number): Size {
   const columns = columnsOf(count);
   return { width: Math.max(GROUP.width, columns * CELL + PAD * 2), height: HEAD + Math.ceil(count / columns) * CELL + PAD };
 }
 
-/** Where a member of an open group lies. */
+/** The position of a member in an open group. */
 export function cellBox(group: Box, count: number, index: number): Box {
   const columns = columnsOf(count);
   const [column, row] = [index % columns, Math.floor(index / columns)];

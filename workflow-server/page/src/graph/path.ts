@@ -1,4 +1,4 @@
-// The lines of a drawing, as SVG paths. Pure.
+// The edges of a drawing as SVG paths. Pure.
 
 import type { Direction } from "./layout.ts";
 
@@ -7,7 +7,7 @@ interface Point {
   y: number;
 }
 
-/** A smooth line through the points, that leaves and arrives at each along the direction. */
+/** A smooth curve through the points, tangent to the direction at each point. */
 export function curve(points: Point[], direction: Direction): string {
   const first = points[0];
   if (!first) return "";

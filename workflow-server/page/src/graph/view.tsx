@@ -1,4 +1,4 @@
-// The graph of a workflow or of a run: drawn, coloured, and walked with the arrow keys.
+// The graph of a workflow or a run, with colours and keyboard navigation.
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { JobStatus } from "../api/types.ts";
@@ -19,13 +19,13 @@ export interface Look {
 interface Props {
   graph: Graph;
   label: string;
-  /** How a job looks now; nothing in the graph of a workflow. */
+  /** The current status of a job; absent in the graph of a workflow. */
   look?: (name: string) => Look | null;
   selected: string | null;
   select: (name: string) => void;
 }
 
-/** Something that can be reached with the keyboard. */
+/** An element that can have the keyboard focus. */
 interface Stop {
   id: string;
   box: Box;
@@ -73,7 +73,7 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
     <>
       <span class="muted">{plural(graph.index.size, "job")}{folded ? `, drawn as ${drawing.items.length}` : ""}</span>
       {(folded || all) && graph.nodes.length <= 3000 && (
-        <button type="button" aria-pressed={all} onClick={() => setAll(!all)}>{all ? "Group jobs" : "Show every job"}</button>
+        <button type="button" aria-pressed={all} onClick={() => setAll(!all)}>{all ? "Group jobs" : "Show all jobs"}</button>
       )}
     </>
   );
@@ -121,7 +121,7 @@ interface ShapeProps {
   look: Props["look"];
 }
 
-/** What lies below the stops: meetings, and the frames of groups. */
+/** The shapes below the stops: junctions, and the frames of groups. */
 function Shape({ item, box, open, graph, look }: ShapeProps) {
   if (item.kind === "job") return null;
   if (item.kind === "meeting") return <circle class="meeting" cx={box.x + 5} cy={box.y + 5} r="4" />;
@@ -149,7 +149,7 @@ function StopShape({ stop, drawing, graph, look, current, open, selected, act, f
   const drawn = { box: stop.box, status: seen?.status ?? null, selected };
   return (
     <>
-      {/* What is drawn is shortened; what is said is not. */}
+      {/* The drawing shortens names; the accessible label does not. */}
       {!item && (
         <g aria-hidden="true">
           {small ? <Cell {...drawn} /> : <JobNode {...drawn} label={stop.job!} detail={seen?.detail ?? ""} />}

@@ -1,4 +1,4 @@
-// From which item of a drawing an arrow key leads to which. Pure.
+// Arrow-key navigation between the items of a drawing. Pure.
 
 import type { Box } from "./layout.ts";
 
@@ -8,7 +8,7 @@ export function isArrow(key: string): key is Arrow {
   return key === "ArrowLeft" || key === "ArrowRight" || key === "ArrowUp" || key === "ArrowDown";
 }
 
-/** The nearest box that lies that way; what is aside counts twice. */
+/** Returns the nearest box in the direction of the arrow; sideways distance counts twice. */
 export function neighbour(boxes: Box[], from: number, arrow: Arrow): number | null {
   const here = boxes[from];
   if (!here) return boxes.length > 0 ? 0 : null;

@@ -1,4 +1,4 @@
-// The one line of an error that a list has room for: as `decisive_line` of workflow-core finds it.
+// The most significant line of an error, for lists. Same rules as `decisive_line` in workflow-core.
 
 const STDERR_FOLLOWS = "the end of its stderr:\n";
 const ERROR_WORDS = ["error", "exception", "fatal", "panicked", "denied"];
@@ -6,8 +6,8 @@ const ERROR_WORDS = ["error", "exception", "fatal", "panicked", "denied"];
 export function decisiveLine(text: string): string {
   const at = text.indexOf(STDERR_FOLLOWS);
   const context = at < 0 ? -1 : text.slice(0, at).indexOf("the command ");
-  const told = context < 0 ? null : decisiveOf(text.slice(at + STDERR_FOLLOWS.length));
-  if (told !== null) return text.slice(0, context) + told;
+  const fromStderr = context < 0 ? null : decisiveOf(text.slice(at + STDERR_FOLLOWS.length));
+  if (fromStderr !== null) return text.slice(0, context) + fromStderr;
   return text.split("\n").find((line) => line.trim() !== "")?.trim() ?? "";
 }
 

@@ -1,4 +1,4 @@
-// The events of a run, as the stream has them.
+// The events of a run, as sent by the event stream.
 
 import { parseExact } from "../api/json.ts";
 import type { Failure, Json, JsonObject } from "../api/types.ts";
@@ -23,7 +23,7 @@ export interface RunEvent {
   origin?: Json;
 }
 
-/** Reads one event; null for what is none. */
+/** Parses an event; null if it is invalid. */
 export function readEvent(data: string): RunEvent | null {
   try {
     const value = parseExact(data) as unknown as RunEvent;
@@ -33,7 +33,7 @@ export function readEvent(data: string): RunEvent | null {
   }
 }
 
-/** The job that started another which is not in the workflow's graph. */
+/** Returns the job that started this job dynamically. */
 export function startedBy(origin: Json | undefined): string | null {
   if (!isObject(origin)) return null;
   for (const [way, key] of [["called", "by"], ["element", "of"], ["undo", "of"]] as const) {

@@ -1,4 +1,4 @@
-// Records of a log as lines. Pure. Of a very long log the last lines are kept.
+// Splits log records into lines. Pure. Keeps only the last lines of a very long log.
 
 import type { LogRecord } from "../api/types.ts";
 import { plain } from "../ui/format.ts";
@@ -18,10 +18,10 @@ export class LogLines {
   dropped = 0;
   #end = -1;
   #last = 0;
-  /** The line of each job and stream that has not ended yet. */
+  /** The unfinished line of each job and stream. */
   #open = new Map<string, LogLine>();
 
-  /** Takes a record in; one that was there before gives false. */
+  /** Adds a record; returns false for a repeated one. */
   take(record: LogRecord): boolean {
     if (record.end <= this.#end) return false;
     this.#end = record.end;
@@ -54,7 +54,7 @@ export class LogLines {
   }
 }
 
-/** What a terminal would show of a line that was written over with carriage returns. */
+/** Applies carriage returns as a terminal does. */
 function overwritten(text: string): string {
   const last = text.replace(/\r+$/, "").lastIndexOf("\r");
   return last < 0 ? text.replace(/\r+$/, "") : text.slice(last + 1).replace(/\r+$/, "");

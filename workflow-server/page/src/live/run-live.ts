@@ -1,4 +1,4 @@
-// A run that is watched: its state, told to the page at most once for each frame it paints.
+// The live state of a run. Notifies the page at most once per animation frame.
 
 import { signal, type Signal } from "@preact/signals";
 import { get } from "../api/client.ts";
@@ -60,7 +60,7 @@ export class RunLive {
         else if (isDeleted(message)) this.problem.value = Problem.deleted();
         else if (message.event === "end") void this.#reload();
       },
-      // It was deleted while the connection was lost.
+      // 404: the run was deleted while the connection was lost.
       refused: (problem) => (this.problem.value = problem.status === 404 ? Problem.deleted() : problem),
     });
   }
@@ -68,7 +68,7 @@ export class RunLive {
   #take(event: RunEvent): void {
     this.#queue.push(event);
     this.#frame ||= requestAnimationFrame(() => this.#flush());
-    // What ends it, and which processes died, only the server says.
+    // Only the server knows the remedy and the failed processes.
     if (event.event === "run_blocked") void this.#reload();
   }
 
@@ -81,7 +81,7 @@ export class RunLive {
     if (changed) this.version.value += 1;
   }
 
-  /** Takes the record for the truth, unless events have come meanwhile that it does not have. */
+  /** Replaces the state with the server's, unless newer events have arrived in the meantime. */
   async #reload(): Promise<void> {
     try {
       const run = await this.#load();
@@ -93,7 +93,7 @@ export class RunLive {
       this.state = state;
       this.version.value += 1;
     } catch (error) {
-      // What is shown stays; the stream says when the connection is lost.
+      // Keep the current state; the stream reports a lost connection.
       if (error instanceof Problem && error.status === 404) this.problem.value = Problem.deleted();
     }
   }

@@ -1,5 +1,5 @@
-// What a run looks like now: what the server answered, and the events after it folded in, as `RunView`
-// of workflow-core folds them. Pure. `test/unit/run-state.test.mjs` holds the two together.
+// The current state of a run: the server's response with later events applied, as `RunView` of workflow-core
+// applies them. Pure. `test/unit/run-state.test.mjs` checks that both agree.
 
 import type { Bar, Failure, JobItem, JobStatus, RunDetail, RunStatus, Stall, Wait } from "../api/types.ts";
 import { decisiveLine } from "./decisive.ts";
@@ -11,21 +11,21 @@ export interface JobState {
   attempts: number;
   startedAt: number | null;
   endedAt: number | null;
-  /** What the latest attempt failed with. */
+  /** The error of the latest attempt. */
   error: string | null;
-  /** The line of it that decides. */
+  /** Its most significant line. */
   errorLine: string | null;
-  /** Why it will not run. */
+  /** Why it was skipped. */
   skippedBecause: string | null;
-  /** When its next attempt begins, while it waits for it. */
+  /** The start of the next attempt, while the job waits for it. */
   retryAt: number | null;
   /** The signal that it waits for. */
   signal: Wait | null;
-  /** Its latest sleep, which may be over. */
+  /** Its latest sleep; it may be over. */
   sleep: Wait | null;
-  /** The job that started it, when the graph does not have it. */
+  /** The job that started it dynamically; null for jobs of the graph. */
   startedBy: string | null;
-  /** Its outcome is that of the run which this one repeats. */
+  /** Whether its result comes from the original run of this retry. */
   isReused: boolean;
 }
 
@@ -46,7 +46,7 @@ export class RunState {
   blocked: Stall | null;
   readonly jobs = new Map<string, JobState>();
   readonly bars = new Map<string, BarState>();
-  /** The sequence of the last event that is in here; -1 for none. */
+  /** The sequence number of the last applied event; -1 for none. */
   last: number;
 
   constructor(run: RunDetail) {
@@ -61,7 +61,7 @@ export class RunState {
     for (const wait of run.waiting) this.job(wait.job)[wait.signal !== null ? "signal" : "sleep"] = wait;
   }
 
-  /** Bars from the server; one that an event has ended meanwhile is newer. */
+  /** Adds bars from the server, except those that an event has ended in the meantime. */
   takeBars(bars: Bar[]): void {
     for (const bar of bars) {
       const key = `${bar.job}\n${bar.attempt}`;
@@ -71,12 +71,12 @@ export class RunState {
     }
   }
 
-  /** Folds an event in. One that was there before changes nothing, and gives false. */
+  /** Applies an event. A repeated event changes nothing and returns false. */
   apply(event: RunEvent): boolean {
     if (event.sequence <= this.last) return false;
     this.last = event.sequence;
     const at = time(event.at) ?? 0;
-    // What blocks a run may name the job at fault.
+    // Events of the run can name a job, too: `run_blocked` does.
     if (event.job !== undefined && !event.event.startsWith("run_")) this.#applyToJob(event, event.job, at);
     else this.#applyToRun(event, at);
     return true;
@@ -89,15 +89,15 @@ export class RunState {
     return counts;
   }
 
-  /** The jobs that wait at this time, and for what. Others may be at work meanwhile. */
+  /** The waiting jobs and their reasons. Other jobs may be running. */
   waiting(now: number): Wait[] {
     const underWay = this.#underWay();
     const parents = new Set(underWay.map((job) => job.startedBy));
-    // A job that waits for jobs of its own may wait for a signal besides.
+    // A job that waits for its own jobs may also wait for a signal.
     return underWay.flatMap((job) => (parents.has(job.name) ? job.signal : waitOf(job, now)) ?? []);
   }
 
-  /** Why the run makes no progress at this time: something blocks it, or all of its jobs wait. */
+  /** Why the run makes no progress: it is blocked, or all of its jobs wait. */
   stall(now: number): Stall | null {
     if (this.blocked) return this.blocked;
     const underWay = this.#underWay();
@@ -119,7 +119,7 @@ export class RunState {
     return job;
   }
 
-  /** The jobs under way, by name; none, when nothing waits. */
+  /** The running jobs by name; empty if no job waits. */
   #underWay(): JobState[] {
     if (isFinal(this.status) || ![...this.jobs.values()].some((job) => job.signal ?? job.sleep)) return [];
     return [...this.jobs.values()].filter((job) => job.status === "running" && job.retryAt === null).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -134,7 +134,7 @@ export class RunState {
       retryAt: time(item.retry_at), startedBy: item.started_by, isReused: item.is_reused,
     });
     const from = time(item.attempt_started_at);
-    // When an attempt ended that another will follow, only bars of the server say.
+    // The end of an attempt that will be retried is only known from the server's bars.
     if (from === null || job.retryAt !== null) return;
     this.bars.set(`${job.name}\n${job.attempts}`, { job: job.name, attempt: job.attempts, from, to: job.endedAt, status: job.status });
   }
@@ -144,7 +144,7 @@ export class RunState {
     const attempt = event.attempt ?? Math.max(1, job.attempts);
     switch (event.event) {
       case "job_started":
-        // An attempt that begins again after a crash takes the place of the one that was lost.
+        // After a crash, the restarted attempt replaces the lost one.
         if (attempt === 1) job.startedAt = at;
         Object.assign(job, { status: "running", endedAt: null, retryAt: null, ...AWAKE, attempts: attempt });
         job.startedAt ??= at;
@@ -218,7 +218,7 @@ export class RunState {
     }
   }
 
-  /** The run was taken up again: what was under way begins again. */
+  /** The run was resumed: its running jobs start again. */
   #interrupt(job: JobState): void {
     if (job.status !== "running" || job.retryAt !== null) return;
     this.bars.delete(`${job.name}\n${job.attempts}`);
@@ -235,7 +235,7 @@ export class RunState {
   }
 }
 
-/** What is left of an error in the state of a job. */
+/** The fields of a job's state for an error. */
 function failed(error: Failure | undefined): { error: string | null; errorLine: string | null } {
   if (!error) return { error: null, errorLine: null };
   const text = error.kind === "panicked" ? `panicked: ${error.message}` : error.message;
@@ -244,7 +244,7 @@ function failed(error: Failure | undefined): { error: string | null; errorLine: 
 
 const AWAKE = { signal: null, sleep: null };
 
-/** What a job waits for at this time by itself. */
+/** What the job itself currently waits for. */
 export function waitOf({ signal, sleep }: JobState, now: number): Wait | null {
   const isOver = sleep?.until != null && (time(sleep.until) ?? 0) <= now;
   return signal ?? (isOver ? null : sleep);
@@ -257,7 +257,7 @@ function stalledBy(waiting: Wait): Stall {
     : { state: "waiting", reason: "time", detail: `job \`${job}\` sleeps until ${until}`, cure: `nothing to do: the run goes on at ${until}`, waiting };
 }
 
-/** What blocks a run, from the event that tells of it; an answer of the server says more. */
+/** Describes a blockage from its event; the server's response has more details. */
 function blockedBy(event: RunEvent): Stall {
   const reason = event.reason ?? "blocked";
   const what = event.difference ?? event.problem ?? (event.job && `job \`${event.job}\``);

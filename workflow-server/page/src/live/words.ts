@@ -1,4 +1,4 @@
-// What jobs and runs wait for, in words. Pure.
+// Describes what jobs and runs wait for. Pure.
 
 import type { Wait } from "../api/types.ts";
 import { clock, duration, moment } from "../ui/format.ts";
@@ -11,17 +11,17 @@ export function waitingFor(wait: Wait, now: number): string {
   return `for ${wait.signal}, ${duration(Math.max(0, Math.round((now - since) / 1000)))}`;
 }
 
-/** Why a job does not go on, or what it does next; null when there is nothing to say. */
+/** Why a job makes no progress, or what it does next; null otherwise. */
 export function noteOf(job: JobState, now: number): string | null {
   if (job.skippedBecause !== null) return job.skippedBecause;
   const wait = waitOf(job, now);
   if (wait) return `${wait.signal !== null ? "waits" : "sleeps"} ${waitingFor(wait, now)}`;
-  if (job.retryAt !== null) return job.retryAt > now ? `tries again in ${duration(Math.ceil((job.retryAt - now) / 1000))}` : "tries again";
-  if (job.isReused) return "reused from the run that this one repeats";
+  if (job.retryAt !== null) return job.retryAt > now ? `retries in ${duration(Math.ceil((job.retryAt - now) / 1000))}` : "retrying";
+  if (job.isReused) return "result of the original run";
   return null;
 }
 
-/** The reason of a run as a list has room for it: `load: no route` for a failed job `load`. */
+/** Shortens the reason of a failed run for lists: `load: no route` for a failed job `load`. */
 export function briefReason(reason: string): string {
   const of = /^job `(.+?)` failed: (.*)$/.exec(reason);
   return of ? `${of[1]}: ${of[2]}` : reason;

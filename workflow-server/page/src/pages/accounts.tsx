@@ -1,4 +1,4 @@
-// Who has an account.
+// The accounts of the server.
 
 import { useState } from "preact/hooks";
 import { get, loadSession, patch, post, remove, session } from "../api/client.ts";
@@ -7,7 +7,7 @@ import { Problem } from "../api/problem.ts";
 import type { Account } from "../api/types.ts";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { attempt, notify } from "../ui/notice.tsx";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 
 type Open = { what: "new" } | { what: "password" | "delete"; account: Account } | null;
 
@@ -21,12 +21,12 @@ export function Accounts() {
       list.reload();
       return true;
     });
-    // What was refused is as it was.
+    // The server refused the change: restore the checkbox.
     if (!done) box.checked = account[key];
   };
   const erase = async (account: Account) => {
     await remove(`users/${encodeURIComponent(account.username)}`);
-    notify(`${account.username} was deleted`);
+    notify(`Deleted account ${account.username}`);
     list.reload();
   };
   return (
@@ -36,8 +36,8 @@ export function Accounts() {
         <button type="button" onClick={() => setOpen({ what: "new" })}>New account</button>
       </div>
       <ProblemBox problem={list.problem} retry={list.reload} />
-      {!list.data && list.loading && <Waiting what="accounts" />}
-      {list.data?.items.length === 0 && <p class="empty">No accounts.</p>}
+      {!list.data && list.loading && <Loading what="accounts" />}
+      {list.data?.items.length === 0 && <p class="empty">No accounts yet.</p>}
       {list.data && list.data.items.length > 0 && (
         <table class="rows" role="table" aria-label="Accounts">
           <thead>
@@ -57,7 +57,7 @@ export function Accounts() {
                   <input type="checkbox" aria-label={`${account.username} is active`} checked={account.is_active} onChange={(event) => void change(account, "is_active", event.currentTarget)} />
                 </td>
                 <td role="cell" class="end">
-                  <button type="button" aria-label={`New password for ${account.username}`} onClick={() => setOpen({ what: "password", account })}>Password</button>{" "}
+                  <button type="button" aria-label={`Change password of ${account.username}`} onClick={() => setOpen({ what: "password", account })}>Change password</button>{" "}
                   <button type="button" class="danger" aria-label={`Delete ${account.username}`} onClick={() => setOpen({ what: "delete", account })}>Delete</button>
                 </td>
               </tr>
@@ -68,7 +68,7 @@ export function Accounts() {
       {open?.what === "new" && <NewAccount close={close} made={list.reload} />}
       {open?.what === "password" && <NewPassword account={open.account} close={close} />}
       {open?.what === "delete" && (
-        <Confirm title={`Delete ${open.account.username}?`} text="Their tokens end at once. Their workflows stay." action="Delete"
+        <Confirm title={`Delete account ${open.account.username}?`} text="Revokes all of their tokens. Their workflows stay." action="Delete"
           run={() => void attempt(() => erase(open.account))} close={close} />
       )}
     </section>
@@ -79,7 +79,7 @@ function NewAccount({ close, made }: { close: () => void; made: () => void }) {
   const make = async (form: FormData) => {
     const username = String(form.get("username"));
     await post("users", { username, password: form.get("password"), is_staff: form.get("is_staff") === "on" });
-    notify(`${username} was created`);
+    notify(`Created account ${username}`);
     made();
     if (session.peek()?.open) await loadSession();
   };
@@ -87,7 +87,7 @@ function NewAccount({ close, made }: { close: () => void; made: () => void }) {
     <Dialog title="New account" close={close}>
       <PasswordForm run={make} close={close} action="Create">
         <div class="field"><label for="new-username">Username</label><input id="new-username" name="username" required autocomplete="off" autocapitalize="none" /></div>
-        <div class="field flag"><input id="new-staff" name="is_staff" type="checkbox" /><label for="new-staff">Staff: sees and edits everything</label></div>
+        <div class="field flag"><input id="new-staff" name="is_staff" type="checkbox" /><label for="new-staff">Staff (can see and change everything)</label></div>
       </PasswordForm>
     </Dialog>
   );
@@ -96,11 +96,11 @@ function NewAccount({ close, made }: { close: () => void; made: () => void }) {
 function NewPassword({ account, close }: { account: Account; close: () => void }) {
   const set = async (form: FormData) => {
     await patch(`users/${encodeURIComponent(account.username)}`, { password: form.get("password") });
-    notify(`${account.username} has a new password`);
+    notify(`Changed the password of ${account.username}`);
   };
   return (
-    <Dialog title={`New password for ${account.username}`} close={close}>
-      <PasswordForm run={set} close={close} action="Set" />
+    <Dialog title={`Change password of ${account.username}`} close={close}>
+      <PasswordForm run={set} close={close} action="Change" />
     </Dialog>
   );
 }

@@ -1,4 +1,4 @@
-// Accounts, tokens, and how long runs are kept.
+// Accounts, tokens and retention.
 
 import { isStaff, session } from "../api/client.ts";
 import { Title } from "../ui/title.tsx";
@@ -11,7 +11,7 @@ export function AdminPage() {
   return (
     <>
       <Title text={staff ? "Admin" : "Tokens"} />
-      {session.value?.open && <p class="lead">No accounts exist: everybody who reaches this server may do everything. The first account ends that.</p>}
+      {session.value?.open && <p class="lead">No accounts exist: anyone who can reach this server has full access. Create an account to require sign-in.</p>}
       <div class="stack">
         {staff && <Accounts />}
         <Tokens />

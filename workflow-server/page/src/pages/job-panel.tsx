@@ -1,4 +1,4 @@
-// One job of a run: its attempts, why it failed, what went in and came out, and what it printed.
+// One job of a run: attempts, error, inputs, output and log.
 
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/client.ts";
@@ -9,7 +9,7 @@ import { decisiveLine } from "../live/decisive.ts";
 import { isFinal, time, type RunState } from "../live/run-state.ts";
 import { noteOf } from "../live/words.ts";
 import { attempt } from "../ui/notice.tsx";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Status } from "../ui/status.tsx";
 import { now, Took } from "../ui/time.tsx";
 import { Tree } from "../ui/tree.tsx";
@@ -38,16 +38,16 @@ export function JobPanel({ run, state, job, close }: Props) {
     <section class="card panel" aria-label={`Job ${job}`}>
       <div class="panel-head">
         <h2>{job}</h2>
-        <button type="button" class="quiet" aria-label="Close the job" onClick={close}>✕</button>
+        <button type="button" class="quiet" aria-label="Close job" onClick={close}>✕</button>
       </div>
       <p class="facts">
         <Status status={status} />
-        {live?.startedAt != null && <span class="muted">took <Took from={live.startedAt} to={live.endedAt} /></span>}
+        {live?.startedAt != null && <span class="muted">{isFinal(status) ? "took" : "running for"} <Took from={live.startedAt} to={live.endedAt} /></span>}
         {isFinal(state.status) && <button type="button" onClick={again}>Retry from here</button>}
       </p>
       {(note ?? data?.reason) && <p class="muted">{note ?? data?.reason}</p>}
       {live?.error != null && status !== "completed" && status !== "skipped" && <FailureBox text={live.error} failure={failure} />}
-      {!data && (load.problem ? <ProblemBox problem={load.problem} /> : <Waiting what="the job" />)}
+      {!data && (load.problem ? <ProblemBox problem={load.problem} /> : <Loading what="the job" />)}
       {data && <Details run={run} job={data} />}
     </section>
   );
@@ -78,8 +78,8 @@ function Details({ run, job }: { run: RunDetail; job: JobDetail }) {
       )}
       {filled(job.inputs) && <><h3>Inputs</h3><Tree value={job.inputs!} label="inputs" depth={1} /></>}
       {job.output !== null && job.output !== undefined && <><h3>Output</h3><Tree value={job.output} label="output" depth={2} /></>}
-      {filled(job.values) && <><h3>Values kept</h3><Tree value={job.values!} label="values" depth={1} /></>}
-      {(job.waits_for ?? []).length > 0 && <p class="muted">Waits for {job.waits_for!.join(", ")}</p>}
+      {filled(job.values) && <><h3>Saved values</h3><Tree value={job.values!} label="values" depth={1} /></>}
+      {(job.waits_for ?? []).length > 0 && <p class="muted">Depends on {job.waits_for!.join(", ")}</p>}
     </>
   );
 }
@@ -113,21 +113,21 @@ function short(value: Json): string {
 
 function FailureBox({ text, failure }: { text: string; failure: AttemptFailure | null }) {
   const line = decisiveLine(text);
-  const way = failure ? WAYS[failure.kind] : undefined;
+  const kind = failure ? FAILURE_TITLES[failure.kind] : undefined;
   return (
     <div class="problem">
-      <p class="problem-title">{way && <>{way}: </>}{line}</p>
+      <p class="problem-title">{kind && <>{kind}: </>}{line}</p>
       {text.trim() !== line && <pre>{text}</pre>}
       {failure?.error_type && <p class="muted"><code>{failure.error_type}</code></p>}
     </div>
   );
 }
 
-/** How an attempt ended, where that says more than that it failed. */
-const WAYS: Record<string, string> = {
+/** Titles of failures that have a more specific kind than an error. */
+const FAILURE_TITLES: Record<string, string> = {
   panicked: "Panicked",
   cancelled: "Cancelled",
-  start_to_close: "The attempt took too long",
-  schedule_to_close: "All attempts together took too long",
-  heartbeat: "No heartbeat came in time",
+  start_to_close: "Attempt timed out",
+  schedule_to_close: "Job timed out over all attempts",
+  heartbeat: "Heartbeat timed out",
 };

@@ -1,4 +1,4 @@
-// What jobs have printed, and print: it follows until one scrolls up. All of it can be read and downloaded.
+// The live log of one job or of all jobs. Follows new output until the user scrolls up.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { address } from "../api/client.ts";
@@ -18,7 +18,7 @@ interface Props {
   height: number;
 }
 
-/** So many lines are shown at once; more of a long log come as one asks. */
+/** How many lines are rendered at once; buttons move through a longer log. */
 const WINDOW = 2000;
 
 export function Log({ run, job, attempt, label, height }: Props) {
@@ -27,7 +27,7 @@ export function Log({ run, job, attempt, label, height }: Props) {
   const [ended, setEnded] = useState(false);
   const [following, setFollowing] = useState(true);
   const [wrap, setWrap] = useState(true);
-  /** The first line that is shown; null for the last lines there are. */
+  /** The first rendered line; null for the latest lines. */
   const [first, setFirst] = useState<number | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -67,7 +67,7 @@ export function Log({ run, job, attempt, label, height }: Props) {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
     const atEnd = scrollHeight - scrollTop - clientHeight < 30;
     setFollowing(atEnd && after === 0);
-    // What is shown stays where it is while more is printed.
+    // Keep the visible lines in place while new output arrives.
     if (!atEnd && first === null && all.length > WINDOW) setFirst(from);
   };
   return (
@@ -77,25 +77,25 @@ export function Log({ run, job, attempt, label, height }: Props) {
         <label><input type="checkbox" checked={wrap} onChange={(event) => setWrap(event.currentTarget.checked)} /> Wrap</label>
         {all.length > 0 && <span>{plural(all.length, "line")}</span>}
         <span class="log-ends">
-          <CopyButton text={() => all.map((line) => line.text).join("\n")} label="Copy the log" />
+          <CopyButton text={() => all.map((line) => line.text).join("\n")} label="Copy log" />
           <a class="button copy" download href={address(path, { job, attempt, format: "text" }).href}>Download</a>
         </span>
       </div>
       <ProblemBox problem={problem} />
       <div ref={box} class={`log-box ${wrap ? "wrap" : ""}`} style={{ maxHeight: `${height}px` }} tabIndex={0} role="log" aria-label={label} aria-live="off" onScroll={onScroll}>
-        {lines.current.dropped > 0 && <p class="muted">{lines.current.dropped.toLocaleString("en")} earlier lines are in the download.</p>}
+        {lines.current.dropped > 0 && <p class="muted">{lines.current.dropped.toLocaleString("en")} earlier lines are only in the download.</p>}
         {from > 0 && (
           <p>
             <button type="button" onClick={() => show(Math.max(0, from - WINDOW))}>Earlier lines</button>{" "}
-            <button type="button" onClick={() => show(0)}>From the beginning</button>
+            <button type="button" onClick={() => show(0)}>Jump to start</button>
           </p>
         )}
-        {shown.length === 0 && <p class="muted">{ended ? "Nothing was printed." : "Nothing printed yet."}</p>}
+        {shown.length === 0 && <p class="muted">{ended ? "No output." : "No output yet."}</p>}
         {shown.map((line) => <Line key={line.key} line={line} named={job === undefined} />)}
         {after > 0 && (
           <p>
             <button type="button" onClick={() => show(from + WINDOW)}>Later lines</button>{" "}
-            <button type="button" onClick={() => show(null)}>To the end</button>
+            <button type="button" onClick={() => show(null)}>Jump to end</button>
           </p>
         )}
       </div>

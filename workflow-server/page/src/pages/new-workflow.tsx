@@ -1,4 +1,4 @@
-// A new workflow from the text of a workflow file: pasted, dropped or chosen.
+// The dialog that creates a workflow from a file: pasted, dropped or chosen.
 
 import { useRef, useState } from "preact/hooks";
 import { call } from "../api/client.ts";
@@ -32,7 +32,7 @@ export function NewWorkflow({ close }: { close: () => void }) {
     setProblem(null);
     try {
       const made = await call<WorkflowDetail>("POST", "workflows", { text: { type: "application/yaml", body: text } });
-      notify(`${made.name} was created`);
+      notify(`Created workflow ${made.name}`);
       close();
       go(["workflows", String(made.id)]);
     } catch (error) {
@@ -48,16 +48,16 @@ export function NewWorkflow({ close }: { close: () => void }) {
       <form onSubmit={(event) => void create(event)}
         onDragOver={(event) => event.preventDefault()}
         onDrop={(event) => (event.preventDefault(), void take(event.dataTransfer?.files[0]))}>
-        <p class="muted">Paste the YAML of a workflow, or drop its file here.</p>
+        <p class="muted">Paste a workflow file (YAML), or drop one here.</p>
         <TextEditor handle={editor} label="Workflow file" value={text} change={setText} rows={16} />
         <ProblemBox problem={problem} goTo={(line, column) => editor.current?.goTo(line, column)} />
         <div class="actions">
           <button type="submit" class="primary" disabled={busy || text.trim() === ""}>Create</button>
           <label class="button">
-            Choose a file
+            Choose file
             <input class="visually-hidden" type="file" accept=".yaml,.yml,.json,text/yaml" onChange={(event) => void take(event.currentTarget.files?.[0])} />
           </label>
-          <button type="button" onClick={() => setText(EXAMPLE)}>Insert an example</button>
+          <button type="button" onClick={() => setText(EXAMPLE)}>Insert example</button>
         </div>
       </form>
     </Dialog>

@@ -1,11 +1,11 @@
-// How everything fares: what runs, what failed, how much, how long, and what is used.
+// The overview: current runs, failures, throughput, durations and usage.
 
 import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
 import type { Overview, RunStatus, TimelinePoint, Usage } from "../api/types.ts";
 import { Chart } from "../ui/chart.tsx";
 import { duration } from "../ui/format.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { RunTable } from "../ui/run-table.tsx";
 import { Status } from "../ui/status.tsx";
 import { Title } from "../ui/title.tsx";
@@ -17,7 +17,7 @@ export function OverviewPage() {
     <>
       <Title text="Overview" />
       <ProblemBox problem={problem} retry={reload} />
-      {!data && !problem && <Waiting what="the overview" />}
+      {!data && !problem && <Loading what="the overview" />}
       {data && (
         <div class="stack">
           <Tiles counts={data.counts} />
@@ -27,14 +27,14 @@ export function OverviewPage() {
           </div>
           <section class="card">
             <h2>Running now</h2>
-            <RunTable runs={data.running} label="Running now" empty="Nothing is running." />
+            <RunTable runs={data.running} label="Running now" empty="No runs in progress." />
           </section>
           <section class="card">
-            <h2>Failures of the last day</h2>
-            <RunTable runs={data.failures} label="Failures of the last day" empty="Nothing has failed." />
+            <h2>Failed in the last 24 hours</h2>
+            <RunTable runs={data.failures} label="Failed in the last 24 hours" empty="No failed runs." />
           </section>
           <div class="columns">
-            <Bars title="Most executed" unit="runs" rows={data.most_executed.map((item) => ({
+            <Bars title="Most runs" unit="runs" rows={data.most_executed.map((item) => ({
               key: String(item.workflow_id), name: item.workflow, count: item.execution_count, href: `#/workflows/${item.workflow_id}`,
             }))} />
             {usage.data && <UsageBars usage={usage.data} />}
@@ -49,7 +49,7 @@ const ORDER: RunStatus[] = ["running", "pending", "completed", "failed", "cancel
 
 function Tiles({ counts }: { counts: Overview["counts"] }) {
   return (
-    <ul class="tiles" aria-label="Runs of the last day by status">
+    <ul class="tiles" aria-label="Runs of the last 24 hours by status">
       {ORDER.map((status) => (
         <li key={status} class="card">
           <a href={`#/runs?status=${status}&since=24h`}>
@@ -70,7 +70,7 @@ function Throughput({ timeline }: { timeline: TimelinePoint[] }) {
   return (
     <section class="card">
       <h2>Finished runs</h2>
-      <Chart label={`${total} runs ended in the last day, over time`} times={seconds(timeline)}
+      <Chart label={`Finished runs over the last 24 hours: ${total}`} times={seconds(timeline)}
         lines={[
           { label: "cancelled", colour: "cancelled", kind: "bars", values: sum((point) => point.completed + point.failed + point.cancelled) },
           { label: "failed", colour: "failed", kind: "bars", values: sum((point) => point.completed + point.failed) },
@@ -88,14 +88,14 @@ function Durations({ timeline }: { timeline: TimelinePoint[] }) {
   return (
     <section class="card">
       <h2>Duration</h2>
-      <Chart label="Durations of runs over the last day: the longest, and what half of them stayed below" times={seconds(timeline)} unit="seconds"
+      <Chart label="Duration of runs over the last 24 hours: maximum and p50" times={seconds(timeline)} unit="seconds"
         lines={[
-          { label: "longest", colour: "chart-2", values: timeline.map((point) => point.max_seconds) },
+          { label: "max", colour: "chart-2", values: timeline.map((point) => point.max_seconds) },
           { label: "p50", colour: "chart-1", values: timeline.map((point) => point.p50_seconds) },
         ]}
         rows={(index) => {
           const { p50_seconds: p50, p95_seconds: p95, max_seconds: max } = timeline[index]!;
-          return max === null ? ["no run ended"] : [`p50: ${duration(p50)}`, `p95: ${p95 === null ? "needs 20 runs" : duration(p95)}`, `longest: ${duration(max)}`];
+          return max === null ? ["no finished runs"] : [`p50: ${duration(p50)}`, `p95: ${p95 === null ? "needs 20 runs" : duration(p95)}`, `max: ${duration(max)}`];
         }} />
     </section>
   );
@@ -114,7 +114,7 @@ function Bars({ title, unit, rows }: { title: string; unit: string; rows: BarRow
   return (
     <section class="card">
       <h2>{title}</h2>
-      {rows.length === 0 && <p class="empty">Nothing yet.</p>}
+      {rows.length === 0 && <p class="empty">No data yet.</p>}
       <ol class="bars">
         {rows.slice(0, 10).map((row) => (
           <li key={row.key}>

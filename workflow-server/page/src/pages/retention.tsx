@@ -1,4 +1,4 @@
-// Deletes runs that are old, or more than are wanted.
+// Deletes finished runs by age or by number.
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
@@ -18,7 +18,7 @@ export function Retention() {
   const [asking, setAsking] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   useUnsaved(workflow !== "" || days !== DAYS || last !== "");
-  const which = [days && `older than ${days} days`, last && `beyond the last ${last}`].filter(Boolean).join(" and ");
+  const which = [days && `older than ${days} days`, last && `not among the latest ${last} of their workflow`].filter(Boolean).join(" and ");
   const run = async () => {
     setProblem(null);
     const body = { ...(workflow && { workflow }), ...(days && { keep_for: `${days}d` }), ...(last && { keep_last: Number(last) }) };
@@ -27,7 +27,7 @@ export function Retention() {
       setWorkflow("");
       setDays(DAYS);
       setLast("");
-      notify(`${plural(deleted, "run was", "runs were")} deleted`);
+      notify(`Deleted ${plural(deleted, "run")}`);
     } catch (error) {
       setProblem(Problem.of(error));
     }
@@ -35,16 +35,16 @@ export function Retention() {
   return (
     <section class="card" aria-label="Retention">
       <h2>Retention</h2>
-      <p class="muted">Deletes runs that have ended, with their logs.</p>
+      <p class="muted">Deletes finished runs and their logs.</p>
       <form class="filters" onSubmit={(event) => (event.preventDefault(), setAsking(true))}>
-        <div class="filter"><label for="keep-workflow">Workflow (all, if empty)</label><input id="keep-workflow" value={workflow} autocomplete="off" onInput={(event) => setWorkflow(event.currentTarget.value.trim())} /></div>
-        <div class="filter"><label for="keep-days">Keep for, in days</label><input id="keep-days" type="number" min="1" value={days} onInput={(event) => setDays(event.currentTarget.value)} /></div>
-        <div class="filter"><label for="keep-last">Keep the last</label><input id="keep-last" type="number" min="0" value={last} onInput={(event) => setLast(event.currentTarget.value)} /></div>
+        <div class="filter"><label for="keep-workflow">Workflow (empty: all)</label><input id="keep-workflow" value={workflow} autocomplete="off" onInput={(event) => setWorkflow(event.currentTarget.value.trim())} /></div>
+        <div class="filter"><label for="keep-days">Keep for (days)</label><input id="keep-days" type="number" min="1" value={days} onInput={(event) => setDays(event.currentTarget.value)} /></div>
+        <div class="filter"><label for="keep-last">Keep the latest (runs)</label><input id="keep-last" type="number" min="0" value={last} onInput={(event) => setLast(event.currentTarget.value)} /></div>
         <button type="submit" class="danger" disabled={!days && !last}>Delete old runs</button>
       </form>
       <ProblemBox problem={problem} />
       {asking && (
-        <Confirm title="Delete old runs?" text={`Runs of ${workflow || "all workflows"}, ${which}, are deleted. This cannot be undone.`} action="Delete"
+        <Confirm title="Delete old runs?" text={`Deletes finished runs of ${workflow || "all workflows"} that are ${which}. This cannot be undone.`} action="Delete"
           run={() => void run()} close={() => setAsking(false)} />
       )}
     </section>

@@ -1,13 +1,13 @@
-// The graph of a run, in the colours of what its jobs do now.
+// The graph of a run, coloured by job status.
 
 import { useMemo, useRef } from "preact/hooks";
 import { extend, readGraph } from "../graph/model.ts";
 import { GraphView, type Look } from "../graph/view.tsx";
 import { isFinal, type JobState } from "../live/run-state.ts";
 import { duration } from "../ui/format.ts";
-import type { Shown } from "./run.tsx";
+import type { RunPartProps } from "./run.tsx";
 
-export function RunGraph({ run, state, selected, select }: Shown) {
+export function RunGraph({ run, state, selected, select }: RunPartProps) {
   const given = useRef(run.graph);
   const base = useMemo(() => readGraph(given.current), []);
   const known = state.jobs.size;
@@ -17,14 +17,14 @@ export function RunGraph({ run, state, selected, select }: Shown) {
     if (!job) return { status: isFinal(state.status) ? "skipped" : "pending", detail: "" };
     return { status: job.status, detail: detailOf(job) };
   };
-  if (graph.nodes.length === 0) return <p class="empty">No job has begun yet.</p>;
+  if (graph.nodes.length === 0) return <p class="empty">No jobs have started yet.</p>;
   return <GraphView graph={graph} label={`Graph of run ${run.number} of ${run.workflow}`} look={look} selected={selected} select={select} />;
 }
 
 function detailOf(job: JobState): string {
   if (job.signal) return `waits for ${job.signal.signal}`;
   if (job.skippedBecause !== null) return job.skippedBecause;
-  if (job.retryAt !== null) return `attempt ${job.attempts} failed, tries again`;
+  if (job.retryAt !== null) return `attempt ${job.attempts} failed, will retry`;
   const tries = job.attempts > 1 ? `, attempt ${job.attempts}` : "";
   if (job.status === "running") return `running${tries}`;
   if (job.startedAt === null || job.endedAt === null) return job.status;

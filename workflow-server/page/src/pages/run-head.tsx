@@ -1,4 +1,4 @@
-// What a run is and how it fares, with what can be done about it.
+// The head of a run: status, facts, errors and actions.
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
@@ -15,10 +15,10 @@ import { Title } from "../ui/title.tsx";
 import { SignalDialog, SignalForm } from "./signal-form.tsx";
 
 export async function retry(run: RunDetail, body: { failed_only?: boolean; from?: string }): Promise<void> {
-  const begun = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
-  if (String(begun.run_id) === run.id) throw new Error("The server began no new run.");
-  notify("A new run has begun");
-  go(["runs", String(begun.run_id)]);
+  const started = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
+  if (String(started.run_id) === run.id) throw new Error("the server returned the same run instead of a new one");
+  notify("Started a new run");
+  go(["runs", String(started.run_id)]);
 }
 
 export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
@@ -33,11 +33,11 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
       <div class="facts">
         <span role="status"><Status status={state.status} stall={state.cancelling ? undefined : stall?.state} note={state.cancelling ? "cancelling …" : undefined} /></span>
         {stall?.waiting && <span class="muted">{waitingFor(stall.waiting, now.value)}</span>}
-        <span class="muted">took <Took from={state.startedAt} to={state.endedAt} /></span>
+        <span class="muted">{isFinal(state.status) ? "took" : "running for"} <Took from={state.startedAt} to={state.endedAt} /></span>
         <span class="muted">started <Ago at={run.started_at} /></span>
         {run.user && <span class="muted">by {run.user}</span>}
         {run.trigger && <span class="muted">{run.trigger}</span>}
-        {run.repeats && <span class="muted">repeats <a href={`#/runs/${encodeURIComponent(run.repeats)}`}>an earlier run</a></span>}
+        {run.repeats && <span class="muted">retry of <a href={`#/runs/${encodeURIComponent(run.repeats)}`}>an earlier run</a></span>}
         {run.parent && <span class="muted">child of <a href={`#/runs/${encodeURIComponent(run.parent.run)}`}>{run.parent.job}</a></span>}
         <StatusCounts counts={counts} />
       </div>
@@ -48,7 +48,7 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
   );
 }
 
-/** What the run waits for, with a form to answer. Other jobs of it may go on meanwhile. */
+/** The waits of the run, with a form that sends the awaited signals. Other jobs may be running. */
 function Waits({ run, waiting }: { run: RunDetail; waiting: Wait[] }) {
   if (waiting.length === 0) return null;
   const signals = waiting.filter((wait) => wait.signal !== null);
@@ -68,11 +68,11 @@ function Waits({ run, waiting }: { run: RunDetail; waiting: Wait[] }) {
   );
 }
 
-/** Why no engine takes the run up, and what ends that. */
+/** Why no engine resumes the run, and how to resolve it. */
 function Blocked({ run, stall }: { run: RunDetail; stall: Stall }) {
   const unblock = async () => {
     await post(`runs/${encodeURIComponent(run.id)}/unblock`);
-    notify("The run was unblocked");
+    notify("Run unblocked");
   };
   return (
     <div class="problem">
@@ -88,7 +88,7 @@ function RunError({ id, reason, state }: { id: string; reason: string; state: Ru
   return (
     <div class="problem">
       <p class="problem-title">{decisiveLine(reason)}</p>
-      {reason.includes("\n") && <details><summary>The whole error</summary><pre>{reason}</pre></details>}
+      {reason.includes("\n") && <details><summary>Full error</summary><pre>{reason}</pre></details>}
       {failed.length > 0 && (
         <p>
           {failed.map((job) => <a key={job.name} class="link" href={`#/runs/${encodeURIComponent(id)}?job=${encodeURIComponent(job.name)}`}>See {job.name}</a>)}
@@ -105,7 +105,7 @@ function Actions({ run, state }: { run: RunDetail; state: RunState }) {
   const failed = [...state.jobs.values()].some((job) => job.status === "failed" || job.status === "cancelled");
   const cancel = async () => {
     await post(`runs/${encodeURIComponent(run.id)}/cancel`);
-    notify("The run was asked to stop");
+    notify("Cancellation requested");
   };
   return (
     <>
@@ -115,8 +115,8 @@ function Actions({ run, state }: { run: RunDetail; state: RunState }) {
       {over && <button type="button" onClick={() => void attempt(() => retry(run, {}))}>Run again</button>}
       {signalling && <SignalDialog run={run} close={() => setSignalling(false)} />}
       {asking && (
-        <Confirm title={`Cancel run #${run.number}?`} text="Jobs that run now are stopped; what has completed stays completed."
-          action="Cancel the run" run={() => void attempt(cancel)} close={() => setAsking(false)} />
+        <Confirm title={`Cancel run #${run.number}?`} text="Stops the running jobs. Completed jobs stay completed."
+          action="Cancel run" run={() => void attempt(cancel)} close={() => setAsking(false)} />
       )}
     </>
   );

@@ -1,4 +1,4 @@
-// The jobs of a run as a list, to search and to filter.
+// The jobs of a run as a list with search and filter.
 
 import { useState } from "preact/hooks";
 import type { JobStatus } from "../api/types.ts";
@@ -8,11 +8,11 @@ import { duration } from "../ui/format.ts";
 import { Status } from "../ui/status.tsx";
 import { now } from "../ui/time.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
-import type { Shown } from "./run.tsx";
+import type { RunPartProps } from "./run.tsx";
 
 const STATUSES: JobStatus[] = ["failed", "running", "pending", "completed", "skipped", "cancelled"];
 
-export function RunJobs({ state, selected, select }: Shown) {
+export function RunJobs({ state, selected, select }: RunPartProps) {
   const [text, setText] = useState("");
   const [status, setStatus] = useState<string>("");
   const wanted = text.trim().toLowerCase();
@@ -32,7 +32,7 @@ export function RunJobs({ state, selected, select }: Shown) {
           </select>
         </div>
       </div>
-      {jobs.length === 0 && <p class="empty">No job matches.</p>}
+      {jobs.length === 0 && <p class="empty">No matching jobs.</p>}
       <VirtualList count={jobs.length} rowHeight={30} height={520} label="Jobs"
         row={(index, current) => <Row job={jobs[index]!} index={index} current={current} selected={selected} select={select} />} />
     </section>

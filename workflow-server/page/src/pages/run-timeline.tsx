@@ -1,4 +1,4 @@
-// When each job ran: a line for each, a bar for each attempt.
+// The timeline of a run: a line for each job, a bar for each attempt.
 
 import { useEffect } from "preact/hooks";
 import { isFinal, type BarState, type RunState } from "../live/run-state.ts";
@@ -6,20 +6,20 @@ import { duration, plural } from "../ui/format.ts";
 import { now } from "../ui/time.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
 import { StatusIcon } from "../ui/status.tsx";
-import type { Shown } from "./run.tsx";
+import type { RunPartProps } from "./run.tsx";
 
 interface Line {
   job: string;
-  /** It ran in the run that this one repeats, before this one began. */
+  /** Its result comes from the original run of this retry. */
   isReused: boolean;
   bars: BarState[];
 }
 
-export function RunTimeline({ live, state, selected, select }: Shown) {
+export function RunTimeline({ live, state, selected, select }: RunPartProps) {
   useEffect(() => void live.loadBars().catch(() => undefined), [live]);
   const lines = linesOf(state);
   const drawn = lines.find((line) => !line.isReused && line.bars.length > 0);
-  if (lines.every((line) => line.bars.length === 0)) return <p class="empty">No job has begun yet.</p>;
+  if (lines.every((line) => line.bars.length === 0)) return <p class="empty">No jobs have started yet.</p>;
   const from = Math.min(state.startedAt ?? Infinity, drawn?.bars[0]!.from ?? Infinity);
   const ends = lines.flatMap((line) => (line.isReused ? [] : line.bars.map((bar) => bar.to ?? 0)));
   const to = isFinal(state.status) ? Math.max(state.endedAt ?? 0, ...ends) : Math.max(now.value, ...ends);
@@ -33,7 +33,7 @@ export function RunTimeline({ live, state, selected, select }: Shown) {
           const status = state.jobs.get(line.job)?.status ?? "pending";
           const [first, last] = [line.bars[0], line.bars[line.bars.length - 1]];
           const took = first && last ? duration(((last.to ?? to) - first.from) / 1000) : "";
-          const began = !first ? "has not begun" : line.isReused ? "reused" : `began after ${duration((first.from - from) / 1000)}`;
+          const began = !first ? "not started" : line.isReused ? "reused" : `started after ${duration((first.from - from) / 1000)}`;
           const tries = line.bars.length > 1 ? `, ${line.bars.length} attempts` : "";
           return (
             <button type="button" class="line" data-row={index} tabIndex={current ? 0 : -1} aria-pressed={line.job === selected} onClick={() => select(line.job)}>
@@ -55,15 +55,14 @@ export function RunTimeline({ live, state, selected, select }: Shown) {
   );
 }
 
-/** The jobs in the order in which they began; those that have not, after them. */
+/** The jobs by start time; jobs that have not started come last, in the order of the graph. */
 function linesOf(state: RunState): Line[] {
   const lines = new Map<string, Line>();
   for (const { name, isReused } of state.jobs.values()) lines.set(name, { job: name, isReused, bars: [] });
   for (const bar of state.bars.values()) lines.get(bar.job)?.bars.push(bar);
   for (const line of lines.values()) line.bars.sort((a, b) => a.from - b.from);
-  const begun = (line: Line) => line.bars[0]?.from ?? Infinity;
-  // Those that have not begun stay in the order of the graph.
-  const order = (a: Line, b: Line) => (begun(a) === begun(b) ? 0 : begun(a) - begun(b));
+  const startOf = (line: Line) => line.bars[0]?.from ?? Infinity;
+  const order = (a: Line, b: Line) => (startOf(a) === startOf(b) ? 0 : startOf(a) - startOf(b));
   return [...lines.values()].sort(order);
 }
 

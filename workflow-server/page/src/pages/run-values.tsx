@@ -1,4 +1,4 @@
-// What a run was given, and what it gave.
+// The input and the output of a run.
 
 import type { RunDetail } from "../api/types.ts";
 import { Tree } from "../ui/tree.tsx";

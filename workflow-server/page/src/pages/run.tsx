@@ -1,9 +1,9 @@
-// One run: how it goes, live.
+// The page of a run, updated live.
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { RunLive } from "../live/run-live.ts";
 import type { Route } from "../route.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { useSelection } from "../ui/selection.ts";
 import { Tabs, type Tab } from "../ui/tabs.tsx";
 import { Title } from "../ui/title.tsx";
@@ -34,29 +34,29 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
   const { job } = selection;
   const select = (name: string) => {
     selection.select(name);
-    // On a narrow screen the panel lies below what was touched.
+    // On a narrow screen the panel is below the selected job.
     if (window.innerWidth < 1100) requestAnimationFrame(() => panel.current?.scrollIntoView({ block: "nearest" }));
   };
   if (!run || !state) {
     return (
       <>
         <Title text="Run" above={<a href="#/runs">Runs</a>} />
-        {live.problem.value ? <ProblemBox problem={live.problem.value} /> : <Waiting what="the run" />}
+        {live.problem.value ? <ProblemBox problem={live.problem.value} /> : <Loading what="the run" />}
       </>
     );
   }
   const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
-  const shown = { run, live, state, version: live.version.value, selected: job, select };
+  const props: RunPartProps = { run, live, state, version: live.version.value, selected: job, select };
   return (
     <>
       <RunHead run={run} state={state} />
       <ProblemBox problem={live.problem.value} />
-      <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Parts of the run" />
+      <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Run sections" />
       <div class={`run-parts ${job ? "with-panel" : ""}`}>
         <div class="run-part">
-          {tab === "graph" && <RunGraph {...shown} />}
-          {tab === "timeline" && <RunTimeline {...shown} />}
-          {tab === "jobs" && <RunJobs {...shown} />}
+          {tab === "graph" && <RunGraph {...props} />}
+          {tab === "timeline" && <RunTimeline {...props} />}
+          {tab === "jobs" && <RunJobs {...props} />}
           {tab === "log" && <Log key="all" run={id} label={`Log of run ${run.number}`} height={480} />}
           {tab === "values" && <RunValues run={run} />}
         </div>
@@ -70,8 +70,8 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
   );
 }
 
-/** What each part of the page is given. */
-export interface Shown {
+/** The properties of every part of the page. */
+export interface RunPartProps {
   run: NonNullable<RunLive["detail"]["value"]>;
   live: RunLive;
   state: NonNullable<RunLive["state"]>;

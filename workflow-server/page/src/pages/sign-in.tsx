@@ -1,4 +1,4 @@
-// Signing in. The page that was asked for is shown afterwards: its address has not changed.
+// The sign-in form. The address does not change, so the requested page opens afterwards.
 
 import { useState } from "preact/hooks";
 import { post, session } from "../api/client.ts";

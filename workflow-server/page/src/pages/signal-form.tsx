@@ -1,4 +1,4 @@
-// Sends a run a signal: the one that it waits for, or any by name.
+// Sends a signal to a run.
 
 import { useId, useState } from "preact/hooks";
 import { post } from "../api/client.ts";
@@ -10,12 +10,12 @@ import { notify } from "../ui/notice.tsx";
 import { ProblemBox } from "../ui/problem.tsx";
 import { useUnsaved } from "../ui/unsaved.ts";
 
-/** Answers one of the signals that the run waits for. */
+/** Sends one of the signals that the run waits for. */
 export function SignalForm({ run, names }: { run: RunDetail; names: string[] }) {
   return <Form run={run} names={names} done={() => undefined} />;
 }
 
-/** Any signal: a run may wait for one before the server has told. */
+/** Sends a signal by name, for a run that will wait for it later. */
 export function SignalDialog({ run, close }: { run: RunDetail; close: () => void }) {
   return (
     <Dialog title="Send a signal" close={close}>
@@ -34,11 +34,11 @@ function Form({ run, names, done }: { run: RunDetail; names: string[]; done: (na
   const send = async (event: Event) => {
     event.preventDefault();
     const parsed = text.trim() === "" ? { value: null } : parseJson(text);
-    if ("problem" in parsed) return setProblem(new Problem(0, "What goes with the signal cannot be read", parsed.problem));
+    if ("problem" in parsed) return setProblem(new Problem(0, "Invalid payload", parsed.problem));
     setProblem(null);
     try {
       await post(`runs/${encodeURIComponent(run.id)}/signal`, { name, payload: parsed.value });
-      notify(`Signal ${name} was sent`);
+      notify(`Sent signal ${name}`);
       setText("");
       done(name);
     } catch (error) {
@@ -58,7 +58,7 @@ function Form({ run, names, done }: { run: RunDetail; names: string[]; done: (na
         )}
       </div>
       <div class="field grow">
-        <label for={`${id}-payload`}>With it, as JSON <span class="muted">(optional)</span></label>
+        <label for={`${id}-payload`}>Payload as JSON <span class="muted">(optional)</span></label>
         <input id={`${id}-payload`} class="code" value={text} autocomplete="off" spellcheck={false} onInput={(event) => setText(event.currentTarget.value)} />
       </div>
       <button type="submit" class="primary">Send</button>

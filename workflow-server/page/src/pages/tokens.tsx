@@ -1,4 +1,4 @@
-// API tokens: made, shown once, and revoked.
+// API tokens: create, show once, revoke.
 
 import { useState } from "preact/hooks";
 import { get, isStaff, post, remove } from "../api/client.ts";
@@ -8,16 +8,16 @@ import type { Token } from "../api/types.ts";
 import { CopyButton } from "../ui/copy.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { attempt, notify } from "../ui/notice.tsx";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Ago } from "../ui/time.tsx";
 
 export function Tokens() {
   const list = useLoad((signal) => get<{ items: Token[] }>("tokens", {}, signal), []);
   const [making, setMaking] = useState(false);
-  const [leaving, setLeaving] = useState<Token | null>(null);
+  const [revoking, setRevoking] = useState<Token | null>(null);
   const revoke = async (token: Token) => {
     await remove(`tokens/${encodeURIComponent(token.id)}`);
-    notify(`${token.name} was revoked`);
+    notify(`Revoked token ${token.name}`);
     list.reload();
   };
   return (
@@ -27,34 +27,34 @@ export function Tokens() {
         <button type="button" onClick={() => setMaking(true)}>New token</button>
       </div>
       <ProblemBox problem={list.problem} retry={list.reload} />
-      {!list.data && list.loading && <Waiting what="tokens" />}
-      {list.data?.items.length === 0 && <p class="empty">No tokens.</p>}
+      {!list.data && list.loading && <Loading what="tokens" />}
+      {list.data?.items.length === 0 && <p class="empty">No tokens yet.</p>}
       {list.data && list.data.items.length > 0 && (
         <table class="rows" role="table" aria-label="Tokens">
           <thead>
             <tr role="row">
-              <th role="columnheader" scope="col">Name</th><th role="columnheader" scope="col">May</th><th role="columnheader" scope="col">User</th>
-              <th role="columnheader" scope="col">Created</th><th role="columnheader" scope="col">Ends</th><th role="columnheader" scope="col" class="end">Actions</th>
+              <th role="columnheader" scope="col">Name</th><th role="columnheader" scope="col">Scope</th><th role="columnheader" scope="col">User</th>
+              <th role="columnheader" scope="col">Created</th><th role="columnheader" scope="col">Expires</th><th role="columnheader" scope="col" class="end">Actions</th>
             </tr>
           </thead>
           <tbody>
             {list.data.items.map((token) => (
               <tr role="row" key={token.id}>
                 <td role="cell" class="name">{token.name}</td>
-                <td role="cell" data-label="May">{token.scope}</td>
+                <td role="cell" data-label="Scope">{token.scope}</td>
                 <td role="cell" data-label="User">{token.user ?? "–"}</td>
                 <td role="cell" data-label="Created"><Ago at={token.created_at} /></td>
-                <td role="cell" data-label="Ends">{token.expires_at ? <Ago at={token.expires_at} /> : "never"}</td>
-                <td role="cell" class="end"><button type="button" class="danger" aria-label={`Revoke ${token.name}`} onClick={() => setLeaving(token)}>Revoke</button></td>
+                <td role="cell" data-label="Expires">{token.expires_at ? <Ago at={token.expires_at} /> : "never"}</td>
+                <td role="cell" class="end"><button type="button" class="danger" aria-label={`Revoke ${token.name}`} onClick={() => setRevoking(token)}>Revoke</button></td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
       {making && <NewToken close={() => setMaking(false)} made={list.reload} />}
-      {leaving && (
-        <Confirm title={`Revoke ${leaving.name}?`} text="Whatever uses it is refused from now on." action="Revoke"
-          run={() => void attempt(() => revoke(leaving))} close={() => setLeaving(null)} />
+      {revoking && (
+        <Confirm title={`Revoke token ${revoking.name}?`} text="Requests with this token will be rejected." action="Revoke"
+          run={() => void attempt(() => revoke(revoking))} close={() => setRevoking(null)} />
       )}
     </section>
   );
@@ -68,8 +68,8 @@ function NewToken({ close, made }: { close: () => void; made: () => void }) {
     const form = new FormData(event.currentTarget as HTMLFormElement);
     setProblem(null);
     try {
-      const ends = String(form.get("expires_in"));
-      setToken(await post<Token>("tokens", { name: form.get("name"), scope: form.get("scope"), ...(ends ? { expires_in: ends } : {}) }));
+      const expires = String(form.get("expires_in"));
+      setToken(await post<Token>("tokens", { name: form.get("name"), scope: form.get("scope"), ...(expires ? { expires_in: expires } : {}) }));
       made();
     } catch (error) {
       setProblem(Problem.of(error));
@@ -78,8 +78,8 @@ function NewToken({ close, made }: { close: () => void; made: () => void }) {
   if (token) {
     return (
       <Dialog key="made" title={`Token ${token.name}`} close={close}>
-        <p>This is shown once. Keep it where it is safe.</p>
-        <p class="secret"><code>{token.token}</code> <CopyButton text={() => token.token ?? ""} label="Copy the token" /></p>
+        <p>Copy the token now and store it safely. It is not shown again.</p>
+        <p class="secret"><code>{token.token}</code> <CopyButton text={() => token.token ?? ""} label="Copy token" /></p>
         <div class="actions end"><button type="button" class="primary" onClick={close}>Done</button></div>
       </Dialog>
     );
@@ -89,18 +89,18 @@ function NewToken({ close, made }: { close: () => void; made: () => void }) {
       <form onSubmit={(event) => void submit(event)}>
         <div class="field"><label for="token-name">Name</label><input id="token-name" name="name" required autocomplete="off" /></div>
         <div class="field">
-          <label for="token-scope">May</label>
+          <label for="token-scope">Scope</label>
           <select id="token-scope" name="scope">
             <option value="read">read</option>
-            <option value="run">read and run</option>
-            <option value="write">read, run and write</option>
-            {isStaff() && <option value="admin">everything</option>}
+            <option value="run">run (includes read)</option>
+            <option value="write">write (includes read and run)</option>
+            {isStaff() && <option value="admin">admin (full access)</option>}
           </select>
         </div>
         <div class="field">
-          <label for="token-ends">Ends after</label>
-          <select id="token-ends" name="expires_in">
-            <option value="7d">7 days</option><option value="30d" selected>30 days</option><option value="90d">90 days</option><option value="365d">a year</option>
+          <label for="token-expires">Expires after</label>
+          <select id="token-expires" name="expires_in">
+            <option value="7d">7 days</option><option value="30d" selected>30 days</option><option value="90d">90 days</option><option value="365d">365 days</option>
           </select>
         </div>
         <ProblemBox problem={problem} />

@@ -1,10 +1,10 @@
-// How a workflow is configured: its definition without the jobs, and the configuration of its name.
+// The configuration of a workflow: its definition without the jobs, its input schema, and configurations with its name.
 
 import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
 import type { Json, JsonObject, WorkflowDetail } from "../api/types.ts";
 import { isObject } from "../form/schema.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Tree } from "../ui/tree.tsx";
 
 export function WorkflowConfig({ workflow }: { workflow: WorkflowDetail }) {
@@ -15,14 +15,14 @@ export function WorkflowConfig({ workflow }: { workflow: WorkflowDetail }) {
     <section class="stack" aria-label="Config">
       {Object.keys(rest).length > 0 && (
         <div class="card">
-          <h2>In the workflow</h2>
+          <h2>Definition</h2>
           <Tree value={rest as JsonObject} label="definition without its jobs" depth={2} />
         </div>
       )}
       <div class="card">
         <h2>Input</h2>
-        {workflow.input_type && <p>Takes <code>{workflow.input_type}</code></p>}
-        {workflow.input_schema ? <Tree value={workflow.input_schema} label="schema of the input" depth={2} /> : <p class="muted">Nothing is said about it.</p>}
+        {workflow.input_type && <p>Type: <code>{workflow.input_type}</code></p>}
+        {workflow.input_schema ? <Tree value={workflow.input_schema} label="input schema" depth={2} /> : <p class="muted">No input schema.</p>}
       </div>
       {own.map((name) => <Named key={name} name={name} />)}
     </section>
@@ -35,7 +35,7 @@ function Named({ name }: { name: string }) {
     <div class="card">
       <h2>Configuration {name}</h2>
       <ProblemBox problem={config.problem} retry={config.reload} />
-      {config.data !== null ? <Tree value={config.data} label={`configuration ${name}`} depth={3} /> : config.loading && <Waiting what="the configuration" />}
+      {config.data !== null ? <Tree value={config.data} label={`configuration ${name}`} depth={3} /> : config.loading && <Loading what="the configuration" />}
     </div>
   );
 }

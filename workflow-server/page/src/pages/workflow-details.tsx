@@ -1,4 +1,4 @@
-// What is known about a workflow, and changed here: project, domain, description, metadata.
+// The details of a workflow, with a form that edits project, domain, description and metadata.
 
 import { useState } from "preact/hooks";
 import { patch, remove } from "../api/client.ts";
@@ -32,7 +32,7 @@ export function WorkflowDetails(props: Props) {
           <Tree value={props.workflow.metadata ?? {}} label="metadata" depth={2} />
         </div>
       )}
-      <Known {...props} />
+      <About {...props} />
     </section>
   );
 }
@@ -71,7 +71,7 @@ function EditForm({ path, workflow, changed }: Props) {
         </div>
       ))}
       <div class="field">
-        <span class="field-label">Metadata, a JSON object</span>
+        <span class="field-label">Metadata (JSON object)</span>
         <TextEditor label="Metadata" value={metadata} change={setMetadata} rows={10} invalid={"problem" in parsed} />
         {"problem" in parsed && <p class="wrong" role="status">{parsed.problem}</p>}
       </div>
@@ -88,30 +88,30 @@ function readMetadata(text: string): { value: JsonObject | null } | { problem: s
   return isObject(parsed.value) ? { value: parsed.value } : { problem: "must be a JSON object" };
 }
 
-function Known({ path, workflow, changed }: Props) {
+function About({ path, workflow, changed }: Props) {
   const [asking, setAsking] = useState(false);
   const setActive = async () => {
     await patch(path, { is_active: !workflow.is_active });
     changed();
   };
   const erase = async () => {
-    const gone = await remove<{ deleted_runs?: number } | undefined>(path);
-    notify(`${workflow.name} was deleted, with ${plural(gone?.deleted_runs ?? 0, "run")}`);
+    const deleted = await remove<{ deleted_runs?: number } | undefined>(path);
+    notify(`Deleted workflow ${workflow.name} and ${plural(deleted?.deleted_runs ?? 0, "run")}`);
     dropUnsaved();
     go(["workflows"]);
   };
   return (
     <div class="card">
-      <h2>About it</h2>
+      <h2>About</h2>
       <dl class="pairs">
-        <dt>Id</dt><dd>{workflow.id}</dd>
+        <dt>ID</dt><dd>{workflow.id}</dd>
         <dt>Slug</dt><dd><code>{workflow.slug}</code></dd>
-        <dt>Comes from</dt><dd>{workflow.source === "registered" ? "the program" : "a workflow file"}</dd>
+        <dt>Source</dt><dd>{workflow.source === "registered" ? "registered in code" : "workflow file"}</dd>
         <dt>Version</dt><dd>{workflow.version ?? "–"}</dd>
         <dt>Owner</dt><dd>{workflow.user ?? "–"}</dd>
         <dt>App</dt><dd>{workflow.app_name ?? "–"}</dd>
         <dt>Created</dt><dd><Ago at={workflow.created_at} /></dd>
-        <dt>Changed</dt><dd><Ago at={workflow.updated_at} /></dd>
+        <dt>Updated</dt><dd><Ago at={workflow.updated_at} /></dd>
         {(workflow.molecules_used ?? []).length > 0 && <><dt>Molecules</dt><dd>{workflow.molecules_used!.join(", ")}</dd></>}
       </dl>
       {workflow.editable && (
@@ -121,7 +121,7 @@ function Known({ path, workflow, changed }: Props) {
         </div>
       )}
       {asking && (
-        <Confirm title={`Delete ${workflow.name}?`} text="Its runs and their logs are deleted with it. This cannot be undone."
+        <Confirm title={`Delete workflow ${workflow.name}?`} text="Also deletes its runs and their logs. This cannot be undone."
           action="Delete" run={() => void attempt(erase)} close={() => setAsking(false)} />
       )}
     </div>

@@ -1,11 +1,11 @@
-// How long the runs of a workflow took, over time, and which of its jobs take longest.
+// Durations of a workflow's runs over time, and statistics of its jobs.
 
 import { get } from "../api/client.ts";
 import { useLoad, usePaged } from "../api/load.ts";
 import type { Figures, RunItem, Stats } from "../api/types.ts";
 import { Chart } from "../ui/chart.tsx";
 import { duration, percent, plural } from "../ui/format.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 
 export function WorkflowDurations({ path, id }: { path: string; id: number }) {
   const runs = usePaged<RunItem>(`${path}/runs`, {}, undefined, 200);
@@ -17,11 +17,11 @@ export function WorkflowDurations({ path, id }: { path: string; id: number }) {
   return (
     <section class="stack" aria-label="Durations">
       <ProblemBox problem={runs.problem ?? stats.problem} />
-      {!runs.data && runs.loading && <Waiting what="runs" />}
+      {!runs.data && runs.loading && <Loading what="runs" />}
       {runs.data && (
         <div class="card">
-          <h2>Durations of the last {plural(ended.length, "run")}</h2>
-          <Chart label={`Durations of ${plural(ended.length, "run")} over time`} times={times} unit="seconds" height={220}
+          <h2>Duration of the last {plural(ended.length, "run")}</h2>
+          <Chart label={`Duration of ${plural(ended.length, "run")} over time`} times={times} unit="seconds" height={220}
             lines={[
               { label: "completed", colour: "completed", values: of("completed"), kind: "line" },
               { label: "failed or cancelled", colour: "failed", values: of("failed", "cancelled"), kind: "points" },
@@ -30,22 +30,22 @@ export function WorkflowDurations({ path, id }: { path: string; id: number }) {
       )}
       {own && (
         <div class="card">
-          <h2>Figures</h2>
-          <FigureTable rows={[["all of it", own.runs], ...own.jobs.map((job): [string, Figures] => [job.job, job])]} />
+          <h2>Statistics</h2>
+          <StatisticsTable rows={[["whole workflow", own.runs], ...own.jobs.map((job): [string, Figures] => [job.job, job])]} />
         </div>
       )}
     </section>
   );
 }
 
-function FigureTable({ rows }: { rows: [string, Figures][] }) {
+function StatisticsTable({ rows }: { rows: [string, Figures][] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Figures of the jobs">
+    <div class="scroll" tabIndex={0} role="region" aria-label="Statistics by job">
       <table class="figures">
         <thead>
           <tr>
             <th scope="col">Job</th><th scope="col">Completed</th><th scope="col">Failed</th><th scope="col">Success</th>
-            <th scope="col">Mean</th><th scope="col">p50</th><th scope="col" title="Of 20 or more">p95</th><th scope="col">Longest</th>
+            <th scope="col">Mean</th><th scope="col">p50</th><th scope="col" title="Shown for 20 or more runs">p95</th><th scope="col">Max</th>
           </tr>
         </thead>
         <tbody>

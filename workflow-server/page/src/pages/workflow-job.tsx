@@ -1,4 +1,4 @@
-// A job of a workflow as its definition has it.
+// A job of a workflow, with its definition.
 
 import type { Json, WorkflowDetail } from "../api/types.ts";
 import { isObject } from "../form/schema.ts";
@@ -15,8 +15,8 @@ export function JobDefinition({ workflow, graph, job }: { workflow: WorkflowDeta
     <div class="card" role="region" aria-label={`Job ${job}`}>
       <h2>{job}</h2>
       <dl class="pairs">
-        <dt>Waits for</dt><dd>{before.join(", ") || "nothing"}</dd>
-        <dt>Before</dt><dd>{after.join(", ") || "nothing"}</dd>
+        <dt>Depends on</dt><dd>{before.join(", ") || "nothing"}</dd>
+        <dt>Required by</dt><dd>{after.join(", ") || "nothing"}</dd>
       </dl>
       {definition !== undefined && <Tree value={definition} label={`definition of ${job}`} depth={2} />}
     </div>

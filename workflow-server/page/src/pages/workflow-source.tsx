@@ -1,4 +1,4 @@
-// The text of a workflow file, changed in place; or where in the code the workflow is.
+// The source of a workflow: an editor for its file, or its place in the code.
 
 import { useRef, useState } from "preact/hooks";
 import { get, patch } from "../api/client.ts";
@@ -9,7 +9,7 @@ import { CopyButton } from "../ui/copy.tsx";
 import { TextEditor, type EditorHandle } from "../ui/editor.tsx";
 import { notify } from "../ui/notice.tsx";
 import { mayLeave } from "../route.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { useUnsaved } from "../ui/unsaved.ts";
 import { Tree } from "../ui/tree.tsx";
 import { WorkflowVersions } from "./workflow-versions.tsx";
@@ -25,13 +25,13 @@ export function WorkflowSource({ path, workflow, changed }: Props) {
   const missing = source.problem?.status === 404;
   return (
     <section class="stack" aria-label="Source">
-      {workflow.location && <p>Written in code: <code>{workflow.location.file}:{workflow.location.line}</code></p>}
-      {source.loading && !source.data && <Waiting what="the source" />}
+      {workflow.location && <p>Defined in code: <code>{workflow.location.file}:{workflow.location.line}</code></p>}
+      {source.loading && !source.data && <Loading what="the source" />}
       {!missing && <ProblemBox problem={source.problem} retry={source.reload} />}
       {source.data !== null && <Text path={path} text={String(source.data)} editable={workflow.editable} changed={changed} />}
       {source.data !== null && <WorkflowVersions key={workflow.version} path={path} current={Number(workflow.version)} editable={workflow.editable} changed={changed} />}
       {missing && workflow.definition && <Tree value={workflow.definition} label="definition" depth={2} />}
-      {missing && !workflow.definition && !workflow.location && <p class="empty">No text is kept of this workflow.</p>}
+      {missing && !workflow.definition && !workflow.location && <p class="empty">No source is stored for this workflow.</p>}
     </section>
   );
 }
@@ -45,7 +45,7 @@ function Text({ path, text, editable, changed }: { path: string; text: string; e
     setProblem(null);
     try {
       await patch(path, { yaml: draft });
-      notify("The workflow was changed");
+      notify("Workflow saved");
       setDraft(null);
       changed();
     } catch (error) {
@@ -57,7 +57,7 @@ function Text({ path, text, editable, changed }: { path: string; text: string; e
       <>
         <div class="actions">
           {editable && <button type="button" onClick={() => setDraft(text)}>Edit</button>}
-          <CopyButton text={() => text} label="Copy the source" />
+          <CopyButton text={() => text} label="Copy source" />
         </div>
         <pre class="source" tabIndex={0} aria-label="Source">{text}</pre>
       </>

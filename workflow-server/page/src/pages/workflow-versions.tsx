@@ -1,4 +1,4 @@
-// The files that a workflow was before: read, and used again.
+// Earlier versions of a workflow file: show and restore.
 
 import { useState } from "preact/hooks";
 import { get, patch } from "../api/client.ts";
@@ -6,12 +6,12 @@ import { useLoad, usePaged } from "../api/load.ts";
 import { Problem } from "../api/problem.ts";
 import type { Version, VersionDetail } from "../api/types.ts";
 import { notify } from "../ui/notice.tsx";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Ago } from "../ui/time.tsx";
 
 interface Props {
   path: string;
-  /** The version that the workflow is now. */
+  /** The current version of the workflow. */
   current: number;
   editable: boolean;
   changed: () => void;
@@ -28,7 +28,7 @@ export function WorkflowVersions({ path, current, editable, changed }: Props) {
         <thead>
           <tr role="row">
             <th role="columnheader" scope="col">Version</th><th role="columnheader" scope="col">Author</th>
-            <th role="columnheader" scope="col">Written</th><th role="columnheader" scope="col" class="end">Actions</th>
+            <th role="columnheader" scope="col">Created</th><th role="columnheader" scope="col" class="end">Actions</th>
           </tr>
         </thead>
         <tbody>
@@ -36,7 +36,7 @@ export function WorkflowVersions({ path, current, editable, changed }: Props) {
             <tr key={version} role="row">
               <td role="cell" data-label="Version">{version}{version === current && " (current)"}</td>
               <td role="cell" data-label="Author">{author ?? "–"}</td>
-              <td role="cell" data-label="Written"><Ago at={created_at} /></td>
+              <td role="cell" data-label="Created"><Ago at={created_at} /></td>
               <td role="cell" class="end">
                 <button type="button" aria-expanded={shown === version} aria-label={`Show version ${version}`} onClick={() => setShown(shown === version ? null : version)}>Show</button>
               </td>
@@ -45,19 +45,19 @@ export function WorkflowVersions({ path, current, editable, changed }: Props) {
         </tbody>
       </table>
       {list.more && <button type="button" class="more" disabled={list.loading} onClick={list.more}>Show more</button>}
-      {shown !== null && <Shown key={shown} path={path} version={shown} editable={editable && shown !== current} changed={changed} />}
+      {shown !== null && <VersionSource key={shown} path={path} version={shown} editable={editable && shown !== current} changed={changed} />}
     </section>
   );
 }
 
-function Shown({ path, version, editable, changed }: { path: string; version: number; editable: boolean; changed: () => void }) {
+function VersionSource({ path, version, editable, changed }: { path: string; version: number; editable: boolean; changed: () => void }) {
   const found = useLoad((signal) => get<VersionDetail>(`${path}/versions/${version}`, {}, signal), [path, version]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const restore = async (yaml: string) => {
     setProblem(null);
     try {
       await patch(path, { yaml });
-      notify(`The workflow has the file of version ${version} again`);
+      notify(`Restored version ${version}`);
       changed();
     } catch (error) {
       setProblem(Problem.of(error));
@@ -66,12 +66,12 @@ function Shown({ path, version, editable, changed }: { path: string; version: nu
   const yaml = found.data?.yaml;
   return (
     <>
-      {!found.data && found.loading && <Waiting what={`version ${version}`} />}
+      {!found.data && found.loading && <Loading what={`version ${version}`} />}
       <ProblemBox problem={found.problem} retry={found.reload} />
       <ProblemBox problem={problem} />
-      {found.data && !yaml && <p class="empty">No text is kept of this version.</p>}
+      {found.data && !yaml && <p class="empty">No source is stored for this version.</p>}
       {yaml && <pre class="source" tabIndex={0} aria-label={`Source of version ${version}`}>{yaml}</pre>}
-      {yaml && editable && <div class="actions"><button type="button" onClick={() => void restore(yaml)}>Use this file again</button></div>}
+      {yaml && editable && <div class="actions"><button type="button" onClick={() => void restore(yaml)}>Restore this version</button></div>}
     </>
   );
 }

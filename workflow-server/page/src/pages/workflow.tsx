@@ -1,4 +1,4 @@
-// One workflow: its graph, its runs, its source, what is known about it, and how long it takes.
+// The page of a workflow: graph, runs, durations, source, configuration and details.
 
 import { useMemo, useState } from "preact/hooks";
 import { get, post } from "../api/client.ts";
@@ -11,7 +11,7 @@ import { GraphView } from "../graph/view.tsx";
 import { go, type Route } from "../route.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { percent, plural } from "../ui/format.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { useSelection } from "../ui/selection.ts";
 import { Strip } from "../ui/strip.tsx";
 import { Tabs, type Tab } from "../ui/tabs.tsx";
@@ -41,11 +41,11 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
     return (
       <>
         <Title text={id} above={<a href="#/workflows">Workflows</a>} />
-        {problem ? <ProblemBox problem={problem} retry={reload} /> : <Waiting what="the workflow" />}
+        {problem ? <ProblemBox problem={problem} retry={reload} /> : <Loading what="the workflow" />}
       </>
     );
   }
-  // What is done here is done to this workflow, whatever its name comes to mean.
+  // By ID: the name may be given to another workflow while the page is open.
   const path = `workflows/${data.id}`;
   const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
   const whyNot = whyNotRun(data);
@@ -58,7 +58,7 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
       {data.description && <p class="lead">{data.description}</p>}
       <Facts workflow={data} />
       <ProblemBox problem={problem} retry={reload} />
-      <Tabs tabs={TABS} current={tab} route={route} label="Parts of the workflow" />
+      <Tabs tabs={TABS} current={tab} route={route} label="Workflow sections" />
       {tab === "graph" && <WorkflowGraph workflow={data} route={route} />}
       {tab === "runs" && <WorkflowRuns path={path} status={route.params.status} />}
       {tab === "durations" && <WorkflowDurations path={path} id={data.id} />}
@@ -70,13 +70,13 @@ export function WorkflowPage({ id, route }: { id: string; route: Route }) {
   );
 }
 
-/** Why this server does not run the workflow; null when it does. */
+/** Why this server cannot run the workflow; null if it can. */
 function whyNotRun(workflow: WorkflowDetail): string | null {
-  if (!workflow.is_active) return "It cannot be run: it is not active. Activate it under Details.";
+  if (!workflow.is_active) return "Cannot run: this workflow is inactive. Activate it under Details.";
   if (workflow.runnable) return null;
   return workflow.source === "registered"
-    ? "It cannot be run here: the program behind this server does not register it. Start a server of the program that does."
-    : "It cannot be run here: no workflow file is kept of it. A program that drives its runs reports on them.";
+    ? "Cannot run here: the program of this server does not register this workflow. Run it on the server of a program that does."
+    : "Cannot run here: no workflow file is stored. An external program runs this workflow and reports its runs.";
 }
 
 function Facts({ workflow }: { workflow: WorkflowDetail }) {
@@ -89,7 +89,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
       <span><strong>{percent(workflow.success_rate)}</strong> success</span>
       <span>{plural(workflow.execution_count, "run")}</span>
       {schedule && <span><code>{schedule.cron}</code> {schedule.timezone}{workflow.next_run_at && <>, next <Ago at={workflow.next_run_at} /></>}</span>}
-      {schedule?.blocked && <span class="warning" role="note">does not run by its schedule: {schedule.blocked}</span>}
+      {schedule?.blocked && <span class="warning" role="note">schedule not running: {schedule.blocked}</span>}
     </div>
   );
 }
@@ -98,7 +98,7 @@ function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: R
   const spec = writeJson(workflow.dag_spec as Json);
   const graph = useMemo(() => readGraph(workflow.dag_spec), [spec]);
   const { job, select } = useSelection(route);
-  if (graph.nodes.length === 0) return <p class="empty">A function: which jobs it runs is seen in its runs.</p>;
+  if (graph.nodes.length === 0) return <p class="empty">This workflow is a function. Its jobs are shown in its runs.</p>;
   return (
     <section aria-label="Graph">
       <GraphView graph={graph} label={`Graph of ${workflow.name}`} selected={job} select={select} />
@@ -109,9 +109,9 @@ function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: R
 
 function RunDialog({ path, workflow, close }: { path: string; workflow: WorkflowDetail; close: () => void }) {
   const run = async (input: Json | undefined) => {
-    const begun = await post<{ run_id: string }>(`${path}/run`, input === undefined ? {} : { input });
+    const started = await post<{ run_id: string }>(`${path}/run`, input === undefined ? {} : { input });
     close();
-    go(["runs", String(begun.run_id)]);
+    go(["runs", String(started.run_id)]);
   };
   return (
     <Dialog title={`Run ${workflow.name}`} close={close}>

@@ -1,4 +1,4 @@
-// All workflows: found by typing, with how they have fared.
+// The list of workflows, with search, filters and recent results.
 
 import { useRef, useState } from "preact/hooks";
 import { usePaged } from "../api/load.ts";
@@ -6,7 +6,7 @@ import type { WorkflowItem } from "../api/types.ts";
 import { setParams, type Route } from "../route.ts";
 import { ChoiceFilter, STATUSES, TextFilter } from "../ui/filters.tsx";
 import { percent } from "../ui/format.ts";
-import { ProblemBox, Waiting } from "../ui/problem.tsx";
+import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Strip } from "../ui/strip.tsx";
 import { Ago } from "../ui/time.tsx";
 import { Title } from "../ui/title.tsx";
@@ -29,10 +29,10 @@ export function WorkflowsPage({ route }: { route: Route }) {
         <TextFilter label="Domain" name="domain" value={domain} suggestions={seen.domains} />
         <TextFilter label="Tag" name="tag" value={tag} suggestions={seen.tags} />
         <ChoiceFilter label="Last run" name="status" value={status} options={STATUSES} />
-        <ChoiceFilter label="Sort" name="sort_by" value={sort_by} any="by name" options={[["created", "newest first"], ["executed", "most executed"]]} />
+        <ChoiceFilter label="Sort" name="sort_by" value={sort_by} any="by name" options={[["created", "newest first"], ["executed", "most runs"]]} />
       </form>
       <ProblemBox problem={list.problem} retry={list.reload} />
-      {!list.data && list.loading && <Waiting what="workflows" />}
+      {!list.data && list.loading && <Loading what="workflows" />}
       {list.data && (list.data.length > 0 ? <Table workflows={list.data} /> : <Empty filtered={filtered} create={() => setCreating(true)} />)}
       {list.more && <button type="button" class="more" disabled={list.loading} onClick={list.more}>Show more</button>}
       {creating && <NewWorkflow close={() => setCreating(false)} />}
@@ -40,7 +40,7 @@ export function WorkflowsPage({ route }: { route: Route }) {
   );
 }
 
-/** Values that filters may offer: those that lists have shown so far. */
+/** Suggestions for the filters: the values loaded so far. */
 function useSeen(items: WorkflowItem[] | null) {
   const seen = useRef({ projects: new Set<string>(), domains: new Set<string>(), tags: new Set<string>() });
   for (const item of items ?? []) {
@@ -55,11 +55,11 @@ function useSeen(items: WorkflowItem[] | null) {
 function Empty({ filtered, create }: { filtered: boolean; create: () => void }) {
   if (filtered) {
     const clear = () => setParams({ q: null, project: null, domain: null, tag: null, status: null });
-    return <p class="empty">No workflow matches. <button type="button" class="link" onClick={clear}>Clear the filters</button></p>;
+    return <p class="empty">No matching workflows. <button type="button" class="link" onClick={clear}>Clear filters</button></p>;
   }
   return (
     <div class="empty">
-      <p>No workflows yet. Paste a workflow file, or drop one in.</p>
+      <p>No workflows yet. Create one from a workflow file.</p>
       <button type="button" class="primary" onClick={create}>New workflow</button>
     </div>
   );
@@ -101,7 +101,7 @@ function Row({ workflow }: { workflow: WorkflowItem }) {
           <>
             <code title={schedule.timezone ?? undefined}>{schedule.cron}</code>
             {workflow.next_run_at && <span class="muted">next <Ago at={workflow.next_run_at} /></span>}
-            {schedule.blocked && <span class="chip" title={schedule.blocked}>does not run</span>}
+            {schedule.blocked && <span class="chip" title={schedule.blocked}>not running</span>}
           </>
         ) : <span class="muted">–</span>}
       </td>

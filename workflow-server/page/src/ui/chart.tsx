@@ -1,4 +1,4 @@
-// A chart over time, drawn by uPlot when it is first needed, in the colours of the theme.
+// A chart over time in the colours of the theme. Loads uPlot on first use.
 
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
@@ -7,21 +7,21 @@ import { duration } from "./format.ts";
 
 export interface Line {
   label: string;
-  /** The name of a colour among the custom properties. */
+  /** The CSS custom property of the colour. */
   colour: string;
   values: (number | null)[];
   kind?: "line" | "bars" | "points";
 }
 
 interface Props {
-  /** What the chart shows, in a sentence: for those who cannot see it. */
+  /** The accessible name of the chart. */
   label: string;
   /** In seconds since 1970. */
   times: number[];
   lines: Line[];
   unit?: "seconds" | "count";
   height?: number;
-  /** What is said of the time under the pointer, when it is not what is drawn. */
+  /** The lines of the tooltip; the drawn values by default. */
   rows?: (index: number) => string[];
 }
 
@@ -35,9 +35,9 @@ export function Chart({ label, times, lines, unit = "count", height = 180, rows 
     let plot: uPlot | null = null;
     let gone = false;
     const resize = new ResizeObserver(() => plot?.setSize({ width: target.clientWidth, height }));
-    void import("./plot.ts").then(({ plotted }) => {
+    void import("./plot.ts").then(({ plot: draw }) => {
       if (gone) return;
-      plot = plotted(target, { times, lines, height, rows, format: unit === "seconds" ? duration : String });
+      plot = draw(target, { times, lines, height, rows, format: unit === "seconds" ? duration : String });
       resize.observe(target);
     });
     return () => {
@@ -46,7 +46,7 @@ export function Chart({ label, times, lines, unit = "count", height = 180, rows 
       plot?.destroy();
     };
   }, [data, mode, height]);
-  if (times.length === 0) return <p class="muted">Nothing to draw yet.</p>;
+  if (times.length === 0) return <p class="muted">No data yet.</p>;
   return (
     <figure class="chart">
       <div ref={element} role="img" aria-label={label} />

@@ -1,4 +1,4 @@
-// Copies a text; says so.
+// A button that copies text to the clipboard.
 
 import { useState } from "preact/hooks";
 
@@ -9,7 +9,7 @@ export function CopyButton({ text, label }: { text: () => string; label: string 
       await navigator.clipboard.writeText(text());
       setDone("Copied");
     } catch {
-      setDone("Not allowed");
+      setDone("Copy failed");
     }
     setTimeout(() => setDone(null), 2000);
   };

@@ -1,4 +1,4 @@
-// A dialog of the browser's own: it keeps the focus, and Esc closes it.
+// A native dialog: it traps the focus, and Esc closes it.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
@@ -8,7 +8,7 @@ import { useUnsaved } from "./unsaved.ts";
 interface Props {
   title: string;
   close: () => void;
-  /** It holds text that nobody typed into it, such as a file, and that is not saved. */
+  /** Whether it holds unsaved text that was not typed, such as a dropped file. */
   unsaved?: boolean;
   wide?: boolean;
   children: ComponentChildren;
@@ -26,8 +26,8 @@ export function Dialog({ title, close, unsaved = false, wide, children }: Props)
     return () => before instanceof HTMLElement && before.focus();
   }, []);
   const ask = () => (!isUnsaved || mayLose()) && element.current?.close();
-  // A browser closes a dialog by Esc without asking anybody where the user has done nothing since it
-  // last asked: so the key is handled here, and other ways to cancel below.
+  // A browser may close a dialog on a second Esc without a cancel event, so the key is handled here. Other
+  // ways to cancel are handled below.
   const onKey = (event: KeyboardEvent) => event.key === "Escape" && (event.preventDefault(), ask());
   return (
     <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={id} onClose={close} onKeyDown={onKey} onCancel={(event) => (event.preventDefault(), ask())}
@@ -43,7 +43,7 @@ export function Dialog({ title, close, unsaved = false, wide, children }: Props)
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-/** Whether somebody has typed into what is inside. A field that is again as it was does not count. */
+/** Tracks whether any field inside differs from its initial value. */
 function useTyped() {
   const before = useRef(new WeakMap<Control, string>());
   const changed = useRef(new Set<Control>());
@@ -78,7 +78,7 @@ export function Confirm({ title, text, action, run, close }: ConfirmProps) {
     <Dialog title={title} close={close}>
       <p>{text}</p>
       <div class="actions end">
-        <button type="button" onClick={close}>Keep it</button>
+        <button type="button" onClick={close}>Go back</button>
         <button type="button" class="danger" onClick={() => (run(), close())}>{action}</button>
       </div>
     </Dialog>

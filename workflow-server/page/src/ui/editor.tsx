@@ -1,4 +1,4 @@
-// A text with numbered lines.
+// A text editor with line numbers.
 
 import { useId, useImperativeHandle, useRef } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// Filters of a list, kept in the address.
+// Filters of a list, stored in the address.
 
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { setParams } from "../route.ts";
@@ -9,7 +9,7 @@ interface FilterProps {
   value: string | undefined;
 }
 
-/** Asks as one types, a moment after the last key. */
+/** Applies the filter 250 ms after the last key. */
 export function TextFilter({ label, name, value = "", suggestions = [], search = false }: FilterProps & { suggestions?: string[]; search?: boolean }) {
   const [text, setText] = useState(value);
   const id = useId();

@@ -1,4 +1,4 @@
-// Times, durations and numbers as people read them. Pure.
+// Formats times, durations and numbers. Pure.
 
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
@@ -15,7 +15,7 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
 }
 
-/** How long before or after now: `3 min ago`, `in 2 h`. */
+/** The distance from now: `3 min ago`, `in 2 h`. */
 export function relative(at: number, now: number): string {
   const seconds = Math.abs(now - at) / 1000;
   if (seconds < 5) return "now";
@@ -46,12 +46,12 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** Text without the escape codes with which programs colour what they print. */
+/** Removes terminal escape codes. */
 export function plain(text: string): string {
   return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-_]/g, "");
 }
 
-/** `load…_3` for a name that is too long: its ends tell names apart. */
+/** Shortens a long name in the middle, as in `load…_3`: names often differ only at the end. */
 export function shorten(text: string, most: number): string {
   if (text.length <= most) return text;
   const tail = Math.floor((most - 1) / 3);

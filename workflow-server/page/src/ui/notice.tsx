@@ -1,4 +1,4 @@
-// Short notices of what has happened, and of the connection.
+// Short notifications, and the banner of a lost connection.
 
 import { signal } from "@preact/signals";
 import { Problem } from "../api/problem.ts";
@@ -19,7 +19,7 @@ export function notify(text: string, bad = false): void {
   setTimeout(() => dismiss(notice.id), bad ? 12_000 : 5_000);
 }
 
-/** Runs an action of the user, and tells when it fails. */
+/** Runs an action and shows a notification if it fails. */
 export async function attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
     return await action();

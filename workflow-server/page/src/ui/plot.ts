@@ -1,4 +1,4 @@
-// uPlot with the looks of this page.
+// Draws charts with uPlot in the style of the page.
 
 import uPlot from "uplot";
 import type { Line } from "./chart.tsx";
@@ -11,7 +11,7 @@ interface Plan {
   rows?: (index: number) => string[];
 }
 
-export function plotted(target: HTMLElement, { times, lines, height, format, rows }: Plan): uPlot {
+export function plot(target: HTMLElement, { times, lines, height, format, rows }: Plan): uPlot {
   const colour = (name: string) => resolved(target, name);
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   const bars = uPlot.paths.bars!({ size: [0.7, 40] });
@@ -38,7 +38,7 @@ function series(line: Line, stroke: string, bars: uPlot.Series.PathBuilder): uPl
   return { ...common, points: { show: line.values.filter((value) => value !== null).length < 40, size: 4, fill: stroke } };
 }
 
-/** The time of day, in seconds where there are several to a minute; at midnight the day. */
+/** The label of a time: time of day, with seconds for short ranges, or the date at midnight. */
 function tick(at: number, _: number, all: number[]): string {
   const date = new Date(at * 1000);
   const midnight = date.getHours() === 0 && date.getMinutes() === 0;
@@ -48,7 +48,7 @@ function tick(at: number, _: number, all: number[]): string {
   return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second, hourCycle: "h23" });
 }
 
-/** A colour of the theme as the canvas understands it. */
+/** Resolves a colour of the theme for the canvas. */
 function resolved(target: HTMLElement, name: string): string {
   const probe = document.createElement("span");
   probe.style.color = `var(--${name})`;
@@ -58,7 +58,7 @@ function resolved(target: HTMLElement, name: string): string {
   return colour;
 }
 
-/** What lies under the pointer, in words. */
+/** A tooltip with the values at the pointer. */
 function tip(rows: (index: number) => string[]): uPlot.Plugin {
   const box = document.createElement("div");
   box.className = "chart-tip";

@@ -1,10 +1,10 @@
-// A problem as the server has told it: what, why, and in which field.
+// Shows a problem of the server: title, detail and field errors.
 
 import { place, type Problem } from "../api/problem.ts";
 
 interface Props {
   problem: Problem | null;
-  /** Called with a place in the text that the problem is about. */
+  /** Called with a position in the text that has the problem. */
   goTo?: (line: number, column: number) => void;
   retry?: () => void;
 }
@@ -44,6 +44,6 @@ function Text({ text, at, goTo }: { text: string; at: ReturnType<typeof place>; 
   );
 }
 
-export function Waiting({ what }: { what: string }) {
+export function Loading({ what }: { what: string }) {
   return <p class="waiting" role="status">Loading {what} …</p>;
 }

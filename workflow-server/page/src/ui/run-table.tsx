@@ -1,4 +1,4 @@
-// Runs, one a line.
+// A table of runs.
 
 import type { RunItem } from "../api/types.ts";
 import { time } from "../live/run-state.ts";
@@ -9,7 +9,7 @@ import { Ago, now, Took } from "./time.tsx";
 interface Props {
   runs: RunItem[];
   label: string;
-  /** Names the workflow of each run. */
+  /** Shows a column with the workflow. */
   workflow?: boolean;
   empty: string;
 }
@@ -24,9 +24,9 @@ export function RunTable({ runs, label, workflow = true, empty }: Props) {
           <th role="columnheader" scope="col">Status</th>
           {workflow && <th role="columnheader" scope="col">Workflow</th>}
           <th role="columnheader" scope="col">Started</th>
-          <th role="columnheader" scope="col" class="end">Took</th>
-          <th role="columnheader" scope="col">By</th>
-          <th role="columnheader" scope="col">Error, or what it waits for</th>
+          <th role="columnheader" scope="col" class="end">Duration</th>
+          <th role="columnheader" scope="col">Started by</th>
+          <th role="columnheader" scope="col">Error or wait</th>
         </tr>
       </thead>
       <tbody>{runs.map((run) => <Row key={run.id} run={run} workflow={workflow} />)}</tbody>
@@ -47,7 +47,7 @@ function Row({ run, workflow }: { run: RunItem; workflow: boolean }) {
         </td>
       )}
       <td role="cell" data-label="Started"><Ago at={run.started_at} /></td>
-      <td role="cell" data-label="Took" class="end">
+      <td role="cell" data-label="Duration" class="end">
         {run.status === "pending" ? <span class="muted">–</span>
           : <Took seconds={run.duration_seconds} from={time(run.begun_at ?? run.started_at)} to={time(run.completed_at)} />}
       </td>

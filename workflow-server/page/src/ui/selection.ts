@@ -1,4 +1,4 @@
-// The job that is shown beside a graph or a list: it is in the address, a step of the history, and Esc closes it.
+// The selected job of a graph or list. It is part of the address and of the history; Esc closes it.
 
 import { useLayoutEffect } from "preact/hooks";
 import { popParams, pushParams, type Route } from "../route.ts";
@@ -12,11 +12,11 @@ export interface Selection {
 export function useSelection(route: Route): Selection {
   const job = route.params.job ?? null;
   const close = () => popParams({ job: null });
-  // Whoever sees the job can close it: other effects wait until the browser has painted.
+  // A layout effect: a plain effect runs after painting, when the user may already press Esc.
   useLayoutEffect(() => {
     if (job === null) return;
     const onKey = (event: KeyboardEvent) => {
-      // Esc in a dialog closes that, and in a field of a form is the field's own.
+      // In a dialog, Esc closes the dialog; in a form field, it belongs to the field.
       const busy = document.querySelector("dialog[open]") || (event.target as Element | null)?.closest("input, textarea, select");
       if (event.key === "Escape" && !busy) close();
     };

@@ -1,11 +1,11 @@
-// The status of a run or of a job: a shape, a word and a colour.
+// The status of a run or a job: icon, word and colour.
 
 import type { JobStatus } from "../api/types.ts";
 
-/** Waiting looks like waiting, not like work. */
-export type Shown = JobStatus | "waiting" | "blocked";
+/** The displayed status: a run in progress can be waiting or blocked. */
+export type DisplayStatus = JobStatus | "waiting" | "blocked";
 
-const SHAPES: Record<Shown, string> = {
+const SHAPES: Record<DisplayStatus, string> = {
   waiting: "M6.2 5.2v5.6M9.8 5.2v5.6",
   blocked: "M5 8h6",
   pending: "M8 5v3.2l2 1.4",
@@ -17,7 +17,7 @@ const SHAPES: Record<Shown, string> = {
 };
 
 interface IconProps {
-  status: Shown;
+  status: DisplayStatus;
   size?: number;
   x?: number;
   y?: number;
@@ -32,7 +32,7 @@ export function StatusIcon({ status, size = 16, x, y }: IconProps) {
   );
 }
 
-/** What keeps a run from going on takes the place of its status; a note, of the word for it. */
+/** Shows a status. `stall` replaces the status, `note` replaces its text. */
 export function Status({ status, stall, note }: { status: JobStatus; stall?: "waiting" | "blocked"; note?: string }) {
   const shown = stall ?? status;
   return (
@@ -43,7 +43,7 @@ export function Status({ status, stall, note }: { status: JobStatus; stall?: "wa
   );
 }
 
-/** How many of each, as icons with numbers. */
+/** The number of jobs in each status. */
 export function StatusCounts({ counts }: { counts: Map<JobStatus, number> }) {
   const order: JobStatus[] = ["running", "failed", "completed", "cancelled", "skipped", "pending"];
   return (

@@ -1,5 +1,5 @@
-// The last runs of a workflow as a strip of marks: the higher, the longer; shape and colour tell how they ended.
-// One picture with a name; that the marks lead to their runs is a shortcut for the mouse.
+// The latest runs of a workflow as a strip of bars: height shows the duration, shape and colour the status.
+// For assistive technology it is one image; clicking a bar is a shortcut for the mouse.
 
 import type { RecentRun, RunStatus } from "../api/types.ts";
 import { go } from "../route.ts";

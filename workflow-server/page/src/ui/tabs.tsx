@@ -1,4 +1,4 @@
-// Parts of a page that are shown one at a time; the address says which.
+// Tabs of a page; the address has the current tab.
 
 import { href, type Route } from "../route.ts";
 
@@ -8,7 +8,7 @@ export interface Tab {
   count?: number | null;
 }
 
-/** Links, not ARIA tabs: each part has an address of its own. */
+/** Links, not ARIA tabs: each tab has its own address. */
 export function Tabs({ tabs, current, route, label }: { tabs: Tab[]; current: string; route: Route; label: string }) {
   return (
     <nav class="tabs" aria-label={label}>

@@ -1,4 +1,4 @@
-// Light, dark, or as the system says.
+// The theme: light, dark, or the system's.
 
 import { signal } from "@preact/signals";
 
@@ -9,7 +9,7 @@ const NAMES: Record<Theme, string> = { auto: "System", light: "Light", dark: "Da
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const chosen = signal<Theme>(stored());
-/** What is shown. */
+/** The effective theme. */
 export const theme = signal<"light" | "dark">("light");
 apply();
 system.addEventListener("change", apply);
@@ -35,7 +35,7 @@ function choose(value: Theme): void {
   try {
     localStorage.setItem(KEY, value);
   } catch {
-    // Then it is forgotten with the page.
+    // Storage is not available: the choice lasts until the page is closed.
   }
   apply();
 }

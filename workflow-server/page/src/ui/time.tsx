@@ -1,9 +1,9 @@
-// Times that stay true while the page is open.
+// Times that update while the page is open.
 
 import { signal } from "@preact/signals";
 import { duration, moment, relative } from "./format.ts";
 
-/** The time now, each second while the page can be seen. */
+/** The current time, updated every second while the page is visible. */
 export const now = signal(Date.now());
 setInterval(() => document.visibilityState === "visible" && (now.value = Date.now()), 1000);
 
@@ -13,7 +13,7 @@ export function Ago({ at }: { at: string | null | undefined }) {
   return <time dateTime={at!} title={moment(time)}>{relative(time, now.value)}</time>;
 }
 
-/** How long something took, or takes so far. */
+/** A duration, so far or final. */
 export function Took({ from, to, seconds }: { from?: number | null; to?: number | null; seconds?: number | null }) {
   if (seconds !== null && seconds !== undefined) return <span class="number">{duration(seconds)}</span>;
   if (from === null || from === undefined) return <span class="muted">–</span>;

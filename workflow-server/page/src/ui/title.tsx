@@ -1,4 +1,4 @@
-// The title of a page, in the page and in the window.
+// The title of a page and of the window.
 
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";

@@ -1,4 +1,4 @@
-// A value as a tree that opens step by step.
+// A JSON value as an expandable tree.
 
 import { useState } from "preact/hooks";
 import { ExactNumber, writeJson } from "../api/json.ts";
@@ -10,7 +10,7 @@ const CHUNK = 100;
 const LONG = 300;
 
 export function Tree({ value, label, depth = 1 }: { value: Json | undefined; label: string; depth?: number }) {
-  if (value === undefined) return <p class="muted">Nothing.</p>;
+  if (value === undefined) return <p class="muted">No value.</p>;
   return (
     <div class="tree" role="group" aria-label={label}>
       <CopyButton text={() => writeJson(value, 2)} label={`Copy ${label}`} />

@@ -1,11 +1,11 @@
-// Text that is written and not saved: whoever leaves it is asked.
+// Marks unsaved text, so that the page asks before it is lost.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { markUnsaved } from "../route.ts";
 
 export function useUnsaved(isUnsaved: boolean): void {
   const owner = useRef({});
-  // Before anybody can leave: other effects wait until the browser has painted.
+  // A layout effect: a plain effect runs after painting, when the user may already leave.
   useLayoutEffect(() => markUnsaved(owner.current, isUnsaved), [isUnsaved]);
   useLayoutEffect(() => () => markUnsaved(owner.current, false), []);
 }

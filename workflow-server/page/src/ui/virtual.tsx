@@ -1,4 +1,4 @@
-// A long list of lines of one height, of which only those in sight are there.
+// A virtual list: renders only the visible rows, all of one height.
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -13,7 +13,7 @@ interface Props {
 
 const BEYOND = 8;
 
-/** Rows are buttons marked `data-row`; the arrow keys go from one to the next. */
+/** Rows are buttons with `data-row`; arrow keys move between them. */
 export function VirtualList({ count, rowHeight, height, label, row }: Props) {
   const element = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);

@@ -1,4 +1,4 @@
-// The routes of the contract.
+// The routes of the mock API.
 
 import { randomUUID } from "node:crypto";
 import { gantt, jobDetail, overview, runDetail, runItem, stats, usage, workflowDetail, workflowItem } from "./views.mjs";
@@ -54,7 +54,7 @@ function route(call) {
   const key = `${request.method} ${parts[0]}`;
   if (key === "GET session") return sessionBody(call);
   if (key === "POST session") return signIn(call);
-  if (!session && !world.open) throw new Refused(401, "Sign in first");
+  if (!session && !world.open) throw new Refused(401, "sign in first");
   if (request.method !== "GET" && session && request.headers["x-csrf-token"] !== session.csrf) throw new Refused(403, "The CSRF token is missing or wrong");
   if (key === "DELETE session") return world.sessions.delete(session.id), [204];
   if (parts[0] === "workflows") return workflowRoutes(call, parts);
@@ -69,7 +69,7 @@ function route(call) {
 
 function signIn({ world, response, body }) {
   const user = world.users.find((entry) => entry.username === body.username && entry.password === body.password && entry.is_active);
-  if (!user) throw new Refused(401, "The username or the password is wrong");
+  if (!user) throw new Refused(401, "wrong user name or password");
   const session = { id: randomUUID(), csrf: randomUUID(), username: user.username };
   world.sessions.set(session.id, session);
   response.setHeader("set-cookie", `session=${session.id}; HttpOnly; SameSite=Strict; Path=/`);
@@ -92,7 +92,7 @@ function workflowRoutes(call, [, key, part, number]) {
   const workflow = seenWorkflows(call).includes(world.find(key)) ? world.find(key) : null;
   if (!workflow) throw new Refused(404, `No workflow \`${key}\``);
   if (part === "run") {
-    if (body.input === "refuse") throw new Refused(422, "The input does not fit", { errors: [{ field: "input.day", message: "is no date" }] });
+    if (body.input === "refuse") throw new Refused(422, "The input does not fit", { errors: [{ field: "input.day", message: "invalid date" }] });
     const run = world.begin(workflow, { input: body.input ?? null, user: call.session?.username ?? null });
     return begun(run);
   }
@@ -101,7 +101,7 @@ function workflowRoutes(call, [, key, part, number]) {
     return page(runs.sort((a, b) => b.at - a.at), call, runItem);
   }
   if (part === "source") {
-    if (workflow.yaml === null) throw new Refused(404, "No source is kept");
+    if (workflow.yaml === null) throw new Refused(404, "no source is stored");
     return workflow.yaml;
   }
   if (part === "versions") {
@@ -127,10 +127,10 @@ function workflowRoutes(call, [, key, part, number]) {
   return workflowDetail(workflow, world.runs);
 }
 
-/** The files of workflows that have had several. */
+/** The versions of workflows whose file was changed. */
 const replaced = new WeakMap();
 
-/** The files that a workflow is and was, newest first. */
+/** The versions of a workflow file, newest first. */
 function versions(workflow) {
   if (workflow.yaml === null) return [];
   return replaced.get(workflow) ?? [{ version: workflow.version, author: workflow.user, created_at: workflow.created_at, yaml: workflow.yaml }];
@@ -150,7 +150,7 @@ function create({ world, body, session }) {
   const line = body.split("\n").findIndex((text) => text.includes("\t")) + 1;
   if (line > 0) throw new Refused(422, "The workflow file cannot be read", { detail: "1 error", errors: [{ field: "jobs[0].command", message: `tabs are not allowed here: line ${line}, column 1` }] });
   if (!name) throw new Refused(422, "The workflow file cannot be read", { errors: [{ field: "name", message: "missing field `name`: line 1, column 1" }] });
-  if (world.find(name)) throw new Refused(409, `A workflow \`${name}\` is there already`);
+  if (world.find(name)) throw new Refused(409, `workflow \`${name}\` already exists`);
   const jobs = [...body.matchAll(/^\s+- name:\s*"?([\w-]+)/gm)].map(([, job]) => ({ id: job }));
   const edges = jobs.slice(1).map(({ id }, i) => ({ source: jobs[i].id, target: id }));
   const made = { ...world.workflows[4], id: world.workflows.length + 1, name, slug: name.replace(/_/g, "-"), description: null, tags: [], schedule: null, next_run_at: null, execution_count: 0, last_executed_at: null, dag_spec: { nodes: jobs, edges }, yaml: body, user: session?.username ?? null };
@@ -168,7 +168,7 @@ function runRoutes(call, [, key, part, job]) {
   }
   const run = seenRuns(call).includes(world.run(key)) ? world.run(key) : null;
   if (!run) throw new Refused(404, `No run \`${key}\``);
-  if (part === "cancel") return run.cancel(), begun(run, "Run asked to stop");
+  if (part === "cancel") return run.cancel(), begun(run, "Cancellation requested");
   if (part === "retry") return begun(world.begin(run.workflow, { input: run.input, user: run.user, repeats: run.id }, { trouble: 0 }));
   if (part === "signal") {
     run.emitEvent("signal_received", { job: "wait_for_signature", attempt: 1, signal: body.name, payload: body.payload });
@@ -225,7 +225,7 @@ function adminRoutes(call, [what, id]) {
   const bare = ({ password, ...user }) => ({ ...user, has_password: true });
   const user = world.users.find((entry) => entry.username === id);
   if (method === "POST") {
-    if ((body.password ?? "").length < 8) throw new Refused(422, "The password is too short", { errors: [{ field: "password", message: "needs 8 characters or more" }] });
+    if ((body.password ?? "").length < 8) throw new Refused(422, "invalid password", { errors: [{ field: "password", message: "must have at least 8 characters" }] });
     const made = { is_active: true, ...body };
     world.users.push(made);
     return [201, bare(made)];

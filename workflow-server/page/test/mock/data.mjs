@@ -1,4 +1,4 @@
-// Workflows and runs as a server would have them, the same at each start.
+// Sample workflows, the same at each start.
 
 export const NOW = Date.now();
 let seed = 7;
@@ -15,7 +15,7 @@ export function etlGraph() {
   return { nodes: names.map(node), edges: edges.map(([source, target]) => ({ source, target })) };
 }
 
-/** 2,000 jobs: a beginning, three wide layers, a place where all meet, and an end. */
+/** A graph of 2,000 jobs: a first job, three wide layers, junctions, and a last job. */
 export function largeGraph() {
   const nodes = [node("plan")];
   const edges = [];

@@ -1,4 +1,4 @@
-// Runs that go on while one watches: events are made by a clock, and kept.
+// Simulated runs: a timer makes their events.
 
 import { EventEmitter } from "node:events";
 import { iso, random, uuid } from "./data.mjs";
@@ -100,7 +100,7 @@ export class Run extends EventEmitter {
   }
 }
 
-/** A run of the past, all at once. */
+/** Makes a finished run. */
 export function pastRun(workflow, at, trouble = workflow.trouble) {
   const run = new Run(workflow, { at, trigger: random() < 0.5 ? "schedule" : "manual", user: workflow.user });
   run.emitEvent("run_started", {}, at);
@@ -125,7 +125,7 @@ export function pastRun(workflow, at, trouble = workflow.trouble) {
   return run;
 }
 
-/** A run that goes on by itself: so many jobs end at each tick. */
+/** Advances a run by a timer: `each` jobs end at each tick. */
 export function play(run, { tick = 400, each = 2, trouble = 0 } = {}) {
   run.emitEvent("run_started");
   run.timer = setInterval(() => {

@@ -1,10 +1,10 @@
-// What the server answers, made from workflows and runs.
+// Makes the responses of the API from workflows and runs.
 
 import { iso } from "./data.mjs";
 
 const seconds = (from, to) => (from && to ? (to - from) / 1000 : null);
 
-/** The line of an error that decides, which the server finds. */
+/** The most significant line of an error. */
 const line = (text) => text?.split("\n").at(-1) ?? null;
 const wait = (run) => {
   const [job, signal, since] = run.awaiting ?? [];

@@ -1,4 +1,4 @@
-// Everything that the server keeps: accounts, tokens, workflows, runs, open streams.
+// The state of the mock server: accounts, tokens, workflows, runs, open streams.
 
 import { NOW, random, workflows } from "./data.mjs";
 import { pastRun, play, Run } from "./runs.mjs";
@@ -6,9 +6,9 @@ import { pastRun, play, Run } from "./runs.mjs";
 export class World {
   constructor({ open, contract }) {
     this.open = open;
-    /** What the server answers, if the mock is to be held to it. */
+    /** The contract to check responses against, if any. */
     this.contract = contract;
-    /** Answers that the server would not give. */
+    /** Responses that violate the contract. */
     this.faults = [];
     this.sessions = new Map();
     this.users = [
@@ -19,7 +19,7 @@ export class World {
     this.workflows = workflows();
     this.runs = [];
     this.streams = new Set();
-    /** While true, streams are refused. */
+    /** Whether streams are refused. */
     this.down = false;
     for (const workflow of this.workflows.slice(0, 30)) {
       const count = workflow.execution_count === 0 || workflow.id === 2 ? 0 : 8 + Math.floor(random() * 16);
@@ -30,7 +30,7 @@ export class World {
     this.runs.push(this.failed, this.large);
   }
 
-  /** Begins a run that goes on by itself. */
+  /** Starts a simulated run. */
   begin(workflow, options = {}, pace = {}) {
     const run = play(new Run(workflow, { ...options, contract: this.contract }), workflow.id === 2 ? { tick: 100, each: 40, trouble: 0.01, ...pace } : { trouble: 0.05, ...pace });
     this.runs.push(run);
@@ -47,7 +47,7 @@ export class World {
     return this.runs.find((run) => run.id === key || String(run.number) === key);
   }
 
-  /** Deletes a run that is listened to. */
+  /** Deletes a run that has open streams. */
   delete(run) {
     clearInterval(run.timer);
     this.runs.splice(this.runs.indexOf(run), 1);

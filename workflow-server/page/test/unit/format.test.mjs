@@ -9,13 +9,13 @@ test("durations", () => {
   for (const [seconds, text] of cases) assert.equal(duration(seconds), text);
 });
 
-test("times before and after now", () => {
+test("relative times", () => {
   assert.equal(relative(0, 2000), "now");
   assert.equal(relative(0, 120_000), "2 min ago");
   assert.equal(relative(7_200_000, 0), "in 2 h");
 });
 
-test("shares, names and coloured text", () => {
+test("percentages, shortened names and escape codes", () => {
   assert.equal(percent(0.999), "> 99 %");
   assert.equal(percent(0.5), "50 %");
   assert.equal(shorten("extract_everything_3", 12), "extract_…g_3");

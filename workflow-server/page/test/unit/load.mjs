@@ -1,11 +1,11 @@
-// Modules of src/ as node can import them.
+// Bundles modules of src/ so that node can import them.
 
 import { build } from "esbuild";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const page = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What these modules export, all of it together. */
+/** Loads the exports of these modules together. */
 export async function load(...paths) {
   const outfile = `${page}test/build/${paths.join("-").replace(/\W+/g, "-")}.mjs`;
   const contents = paths.map((path) => `export * from "./${path}";`).join("\n");

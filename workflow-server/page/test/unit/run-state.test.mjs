@@ -1,4 +1,4 @@
-// The page folds events as the server does: `fixtures/runs.json` has runs, and what the server answers after each event.
+// The page applies events as the server does: `fixtures/runs.json` has runs with the server's response after each event.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -12,39 +12,39 @@ const { briefReason, noteOf, waitingFor } = await load("live/words.ts");
 const runs = JSON.parse(await readFile(new URL("../fixtures/runs.json", import.meta.url), "utf8"));
 const NOW = Date.UTC(2026, 0, 1, 0, 1);
 
-/** What a reader is shown of a run. */
-function shown(state) {
+/** The visible state of a run. */
+function visible(state) {
   const { status, startedAt, endedAt, reason, cancelling, last } = state;
   const stall = state.stall(NOW);
-  // What ends a blockade, and how it is told at length, only the server says.
+  // Only the server knows how to resolve a blockage.
   if (stall?.state === "blocked") delete stall.cure;
-  // A sleep is shown while it goes on and nothing else is waited for: `waiting` has it.
+  // `waiting` has a sleep while it lasts and the job waits for nothing else.
   const jobs = Object.fromEntries([...state.jobs].map(([name, { sleep, ...job }]) => [name, job]));
   return { status, startedAt, endedAt, reason, cancelling, last, stall, waiting: state.waiting(NOW), counts: [...state.counts()].sort(), jobs };
 }
 
 for (const { name, events, documents } of runs) {
-  test(`events lead from one answer to the next: ${name}`, () => {
+  test(`events lead from one response to the next: ${name}`, () => {
     const state = new RunState(documents[0]);
     events.forEach((event, index) => {
       assert.ok(state.apply(event));
       const answered = new RunState(documents[index + 1]);
-      assert.deepEqual(shown(state), shown(answered), `after event ${index}, ${event.event}`);
+      assert.deepEqual(visible(state), visible(answered), `after event ${index}, ${event.event}`);
       for (const [key, bar] of answered.bars) assert.deepEqual(state.bars.get(key), bar, `bar ${key} after event ${index}`);
     });
   });
 
-  test(`whenever the page is opened, it comes to the same: ${name}`, () => {
+  test(`the state does not depend on when the page was opened: ${name}`, () => {
     documents.forEach((document, from) => {
       const state = new RunState(document);
       events.forEach((event) => state.apply(event));
-      const wanted = shown(new RunState(documents.at(-1)));
-      assert.deepEqual(shown(state), wanted, `opened after ${from} events`);
+      const wanted = visible(new RunState(documents.at(-1)));
+      assert.deepEqual(visible(state), wanted, `opened after ${from} events`);
     });
   });
 }
 
-test("the decisive line is the one that the server finds", () => {
+test("the most significant line is the server's", () => {
   const jobs = runs.flatMap(({ documents }) => documents.flatMap((document) => document.jobs));
   const failed = jobs.filter((job) => job.error_line !== null);
   assert.ok(failed.length > 0);
@@ -55,15 +55,15 @@ test("the decisive line is the one that the server finds", () => {
 
 const fixture = (name) => runs.find((run) => run.name.includes(name));
 
-test("an event that was there before changes nothing", () => {
+test("a repeated event changes nothing", () => {
   const { events, documents } = fixture("fails twice");
   const state = new RunState(documents.at(-1));
-  const before = structuredClone(shown(state));
+  const before = structuredClone(visible(state));
   for (const event of events) assert.ok(!state.apply(event));
-  assert.deepEqual(shown(state), before);
+  assert.deepEqual(visible(state), before);
 });
 
-test("bars of the server and of events go together, whichever come first", () => {
+test("bars from the server and from events can arrive in any order", () => {
   const { events, documents } = fixture("fails twice");
   const bars = (state) => [...state.bars.values()].filter(({ job }) => job === "load").map(({ attempt, from, to, status }) => [attempt, (to - from) / 1000, status]);
   const state = new RunState(documents[4]);
@@ -71,10 +71,10 @@ test("bars of the server and of events go together, whichever come first", () =>
   assert.deepEqual(bars(state), [[1, 1, "failed"], [2, 1, "failed"]]);
   const at = (second) => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
   state.takeBars([{ job: "load", attempt: 2, started_at: at(5), ended_at: null, status: "running" }]);
-  assert.deepEqual(bars(state), [[1, 1, "failed"], [2, 1, "failed"]], "an answer that is older than the events");
+  assert.deepEqual(bars(state), [[1, 1, "failed"], [2, 1, "failed"]], "a response older than the events");
 });
 
-test("what a run waits for is told with how long it has", () => {
+test("a wait shows how long it has lasted", () => {
   const { documents } = fixture("waits for a signal");
   const [wait] = documents[3].waiting;
   assert.equal(waitingFor(wait, Date.parse(wait.since) + 252_000), "for approved, 4 m 12 s");
@@ -85,17 +85,17 @@ test("what a run waits for is told with how long it has", () => {
   assert.equal(briefReason("the run took too long"), "the run took too long");
 });
 
-test("what a function waits for is told beside what its jobs wait for", () => {
+test("waits of a function are listed beside those of its jobs", () => {
   const { events, documents } = fixture("a function waits by itself");
   const state = new RunState(documents[0]);
-  const told = events.map((event) => {
+  const waits = events.map((event) => {
     state.apply(event);
     return state.waiting(NOW).map(({ job, signal, until }) => `${job}: ${signal ?? until.slice(0, 4)}`).join(", ");
   });
-  assert.deepEqual(told.slice(3), ["", "book: stop", "ask: answer, book: stop", "book: stop", "book: stop", "", "book: 2096", "book: go", "book: 2096", "book: 2128", "", ""]);
+  assert.deepEqual(waits.slice(3), ["", "book: stop", "ask: answer, book: stop", "book: stop", "book: stop", "", "book: 2096", "book: go", "book: 2096", "book: 2128", "", ""]);
 });
 
-test("events are read, and what is none is passed over", () => {
+test("invalid events are ignored", () => {
   assert.equal(readEvent('{"sequence":1,"at":"","event":"run_started"}').event, "run_started");
   assert.equal(readEvent("no json"), null);
   assert.equal(readEvent('{"sequence":1,"kind":"run_started"}'), null);
