@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,13 +16,13 @@ use crate::options::Options;
 use crate::problem::Problem;
 use crate::schedule::Schedules;
 
-/// How many workflow files are parsed at once.
-const PARSED_AT_ONCE: usize = 2;
+/// The most workflow files that are parsed at the same time.
+const MAX_PARSING: usize = 2;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct App {
     engine: Engine,
-    /// Everything that is stored. Requests use what their caller may see of it:
+    /// The unrestricted catalog. Handlers use the part that is visible to their caller:
     /// [`Caller::catalog`](crate::auth::Caller::catalog).
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) auth: Authentication,
@@ -30,9 +30,9 @@ pub(crate) struct App {
     pub(crate) streams: Streams,
     pub(crate) options: Options,
     pub(crate) schedules: Schedules,
-    /// Parses workflow files, and makes graphs of them.
+    /// Runs the parsing of workflow files.
     pub(crate) parsing: Blocking,
-    /// How many requests have come.
+    /// The number of requests so far.
     pub(crate) requests: AtomicU64,
     registered_synced: OnceCell<()>,
 }
@@ -55,17 +55,17 @@ impl App {
             streams,
             options,
             schedules,
-            parsing: Blocking::new(PARSED_AT_ONCE),
+            parsing: Blocking::new(MAX_PARSING),
             requests: AtomicU64::new(0),
             registered_synced: OnceCell::new(),
         }
     }
 
-    /// Sees to it that the store knows what is registered in the program, which it is told once.
+    /// Writes the registered workflows to the store, once per process.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be changed; then it is told the next time.
+    /// Fails if the store cannot be written. The next call tries again.
     pub(crate) async fn sync_registered(&self) -> Result<(), Problem> {
         let sync = async || {
             let snapshots: Vec<_> = match registry::list() {
@@ -73,7 +73,7 @@ impl App {
                     all.iter().map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect()
                 }
                 Err(error) => {
-                    tracing::error!(%error, "what is registered cannot be listed");
+                    tracing::error!(%error, "cannot list the registered workflows");
                     Vec::new()
                 }
             };
@@ -87,15 +87,19 @@ impl App {
         &self.engine
     }
 
-    /// Refuses a file with commands, unless this server takes them.
+    /// Rejects a file with shell commands, unless this server allows them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with `commands_not_allowed`.
     pub(crate) fn check_commands(&self, file: &WorkflowFile) -> Result<(), Problem> {
         if self.options.allow_commands || !file.has_commands() {
             return Ok(());
         }
         Err(Problem::forbidden(
             "commands_not_allowed",
-            "the file names shell commands, and this server was not started with \
-             `--allow-commands`; use registered jobs and workflows, or start it so",
+            "the file contains shell commands, which this server does not allow; use registered \
+             jobs, or start the server with `--allow-commands`",
         ))
     }
 }

@@ -1,5 +1,5 @@
-//! Work that keeps a processor busy, such as parsing a large file: done on threads that may block,
-//! a few at a time, so that those that serve requests go on.
+//! CPU-bound work, such as parsing a large file. It runs on blocking threads with limited
+//! concurrency, so that it does not delay other requests.
 
 use std::sync::Arc;
 
@@ -7,31 +7,31 @@ use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
 
-/// Does one kind of work, so many at a time.
+/// Runs one kind of CPU-bound work with limited concurrency.
 pub(crate) struct Blocking {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Blocking {
-    pub(crate) fn new(at_once: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once)) }
+    pub(crate) fn new(concurrency: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(concurrency)) }
     }
 
-    /// Waits for a turn, and does the work. It keeps its turn to its end, whether or not somebody
-    /// still waits for it.
+    /// Waits for a permit and runs the work. The work holds its permit until it ends, even if this
+    /// future is dropped.
     ///
     /// # Errors
     ///
-    /// Fails when it panics.
+    /// Fails if the work panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(Problem::internal)?;
-        let worked = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+        let permit = self.permits.clone().acquire_owned().await.map_err(Problem::internal)?;
+        let result = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
             work()
         });
-        worked.await.map_err(Problem::internal)
+        result.await.map_err(Problem::internal)
     }
 }

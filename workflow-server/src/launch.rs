@@ -1,4 +1,4 @@
-//! A run begins: of code, of a file, or for somebody else to drive.
+//! Starts runs: of registered workflows, of workflow files, and for external programs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use workflow_store::{Source, StoredWorkflow};
 use crate::app::App;
 use crate::problem::Problem;
 
-/// What starts a run.
+/// The parameters of a new run.
 pub(crate) struct LaunchRequest {
     /// The user who starts it.
     pub(crate) user: Option<String>,
@@ -22,44 +22,44 @@ pub(crate) struct LaunchRequest {
     pub(crate) input: Option<Value>,
 }
 
-/// A run that is on record.
+/// A run that is persisted.
 pub(crate) struct Launched {
     pub(crate) run: RunId,
-    /// Whether it began before, under the same idempotency key.
+    /// Whether the run existed before, with the same idempotency key.
     pub(crate) existing: bool,
     pub(crate) message: &'static str,
-    /// The run, if this server has begun it now.
+    /// The handle of a run that this server has started.
     pub(crate) handle: Option<RunHandle>,
 }
 
 impl Launched {
-    /// A run that was there.
+    /// A run that existed before.
     pub(crate) fn existing(run: RunId) -> Self {
         Self { run, existing: true, message: EXISTING, handle: None }
     }
 
-    /// A run that was not there.
+    /// A new run.
     pub(crate) fn new(run: RunId, handle: Option<RunHandle>) -> Self {
         Self { run, existing: false, message: STARTED, handle }
     }
 }
 
 const STARTED: &str = "Workflow execution started";
-const EXISTING: &str = "Workflow execution was started before, under this idempotency key";
-const RECORDED: &str = "Workflow execution recorded; a program that drives it reports on it";
+const EXISTING: &str = "Workflow execution already exists for this idempotency key";
+const RECORDED: &str = "Workflow execution recorded; an external program runs it";
 
-/// Begins a run of a workflow.
+/// Starts a run of a workflow, and waits until it is persisted.
 ///
 /// # Errors
 ///
-/// Fails when it is not active, when this server cannot run it, when the input does not fit, and
-/// when it is not kept.
+/// Fails if the workflow is inactive, if this server cannot run it, if the input is invalid, or if
+/// the run cannot be persisted.
 pub(crate) async fn launch(
     app: &App,
     workflow: &StoredWorkflow,
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
-    // The store refuses it, too. It comes before what else is wrong.
+    // The store checks this as well. Checked here first, it takes precedence over other errors.
     if !workflow.is_active {
         let (workflow, id) = (workflow.name.clone(), workflow.id);
         return Err(StoreError::NotActive { workflow, id }.into());
@@ -74,36 +74,36 @@ pub(crate) async fn launch(
     start_persisted(app.engine().run(found).workflow_id(workflow.id), request).await
 }
 
-/// Checks that this server can run a workflow by itself, without an input.
+/// Checks that this server can run a workflow.
 ///
 /// # Errors
 ///
-/// Fails with the reason when it cannot.
+/// Fails with the reason if it cannot.
 pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Problem> {
     if workflow.source == Source::Registered {
         return registered_workflow(&workflow.name).map(drop);
     }
-    // A run without a file is put on record for another program.
+    // Without a file, the run is recorded for an external program.
     file_workflow(app, workflow.definition.clone()).await.map(drop)
 }
 
-/// A workflow that this program registers.
+/// Returns a workflow that is registered in this program.
 ///
 /// # Errors
 ///
-/// Fails when there is none of this name.
+/// Fails if no workflow has this name.
 pub(crate) fn registered_workflow(name: &str) -> Result<Arc<dyn Workflow>, Problem> {
     let entry = registry::get(name).map_err(|error| {
-        Problem::conflict("not_registered", format!("this server cannot run it: {error}"))
+        Problem::conflict("not_registered", format!("this server cannot run the workflow: {error}"))
     })?;
     Ok(entry.workflow())
 }
 
-/// A workflow file that was stored; `None` for what is no file.
+/// Parses the stored source of a workflow; `None` if it is not a workflow file.
 ///
 /// # Errors
 ///
-/// Fails when it is not valid any more, and when it has commands that are not allowed here.
+/// Fails if the file is no longer valid, or if it has commands and this server does not allow them.
 pub(crate) async fn file_workflow(
     app: &App,
     source: Option<Value>,
@@ -117,11 +117,11 @@ pub(crate) async fn file_workflow(
     Ok(Some(Arc::new(file)))
 }
 
-/// Starts a run, and returns once the store has it.
+/// Starts a run, and waits until it is persisted.
 ///
 /// # Errors
 ///
-/// As [`launch`].
+/// See [`launch`].
 pub(crate) async fn start_persisted(
     run: RunRequest,
     request: LaunchRequest,
@@ -142,7 +142,7 @@ pub(crate) async fn start_persisted(
     Ok(if run == new { Launched::new(run, Some(handle)) } else { Launched::existing(run) })
 }
 
-/// Puts a run on record that another program drives.
+/// Records a run for an external program.
 async fn record(
     app: &App,
     workflow: &StoredWorkflow,

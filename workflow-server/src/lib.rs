@@ -1,6 +1,6 @@
-//! Workflows and runs, seen and steered from outside: a REST API, live events, and a web page.
+//! A REST API, live events and a web page for workflows and their runs.
 //!
-//! A host mounts it into its own application:
+//! Mount the router into an axum application:
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -19,23 +19,23 @@
 //! # }
 //! ```
 //!
-//! The page is then at `/workflows`, which axum does not take for `/workflows/`; `nest_service`
-//! answers to both.
+//! The page is then served at `/workflows`. With `nest`, axum does not route `/workflows/`; with
+//! `nest_service`, it routes both.
 //!
-//! Or it lets it serve by itself, with [`Server::serve`], as `workflow serve` does. The API is under
-//! `api/v1`, described by `api/openapi.json`, and the page is at the root.
+//! To run a server of its own, as `workflow serve` does, use [`Server::serve`]. The API is under
+//! `api/v1` and described by `api/openapi.json`; the page is at the root.
 //!
-//! # Who may do what
+//! # Access control
 //!
-//! As long as the store has no account with a password, the server is open: whoever reaches it may
-//! do everything. It then only answers this machine, as far as it knows who asks, and not to pages
-//! of other sites. With accounts, a caller signs in, or sends an API token; a regular user sees and
-//! changes their own workflows and runs, and may run what is registered; staff see all. A host that
-//! knows its users passes an [`Authenticator`].
+//! Without accounts, every caller has full access. The server then accepts requests only from this
+//! machine (as far as it knows the address of the peer), and rejects changes from pages of other
+//! origins. With accounts, callers sign in or send an API token. Regular users see and change their
+//! own workflows and runs, and can run registered workflows. Staff see and change everything. A
+//! host with its own users passes an [`Authenticator`].
 //!
-//! Workflow files that come over the API may name shell commands only when the server was told to
-//! [allow commands](Server::allow_commands): who may send such a file may do on this machine
-//! whatever the server's process may do.
+//! Workflow files that are sent to the API may contain shell commands only if the server
+//! [allows them](Server::allow_commands): such a command has all the permissions of the server's
+//! process.
 
 mod api;
 mod app;

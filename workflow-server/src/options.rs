@@ -1,26 +1,27 @@
-//! What a server may be told.
+//! The options of a server.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Limits and permissions of a server.
+/// The limits and permissions of a server.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    /// Whether files that come over the API may name commands.
+    /// Whether files sent to the API may contain shell commands.
     pub(crate) allow_commands: bool,
-    /// The origins whose pages may use the API.
+    /// The other origins whose pages may use the API (CORS).
     pub(crate) origins: Vec<String>,
-    /// Where commands of files that came over the API run, and their runs keep their folders.
+    /// The working directory of commands in files sent to the API, and the place of their run
+    /// folders.
     pub(crate) folder: PathBuf,
-    /// The largest body, in bytes.
+    /// The largest request body in bytes.
     pub(crate) body_limit: usize,
-    /// The longest that a request may take, but for events, logs and waiting for a run.
+    /// The longest time for a request, except for streams and requests that wait for a run.
     pub(crate) timeout: Duration,
-    /// The longest that a request may wait for a run.
+    /// The longest time that a request may wait for a run.
     pub(crate) longest_wait: Duration,
-    /// How many streams of events and logs there may be at once.
+    /// The most open streams of events and logs.
     pub(crate) streams: usize,
-    /// Whether only names of this machine are taken for its own.
+    /// Whether the `Host` header must name this machine.
     pub(crate) loopback_only: bool,
 }
 

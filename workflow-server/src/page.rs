@@ -1,4 +1,4 @@
-//! The web page, which is part of the program.
+//! The web page, embedded in the program.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 struct Assets;
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    // The administration of older systems was at a path of its own.
+    // Older systems have the administration at this path.
     let admin = || async { Redirect::temporary("./#/admin") };
     Router::new()
         .route("/admin", get(admin))
@@ -26,7 +26,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .fallback(get(asset))
 }
 
-/// A file of the page; the page itself where the path is empty.
+/// Serves a file of the page; the index for an empty path.
 async fn asset(OriginalUri(original): OriginalUri, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.is_empty() && !original.path().ends_with('/') {
@@ -34,15 +34,14 @@ async fn asset(OriginalUri(original): OriginalUri, uri: Uri, headers: HeaderMap)
     }
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Assets::get(path) else {
-        let detail =
-            format!("nothing is at `/{path}`; the page is at `/`, the API under `/api/v1`");
+        let detail = format!("no file `/{path}`; the page is at `/`, the API under `/api/v1`");
         return Problem::not_found("no_such_path", detail).into_response();
     };
     let tag = tag(&file.metadata.sha256_hash());
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
-    // Names of all but the first hold a digest of what is in them.
+    // The names of all other files contain a hash of their content.
     let cache = match path {
         "index.html" => "no-cache",
         _ => "public, max-age=31536000, immutable",
@@ -56,8 +55,8 @@ async fn asset(OriginalUri(original): OriginalUri, uri: Uri, headers: HeaderMap)
     (headers, file.data).into_response()
 }
 
-/// The page of a host that has it at a path without a slash at the end: what it refers to is below
-/// that path, which has to be said.
+/// Serves the index at a path without a trailing slash, with a `base` element for its relative
+/// links.
 fn index_below(path: &str) -> Response {
     let text = Assets::get("index.html").map(|file| file.data).unwrap_or_default();
     let path = path.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");

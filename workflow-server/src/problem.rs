@@ -1,4 +1,4 @@
-//! What is answered when something is not done: problem documents (RFC 9457).
+//! Error responses: problem documents (RFC 9457).
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,38 +9,38 @@ use workflow_core::{RunError, StoreError};
 use workflow_files::Diagnostics;
 use workflow_store::{CatalogError, RetryError};
 
-/// Why a request was not done (RFC 9457).
+/// A problem document (RFC 9457): why a request failed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(example = json!({
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "no_workflow",
-    "detail": "there is no workflow `etl`; list the workflows to see which there are"
+    "detail": "no workflow `etl`; list the workflows for their names"
 }))]
 pub(crate) struct Problem {
-    /// Always `about:blank`: the title says what the status means.
+    /// Always `about:blank`: the title describes the status.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// What the status means.
+    /// The meaning of the status.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong, for programs.
+    /// A stable error code for programs.
     code: &'static str,
-    /// What is wrong, and what would help, for people.
+    /// What failed, why, and what to do, in English.
     detail: String,
-    /// What is wrong with which part of the request.
+    /// Errors of single fields of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
-/// What is wrong with a part of a request.
+/// An error of one field of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// The part: a path such as `metadata.tags[0]`; of a text that is a document, a path inside of
-    /// it, such as `jobs[2].command`, or `document` for all of it.
+    /// The path of the field, such as `metadata.tags[0]`. For a workflow file, the path inside the
+    /// file, such as `jobs[2].command`, or `document` for the whole file.
     field: String,
-    /// What is wrong with it; of a text, with the line and column.
+    /// What is wrong with the field; for a workflow file, with line and column.
     message: String,
 }
 
@@ -57,65 +57,65 @@ impl Problem {
         }
     }
 
-    /// Names a part of the request.
+    /// Adds an error of one field.
     pub(crate) fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
         self.errors.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
-    /// What is wrong, for people.
+    /// Returns the description of the problem.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Says after how many seconds it is worth trying again.
+    /// Sets the `Retry-After` header in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// Something that was sent is not fit.
+    /// An invalid field: status 422.
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", format!("{field}: {message}"))
             .field(field, message)
     }
 
-    /// What was asked for is not there, or not for this caller's eyes.
+    /// Something that does not exist or is not visible to the caller: status 404.
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// It is not in a state for that.
+    /// A conflict with the current state: status 409.
     pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// The caller may not do this.
+    /// A missing permission: status 403.
     pub(crate) fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
-    /// It took too long.
-    pub(crate) fn late(detail: impl Into<String>) -> Self {
+    /// A timeout: status 408.
+    pub(crate) fn timeout(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
     }
 
-    /// It did not go as it should, and the caller is not to blame. The reason is for the log.
+    /// An unexpected error: status 500. The error is only logged.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
-        tracing::error!(%error, "a request failed");
-        let detail = "the server could not do this; its log says why";
+        tracing::error!(%error, "internal error");
+        let detail = "internal error; see the log of the server";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
-    /// The server is about to end.
+    /// The server is shutting down: status 503.
     fn stopping(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail).retry_after(1)
     }
 
     fn unavailable(error: impl std::fmt::Display) -> Self {
-        tracing::warn!(%error, "the store is out of reach");
-        let detail = format!("the store is out of reach or full, nothing was changed: {error}");
+        tracing::warn!(%error, "the store is unavailable");
+        let detail = format!("the store is unavailable, nothing was changed: {error}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(1)
     }
 }
@@ -211,9 +211,9 @@ impl From<CatalogError> for Problem {
     }
 }
 
-/// The field of a request for what the store calls it.
-fn field_of(what: &str) -> &str {
-    match what {
+/// Maps the name of a field in the store's errors to the field of the request.
+fn field_of(name: &str) -> &str {
+    match name {
         "the name of the workflow" | "the name of the token" => "name",
         "the name of the project" => "project_name",
         "the name of the application" => "app_name",
@@ -246,8 +246,8 @@ impl From<RunError> for Problem {
                 Self::invalid("idempotency_key", error.to_string())
             }
             RunError::NotActive { .. } => Self::conflict("not_active", text),
-            // What the store refuses is told as it is elsewhere: the workflow may have been deleted
-            // meanwhile.
+            // The same response as for a direct error of the store: the workflow may have been
+            // deleted in the meantime.
             RunError::Store { error, .. } => Self::from(&*error),
             RunError::ShutDown { .. } | RunError::Abandoned { .. } => Self::stopping(text),
             RunError::Registry(_)
@@ -277,11 +277,11 @@ impl From<ConfigError> for Problem {
 }
 
 impl From<&Diagnostics> for Problem {
-    /// Each mistake is a field error of the key that it is about, and tells its line and column.
+    /// Makes a field error of each diagnostic, with line and column.
     fn from(diagnostics: &Diagnostics) -> Self {
         let detail = match diagnostics.errors() {
-            1 => "the document has a mistake".to_owned(),
-            count => format!("the document has {count} mistakes"),
+            1 => "the document has an error".to_owned(),
+            count => format!("the document has {count} errors"),
         };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
         diagnostics.iter().fold(problem, |problem, one| {
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_is_out_of_reach_is_worth_another_try() {
+    fn an_unavailable_store_suggests_a_retry() {
         let error = StoreError::Unavailable("the disk is full".into());
         let response = Problem::from(error).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_store_refuses_is_no_fault_of_the_server() {
+    fn errors_of_the_store_keep_their_status() {
         let run = workflow_core::RunId::random();
         let of_run =
             |error| Problem::from(RunError::Store { run, error: std::sync::Arc::new(error) });
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_key_and_tell_their_place() {
+    fn diagnostics_name_their_key_and_position() {
         let job = "name: etl\njobs:\n  - name: load\n    command: x\n    retry: never\n";
         for (text, field, place) in [
             ("name: etl\njobs: 7\n", "jobs", "(line 2, column 7)"),
@@ -349,15 +349,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_named_by_its_key() {
+    fn an_invalid_setting_is_named_by_its_key() {
         #[derive(Debug, serde::Deserialize)]
         struct Settings {
-            #[expect(dead_code, reason = "it is read, and does not fit")]
+            #[expect(dead_code, reason = "only deserialized")]
             processing: Processing,
         }
         #[derive(Debug, serde::Deserialize)]
         struct Processing {
-            #[expect(dead_code, reason = "it is read, and does not fit")]
+            #[expect(dead_code, reason = "only deserialized")]
             batch_size: u32,
         }
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Which schedules run here, and why others do not.
+//! The state of schedules: which of them run here, and why others do not.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,21 +8,21 @@ use workflow_core::{Engine, Metadata};
 use workflow_cron::{Times, TimesError};
 use workflow_store::{Source, StoredWorkflow};
 
-/// The times of the schedule that metadata name; `None` when they name none.
+/// Returns the times of the schedule in the metadata; `None` without a schedule.
 ///
 /// # Errors
 ///
-/// Fails when they name one that is not sound, as another program may have written it.
+/// Fails if the schedule is invalid: another program may have written it.
 pub(crate) fn times_of(metadata: &Metadata) -> Option<Result<Times, TimesError>> {
     Some(Times::new(metadata.schedule()?, metadata.timezone()))
 }
 
-/// What is known of schedules: whether this program begins runs by them, and which it cannot.
+/// Whether this program runs schedules, and which of them it cannot run.
 pub(crate) struct Schedules {
     /// Require run those of registered workflows by itself.
     engine: Engine,
     pub(crate) is_running: AtomicBool,
-    /// Of workflows by number, why their schedules come to nothing.
+    /// By the ID of the workflow: why its schedule does not run.
     blocked: Mutex<HashMap<i64, String>>,
 }
 
@@ -31,13 +31,13 @@ impl Schedules {
         Self { engine, is_running: AtomicBool::new(false), blocked: Mutex::default() }
     }
 
-    /// Why the schedule of a workflow comes to nothing here; `None` when it runs, or there is none.
+    /// Why the schedule of a workflow does not run here; `None` if it runs or does not exist.
     pub(crate) fn blocked(&self, workflow: &StoredWorkflow) -> Option<String> {
         if let Err(error) = times_of(&workflow.metadata)? {
             return Some(error.to_string());
         }
         if !workflow.is_active {
-            return Some("the workflow is not in use; set `is_active` to run it".to_owned());
+            return Some("the workflow is inactive; set `is_active` to true".to_owned());
         }
         if !self.is_running.load(Ordering::Relaxed) {
             let is_run = workflow.source == Source::Registered && self.engine.runs_schedules();
@@ -46,7 +46,7 @@ impl Schedules {
         self.reasons().get(&workflow.id).cloned()
     }
 
-    /// Notes why a schedule comes to nothing, or that it runs; logs what is new.
+    /// Records why a schedule does not run, or that it runs. Logs each new reason.
     pub(crate) fn set_blocked(&self, workflow: &StoredWorkflow, reason: Option<String>) {
         let mut reasons = self.reasons();
         let Some(reason) = reason else {
@@ -54,7 +54,8 @@ impl Schedules {
             return;
         };
         if reasons.get(&workflow.id) != Some(&reason) {
-            tracing::warn!(workflow = %workflow.name, id = workflow.id, %reason, "its schedule does not run");
+            let name = &workflow.name;
+            tracing::warn!(workflow = %name, id = workflow.id, %reason, "schedule does not run");
             reasons.insert(workflow.id, reason);
         }
     }
@@ -64,6 +65,6 @@ impl Schedules {
     }
 }
 
-const SCHEDULER_NOT_RUNNING: &str = "this program does not run schedules: it mounts the router alone; spawn the \
-    `Scheduler` of `Server::router_and_scheduler` (or, for registered workflows, \
-    `Engine::run_schedules`), or run `workflow serve` on the same store";
+const SCHEDULER_NOT_RUNNING: &str = "this program does not run schedules; spawn the `Scheduler` of \
+    `Server::router_and_scheduler` (or `Engine::run_schedules` for registered workflows), or run \
+    `workflow serve` on the same store";

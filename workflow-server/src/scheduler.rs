@@ -1,9 +1,8 @@
-//! Workflows that run by themselves, by the schedules in their metadata.
+//! The scheduler: starts runs at the times in the metadata of workflows.
 //!
-//! Each time is launched once, whichever of several servers on one store is first: its idempotency
-//! key names it. Times that passed while no server ran are not made up for, and of those that a
-//! clock jumped over only the last counts. When the clock is set back, times that were launched come
-//! again, and their keys are known.
+//! Several servers can share a store. The idempotency key of a run has its scheduled time, so each
+//! time starts one run, also when the clock is set back. Times that passed while no server ran are
+//! skipped. If the clock jumps over several times, only the last one starts a run.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,29 +18,31 @@ use crate::launch;
 use crate::problem::Problem;
 use crate::schedule::times_of;
 
-/// How often schedules are looked at: a workflow begins so late at most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often due schedules are checked: the most that a run can start late.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the store is asked which schedules there are.
-const REFRESH_EVERY: Duration = Duration::from_secs(15);
+/// How often the schedules are reloaded from the store.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How many workflows are read at once.
+/// The number of workflows per page.
 const PAGE: usize = 200;
 
-/// Begins runs by the schedules of their workflows, each time once, whichever program on the store
-/// is first. For hosts that mount the router, from
+/// Starts runs by the schedules of their workflows. Each scheduled time starts one run, even if
+/// several programs share the store.
+///
+/// For hosts that mount the router: see
 /// [`Server::router_and_scheduler`](crate::Server::router_and_scheduler).
 #[must_use = "a scheduler does nothing until it runs"]
 pub struct Scheduler(pub(crate) Arc<App>);
 
 impl Scheduler {
-    /// Runs until the future is dropped, in a runtime of tokio.
+    /// Runs the scheduler until the future is dropped. Needs a tokio runtime.
     pub async fn run(self) {
         run_schedules(self.0).await;
     }
 }
 
-/// Says that no schedules are run any more, when it is dropped.
+/// Marks the scheduler as stopped when it is dropped.
 struct Running(Arc<App>);
 
 impl Drop for Running {
@@ -50,26 +51,26 @@ impl Drop for Running {
     }
 }
 
-/// A workflow that is launched by its schedule.
+/// A workflow with a schedule.
 struct Scheduled {
     workflow: StoredWorkflow,
     times: Times,
 }
 
-/// Begins what is due, for ever.
+/// Starts due runs, forever.
 pub(crate) async fn run_schedules(app: Arc<App>) {
     app.schedules.is_running.store(true, Ordering::Relaxed);
     let _running = Running(app.clone());
     let (mut known, mut watched) = (Vec::new(), Watch::new(Timestamp::now()));
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
-        if refreshed.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
+        if refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
             match load(&app, known).await {
                 Ok(all) => known = all,
                 Err((unchanged, problem)) => {
                     known = unchanged;
                     let problem = problem.detail();
-                    tracing::warn!(problem, "schedules cannot be read; trying again");
+                    tracing::warn!(problem, "cannot read schedules; will retry");
                 }
             }
             refreshed = Some(tokio::time::Instant::now());
@@ -81,12 +82,11 @@ pub(crate) async fn run_schedules(app: Arc<App>) {
                 }
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }
 
-/// The workflows whose schedules run, those that the program registers among them; on an error,
-/// those that were known before.
+/// Loads the workflows with schedules. On an error, returns the previous ones with it.
 async fn load(
     app: &Arc<App>,
     before: Vec<Scheduled>,
@@ -98,7 +98,7 @@ async fn load(
 }
 
 async fn load_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
-    // Nobody may have asked for workflows yet.
+    // No request may have done this yet.
     app.sync_registered().await?;
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
@@ -116,7 +116,7 @@ async fn load_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>
             };
             let is_known = before.iter().any(|known| known.workflow == workflow);
             if !is_known {
-                // What is found out when it is due is noted then.
+                // Later problems are recorded when the schedule is due.
                 let refused = launch::check(app, &workflow).await.err();
                 app.schedules
                     .set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
@@ -129,11 +129,11 @@ async fn load_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>
     }
 }
 
-/// Begins a run for this time, unless somebody has.
+/// Starts the run for this time, unless it exists.
 async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
     let name = &workflow.name;
     let launched = async {
-        // It may have been changed, or put out of use, since it was read.
+        // It may have been changed or deactivated since the schedules were loaded.
         let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
         if !workflow.is_active {
             return Ok(None);
@@ -149,18 +149,20 @@ async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
     match launched.await {
         Ok(Some(launched)) => {
             app.schedules.set_blocked(workflow, None);
-            tracing::info!(run = %launched.run, workflow = %name, %at, "launched by schedule")
+            tracing::info!(run = %launched.run, workflow = %name, %at, "started a scheduled run")
         }
         Ok(None) => {}
         Err(problem) => {
-            tracing::warn!(workflow = %name, %at, problem = problem.detail(), "not launched by schedule");
-            app.schedules.set_blocked(workflow, Some(problem.detail().to_owned()));
+            let problem = problem.detail();
+            tracing::warn!(workflow = %name, %at, problem, "cannot start a scheduled run");
+            app.schedules.set_blocked(workflow, Some(problem.to_owned()));
         }
     }
 }
 
-/// The idempotency key of a run that begins at this time. Registered workflows have that of
-/// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts of the store may use.
+/// Returns the idempotency key of the run for this time. For registered workflows it is the key of
+/// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts may use on
+/// the same store.
 fn idempotency_key(workflow: &StoredWorkflow, at: Timestamp) -> String {
     match workflow.source {
         Source::Registered => schedule_key(&workflow.name, at.into()),

@@ -1,4 +1,4 @@
-//! A server by itself.
+//! Listens and serves until it is stopped.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -11,49 +11,51 @@ use workflow_store::CatalogError;
 use crate::server::build_router;
 use crate::{Server, scheduler};
 
-/// Why a server does not serve.
+/// Why a server cannot serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address cannot be had.
-    #[error("`{address}` cannot be listened at: {error}")]
+    /// The server cannot listen on the address.
+    #[error("cannot listen on {address}: {error}; choose another address")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// Other machines would be served, without anybody having to sign in.
+    /// Other machines can reach the address, and there are no accounts.
     #[error(
-        "`{0}` can be reached from other machines, and there are no accounts: everybody could do \
-         everything; add one with `workflow user add NAME --staff`, or serve 127.0.0.1"
+        "cannot listen on {0}: there are no accounts, so anyone who can reach this address would \
+         have full access; add an account with `workflow user add NAME --staff`, or listen on \
+         127.0.0.1"
     )]
     Open(SocketAddr),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] CatalogError),
-    /// Connections can no longer be taken.
+    /// The server can no longer accept connections.
     #[error("the server stopped: {0}")]
     Io(#[from] io::Error),
 }
 
-/// How long requests under way may take when the server is to stop.
+/// How long open requests may take after a stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// The least time that a client has for the head of a request.
-const LEAST_FOR_HEAD: Duration = Duration::from_secs(1);
+/// The shortest timeout for the head of a request.
+const MIN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Serves until `stop` ends; and meanwhile takes up runs that were left behind, or left to
-    /// others, as [`Engine::serve`](workflow_core::Engine::serve) does, and begins runs by the
-    /// schedules of their workflows, each time once, whichever server on the store is first; times
-    /// that passed while none ran are not made up for. Says through `ready` where
-    /// it listens, and whether it is open, once it does. Then requests under way are let end, for
-    /// at most ten seconds.
+    /// Serves until `stop` completes, then lets open requests finish for up to 10 s.
+    ///
+    /// Calls `ready` once it listens, with the address and whether the server is open (without
+    /// accounts). In the meantime it executes abandoned and enqueued runs, as
+    /// [`Engine::serve`](workflow_core::Engine::serve) does, and starts runs by schedules. Several
+    /// servers can share a store: each scheduled time starts one run. Times that passed while no
+    /// server ran are skipped.
     ///
     /// # Errors
     ///
-    /// Fails when the address cannot be had, and when it is one that other machines reach while
-    /// there are no accounts.
+    /// Fails if the server cannot listen on the address, or if other machines can reach the address
+    /// and there are no accounts.
     pub async fn serve(
         mut self,
         address: SocketAddr,
@@ -65,16 +67,16 @@ impl Server {
             return Err(ServeError::Open(address));
         }
         self.options.loopback_only = open;
-        let for_head = self.options.timeout.max(LEAST_FOR_HEAD);
+        let head_timeout = self.options.timeout.max(MIN_HEAD_TIMEOUT);
         let listen = TcpListener::bind(address);
         let listener = listen.map_err(|error| ServeError::Listen { address, error })?;
         let at = listener.local_addr()?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(listener)?
             .handle(handle.clone())
-            .first_request_timeout(for_head)
+            .first_request_timeout(head_timeout)
             .http1_only();
-        server.http_builder().http1().header_read_timeout(for_head);
+        server.http_builder().http1().header_read_timeout(head_timeout);
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let app = self.app();
         let worker = tokio::spawn(recover_runs(app.engine().clone(), stop_requested(stopped)));
@@ -93,15 +95,15 @@ impl Server {
     }
 }
 
-/// Waits until something is true, or can no longer be.
+/// Waits until a stop is requested, or the sender is gone.
 async fn stop_requested(mut stopped: tokio::sync::watch::Receiver<bool>) {
     _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Takes up what was left behind. What the store says is logged; the API says it, too.
+/// Executes abandoned and enqueued runs. Logs an error of the store: requests report it as well.
 async fn recover_runs(engine: workflow_core::Engine, stop: impl Future<Output = ()>) {
     let served: Result<(), StoreError> = engine.serve(stop).await;
     if let Err(error) = served {
-        tracing::error!(%error, "runs that were left behind are not taken up");
+        tracing::error!(%error, "cannot recover abandoned runs");
     }
 }

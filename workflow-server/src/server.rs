@@ -1,4 +1,4 @@
-//! A server, and what it may be told.
+//! The server and its builder methods.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::options::Options;
 use crate::scheduler::Scheduler;
 use crate::{api, page};
 
-/// The API and the page of a store, to be mounted into an application of axum.
+/// Returns a router with the API and the page of a store, to mount into an axum application.
 ///
-/// As [`Server::new`] and [`Server::router`], for a host that has nothing more to say.
+/// Short for [`Server::new`] and [`Server::router`] with default options.
 pub fn router(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Router {
     Server::new(engine, store).router()
 }
 
-/// The API and the page of a store.
+/// A server with the API and the page of a store.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -39,7 +39,7 @@ pub fn router(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Router {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "finish with `.router()`, or `.serve(..)`"]
+#[must_use = "call `.router()` or `.serve(..)`"]
 pub struct Server {
     engine: Engine,
     catalog: Arc<dyn Catalog>,
@@ -48,18 +48,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server over a store, which may be of any kind: one of `workflow-store`, one that
-    /// wraps another, or one of another crate.
+    /// Makes a server with a store: a store of `workflow-store`, a wrapper, or any other
+    /// implementation.
     ///
-    /// The engine that runs what is asked for keeps its runs in the same store, whatever store the
-    /// builder names. [`Server::engine`] is that engine.
+    /// The engine of the server uses the same store, even if the builder has another one. See
+    /// [`Server::engine`].
     pub fn new(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Self {
         let engine = engine.store(store.clone() as Arc<dyn Store>).build();
         Self { engine, catalog: store, authenticator: None, options: Options::default() }
     }
 
-    /// Makes a server over a database in memory: what it runs is seen as long as the process
-    /// lives, and then lost.
+    /// Makes a server with an in-memory database, which is lost when the process ends.
     ///
     /// ```no_run
     /// use workflow_core::Engine;
@@ -70,84 +69,88 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// Panics when the system has no memory or no thread for a database in memory.
+    /// Panics if the system has no memory or no thread for the database.
     pub fn in_memory(engine: EngineBuilder) -> Self {
         let store = pollster::block_on(SqliteStore::open(":memory:"));
-        Self::new(engine, Arc::new(store.expect("a database in memory")))
+        Self::new(engine, Arc::new(store.expect("an in-memory database opens")))
     }
 
-    /// The engine of the server: for a host that runs workflows itself, or shuts them down.
+    /// Returns the engine of the server, for hosts that start runs or shut the engine down.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Lets workflow files that come over the API name shell commands. Default: they may not.
+    /// Sets whether workflow files sent to the API may contain shell commands. Default: false.
+    ///
+    /// Such a command has all the permissions of the server's process.
     pub fn allow_commands(mut self, allow: bool) -> Self {
         self.options.allow_commands = allow;
         self
     }
 
-    /// Sets where commands of files that came over the API run, and their runs keep their logs.
-    /// Default: the current directory.
+    /// Sets the working directory of commands in files sent to the API, and the place of their
+    /// logs. Default: the current directory.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.options.folder = folder.into();
         self
     }
 
-    /// Lets pages of this origin, such as `https://example.com`, use the API (CORS). Default:
-    /// none.
+    /// Allows pages of this origin, such as `https://example.com`, to use the API (CORS). Can be
+    /// called several times. Default: none.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.options.origins.push(origin.into());
         self
     }
 
-    /// Sets the largest body that is taken, in bytes. Default: 4 MiB.
+    /// Sets the largest request body in bytes. Default: 4 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.options.body_limit = bytes;
         self
     }
 
-    /// Sets the longest that a request may take to come, and to be answered. Default: 30 s.
-    /// Streams, and requests that wait for a run, may be answered for longer. A connection is
-    /// closed after the same time, a second at least, without a whole head of a request;
-    /// [`Server::router`] leaves that to the host.
+    /// Sets the timeout for reading a request and for its response. Default: 30 s.
+    ///
+    /// Streams and requests that wait for a run may take longer. [`Server::serve`] also closes a
+    /// connection that does not send a complete request head within the timeout (at least 1 s);
+    /// with [`Server::router`], that is up to the host.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Limits how many streams of events and logs may be open at once. Default: 4096.
-    pub fn streams(mut self, most: usize) -> Self {
-        self.options.streams = most;
+    /// Sets the most open streams of events and logs. Default: 4096.
+    pub fn streams(mut self, limit: usize) -> Self {
+        self.options.streams = limit;
         self
     }
 
-    /// Lets the host say who sends a request, in place of the accounts of the store.
+    /// Authenticates requests with the host's users instead of the accounts of the store.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Some(Arc::new(authenticator));
         self
     }
 
-    /// The store.
+    /// Returns the store.
     pub(crate) fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
     }
 
-    /// Whether the host says who sends a request.
+    /// Whether the host authenticates requests.
     pub(crate) fn has_authenticator(&self) -> bool {
         self.authenticator.is_some()
     }
 
-    /// The server as a router, to be mounted or served. Whether the engine also takes up runs that
-    /// others left behind is the host's affair: [`Engine::serve`].
-    /// So is beginning runs by their schedules: [`Server::serve`] does that, and
-    /// [`Server::router_and_scheduler`] gives what does it.
+    /// Returns the server as a router, to mount or to serve.
+    ///
+    /// The router does not recover abandoned runs: spawn [`Engine::serve`] for that. It does not
+    /// run schedules either: use [`Server::router_and_scheduler`] for that. [`Server::serve`] does
+    /// both.
     pub fn router(self) -> Router {
         build_router(&self.app())
     }
 
-    /// The server as a [`router`](Self::router), and what begins runs by the schedules of their
-    /// workflows, for hosts that serve by themselves.
+    /// Returns the server as a [`router`](Self::router), with the scheduler that starts runs by
+    /// schedules.
     ///
     /// ```no_run
     /// # use workflow_core::Engine;
@@ -170,7 +173,7 @@ impl Server {
     }
 }
 
-/// The routes to what all requests share.
+/// Builds the router with all routes and layers.
 pub(crate) fn build_router(app: &Arc<App>) -> Router {
     layers::with_layers(api::router(app).merge(page::router()), app)
 }

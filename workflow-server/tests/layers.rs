@@ -1,4 +1,4 @@
-//! The modules of the server and the one way in which they may name each other.
+//! The order of the server's modules: each may only name modules before it.
 
 #[path = "../../tests-support/layers.rs"]
 mod support;

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Holds a server to its OpenAPI document: starts it on a database of its own, sends it what the
-# document allows and what it does not, and stops it. Three times: open to everybody, with and without
-# commands, and closed, as a user who has a token and whose workflows and keys stand beside staff's.
+# Tests a server against its OpenAPI document with valid and invalid requests. Runs three times, each
+# with a new server and database: without accounts, with and without commands, and as a user with a
+# token on a server that also has staff.
 #
-# Takes the program, or builds it. Needs `schemathesis` (`pip install schemathesis`), on PATH or
-# named by SCHEMATHESIS; EXAMPLES and SEED say how many requests of each kind are made up, and which.
+# Usage: schemathesis.sh [PROGRAM]; builds the program by default. Needs `schemathesis`
+# (`pip install schemathesis`) on PATH or in SCHEMATHESIS. EXAMPLES sets the number of generated requests
+# per kind, SEED the seed of the generator.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -28,32 +29,31 @@ finish() {
 trap 'finish; rm -rf "$folder"' EXIT
 trap 'exit 1' INT TERM
 
-# Where the server says that it is, once it is there.
+# Waits for the server and prints its address.
 address() {
     while kill -0 "$server" 2>/dev/null; do
-        found=$(sed -n 's,.*\(http://127\.0\.0\.1:[0-9]*\).*,\1,p' "$folder/said" | head -n 1)
+        found=$(sed -n 's,.*\(http://127\.0\.0\.1:[0-9]*\).*,\1,p' "$folder/output" | head -n 1)
         [ -z "$found" ] || { echo "$found"; return; }
         sleep 0.1
     done
-    cat "$folder/said" >&2
+    cat "$folder/output" >&2
     return 1
 }
 
 db=sqlite://$folder/test.db
 
-# Serves the database with these options, and asks as whoever has `$token`, if it is set.
+# Serves the database with these options and tests it, with `$token` if it is set.
 check() {
     (cd "$folder" && exec "$program" serve --address 127.0.0.1:0 --db "$db" "$@") \
-        >"$folder/said" 2>&1 &
+        >"$folder/output" 2>&1 &
     server=$!
     base=$(address)
     set --
-    # A token that revokes itself has nothing more to ask. Data are checked more closely than the
-    # document can say (times, cursors, bodies that may be left away); this is about who may do what.
+    # Exclude revoking the own token, and the checks of valid and invalid data: the server validates
+    # more than the document can express (times, cursors, optional bodies). This run tests permissions.
     [ -z "$token" ] || set -- --header "Authorization: Bearer $token" \
         --exclude-path "/api/v1/tokens/{token}" \
         --exclude-checks positive_data_acceptance,negative_data_rejection
-    # What is asked for in vain is told apart from what is wrong by the checks themselves.
     (cd "$folder" && "$schemathesis" --no-color run "$base/api/openapi.json" "$@" \
         --checks all --max-examples "$examples" --seed "$seed" --generation-database none \
         --phases examples,coverage,fuzzing,stateful --suppress-health-check all \
@@ -62,7 +62,7 @@ check() {
     rm -f "$folder"/test.db*
 }
 
-# An account of this name, staff or not.
+# Adds an account; further arguments go to `workflow user add`.
 account() {
     echo "correct horse battery" | "$program" user add "$@" --db "$db" 2>/dev/null
 }

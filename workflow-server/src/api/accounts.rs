@@ -1,4 +1,4 @@
-//! Accounts, and what is deleted of old runs.
+//! Accounts and retention.
 
 mod tokens;
 
@@ -32,18 +32,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(prune))
 }
 
-/// Somebody who may sign in.
+/// An account.
 #[derive(Debug, Serialize, ToSchema)]
 struct Account {
-    /// The name.
+    /// User name.
     username: String,
-    /// Whether they see everybody's workflows and runs, and may change accounts.
+    /// Whether the user sees all workflows and runs, and can manage accounts.
     is_staff: bool,
-    /// Whether they may sign in, and their tokens are good.
+    /// Whether the user can sign in and use API tokens.
     is_active: bool,
-    /// Whether they have a password; a name that only workflows mention has none.
+    /// Whether the user has a password. A user that only exists as owner of workflows has none.
     has_password: bool,
-    /// Since when there is the account.
+    /// When the account was created.
     #[schema(format = DateTime)]
     created_at: Option<String>,
 }
@@ -60,15 +60,15 @@ impl From<User> for Account {
     }
 }
 
-/// Which part of a list is asked for.
+/// The page of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct PageQuery {
-    /// How many, 1 to 1,000. Default: 50.
+    /// Maximum number of items, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// Cursor: `next` of the previous page.
     cursor: Option<String>,
 }
 
@@ -78,7 +78,9 @@ impl PageQuery {
     }
 }
 
-/// Lists accounts, by name. For staff.
+/// Lists accounts by name.
+///
+/// Requires staff.
 #[utoipa::path(get, path = "/users", tag = "accounts", params(PageQuery),
     responses((status = 200, body = Listed<Account>), Problems))]
 async fn users(
@@ -90,23 +92,25 @@ async fn users(
     Ok(Json(Listed::of(page, Account::from)))
 }
 
-/// An account that is to be made.
+/// A new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "ada", "password": "correct horse battery"}))]
 struct AccountDraft {
-    /// The name, 1 to 150 characters.
+    /// User name, 1 to 150 characters.
     #[schema(min_length = 1, max_length = 150)]
     username: String,
-    /// The password, 8 characters or more.
+    /// Password, at least 8 characters.
     #[schema(format = Password, min_length = 8)]
     password: String,
-    /// Whether they see everybody's workflows and runs, and may change accounts.
+    /// Whether the user sees all workflows and runs, and can manage accounts.
     #[serde(default)]
     is_staff: bool,
 }
 
-/// Makes an account. For staff.
+/// Creates an account.
+///
+/// Requires staff.
 #[utoipa::path(post, path = "/users", tag = "accounts", request_body = AccountDraft,
     responses((status = 201, body = Account), Problems))]
 async fn add_user(
@@ -127,23 +131,25 @@ async fn hashed(app: &App, password: String) -> Result<NewPassword, Problem> {
     hash.map_err(|error| Problem::invalid("password", error.to_string()))
 }
 
-/// What is to change of an account.
+/// Changes of an account. Omitted fields do not change.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"is_active": false}))]
 struct AccountPatch {
-    /// Another password, 8 characters or more. Ends their sessions.
+    /// New password, at least 8 characters. Ends all sessions of the user.
     #[schema(format = Password, min_length = 8)]
     password: Option<String>,
-    /// Whether they see everybody's workflows and runs, and may change accounts.
+    /// Whether the user sees all workflows and runs, and can manage accounts.
     is_staff: Option<bool>,
-    /// Whether they may sign in, and their tokens are good.
+    /// Whether the user can sign in and use API tokens.
     is_active: Option<bool>,
 }
 
-/// Changes an account: everything for staff, the password for oneself.
+/// Changes an account.
+///
+/// Staff can change everything, users their own password.
 #[utoipa::path(patch, path = "/users/{username}", tag = "accounts",
-    params(("username" = String, Path, description = "The name")), request_body = AccountPatch,
+    params(("username" = String, Path, description = "User name")), request_body = AccountPatch,
     responses((status = 200, body = Account), Problems))]
 async fn change_user(
     State(app): State<Arc<App>>,
@@ -155,11 +161,11 @@ async fn change_user(
     let is_own = caller.user.as_deref() == Some(&username);
     let is_password_alone = is_staff.is_none() && is_active.is_none();
     if caller.scope < TokenScope::Admin || !(caller.is_staff || (is_own && is_password_alone)) {
-        let detail = "only staff may change accounts; of your own you may change the password";
+        let detail = "only staff can change accounts; you can change your own password";
         return Err(Problem::forbidden("staff_only", detail));
     }
     if is_own && (is_staff == Some(false) || is_active == Some(false)) {
-        let detail = "nobody locks themselves out; have somebody else of the staff do it";
+        let detail = "you cannot remove your own access; ask another admin";
         return Err(Problem::conflict("own_account", detail));
     }
     let password = match password {
@@ -172,45 +178,49 @@ async fn change_user(
     Ok(Json(user.into()))
 }
 
-/// Deletes an account with its tokens. Its workflows stay, for staff to see. For staff.
+/// Deletes an account and its tokens.
+///
+/// Its workflows stay visible to staff. Requires staff.
 #[utoipa::path(delete, path = "/users/{username}", tag = "accounts",
-    params(("username" = String, Path, description = "The name")),
-    responses((status = 204, description = "There is no such account any more"), Problems))]
+    params(("username" = String, Path, description = "User name")),
+    responses((status = 204, description = "Account deleted"), Problems))]
 async fn delete_user(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Admin>,
     Path(username): Path<String>,
 ) -> Result<StatusCode, Problem> {
     if caller.user.as_deref() == Some(&username) {
-        let detail = "nobody deletes their own account; have somebody else of the staff do it";
+        let detail = "you cannot delete your own account; ask another admin";
         return Err(Problem::conflict("own_account", detail));
     }
     app.catalog.delete_user(&username).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Which runs are kept.
+/// Which finished runs to keep.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"keep_for": "30d", "keep_last": 100}))]
 struct RetentionDraft {
-    /// Of this workflow only: its id, name or slug.
+    /// Only runs of this workflow (ID, name or slug).
     workflow: Option<String>,
-    /// Those that ended within this time, such as `30d`.
+    /// Keeps runs that finished within this time, such as `30d`.
     #[schema(pattern = "^[0-9]{1,4}(s|m|h|d)$")]
     keep_for: Option<String>,
-    /// The last so many of each workflow.
+    /// Keeps this number of the latest runs of each workflow.
     keep_last: Option<u64>,
 }
 
-/// What was deleted.
+/// The result of a retention.
 #[derive(Debug, Serialize, ToSchema)]
 struct Pruned {
-    /// How many runs.
+    /// Number of deleted runs.
     deleted: u64,
 }
 
-/// Deletes runs that ended long ago, or that many have followed. For staff.
+/// Deletes old finished runs.
+///
+/// Requires staff.
 #[utoipa::path(post, path = "/retention", tag = "accounts", request_body = RetentionDraft,
     responses((status = 200, body = Pruned), Problems))]
 async fn prune(
@@ -219,7 +229,7 @@ async fn prune(
     Body(draft): Body<RetentionDraft>,
 ) -> Result<Json<Pruned>, Problem> {
     if draft.keep_for.is_none() && draft.keep_last.is_none() {
-        let message = "or `keep_last` must be given: which runs are to stay";
+        let message = "required, unless `keep_last` is given";
         return Err(Problem::invalid("keep_for", message));
     }
     let keep_for = draft.keep_for.map(|text| span("keep_for", &text)).transpose()?;

@@ -1,4 +1,4 @@
-//! Configurations of workflows. Secrets are masked; files as they are written are for staff.
+//! Configurations of workflows, with masked secrets. Only staff see the raw files.
 
 use std::sync::Arc;
 
@@ -22,18 +22,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(validate))
 }
 
-/// A configuration that can be loaded.
+/// A configuration of a workflow.
 #[derive(Debug, Serialize, ToSchema)]
 struct Configuration {
-    /// The workflow's name.
+    /// Name of the workflow.
     name: String,
-    /// The file.
+    /// Path of the file.
     file: String,
-    /// The profiles that have a file beside it.
+    /// Profiles with a file beside it.
     profiles: Vec<String>,
 }
 
-/// Lists the configurations that the server finds.
+/// Lists the configurations on the server.
 #[utoipa::path(get, path = "/configs", tag = "configs",
     responses((status = 200, body = Listed<Configuration>), Problems))]
 async fn list(_caller: Require<Read>) -> Result<Json<Listed<Configuration>>, Problem> {
@@ -46,25 +46,25 @@ async fn list(_caller: Require<Read>) -> Result<Json<Listed<Configuration>>, Pro
     Ok(Json(Listed::all(items.collect())))
 }
 
-/// How a configuration is to be shown.
+/// The form of a configuration.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ConfigQuery {
-    /// Shows the files as they are written instead. For staff: they may hold secrets.
+    /// Returns the raw files, which may contain secrets. Requires staff.
     raw: bool,
-    /// With the overlays of this profile.
+    /// Applies the overlays of this profile.
     profile: Option<String>,
 }
 
-/// A configuration: its layers merged, its variables replaced, its secrets masked.
+/// A configuration with merged layers, replaced variables and masked secrets.
 #[derive(Debug, Serialize, ToSchema)]
 struct ConfigDocument {
-    /// The workflow's name.
+    /// Name of the workflow.
     name: String,
-    /// The files that it was read from, the weakest first.
+    /// Paths of its files, lowest precedence first.
     files: Vec<String>,
-    /// What it says.
+    /// The configuration.
     #[schema(value_type = Object)]
     config: Value,
 }
@@ -79,27 +79,27 @@ impl From<&Config> for ConfigDocument {
     }
 }
 
-/// The files of a configuration, as they are written.
+/// The raw files of a configuration.
 #[derive(Debug, Serialize, ToSchema)]
 struct RawConfig {
-    /// The workflow's name.
+    /// Name of the workflow.
     name: String,
-    /// The files, the weakest first.
+    /// The files, lowest precedence first.
     files: Vec<RawFile>,
 }
 
-/// A file as it is written.
+/// A raw file.
 #[derive(Debug, Serialize, ToSchema)]
 struct RawFile {
-    /// Its path.
+    /// Path of the file.
     path: String,
-    /// Its text.
+    /// Content of the file.
     text: String,
 }
 
-/// Shows the configuration of a workflow.
+/// Returns the configuration of a workflow.
 #[utoipa::path(get, path = "/configs/{name}", tag = "configs",
-    params(("name" = String, Path, description = "The workflow's name"), ConfigQuery),
+    params(("name" = String, Path, description = "Name of the workflow"), ConfigQuery),
     responses((status = 200, description = "The configuration", content(
         (ConfigDocument = "application/json"))), Problems))]
 async fn get(
@@ -108,7 +108,7 @@ async fn get(
     Query(query): Query<ConfigQuery>,
 ) -> Result<Response, Problem> {
     if query.raw && !caller.is_staff {
-        let detail = "only staff may see configurations as they are written";
+        let detail = "raw configuration files require staff rights";
         return Err(Problem::forbidden("staff_only", detail));
     }
     let profile = query.profile;
@@ -128,18 +128,18 @@ async fn get(
     Ok(Json(RawConfig { name, files: files.collect() }).into_response())
 }
 
-/// What became of a check.
+/// The result of a validation.
 #[derive(Debug, Serialize, ToSchema)]
 struct Validated {
-    /// The workflow's name.
+    /// Name of the workflow.
     name: String,
-    /// Always true: what is wrong is told as a problem, part by part.
+    /// Always true: errors are returned as a problem document.
     valid: bool,
 }
 
-/// Checks the configuration of a workflow against the rules that the program declares for it.
+/// Validates the configuration of a workflow against the rules declared in the program.
 #[utoipa::path(post, path = "/configs/{name}/validate", tag = "configs",
-    params(("name" = String, Path, description = "The workflow's name")),
+    params(("name" = String, Path, description = "Name of the workflow")),
     responses((status = 200, body = Validated), Problems))]
 async fn validate(
     _caller: Require<Read>,
@@ -150,7 +150,7 @@ async fn validate(
     Ok(Json(Validated { name, valid: true }))
 }
 
-/// Reads files on a thread that may wait for them.
+/// Reads files on a blocking thread.
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce(Loader) -> Result<T, ConfigError> + Send + 'static,
 ) -> Result<T, Problem> {

@@ -1,4 +1,4 @@
-//! Whether the server is alive and of use, and figures for Prometheus.
+//! Health checks, and metrics for Prometheus.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
-/// That all is well.
+/// The result of a health check.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {
     /// Always `ok`.
@@ -31,14 +31,14 @@ struct Health {
 
 const OK: Json<Health> = Json(Health { status: "ok" });
 
-/// Says that the server answers.
+/// Checks that the server responds.
 #[utoipa::path(get, path = "/health/live", tag = "health", security(()),
     responses((status = 200, body = Health), Problems))]
 async fn live() -> Json<Health> {
     OK
 }
 
-/// Says whether the server is of use: whether its store answers.
+/// Checks that the server is ready: that its store responds.
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Health), Problems))]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
@@ -46,18 +46,17 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {
     Ok(OK)
 }
 
-/// Figures for Prometheus: runs by status, and what this process does.
+/// Returns metrics for Prometheus: runs by status, requests and streams.
 #[utoipa::path(get, path = "/metrics", tag = "health",
-    responses((status = 200, description = "In Prometheus' text format", body = String,
+    responses((status = 200, description = "Metrics in the Prometheus text format", body = String,
         content_type = "text/plain"), Problems))]
 async fn metrics(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Read>,
 ) -> Result<Response, Problem> {
     let counts = caller.catalog(&app).status_counts().await?;
-    let mut text = String::from(
-        "# HELP workflow_runs Runs on record, by where they stand.\n# TYPE workflow_runs gauge\n",
-    );
+    let mut text =
+        String::from("# HELP workflow_runs Stored runs by status.\n# TYPE workflow_runs gauge\n");
     let counts = [
         (Status::Pending, counts.pending),
         (Status::Running, counts.running),
@@ -71,9 +70,9 @@ async fn metrics(
     let requests = app.requests.load(std::sync::atomic::Ordering::Relaxed);
     _ = writeln!(
         text,
-        "# HELP workflow_http_requests_total Requests that this process has taken.\n\
+        "# HELP workflow_http_requests_total HTTP requests of this process.\n\
          # TYPE workflow_http_requests_total counter\nworkflow_http_requests_total {requests}\n\
-         # HELP workflow_http_streams Streams of events and logs that are open.\n\
+         # HELP workflow_http_streams Open streams of events and logs.\n\
          # TYPE workflow_http_streams gauge\nworkflow_http_streams {}",
         app.streams.open(),
     );

@@ -1,4 +1,4 @@
-//! Jobs that the program registers, of which files and other programs may make workflows.
+//! The registered jobs, which workflow files can use.
 
 use std::sync::Arc;
 
@@ -20,27 +20,27 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
 
-/// A job that is registered in the program.
+/// A registered job.
 #[derive(Debug, Serialize, ToSchema)]
 struct RegisteredJob {
-    /// Its name.
+    /// Name of the job.
     name: String,
-    /// What it takes; null, when it takes any number of values.
+    /// Inputs; null if the number of inputs is not fixed.
     inputs: Option<Vec<JobInput>>,
-    /// The type of what it leaves.
+    /// Type of the output.
     output: &'static str,
-    /// The module of its function.
+    /// Module of its function.
     module: &'static str,
-    /// Where it is registered: the file, as the compiler names it, and the line.
+    /// Source file and line of its registration.
     location: String,
 }
 
-/// Something that a job takes.
+/// An input of a job.
 #[derive(Debug, Serialize, ToSchema)]
 struct JobInput {
-    /// The name.
+    /// Name of the input.
     name: &'static str,
-    /// The type.
+    /// Type of the input.
     #[serde(rename = "type")]
     kind: &'static str,
 }
@@ -58,16 +58,16 @@ impl From<&registry::JobEntry> for RegisteredJob {
     }
 }
 
-/// Lists the jobs that the program registers.
+/// Lists the registered jobs.
 #[utoipa::path(get, path = "/jobs", tag = "jobs",
     responses((status = 200, body = Listed<RegisteredJob>), Problems))]
 async fn list(_caller: Require<Read>) -> Json<Listed<RegisteredJob>> {
     Json(Listed::all(registry::jobs().map(RegisteredJob::from).collect()))
 }
 
-/// Shows a job that the program registers.
+/// Returns a registered job.
 #[utoipa::path(get, path = "/jobs/{name}", tag = "jobs",
-    params(("name" = String, Path, description = "Its name")),
+    params(("name" = String, Path, description = "Name of the job")),
     responses((status = 200, body = RegisteredJob), Problems))]
 async fn get(
     _caller: Require<Read>,

@@ -1,4 +1,4 @@
-//! The REST API.
+//! The REST API: a file for each resource, with its routes and their OpenAPI description.
 
 mod accounts;
 mod configs;
@@ -29,23 +29,26 @@ use crate::problem::Problem;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Workflows", description = "Workflows and their runs, seen and steered."),
+    info(title = "Workflows", description = "Manage workflows and their runs."),
     modifiers(&Rest),
     security((), ("token" = []), ("session" = [])),
     tags(
-        (name = "workflows", description = "What can be run"),
-        (name = "runs", description = "What ran, and what is running"),
-        (name = "statistics", description = "How often, how well, and for how long"),
-        (name = "jobs", description = "Jobs that the program registers"),
+        (name = "workflows", description = "Definitions that can be run"),
+        (name = "runs", description = "Executions of workflows: start, inspect, cancel, retry"),
+        (name = "statistics", description = "Counts, success rates and durations"),
+        (name = "jobs", description = "Jobs registered in the program"),
         (name = "configs", description = "Configurations of workflows"),
-        (name = "session", description = "Signing in and out"),
-        (name = "accounts", description = "Who may do what"),
-        (name = "health", description = "How the server does"),
+        (name = "session", description = "Sign in and out"),
+        (name = "accounts", description = "Users, API tokens and retention"),
+        (name = "health", description = "Health checks and metrics"),
     )
 )]
 struct Document;
 
-/// What the attribute above cannot say.
+/// The description of the path parameter of a workflow.
+const WORKFLOW_PARAMETER: &str = "ID, name or slug of the workflow";
+
+/// Adds the parts of the document that the attribute cannot express.
 struct Rest;
 
 impl Modify for Rest {
@@ -62,7 +65,7 @@ impl Modify for Rest {
     }
 }
 
-/// All routes, and the document that describes them.
+/// Returns the routes with a timeout, the routes without one, and their OpenAPI document.
 fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
     let (quick, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(
@@ -85,7 +88,7 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
     (quick, slow, document)
 }
 
-/// The API as a router: everything under `/api`.
+/// Returns the router of the API: everything under `/api`.
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let (quick, slow, document) = routes();
     let json = serde_json::to_value(&document).unwrap_or_default();
@@ -96,27 +99,27 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/openapi.json", get(move || async { typed("application/json", text) }))
         .route("/api/docs", get(move || async { typed("text/html; charset=utf-8", page) }))
         .route("/api/docs.css", get(async || typed("text/css", reference::STYLE)))
-        .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .method_not_allowed_fallback(not_that_way)
+        .route("/api/{*rest}", axum::routing::any(unknown_path))
+        .method_not_allowed_fallback(unknown_method)
         .layer(timeout)
-        .merge(slow.method_not_allowed_fallback(not_that_way))
+        .merge(slow.method_not_allowed_fallback(unknown_method))
 }
 
 fn typed(kind: &'static str, body: impl IntoResponse) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-async fn nothing_here(uri: Uri) -> Problem {
-    let detail = format!("nothing is at `{}`; /api/openapi.json has what there is", uri.path());
+async fn unknown_path(uri: Uri) -> Problem {
+    let detail = format!("no route `{}`; see /api/openapi.json for all routes", uri.path());
     Problem::not_found("no_such_path", detail)
 }
 
-async fn not_that_way() -> Problem {
-    let detail = "nothing answers to this method here; /api/openapi.json has what there is";
+async fn unknown_method() -> Problem {
+    let detail = "this path does not support the method; see /api/openapi.json for all routes";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
 }
 
-/// The OpenAPI document of the API, as served at `api/openapi.json`.
+/// Returns the OpenAPI document of the API, as served at `api/openapi.json`.
 pub fn openapi() -> serde_json::Value {
     let (.., document) = routes();
     serde_json::to_value(&document).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What goes on: running now, failed lately, used most.
+//! The overview and the usage of molecules and atoms.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,83 +26,83 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(overview)).routes(routes!(usage))
 }
 
-/// Since when.
+/// The period of the overview.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct OverviewQuery {
-    /// Since when: a time, or `7d` for a week ago. Default: a day ago.
+    /// Start of the period: a time, or a duration before now such as `7d`. Default: `24h`.
     #[param(example = "24h")]
     since: Option<String>,
-    /// Only of the workflow with this number.
+    /// Only runs of the workflow with this ID.
     workflow_id: Option<i64>,
 }
 
-/// What goes on.
+/// An overview of runs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Overview {
-    /// Runs under way, newest first; at most 20.
+    /// Running runs, newest first; at most 20.
     running: Vec<Run>,
-    /// Runs that failed since then, newest first; at most 20.
+    /// Failed runs of the period, newest first; at most 20.
     failures: Vec<Run>,
-    /// The workflows that ran most often; at most 10.
+    /// Workflows with the most runs; at most 10.
     most_executed: Vec<Executed>,
-    /// Runs that ended since then, in 48 parts of the time.
+    /// Finished runs of the period in 48 intervals.
     timeline: Vec<Moment>,
-    /// How many runs there are.
+    /// Number of runs by status.
     counts: Counts,
 }
 
-/// How often a workflow ran.
+/// A workflow with its number of runs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Executed {
-    /// Its number.
+    /// ID of the workflow.
     workflow_id: i64,
-    /// Its name.
+    /// Name of the workflow.
     workflow: String,
-    /// How often it ran.
+    /// Number of runs.
     execution_count: u64,
 }
 
-/// A part of the time.
+/// An interval of the timeline.
 #[derive(Debug, Serialize, ToSchema)]
 struct Moment {
-    /// When it begins.
+    /// Start of the interval.
     #[schema(format = DateTime)]
     at: String,
-    /// How many runs completed.
+    /// Number of completed runs.
     completed: u64,
-    /// How many failed.
+    /// Number of failed runs.
     failed: u64,
-    /// How many were cancelled.
+    /// Number of cancelled runs.
     cancelled: u64,
-    /// Half of them took no longer.
+    /// Median duration (p50).
     p50_seconds: Option<f64>,
-    /// 95 of 100 took no longer; null of fewer than 20, whose longest it would be.
+    /// 95th percentile of the duration; null for fewer than 20 runs.
     p95_seconds: Option<f64>,
-    /// None took longer.
+    /// Longest duration.
     max_seconds: Option<f64>,
 }
 
-/// How many runs there are, by where they stand.
+/// The number of runs by status.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Counts {
-    /// Not begun.
+    /// Pending runs.
     pending: u64,
-    /// Under way.
+    /// Running runs.
     running: u64,
-    /// Ended well.
+    /// Completed runs.
     completed: u64,
-    /// Ended badly.
+    /// Failed runs.
     failed: u64,
-    /// Stopped by request.
+    /// Cancelled runs.
     cancelled: u64,
 }
 
-/// How many parts a timeline has.
-const PARTS: u32 = 48;
+/// The number of intervals of a timeline.
+const INTERVALS: u32 = 48;
 
-/// Shows what goes on.
+/// Returns an overview of recent runs.
 #[utoipa::path(get, path = "/overview", tag = "statistics", params(OverviewQuery),
     responses((status = 200, body = Overview), Problems))]
 async fn overview(
@@ -113,7 +113,7 @@ async fn overview(
     let catalog = caller.catalog(&app);
     let since = moment("since", query.since.as_deref().unwrap_or("24h"))?;
     let span = SystemTime::now().duration_since(since).unwrap_or_default();
-    let part = (span / PARTS).max(Duration::from_secs(1));
+    let interval = (span / INTERVALS).max(Duration::from_secs(1));
     let of = query.workflow_id;
     let query = |status, since| RunQuery {
         workflow_id: of,
@@ -122,7 +122,7 @@ async fn overview(
         limit: Some(20),
         ..RunQuery::default()
     };
-    let timeline = catalog.timeline(since, part, of).await?;
+    let timeline = catalog.timeline(since, interval, of).await?;
     let timeline = timeline.spans.into_iter().map(|of| Moment {
         at: text(of.at),
         completed: of.counts.completed,
@@ -165,36 +165,36 @@ impl From<StatusCounts> for Counts {
     }
 }
 
-/// How much molecules and atoms are used.
+/// The usage of molecules and atoms.
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
-    /// Molecules, those in most workflows first.
+    /// Molecules, most used first.
     molecules: Vec<Used>,
-    /// Atoms of molecules, those in most workflows first.
+    /// Atoms, most used first.
     atoms: Vec<UsedAtom>,
 }
 
-/// How much something is used.
+/// The usage of a molecule or atom.
 #[derive(Debug, Serialize, ToSchema)]
 struct Used {
-    /// Its name.
+    /// Name.
     name: String,
-    /// In how many workflows it is.
+    /// Number of workflows that use it.
     workflows: u64,
-    /// How often these ran.
+    /// Number of runs of these workflows.
     executions: u64,
 }
 
-/// How much an atom of a molecule is used.
+/// The usage of an atom.
 #[derive(Debug, Serialize, ToSchema)]
 struct UsedAtom {
-    /// The molecule.
+    /// Molecule of the atom.
     molecule: String,
     #[serde(flatten)]
     used: Used,
 }
 
-/// Shows how much molecules and atoms are used.
+/// Returns the usage of molecules and atoms.
 #[utoipa::path(get, path = "/usage", tag = "statistics",
     responses((status = 200, body = Usage), Problems))]
 async fn usage(

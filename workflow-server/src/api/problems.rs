@@ -1,4 +1,4 @@
-//! The problems that every route may answer with, for the OpenAPI document.
+//! The error responses of every route, for the OpenAPI document.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::problem::{FieldError, Problem};
 
-/// What every route may answer with when something is not done.
+/// The error responses that every route may return.
 pub(crate) struct Problems;
 
 const STATUSES: [(&str, &str); 12] = [
-    ("400", "The request cannot be read"),
-    ("401", "Nobody is known by what the request says"),
-    ("403", "The caller may not do this"),
-    ("404", "There is no such thing, or the caller may not see it"),
-    ("405", "Nothing answers to this method here"),
-    ("408", "It took too long"),
-    ("409", "It is not in a state for this"),
-    ("413", "The body is too large"),
-    ("415", "The body is of another kind"),
-    ("422", "What was sent is not fit; `errors` names each part"),
-    ("429", "Too many requests; `Retry-After` says when to try again"),
-    ("503", "The store is out of reach, or full; `Retry-After` says when to try again"),
+    ("400", "Invalid syntax"),
+    ("401", "Missing or invalid credentials"),
+    ("403", "Missing permission"),
+    ("404", "Not found, or not visible to the caller"),
+    ("405", "Method not supported by this path"),
+    ("408", "Timeout"),
+    ("409", "Conflict with the current state"),
+    ("413", "Body too large"),
+    ("415", "Unsupported content type"),
+    ("422", "Invalid fields, listed in `errors`"),
+    ("429", "Rate limit exceeded; retry after `Retry-After` seconds"),
+    ("503", "Store unavailable or server shutting down; retry after `Retry-After` seconds"),
 ];
 
 impl IntoResponses for Problems {
@@ -36,12 +36,12 @@ impl IntoResponses for Problems {
     }
 }
 
-/// The problem document as a component, which the responses refer to.
+/// Returns the schema of the problem document, which the responses refer to.
 pub(super) fn schema() -> (String, RefOr<utoipa::openapi::Schema>) {
     (Problem::name().into_owned(), Problem::schema())
 }
 
-/// The part of it that names a part of the request.
+/// Returns the schema of an error of one field.
 pub(super) fn field_schema() -> (String, RefOr<utoipa::openapi::Schema>) {
     (FieldError::name().into_owned(), FieldError::schema())
 }

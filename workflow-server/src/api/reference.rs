@@ -1,10 +1,11 @@
-//! The OpenAPI document as a page for people: without scripts, and with nothing from elsewhere.
+//! The OpenAPI document as an HTML page without scripts or external resources.
 
 use std::fmt::{self, Write};
 
 use serde_json::Value as Json;
 
-/// The style of the page, which is a file of its own: inline styles are not allowed.
+/// The style sheet of the page. A separate file, because the content security policy forbids inline
+/// styles.
 pub(super) const STYLE: &str = "\
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -17,10 +18,10 @@ td { padding-right: 1.5rem; vertical-align: top }
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(document: &Json) -> String {
     let mut page = String::new();
-    // Writing to a text does not fail.
+    // Writing to a `String` cannot fail.
     _ = write_page(&mut page, document);
     page
 }
@@ -32,7 +33,7 @@ fn write_page(out: &mut String, document: &Json) -> fmt::Result {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}: API</title>\
          <link rel=\"stylesheet\" href=\"docs.css\"></head><body><main><h1>{title}: API</h1>\
-         <p>{} The same for programs: <a href=\"openapi.json\">openapi.json</a> (OpenAPI {}).</p>",
+         <p>{} Machine-readable: <a href=\"openapi.json\">openapi.json</a> (OpenAPI {}).</p>",
         text(&document["info"]["description"]),
         text(&document["openapi"]),
     )?;
@@ -61,13 +62,16 @@ fn write_operation(out: &mut String, method: &str, path: &str, operation: &Json)
         out.write_str("<table>")?;
         for one in parameters {
             let (name, place) = (text(&one["name"]), text(&one["in"]));
-            let says = text(&one["description"]);
-            write!(out, "<tr><th><code>{name}</code></th><td>{place}</td><td>{says}</td></tr>")?;
+            let description = text(&one["description"]);
+            write!(
+                out,
+                "<tr><th><code>{name}</code></th><td>{place}</td><td>{description}</td></tr>"
+            )?;
         }
         out.write_str("</table>")?;
     }
     for kind in operation["requestBody"]["content"].as_object().into_iter().flatten() {
-        write!(out, "<p>Takes <code>{}</code>: {}</p>", escape(kind.0), schema(&kind.1["schema"]))?;
+        write!(out, "<p>Body <code>{}</code>: {}</p>", escape(kind.0), schema(&kind.1["schema"]))?;
     }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         if status.starts_with('2') {
@@ -81,7 +85,7 @@ fn write_operation(out: &mut String, method: &str, path: &str, operation: &Json)
     out.write_str("</section>")
 }
 
-/// The name of a schema.
+/// Renders the name of a schema.
 fn schema(schema: &Json) -> String {
     let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
     name.map(|name| format!("<code>{}</code>", escape(name))).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Runs: list, show, change.
+//! Runs: list, get, report.
 
 mod act;
 mod events;
@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use workflow_core::{RunId, Status, StoreError, StoredRun};
 use workflow_store::{Catalog, RunQuery, StatusReport};
 
+use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
 use crate::app::App;
 use crate::auth::Caller;
@@ -40,46 +41,46 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(job::gantt))
 }
 
-/// Routes that may wait for a run.
+/// Returns the routes that may wait for a run.
 pub(super) fn waiting() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(start::start))
 }
 
-/// Routes whose answers may take as long as a run does.
+/// Returns the routes that stream.
 pub(super) fn streams() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(events::events)).routes(routes!(logs::logs))
 }
 
-/// Which runs are asked for: those to which all of this applies.
+/// The filters of a list of runs. A run must match all of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RunsQuery {
-    /// They are of the workflow with this id, name or slug.
+    /// Only runs of this workflow (ID, name or slug).
     workflow: Option<String>,
-    /// They are of the workflow with this number.
+    /// Only runs of the workflow with this ID.
     workflow_id: Option<i64>,
-    /// The names of their workflows contain this text, whatever the case; at most 255 characters.
+    /// Only runs whose workflow name contains this text, ignoring case; at most 255 characters.
     #[param(max_length = 255)]
     q: Option<String>,
-    /// Where they stand: `pending`, `running`, `completed`, `failed` or `cancelled`.
+    /// Status: `pending`, `running`, `completed`, `failed` or `cancelled`.
     #[param(value_type = Option<String>,
         pattern = "^(pending|running|completed|success|failed|failure|cancelled|canceled)$")]
     status: Option<Status>,
-    /// They were asked for then or later: a time, or `2h` for two hours ago.
+    /// Only runs requested at or after this time, or within this duration such as `2h`.
     #[param(example = "2h")]
     since: Option<String>,
-    /// They were asked for before then.
+    /// Only runs requested before this time.
     #[param(example = "2026-01-02T03:04:05Z")]
     until: Option<String>,
-    /// They began under this key.
+    /// Only the run with this idempotency key.
     idempotency_key: Option<String>,
-    /// This user asked for them.
+    /// Only runs requested by this user.
     user: Option<String>,
-    /// How many, 1 to 1,000. Default: 50.
+    /// Maximum number of items, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// Cursor: `next` of the previous page.
     cursor: Option<String>,
 }
 
@@ -89,7 +90,7 @@ impl RunsQuery {
         Ok(RunQuery {
             workflow: self.workflow,
             workflow_id: self.workflow_id,
-            name_contains: self.q.map(|text| short("q", text)).transpose()?,
+            name_contains: self.q.map(|text| search_text("q", text)).transpose()?,
             status: self.status,
             since: time("since", self.since)?,
             until: time("until", self.until)?,
@@ -101,12 +102,12 @@ impl RunsQuery {
     }
 }
 
-/// A text to search for, unless it is longer than any name.
-fn short(field: &str, text: String) -> Result<String, Problem> {
+/// Validates the length of a search text.
+fn search_text(field: &str, text: String) -> Result<String, Problem> {
     if text.chars().count() <= 255 {
         return Ok(text);
     }
-    Err(Problem::invalid(field, "is longer than 255 characters, which no name is"))
+    Err(Problem::invalid(field, "must have at most 255 characters"))
 }
 
 /// Lists runs, newest first.
@@ -123,7 +124,7 @@ async fn list(
 
 /// Lists the runs of a workflow, newest first.
 #[utoipa::path(get, path = "/workflows/{workflow}/runs", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), RunsQuery),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), RunsQuery),
     responses((status = 200, body = Listed<Run>), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,
@@ -136,22 +137,22 @@ async fn of_workflow(
     Ok(Json(Listed::of(page, Run::from)))
 }
 
-/// How a path names a run.
-const RUN_PARAMETER: &str = "The run: its number, its id or the first 8 characters of it or more, or \
-    `latest` for the newest that the caller sees";
+/// The description of the path parameter of a run.
+const RUN_PARAMETER: &str = "Number or ID of the run, at least 8 characters of the ID, or `latest` \
+    for the newest run visible to the caller";
 
-/// The run that is meant.
+/// Resolves a run.
 async fn find(catalog: &dyn Catalog, which: &str) -> Result<RunId, Problem> {
     Ok(catalog.find_run(which).await?)
 }
 
-/// The run that is meant, as the store has it.
+/// Loads a run from the store.
 async fn stored(catalog: &dyn Catalog, which: &str) -> Result<StoredRun, Problem> {
     let run = find(catalog, which).await?;
     Ok(catalog.run(run).await?.ok_or(StoreError::NoRun { run })?)
 }
 
-/// A run with all that is known of it.
+/// Returns the full document of a run.
 async fn document(app: &App, caller: &Caller, run: RunId) -> Result<RunDocument, Problem> {
     let catalog = caller.catalog(app);
     let details = catalog.run_details(run).await?;
@@ -159,7 +160,7 @@ async fn document(app: &App, caller: &Caller, run: RunId) -> Result<RunDocument,
     Ok(RunDocument::new(details, &stored, caller.may_write()))
 }
 
-/// Shows a run.
+/// Returns a run.
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 200, body = RunDocument), Problems))]
@@ -172,19 +173,19 @@ async fn get(
     Ok(Json(document(&app, &caller, run).await?))
 }
 
-/// What became of a run that this server does not drive; what is not named stays as it is.
+/// The progress of a run that an external program runs. Omitted fields do not change.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"status": "completed", "result_data": {"rows": 7}}))]
 struct RunReport {
-    /// Where it stands now.
+    /// New status.
     #[schema(value_type = Option<String>,
         pattern = "^(pending|running|completed|success|failed|failure|cancelled|canceled)$")]
     status: Option<Status>,
-    /// What came of it. Without a status it is kept for the end of the run. Null says nothing.
+    /// Result of the run. Without a final status, it is stored until the run ends. Null is ignored.
     result_data: Option<Value>,
-    /// Why it failed. Without a status it is kept for the end of the run. Null and an empty text
-    /// say nothing.
+    /// Error of the run. Without a final status, it is stored until the run ends. Null and empty
+    /// text are ignored.
     error_message: Option<String>,
 }
 
@@ -195,8 +196,10 @@ impl From<RunReport> for StatusReport {
     }
 }
 
-/// Reports on a run that another program drives. Only legal changes are taken: from pending to
-/// running, and from either to an end. A run that an engine takes up cannot end before it runs.
+/// Reports the progress of a run that an external program runs.
+///
+/// Valid changes are from pending to running, and from either to a final status. A run of an engine
+/// cannot end before it starts.
 #[utoipa::path(patch, path = "/runs/{run}", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = RunReport,

@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Sessions: sign in and sign out.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_store::NewSession;
+use workflow_store::{NewSession, TokenScope, User};
 
 use super::problems::Problems;
 use crate::app::App;
 use crate::auth::{
-    COOKIE_NAME, Caller, Credential, SESSION_TIME, Secret, digest, is_for_this_machine,
+    COOKIE_NAME, Caller, Credential, SESSION_TTL, Secret, digest, is_for_this_machine,
     session_cookie, verify_password,
 };
 use crate::http::extract::Body;
@@ -26,31 +26,31 @@ use crate::problem::Problem;
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(show, sign_in, sign_out))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Who is signed in, and what this server allows.
+/// The current session, and permissions of the server.
 #[derive(Debug, Serialize, ToSchema)]
 struct Session {
-    /// Who is signed in.
+    /// Signed-in user.
     user: Option<SignedIn>,
-    /// Whether everybody may do everything, because there are no accounts.
+    /// Whether the server has no accounts, so that every caller has full access.
     open: bool,
-    /// What changes of a browser's session name in the header `X-CSRF-Token`; `X-CSRFToken` is
-    /// accepted, too.
+    /// CSRF token, which changes with a session cookie must send in the header `X-CSRF-Token` (or
+    /// `X-CSRFToken`).
     csrf: Option<String>,
-    /// Whether workflow files that come over the API may name commands.
+    /// Whether workflow files sent to the API may contain shell commands.
     allow_commands: bool,
-    /// The version of the server.
+    /// Version of the server.
     version: &'static str,
 }
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Debug, Serialize, ToSchema)]
 struct SignedIn {
-    /// The name.
+    /// User name.
     username: String,
-    /// Whether they see everybody's workflows and runs, and may change accounts.
+    /// Whether the user sees all workflows and runs, and can manage accounts.
     is_staff: bool,
 }
 
@@ -69,7 +69,7 @@ fn session(app: &App, caller: Option<Caller>, open: bool) -> Session {
     Session { user, open, csrf, allow_commands, version: env!("CARGO_PKG_VERSION") }
 }
 
-/// Shows who is signed in.
+/// Returns the current session.
 #[utoipa::path(get, path = "/session", tag = "session",
     responses((status = 200, body = Session), Problems))]
 async fn show(
@@ -80,91 +80,103 @@ async fn show(
     Ok(Json(session(&app, Some(caller), open)))
 }
 
-/// Who signs in.
+/// The credentials of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "ada", "password": "correct horse battery"}))]
 struct Credentials {
-    /// The name.
+    /// User name.
     username: String,
-    /// The password.
+    /// Password.
     #[schema(format = Password)]
     password: String,
 }
 
-/// Signs in, with a cookie for a browser. After five failures, each next try waits longer.
+/// Signs in and sets a session cookie.
+///
+/// After five failures, further attempts are rate limited.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = Credentials,
     responses((status = 200, body = Session), Problems))]
 async fn sign_in(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Body(said): Body<Credentials>,
+    Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
     if app.auth.uses_host() {
-        let detail = "this program signs its users in by itself";
+        let detail = "the host of this server authenticates its users; sign in there";
         return Err(Problem::conflict("host_authenticates", detail));
     }
     app.auth.check_origin(&headers, &app.options)?;
-    // What no account has is not looked up, and above all not remembered.
-    check_length("username", &said.username, LONGEST_NAME)?;
-    check_length("password", &said.password, LONGEST_PASSWORD)?;
-    let throttle = &app.auth.throttle;
-    if let Some(wait) = throttle.wait(&said.username, Instant::now()) {
-        let detail = "too many failed tries to sign in under this name; wait";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
-            .retry_after(wait.as_secs() + 1));
-    }
-    // It counts before it is checked, so that tries at the same time are counted, too.
-    throttle.failed(&said.username, Instant::now());
-    let user = app.catalog.user(&said.username).await?.filter(|user| user.is_active);
-    let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let Credentials { username, password } = said;
-    // For nobody that is known it takes as long.
-    let is_right =
-        app.auth.hashing.run(move || verify_password(&password, hash.as_deref())).await?;
-    let Some(user) = user.filter(|_| is_right) else { return Err(wrong()) };
-    throttle.passed(&username);
+    let user = verify(&app, credentials).await?;
     let cookie = Secret::random("").map_err(Problem::internal)?;
     let csrf = Secret::random("").map_err(Problem::internal)?.into_text();
     let new = NewSession {
         digest: cookie.digest(),
-        user: username.clone(),
+        user: user.username.clone(),
         csrf: csrf.clone(),
-        expires_at: SystemTime::now() + SESSION_TIME,
+        expires_at: SystemTime::now() + SESSION_TTL,
     };
     app.catalog.add_session(new).await?;
     let caller = Caller {
-        user: Some(username),
+        user: Some(user.username),
         is_staff: user.is_staff,
-        scope: workflow_store::TokenScope::Admin,
+        scope: TokenScope::Admin,
         credential: Credential::Session { csrf },
     };
     let mut response = Json(session(&app, Some(caller), false)).into_response();
-    set_cookie(&mut response, &cookie.into_text(), SESSION_TIME.as_secs(), &headers);
+    set_cookie(&mut response, &cookie.into_text(), SESSION_TTL.as_secs(), &headers);
     Ok(response)
 }
 
-/// The longest name of a user, in bytes: 150 characters.
-const LONGEST_NAME: usize = 600;
-/// The longest password, in bytes.
-const LONGEST_PASSWORD: usize = 1024;
-/// The largest body of a request to sign in, in bytes.
-const LARGEST_BODY: usize = 16 << 10;
-
-fn check_length(field: &str, text: &str, longest: usize) -> Result<(), Problem> {
-    if text.len() <= longest {
-        return Ok(());
+/// Verifies credentials, with a rate limit.
+///
+/// # Errors
+///
+/// Fails if they are wrong, or after too many failures.
+async fn verify(app: &App, credentials: Credentials) -> Result<User, Problem> {
+    // No account can have longer values, so they need no lookup and no entry in the rate limiter.
+    check_length("username", &credentials.username, MAX_NAME)?;
+    check_length("password", &credentials.password, MAX_PASSWORD)?;
+    let throttle = &app.auth.throttle;
+    if let Some(wait) = throttle.wait(&credentials.username, Instant::now()) {
+        let detail = "too many failed sign-ins for this user name; try again later";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
+            .retry_after(wait.as_secs() + 1));
     }
-    Err(Problem::invalid(field, format!("is longer than {longest} bytes, as none is")))
+    // Count the failure before the check, so that concurrent attempts are counted.
+    throttle.failed(&credentials.username, Instant::now());
+    let user = app.catalog.user(&credentials.username).await?.filter(|user| user.is_active);
+    let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+    let Credentials { username, password } = credentials;
+    // Takes the same time for unknown users.
+    let is_correct =
+        app.auth.hashing.run(move || verify_password(&password, hash.as_deref())).await?;
+    let Some(user) = user.filter(|_| is_correct) else { return Err(wrong_credentials()) };
+    throttle.passed(&username);
+    Ok(user)
 }
 
-fn wrong() -> Problem {
-    let detail = "there is no such account, or the password is another one";
+/// The longest user name in bytes: 150 characters.
+const MAX_NAME: usize = 600;
+/// The longest password in bytes.
+const MAX_PASSWORD: usize = 1024;
+/// The largest body of a sign-in request in bytes.
+const MAX_BODY: usize = 16 << 10;
+
+fn check_length(field: &str, text: &str, max: usize) -> Result<(), Problem> {
+    if text.len() <= max {
+        return Ok(());
+    }
+    Err(Problem::invalid(field, format!("must have at most {max} bytes")))
+}
+
+fn wrong_credentials() -> Problem {
+    let detail = "wrong user name or password";
     Problem::new(StatusCode::UNAUTHORIZED, "credentials", detail)
 }
 
 fn set_cookie(response: &mut Response, value: &str, seconds: u64, headers: &HeaderMap) {
-    // Browsers send it over plain HTTP to this machine alone.
+    // Allow plain HTTP only for this machine.
     let secure = if is_for_this_machine(headers) { "" } else { "; Secure" };
     let cookie = format!(
         "{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
@@ -176,7 +188,7 @@ fn set_cookie(response: &mut Response, value: &str, seconds: u64, headers: &Head
 
 /// Signs out.
 #[utoipa::path(delete, path = "/session", tag = "session",
-    responses((status = 204, description = "Nobody is signed in"), Problems))]
+    responses((status = 204, description = "Signed out"), Problems))]
 async fn sign_out(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Anyone>,

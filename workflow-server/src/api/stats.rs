@@ -1,4 +1,4 @@
-//! How often workflows ran, how well, and for how long.
+//! Statistics of workflows: counts, success rates and durations.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_store::{Durations, JobStatistics, Statistics};
 
+use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, Query};
@@ -21,48 +22,48 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(of_workflow))
 }
 
-/// How often a workflow ran, how well, and for how long.
+/// The statistics of a workflow.
 #[derive(Debug, Serialize, ToSchema)]
 struct WorkflowStatistics {
-    /// The number of the workflow.
+    /// ID of the workflow.
     workflow_id: i64,
-    /// Its name.
+    /// Name of the workflow.
     workflow: String,
-    /// How many runs were asked for.
+    /// Number of requested runs.
     begun: u64,
-    /// The runs that have ended.
+    /// Finished runs.
     runs: Figures,
-    /// The jobs that have ended.
+    /// Finished jobs.
     jobs: Vec<JobFigures>,
 }
 
-/// How often a job ran, how well, and for how long.
+/// The statistics of a job.
 #[derive(Debug, Serialize, ToSchema)]
 struct JobFigures {
-    /// Its name.
+    /// Name of the job.
     job: String,
     #[serde(flatten)]
     figures: Figures,
 }
 
-/// How things ended, and how long they took.
+/// Counts and durations of finished runs or jobs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Figures {
-    /// How many completed.
+    /// Number completed.
     completed: u64,
-    /// How many failed.
+    /// Number failed.
     failed: u64,
-    /// How many were cancelled.
+    /// Number cancelled.
     cancelled: u64,
-    /// Which part completed, from 0 to 1.
+    /// Share that completed, from 0 to 1.
     success_rate: Option<f64>,
-    /// The mean of all.
+    /// Mean duration.
     mean_seconds: f64,
-    /// Half of them took no longer.
+    /// Median duration (p50).
     p50_seconds: f64,
-    /// 95 of 100 took no longer; null of fewer than 20, whose longest it would be.
+    /// 95th percentile of the duration; null for fewer than 20.
     p95_seconds: Option<f64>,
-    /// None took longer.
+    /// Longest duration.
     max_seconds: f64,
 }
 
@@ -94,16 +95,16 @@ impl From<Statistics> for WorkflowStatistics {
     }
 }
 
-/// Of which workflows.
+/// The filter of the statistics.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StatisticsQuery {
-    /// Only of the workflow with this id, name or slug.
+    /// Only this workflow (ID, name or slug).
     workflow: Option<String>,
 }
 
-/// Shows the figures of all workflows.
+/// Returns the statistics of all workflows.
 #[utoipa::path(get, path = "/stats", tag = "statistics", params(StatisticsQuery),
     responses((status = 200, body = Listed<WorkflowStatistics>), Problems))]
 async fn all(
@@ -115,9 +116,9 @@ async fn all(
     Ok(Json(Listed::all(all.into_iter().map(WorkflowStatistics::from).collect())))
 }
 
-/// Shows the figures of a workflow.
+/// Returns the statistics of a workflow.
 #[utoipa::path(get, path = "/workflows/{workflow}/stats", tag = "statistics",
-    params(("workflow" = String, Path, description = "Its id, name or slug")),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     responses((status = 200, body = WorkflowStatistics), Problems))]
 async fn of_workflow(
     State(app): State<Arc<App>>,

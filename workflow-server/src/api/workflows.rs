@@ -1,4 +1,4 @@
-//! Workflows: list, create, show, change, delete.
+//! Workflows: list, create, get, update, delete.
 
 mod create;
 mod graph;
@@ -20,6 +20,7 @@ use workflow_core::{WorkflowName, WorkflowSnapshot};
 use workflow_files::WorkflowFile;
 use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 
+use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
 use crate::app::App;
 use crate::auth::Caller;
@@ -40,10 +41,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(versions::version))
 }
 
-/// How many of its last runs a workflow is shown with.
+/// The number of recent runs in the document of a workflow.
 const RECENT: usize = 20;
 
-/// Lists workflows: those that the program registers, and those that were stored.
+/// Lists registered and stored workflows.
 #[utoipa::path(get, path = "/workflows", tag = "workflows", params(WorkflowsQuery),
     responses((status = 200, body = Listed<Workflow>), Problems))]
 async fn list(
@@ -56,7 +57,7 @@ async fn list(
     Ok(Json(Listed::of(page, |workflow| Workflow::new(workflow, &app.schedules))))
 }
 
-/// A workflow with all that is known of it.
+/// Returns the full document of a workflow.
 pub(super) async fn document(
     app: &Arc<App>,
     caller: &Caller,
@@ -68,9 +69,9 @@ pub(super) async fn document(
     app.parsing.run(move || WorkflowDocument::new(workflow, editable, &at.schedules)).await
 }
 
-/// Shows a workflow, by its id, name or slug.
+/// Returns a workflow.
 #[utoipa::path(get, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug")),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn get(
     State(app): State<Arc<App>>,
@@ -81,73 +82,71 @@ async fn get(
     Ok(Json(document(&app, &caller, workflow).await?))
 }
 
-/// What is to change of a workflow; what is not named stays as it is.
+/// Changes of a workflow. Omitted fields do not change.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"project": "new-department", "merge_metadata": {"owner": "new-team"}}))]
 struct WorkflowPatch {
-    /// Another name; the slug stays.
+    /// New name. The slug does not change.
     name: Option<String>,
-    /// The text that another slug is made from: in lower case with dashes, with a number where
-    /// another workflow has it.
+    /// New slug. It is converted to lower case with dashes; a number is appended if it is taken.
     slug: Option<String>,
-    /// Another description; an empty one is none.
+    /// New description; empty to remove it.
     description: Option<String>,
-    /// Another project; an empty one is none.
+    /// New project; empty to remove it.
     project: Option<String>,
-    /// The number of its project in the application that it comes from; 0 for none.
+    /// ID of its project in the original application; 0 for none.
     #[schema(minimum = 0)]
     project_id: Option<i32>,
-    /// The name of its project in the application that it comes from.
+    /// Name of its project in the original application.
     project_name: Option<String>,
-    /// The application that it comes from; an empty one is none.
+    /// Name of the original application; empty to remove it.
     app_name: Option<String>,
-    /// Another business area; an empty one is none.
+    /// New domain (business area); empty to remove it.
     domain: Option<String>,
-    /// Another version. Default: one more where its file changes.
+    /// New version number. Default: incremented if the file changes.
     #[schema(minimum = 1)]
     version: Option<i32>,
-    /// Replaces the metadata: an object, or null for none.
+    /// Replaces the metadata: an object, or null to remove it.
     #[schema(value_type = Option<Object>)]
     #[serde(default, deserialize_with = "present")]
     metadata: Option<Value>,
-    /// Changes the metadata (RFC 7396): keys are added and replaced, and those that are null
-    /// removed.
+    /// Merges into the metadata (RFC 7396): adds and replaces keys, removes keys that are null.
     #[schema(value_type = Option<Object>)]
     merge_metadata: Option<Map<String, Value>>,
-    /// Another owner; an empty name makes it nobody's. For staff.
+    /// New owner; empty to remove the owner. Requires staff.
     user: Option<String>,
-    /// Whether it is in use.
+    /// Whether the workflow is active. Inactive workflows cannot be run.
     is_active: Option<bool>,
-    /// Another graph, as nodes and edges.
+    /// New graph, as nodes and edges.
     #[schema(value_type = Option<Object>)]
     dag_spec: Option<Map<String, Value>>,
-    /// The ids of the molecules that it uses.
+    /// IDs of the molecules that it uses.
     molecules_used: Option<Vec<String>>,
-    /// The atoms of each molecule.
+    /// Atoms of each molecule.
     #[schema(value_type = Option<Object>)]
     atoms_in_molecules: Option<Map<String, Value>>,
-    /// Another workflow file, as text: the next version. Everything that the file says follows it,
-    /// the schedule as well, but for what is named beside it. The name does where the file before
-    /// gave it. Runs that have begun, and their repetitions, keep the file that they began with.
+    /// New workflow file, as text, which becomes the next version. It sets all fields that it
+    /// contains, including the schedule, unless they are also given here. It sets the name if the
+    /// previous file did. Existing runs and their retries keep their file.
     yaml: Option<String>,
-    /// Its number; not to be changed.
+    /// ID; cannot be changed.
     id: Option<i64>,
-    /// When it was made; not to be changed.
+    /// Creation time; cannot be changed.
     created_at: Option<String>,
-    /// Counted by the server: what is sent back of it changes nothing.
-    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    /// Ignored: the server counts it.
+    #[expect(dead_code, reason = "accepted and ignored")]
     execution_count: Option<u64>,
-    /// Counted by the server: what is sent back of it changes nothing.
-    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    /// Ignored: the server counts it.
+    #[expect(dead_code, reason = "accepted and ignored")]
     last_executed_at: Option<String>,
-    /// Noted by the server: what is sent back of it changes nothing.
-    #[expect(dead_code, reason = "it is taken and changes nothing")]
+    /// Ignored: the server sets it.
+    #[expect(dead_code, reason = "accepted and ignored")]
     updated_at: Option<String>,
 }
 
 impl WorkflowPatch {
-    /// What may be sent back of a workflow, and must be as it is.
+    /// Returns the given fields that must not change.
     fn fixed(&self) -> Vec<(&'static str, Value)> {
         let fields = [
             ("id", self.id.map(Value::from)),
@@ -157,27 +156,28 @@ impl WorkflowPatch {
     }
 }
 
-/// Sees to it that what is sent back of a workflow is what it has.
+/// Checks that the fields which must not change are unchanged.
 fn check_fixed(fixed: &[(&str, Value)], workflow: &Workflow) -> Result<(), Problem> {
-    let shown = serde_json::to_value(workflow).map_err(Problem::internal)?;
-    match fixed.iter().find(|(field, value)| shown[*field] != *value) {
+    let current = serde_json::to_value(workflow).map_err(Problem::internal)?;
+    match fixed.iter().find(|(field, value)| current[*field] != *value) {
         Some((field, _)) => {
-            let message =
-                format!("cannot be changed; leave it away, or as it is: {}", shown[*field]);
+            let message = format!("cannot be changed; omit it, or send {}", current[*field]);
             Err(Problem::invalid(*field, message))
         }
         None => Ok(()),
     }
 }
 
-/// Reads null as something that was said.
+/// Deserializes null as `Some`, so that it differs from an omitted field.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
 
-/// Changes a workflow. What the server alone decides may be sent back as it is.
+/// Updates a workflow.
+///
+/// Fields that only the server sets may be sent back unchanged.
 #[utoipa::path(patch, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug")),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     request_body = WorkflowPatch,
     responses((status = 200, body = WorkflowDocument), Problems))]
 async fn change(
@@ -195,14 +195,14 @@ async fn change(
     if let Some(old) = &old {
         check_fixed(&fixed, &Workflow::new(old.clone(), &app.schedules))?;
     }
-    // By its id from here on: a name may come to mean another.
+    // By ID from here on: another workflow may get the name.
     let which = old.as_ref().map_or(which, |old| old.id.to_string());
     let change = app.parsing.run(move || change_of(&at, patch, old)).await??;
     let workflow = catalog.update_workflow(&which, change).await?;
     Ok(Json(document(&app, &caller, workflow).await?))
 }
 
-/// What a patch changes of a workflow, which is needed when there is another file.
+/// Converts a patch. `old` is required if the patch has a file.
 fn change_of(
     app: &App,
     patch: WorkflowPatch,
@@ -210,7 +210,7 @@ fn change_of(
 ) -> Result<WorkflowChange, Problem> {
     let metadata = match (patch.metadata, patch.merge_metadata) {
         (Some(_), Some(_)) => {
-            let message = "goes with `metadata` no more than adding goes with replacing";
+            let message = "cannot be combined with `metadata`";
             return Err(Problem::invalid("merge_metadata", message));
         }
         (Some(metadata), None) => Some(MetadataChange::Replace(metadata)),
@@ -246,16 +246,16 @@ fn change_of(
     })
 }
 
-/// What was deleted.
+/// The result of a deletion.
 #[derive(Debug, Serialize, ToSchema)]
 struct Deleted {
-    /// How many runs were deleted with the workflow.
+    /// Number of runs deleted with the workflow.
     deleted_runs: u64,
 }
 
-/// Deletes a workflow with all of its runs.
+/// Deletes a workflow and all of its runs.
 #[utoipa::path(delete, path = "/workflows/{workflow}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug")),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     responses((status = 200, body = Deleted), Problems))]
 async fn delete(
     State(app): State<Arc<App>>,
@@ -266,7 +266,7 @@ async fn delete(
     Ok(Json(Deleted { deleted_runs }))
 }
 
-/// Answers with something that was created, and where it is.
+/// Responds with a created workflow and its location.
 fn created(location: &str, document: WorkflowDocument) -> Response {
     let mut response = (StatusCode::CREATED, Json(document)).into_response();
     if let Ok(location) = HeaderValue::from_str(location) {

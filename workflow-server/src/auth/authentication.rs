@@ -1,4 +1,4 @@
-//! Finds out who sends a request.
+//! Authenticates requests by the host, an API token or a session.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,82 +17,80 @@ use crate::blocking::Blocking;
 use crate::options::Options;
 use crate::problem::Problem;
 
-/// Finds out who sends a request: by the host, by an API token, or by a session.
+/// Authenticates requests by the host, an API token or a session.
 pub(crate) struct Authentication {
     catalog: Arc<dyn Catalog>,
     host: Option<Arc<dyn Authenticator>>,
-    /// Whether it is known that there are accounts.
+    /// Whether accounts are known to exist.
     has_accounts: AtomicBool,
-    /// When it was seen last that there are none.
-    none_at: Mutex<Option<Instant>>,
+    /// When the store was last seen without accounts.
+    no_accounts_at: Mutex<Option<Instant>>,
     pub(crate) throttle: Throttle,
-    /// Hashes passwords: each takes 19 MiB.
+    /// Runs password hashing, which takes 19 MiB each.
     pub(crate) hashing: Blocking,
 }
 
-/// How long it is taken for granted that there are still no accounts.
-const NONE_FOR: Duration = Duration::from_millis(100);
+/// How long the absence of accounts is cached.
+const NO_ACCOUNTS_TTL: Duration = Duration::from_millis(100);
 
-/// How long a session lasts.
-pub(crate) const SESSION_TIME: Duration = Duration::from_secs(14 * 86_400);
+/// The lifetime of a session.
+pub(crate) const SESSION_TTL: Duration = Duration::from_secs(14 * 86_400);
 
-/// How many passwords are hashed at once.
-const AT_ONCE: usize = 4;
+/// The most passwords that are hashed at the same time.
+const MAX_HASHING: usize = 4;
 
-/// The cookie of a session.
+/// The name of the session cookie.
 pub(crate) const COOKIE_NAME: &str = "workflow_session";
 
-/// The headers in which changes of a session name its token: ours, and the one that clients of
-/// Django send.
-pub(crate) const CSRF: [&str; 2] = ["x-csrf-token", "x-csrftoken"];
+/// The headers for the CSRF token of a session: ours, and the one of Django clients.
+pub(crate) const CSRF_HEADERS: [&str; 2] = ["x-csrf-token", "x-csrftoken"];
 
 impl Authentication {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, host: Option<Arc<dyn Authenticator>>) -> Self {
         let (has_accounts, throttle) = (AtomicBool::new(false), Throttle::default());
-        let hashing = Blocking::new(AT_ONCE);
-        Self { catalog, host, has_accounts, none_at: Mutex::default(), throttle, hashing }
+        let hashing = Blocking::new(MAX_HASHING);
+        Self { catalog, host, has_accounts, no_accounts_at: Mutex::default(), throttle, hashing }
     }
 
-    /// Whether the host says who sends a request.
+    /// Whether the host authenticates requests.
     pub(crate) fn uses_host(&self) -> bool {
         self.host.is_some()
     }
 
-    /// Whether everybody may do everything, because there are no accounts.
+    /// Whether the server has no accounts, so that every caller has full access.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read.
+    /// Fails if the store cannot be read.
     pub(crate) async fn allows_anonymous(&self) -> Result<bool, Problem> {
         if self.host.is_some() || self.has_accounts.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let now = Instant::now();
-        let none_at = *self.none_at();
-        if none_at.is_some_and(|at| now.duration_since(at) < NONE_FOR) {
+        let no_accounts_at = *self.no_accounts_at();
+        if no_accounts_at.is_some_and(|at| now.duration_since(at) < NO_ACCOUNTS_TTL) {
             return Ok(true);
         }
         let has_accounts = self.catalog.has_accounts().await?;
         self.has_accounts.store(has_accounts, Ordering::Relaxed);
-        *self.none_at() = (!has_accounts).then_some(now);
+        *self.no_accounts_at() = (!has_accounts).then_some(now);
         Ok(!has_accounts)
     }
 
-    /// Says that accounts were changed: there may be some from now on.
+    /// Invalidates the cached absence of accounts.
     pub(crate) fn accounts_changed(&self) {
-        *self.none_at() = None;
+        *self.no_accounts_at() = None;
     }
 
-    fn none_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.none_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn no_accounts_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.no_accounts_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who sends this request; `None` for nobody that is known.
+    /// Returns the sender of a request; `None` without credentials.
     ///
     /// # Errors
     ///
-    /// Fails when what the request says of its sender is not good, or it seems to be sent by
-    /// another site.
+    /// Fails if a credential is invalid, or if another origin seems to have sent the request.
     pub(crate) async fn authenticate(
         &self,
         parts: &Parts,
@@ -108,14 +106,14 @@ impl Authentication {
             }));
         }
         if let Some(token) = bearer(&parts.headers)? {
-            return self.by_token(token).await.map(Some);
+            return self.token_caller(token).await.map(Some);
         }
         if self.allows_anonymous().await? {
             check_anonymous(parts, options)?;
-            return Ok(Some(Caller::anybody()));
+            return Ok(Some(Caller::anonymous()));
         }
         let Some(cookie) = session_cookie(&parts.headers) else { return Ok(None) };
-        let caller = self.by_session(cookie).await?;
+        let caller = self.session_caller(cookie).await?;
         if let Some(Caller { credential: Credential::Session { csrf }, .. }) = &caller
             && changes(&parts.method)
         {
@@ -125,11 +123,11 @@ impl Authentication {
         Ok(caller)
     }
 
-    /// Refuses what a page of another site sends.
+    /// Rejects a request from a page of another origin.
     ///
     /// # Errors
     ///
-    /// Fails when the request names another site as its origin.
+    /// Fails if the origin is neither ours nor allowed.
     pub(crate) fn check_origin(
         &self,
         headers: &HeaderMap,
@@ -138,10 +136,10 @@ impl Authentication {
         check_origin(headers, options)
     }
 
-    async fn by_token(&self, token: &str) -> Result<Caller, Problem> {
+    async fn token_caller(&self, token: &str) -> Result<Caller, Problem> {
         let found = self.catalog.token(digest(token)).await?;
         let (token, user) = found.ok_or_else(|| {
-            let detail = "there is no such API token, or it is not good any more; make another";
+            let detail = "unknown, expired or revoked API token; create a new one";
             Problem::new(StatusCode::UNAUTHORIZED, "token", detail)
         })?;
         Ok(Caller {
@@ -152,7 +150,7 @@ impl Authentication {
         })
     }
 
-    async fn by_session(&self, cookie: &str) -> Result<Option<Caller>, Problem> {
+    async fn session_caller(&self, cookie: &str) -> Result<Option<Caller>, Problem> {
         let found = self.catalog.session(digest(cookie)).await?;
         Ok(found.map(|(session, user)| Caller {
             user: Some(user.username),
@@ -163,12 +161,12 @@ impl Authentication {
     }
 }
 
-/// Whether a request changes something.
+/// Whether a request may change something.
 fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// The token that a request names.
+/// Returns the bearer token of a request.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
     let token = header.to_str().ok().and_then(|header| {
@@ -176,12 +174,12 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     token.map(Some).ok_or_else(|| {
-        let detail = "the header `Authorization` is to be `Bearer` and an API token";
+        let detail = "the header `Authorization` must be `Bearer` and an API token";
         Problem::new(StatusCode::UNAUTHORIZED, "token", detail)
     })
 }
 
-/// The session that a request names.
+/// Returns the session cookie of a request.
 pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(COOKIE).into_iter().filter_map(|header| header.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
@@ -191,18 +189,18 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-fn check_csrf(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
-    let said = CSRF.iter().find_map(|name| headers.get(*name));
-    let said = said.map(|header| header.as_bytes()).unwrap_or_default();
-    if bool::from(said.ct_eq(wanted.as_bytes())) {
+fn check_csrf(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
+    let sent = CSRF_HEADERS.iter().find_map(|name| headers.get(*name));
+    let sent = sent.map(|header| header.as_bytes()).unwrap_or_default();
+    if bool::from(sent.ct_eq(expected.as_bytes())) {
         return Ok(());
     }
-    let detail = "the header `X-CSRF-Token`, or `X-CSRFToken`, is to be what `GET session` gives as \
-        `csrf`";
+    let detail = "missing or wrong CSRF token; send the `csrf` of `GET /api/v1/session` in the \
+                  header `X-CSRF-Token`";
     Err(Problem::forbidden("csrf", detail))
 }
 
-/// Refuses what a page of another site sends.
+/// Rejects a request from a page of another origin.
 fn check_origin(headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
@@ -211,24 +209,23 @@ fn check_origin(headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
     if is_ours || options.origins.iter().any(|allowed| allowed == origin) {
         return Ok(());
     }
-    let detail = format!("pages of `{origin}` may not change anything here");
+    let detail = format!("the origin `{origin}` is not allowed to make changes on this server");
     Err(Problem::forbidden("origin", detail))
 }
 
-/// An open server does what programs of this machine ask for, and not what pages of other sites,
-/// or other machines, do.
+/// Rejects anonymous requests from other machines, and changes from pages of other origins.
 fn check_anonymous(parts: &Parts, options: &Options) -> Result<(), Problem> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     if peer.is_some_and(|peer| !peer.to_canonical().is_loopback()) {
-        let detail = "there are no accounts, so only this machine is served; add one with \
-                      `workflow user add`";
+        let detail = "without accounts, this server accepts requests only from this machine; add \
+                      an account with `workflow user add`";
         return Err(Problem::forbidden("no_accounts", detail));
     }
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let name = host.or(parts.uri.host()).unwrap_or_default();
     if options.loopback_only && !is_loopback(name) {
         let detail = format!(
-            "`{name}` is no name of this machine; ask for `localhost`, or add an account with \
+            "`{name}` is not a name of this machine; use `localhost`, or add an account with \
              `workflow user add`"
         );
         return Err(Problem::forbidden("host", detail));
@@ -236,12 +233,12 @@ fn check_anonymous(parts: &Parts, options: &Options) -> Result<(), Problem> {
     if changes(&parts.method) { check_origin(&parts.headers, options) } else { Ok(()) }
 }
 
-/// Whether a request names this machine as whom it asks.
+/// Whether the `Host` header of a request names this machine.
 pub(crate) fn is_for_this_machine(headers: &HeaderMap) -> bool {
     headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback)
 }
 
-/// Whether a host, which may have a port, means this machine.
+/// Whether a host, with or without a port, is this machine.
 fn is_loopback(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
     let name = match bracketed {
@@ -257,7 +254,7 @@ mod tests {
     use super::is_loopback;
 
     #[test]
-    fn only_names_of_this_machine_are_taken_for_it() {
+    fn only_names_of_this_machine_are_loopback() {
         for host in ["localhost", "localhost:8080", "127.0.0.1:80", "[::1]:80", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -1,4 +1,4 @@
-//! Who sends a request, and what they may do.
+//! The sender of a request: the host's view and the server's.
 
 use std::time::SystemTime;
 
@@ -6,62 +6,62 @@ use async_trait::async_trait;
 use axum::http::request::Parts;
 use workflow_store::TokenScope;
 
-/// Who sent a request, as a host's [`Authenticator`] knows them.
+/// The user of a request, as identified by a host's [`Authenticator`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The name under which their workflows and runs are kept.
+    /// The user name, which owns their workflows and runs.
     pub user: String,
-    /// Whether they see everybody's workflows and runs, and may change accounts.
+    /// Whether they see all workflows and runs, and can manage accounts.
     pub is_staff: bool,
-    /// The most that they may do.
+    /// The permissions of the request.
     pub scope: TokenScope,
 }
 
-/// Finds out who sent a request, in place of the accounts of the store.
+/// Identifies the user of a request, instead of the accounts of the store.
 ///
-/// The host sees to it that other sites cannot make its users' browsers send requests: with
-/// cookies of its own, it checks a token.
+/// The host must protect its users against cross-site request forgery: if it identifies them by
+/// cookies, it must also check a CSRF token.
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
-    /// Who sent the request; `None` for nobody that is known, which is answered with 401.
+    /// Returns the user of the request; `None` if there is none, which results in status 401.
     async fn identify(&self, request: &Parts) -> Option<Identity>;
 }
 
-/// Who sent a request, and how that is known.
+/// The authenticated sender of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Their name; `None`, when the server is open.
+    /// The user name; `None` if the server has no accounts.
     pub(crate) user: Option<String>,
     pub(crate) is_staff: bool,
     pub(crate) scope: TokenScope,
     pub(crate) credential: Credential,
 }
 
-/// How it is known who sent a request.
+/// How a request was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// There are no accounts: everybody may do everything.
+    /// Not at all: the server has no accounts, and every caller has full access.
     AnonymousAccess,
-    /// By a session of a browser, with the token that its changes must name.
+    /// By a browser session, with the CSRF token that changes must send.
     Session { csrf: String },
-    /// By an API token, which is good until this time; for ever without one.
+    /// By an API token, with its expiry; `None` if it never expires.
     Token { expires_at: Option<SystemTime> },
-    /// By the host.
+    /// By the host's [`Authenticator`].
     Host,
 }
 
 impl Caller {
-    pub(crate) fn anybody() -> Self {
+    pub(crate) fn anonymous() -> Self {
         let (user, credential) = (None, Credential::AnonymousAccess);
         Self { user, is_staff: true, scope: TokenScope::Admin, credential }
     }
 
-    /// Whether the caller may see and change the accounts and tokens of others.
+    /// Whether the caller may manage the accounts and tokens of others.
     pub(crate) fn is_admin(&self) -> bool {
         self.is_staff && self.scope >= TokenScope::Admin
     }
 
-    /// When the rights that the caller asks with end; never, without a time.
+    /// When the credential of the caller expires; `None` for never.
     pub(crate) fn expires_at(&self) -> Option<SystemTime> {
         match self.credential {
             Credential::Token { expires_at } => expires_at,
@@ -69,7 +69,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may change workflows and runs that they see.
+    /// Whether the caller may change the workflows and runs they see.
     pub(crate) fn may_write(&self) -> bool {
         self.scope >= TokenScope::Write
     }

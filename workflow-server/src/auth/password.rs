@@ -1,59 +1,59 @@
-//! Passwords: Argon2id (RFC 9106), with the parameters that the `argon2` crate recommends, 19 MiB
+//! Password hashing: Argon2id (RFC 9106) with the default parameters of the `argon2` crate, 19 MiB
 //! and two passes.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 
-/// The shortest password, in characters (NIST SP 800-63B asks for 8 or more).
-const SHORTEST: usize = 8;
-/// The longest, in bytes: what is hashed is to stay small.
-const LONGEST: usize = 1024;
+/// The shortest password in characters (NIST SP 800-63B requires 8).
+const MIN_LENGTH: usize = 8;
+/// The longest password in bytes, to bound the work of hashing.
+const MAX_LENGTH: usize = 1024;
 
-/// A password that is new to an account, hashed.
+/// The hash of a new password.
 pub struct NewPassword(String);
 
-/// Why a text cannot be a password.
+/// Why a text is not a valid password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
     /// It is too short.
-    #[error("has fewer than {SHORTEST} characters")]
+    #[error("must have at least {MIN_LENGTH} characters")]
     Short,
     /// It is too long.
-    #[error("has more than {LONGEST} bytes")]
+    #[error("must have at most {MAX_LENGTH} bytes")]
     Long,
-    /// The system has no randomness.
+    /// The system cannot provide randomness for the salt.
     #[error("cannot be hashed: {0}")]
     Hash(argon2::password_hash::Error),
 }
 
 impl NewPassword {
-    /// Hashes a password. Takes some 20 ms of a processor.
+    /// Hashes a password. Takes about 20 ms of CPU time.
     ///
     /// # Errors
     ///
-    /// Fails when it has fewer than 8 characters, or more than 1,024 bytes.
+    /// Fails if it has fewer than 8 characters or more than 1,024 bytes.
     pub fn new(password: &str) -> Result<Self, PasswordError> {
-        if password.chars().count() < SHORTEST {
+        if password.chars().count() < MIN_LENGTH {
             return Err(PasswordError::Short);
         }
-        if password.len() > LONGEST {
+        if password.len() > MAX_LENGTH {
             return Err(PasswordError::Long);
         }
         let hash = Argon2::default().hash_password(password.as_bytes());
         hash.map(|hash| Self(hash.to_string())).map_err(PasswordError::Hash)
     }
 
-    /// The hash, for [`NewUser`](workflow_store::NewUser).
+    /// Returns the hash, for [`NewUser`](workflow_store::NewUser).
     pub fn into_hash(self) -> String {
         self.0
     }
 }
 
-/// Whether a password is the one of the hash. Without a hash, takes as long, and says no.
+/// Whether a password matches the hash. Without a hash, returns false after the same time.
 pub(crate) fn verify_password(password: &str, hash: Option<&str>) -> bool {
-    if password.len() > LONGEST {
+    if password.len() > MAX_LENGTH {
         return false;
     }
     let parsed = hash.and_then(|hash| PasswordHash::new(hash).ok());

@@ -1,4 +1,4 @@
-//! Texts that nobody can guess, of which only a digest is stored.
+//! Random secrets. The store has only their digests.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
@@ -6,15 +6,15 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use workflow_store::TokenScope;
 
-/// A random text. Shown once, to whom it is for.
+/// A random secret.
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// 256 bits of randomness, as hexadecimal digits after a prefix.
+    /// Returns 256 random bits as hexadecimal digits after a prefix.
     ///
     /// # Errors
     ///
-    /// Fails when the system has no randomness.
+    /// Fails if the system cannot provide randomness.
     pub(crate) fn random(prefix: &str) -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
@@ -34,31 +34,32 @@ impl Secret {
     }
 }
 
-/// The SHA-256 of a secret. That is enough, since nobody can try out 2^256 of them; passwords,
-/// which people choose, are hashed otherwise.
+/// Returns the SHA-256 of a secret. A fast hash is safe for 256 random bits; passwords need a slow
+/// one.
 pub(crate) fn digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// An API token that is to be made.
+/// The parameters of a new API token.
 #[derive(Debug, Clone)]
 pub struct TokenRequest {
-    /// Whose it is.
+    /// The user who owns it.
     pub user: String,
-    /// What it is for.
+    /// The name, which says what it is for.
     pub name: String,
-    /// The most that it allows.
+    /// The permissions of the token.
     pub scope: TokenScope,
-    /// Until when it is good; `None` for ever.
+    /// When it expires; `None` for never.
     pub expires_at: Option<SystemTime>,
 }
 
 impl TokenRequest {
-    /// What the store is to keep of it, and the token, which is shown to its user and kept nowhere.
+    /// Creates the token. Returns the row to store, which has only a digest, and the token itself,
+    /// to show once.
     ///
     /// # Errors
     ///
-    /// Fails when the system has no randomness.
+    /// Fails if the system cannot provide randomness.
     pub fn issue(self) -> std::io::Result<(workflow_store::NewToken, String)> {
         let token = Secret::random("wf_").map_err(std::io::Error::from)?;
         let Self { user, name, scope, expires_at } = self;

@@ -1,9 +1,8 @@
-//! Events of runs as they come, for any number of listeners.
+//! Live events of runs, for any number of subscribers.
 //!
-//! One task looks into the store for each run that is listened to. What it finds is written out
-//! once, and kept in a window that all listeners read from, each at its own pace; one that is
-//! slower than the window reads the store itself. Listeners share what was written: none has a
-//! copy.
+//! For each run with subscribers, one task polls the store. It serializes each event once, into a
+//! window that all subscribers share without copies. A subscriber that falls behind the window
+//! reads the store itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,77 +13,80 @@ use tokio::sync::watch;
 use workflow_core::{Event, RunId, Status, StoreError};
 use workflow_store::{Catalog, CatalogError, RunSummary};
 
-/// The feeds of all runs that are listened to.
+/// The feeds of all runs with subscribers.
 pub(crate) struct Feeds {
     catalog: Arc<dyn Catalog>,
     open: Mutex<HashMap<RunId, Weak<Feed>>>,
 }
 
-/// The events of one run.
+/// The live events of one run.
 pub(crate) struct Feed {
     run: RunId,
     catalog: Arc<dyn Catalog>,
     window: Mutex<Window>,
-    /// How far the feed is; the sender is the task that looks.
-    news: watch::Receiver<Progress>,
+    /// The progress of the polling task.
+    progress: watch::Receiver<Progress>,
 }
 
-/// How far a feed is.
+/// The progress of a feed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
-    /// The number of the event that comes next.
+    /// The sequence number of the next event.
     next: u64,
-    /// Whether there will be no more.
-    over: bool,
-    /// Where the run stands, once there will be no more; `None` when it was deleted.
+    /// Whether all events have been read.
+    ended: bool,
+    /// The final status of the run; `None` if it was deleted.
     status: Option<Status>,
-    /// Whether the store was out of reach when it was looked at last.
+    /// Whether the last poll failed.
     down: bool,
 }
 
-/// The last events, written out.
+/// The latest events, serialized.
 #[derive(Default)]
 struct Window {
-    pieces: VecDeque<Piece>,
+    chunks: VecDeque<Chunk>,
     bytes: usize,
 }
 
-/// Some events that follow each other, written out as a stream has them.
-struct Piece {
-    /// The number of the first.
+/// Consecutive events, serialized as server-sent events.
+struct Chunk {
+    /// The sequence number of the first event.
     first: u64,
-    /// Where each ends in the text.
+    /// The end of each event in the text.
     ends: Vec<usize>,
     text: Bytes,
 }
 
-/// What a listener gets at once.
+/// Consecutive events for a subscriber.
 pub(crate) struct Frames {
-    /// How many events.
+    /// The number of events.
     pub(crate) count: u64,
-    /// The events, as a stream has them.
+    /// The events, serialized as server-sent events.
     pub(crate) text: Bytes,
 }
 
-/// How much a window holds, in bytes.
-const WINDOW: usize = 4 * 1024 * 1024;
+/// The size of a window in bytes.
+const MAX_WINDOW: usize = 4 * 1024 * 1024;
 
-/// How long a piece gets at most, but for its last event, in bytes.
-const PIECE: usize = 16 * 1024;
+/// The size in bytes after which a chunk takes no further event.
+const MAX_CHUNK: usize = 16 * 1024;
 
-/// How many events are read at once.
+/// The number of events per poll.
 const PAGE: usize = 1000;
 
-/// How long the store is left alone after it had something, and at most when it had nothing.
-const SOON: Duration = Duration::from_millis(40);
-const LATE: Duration = Duration::from_millis(400);
+/// The pause after a poll with events; it doubles after each poll without.
+const MIN_PAUSE: Duration = Duration::from_millis(40);
+/// The longest pause between polls.
+const MAX_PAUSE: Duration = Duration::from_millis(400);
+/// The number of events that a subscriber reads at once when it is behind the window.
+const CATCH_UP: usize = 64;
 
 impl Feeds {
     pub(crate) fn new(catalog: Arc<dyn Catalog>) -> Self {
         Self { catalog, open: Mutex::default() }
     }
 
-    /// The feed of a run, which is there as long as somebody listens to it.
+    /// Returns the feed of a run. It polls until all subscribers have dropped it.
     pub(crate) fn of(&self, run: RunId, from: u64) -> Arc<Feed> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(feed) = open.get(&run).and_then(Weak::upgrade) {
@@ -92,33 +94,33 @@ impl Feeds {
         }
         open.retain(|_, feed| feed.strong_count() > 0);
         let start = Progress { next: from, ..Progress::default() };
-        let (sender, news) = watch::channel(start);
+        let (sender, progress) = watch::channel(start);
         let (catalog, window) = (self.catalog.clone(), Mutex::default());
-        let feed = Arc::new(Feed { run, catalog, window, news });
+        let feed = Arc::new(Feed { run, catalog, window, progress });
         open.insert(run, Arc::downgrade(&feed));
-        tokio::spawn(look(Arc::downgrade(&feed), sender));
+        tokio::spawn(poll(Arc::downgrade(&feed), sender));
         feed
     }
 }
 
-/// Looks for events until there are no more, or nobody listens.
-async fn look(feed: Weak<Feed>, news: watch::Sender<Progress>) {
-    let mut pause = SOON;
+/// Polls for events until the run has ended, or the feed has no subscribers.
+async fn poll(feed: Weak<Feed>, sender: watch::Sender<Progress>) {
+    let mut pause = MIN_PAUSE;
     loop {
         let Some(feed) = feed.upgrade() else { return };
-        let mut progress = *news.borrow();
-        let found = feed.look(&mut progress).await;
+        let mut progress = *sender.borrow();
+        let found = feed.poll(&mut progress).await;
         let was_down = std::mem::replace(&mut progress.down, found.is_err());
         let found = found.unwrap_or_else(|error| {
             if !was_down {
-                tracing::warn!(run = %feed.run, %error, "events cannot be read; trying again");
+                tracing::warn!(run = %feed.run, %error, "cannot read events; will retry");
             }
             0
         });
-        pause = if found > 0 { SOON } else { (pause * 2).min(LATE) };
-        let over = progress.over;
-        news.send_replace(progress);
-        if over {
+        pause = if found > 0 { MIN_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
+        let ended = progress.ended;
+        sender.send_replace(progress);
+        if ended {
             return;
         }
         drop(feed);
@@ -129,8 +131,8 @@ async fn look(feed: Weak<Feed>, news: watch::Sender<Progress>) {
 }
 
 impl Feed {
-    /// Reads on once; says how many events there were.
-    async fn look(&self, progress: &mut Progress) -> Result<usize, StoreError> {
+    /// Reads the next events; returns how many there were.
+    async fn poll(&self, progress: &mut Progress) -> Result<usize, StoreError> {
         let events = self.catalog.events(self.run, progress.next, PAGE).await?;
         if let Some(last) = events.last() {
             self.add(&events);
@@ -138,16 +140,16 @@ impl Feed {
         }
         let is_last = events.iter().any(|event| event.kind.is_last());
         if is_last || events.is_empty() {
-            // Runs that others report on may end without an event.
+            // A run of an external program may end without an event.
             let run = self.summary().await?;
-            let is_over = |run: &RunSummary| run.status.is_final() && run.events <= progress.next;
-            progress.over = is_last || run.as_ref().is_none_or(is_over);
+            let has_ended = |run: &RunSummary| run.status.is_final() && run.events <= progress.next;
+            progress.ended = is_last || run.as_ref().is_none_or(has_ended);
             progress.status = run.map(|run| run.status);
         }
         Ok(events.len())
     }
 
-    /// What a list says of the run; `None` when it is deleted.
+    /// Returns the summary of the run; `None` if it was deleted.
     async fn summary(&self) -> Result<Option<RunSummary>, StoreError> {
         match self.catalog.run_summary(self.run).await {
             Ok(run) => Ok(Some(run)),
@@ -158,79 +160,79 @@ impl Feed {
     }
 
     fn add(&self, events: &[Event]) {
-        let pieces = Piece::all(events);
+        let chunks = Chunk::all(events);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        for piece in pieces {
-            window.bytes += piece.text.len();
-            window.pieces.push_back(piece);
+        for chunk in chunks {
+            window.bytes += chunk.text.len();
+            window.chunks.push_back(chunk);
         }
-        while window.bytes > WINDOW {
-            let Some(piece) = window.pieces.pop_front() else { break };
-            window.bytes -= piece.text.len();
+        while window.bytes > MAX_WINDOW {
+            let Some(chunk) = window.chunks.pop_front() else { break };
+            window.bytes -= chunk.text.len();
         }
     }
 
-    /// What the window has from this event on: some events. `None`, when it does not reach back so
-    /// far.
-    fn seen(&self, from: u64) -> Option<Frames> {
+    /// Returns events from this one on from the window; `None` if the window starts later.
+    fn read_window(&self, from: u64) -> Option<Frames> {
         let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = window.pieces.partition_point(|piece| piece.first <= from);
-        window.pieces.get(after.checked_sub(1)?)?.from(from)
+        let after = window.chunks.partition_point(|chunk| chunk.first <= from);
+        window.chunks.get(after.checked_sub(1)?)?.from(from)
     }
 
-    /// Where the run stands whose events are over; `None` when it was deleted.
+    /// Returns the final status of a run that has ended; `None` if it was deleted.
     pub(crate) fn last_status(&self) -> Option<Status> {
-        self.news.borrow().status
+        self.progress.borrow().status
     }
 
-    /// The events from this one on: as many as are at hand, and at least one. `None` when there
-    /// are no more.
+    /// Waits for events from this one on and returns those that are available; `None` after the
+    /// last one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub(crate) async fn next(&self, from: u64) -> Result<Option<Frames>, StoreError> {
-        let mut news = self.news.clone();
+        let mut updates = self.progress.clone();
         loop {
-            let progress = *news.borrow_and_update();
+            let progress = *updates.borrow_and_update();
             if from < progress.next {
-                return match self.seen(from) {
+                return match self.read_window(from) {
                     Some(frames) => Ok(Some(frames)),
-                    None => self.read(from).await,
+                    None => self.read_store(from).await,
                 };
             }
-            if progress.over || news.changed().await.is_err() {
+            if progress.ended || updates.changed().await.is_err() {
                 return Ok(None);
             }
         }
     }
 
-    /// The events from this one on, from the store.
-    async fn read(&self, from: u64) -> Result<Option<Frames>, StoreError> {
-        let events = self.catalog.events(self.run, from, AT_ONCE).await?;
-        Ok(Piece::all(&events).first().and_then(|piece| piece.from(from)))
+    /// Reads events from this one on from the store.
+    async fn read_store(&self, from: u64) -> Result<Option<Frames>, StoreError> {
+        let events = self.catalog.events(self.run, from, CATCH_UP).await?;
+        Ok(Chunk::all(&events).first().and_then(|chunk| chunk.from(from)))
     }
 }
 
-/// How many events a listener reads at once that the window has not.
-const AT_ONCE: usize = 64;
-
-impl Piece {
-    /// Writes events out.
+impl Chunk {
+    /// Serializes events.
     fn all(events: &[Event]) -> Vec<Self> {
-        let mut pieces = Vec::new();
+        let mut chunks = Vec::new();
         let mut rest = events;
         while let Some(first) = rest.first() {
             let (mut text, mut ends) = (String::new(), Vec::new());
-            while text.len() < PIECE
+            while text.len() < MAX_CHUNK
                 && let Some((event, others)) = rest.split_first()
             {
                 write(&mut text, event);
                 ends.push(text.len());
                 rest = others;
             }
-            pieces.push(Self { first: first.sequence, ends, text: text.into() });
+            chunks.push(Self { first: first.sequence, ends, text: text.into() });
         }
-        pieces
+        chunks
     }
 
-    /// What it has from this event on.
+    /// Returns its events from this one on.
     fn from(&self, from: u64) -> Option<Frames> {
         let skipped = usize::try_from(from.checked_sub(self.first)?).ok()?;
         let count = self.ends.len().checked_sub(skipped).filter(|count| *count > 0)? as u64;
@@ -239,14 +241,14 @@ impl Piece {
     }
 }
 
-/// Adds an event as a stream has it. JSON has no line breaks of its own.
+/// Appends a server-sent event. Its JSON is a single line.
 fn write(text: &mut String, event: &Event) {
     let data = serde_json::to_string(event).unwrap_or_default();
     let kind = kind(&data);
     text.push_str(&format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.sequence));
 }
 
-/// The kind of an event, from what was written of it.
+/// Extracts the kind of an event from its JSON.
 fn kind(data: &str) -> &str {
     let after = data.split_once("\"event\":\"").map_or("", |(_, after)| after);
     after.split('"').next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Streams of events for browsers: Server-Sent Events, as the HTML standard has them.
+//! Streams of server-sent events, as defined by the HTML standard.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,60 +14,66 @@ use workflow_core::Status;
 
 use crate::problem::Problem;
 
-/// How long a stream is silent at most: then a comment tells both ends that it is alive.
-const SILENCE: Duration = Duration::from_secs(15);
+/// The longest silence on a stream: then it sends a comment, so that both ends notice a lost
+/// connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How many streams there may be.
+/// Limits the number of open streams.
 pub(crate) struct Streams {
-    free: Arc<Semaphore>,
-    most: usize,
+    permits: Arc<Semaphore>,
+    limit: usize,
 }
 
 impl Streams {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), most }
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(limit)), limit }
     }
 
-    /// How many there are.
+    /// Returns the number of open streams.
     pub(crate) fn open(&self) -> usize {
-        self.most - self.free.available_permits()
+        self.limit - self.permits.available_permits()
     }
 
-    /// Makes room for another.
+    /// Reserves a stream.
     ///
     /// # Errors
     ///
-    /// Fails when there are too many.
+    /// Fails if the limit is reached.
     pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.free.clone().try_acquire_owned().map_err(|_| {
-            let detail = "there are too many open streams; try again later";
+        self.permits.clone().try_acquire_owned().map_err(|_| {
+            let detail = "too many open streams; try again later";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "streams", detail).retry_after(5)
         })
     }
 }
 
-/// Whether a client asks for a stream.
+/// Whether the client accepts a stream.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT);
     let mut accepted = accepted.into_iter().filter_map(|header| header.to_str().ok());
     accepted.any(|kinds| kinds.contains("text/event-stream"))
 }
 
-/// The number after which a client goes on.
+/// Returns the `Last-Event-ID` of the client: the stream continues after it.
+///
+/// # Errors
+///
+/// Fails if it is not a number.
 pub(crate) fn last_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(header) = headers.get("last-event-id") else { return Ok(None) };
     let id = header.to_str().ok().filter(|id| !id.is_empty());
     let Some(id) = id else { return Ok(None) };
-    let wrong = |_| Problem::invalid("Last-Event-ID", format!("`{id}` is no number of an event"));
-    id.parse().map(Some).map_err(wrong)
+    let invalid =
+        |_| Problem::invalid("Last-Event-ID", format!("`{id}` must be the number of an event"));
+    id.parse().map(Some).map_err(invalid)
 }
 
-/// Answers with frames as they come. The stream holds its place until the client is gone.
-pub(crate) fn answer(
+/// Responds with a stream. It holds its permit until the client disconnects.
+pub(crate) fn response(
     permit: OwnedSemaphorePermit,
     frames: impl Stream<Item = Bytes> + Send + 'static,
 ) -> Response {
-    let frames = alive(frames.boxed()).map(move |frame| {
+    let frames = with_keep_alive(frames.boxed()).map(move |frame| {
         let _held = &permit;
         Ok::<_, Infallible>(frame)
     });
@@ -75,15 +81,15 @@ pub(crate) fn answer(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // For proxies that would hold it back.
+    // Tells proxies not to buffer the stream.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// Adds a comment where there is nothing for a while.
-fn alive(frames: stream::BoxStream<'static, Bytes>) -> impl Stream<Item = Bytes> + Send {
+/// Adds a comment after each period of silence.
+fn with_keep_alive(frames: stream::BoxStream<'static, Bytes>) -> impl Stream<Item = Bytes> + Send {
     stream::unfold(frames, |mut frames| async {
-        match tokio::time::timeout(SILENCE, frames.next()).await {
+        match tokio::time::timeout(KEEP_ALIVE, frames.next()).await {
             Ok(Some(frame)) => Some((frame, frames)),
             Ok(None) => None,
             Err(_) => Some((Bytes::from_static(b": alive\n\n"), frames)),
@@ -91,8 +97,8 @@ fn alive(frames: stream::BoxStream<'static, Bytes>) -> impl Stream<Item = Bytes>
     })
 }
 
-/// Says that nothing follows: the status of the run, or that it was deleted. A client that sees
-/// this does not come again.
+/// The last event of a stream: the final status of the run, or that it was deleted. Clients do not
+/// reconnect after it.
 pub(crate) fn end(status: Option<Status>) -> Bytes {
     let data = match status {
         Some(status) => format!("{{\"status\":\"{status}\"}}"),

@@ -1,4 +1,4 @@
-//! What every request passes through: limits, headers, other spellings of paths.
+//! The middleware of all requests: limits, headers, path aliases.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use tower_http::trace::TraceLayer;
 
 use super::normalize::canonical_path;
 use crate::app::App;
-use crate::auth::CSRF;
+use crate::auth::CSRF_HEADERS;
 use crate::problem::Problem;
 
-/// Puts the layers around the routes.
+/// Adds all layers to the routes.
 pub(crate) fn with_layers(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
-    let small = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
+    let compressible = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let routes = routes
-        .layer(CompressionLayer::new().compress_when(small))
+        .layer(CompressionLayer::new().compress_when(compressible))
         .layer(DefaultBodyLimit::max(app.options.body_limit))
         .layer(from_fn_with_state(app.clone(), headers))
         .layer(TraceLayer::new_for_http());
@@ -31,12 +31,12 @@ pub(crate) fn with_layers(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
         Some(cors) => routes.layer(cors),
         None => routes,
     };
-    // Before routing, so it stands around a router of its own.
+    // A separate router, because the path is rewritten before routing.
     let routes = routes.with_state(app.clone());
     Router::new().fallback_service(tower::Layer::layer(&map_request(normalize_path), routes))
 }
 
-/// Turns other spellings of a path into the one that is routed.
+/// Rewrites an alias of a path to the canonical path.
 async fn normalize_path(mut request: Request) -> Request {
     let Some(path) = canonical_path(request.uri().path()) else { return request };
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -46,7 +46,7 @@ async fn normalize_path(mut request: Request) -> Request {
     request
 }
 
-/// What pages of other origins may do: nothing, unless they were named.
+/// Returns the CORS layer; `None` without allowed origins.
 fn cors(app: &App) -> Option<CorsLayer> {
     let origins = app.options.origins.iter().filter_map(|origin| origin.parse().ok());
     let origins: Vec<HeaderValue> = origins.collect();
@@ -55,7 +55,7 @@ fn cors(app: &App) -> Option<CorsLayer> {
     }
     let methods = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
     let last = HeaderName::from_static("last-event-id");
-    let headers = CSRF.map(HeaderName::from_static).into_iter();
+    let headers = CSRF_HEADERS.map(HeaderName::from_static).into_iter();
     let headers = headers.chain([header::CONTENT_TYPE, header::AUTHORIZATION, last]);
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
@@ -65,7 +65,7 @@ fn cors(app: &App) -> Option<CorsLayer> {
     Some(cors)
 }
 
-/// What a browser is to know of every answer.
+/// The security headers of every response.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -84,14 +84,14 @@ async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     if response.status() == StatusCode::REQUEST_TIMEOUT
         && !response.headers().contains_key(header::CONTENT_TYPE)
     {
-        response =
-            Problem::late("the request took too long; ask for less, or again").into_response();
+        response = Problem::timeout("the request timed out; request less data, or try again")
+            .into_response();
     }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    // What the API says is for the caller alone, and soon out of date.
+    // API responses are private to the caller, and quickly outdated.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

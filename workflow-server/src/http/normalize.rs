@@ -1,7 +1,7 @@
-//! Other spellings of paths, as older systems have them: the same handlers answer.
+//! Aliases of paths, for clients of older systems.
 
-/// The path under which a route is known, when another spelling was asked for: without a slash at
-/// the end, with `/api/v1` in front, and with `run` for `execute` and `trigger`.
+/// Returns the canonical path for an alias: without a trailing slash, with the prefix `/api/v1`,
+/// and with `run` for `execute` and `trigger`. `None` if the path is canonical.
 pub(crate) fn canonical_path(path: &str) -> Option<String> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     let rest = ["/api/workflows/workflows", "/workflows"]
@@ -22,12 +22,12 @@ pub(crate) fn canonical_path(path: &str) -> Option<String> {
     (known.starts_with("/api/") && known != path).then_some(known)
 }
 
-/// What follows a prefix, when it is a whole part of the path.
+/// Returns the rest after a prefix that ends at a segment of the path.
 fn under<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `/workflows/{w}/run`, when another word stands for it.
+/// Returns `/workflows/{w}/run` for its aliases.
 fn run_of(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/api/v1/workflows/")?;
     let (workflow, word) = rest.split_once('/')?;
@@ -39,8 +39,8 @@ mod tests {
     use super::canonical_path;
 
     #[test]
-    fn every_path_of_the_documents_is_known() {
-        let known = [
+    fn every_documented_alias_is_known() {
+        let aliases = [
             ("/api/workflows/workflows/", "/api/v1/workflows"),
             ("/api/workflows/workflows/7/", "/api/v1/workflows/7"),
             ("/api/workflows/workflows/7/execute/", "/api/v1/workflows/7/run"),
@@ -54,8 +54,8 @@ mod tests {
             ("/workflows/my_workflow/trigger", "/api/v1/workflows/my_workflow/run"),
             ("/metrics", "/api/v1/metrics"),
         ];
-        for (path, wanted) in known {
-            assert_eq!(canonical_path(path).as_deref(), Some(wanted), "{path}");
+        for (path, canonical) in aliases {
+            assert_eq!(canonical_path(path).as_deref(), Some(canonical), "{path}");
         }
         for path in ["/api/v1/workflows/my_workflow/run", "/", "/index.html", "/workflowsx"] {
             assert_eq!(canonical_path(path), None, "{path}");

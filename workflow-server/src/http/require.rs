@@ -1,4 +1,4 @@
-//! What a route asks of its caller, in its signature, and what the caller may see.
+//! The extractor that authorizes a request, and the catalog that is visible to its caller.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
 
-/// A caller who may do what the route does.
+/// Extracts the caller, and requires the permission `R`.
 pub(crate) struct Require<R>(pub(crate) Caller, pub(crate) PhantomData<R>);
 
-/// What a route asks for.
+/// The permission that a route requires.
 pub(crate) trait Permission {
-    /// What the caller must be allowed; `None` when anybody may.
+    /// The required scope; `None` allows anonymous callers.
     const SCOPE: Option<TokenScope>;
-    /// Whether the caller must be staff.
+    /// Whether the route requires staff.
     const STAFF: bool = false;
 }
 
-/// Anybody, known or not, may do it.
+/// Requires nothing.
 pub(crate) struct Anyone;
-/// It looks.
+/// For routes that only read.
 pub(crate) struct Read;
-/// It begins, stops or repeats runs.
+/// For routes that start, cancel or retry runs.
 pub(crate) struct Run;
-/// It changes workflows.
+/// For routes that change workflows.
 pub(crate) struct Write;
-/// It changes accounts, and what is kept.
+/// For routes that manage accounts and retention.
 pub(crate) struct Admin;
 
 impl Permission for Anyone {
@@ -57,27 +57,29 @@ impl<R: Permission> FromRequestParts<Arc<App>> for Require<R> {
         app.sync_registered().await?;
         let caller = app.auth.authenticate(parts, &app.options).await?;
         let Some(scope) = R::SCOPE else {
-            let nobody = Caller { scope: TokenScope::Read, is_staff: false, ..Caller::anybody() };
-            return Ok(Self(caller.unwrap_or(nobody), PhantomData));
+            let anonymous =
+                Caller { scope: TokenScope::Read, is_staff: false, ..Caller::anonymous() };
+            return Ok(Self(caller.unwrap_or(anonymous), PhantomData));
         };
         let caller = caller.ok_or_else(|| {
-            let detail = "sign in, or send `Authorization: Bearer` with an API token";
+            let detail =
+                "authentication required; sign in, or send an API token in `Authorization: Bearer`";
             Problem::new(axum::http::StatusCode::UNAUTHORIZED, "sign_in", detail)
         })?;
         if caller.scope < scope {
-            let detail = format!("this takes a token of the scope `{}`", scope.as_str());
+            let detail = format!("this requires a token with scope `{}`", scope.as_str());
             return Err(Problem::forbidden("scope", detail));
         }
         if R::STAFF && !caller.is_staff {
-            return Err(Problem::forbidden("staff_only", "only staff may do this"));
+            return Err(Problem::forbidden("staff_only", "this requires staff rights"));
         }
         Ok(Self(caller, PhantomData))
     }
 }
 
 impl Caller {
-    /// What is stored, as far as the caller may see it. A name of a workflow means the caller's
-    /// own first.
+    /// Returns the catalog as visible to the caller. A workflow name resolves to the caller's own
+    /// workflow first.
     pub(crate) fn catalog(&self, app: &App) -> Arc<dyn Catalog> {
         match self.user.clone() {
             Some(user) if self.is_staff => app.catalog.seen_by(Viewer::Staff(user)),

@@ -1,8 +1,9 @@
-//! Runs for the tests of the page: their events, and what the API answers after each of them.
+//! Fixtures for the tests of the page: runs with their events, and the response of the API after
+//! each event.
 //!
-//! The page folds events in JavaScript as [`RunView`](workflow_core::RunView) does here. Its tests
-//! go from one answer to the next by events, and must come to the same. The file with the runs is
-//! committed; `WORKFLOW_BLESS=1 cargo test -p workflow-server fixtures` writes it anew.
+//! The page applies events in JavaScript as [`RunView`](workflow_core::RunView) does here; its
+//! tests check that both agree. The fixtures are committed. To update them, run `WORKFLOW_BLESS=1
+//! cargo test -p workflow-server fixtures`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use workflow_store::Catalog;
 
 use super::RunDocument;
 
-/// A run: its jobs, the edges between them, and what happens in it, a second apart.
+/// A run: its jobs and edges, and its events, one second apart.
 struct Story {
     name: &'static str,
     jobs: &'static [&'static str],
     edges: &'static [(&'static str, &'static str)],
     kinds: Vec<EventKind>,
-    /// How many of the events are those of the run that this one repeats.
+    /// The number of events that are reused from the original run.
     reused: usize,
 }
 
@@ -173,7 +174,7 @@ fn waiting_function() -> Story {
         kinds: vec![
             EventKind::RunStarted { repeats: None },
             started("book", 1),
-            sleeps_until(BEGAN + 3),
+            sleeps_until(START + 3),
             started_by("ask", called),
             awaited(book(), "stop"),
             awaited(ask.clone(), "answer"),
@@ -233,7 +234,7 @@ impl Story {
     fn events(&self) -> Vec<Event> {
         let event = |(sequence, kind): (u64, &EventKind)| {
             let is_reused = (1..=self.reused as u64).contains(&sequence);
-            let began = if is_reused { BEGAN - 3600 } else { BEGAN };
+            let began = if is_reused { START - 3600 } else { START };
             let at = UNIX_EPOCH + Duration::from_secs(began + sequence);
             Event::new(sequence, at, kind.clone())
         };
@@ -249,14 +250,14 @@ impl Story {
         })
     }
 
-    /// What the API answers before the first event, and after each.
+    /// Returns the response of the API before the first event and after each event.
     async fn documents(&self) -> Vec<Json> {
         let store = workflow_store::open(":memory:").await.expect("a store");
         let new = NewRun {
             id: RunId::from_u128(1),
             input: Some(json!({ "day": "2026-01-02" })),
             trigger: Trigger::Api,
-            created_at: UNIX_EPOCH + Duration::from_secs(BEGAN),
+            created_at: UNIX_EPOCH + Duration::from_secs(START),
             owner: Some(Owner { id: OwnerId::from_u128(1), lifetime: Duration::from_secs(60) }),
             ..NewRun::new(WorkflowSnapshot::external(self.name, 1, self.graph()))
         };
@@ -267,11 +268,11 @@ impl Story {
         };
         let mut documents = vec![document(&*store, id).await];
         for event in self.events() {
-            store.append(&lease, &[event]).await.expect("it is kept");
+            store.append(&lease, &[event]).await.expect("appended");
             documents.push(document(&*store, id).await);
             let listed = store.runs(Default::default()).await.expect("a list");
             let details = store.run_details(id).await.expect("it is there");
-            assert_eq!(listed.items, [details.run], "lists say what a run says: {}", self.name);
+            assert_eq!(listed.items, [details.run], "list and document agree: {}", self.name);
         }
         documents
     }
@@ -282,13 +283,13 @@ async fn document(store: &dyn Catalog, run: RunId) -> Json {
     let stored = store.run(run).await.expect("it can be read").expect("it is there");
     let document = RunDocument::new(details, &stored, true);
     let mut document = serde_json::to_value(document).expect("it is JSON");
-    // Until now, while the run is under way.
+    // Depends on the current time while the run is running.
     document["duration_seconds"] = Json::Null;
     document
 }
 
-/// When all runs began, in seconds.
-const BEGAN: u64 = 1_767_225_600;
+/// The start of all runs, in seconds.
+const START: u64 = 1_767_225_600;
 
 #[tokio::test]
 async fn the_fixtures_of_the_page_are_current() {
@@ -306,14 +307,14 @@ async fn the_fixtures_of_the_page_are_current() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == text,
-        "{} is not what the API answers; write it anew with WORKFLOW_BLESS=1, then run the tests \
-         of the page",
+        "{} differs from the responses of the API; update it with WORKFLOW_BLESS=1, then run the \
+         tests of the page",
         path.display()
     );
 }
 
 #[tokio::test]
-async fn a_run_that_has_waited_enough_goes_on() {
+async fn a_run_whose_sleep_is_over_is_not_stalled() {
     let mut story = waiting();
     story.kinds.truncate(5);
     let Some(EventKind::SleepStarted { until, .. }) = story.kinds.last_mut() else {

@@ -1,31 +1,31 @@
-//! Parts of long lists.
+//! Pages of lists.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use workflow_store::Page;
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Listed<T: ToSchema> {
-    /// The items.
+    /// Items of the page.
     pub(crate) items: Vec<T>,
-    /// The cursor to ask with for those that follow; null when there are none.
+    /// Cursor of the next page; null after the last one.
     pub(crate) next: Option<String>,
 }
 
 impl<T: ToSchema> Listed<T> {
-    /// A whole list.
+    /// Makes a list with a single page.
     pub(crate) fn all(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
 
-    /// A page of the catalog, item by item.
+    /// Converts a page of the catalog.
     pub(crate) fn of<U>(page: Page<U>, item: impl FnMut(U) -> T) -> Self {
         Self { items: page.items.into_iter().map(item).collect(), next: page.next }
     }
 }
 
-/// How many items a page is to have.
+/// The maximum number of items of a page, 1 to 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) usize);
 
@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match u32::deserialize(from)? {
             limit @ 1..=1000 => Ok(Self(limit as usize)),
-            limit => Err(serde::de::Error::custom(format!("{limit} is not from 1 to 1000"))),
+            limit => Err(serde::de::Error::custom(format!("must be 1 to 1000, not {limit}"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is answered: documents, made from what the catalog has.
+//! The documents of the API, made from the catalog.
 
 #[cfg(test)]
 mod fixtures;

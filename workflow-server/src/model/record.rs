@@ -1,4 +1,4 @@
-//! What the events of a run say of its jobs, attempt by attempt.
+//! Jobs, attempts and outputs of a run, read from its events.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,20 +10,24 @@ use workflow_store::Catalog;
 
 use super::time::{seconds, text};
 
-/// The jobs of a run, and what some of them left.
+/// The jobs of a run, with the outputs of some of them.
 pub(crate) struct Record {
     pub(crate) view: RunView,
-    /// The jobs whose values are wanted.
+    /// The jobs whose outputs and values to collect.
     wanted: HashSet<String>,
     outputs: HashMap<String, Json>,
     values: HashMap<String, Map<String, Json>>,
 }
 
-/// How many events are read at once.
+/// The number of events per page.
 const PAGE: usize = 1000;
 
 impl Record {
-    /// Reads the events of a run, and what these jobs left.
+    /// Reads the events of a run, and the outputs and values of some jobs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
     pub(crate) async fn read(
         catalog: &dyn Catalog,
         run: &StoredRun,
@@ -63,58 +67,58 @@ impl Record {
         }
     }
 
-    /// What a job left, if that was wanted.
+    /// Returns the output of a job, if it was collected.
     pub(crate) fn output(&self, job: &str) -> Option<&Json> {
         self.outputs.get(job)
     }
 
-    /// The values that a job kept, if those were wanted.
+    /// Returns the saved values of a job, if they were collected.
     pub(crate) fn values(&self, job: &str) -> Map<String, Json> {
         self.values.get(job).cloned().unwrap_or_default()
     }
 }
 
-/// One try of a job.
+/// An attempt of a job.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Attempt {
-    /// Which, from 1.
+    /// Number of the attempt, from 1.
     attempt: u32,
-    /// Where it stands.
+    /// Status of the attempt.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
-    /// When it began.
+    /// When it started.
     #[schema(format = DateTime)]
     started_at: String,
     /// When it ended.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// How long it took.
+    /// Duration in seconds.
     duration_seconds: Option<f64>,
-    /// What it failed with.
+    /// Error of a failed attempt.
     error: Option<Failure>,
-    /// What it noted: exit code, memory, processor time and the like.
+    /// Annotations: exit code, memory, CPU time and others.
     #[schema(value_type = Object)]
     facts: Map<String, Json>,
 }
 
-/// What an attempt failed with.
+/// The error of an attempt.
 #[derive(Debug, Serialize, ToSchema)]
 struct Failure {
-    /// In which way: `retryable`, `terminal`, `panicked` or `cancelled`; of a timeout the time
-    /// that was exceeded: `start_to_close`, `schedule_to_close` or `heartbeat`.
+    /// Kind: `retryable`, `terminal`, `panicked` or `cancelled`; for a timeout, the exceeded limit:
+    /// `start_to_close`, `schedule_to_close` or `heartbeat`.
     #[schema(value_type = String, examples("retryable"))]
     kind: Json,
-    /// The error and its causes.
+    /// Error message with its causes.
     message: String,
-    /// Its decisive line.
+    /// Most significant line of the message.
     line: String,
-    /// The error's type in the program, where it says more than `String`.
+    /// Type of the error in the program; null for plain text.
     error_type: Option<String>,
 }
 
 impl From<&workflow_core::Failure> for Failure {
     fn from(of: &workflow_core::Failure) -> Self {
-        // A timeout is written as an object of one key, whose value says which.
+        // A timeout is serialized as an object with one key; its value is the exceeded limit.
         let kind = match serde_json::to_value(of.kind).unwrap_or_default() {
             Json::Object(kind) => kind.into_iter().next().map(|(_, which)| which),
             kind => Some(kind),
@@ -143,20 +147,20 @@ impl From<&AttemptView> for Attempt {
     }
 }
 
-/// A bar of a Gantt chart: one try of a job.
+/// A bar of a Gantt chart: one attempt of a job.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Bar {
-    /// The name of the job.
+    /// Name of the job.
     job: String,
-    /// Which try of it, from 1.
+    /// Number of the attempt, from 1.
     attempt: u32,
-    /// When it began.
+    /// When it started.
     #[schema(format = DateTime)]
     started_at: String,
-    /// When it ended; null while it is under way.
+    /// When it ended; null while it is running.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// Where it stands.
+    /// Status of the attempt.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
 }

@@ -1,4 +1,4 @@
-//! A run.
+//! The documents of a run.
 
 use std::time::SystemTime;
 
@@ -14,57 +14,57 @@ use super::time::{seconds, text};
 /// A run of a workflow.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Run {
-    /// Its id.
+    /// ID of the run.
     pub(crate) id: String,
-    /// Its number, by which it may be asked for, too.
+    /// Number of the run, which can be used instead of the ID.
     number: i64,
-    /// The number of its workflow.
+    /// ID of the workflow.
     pub(crate) workflow_id: i64,
-    /// The name of its workflow.
+    /// Name of the workflow.
     workflow: String,
-    /// Where it stands: `pending`, `running`, `completed`, `failed` or `cancelled`.
+    /// Status: `pending`, `running`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
-    /// Why it began: `manual`, `schedule`, `api`, `workflow` or `retry`.
+    /// Trigger: `manual`, `schedule`, `api`, `workflow` or `retry`.
     #[schema(value_type = String, examples("api"))]
     trigger: &'static str,
-    /// The text by which a repeated request is known.
+    /// Idempotency key of the request.
     idempotency_key: Option<String>,
-    /// The job of another run that it belongs to.
+    /// Job of the parent run, for a child run.
     parent: Option<Parent>,
-    /// Who asked for it.
+    /// User who requested it.
     user: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(format = DateTime)]
     started_at: String,
-    /// When it began.
+    /// When it started to execute.
     #[schema(format = DateTime)]
     begun_at: Option<String>,
     /// When it ended.
     #[schema(format = DateTime)]
     completed_at: Option<String>,
-    /// How long it has taken, until now when it is under way.
+    /// Duration in seconds, up to now for a running run.
     duration_seconds: Option<f64>,
-    /// Why it failed.
+    /// Error of a failed run.
     error: Option<String>,
-    /// The same, under the name by which programs report it.
+    /// Same as `error`, with the name used in reports.
     error_message: Option<String>,
-    /// The decisive line of why it failed.
+    /// Most significant line of the error.
     error_line: Option<String>,
-    /// How many events it has.
+    /// Number of events.
     events: u64,
-    /// The process that drives it, or drove it last.
+    /// Process that executes it, or executed it last.
     owner: Option<String>,
-    /// Why it makes no progress, if it has not ended and makes none.
+    /// Why an unfinished run makes no progress, if it does not.
     stall: Option<Stall>,
 }
 
-/// A job of another run.
+/// The parent of a child run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Parent {
-    /// The id of the run.
+    /// ID of the run.
     run: String,
-    /// The name of the job.
+    /// Name of the job.
     job: String,
 }
 
@@ -98,70 +98,69 @@ impl From<RunSummary> for Run {
     }
 }
 
-/// A run with all that is known of it.
+/// A run with jobs, input, result and graph.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RunDocument {
     #[serde(flatten)]
     pub(crate) run: Run,
-    /// Its input.
+    /// Input of the run.
     #[schema(value_type = Option<Object>, nullable)]
     input: Json,
-    /// What came of it.
+    /// Result of the run.
     #[schema(value_type = Option<Object>, nullable)]
     result: Json,
-    /// The same, under the name by which programs report it.
+    /// Same as `result`, with the name used in reports.
     #[schema(value_type = Option<Object>, nullable)]
     result_data: Json,
-    /// Its jobs: those of the graph, whether they have begun or not, then those that were started
-    /// by jobs.
+    /// Jobs: all jobs of the graph, then the jobs that other jobs started.
     jobs: Vec<Job>,
-    /// The jobs that wait, and for what. Others may be at work meanwhile.
+    /// Waiting jobs and their reasons. Other jobs may be running.
     waiting: Vec<Wait>,
-    /// Whether it was asked to stop, and has not ended.
+    /// Whether cancellation is requested and the run has not ended.
     is_cancelling: bool,
-    /// The id of the run that it repeats.
+    /// ID of the original run of this retry.
     repeats: Option<String>,
-    /// Which version of its workflow it runs; null for code, and for a file that is no version of
-    /// the workflow.
+    /// Version of the workflow; null for registered workflows, and for a file that is not a version
+    /// of the workflow.
     workflow_version: Option<i64>,
-    /// All of its jobs as `nodes`, and the order between them as `edges`.
+    /// Graph: jobs as `nodes`, dependencies as `edges`.
     #[schema(value_type = Object)]
     graph: Json,
-    /// Whether the caller may change it.
+    /// Whether the caller can change it.
     editable: bool,
 }
 
-/// A job of a run, in short.
+/// The summary of a job of a run.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Job {
-    /// Its name.
+    /// Name of the job.
     pub(crate) name: String,
-    /// Where it stands; `skipped`, when it will not run.
+    /// Status of the job; `skipped` if it will not run.
     #[schema(value_type = String, examples("running"))]
     pub(crate) status: &'static str,
-    /// How often it was tried.
+    /// Number of attempts.
     attempts: u32,
-    /// When its first attempt began.
+    /// Start of the first attempt.
     #[schema(format = DateTime)]
     started_at: Option<String>,
-    /// When its latest attempt began.
+    /// Start of the latest attempt.
     #[schema(format = DateTime)]
     attempt_started_at: Option<String>,
     /// When it ended.
     #[schema(format = DateTime)]
     completed_at: Option<String>,
-    /// From the beginning of its first attempt to its end.
+    /// Duration in seconds, from the start of the first attempt to the end.
     duration_seconds: Option<f64>,
-    /// Why it failed, or will not run.
+    /// Error of a failed job, or the reason of a skipped one.
     error: Option<String>,
-    /// The decisive line of why it failed.
+    /// Most significant line of the error.
     error_line: Option<String>,
-    /// When its next attempt begins, while it waits for it.
+    /// Start of the next attempt, while the job waits for it.
     #[schema(format = DateTime)]
     retry_at: Option<String>,
-    /// The job that started it, when the graph does not have it.
+    /// Job that started it, for jobs outside the graph.
     started_by: Option<String>,
-    /// Whether its outcome is that of the run which this one repeats.
+    /// Whether its result is reused from the original run.
     is_reused: bool,
 }
 
@@ -202,7 +201,7 @@ impl RunDocument {
     }
 }
 
-/// A run that was asked for.
+/// A started run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
     "run_id": "01980000-0000-7000-8000-000000000000",
@@ -210,14 +209,14 @@ impl RunDocument {
     "message": "Workflow execution started"
 }))]
 pub(crate) struct Started {
-    /// The id of the run.
+    /// ID of the run.
     pub(crate) run_id: String,
-    /// The number of the workflow.
+    /// ID of the workflow.
     pub(crate) workflow_id: i64,
-    /// What came of the request, for people.
+    /// Result of the request, in English.
     pub(crate) message: String,
-    /// Whether the run began before, under the same idempotency key. Only where a run was asked
-    /// for.
+    /// Whether the run existed before, with the same idempotency key. Only for requests that start
+    /// a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) existing: Option<bool>,
 }

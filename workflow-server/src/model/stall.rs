@@ -1,4 +1,4 @@
-//! Why a run makes no progress, and what its jobs wait for.
+//! Stalls: why a run makes no progress, and what its jobs wait for.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,47 +9,47 @@ use super::time::text;
 /// Why a run makes no progress.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Stall {
-    /// `waiting`, when the run goes on by itself once something happens, or `blocked`.
+    /// `waiting` if the run continues after a signal or a time, or `blocked` if it needs an action.
     #[schema(value_type = String, examples("waiting"))]
     state: &'static str,
-    /// Why, in one word: `signal` or `time`; `definition_changed`, `workflow_missing`,
-    /// `state_missing`, `record_damaged` or `poisoned`.
+    /// Reason code: `signal` or `time`; `definition_changed`, `workflow_missing`, `state_missing`,
+    /// `record_damaged` or `poisoned`.
     #[schema(value_type = String, examples("signal"))]
     reason: &'static str,
-    /// Why, for people.
+    /// Description of the reason.
     #[schema(examples("job `approval` waits for signal `approved`"))]
     detail: String,
-    /// What ends it.
+    /// How to resolve it.
     cure: String,
-    /// What a waiting run waits for.
+    /// The wait, for a waiting run.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<Wait>,
-    /// Of a poisoned run: the deaths of its process in a row, oldest first.
+    /// Consecutive process crashes of a poisoned run, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     deaths: Vec<Death>,
 }
 
-/// A job that waits.
+/// A waiting job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Wait {
-    /// The job.
+    /// Name of the job.
     job: String,
-    /// The signal that it waits for, if it does.
+    /// Signal that it waits for.
     signal: Option<String>,
-    /// When it wakes, if it sleeps.
+    /// When its sleep ends.
     #[schema(format = DateTime)]
     until: Option<String>,
-    /// Since when.
+    /// When the wait started.
     #[schema(format = DateTime)]
     since: String,
 }
 
-/// A process that died while a job was in flight.
+/// A process crash during an attempt.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Death {
-    /// The attempt that was in flight, from 1.
+    /// Number of the attempt, from 1.
     attempt: u32,
-    /// When an engine found the process dead.
+    /// When an engine detected the crash.
     #[schema(format = DateTime)]
     found_at: String,
 }

@@ -1,4 +1,4 @@
-//! A workflow.
+//! The documents of a workflow.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,94 +11,94 @@ use workflow_store::{RecentRun, Source, StoredWorkflow};
 use super::time::text;
 use crate::schedule::{Schedules, times_of};
 
-/// A workflow: one that is registered in the program, or one that was stored.
+/// A registered or stored workflow.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Workflow {
-    /// Its number.
+    /// ID of the workflow.
     pub(crate) id: i64,
-    /// Its name.
+    /// Name of the workflow.
     pub(crate) name: String,
-    /// Its name as it stands in addresses.
+    /// Name for URLs.
     pub(crate) slug: String,
-    /// The organisational group that it belongs to.
+    /// Project (organisational group).
     pub(crate) project: Option<String>,
-    /// The number of its project in the application that it comes from; 0 for none.
+    /// ID of its project in the original application; 0 for none.
     pub(crate) project_id: i64,
-    /// The name of its project in the application that it comes from.
+    /// Name of its project in the original application.
     pub(crate) project_name: String,
-    /// The application that it comes from.
+    /// Name of the original application.
     pub(crate) app_name: Option<String>,
-    /// The business area that it belongs to.
+    /// Domain (business area).
     pub(crate) domain: Option<String>,
-    /// What is said about it.
+    /// Metadata.
     #[schema(value_type = Object)]
     pub(crate) metadata: Metadata,
-    /// Its tags.
+    /// Tags.
     pub(crate) tags: Vec<String>,
-    /// The ids of the molecules that it uses.
+    /// IDs of the molecules that it uses.
     #[schema(value_type = Vec<String>)]
     pub(crate) molecules_used: Vec<Json>,
-    /// The atoms of each molecule.
+    /// Atoms of each molecule.
     #[schema(value_type = Object)]
     pub(crate) atoms_in_molecules: Map<String, Json>,
-    /// What it is for.
+    /// Description.
     pub(crate) description: Option<String>,
-    /// Who made it.
+    /// User who owns it.
     pub(crate) user: Option<String>,
-    /// When it was made.
+    /// Same as `created_at`.
     #[schema(format = DateTime)]
     pub(crate) timestamp: String,
-    /// When it was made.
+    /// When it was created.
     #[schema(format = DateTime)]
     pub(crate) created_at: String,
-    /// When it was changed last.
+    /// When it was last changed.
     #[schema(format = DateTime)]
     pub(crate) updated_at: String,
-    /// `registered` for one that is code of the program, `stored` for one that was created.
+    /// Source: `registered` in the program, or `stored` by a user.
     #[schema(value_type = String, examples("registered", "stored"))]
     pub(crate) source: &'static str,
-    /// Whether it is in use.
+    /// Whether it is active. Inactive workflows cannot be run.
     pub(crate) is_active: bool,
-    /// Grows with each change of its graph.
+    /// Version, incremented with each change of its graph.
     pub(crate) version: i64,
-    /// How often it ran.
+    /// Number of runs.
     pub(crate) execution_count: u64,
-    /// When it ran last.
+    /// When it was last run.
     #[schema(format = DateTime)]
     pub(crate) last_executed_at: Option<String>,
-    /// When it runs by itself.
+    /// Schedule of the workflow.
     pub(crate) schedule: Option<Schedule>,
-    /// When it runs next by its schedule; null when it does not.
+    /// Next scheduled run; null if there is none.
     #[schema(format = DateTime)]
     pub(crate) next_run_at: Option<String>,
-    /// Its last runs, newest last; at most 20.
+    /// Latest runs, newest last; at most 20.
     pub(crate) recent: Vec<Recent>,
-    /// Which part of its last runs that completed or failed has completed, from 0 to 1.
+    /// Share of the latest runs that completed, from 0 to 1, without cancelled and unfinished runs.
     pub(crate) success_rate: Option<f64>,
 }
 
-/// When a workflow runs by itself.
+/// The schedule of a workflow.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Schedule {
-    /// As cron has it.
+    /// Cron expression.
     pub(crate) cron: String,
-    /// The time zone; UTC without one.
+    /// Time zone; null for UTC.
     pub(crate) timezone: Option<String>,
-    /// Why nothing runs by it here; null when it runs.
+    /// Why the schedule does not run here; null if it runs.
     pub(crate) blocked: Option<String>,
 }
 
-/// How a run went, in short.
+/// The summary of a recent run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Recent {
-    /// The run's id.
+    /// ID of the run.
     pub(crate) id: String,
-    /// Where it stands.
+    /// Status of the run.
     pub(crate) status: &'static str,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(format = DateTime)]
     pub(crate) started_at: String,
-    /// How long it took.
+    /// Duration in seconds.
     pub(crate) duration_seconds: Option<f64>,
 }
 
@@ -117,16 +117,16 @@ impl Workflow {
     pub(crate) fn new(of: StoredWorkflow, schedules: &Schedules) -> Self {
         let schedule = schedule(&of, schedules);
         let runs = schedule.as_ref().is_some_and(|schedule| schedule.blocked.is_none());
-        // The catalog has the newest first.
+        // The catalog returns the newest first.
         let recent: Vec<Recent> = of.recent.iter().rev().map(Recent::new).collect();
         let ended = |how: Status| recent.iter().filter(|run| run.status == how.as_str()).count();
-        let good = ended(Status::Completed);
-        let judged = good + ended(Status::Failed);
-        let made = text(of.created_at);
+        let completed = ended(Status::Completed);
+        let finished = completed + ended(Status::Failed);
+        let created = text(of.created_at);
         Self {
             schedule,
             next_run_at: next(&of).filter(|_| runs),
-            success_rate: (judged > 0).then(|| good as f64 / judged as f64),
+            success_rate: (finished > 0).then(|| completed as f64 / finished as f64),
             recent,
             id: of.id,
             name: of.name,
@@ -142,8 +142,8 @@ impl Workflow {
             atoms_in_molecules: of.atoms_in_molecules,
             description: of.description,
             user: of.user,
-            timestamp: made.clone(),
-            created_at: made,
+            timestamp: created.clone(),
+            created_at: created,
             updated_at: text(of.updated_at),
             source: match of.source {
                 Source::Registered => "registered",
@@ -157,57 +157,57 @@ impl Workflow {
     }
 }
 
-/// When it runs next.
+/// Returns the next scheduled time.
 fn next(of: &StoredWorkflow) -> Option<String> {
     let times = times_of(&of.metadata)?.ok()?;
     Some(times.next(Timestamp::now())?.to_string())
 }
 
-/// The schedule that the metadata names.
+/// Returns the schedule in the metadata.
 fn schedule(of: &StoredWorkflow, schedules: &Schedules) -> Option<Schedule> {
     let cron = of.metadata.schedule()?.to_owned();
     let timezone = of.metadata.timezone().map(str::to_owned);
     Some(Schedule { cron, timezone, blocked: schedules.blocked(of) })
 }
 
-/// A workflow with all that is known of it.
+/// A workflow with graph, definition and schemas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WorkflowDocument {
     #[serde(flatten)]
     pub(crate) workflow: Workflow,
-    /// Its jobs as `nodes`, the order between them as `edges`, and what else was said of them.
+    /// Graph: jobs as `nodes`, dependencies as `edges`, and other given properties.
     #[schema(value_type = Object)]
     dag_spec: Json,
-    /// The file that it is, as JSON, if it is one.
+    /// Workflow file as JSON; null without a file.
     #[schema(value_type = Option<Object>)]
     definition: Option<Json>,
-    /// Where the program registers it.
+    /// Source location of a registered workflow.
     location: Option<Location>,
-    /// The JSON Schema of its input, where that is known.
+    /// JSON Schema of the input, if known.
     #[schema(value_type = Option<Object>)]
     input_schema: Option<Json>,
-    /// The type of its input.
+    /// Type of the input.
     input_type: Option<String>,
-    /// The JSON Schema of its output, where that is known.
+    /// JSON Schema of the output, if known.
     #[schema(value_type = Option<Object>)]
     output_schema: Option<Json>,
     /// Whether this server can run it.
     runnable: bool,
-    /// Whether the caller may change it.
+    /// Whether the caller can change it.
     editable: bool,
 }
 
-/// A file as JSON; nothing of where it is on the server.
+/// Returns a file as JSON, without its path on the server.
 fn file(definition: &Json) -> Option<Json> {
     read_yaml("the file", WorkflowFile::text_of(definition)?).ok()
 }
 
-/// A place in the source of the program.
+/// A location in the source of the program.
 #[derive(Debug, Serialize, ToSchema)]
 struct Location {
-    /// The file, as the compiler names it.
+    /// Path of the file, as the compiler has it.
     file: String,
-    /// The line, from 1.
+    /// Line, from 1.
     line: u32,
 }
 

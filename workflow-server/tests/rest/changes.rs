@@ -1,4 +1,4 @@
-//! Workflows are changed, runs reported on and repeated.
+//! Updates of workflows, reports on runs, and retries.
 
 use serde_json::json;
 use workflow_store::TokenScope;
@@ -6,14 +6,14 @@ use workflow_store::TokenScope;
 use crate::support::{Kind, Site, until, with_both};
 
 with_both!(
-    a_workflow_is_changed_field_by_field,
-    every_field_of_a_clients_document_is_changed,
-    a_change_that_is_not_fit_changes_nothing,
-    reports_are_taken_in_order,
-    a_run_is_repeated_from_where_it_failed,
+    a_workflow_is_updated_field_by_field,
+    every_documented_field_can_be_updated,
+    an_invalid_update_changes_nothing,
+    reports_must_be_valid_transitions,
+    a_run_is_retried_from_the_failed_job,
 );
 
-async fn a_workflow_is_changed_field_by_field(kind: Kind) {
+async fn a_workflow_is_updated_field_by_field(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let metadata = json!({ "owner": "old-team", "tags": ["a"], "size": { "cpu": 1, "mem": 2 } });
@@ -28,7 +28,7 @@ async fn a_workflow_is_changed_field_by_field(kind: Kind) {
     assert_eq!(changed["description"], "Loads orders");
     assert_eq!(changed["metadata"], json!({ "tags": ["a"], "size": { "cpu": 4, "mem": 2 } }));
     assert_eq!(changed["tags"], json!(["a"]));
-    // What is not named stays; what is empty goes.
+    // Omitted fields stay, empty ones are removed.
     let change = json!({ "project": "", "metadata": { "tags": ["b"] } });
     let changed = client.patch("workflows/etl", change).await.is(200);
     assert_eq!((&changed["project"], &changed["tags"]), (&json!(null), &json!(["b"])));
@@ -44,7 +44,7 @@ async fn a_workflow_is_changed_field_by_field(kind: Kind) {
     }
 }
 
-async fn every_field_of_a_clients_document_is_changed(kind: Kind) {
+async fn every_documented_field_can_be_updated(kind: Kind) {
     let site = Site::closed(kind).await;
     let client = site.user("ada", TokenScope::Write).await;
     let new = json!({ "name": "w", "project_id": 1, "project_name": "Sales", "app_name": "Old" });
@@ -62,7 +62,7 @@ async fn every_field_of_a_clients_document_is_changed(kind: Kind) {
         assert_eq!(&changed[field], expected, "{field}");
     }
     assert_eq!(client.get("workflows/q4-sales").await.is(200), changed);
-    // What was read may be sent back, with what the server counts.
+    // The response can be sent back, including the counters of the server.
     let read = [
         "id",
         "name",
@@ -95,7 +95,7 @@ async fn every_field_of_a_clients_document_is_changed(kind: Kind) {
     assert_eq!((&cleared["app_name"], &cleared["version"]), (&json!(null), &json!(7)));
 }
 
-async fn a_change_that_is_not_fit_changes_nothing(kind: Kind) {
+async fn an_invalid_update_changes_nothing(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     client.post("workflows", json!({ "name": "w", "project": "p" })).await.is(201);
@@ -122,7 +122,7 @@ async fn a_change_that_is_not_fit_changes_nothing(kind: Kind) {
     assert_eq!(client.get("workflows/w").await.is(200), before);
 }
 
-async fn reports_are_taken_in_order(kind: Kind) {
+async fn reports_must_be_valid_transitions(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let ended = client.run("greet", json!("ada")).await;
@@ -150,7 +150,7 @@ jobs:
     depends_on: [first]
 ";
 
-async fn a_run_is_repeated_from_where_it_failed(kind: Kind) {
+async fn a_run_is_retried_from_the_failed_job(kind: Kind) {
     let site = Site::with(kind, |server| server.allow_commands(true)).await;
     let client = &site.nobody();
     let workflow = client.create(FAILING).await.to_string();

@@ -1,4 +1,4 @@
-//! A server serves the store that it is given, also one that it does not know.
+//! A server works with any store, also with a wrapper that it does not know.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use workflow_store::{NewUser, TokenScope};
 use crate::counting::Counting;
 use crate::support::{Kind, Site, store, with_both};
 
-with_both!(a_wrapped_store_is_served);
+with_both!(a_wrapped_store_works);
 
-async fn a_wrapped_store_is_served(kind: Kind) {
+async fn a_wrapped_store_works(kind: Kind) {
     let (inner, folder) = store(kind).await;
     let counting = Counting::new(inner.clone());
     let site = Site::serve(Arc::new(counting.clone()), folder, |server| server).await;
     let client = site.nobody();
 
-    // The engine of the server keeps its runs in it, and handlers ask it.
+    // The engine of the server stores its runs in it, and handlers read from it.
     let ended = client.run("greet", json!("ada")).await;
     assert_eq!(ended["result"], "hello ada");
     assert!(counting.calls("begin") == 1 && counting.calls("append") > 0);
@@ -28,12 +28,12 @@ async fn a_wrapped_store_is_served(kind: Kind) {
     client.get("workflows").await.is(200);
     assert!(counting.calls("workflows") > 0);
 
-    // What it was asked is in the store that it wraps.
+    // Its calls reach the wrapped store.
     let id = ended["id"].as_str().expect("an id").parse().expect("an id");
     let run = inner.run(id).await.expect("readable").expect("there");
     assert_eq!(run.workflow.name, "greet");
 
-    // Callers with an account have handles of their own on it.
+    // Callers with an account use restricted handles of it.
     let user = NewUser { password_hash: Some("$argon2id$".to_owned()), ..NewUser::new("ada") };
     site.store.add_user(user).await.expect("an account");
     let seen_by = counting.calls("seen_by");

@@ -1,4 +1,4 @@
-//! Small requests that would keep the server from others: each is refused, or ends early.
+//! Small requests with a high cost: each is rejected or ends early.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ with_both!(
     descriptions_of_many_words,
 );
 
-/// The messages of a refusal.
+/// The messages of a problem.
 fn messages(problem: &Json) -> String {
     let errors = problem["errors"].as_array().into_iter().flatten();
     errors.map(|error| error["message"].to_string()).collect()
@@ -80,7 +80,7 @@ async fn names_of_megabytes(kind: Kind) {
     assert_eq!(problem["errors"][0]["field"], "username");
     let problem = sign_in("ada".to_owned(), &"p".repeat(2_000)).await.is_problem(422, "invalid");
     assert_eq!(problem["errors"][0]["field"], "password");
-    // Neither counts as a failed try.
+    // Neither counts as a failed sign-in.
     for _ in 0..10 {
         sign_in("ada".to_owned(), &"p".repeat(2_000)).await.is_problem(422, "invalid");
     }
@@ -146,7 +146,7 @@ async fn values_that_nest(kind: Kind) {
             }
         }
     }
-    // What is taken can be read again, out of all that the store keeps around it.
+    // An accepted value can be read again inside its stored envelope.
     let deep = format!("{{\"name\": \"deep\", \"metadata\": {{\"a\": {}}}}}", nested(62));
     send("workflows", deep).await.is(201);
     client.get("workflows/deep").await.is(200);
@@ -169,9 +169,9 @@ async fn descriptions_of_many_words(kind: Kind) {
     assert_eq!(found["items"][0]["name"], "wordy");
 }
 
-/// Readers that wait for a lock stand for readers that are busy.
+/// Simulates busy readers by readers that wait for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn busy_readers_keep_nobody_from_health_checks() {
+async fn busy_readers_do_not_block_health_checks() {
     let database = tokio::task::spawn_blocking(crate::cluster::database).await;
     let database = database.expect("a database");
     let store = workflow_store::open(database.url()).await.expect("a store");
@@ -195,7 +195,7 @@ async fn busy_readers_keep_nobody_from_health_checks() {
         .collect();
     until("both readers wait", async || waiting().await == 2).await;
     client.get("health/ready").await.is(200);
-    // The clients hang up: their queries end, although the lock stays.
+    // When the clients disconnect, their queries end, although the lock is still held.
     asked.iter().for_each(tokio::task::JoinHandle::abort);
     until("nobody waits", async || waiting().await == 0).await;
     client.get("health/ready").await.is(200);

@@ -1,4 +1,4 @@
-//! Another application writes to the tables, and its client asks for what is there.
+//! An external application that writes to the tables directly, and its API client.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,13 +16,13 @@ with_both!(
     inserted_rows_are_read,
     legacy_statuses_have_one_name,
     inserted_rows_have_owners,
-    a_program_outside_reports_what_it_knows,
-    what_engines_run_is_reported_by_them,
-    the_client_of_the_document_gets_its_answers,
-    the_beginning_of_an_id_may_mean_several,
+    an_external_program_reports_its_runs,
+    only_the_engine_reports_its_runs,
+    the_documented_client_works,
+    an_id_prefix_can_be_ambiguous,
 );
 
-/// A connection of another application to the database of a server.
+/// A connection of the external application to the database of a server.
 enum Raw {
     Sqlite(PathBuf),
     Postgres(cluster::Database),
@@ -39,7 +39,7 @@ impl Raw {
         });
     }
 
-    /// A server on this database, which has the tables by then.
+    /// Starts a server on this database.
     async fn site(&self, folder: tempfile::TempDir) -> Site {
         let address = match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -55,7 +55,7 @@ async fn place(kind: Kind) -> (Raw, Site) {
     place_with(kind, "").await
 }
 
-/// A server on a database in which there is something already, where it is PostgreSQL.
+/// A server on a database with existing tables (PostgreSQL only).
 async fn place_with(kind: Kind, tables: &str) -> (Raw, Site) {
     let folder = tempfile::tempdir().expect("a folder");
     let raw = match kind {
@@ -71,8 +71,8 @@ async fn place_with(kind: Kind, tables: &str) -> (Raw, Site) {
     (raw, site)
 }
 
-/// Rows with no column but those of the document, as the application inserts them: a workflow with
-/// a run in each state.
+/// Rows as the application inserts them, with only the documented columns: a workflow with a run in
+/// each state.
 const INSERTED: &str = "
     BEGIN;
     INSERT INTO workflows_workflow (id, project_id, project_name, name, slug, description, app_name,
@@ -98,7 +98,7 @@ fn items(page: &Json) -> &[Json] {
     page["items"].as_array().expect("items")
 }
 
-/// The numbers of the runs that a list has, in order.
+/// The numbers of the runs of a list, in order.
 async fn numbers(client: &Client, path: &str) -> Vec<i64> {
     let page = client.get(path).await.is(200);
     let mut found: Vec<_> =
@@ -136,17 +136,17 @@ async fn inserted_rows_are_read(kind: Kind) {
             client.get(&format!("{path}/jobs/n")).await.is_problem(404, "no_job");
         }
     }
-    // What took time says how much.
+    // Finished runs have a duration.
     let done = client.get("runs/603").await.is(200);
     assert_eq!((&done["result"], &done["duration_seconds"]), (&json!({ "rows": 7 }), &json!(7.0)));
     assert_eq!(client.get("runs/604").await.is(200)["error"], "no rows");
-    // A stream of one that has ended ends.
+    // The stream of a finished run ends.
     let stream = client.request(Method::GET, "runs/603/events");
     let stream = stream.header("accept", "text/event-stream").send().await.expect("an answer");
     assert!(stream.text().await.expect("a text").contains("event: end"));
-    // Nothing of this program runs them again, and one under way can be cancelled.
+    // This program does not retry them; a running one can be cancelled.
     let again = client.post("runs/603/retry", json!({})).await.is_problem(409, "cannot_repeat");
-    assert!(again["detail"].as_str().is_some_and(|text| text.contains("another program")));
+    assert!(again["detail"].as_str().is_some_and(|text| text.contains("external program")));
     for run in ["runs/602", "runs/607"] {
         let signal = client.post(&format!("{run}/signal"), json!({ "name": "go" })).await;
         signal.is_problem(409, "external");
@@ -187,7 +187,7 @@ async fn legacy_statuses_have_one_name(kind: Kind) {
             assert!(items(&page).iter().all(|run| run["status"] == words[0]), "{page}");
         }
     }
-    // Page by page, whatever the spelling.
+    // Page by page, for every spelling of the status.
     let first = client.get("runs?status=completed&limit=1").await.is(200);
     let next = first["next"].as_str().expect("another page");
     let second = client.get(&format!("runs?status=completed&limit=1&cursor={next}")).await.is(200);
@@ -209,7 +209,7 @@ async fn legacy_statuses_have_one_name(kind: Kind) {
         (&runs["completed"], &runs["failed"], &runs["cancelled"]),
         (&json!(1), &json!(1), &json!(1))
     );
-    // Of Bare, the newest run is one of two that were asked for at the same time.
+    // `Bare` has two runs with the same time of request; one of them is the newest.
     raw.execute("DELETE FROM workflows_workflowrun WHERE id NOT IN (603, 607)");
     for (word, name) in [("success", "Q4 Report"), ("completed", "Q4 Report"), ("pending", "Bare")]
     {
@@ -242,7 +242,7 @@ async fn inserted_rows_have_owners(kind: Kind) {
     bob.patch("runs/602", json!({ "status": "completed" })).await.is_problem(404, "no_run");
 }
 
-async fn a_program_outside_reports_what_it_knows(kind: Kind) {
+async fn an_external_program_reports_its_runs(kind: Kind) {
     let (raw, site) = place(kind).await;
     raw.execute(INSERTED);
     let client = site.nobody();
@@ -251,7 +251,7 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
         format!("runs/{}", begun["run_id"].as_str().expect("an id"))
     };
     let rows = json!({ "rows": 7 });
-    // An end at once, of a run that was recorded here and of one that was inserted.
+    // A final status at once, for a recorded and for an inserted run.
     for (run, status, report) in [
         (start().await, "completed", json!({ "status": "success", "result_data": rows })),
         (start().await, "completed", json!({ "status": "completed", "error_message": "" })),
@@ -281,7 +281,7 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
         let listed =
             items(&listed).iter().find(|of| of["id"] == shown["id"]).expect("listed").clone();
         assert_eq!(listed["error_message"], shown["error_message"]);
-        // The same again changes nothing; something else is refused.
+        // The same report again changes nothing; a different one is rejected.
         assert_eq!(client.patch(&run, report).await.is(200), shown);
         let other = json!({ "status": status, "result_data": { "rows": 8 } });
         let problem = client.patch(&run, other).await.is_problem(422, "invalid");
@@ -293,14 +293,14 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
         assert_eq!(last, format!("run_{status}"), "{events}");
     }
     let stats = client.get("workflows/501/stats").await.is(200)["runs"].clone();
-    // Those that were inserted as ended, 603 to 605, and these.
+    // The runs inserted as finished, 603 to 605, and these.
     assert_eq!(
         (&stats["completed"], &stats["failed"], &stats["cancelled"]),
         (&json!(4), &json!(3), &json!(1)),
         "{stats}"
     );
 
-    // Bit by bit, without a status.
+    // Step by step, without a status.
     let run = start().await;
     let shown = client.patch(&run, json!({ "result_data": { "rows": 1 } })).await.is(200);
     assert_eq!(
@@ -325,7 +325,7 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
     let kinds: Vec<_> = items(&events).iter().map(|of| of["event"].as_str()).collect();
     assert_eq!(kinds, [Some("run_started"), Some("run_completed")]);
     assert_eq!(items(&events)[1]["output"], rows);
-    // What a run found before it failed stays, and its last error.
+    // A failed run keeps its earlier result and its last error.
     let run = start().await;
     client.patch(&run, json!({ "error_message": "slow", "result_data": rows })).await.is(200);
     let failed = client.patch(&run, json!({ "status": "failed" })).await.is(200);
@@ -335,10 +335,10 @@ async fn a_program_outside_reports_what_it_knows(kind: Kind) {
     assert_eq!(failed["error_message"], "no reason was given");
 }
 
-async fn what_engines_run_is_reported_by_them(kind: Kind) {
+async fn only_the_engine_reports_its_runs(kind: Kind) {
     let (_raw, site) = place(kind).await;
     let client = site.nobody();
-    // One that no engine has taken up.
+    // A run that no engine has started.
     let new = NewRun {
         owner: Some(Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) }),
         ..NewRun::new(WorkflowSnapshot::of(&*registry::get("gated").expect("known").workflow()))
@@ -359,23 +359,23 @@ async fn what_engines_run_is_reported_by_them(kind: Kind) {
     assert_eq!(client.get(&run).await.is(200)["status"], "pending");
 }
 
-/// The tables as a framework makes them, which fills columns itself.
+/// The tables as a framework creates them; it fills columns itself.
 const FRAMEWORK: &str = crate::cluster::FRAMEWORK;
 
-/// A user of it.
+/// A user of the framework.
 const ADA: &str = "
     INSERT INTO accounts_user (password, is_superuser, username, first_name, last_name, email,
         is_staff, is_active, date_joined, settings, public_id) VALUES
         ('pbkdf2', FALSE, 'ada', 'Ada', '', '', FALSE, TRUE, now(), '{}', gen_random_uuid());";
 
-/// The client of the document, from its first request to its last, beside the application that
-/// shares its tables.
-async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
+/// The documented client, from its first request to its last, beside the application that shares
+/// the tables.
+async fn the_documented_client_works(kind: Kind) {
     let (raw, site) = place_with(kind, &[FRAMEWORK, ADA].concat()).await;
     let password_hash = Some(NewPassword::new(PASSWORD).expect("hashed").into_hash());
     let ada = NewUser { password_hash, ..NewUser::new("ada") };
     site.store.add_user(ada).await.expect("an account");
-    // It signs in, and sends its CSRF token as its framework does.
+    // Sign in, and send the CSRF token as the framework does.
     let nobody = site.nobody();
     let who = json!({ "username": "ada", "password": PASSWORD });
     let signed = nobody.post("/api/v1/session", who).await;
@@ -407,7 +407,7 @@ async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
     let changed = ask(Method::PATCH, &workflow, change).await.is(200);
     assert_eq!((&changed["slug"], &changed["version"]), (&json!("q4"), &json!(2)));
 
-    // A run that it asks for, and reports on by the number that lists show.
+    // Start a run, and report on it by its number in lists.
     let begun = ask(Method::POST, &format!("{workflow}execute/"), json!({})).await.is(202);
     assert_eq!(begun["workflow_id"], id);
     let run = format!("runs/{}/", begun["run_id"].as_str().expect("an id"));
@@ -423,7 +423,7 @@ async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
     );
     assert_eq!(done["error_message"], json!(null));
 
-    // The application inserts a run of its own into the table, in a session for a tenant.
+    // The application inserts its own run into the table, in a session for a tenant.
     let insert = format!(
         "INSERT INTO workflows_workflowrun (workflow_id, started_at, status, result_data)
          VALUES ({id}, '2026-01-02 03:04:05', 'pending', '{{}}');
@@ -448,7 +448,7 @@ async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
     let listed =
         ask(Method::GET, &format!("runs/?workflow_id={id}&status=failed"), json!({})).await;
     assert_eq!(items(&listed.is(200))[0]["id"], theirs["id"]);
-    // Its id, the beginning of it, and the newest.
+    // By ID, by prefix of the ID, and the newest.
     let whole = theirs["id"].as_str().expect("an id");
     for which in [whole, &whole[..13]] {
         let found = ask(Method::GET, &format!("runs/{which}/"), json!({})).await.is(200);
@@ -469,7 +469,7 @@ async fn the_client_of_the_document_gets_its_answers(kind: Kind) {
     ask(Method::GET, &path, json!({})).await.is_problem(404, "no_run");
 }
 
-async fn the_beginning_of_an_id_may_mean_several(kind: Kind) {
+async fn an_id_prefix_can_be_ambiguous(kind: Kind) {
     let (raw, site) = place(kind).await;
     raw.execute(INSERTED);
     raw.execute(

@@ -1,4 +1,4 @@
-//! Workflow files that come over the API.
+//! Workflow files that are sent to the API.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ const COMMAND: &str = "name: loud\njobs:\n  - { name: say, command: echo hot; ec
 const JOB: &str = "name: quiet\njobs:\n  - { name: count, job: tally, with: { to: 3 } }\n";
 
 with_both!(
-    files_run_jobs_that_are_registered,
-    commands_are_refused_unless_they_are_allowed,
-    mistakes_are_told_with_their_places,
+    files_run_registered_jobs,
+    commands_are_rejected_unless_allowed,
+    errors_have_a_position,
     a_file_is_replaced_and_its_versions_stay,
-    a_repetition_runs_the_file_that_it_began_with,
+    a_retry_runs_the_original_file,
 );
 
-async fn files_run_jobs_that_are_registered(kind: Kind) {
+async fn files_run_registered_jobs(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let request = client.request(reqwest::Method::POST, "workflows");
@@ -30,7 +30,7 @@ async fn files_run_jobs_that_are_registered(kind: Kind) {
     assert!(mermaid.text.contains("count"), "{}", mermaid.text);
 }
 
-async fn commands_are_refused_unless_they_are_allowed(kind: Kind) {
+async fn commands_are_rejected_unless_allowed(kind: Kind) {
     let site = Site::open(kind).await;
     let refused = site.nobody().post("workflows", json!({ "yaml": COMMAND })).await;
     refused.is_problem(403, "commands_not_allowed");
@@ -50,7 +50,7 @@ async fn commands_are_refused_unless_they_are_allowed(kind: Kind) {
     assert_eq!(text("stdout").expect("a piece")["text"], "hot\n");
     assert_eq!(text("stderr").expect("a piece")["text"], "cold\n");
     assert_eq!(log["ended"], true);
-    // A server that does not allow them runs no file that another took.
+    // A server without the permission does not run a file that another server accepted.
     let folder = tempfile::tempdir().expect("a folder");
     let site = Site::serve(allowed.store.clone(), folder, |server| server).await;
     let other = site.nobody();
@@ -60,7 +60,7 @@ async fn commands_are_refused_unless_they_are_allowed(kind: Kind) {
     refused.is_problem(403, "commands_not_allowed");
 }
 
-async fn mistakes_are_told_with_their_places(kind: Kind) {
+async fn errors_have_a_position(kind: Kind) {
     let site = Site::open(kind).await;
     let wrong = json!({ "yaml": "name: etl\njobs: 7\n" });
     let problem = site.nobody().post("workflows", wrong).await.is_problem(422, "invalid");
@@ -79,7 +79,7 @@ async fn a_file_is_replaced_and_its_versions_stay(kind: Kind) {
     let first = text("schedule: '0 2 * * *'\nmetadata: { owner: web }");
     let made = ada.post("workflows", json!({ "yaml": first })).await.is(201);
     let path = format!("workflows/{}", made["id"]);
-    // The same file once more makes nothing twice.
+    // The same file again does not make a version.
     ada.post("workflows", json!({ "yaml": first })).await.is_problem(409, "name_taken");
     let listed = ada.get("workflows?source=stored").await.is(200);
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
@@ -89,7 +89,7 @@ async fn a_file_is_replaced_and_its_versions_stay(kind: Kind) {
     assert_eq!((&changed["domain"], &changed["user"]), (&json!("sales"), &json!("ada")));
     assert_eq!(changed["metadata"], json!({ "schedule": "30 4 * * *" }));
     assert_eq!(changed["schedule"]["cron"], "30 4 * * *", "{changed}");
-    // What is not valid, or never comes, makes no version.
+    // An invalid or incomplete file does not make a version.
     for wrong in ["name: quiet\njobs: 7\n", &text("schedule: '0 0 30 2 *'")] {
         ada.patch(&path, json!({ "yaml": wrong })).await.is_problem(422, "invalid");
     }
@@ -113,7 +113,7 @@ async fn a_file_is_replaced_and_its_versions_stay(kind: Kind) {
         assert_eq!(version["yaml"], **text);
         assert!(version["created_at"].is_string(), "{version}");
     }
-    // In the spelling of the documents, too.
+    // Also under the path alias.
     let other = ada.request(reqwest::Method::GET, "workflows").build().expect("a request");
     let other = other
         .url()
@@ -131,7 +131,7 @@ async fn a_file_is_replaced_and_its_versions_stay(kind: Kind) {
     assert_eq!(refused.is_problem(422, "invalid")["errors"][0]["field"], "yaml");
 }
 
-async fn a_repetition_runs_the_file_that_it_began_with(kind: Kind) {
+async fn a_retry_runs_the_original_file(kind: Kind) {
     let site = Site::with(kind, |server| server.allow_commands(true)).await;
     let client = site.nobody();
     let text = |word: &str, code: u8| {

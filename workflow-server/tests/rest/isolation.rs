@@ -1,5 +1,5 @@
-//! Two users and staff who know nothing of each other, on one server: whose workflow a name means,
-//! whose keys and tokens are whose, and what none of them can do to the others.
+//! Isolation of users: names of workflows, idempotency keys and tokens of two users and staff on one
+//! server.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,19 +10,19 @@ use workflow_store::TokenScope::{self, Admin, Run, Write};
 use crate::support::{Client, Kind, Site, with_both};
 
 with_both!(
-    a_name_means_ones_own,
-    a_workflow_is_given_away_by_staff,
-    nobody_takes_the_place_of_what_is_registered,
-    spellings_of_a_name_are_kept_apart_or_not,
-    a_key_is_its_users_own,
-    a_retry_says_whether_it_was_there,
-    what_is_not_active_runs_nowhere,
-    a_token_makes_none_that_outlives_it,
-    a_token_of_staff_that_is_no_admin_leaves_others_alone,
-    who_may_only_run_runs_no_code_of_their_own,
+    a_name_resolves_to_the_callers_own_workflow,
+    staff_can_change_the_owner,
+    a_stored_workflow_does_not_replace_a_registered_one,
+    names_are_compared_in_unicode_normal_form,
+    keys_are_per_user,
+    a_retry_reports_an_existing_run,
+    an_inactive_workflow_does_not_run,
+    a_token_cannot_create_one_with_a_longer_lifetime,
+    a_staff_token_without_admin_cannot_manage_others,
+    the_scope_run_does_not_allow_code_injection,
 );
 
-/// A user, another, and staff, each with a token of the scope `write`.
+/// Two users and staff, each with a token with the scope `write`.
 struct People {
     site: Site,
     ada: Client,
@@ -38,7 +38,7 @@ async fn people(kind: Kind) -> People {
     People { site, ada, bob, root }
 }
 
-/// A workflow file of this name, whose runs count up to a number.
+/// A workflow file with this name, whose runs count up to a number.
 fn file(name: &str, to: u32) -> String {
     format!("name: '{name}'\njobs: [{{ name: count, job: tally, with: {{ to: {to} }} }}]\n")
 }
@@ -47,14 +47,14 @@ async fn create(client: &Client, name: &str) -> Json {
     client.post("workflows", json!({ "yaml": file(name, 1) })).await.is(201)
 }
 
-/// The number of the workflow that this client's run of a name is of.
+/// The ID of the workflow that a client runs by this name.
 async fn runs(client: &Client, name: &str) -> Json {
     client.run(name, Json::Null).await["workflow_id"].clone()
 }
 
-async fn a_name_means_ones_own(kind: Kind) {
+async fn a_name_resolves_to_the_callers_own_workflow(kind: Kind) {
     let People { site: _site, ada, bob, root } = people(kind).await;
-    // A slug that is meant to be taken for the operator's name.
+    // A slug that imitates the name of the operator's workflow.
     let wish = json!({ "yaml": file("innocent", 1), "slug": "Nightly Backup" });
     let lure = ada.post("workflows", wish).await.is(201);
     assert_eq!(lure["slug"], "nightly-backup");
@@ -65,7 +65,7 @@ async fn a_name_means_ones_own(kind: Kind) {
     assert_eq!(runs(&root, "Nightly%20Backup").await, own["id"]);
     ada.get(path).await.is_problem(404, "no_workflow");
 
-    // Everybody has an `etl`, and everybody's `etl` is their own.
+    // Every user has an `etl`, and gets their own.
     let mut all = Vec::new();
     for client in [&ada, &bob, &root] {
         let made = create(client, "etl").await;
@@ -80,10 +80,10 @@ async fn a_name_means_ones_own(kind: Kind) {
     let slugs: std::collections::BTreeSet<_> =
         all.iter().map(|made| made["slug"].to_string()).collect();
     assert_eq!(slugs.len(), 3);
-    // Staff see the others by id and by slug; users do not.
+    // Staff can address the others' by ID and slug; users cannot.
     for made in &all {
         for which in [made["id"].to_string(), made["slug"].as_str().expect("a slug").to_owned()] {
-            // Of the three, root's own name comes before a slug that is the same text.
+            // Root's own name takes precedence over an equal slug.
             let wanted = if which == "etl" { &all[2]["id"] } else { &made["id"] };
             assert_eq!(root.get(&format!("workflows/{which}")).await.is(200)["id"], *wanted);
         }
@@ -91,13 +91,13 @@ async fn a_name_means_ones_own(kind: Kind) {
     let bobs = format!("workflows/{}", all[1]["id"]);
     ada.get(&bobs).await.is_problem(404, "no_workflow");
     ada.delete(&bobs).await.is_problem(404, "no_workflow");
-    // What is deleted by name is one's own.
+    // Deleting by name deletes the caller's own.
     ada.delete("workflows/etl").await.is(200);
     ada.get("workflows/etl").await.is_problem(404, "no_workflow");
     assert_eq!(bob.get("workflows/etl").await.is(200)["id"], all[1]["id"]);
     assert_eq!(root.get("workflows/etl").await.is(200)["id"], all[2]["id"]);
 
-    // Whose it is, staff are told, and nobody else.
+    // Only staff see the owner in an error.
     create(&bob, "Only His").await;
     let problem = root.get("workflows/Only%20His").await.is_problem(404, "no_workflow");
     assert!(problem["detail"].as_str().expect("a text").contains("Only His of bob"), "{problem}");
@@ -105,7 +105,7 @@ async fn a_name_means_ones_own(kind: Kind) {
     assert!(!problem.to_string().contains("bob"), "{problem}");
 }
 
-async fn a_workflow_is_given_away_by_staff(kind: Kind) {
+async fn staff_can_change_the_owner(kind: Kind) {
     let People { site: _site, ada, bob, root } = people(kind).await;
     let path = format!("workflows/{}", create(&ada, "etl").await["id"]);
     ada.patch(&path, json!({ "user": "bob" })).await.is_problem(403, "not_yours");
@@ -117,7 +117,7 @@ async fn a_workflow_is_given_away_by_staff(kind: Kind) {
     root.patch("workflows/greet", json!({ "user": "bob" })).await.is_problem(422, "invalid");
 }
 
-async fn nobody_takes_the_place_of_what_is_registered(kind: Kind) {
+async fn a_stored_workflow_does_not_replace_a_registered_one(kind: Kind) {
     let People { site: _site, ada, bob, root } = people(kind).await;
     let registered = bob.get("workflows/greet").await.is(200);
     let hers = create(&ada, "greet").await;
@@ -131,17 +131,17 @@ async fn nobody_takes_the_place_of_what_is_registered(kind: Kind) {
             (&json!("hello you"), &registered["id"])
         );
     }
-    // By its number, hers is to be had for whoever may see it.
+    // Hers is available by ID to every permitted caller.
     let path = format!("workflows/{}", hers["id"]);
     root.get(&path).await.is(200);
     bob.get(&path).await.is_problem(404, "no_workflow");
-    // The name of what is code is the program's.
+    // The name of a registered workflow belongs to the program.
     let path = format!("workflows/{}", registered["id"]);
     let rename = root.patch(&path, json!({ "name": "x" })).await;
     assert_eq!(rename.is_problem(422, "invalid")["errors"][0]["field"], "name");
 }
 
-async fn spellings_of_a_name_are_kept_apart_or_not(kind: Kind) {
+async fn names_are_compared_in_unicode_normal_form(kind: Kind) {
     let People { site: _site, ada, bob, .. } = people(kind).await;
     for names in [["ALPHA", "alpha", "Alpha"], ["beta", "BETA", "Beta"]] {
         let mut ids = Vec::new();
@@ -153,7 +153,7 @@ async fn spellings_of_a_name_are_kept_apart_or_not(kind: Kind) {
             assert_eq!(runs(&ada, name).await, *id, "{name}");
         }
     }
-    // One name in two Unicode forms, composed and not.
+    // One name in two Unicode forms, composed and decomposed.
     let (composed, decomposed) = ("caf%C3%A9", "cafe%CC%81");
     let made = create(&ada, "cafe\u{301}").await;
     assert_eq!(made["name"], "caf\u{e9}");
@@ -164,14 +164,14 @@ async fn spellings_of_a_name_are_kept_apart_or_not(kind: Kind) {
     }
     let again = ada.post("workflows", json!({ "yaml": file("caf\u{e9}", 1) })).await;
     again.is_problem(409, "name_taken");
-    // A name of digits is no id, and an id is no name.
+    // A name of digits is not an ID, and an ID is not a name.
     let digits = create(&ada, "123456").await;
     assert_eq!(digits["slug"], "workflow-123456");
     assert_eq!(ada.get("workflows/123456").await.is(200)["id"], digits["id"]);
     ada.get(&format!("workflows/0{}", digits["id"])).await.is_problem(404, "no_workflow");
 }
 
-async fn a_key_is_its_users_own(kind: Kind) {
+async fn keys_are_per_user(kind: Kind) {
     let People { site: _site, ada, bob, root } = people(kind).await;
     let body = json!({ "input": "x", "idempotency_key": "day-1", "wait": "60s" });
     let mut ids = Vec::new();
@@ -180,11 +180,11 @@ async fn a_key_is_its_users_own(kind: Kind) {
         assert_eq!(first["existing"], false, "{first}");
         let again = client.post("workflows/greet/run", body.clone()).await.is(200);
         assert_eq!((&again["existing"], &again["run_id"]), (&json!(true), &first["run_id"]));
-        assert!(again["message"].as_str().expect("a text").contains("before"), "{again}");
+        assert!(again["message"].as_str().expect("a text").contains("already exists"), "{again}");
         ids.push(first["run_id"].clone());
     }
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
-    // The same key for something else is refused, with the run that has it.
+    // The same key for a different request is rejected, with the run that has it.
     let other = json!({ "input": "y", "idempotency_key": "day-1" });
     let problem = ada.post("workflows/greet/run", other).await;
     let problem = problem.is_problem(409, "idempotency_key_used");
@@ -192,7 +192,7 @@ async fn a_key_is_its_users_own(kind: Kind) {
     create(&ada, "mine").await;
     let other = json!({ "idempotency_key": "day-1" });
     ada.post("workflows/mine/run", other).await.is_problem(409, "idempotency_key_used");
-    // Keys as the server makes them for itself are texts like others.
+    // Keys in the form of the server's own keys are ordinary keys.
     let schedule = json!({ "input": "x", "idempotency_key": "schedule:1:2030-01-01T00:00:00Z" });
     let taken = ada.post("workflows/greet/run", schedule.clone()).await.is(202);
     let own = bob.post("workflows/greet/run", schedule).await.is(202);
@@ -207,7 +207,7 @@ async fn a_key_is_its_users_own(kind: Kind) {
     }
 }
 
-async fn a_retry_says_whether_it_was_there(kind: Kind) {
+async fn a_retry_reports_an_existing_run(kind: Kind) {
     let People { site: _site, ada, bob, root } = people(kind).await;
     let failed = ada.run("broken", Json::Null).await["run_id"].clone();
     let path = format!("runs/{}/retry", failed.as_str().expect("an id"));
@@ -220,14 +220,14 @@ async fn a_retry_says_whether_it_was_there(kind: Kind) {
         let again = ada.post(&path, body.clone()).await.is(202);
         assert_eq!((&again["existing"], &again["run_id"]), (&json!(true), &first["run_id"]));
         assert_ne!(again["message"], first["message"]);
-        // Staff who retry her run with the same key have a run of their own.
+        // Staff who retry her run with the same key get a separate run.
         let staff = root.post(&path, body.clone()).await.is(202);
         assert_eq!(staff["existing"], false, "{staff}");
         assert_ne!(staff["run_id"], first["run_id"]);
         let run = format!("runs/{}", staff["run_id"].as_str().expect("an id"));
         assert_eq!(root.get(&run).await.is(200)["user"], "root");
         bob.post(&path, body.clone()).await.is_problem(404, "no_run");
-        // A key that was used for the retry of one run is none for the retry of another.
+        // The key of one retry cannot be used for the retry of another run.
         let other = ada.run("broken", Json::Null).await["run_id"].clone();
         let other = format!("runs/{}/retry", other.as_str().expect("an id"));
         let refused = ada.post(&other, body).await.is_problem(409, "idempotency_key_used");
@@ -239,7 +239,7 @@ async fn a_retry_says_whether_it_was_there(kind: Kind) {
     }
 }
 
-async fn what_is_not_active_runs_nowhere(kind: Kind) {
+async fn an_inactive_workflow_does_not_run(kind: Kind) {
     let People { site: _site, ada, root, .. } = people(kind).await;
     let own = create(&ada, "own").await["id"].to_string();
     let failed = ada.run("broken", Json::Null).await["run_id"].clone();
@@ -259,7 +259,7 @@ async fn what_is_not_active_runs_nowhere(kind: Kind) {
             }
         }
     }
-    // A drawing that another program runs.
+    // A graph that an external program runs.
     let drawing = json!({ "name": "drawn", "dag_spec": { "nodes": [{ "id": "a" }], "edges": [] } });
     ada.post("workflows", drawing).await.is(201);
     ada.post("workflows/drawn/run", json!({})).await.is(202);
@@ -269,7 +269,7 @@ async fn what_is_not_active_runs_nowhere(kind: Kind) {
     ada.post("workflows/drawn/run", json!({})).await.is(202);
 }
 
-/// A user's token that is good for so long.
+/// A client with a user's token of this lifetime.
 async fn token(site: &Site, user: &str, scope: TokenScope, good_for: Duration) -> Client {
     let expires_at = Some(SystemTime::now() + good_for);
     let new = TokenRequest { user: user.to_owned(), name: "short".to_owned(), scope, expires_at };
@@ -278,7 +278,7 @@ async fn token(site: &Site, user: &str, scope: TokenScope, good_for: Duration) -
     Client { token: Some(token), ..site.nobody() }
 }
 
-async fn a_token_makes_none_that_outlives_it(kind: Kind) {
+async fn a_token_cannot_create_one_with_a_longer_lifetime(kind: Kind) {
     let People { site, .. } = people(kind).await;
     const HOUR: Duration = Duration::from_secs(3600);
     for (user, scope) in [("ada", Write), ("root", Write), ("root", Admin)] {
@@ -293,14 +293,14 @@ async fn a_token_makes_none_that_outlives_it(kind: Kind) {
         for time in ["61m", "30d", "999d"] {
             short.post("tokens", ask("read", Some(time))).await.is_problem(403, "outlives");
         }
-        // Without a time it lives as long as the one that makes it, and never longer.
+        // Without a lifetime, it expires with the token that creates it.
         let latest = SystemTime::now() + HOUR;
         for draft in [ask("read", None), ask("write", Some("59m"))] {
             let made = short.post("tokens", draft).await.is(201);
             let expires: jiff::Timestamp =
                 made["expires_at"].as_str().expect("a time").parse().expect("a time");
             assert!(SystemTime::from(expires) <= latest, "{made}");
-            // Nor does what it makes.
+            // The same applies to tokens that it creates.
             let token = made["token"].as_str().expect("a token").to_owned();
             let child = Client { token: Some(token), ..site.nobody() };
             let asked = child.post("tokens", ask("read", Some("2h"))).await;
@@ -314,7 +314,7 @@ async fn a_token_makes_none_that_outlives_it(kind: Kind) {
     }
 }
 
-async fn a_token_of_staff_that_is_no_admin_leaves_others_alone(kind: Kind) {
+async fn a_staff_token_without_admin_cannot_manage_others(kind: Kind) {
     let People { site, ada, bob, root } = people(kind).await;
     let draft = json!({ "name": "hers", "scope": "read" });
     let hers = ada.post("tokens", draft).await.is(201);
@@ -333,19 +333,19 @@ async fn a_token_of_staff_that_is_no_admin_leaves_others_alone(kind: Kind) {
         client.get("tokens?user=ada").await.is_problem(403, "staff_only");
         client.delete(&path).await.is_problem(404, "no_token");
     }
-    // With the scope `admin`, staff do.
+    // With the scope `admin`, staff can.
     let admin = site.user("root", Admin).await;
     let all = users(admin.get("tokens").await.is(200));
     assert!(all.contains("ada") && all.contains("bob") && all.contains("root"), "{all:?}");
     assert_eq!(users(admin.get("tokens?user=ada").await.is(200)), only("ada"));
     admin.delete(&path).await.is(204);
-    // A user's scope `admin` is for what is theirs.
+    // The scope `admin` of a user only covers their own.
     let own = site.user("ada", Admin).await;
     own.get("tokens?user=bob").await.is_problem(403, "staff_only");
     assert_eq!(users(own.get("tokens").await.is(200)), only("ada"));
 }
 
-/// Commands that put the input where shells evaluate it.
+/// Commands that place the input where a shell would evaluate it.
 const EVALUATED: [&str; 5] = [
     "if [[ ${{ input.rows }} -gt 5 ]]; then echo many; fi",
     "echo $(( ${{ input.rows }} + 1 ))",
@@ -354,7 +354,7 @@ const EVALUATED: [&str; 5] = [
     "bash -c 'echo ${{ input.rows }}'",
 ];
 
-async fn who_may_only_run_runs_no_code_of_their_own(kind: Kind) {
+async fn the_scope_run_does_not_allow_code_injection(kind: Kind) {
     let site = Site::closed_with(kind, |server| server.allow_commands(true)).await;
     let (owner, ada) = (site.user("ada", Write).await, site.user("ada", Run).await);
     let ladder = json!({ "name": "x", "jobs": [{ "name": "a", "command": "id" }] });

@@ -1,4 +1,4 @@
-//! What is not taken, and what every answer says.
+//! Rejected requests, and the headers of every response.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::support::{Answer, Kind, Site};
 
 #[tokio::test]
-async fn what_takes_too_long_is_said_as_other_problems_are() {
+async fn a_timeout_is_a_problem_document() {
     let site = Site::with(Kind::Sqlite, |server| server.timeout(Duration::ZERO)).await;
     site.nobody().get("workflows").await.is_problem(408, "timeout");
 }
 
 #[tokio::test]
-async fn what_is_not_fit_is_not_taken() {
+async fn invalid_requests_are_rejected() {
     let site = Site::with(Kind::Sqlite, |server| server.body_limit(1000)).await;
     let client = site.nobody();
     let large = json!({ "name": "a", "description": "d".repeat(2000) });
@@ -36,7 +36,7 @@ async fn what_is_not_fit_is_not_taken() {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_headers() {
+async fn every_response_has_security_headers() {
     let site = Site::with(Kind::Sqlite, |it| it.allow_origin("https://a.example")).await;
     let plain = Site::open(Kind::Sqlite).await;
     for path in ["/", "/api/openapi.json", "/api/v1/runs", "/api/v1/nowhere", "/nowhere"] {
@@ -53,7 +53,7 @@ async fn every_answer_has_its_headers() {
 }
 
 #[tokio::test]
-async fn pages_of_named_origins_may_ask_first() {
+async fn allowed_origins_may_send_preflight_requests() {
     let site = Site::with(Kind::Sqlite, |it| it.allow_origin("https://a.example")).await;
     let plain = Site::open(Kind::Sqlite).await;
     for (site, origin, wanted) in [

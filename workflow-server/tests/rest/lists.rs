@@ -1,4 +1,4 @@
-//! Lists, page by page, and what is asked of them.
+//! Pages and filters of lists.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Client, Kind, Site, with_both};
 
-with_both!(pages_follow_each_other, filters_are_heeded, odd_texts_are_no_fault_of_the_server);
+with_both!(pages_follow_each_other, filters_apply, odd_texts_are_client_errors);
 
 async fn pages_follow_each_other(kind: Kind) {
     let site = Site::open(kind).await;
@@ -50,7 +50,7 @@ async fn walk(client: &Client, path: &str) -> Vec<String> {
     }
 }
 
-async fn filters_are_heeded(kind: Kind) {
+async fn filters_apply(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let metadata = json!({ "owner": "ada", "team": { "size": 3 }, "tags": ["nightly"] });
@@ -95,7 +95,7 @@ async fn filters_are_heeded(kind: Kind) {
     }
 }
 
-async fn odd_texts_are_no_fault_of_the_server(kind: Kind) {
+async fn odd_texts_are_client_errors(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     for path in [

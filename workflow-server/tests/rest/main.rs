@@ -1,29 +1,29 @@
-//! The API through real servers on this machine, with stores of SQLite and of PostgreSQL.
+//! The API with real servers on this machine, on SQLite and PostgreSQL.
 
 mod changes;
 #[path = "../../../tests-support/counting.rs"]
 mod counting;
-mod documents;
+mod custom_store;
+mod expensive_requests;
+mod external_program;
 mod files;
-mod hostile;
+mod isolation;
 mod limits;
 mod lists;
 mod mounted;
 mod numbers;
+mod openapi;
 mod outage;
-mod outside;
-mod rights;
+mod path_aliases;
+mod permissions;
+mod run_documents;
 mod runs;
 mod schedules;
 mod sessions;
-mod slow;
-mod spelling;
-mod states;
-mod strangers;
+mod slow_clients;
 mod streams;
 mod support;
 mod users;
 mod workflows;
-mod wrapped;
 
 use test_postgres as cluster;

@@ -1,4 +1,4 @@
-//! The routes in an application of somebody else.
+//! The router mounted in the application of a host.
 
 use axum::Router;
 use axum::http::request::Parts;
@@ -10,7 +10,7 @@ use workflow_store::TokenScope;
 
 use crate::support::{Answer, Client, any_port};
 
-/// Serves an application as its host would.
+/// Serves the application of a host.
 async fn host(app: Router) -> Client {
     let listener = tokio::net::TcpListener::bind(any_port()).await.expect("a port");
     let base = format!("http://{}/workflows", listener.local_addr().expect("an address"));
@@ -19,7 +19,7 @@ async fn host(app: Router) -> Client {
 }
 
 #[tokio::test]
-async fn a_host_mounts_it_under_a_prefix() {
+async fn the_router_works_under_a_prefix() {
     let router = Server::in_memory(Engine::builder()).router();
     let client = host(Router::new().nest("/workflows", router)).await;
     let page = client.http.get(&client.base).send().await.expect("an answer");
@@ -34,7 +34,7 @@ async fn a_host_mounts_it_under_a_prefix() {
     client.get("/api/v1/nowhere").await.is_problem(404, "no_such_path");
 }
 
-/// Believes what a header says.
+/// Authenticates by a header.
 struct ByHeader;
 
 #[async_trait::async_trait]
@@ -47,7 +47,7 @@ impl Authenticator for ByHeader {
 }
 
 #[tokio::test]
-async fn a_host_says_who_asks() {
+async fn a_host_authenticates_requests() {
     let router = Server::in_memory(Engine::builder()).authenticator(ByHeader).router();
     let client = host(Router::new().nest("/workflows", router)).await;
     let ask = async |user: &str, method: Method, path: &str| {

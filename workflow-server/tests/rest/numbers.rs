@@ -1,4 +1,4 @@
-//! Numbers from where they are given to where they are shown: in every digit, or not at all.
+//! Numbers keep every digit from the request to the response, or are rejected.
 
 use reqwest::{Method, header};
 use serde_json::{Value as Json, json};
@@ -6,9 +6,9 @@ use workflow_core::prelude::*;
 
 use crate::support::{Answer, Client, Kind, Site, with_both};
 
-with_both!(numbers_keep_their_digits, numbers_that_nothing_holds_are_refused);
+with_both!(numbers_keep_their_digits, unrepresentable_numbers_are_rejected);
 
-/// Gives its input, after a signal if that says so, and the payload of the signal with it.
+/// Returns its input; if the input says so, waits for a signal and returns its payload, too.
 #[register_workflow]
 async fn echo_numbers(ctx: &WorkflowContext, input: Json) -> Result<Json, JobError> {
     let payload = match input["wait"] == json!(true) {
@@ -18,7 +18,7 @@ async fn echo_numbers(ctx: &WorkflowContext, input: Json) -> Result<Json, JobErr
     Ok(json!({ "given": input, "payload": payload }))
 }
 
-/// Numbers as they are given and as they are shown.
+/// Numbers as sent and as returned.
 const KEPT: [(&str, &str); 13] = [
     ("9007199254740993", "9007199254740993"),
     ("-9007199254740993", "-9007199254740993"),
@@ -79,7 +79,7 @@ async fn numbers_keep_their_digits(kind: Kind) {
     }
 }
 
-async fn numbers_that_nothing_holds_are_refused(kind: Kind) {
+async fn unrepresentable_numbers_are_rejected(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let run = client.start("echo_numbers").await;

@@ -1,4 +1,4 @@
-//! A store that is out of reach for a while.
+//! A store that is temporarily unavailable.
 
 use serde_json::json;
 

@@ -1,11 +1,11 @@
-//! The paths of older systems.
+//! Path aliases of older systems.
 
 use serde_json::json;
 
 use crate::support::{Kind, Site};
 
 #[tokio::test]
-async fn other_spellings_answer_as_the_routes_do() {
+async fn aliases_respond_as_the_routes() {
     let site = Site::open(Kind::Sqlite).await;
     let client = site.nobody();
     let made = client.post("/api/workflows/workflows/", json!({ "name": "w" })).await.is(201);

@@ -1,4 +1,4 @@
-//! Who may do what: every route, for everybody.
+//! Permissions: every route with every role.
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -7,7 +7,7 @@ use workflow_store::{NewUser, TokenScope};
 
 use crate::support::{Answer, Client, Kind, Site, with_both};
 
-/// What a route asks of its caller.
+/// The permission that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 enum Needs {
     Nothing,
@@ -18,22 +18,22 @@ enum Needs {
 }
 use Needs::{Nothing, Read, Run, Staff, Write};
 
-/// Whose things a route is about.
+/// The owner of the resources of a route.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Whose {
-    /// Nobody's.
+    /// No owner.
     All,
-    /// Ada's: others do not see that they are there.
+    /// Owned by Ada: others get 404.
     Adas,
 }
 use Whose::{Adas, All};
 
-/// Method, path, body, who may, whose it is, and what is answered to those who may.
+/// Method, path, body, required permission, owner, and the status for permitted callers.
 type Row = (&'static str, &'static str, Json, Needs, Whose, u16);
 
 fn table() -> Vec<Row> {
     let none = || Json::Null;
-    // Each gets a name of its own.
+    // Each request uses a unique name.
     let job = || json!({ "name": "", "dag_spec": { "nodes": [], "edges": [] } });
     vec![
         ("get", "/health/live", none(), Nothing, All, 200),
@@ -71,9 +71,9 @@ fn table() -> Vec<Row> {
         ("get", "/runs/{run}/jobs/{job}", none(), Read, Adas, 200),
         ("post", "/runs/{run}/cancel", json!({}), Run, Adas, 202),
         ("post", "/runs/{run}/unblock", json!({}), Run, Adas, 409),
-        // Another program runs it.
+        // An external program runs it.
         ("post", "/runs/{run}/signal", json!({ "name": "go" }), Run, Adas, 409),
-        // It has not ended.
+        // It has not finished.
         ("post", "/runs/{run}/retry", json!({}), Run, Adas, 409),
         ("get", "/tokens", none(), Read, All, 200),
         ("post", "/tokens", json!({ "name": "t", "scope": "read" }), Write, All, 201),
@@ -87,7 +87,7 @@ fn table() -> Vec<Row> {
     ]
 }
 
-/// Who asks.
+/// The roles of callers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
     Nobody,
@@ -97,7 +97,7 @@ enum Role {
     Bob,
     /// Staff, with a token of this scope.
     Staff(TokenScope),
-    /// Anybody, where there are no accounts.
+    /// Anonymous, on a server without accounts.
     Open,
 }
 
@@ -128,9 +128,9 @@ fn wanted(row: &Row, role: Role) -> u16 {
         Role::Nobody => 401,
         _ if has < *needs => 403,
         Role::Bob if *whose == Adas => 404,
-        // Staff see everybody's workflows and runs; the tokens of others need the scope `admin`.
+        // Staff see all workflows and runs; tokens of others require the scope `admin`.
         Role::Staff(TokenScope::Write) if *path == "/tokens/{token}" => 404,
-        // Tokens belong to somebody.
+        // Tokens require an account.
         Role::Open if *path == "/tokens" && *good == 201 => 409,
         _ => *good,
     }
@@ -149,9 +149,9 @@ fn every_route_is_in_the_table() {
     }
 }
 
-with_both!(everybody_may_do_what_is_theirs, whoever_asks_an_open_server_may_do_everything);
+with_both!(every_role_has_its_permissions, an_open_server_gives_full_access);
 
-async fn everybody_may_do_what_is_theirs(kind: Kind) {
+async fn every_role_has_its_permissions(kind: Kind) {
     let site = Site::closed(kind).await;
     let ada = site.user("ada", TokenScope::Write).await;
     for role in ROLES {
@@ -165,14 +165,14 @@ async fn everybody_may_do_what_is_theirs(kind: Kind) {
     }
 }
 
-async fn whoever_asks_an_open_server_may_do_everything(kind: Kind) {
+async fn an_open_server_gives_full_access(kind: Kind) {
     let site = Site::open(kind).await;
     site.store.add_user(NewUser::new("ada")).await.expect("a name without a password");
     let anybody = site.nobody();
     try_all(&site, &anybody, &anybody, Role::Open).await;
 }
 
-/// Tries every route, each with things that are new.
+/// Tries every route with new resources.
 async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
     for (number, row) in table().iter().enumerate() {
         let path = fill(row.1, site, ada, &format!("{number} {role:?}")).await;
@@ -189,7 +189,7 @@ async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
     }
 }
 
-/// Puts things of Ada's into a path.
+/// Fills a path with resources of Ada.
 async fn fill(path: &str, site: &Site, ada: &Client, which: &str) -> String {
     let path = path.replace("/jobs/{name}", "/jobs/tally").replace("{name}", "no-such");
     let path = path.replace("{job}", "load").replace("{version}", "9");

@@ -1,26 +1,26 @@
-//! What a run is shown as: waiting, with jobs that have not begun, and as a repetition.
+//! Documents of runs: waits, pending jobs, retries, errors and logs.
 
 use serde_json::{Value as Json, json};
 
 use crate::support::{Client, Kind, Site, until, with_both};
 
 with_both!(
-    a_run_that_waits_says_so_everywhere,
-    jobs_that_have_not_begun_are_listed,
-    a_retry_names_the_run_that_it_repeats,
+    a_waiting_run_is_shown_in_list_and_document,
+    pending_jobs_are_listed,
+    a_retry_names_the_original_run,
     errors_have_a_decisive_line,
     runs_are_found_by_a_part_of_a_name,
     a_log_is_downloaded,
 );
 
-/// The run as the list of runs has it.
+/// The run in the list of runs.
 async fn listed(client: &Client, run: &str) -> Json {
     let list = client.get("runs").await.is(200);
     let runs = list["items"].as_array().expect("a list").iter();
     runs.into_iter().find(|of| of["id"] == run).expect("it is listed").clone()
 }
 
-async fn a_run_that_waits_says_so_everywhere(kind: Kind) {
+async fn a_waiting_run_is_shown_in_list_and_document(kind: Kind) {
     let site = Site::open(kind).await;
     let client = &site.nobody();
     let run = &client.start("gated").await;
@@ -40,7 +40,7 @@ async fn a_run_that_waits_says_so_everywhere(kind: Kind) {
     assert_eq!(listed(client, run).await["stall"], Json::Null);
 }
 
-/// A workflow of commands, the second of which fails until there is a file.
+/// A workflow of commands; the second one fails until a file exists.
 fn flaky(site: &Site) -> String {
     let flag = site.folder.path().join("flag");
     format!(
@@ -55,7 +55,7 @@ async fn commands(kind: Kind) -> Site {
     Site::with(kind, |server| server.allow_commands(true)).await
 }
 
-async fn jobs_that_have_not_begun_are_listed(kind: Kind) {
+async fn pending_jobs_are_listed(kind: Kind) {
     let site = commands(kind).await;
     let client = &site.nobody();
     client.create(&flaky(&site)).await;
@@ -68,7 +68,7 @@ async fn jobs_that_have_not_begun_are_listed(kind: Kind) {
     assert_eq!((&pending["status"], &pending["attempts"]), (&json!("pending"), &json!([])));
 }
 
-async fn a_retry_names_the_run_that_it_repeats(kind: Kind) {
+async fn a_retry_names_the_original_run(kind: Kind) {
     let site = commands(kind).await;
     let client = &site.nobody();
     client.create(&flaky(&site)).await;

@@ -1,4 +1,4 @@
-//! Runs are begun, waited for, stopped, and sent something.
+//! Start, wait for, cancel and signal runs.
 
 use serde_json::json;
 
@@ -6,9 +6,9 @@ use crate::support::{Kind, Site, until, with_both};
 
 with_both!(
     a_run_is_accepted_and_waited_for,
-    a_key_begins_one_run,
-    what_cannot_run_is_refused,
-    a_run_hears_signals_and_stops_when_asked,
+    a_key_starts_one_run,
+    a_workflow_that_cannot_run_is_rejected,
+    a_run_receives_signals_and_cancellations,
 );
 
 async fn a_run_is_accepted_and_waited_for(kind: Kind) {
@@ -20,7 +20,7 @@ async fn a_run_is_accepted_and_waited_for(kind: Kind) {
     let id = ended["run_id"].as_str().expect("an id");
     let shown = client.get(&format!("runs/{id}")).await.is(200);
     assert_eq!(shown["result"], "hello ada");
-    // One that does not end in time is accepted.
+    // A run that does not end in time is accepted.
     let path = "workflows/gated/run?wait=50ms";
     let accepted = client.post(path, json!({})).await.is(202);
     assert!(accepted["workflow_id"].is_i64() && accepted["message"].is_string());
@@ -29,7 +29,7 @@ async fn a_run_is_accepted_and_waited_for(kind: Kind) {
     assert!(failed["error"].as_str().expect("why").contains("it is refused"), "{failed}");
 }
 
-async fn a_key_begins_one_run(kind: Kind) {
+async fn a_key_starts_one_run(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let body = json!({ "input": "ada", "idempotency_key": "k-1", "wait": "60s" });
@@ -42,7 +42,7 @@ async fn a_key_begins_one_run(kind: Kind) {
     assert_eq!(runs["items"].as_array().map(Vec::len), Some(1));
 }
 
-async fn what_cannot_run_is_refused(kind: Kind) {
+async fn a_workflow_that_cannot_run_is_rejected(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     client.post("workflows/nothing/run", json!({})).await.is_problem(404, "no_workflow");
@@ -59,7 +59,7 @@ async fn what_cannot_run_is_refused(kind: Kind) {
     client.get("runs/what").await.is_problem(404, "no_run");
 }
 
-async fn a_run_hears_signals_and_stops_when_asked(kind: Kind) {
+async fn a_run_receives_signals_and_cancellations(kind: Kind) {
     let site = Site::open(kind).await;
     let client = &site.nobody();
     let (told, stopped) = (client.start("gated").await, client.start("gated").await);

@@ -1,4 +1,4 @@
-//! Schedules: what is taken runs, and what does not run says why.
+//! Schedules: a valid one runs, and any other has a reason.
 
 use serde_json::{Value as Json, json};
 use workflow_core::{Engine, register_workflow};
@@ -8,8 +8,8 @@ use crate::support::{Client, Kind, Site, until, with_both};
 
 with_both!(
     bad_schedules,
-    runs_before_anybody_asks,
-    commands_that_are_not_allowed,
+    runs_before_the_first_request,
+    commands_are_not_allowed,
     without_scheduler,
     engines_scheduler,
 );
@@ -51,14 +51,14 @@ async fn bad_schedules(kind: Kind) {
     }
 }
 
-async fn runs_before_anybody_asks(kind: Kind) {
+async fn runs_before_the_first_request(kind: Kind) {
     let site = Site::open(kind).await;
-    // The store is looked at, and no request is sent: its row is what a schedule is read from.
+    // Read the store directly instead of sending a request: the scheduler needs the row.
     let is_known = async || site.store.workflow("greet").await.is_ok();
     until("the store has what the program registers", is_known).await;
 }
 
-/// What the list and the workflow itself say of its schedule.
+/// The schedule of a workflow, which is the same in the list and the document.
 async fn schedule(client: &Client, path: &str) -> Json {
     let one = client.get(path).await.is(200);
     let list = client.get("workflows").await.is(200);
@@ -72,7 +72,7 @@ async fn schedule(client: &Client, path: &str) -> Json {
     one["schedule"]["blocked"].clone()
 }
 
-async fn commands_that_are_not_allowed(kind: Kind) {
+async fn commands_are_not_allowed(kind: Kind) {
     let allowed = Site::with(kind, |server| server.allow_commands(true)).await;
     let file = FILE.replace("workflow: greet, with: ada", "command: 'true'");
     let id = allowed.nobody().create(&file).await;
@@ -90,7 +90,7 @@ async fn commands_that_are_not_allowed(kind: Kind) {
     assert_eq!(schedule(&allowed.nobody(), &path).await, Json::Null);
     client.patch(&path, json!({ "is_active": false })).await.is(200);
     let blocked = schedule(&client, &path).await;
-    assert!(blocked.as_str().is_some_and(|said| said.contains("not in use")), "{blocked}");
+    assert!(blocked.as_str().is_some_and(|said| said.contains("inactive")), "{blocked}");
 }
 
 async fn without_scheduler(kind: Kind) {
@@ -134,7 +134,7 @@ async fn engines_scheduler(kind: Kind) {
     let running = tokio::spawn(async move { engine.run_schedules(std::future::pending()).await });
     let runs = async || client.get(code).await.is(200)["schedule"]["blocked"].is_null();
     until("the engine runs schedules of code", runs).await;
-    // Those of files need one that reads the store.
+    // Schedules of files require a scheduler that reads the store.
     assert!(schedule(&client, &file).await.is_string());
     running.abort();
     until("it does not run", async || !runs().await).await;

@@ -1,4 +1,4 @@
-//! Signing in and out, and who is let in without.
+//! Sessions, tokens, and servers without accounts.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +11,8 @@ use crate::support::{Answer, Kind, PASSWORD, Site, with_both};
 
 with_both!(
     a_browser_signs_in_and_out,
-    wrong_passwords_are_to_wait,
-    tokens_end,
+    wrong_passwords_are_rate_limited,
+    tokens_expire,
     an_open_server_is_for_this_machine,
 );
 
@@ -36,7 +36,7 @@ async fn a_browser_signs_in_and_out(kind: Kind) {
     refused(create().header("x-csrf-token", &csrf).header("origin", other), "origin").await;
     let own = create().header("x-csrf-token", &csrf).header("origin", &site.base);
     Answer::of(own).await.is(201);
-    // The name that clients of Django give the header.
+    // The header of Django clients.
     refused(create().header("X-CSRFToken", "wrong"), "csrf").await;
     let other_name = create().json(&json!({ "name": "w2" })).header("X-CSRFToken", &csrf);
     Answer::of(other_name).await.is(201);
@@ -49,11 +49,11 @@ async fn a_browser_signs_in_and_out(kind: Kind) {
     Answer::of(with(Method::GET, "runs")).await.is_problem(401, "sign_in");
 }
 
-async fn wrong_passwords_are_to_wait(kind: Kind) {
+async fn wrong_passwords_are_rate_limited(kind: Kind) {
     let site = Site::closed(kind).await;
     let client = site.nobody();
     let wrong = json!({ "username": "ada", "password": "something else" });
-    // At once: none gets in before the others have failed.
+    // Concurrently: every attempt is counted before it is checked.
     let tries = (0..12).map(|_| client.post("session", wrong.clone()));
     let answers = futures::future::join_all(tries).await;
     let late: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
@@ -62,7 +62,7 @@ async fn wrong_passwords_are_to_wait(kind: Kind) {
     client.post("session", json!({ "username": "bob", "password": PASSWORD })).await.is(200);
 }
 
-async fn tokens_end(kind: Kind) {
+async fn tokens_expire(kind: Kind) {
     let site = Site::closed(kind).await;
     let mut client = site.user("ada", Admin).await;
     let made = client.post("tokens", json!({ "name": "t", "scope": "read" })).await.is(201);

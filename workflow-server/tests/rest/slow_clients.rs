@@ -1,4 +1,4 @@
-//! Clients that take their time.
+//! Slow clients.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Answer, Kind, Site};
 
-/// Connects, and sends this.
+/// Connects and sends a text.
 async fn send(site: &Site, text: &str) -> TcpStream {
     let address = site.base.strip_prefix("http://").expect("an address");
     let mut stream = TcpStream::connect(address).await.expect("connected");
@@ -16,7 +16,7 @@ async fn send(site: &Site, text: &str) -> TcpStream {
     stream
 }
 
-/// What the server says before it closes the connection.
+/// Reads until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut said = String::new();
     let read = stream.read_to_string(&mut said);
@@ -25,7 +25,7 @@ async fn rest(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn half_a_request_is_not_waited_for() {
+async fn an_incomplete_request_times_out() {
     let site = Site::with(Kind::Sqlite, |it| it.timeout(Duration::from_millis(200))).await;
     let head = send(&site, "GET /api/v1/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nX-").await;
     let nothing = send(&site, "").await;
@@ -43,7 +43,7 @@ async fn half_a_request_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_holds_nobody_up() {
+async fn a_client_that_does_not_read_does_not_block_others() {
     let site = Site::open(Kind::Sqlite).await;
     let client = site.nobody();
     let run = client.run("busy", serde_json::json!(null)).await;

@@ -1,4 +1,4 @@
-//! Events as they come.
+//! Streams of events and logs.
 
 use futures::StreamExt as _;
 use futures::future::join_all;
@@ -12,15 +12,15 @@ use workflow_files::command::{Command, Shell};
 use crate::support::{Client, Kind, Site, until, with_both};
 
 with_both!(
-    all_events_come_in_order,
-    a_stream_goes_on_after_the_last_event,
-    a_client_that_goes_away_leaves_no_stream,
-    a_stream_of_a_deleted_run_says_so,
-    logs_are_followed,
-    what_rust_prints_is_followed,
+    all_events_arrive_in_order,
+    a_stream_continues_after_the_last_event,
+    a_disconnected_client_closes_its_stream,
+    a_stream_reports_a_deleted_run,
+    logs_are_streamed,
+    output_of_rust_jobs_is_streamed,
 );
 
-/// A piece of a stream.
+/// An event of a stream.
 #[derive(Debug, Clone, PartialEq)]
 struct Piece {
     id: Option<u64>,
@@ -28,7 +28,7 @@ struct Piece {
     data: Json,
 }
 
-/// Reads a stream to its end, or up to so many pieces.
+/// Reads a stream to its end, or up to `most` events.
 async fn listen(client: &Client, path: &str, last: Option<u64>, most: usize) -> Vec<Piece> {
     let mut request = client.request(Method::GET, path).header("accept", "text/event-stream");
     if let Some(last) = last {
@@ -52,7 +52,7 @@ async fn listen(client: &Client, path: &str, last: Option<u64>, most: usize) -> 
     pieces
 }
 
-/// Reads a frame; none for a comment.
+/// Parses a frame; `None` for a comment.
 fn piece(frame: &str) -> Option<Piece> {
     let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
     Some(Piece {
@@ -62,7 +62,7 @@ fn piece(frame: &str) -> Option<Piece> {
     })
 }
 
-/// Whether pieces are all events of a run from one on, and its end.
+/// Asserts that the events are complete from `first` on, with the end event.
 #[track_caller]
 fn assert_complete(pieces: &[Piece], from: u64, status: &str) {
     let (end, events) = pieces.split_last().expect("pieces");
@@ -75,7 +75,7 @@ fn assert_complete(pieces: &[Piece], from: u64, status: &str) {
     assert_eq!(events.last().expect("events").event, "run_completed");
 }
 
-async fn all_events_come_in_order(kind: Kind) {
+async fn all_events_arrive_in_order(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let early = client.start("gated").await;
@@ -92,7 +92,7 @@ async fn all_events_come_in_order(kind: Kind) {
         assert_complete(pieces, 0, "completed");
         assert_eq!(pieces, &many[0]);
     }
-    // Of one with many events, while it runs and after.
+    // For a run with many events, during and after the run.
     let busy = client.start("busy").await;
     let path = format!("runs/{busy}/events");
     let live = listen(&client, &path, None, usize::MAX).await;
@@ -104,7 +104,7 @@ async fn all_events_come_in_order(kind: Kind) {
     assert_eq!(page["next"], 8);
 }
 
-async fn a_stream_goes_on_after_the_last_event(kind: Kind) {
+async fn a_stream_continues_after_the_last_event(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let run = client.start("busy").await;
@@ -115,7 +115,7 @@ async fn a_stream_goes_on_after_the_last_event(kind: Kind) {
         seen.extend(listen(&client, &path, last, 37).await);
     }
     assert_complete(&seen, 0, "completed");
-    // From the last on, there is but the end; beyond, too.
+    // After the last event, only the end event follows; beyond it as well.
     let last = seen[seen.len() - 2].id;
     for last in [last, Some(1_000_000), Some(u64::MAX)] {
         let rest = listen(&client, &path, last, usize::MAX).await;
@@ -128,7 +128,7 @@ async fn a_stream_goes_on_after_the_last_event(kind: Kind) {
     client.get(&format!("{path}?from={}", u64::MAX)).await.is(200);
 }
 
-async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
+async fn a_disconnected_client_closes_its_stream(kind: Kind) {
     let site = Site::with(kind, |server| server.streams(2)).await;
     let client = site.nobody();
     let run = client.start("gated").await;
@@ -149,7 +149,7 @@ async fn a_client_that_goes_away_leaves_no_stream(kind: Kind) {
     assert_eq!(open().await.status(), 200);
 }
 
-async fn a_stream_of_a_deleted_run_says_so(kind: Kind) {
+async fn a_stream_reports_a_deleted_run(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let run = client.start("gated").await;
@@ -176,7 +176,7 @@ async fn a_stream_of_a_deleted_run_says_so(kind: Kind) {
     }
 }
 
-async fn logs_are_followed(kind: Kind) {
+async fn logs_are_streamed(kind: Kind) {
     let site = Site::with(kind, |server| server.allow_commands(true)).await;
     let client = site.nobody();
     let file = "name: loud\njobs:\n  - { name: say, command: 'echo one; until [ -e go ]; do \
@@ -190,7 +190,7 @@ async fn logs_are_followed(kind: Kind) {
     let rest = listen(&client, &path, one[0].id, usize::MAX).await;
     assert_eq!(rest[0].data["text"], "two\n", "{rest:?}");
     assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
-    // What another engine prints is in a segment of its own, and reading goes on into it.
+    // Another engine writes a separate segment; reading continues into it.
     let stored = site.store.run(run.parse().expect("an id")).await.expect("readable");
     let stored = stored.expect("kept");
     let source = stored.workflow.source.expect("a file");
@@ -207,7 +207,7 @@ async fn logs_are_followed(kind: Kind) {
     assert!(more[0].id > rest[0].id, "{more:?}");
     let page = client.get(&format!("{path}?from={}", more[0].id.expect("an id"))).await.is(200);
     assert_eq!((&page["items"], &page["ended"]), (&json!([]), &json!(true)));
-    // The same attempt once more.
+    // The same attempt again.
     print("four").await;
     let texts = async |query: &str| {
         let page = client.get(&format!("{path}{query}")).await.is(200);
@@ -233,7 +233,7 @@ fn asking(flow: &mut Flow) -> Handle<bool> {
     flow.job(asks())
 }
 
-async fn what_rust_prints_is_followed(kind: Kind) {
+async fn output_of_rust_jobs_is_streamed(kind: Kind) {
     let site = Site::open(kind).await;
     let client = site.nobody();
     let run = client.start("asking").await;

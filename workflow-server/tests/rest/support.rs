@@ -1,4 +1,4 @@
-//! A server on this machine, and who asks it.
+//! A server on this machine, and its clients.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use workflow_store::{Catalog, NewUser, TokenScope};
 
 use crate::cluster;
 
-/// Where a store is.
+/// The kind of a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
-/// Has each scenario tried with both stores.
+/// Runs each scenario on both databases.
 macro_rules! with_both {
     ($($name:ident),* $(,)?) => {$(
         mod $name {
@@ -43,7 +43,7 @@ pub(crate) use with_both;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// A server that is served; it stops when this is dropped.
+/// A running server; it stops when this is dropped.
 pub(crate) struct Site {
     pub(crate) base: String,
     pub(crate) store: Arc<dyn Catalog>,
@@ -52,12 +52,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// An open one.
+    /// Starts a server without accounts.
     pub(crate) async fn open(kind: Kind) -> Self {
         Self::with(kind, |server| server).await
     }
 
-    /// One where `ada` and `bob` are users, and `root` is staff.
+    /// Starts a server with the users `ada` and `bob`, and `root` as staff.
     pub(crate) async fn closed(kind: Kind) -> Self {
         Self::closed_with(kind, |server| server).await
     }
@@ -96,13 +96,13 @@ impl Site {
         Self { base, store, _stop: stop, folder }
     }
 
-    /// Somebody whom nobody knows.
+    /// A client without credentials.
     pub(crate) fn nobody(&self) -> Client {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Client { http: http.build().expect("a client"), base: self.base.clone(), token: None }
     }
 
-    /// A user with a token.
+    /// A client with a token of a user.
     pub(crate) async fn user(&self, user: &str, scope: TokenScope) -> Client {
         let (user, name) = (user.to_owned(), "test".to_owned());
         let new = TokenRequest { user, name, scope, expires_at: None }.issue();
@@ -116,7 +116,7 @@ pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// The hash of [`PASSWORD`], which takes its time.
+/// The hash of [`PASSWORD`], computed once because it is slow.
 fn hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| NewPassword::new(PASSWORD).expect("hashed").into_hash())
@@ -134,7 +134,7 @@ pub(crate) async fn store(kind: Kind) -> (Arc<dyn Catalog>, tempfile::TempDir) {
     (workflow_store::open(&address).await.expect("a store"), folder)
 }
 
-/// Who asks.
+/// A client of a server.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
@@ -143,7 +143,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A request to a path from the root on, or under `/api/v1` without a slash in front.
+    /// A request to an absolute path, or to a relative path under `/api/v1`.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = match path.starts_with('/') {
             true => path.to_owned(),
@@ -172,26 +172,26 @@ impl Client {
         Answer::of(self.request(Method::DELETE, path)).await
     }
 
-    /// Creates a workflow from a file; answers its number.
+    /// Creates a workflow from a file; returns its ID.
     pub(crate) async fn create(&self, yaml: &str) -> i64 {
         let made = self.post("workflows", json!({ "yaml": yaml })).await.is(201);
         made["id"].as_i64().expect("a number")
     }
 
-    /// Runs a workflow to its end; answers the run.
+    /// Runs a workflow to its end; returns the run.
     pub(crate) async fn run(&self, workflow: &str, input: Json) -> Json {
         let path = format!("workflows/{workflow}/run?wait=60s");
         self.post(&path, json!({ "input": input })).await.is(200)
     }
 
-    /// Starts a workflow; answers the id of the run.
+    /// Starts a workflow; returns the ID of the run.
     pub(crate) async fn start(&self, workflow: &str) -> String {
         let started = self.post(&format!("workflows/{workflow}/run"), json!({})).await.is(202);
         started["run_id"].as_str().expect("an id").to_owned()
     }
 }
 
-/// What a server answers.
+/// A response of a server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -206,14 +206,14 @@ impl Answer {
         Self { status, headers, text: answer.text().await.expect("a text") }
     }
 
-    /// The body, of an answer with this status.
+    /// Asserts the status and returns the body.
     #[track_caller]
     pub(crate) fn is(&self, status: u16) -> Json {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         serde_json::from_str(&self.text).unwrap_or(Json::Null)
     }
 
-    /// The problem document with this status and code.
+    /// Asserts the status and code, and returns the problem document.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str) -> Json {
         let problem = self.is(status);
@@ -222,13 +222,13 @@ impl Answer {
         problem
     }
 
-    /// A header; empty without one.
+    /// Returns a header; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
     }
 }
 
-/// Asks until it is so, for at most a minute.
+/// Polls until the condition holds, for at most a minute.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let asked = async {
         while !is_so().await {

@@ -1,13 +1,13 @@
-//! Two users do not see each other's.
+//! Visibility between users, and protection of staff.
 
 use serde_json::json;
 use workflow_store::TokenScope::{Admin, Write};
 
 use crate::support::{Kind, Site, with_both};
 
-with_both!(nobody_of_the_staff_locks_themselves_out, users_do_not_see_each_others);
+with_both!(staff_cannot_remove_their_own_access, users_do_not_see_the_resources_of_others);
 
-async fn users_do_not_see_each_others(kind: Kind) {
+async fn users_do_not_see_the_resources_of_others(kind: Kind) {
     let site = Site::closed(kind).await;
     let (ada, bob) = (site.user("ada", Write).await, site.user("bob", Write).await);
     let hers = ada.create("name: hers\njobs: [{ name: a, job: tally, with: { to: 3 } }]").await;
@@ -32,11 +32,11 @@ async fn users_do_not_see_each_others(kind: Kind) {
     let staff = site.user("root", Admin).await;
     let all = staff.get("runs").await.is(200).to_string();
     assert!(all.contains(run) && all.contains(own.as_str().expect("an id")), "{all}");
-    // What is registered is nobody's to change.
+    // Users cannot change registered workflows.
     assert_ne!(bob.patch("workflows/greet", json!({ "project": "p" })).await.status, 200);
 }
 
-async fn nobody_of_the_staff_locks_themselves_out(kind: Kind) {
+async fn staff_cannot_remove_their_own_access(kind: Kind) {
     let site = Site::closed(kind).await;
     let root = site.user("root", Admin).await;
     for change in [json!({ "is_staff": false }), json!({ "is_active": false })] {

@@ -1,4 +1,4 @@
-//! What this program registers.
+//! The registered workflows and jobs of the tests.
 
 use workflow_core::prelude::*;
 
@@ -25,7 +25,7 @@ async fn greet(name: String) -> String {
     format!("hello {name}")
 }
 
-/// Has many events.
+/// Produces many events.
 #[register_workflow(name = "busy")]
 fn busy(flow: &mut Flow) -> Result<(), JobError> {
     for number in 0..150 {
@@ -34,7 +34,7 @@ fn busy(flow: &mut Flow) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Goes on when it is told.
+/// Continues on a signal.
 #[register_workflow(name = "gated")]
 fn gated(flow: &mut Flow) -> Result<Handle<u32>, JobError> {
     Ok(flow.job(gate::draw()))

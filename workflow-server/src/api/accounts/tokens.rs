@@ -1,4 +1,4 @@
-//! API tokens: shown once, kept as digests.
+//! API tokens. They are shown once; the store has only digests.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,28 +20,28 @@ use crate::model::Listed;
 use crate::model::time::{span, text};
 use crate::problem::Problem;
 
-/// An API token; the token itself is shown once, when it is made.
+/// An API token. The secret is only returned at creation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Token {
-    /// Its number.
+    /// ID of the token.
     id: i64,
-    /// What it is for.
+    /// Name of the token.
     name: String,
-    /// Whose it is.
+    /// User who owns it.
     user: String,
-    /// The most that it allows: `read`, `run`, `write` or `admin`.
+    /// Permissions: `read`, `run`, `write` or `admin`. Each includes the ones before.
     #[schema(value_type = String, examples("run"))]
     scope: &'static str,
-    /// When it was made.
+    /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
-    /// Until when it is good.
+    /// When it expires; null for never.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// When it was used last.
+    /// When it was last used.
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
-    /// The token, to be sent as `Authorization: Bearer ..`.
+    /// The secret, to send as `Authorization: Bearer <token>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -61,16 +61,16 @@ impl From<ApiToken> for Token {
     }
 }
 
-/// Whose tokens.
+/// The filter of a list of tokens.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TokensQuery {
-    /// Only this user's. Without the scope `admin` and staff rights, there are only one's own.
+    /// Only tokens of this user. Other users' tokens require staff and the scope `admin`.
     user: Option<String>,
 }
 
-/// Lists API tokens: one's own, and for staff with the scope `admin` everybody's.
+/// Lists API tokens: the caller's own; for staff with the scope `admin`, all.
 #[utoipa::path(get, path = "/tokens", tag = "accounts", params(TokensQuery),
     responses((status = 200, body = Listed<Token>), Problems))]
 pub(super) async fn tokens(
@@ -81,7 +81,7 @@ pub(super) async fn tokens(
     let whose = match query.user {
         user if caller.is_admin() => user,
         Some(user) if caller.user.as_ref() != Some(&user) => {
-            let detail = "the tokens of others are for staff, with a session or a token of the \
+            let detail = "tokens of other users require staff, with a session or a token with the \
                           scope `admin`";
             return Err(Problem::forbidden("staff_only", detail));
         }
@@ -91,25 +91,27 @@ pub(super) async fn tokens(
     Ok(Json(Listed::all(tokens.into_iter().map(Token::from).collect())))
 }
 
-/// A token that is to be made.
+/// A new token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "nightly", "scope": "run", "expires_in": "30d"}))]
 pub(super) struct TokenDraft {
-    /// What it is for.
+    /// Name of the token.
     #[schema(min_length = 1, max_length = 255)]
     name: String,
-    /// The most that it allows: `read`, `run`, `write` or `admin`.
+    /// Permissions: `read`, `run`, `write` or `admin`. Each includes the ones before.
     #[schema(value_type = String, pattern = "^(read|run|write|admin)$")]
     scope: TokenScope,
-    /// For how long it is good, such as `30d`. Default: 90 days, or as long as the token that
-    /// makes it.
+    /// Lifetime, such as `30d`. Default: 90 days, or the remaining lifetime of the token that
+    /// creates it.
     #[schema(pattern = "^[1-9][0-9]{0,2}(m|h|d)$")]
     expires_in: Option<String>,
 }
 
-/// Makes an API token for oneself. It is shown this once. A token makes none that allows more than
-/// it does itself, or is good for longer.
+/// Creates an API token for the caller.
+///
+/// The secret is only returned here. A token cannot create tokens with more permissions or a longer
+/// lifetime than its own.
 #[utoipa::path(post, path = "/tokens", tag = "accounts", request_body = TokenDraft,
     responses((status = 201, body = Token), Problems))]
 pub(super) async fn add_token(
@@ -118,11 +120,11 @@ pub(super) async fn add_token(
     Body(draft): Body<TokenDraft>,
 ) -> Result<Response, Problem> {
     let Some(user) = caller.user.clone() else {
-        let detail = "tokens belong to accounts; add one with `workflow user add`";
+        let detail = "API tokens require an account; add one with `workflow user add`";
         return Err(Problem::conflict("no_account", detail));
     };
     if draft.scope > caller.scope {
-        let detail = "a token cannot make another that allows more than it does itself";
+        let detail = "a token cannot create a token with more permissions than its own";
         return Err(Problem::forbidden("scope", detail));
     }
     let expires_at = Some(expiry(&caller, draft.expires_in.as_deref())?);
@@ -134,22 +136,22 @@ pub(super) async fn add_token(
     Ok((StatusCode::CREATED, Json(token)).into_response())
 }
 
-/// When a token that this caller makes expires.
+/// Returns when a token created by this caller expires.
 ///
 /// # Errors
 ///
-/// Fails when it was asked for longer than the token lives that asks for it.
+/// Fails if the requested lifetime exceeds the one of the caller's token.
 fn expiry(caller: &Caller, expires_in: Option<&str>) -> Result<SystemTime, Problem> {
     let time = span("expires_in", expires_in.unwrap_or("90d"))?;
     let at = SystemTime::now().checked_add(time);
-    let at = at.ok_or_else(|| Problem::invalid("expires_in", "is too long; use 999d at most"))?;
+    let at = at.ok_or_else(|| Problem::invalid("expires_in", "must be at most 999d"))?;
     match caller.expires_at().filter(|end| *end < at) {
         None => Ok(at),
         Some(end) if expires_in.is_none() => Ok(end),
         Some(end) => {
             let detail = format!(
-                "this token is good until {}, and cannot make one that is good for longer; ask \
-                 for less, or sign in",
+                "this token expires at {} and cannot create a token with a longer lifetime; \
+                 request a shorter one, or sign in",
                 text(end)
             );
             Err(Problem::forbidden("outlives", detail))
@@ -157,10 +159,10 @@ fn expiry(caller: &Caller, expires_in: Option<&str>) -> Result<SystemTime, Probl
     }
 }
 
-/// Revokes an API token: one's own, and for staff with the scope `admin` anybody's.
+/// Revokes an API token: the caller's own; for staff with the scope `admin`, any.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "accounts",
-    params(("token" = i64, Path, description = "Its number")),
-    responses((status = 204, description = "It is revoked"), Problems))]
+    params(("token" = i64, Path, description = "ID of the token")),
+    responses((status = 204, description = "Token revoked"), Problems))]
 pub(super) async fn revoke_token(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Write>,
@@ -169,6 +171,9 @@ pub(super) async fn revoke_token(
     let whose = if caller.is_admin() { None } else { caller.user.as_deref() };
     match app.catalog.revoke_token(token, whose).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found("no_token", format!("there is no token {token}"))),
+        false => Err(Problem::not_found(
+            "no_token",
+            format!("no token {token}; list the tokens for their IDs"),
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! A run is stopped, repeated, or sent something.
+//! Actions on runs: cancel, unblock, signal, retry.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, Trigger};
+use workflow_core::{
+    Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, StoredRun, Trigger,
+};
 use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 
 use super::super::problems::Problems;
@@ -21,11 +23,14 @@ use crate::launch::{self, Launched};
 use crate::model::Started;
 use crate::problem::Problem;
 
-/// Cancels a run. One that an engine is running ends once its jobs have stopped; any other ends at
-/// once, even when its workflow has changed or is gone.
+/// Cancels a run.
+///
+/// A run that an engine is executing ends when its jobs have stopped. Any other run ends
+/// immediately, even if its workflow was changed or deleted.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
-    responses((status = 202, description = "It is cancelled, or will be", body = Started), Problems))]
+    responses((status = 202, description = "Cancelled, or cancellation requested", body = Started),
+        Problems))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -35,15 +40,17 @@ pub(super) async fn cancel(
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
     let message = match app.engine().cancel(run).await? {
         Cancellation::Ended => "Run cancelled",
-        _ => "Run asked to stop",
+        _ => "Cancellation requested",
     };
     Ok(accepted(run, workflow_id, message, None))
 }
 
-/// Lets engines take up a blocked run again. Deaths of its process before now no longer count.
+/// Unblocks a run, so that an engine can resume it.
+///
+/// Resets the count of process crashes.
 #[utoipa::path(post, path = "/runs/{run}/unblock", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
-    responses((status = 202, description = "It is unblocked", body = Started), Problems))]
+    responses((status = 202, description = "Run unblocked", body = Started), Problems))]
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -55,7 +62,7 @@ pub(super) async fn unblock(
     Ok(accepted(run, workflow_id, "Run unblocked", None))
 }
 
-/// A run, and the number of its workflow.
+/// Resolves a run; returns it with the ID of its workflow.
 async fn find_with_workflow(catalog: &dyn Catalog, which: &str) -> Result<(RunId, i64), Problem> {
     let run = find(catalog, which).await?;
     Ok((run, catalog.run_summary(run).await?.workflow_id))
@@ -67,24 +74,24 @@ fn accepted(run: RunId, workflow_id: i64, message: &str, existing: Option<bool>)
     (StatusCode::ACCEPTED, Json(started)).into_response()
 }
 
-/// What is sent to a run.
+/// A signal to a run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "approved", "payload": {"by": "ada"}}))]
 pub(super) struct SignalDraft {
-    /// The name that a job waits for.
+    /// Name of the signal.
     #[schema(min_length = 1)]
     name: String,
-    /// What comes with it.
+    /// Payload of the signal.
     #[serde(default)]
     payload: Value,
 }
 
-/// Sends a run a signal, for a job that waits for one of this name, or will.
+/// Sends a signal to a run, for a job that waits for it now or later.
 #[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = SignalDraft,
-    responses((status = 202, description = "It is sent", body = Started), Problems))]
+    responses((status = 202, description = "Signal sent", body = Started), Problems))]
 pub(super) async fn signal(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -93,7 +100,7 @@ pub(super) async fn signal(
 ) -> Result<Response, Problem> {
     let SignalDraft { name, payload } = signal;
     if name.is_empty() {
-        return Err(Problem::invalid("name", "is empty; it is what a job waits for"));
+        return Err(Problem::invalid("name", "must not be empty"));
     }
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
@@ -101,37 +108,64 @@ pub(super) async fn signal(
     Ok(accepted(run, workflow_id, "Signal sent", None))
 }
 
-/// How a run is to be repeated.
+/// The options of a retry.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"failed_only": true}))]
 pub(super) struct RetryDraft {
-    /// Only the jobs that did not complete run again, and those that wait for them.
+    /// Runs only the jobs that did not complete, and the jobs that depend on them.
     failed_only: bool,
-    /// This job runs again with all that wait for it, and what did not complete.
+    /// Runs this job, the jobs that depend on it, and the jobs that did not complete.
     from: Option<String>,
-    /// Idempotency key: retrying again with the same key returns the existing run. Every user has
-    /// keys of their own.
+    /// Idempotency key: retrying again with the same key returns the existing run. Keys are per
+    /// user.
     #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
 }
 
-/// Where a run is to begin again; `None` for the whole of it.
+/// Returns which jobs a retry runs; `None` for all of them.
 fn retry_source(from: Option<&str>, failed_only: bool) -> Result<Option<RetrySource<'_>>, Problem> {
     match (from, failed_only) {
-        (Some(_), true) => Err(Problem::invalid("from", "does not go with `failed_only`")),
+        (Some(_), true) => Err(Problem::invalid("from", "cannot be combined with `failed_only`")),
         (Some(job), false) => Ok(Some(RetrySource::From(job))),
         (None, true) => Ok(Some(RetrySource::Failed)),
         (None, false) => Ok(None),
     }
 }
 
-/// Repeats a run that has ended, as a new run with the same input. With `failed_only` or `from`,
-/// outcomes that stay are the first of the new run's record.
+/// Checks that a run has ended, so that it can be retried.
+fn check_finished(run: &StoredRun) -> Result<(), Problem> {
+    if let Some(blocked) = &run.blocked {
+        let detail =
+            format!("run {} is blocked: {blocked}; cancel it, then retry all of it", run.id);
+        return Err(Problem::conflict("blocked", detail));
+    }
+    if !run.status.is_final() {
+        let detail = format!("run {} is {}; wait until it ends, or cancel it", run.id, run.status);
+        return Err(Problem::conflict("not_ended", detail));
+    }
+    Ok(())
+}
+
+/// Checks that an engine ran a run, not an external program.
+fn check_internal(run: &StoredRun) -> Result<(), Problem> {
+    if run.workflow.is_external() {
+        let detail = format!(
+            "cannot retry run {}: an external program runs `{}`; start a new run of the workflow",
+            run.id, run.workflow.name
+        );
+        return Err(Problem::conflict("cannot_repeat", detail));
+    }
+    Ok(())
+}
+
+/// Retries a finished run as a new run with the same input.
+///
+/// With `failed_only` or `from`, the new run reuses the results of the other jobs.
 #[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = RetryDraft,
-    responses((status = 202, description = "The new run is on record", body = Started), Problems))]
+    responses((status = 202, description = "New run persisted", body = Started), Problems))]
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -141,26 +175,11 @@ pub(super) async fn retry(
     let catalog = caller.catalog(&app);
     let old = stored(&*catalog, &which).await?;
     let workflow_id = catalog.run_summary(old.id).await?.workflow_id;
-    if let Some(blocked) = &old.blocked {
-        let detail =
-            format!("run {} is blocked: {blocked}; cancel it, then retry the whole of it", old.id);
-        return Err(Problem::conflict("blocked", detail));
-    }
-    if !old.status.is_final() {
-        let detail = format!("run {} is {}; wait for its end, or cancel it", old.id, old.status);
-        return Err(Problem::conflict("not_ended", detail));
-    }
+    check_finished(&old)?;
     let RetryDraft { failed_only, from, idempotency_key: key } = draft;
     check_key(key.as_deref())?;
     let source = retry_source(from.as_deref(), failed_only)?;
-    if old.workflow.is_external() {
-        let detail = format!(
-            "run {} cannot be repeated: another program runs `{}` and reports on it; execute the \
-             workflow again",
-            old.id, old.workflow.name
-        );
-        return Err(Problem::conflict("cannot_repeat", detail));
-    }
+    check_internal(&old)?;
     let workflow =
         match launch::file_workflow(&app, old.workflow.source.as_deref().cloned()).await? {
             Some(file) => file,
@@ -182,7 +201,7 @@ pub(super) async fn retry(
             let request = RetryRequest { user: caller.user.clone(), idempotency_key: key };
             match retry_run(&*catalog, &old, &*workflow, source, request).await? {
                 Enqueued::New(run) => {
-                    drive(engine.clone(), run);
+                    execute(engine.clone(), run);
                     Launched::new(run, None)
                 }
                 Enqueued::Existing(run) => Launched::existing(run),
@@ -192,12 +211,14 @@ pub(super) async fn retry(
     Ok(accepted(launched.run, workflow_id, launched.message, Some(launched.existing)))
 }
 
-/// Drives a run on record in the background.
-fn drive(engine: Engine, run: RunId) {
+/// Executes a persisted run in the background.
+fn execute(engine: Engine, run: RunId) {
     tokio::spawn(async move {
         match engine.follow(run).await {
             Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {}
-            Err(error) => tracing::warn!(%run, %error, "the run is left for others to take up"),
+            Err(error) => {
+                tracing::warn!(%run, %error, "cannot execute the run here")
+            }
         }
     });
 }

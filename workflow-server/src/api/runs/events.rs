@@ -1,4 +1,4 @@
-//! The events of a run: a part of them, or all as they come.
+//! The events of a run, as pages or as a stream.
 
 use std::sync::Arc;
 
@@ -24,36 +24,38 @@ use crate::http::require::{Read, Require};
 use crate::model::Limit;
 use crate::problem::Problem;
 
-/// Which events are asked for.
+/// The range of events.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
-    /// From this number on. Default: 0, the first.
+    /// Sequence number of the first event. Default: 0.
     from: Option<u64>,
-    /// Those after this number; for streams, where no header can be sent.
+    /// Starts after this sequence number. For streams of clients that cannot send headers.
     after: Option<u64>,
-    /// How many, 1 to 1,000. Default: 50. Of no meaning for streams.
+    /// Maximum number of events, 1 to 1,000. Default: 50. Ignored for streams.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
 }
 
-/// A part of the events of a run.
+/// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventsPage {
-    /// The events: objects with `sequence`, `at`, `event`, and what goes with that.
+    /// Events: objects with `sequence`, `at`, `event` and fields of that kind of event.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Value>,
-    /// The number to go on from; null when there are no more by now.
+    /// Sequence number of the next page; null after the latest event.
     next: Option<u64>,
 }
 
-/// Shows the events of a run. With `Accept: text/event-stream` all of them as they come, with
-/// their numbers as ids, from the one after `Last-Event-ID` on, up to an event `end`, whose data
-/// has the `status` of the run, or `"deleted": true` when the run was deleted meanwhile.
+/// Returns events of a run.
+///
+/// With `Accept: text/event-stream`, streams all events live, with sequence numbers as IDs,
+/// starting after `Last-Event-ID`. The stream ends with an event `end`, whose data has the `status`
+/// of the run, or `"deleted": true` if the run was deleted.
 #[utoipa::path(get, path = "/runs/{run}/events", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this event"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Continue after this event"),
         EventsQuery),
     responses((status = 200, description = "Events", content(
         (EventsPage = "application/json"), (String = "text/event-stream"))), Problems))]
@@ -74,9 +76,9 @@ pub(super) async fn events(
         return Ok(Json(page(&*catalog, run, from, limit).await?).into_response());
     }
     let permit = app.streams.enter()?;
-    // Whoever begins at the front has the feed do so, too.
+    // A subscriber that starts early makes the feed start early.
     let feed = app.feeds.of(run, from.min(known.events));
-    Ok(sse::answer(permit, frames(feed, from)))
+    Ok(sse::response(permit, frames(feed, from)))
 }
 
 async fn page(
@@ -91,7 +93,7 @@ async fn page(
     Ok(EventsPage { items: items.map_err(Problem::internal)?, next })
 }
 
-/// The events of a feed, those that come together as one piece, and the end.
+/// Returns the events of a feed, in chunks, and the end event.
 fn frames(feed: Arc<Feed>, from: u64) -> impl Stream<Item = Bytes> + Send {
     stream::unfold((feed, Some(from)), |(feed, from)| async move {
         let from = from?;
@@ -105,8 +107,8 @@ fn frames(feed: Arc<Feed>, from: u64) -> impl Stream<Item = Bytes> + Send {
                 Some((end, (feed, None)))
             }
             Err(error) => {
-                // The client comes again, and goes on where this one ends.
-                tracing::warn!(%error, "a stream of events ends early");
+                // The client reconnects and continues after the last event.
+                tracing::warn!(%error, "event stream closed early");
                 None
             }
         }

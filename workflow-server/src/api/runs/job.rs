@@ -1,4 +1,4 @@
-//! The jobs of a run, attempt by attempt.
+//! Jobs of a run with their attempts.
 
 use std::sync::Arc;
 
@@ -16,35 +16,35 @@ use crate::http::require::{Read, Require};
 use crate::model::{Attempt, Bar, Listed, Record};
 use crate::problem::Problem;
 
-/// A job of a run with all that is known of it.
+/// A job of a run, with attempts, inputs and output.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct JobDocument {
-    /// Its name.
+    /// Name of the job.
     name: String,
-    /// Where it stands.
+    /// Status of the job.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
-    /// Each try of it.
+    /// Attempts of the job.
     attempts: Vec<Attempt>,
-    /// What it left.
+    /// Output of the job.
     #[schema(value_type = Option<Object>)]
     output: Option<Value>,
-    /// Why it will not run.
+    /// Why it was skipped.
     reason: Option<String>,
-    /// The jobs that it waits for.
+    /// Jobs that it depends on.
     waits_for: Vec<String>,
-    /// What those left, by their names.
+    /// Outputs of the jobs it depends on, by name.
     #[schema(value_type = Object)]
     inputs: Map<String, Value>,
-    /// The values that it kept, by their keys.
+    /// Values that it has saved, by key.
     #[schema(value_type = Object)]
     values: Map<String, Value>,
 }
 
-/// Shows a job of a run.
+/// Returns a job of a run.
 #[utoipa::path(get, path = "/runs/{run}/jobs/{job}", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER),
-        ("job" = String, Path, description = "The job's name")),
+        ("job" = String, Path, description = "Name of the job")),
     responses((status = 200, body = JobDocument), Problems))]
 pub(super) async fn job(
     State(app): State<Arc<App>>,
@@ -58,7 +58,7 @@ pub(super) async fn job(
     let wanted = waits_for.iter().chain([&name]).cloned();
     let record = Record::read(&*catalog, &run, wanted).await?;
     let Some(job) = record.view.job(&name) else {
-        let detail = format!("run {} has no job `{name}`", run.id);
+        let detail = format!("run {} has no job `{name}`; see `jobs` of the run", run.id);
         return Err(Problem::not_found("no_job", detail));
     };
     let inputs = waits_for
@@ -80,7 +80,7 @@ fn list<'a>(of: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     of[key].as_array().into_iter().flatten()
 }
 
-/// The jobs that a job waits for, by edges and by groups of edges.
+/// Returns the jobs that a job depends on, by edges and groups.
 fn waits_for(graph: &Value, name: &str) -> Vec<String> {
     let edges = list(graph, "edges").filter(|edge| edge["target"] == name);
     let edges = edges.map(|edge| &edge["source"]);
@@ -89,7 +89,7 @@ fn waits_for(graph: &Value, name: &str) -> Vec<String> {
     edges.chain(groups).filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// Shows when each try of each job of a run began and ended.
+/// Returns the start and end of all attempts of a run, for a Gantt chart.
 #[utoipa::path(get, path = "/runs/{run}/gantt", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     responses((status = 200, body = Listed<Bar>), Problems))]
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_waits_for_those_of_edges_and_groups() {
+    fn a_job_depends_on_jobs_by_edges_and_groups() {
         let graph = json!({
             "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
             "edges": [{"source": "a", "target": "c"}],

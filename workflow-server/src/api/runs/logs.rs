@@ -1,4 +1,4 @@
-//! What the jobs of a run printed.
+//! Logs: the output of the jobs of a run.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,28 +26,28 @@ use crate::http::require::{Read, Require};
 use crate::model::Limit;
 use crate::problem::Problem;
 
-/// Which part of a log is asked for.
+/// The range and format of a log.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogsQuery {
-    /// Only what this job printed.
+    /// Only output of this job.
     job: Option<String>,
-    /// Only what this try of it printed.
+    /// Only output of this attempt.
     #[param(minimum = 1)]
     attempt: Option<u32>,
-    /// From this place on: the `next` of the part before. Default: the beginning.
+    /// Position: `next` of the previous page. Default: the start.
     from: Option<u64>,
-    /// `text` downloads the log as one text, up to what has been printed by now. Each line has the
-    /// name of its job before it, unless one job is asked for. Default: `json`.
+    /// `json` (default), or `text` to download the current log as text. Each line of text starts
+    /// with the name of its job, unless `job` is given.
     #[param(value_type = Option<String>, pattern = "^(json|text)$")]
     format: LogFormat,
-    /// How many pieces, 1 to 1,000. Default: 1,000. Of no meaning for streams and texts.
+    /// Maximum number of items, 1 to 1,000. Default: 1,000. Ignored for streams and text.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
 }
 
-/// How a log is written.
+/// The format of a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LogFormat {
@@ -56,47 +56,49 @@ enum LogFormat {
     Text,
 }
 
-/// A part of a log.
+/// A page of a log.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct LogPage {
-    /// The pieces, in the order in which they were printed.
+    /// Output in the order of printing.
     items: Vec<LogPiece>,
-    /// The place to go on from.
+    /// Position of the next page.
     next: u64,
-    /// Whether all has been printed, and is here.
+    /// Whether the log is complete and this is its last page.
     ended: bool,
 }
 
-/// Something that a job printed.
+/// A piece of output.
 #[derive(Debug, Serialize, ToSchema)]
 struct LogPiece {
-    /// The job.
+    /// Name of the job.
     job: String,
-    /// Which try of it.
+    /// Number of the attempt, from 1.
     attempt: u32,
-    /// `stdout` or `stderr`.
+    /// Stream: `stdout` or `stderr`.
     #[schema(value_type = String, examples("stdout"))]
     stream: OutputStream,
-    /// What was printed; bytes that are no UTF-8 are U+FFFD.
+    /// Text. Invalid UTF-8 is replaced by U+FFFD.
     text: String,
-    /// Where the log has it.
+    /// Start position in the log.
     from: u64,
-    /// Where it ends there.
+    /// End position in the log.
     end: u64,
 }
 
-/// The most that one answer reads, in bytes.
-const MOST: usize = 1024 * 1024;
+/// The most bytes of one page.
+const MAX_PAGE: usize = 1024 * 1024;
 
-/// How often a log is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a streamed log is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Shows what the jobs of a run printed, of runs that ran on this machine. With
-/// `Accept: text/event-stream` all of it as it comes, with places as ids, up to an event `end` as
-/// streams of events have it.
+/// Returns the log of a run that ran on this machine.
+///
+/// With `Accept: text/event-stream`, streams the log live, with positions as IDs. The stream ends
+/// with an event `end`, as in event streams.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on from this place"), LogsQuery),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Continue from this position"),
+        LogsQuery),
     responses((status = 200, description = "The log", content(
         (LogPage = "application/json"), (String = "text/event-stream"),
         (String = "text/plain"))), Problems))]
@@ -114,17 +116,17 @@ pub(super) async fn logs(
     let log = Log { path: run.log(), query, limit };
     if log.query.format == LogFormat::Text {
         let permit = app.streams.enter()?;
-        return Ok(download(permit, run.id, whole(log, from)));
+        return Ok(download(permit, run.id, text(log, from)));
     }
     if !sse::is_wanted(&headers) {
         let over = run.status.is_final();
         return Ok(Json(log.read(from, over).await?).into_response());
     }
     let permit = app.streams.enter()?;
-    Ok(sse::answer(permit, follow(log, catalog, run.id, from)))
+    Ok(sse::response(permit, follow(log, catalog, run.id, from)))
 }
 
-/// The log of a run, as far as it is asked for.
+/// A log with the range and format to read.
 #[derive(Clone)]
 struct Log {
     path: Option<PathBuf>,
@@ -133,20 +135,20 @@ struct Log {
 }
 
 impl Log {
-    /// Reads on from a place. `over` says that nothing is added any more.
-    async fn read(&self, from: u64, over: bool) -> Result<LogPage, Problem> {
+    /// Reads a page from a position. `complete`: no more output will be added.
+    async fn read(&self, from: u64, complete: bool) -> Result<LogPage, Problem> {
         let log = self.clone();
-        let read = tokio::task::spawn_blocking(move || log.read_now(from, over));
+        let read = tokio::task::spawn_blocking(move || log.read_now(from, complete));
         read.await.map_err(Problem::internal)?
     }
 
-    fn read_now(&self, from: u64, over: bool) -> Result<LogPage, Problem> {
-        let mut page = LogPage { next: from, ended: over, ..LogPage::default() };
+    fn read_now(&self, from: u64, complete: bool) -> Result<LogPage, Problem> {
+        let mut page = LogPage { next: from, ended: complete, ..LogPage::default() };
         let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(page) };
         let (mut size, segment) = (0, self.segment(path).map_err(Problem::internal)?);
         for record in RunLog::read_from(path, from.into()).map_err(Problem::internal)? {
             let record = record.map_err(Problem::internal)?;
-            if page.items.len() == self.limit || size >= MOST {
+            if page.items.len() == self.limit || size >= MAX_PAGE {
                 page.ended = false;
                 break;
             }
@@ -159,8 +161,8 @@ impl Log {
         Ok(page)
     }
 
-    /// The segment of the attempt that is asked for: others may have what was printed of it before
-    /// it began again elsewhere.
+    /// Returns the segment of the requested attempt. Other segments may have older output of the
+    /// same attempt, from before it was restarted elsewhere.
     fn segment(&self, path: &std::path::Path) -> Result<Option<u32>, LogError> {
         match (&self.query.job, self.query.attempt) {
             (Some(job), Some(attempt)) => RunLog::segment_of(path, job, attempt).map(Some),
@@ -176,7 +178,7 @@ impl Log {
 }
 
 impl LogPiece {
-    /// What was printed, with the name of the job before each line where jobs are mixed.
+    /// Returns the text; if `named`, each line starts with the name of the job.
     fn to_text(&self, named: bool) -> String {
         if !named {
             return self.text.clone();
@@ -199,7 +201,7 @@ impl From<LogRecord> for LogPiece {
     }
 }
 
-/// The pieces of a log as they come, up to the end of the run.
+/// Streams a log until the run ends.
 fn follow(
     log: Log,
     catalog: Arc<dyn Catalog>,
@@ -209,7 +211,7 @@ fn follow(
     stream::unfold(Some((log, catalog, from)), move |state| async move {
         let (log, catalog, mut from) = state?;
         loop {
-            // Asked before reading: what comes after is not missed.
+            // Read the status before the log, so that no later output is missed.
             let status = catalog.run(run).await.ok()?.map(|run| run.status);
             let over = status.is_none_or(workflow_core::Status::is_final);
             let page = log.read(from, over).await.ok()?;
@@ -220,17 +222,17 @@ fn follow(
             if !page.items.is_empty() {
                 return Some((frames(&page).ok()?, Some((log, catalog, from))));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     })
 }
 
-/// A log as a text, up to its end by now.
-fn whole(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+/// Streams a log as text, up to its current end.
+fn text(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::try_unfold((log, from), |(log, from)| async move {
         let page = log.read(from, true).await.map_err(|problem| {
-            tracing::warn!(?problem, "a log cannot be read to its end");
-            io::Error::other("the log cannot be read to its end")
+            tracing::warn!(?problem, "cannot read a log to its end");
+            io::Error::other("cannot read the log to its end")
         })?;
         if page.items.is_empty() && page.ended {
             return Ok(None);
@@ -241,7 +243,7 @@ fn whole(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
     })
 }
 
-/// Answers with a text that browsers save as a file.
+/// Responds with text that browsers save as a file.
 fn download(
     permit: OwnedSemaphorePermit,
     run: RunId,

@@ -1,4 +1,4 @@
-//! A run is asked for.
+//! Starts a run, and optionally waits for its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::{Run as _, Trigger};
 
+use super::super::WORKFLOW_PARAMETER;
 use super::super::problems::Problems;
 use super::document;
 use crate::app::App;
@@ -23,55 +24,56 @@ use crate::model::time::span;
 use crate::model::{RunDocument, Started};
 use crate::problem::Problem;
 
-/// What a run is to begin with.
+/// The parameters of a new run.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"input": {"day": "2026-01-02"}, "idempotency_key": "day-2026-01-02"}))]
 pub(super) struct RunDraft {
-    /// Its input; none for a workflow that takes none.
+    /// Input of the run. Omit it for a workflow without input.
     input: Option<Value>,
-    /// The line of work that it is put into. This server serves `default` alone.
+    /// Task queue. Only `default` is supported.
     #[schema(pattern = "^default$")]
     task_queue: Option<String>,
-    /// Idempotency key: starting again with the same key returns the existing run. Every user has
-    /// keys of their own.
+    /// Idempotency key: starting again with the same key returns the existing run. Keys are per
+    /// user.
     #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
-    /// Waits for the end of the run, at most so long, such as `30s`.
+    /// Waits for the end of the run, up to this time, such as `30s`.
     #[schema(pattern = "^[0-9]{1,3}(ms|s|m)$")]
     wait: Option<String>,
 }
 
-/// Whether to wait for the end.
+/// The time to wait for the end.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// Waits for the end of the run, at most so long, such as `30s`.
+    /// Waits for the end of the run, up to this time, such as `30s`.
     #[param(pattern = "^[0-9]{1,3}(ms|s|m)$")]
     wait: Option<String>,
 }
 
-/// A run that has ended while it was waited for.
+/// A run that ended within the waiting time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ended {
-    /// The id of the run.
+    /// ID of the run.
     run_id: String,
-    /// What came of the request, for people.
+    /// Result of the request, in English.
     message: String,
-    /// Whether the run began before, under the same idempotency key.
+    /// Whether the run existed before, with the same idempotency key.
     existing: bool,
     #[serde(flatten)]
     run: RunDocument,
 }
 
-/// Runs a workflow. Answers once the run is on record; with `wait`, once it has ended, if it does
-/// in time.
+/// Starts a run of a workflow.
+///
+/// Responds when the run is persisted; with `wait`, when it has ended or the time has passed.
 #[utoipa::path(post, path = "/workflows/{workflow}/run", tag = "runs",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), WaitQuery),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), WaitQuery),
     request_body = RunDraft,
-    responses((status = 200, description = "It has ended", body = Ended),
-        (status = 202, description = "It is on record", body = Started), Problems))]
+    responses((status = 200, description = "Run ended", body = Ended),
+        (status = 202, description = "Run persisted", body = Started), Problems))]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -81,7 +83,7 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     let wait = wait(&app, query.wait.as_deref().or(draft.wait.as_deref()))?;
     if let Some(queue) = draft.task_queue.as_deref().filter(|queue| *queue != "default") {
-        let message = format!("nobody serves `{queue}` here; leave it away, or say `default`");
+        let message = format!("no task queue `{queue}` on this server; omit it, or use `default`");
         return Err(Problem::invalid("task_queue", message));
     }
     check_key(draft.idempotency_key.as_deref())?;
@@ -102,19 +104,22 @@ pub(super) async fn start(
     answer(&app, &caller, launched, started, wait).await
 }
 
-/// How long to wait for the end.
+/// Parses the waiting time.
+///
+/// # Errors
+///
+/// Fails if it is invalid or exceeds the limit of the server.
 fn wait(app: &App, text: Option<&str>) -> Result<Option<Duration>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let (wait, longest) = (span("wait", text)?, app.options.longest_wait);
     if wait > longest {
-        let message =
-            format!("`{text}` is longer than the {} s that can be waited", longest.as_secs());
+        let message = format!("must be at most {} s, not `{text}`", longest.as_secs());
         return Err(Problem::invalid("wait", message));
     }
     Ok(Some(wait))
 }
 
-/// Answers with the run that was asked for, waiting for it if so asked.
+/// Responds with the started run, or with the finished run after waiting.
 async fn answer(
     app: &App,
     caller: &Caller,
@@ -136,7 +141,7 @@ async fn answer(
 
 async fn until_end(app: &App, launched: &Launched) {
     if let Some(handle) = &launched.handle {
-        // How it ended is on record.
+        // The outcome is read from the store.
         _ = handle.outcome().await;
         return;
     }

@@ -1,4 +1,4 @@
-//! A workflow is created: from what a program says of it, or from a workflow file.
+//! Creates a workflow from a workflow file, or from the description of an external program.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::http::extract::{body, content_type, read};
 use crate::http::require::{Require, Write};
 use crate::problem::Problem;
 
-/// A workflow that is to be created. With `yaml` or `definition` this server can run it; without,
-/// it is kept for a program that reports on its runs.
+/// A new workflow. With `yaml` or `definition`, this server can run it. Without, an external
+/// program runs it and reports the progress.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -33,41 +33,41 @@ use crate::problem::Problem;
     "dag_spec": { "nodes": [{ "id": "load" }], "edges": [] }
 }))]
 pub(super) struct WorkflowDraft {
-    /// Its name, 1 to 200 printable characters. Default: the file's.
+    /// Name, 1 to 200 printable characters. Default: the name in the file.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// Its name as it stands in addresses. Default: made from the name.
+    /// Name for URLs. Default: derived from the name.
     slug: Option<String>,
-    /// What it is for.
+    /// Description.
     description: Option<String>,
-    /// The organisational group that it belongs to.
+    /// Project (organisational group).
     project: Option<String>,
-    /// The number of its project in the application that it comes from.
+    /// ID of its project in the original application.
     #[schema(minimum = 0)]
     project_id: Option<i32>,
-    /// The name of its project in the application that it comes from.
+    /// Name of its project in the original application.
     project_name: Option<String>,
-    /// The application that it comes from.
+    /// Name of the original application.
     app_name: Option<String>,
-    /// The business area that it belongs to.
+    /// Domain (business area).
     domain: Option<String>,
-    /// What is said about it: an object, or a text that holds one.
+    /// Metadata: an object, or text with a JSON object.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Json>,
-    /// The ids of the molecules that it uses.
+    /// IDs of the molecules that it uses.
     #[serde(default)]
     molecules_used: Vec<String>,
-    /// The atoms of each molecule.
+    /// Atoms of each molecule.
     #[schema(value_type = Option<Object>)]
     #[serde(default)]
     atoms_in_molecules: Map<String, Json>,
-    /// Its graph, as nodes and edges, with positions and whatever else.
+    /// Graph, as nodes and edges; other properties are preserved.
     #[schema(value_type = Option<Object>)]
     dag_spec: Option<Map<String, Json>>,
-    /// A workflow file, as JSON.
+    /// Workflow file as JSON.
     #[schema(value_type = Option<Object>)]
     definition: Option<Map<String, Json>>,
-    /// A workflow file, as text.
+    /// Workflow file as text.
     yaml: Option<String>,
 }
 
@@ -89,11 +89,13 @@ pub(super) async fn create(
         "application/json" => body(&bytes)?,
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain" => {
             let text = String::from_utf8(bytes.into())
-                .map_err(|_| Problem::invalid("body", "is no UTF-8"))?;
+                .map_err(|_| Problem::invalid("body", "must be valid UTF-8"))?;
             WorkflowDraft { yaml: Some(text), ..WorkflowDraft::default() }
         }
         other => {
-            let detail = format!("`{other}` is neither application/json nor application/yaml");
+            let detail = format!(
+                "unsupported content type `{other}`; send application/json or application/yaml"
+            );
             let status = axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "media_type", detail));
         }
@@ -109,7 +111,7 @@ impl WorkflowDraft {
     fn into_new(self, app: &App, user: Option<String>) -> Result<NewWorkflow, Problem> {
         let text = match (&self.yaml, &self.definition) {
             (Some(_), Some(_)) => {
-                let message = "is the same as `yaml` in another form; give one of them";
+                let message = "cannot be combined with `yaml`";
                 return Err(Problem::invalid("definition", message));
             }
             (Some(text), None) => Some(text.clone()),
@@ -117,25 +119,26 @@ impl WorkflowDraft {
             (None, None) => None,
         };
         let file = text.map(|text| read_file(app, &text)).transpose()?;
-        let said = file.as_ref().map(|file| file.metadata());
+        let in_file = file.as_ref().map(|file| file.metadata());
         let name = self.name.or_else(|| file.as_ref().map(|file| file.name().to_string()));
-        let name = name.ok_or_else(|| Problem::invalid("name", "is missing"))?;
-        let metadata = match (self.metadata, said) {
+        let name = name.ok_or_else(|| Problem::invalid("name", "required"))?;
+        let metadata = match (self.metadata, in_file) {
             (Some(metadata), _) => Metadata::new(metadata)
                 .map_err(|error| Problem::invalid("metadata", error.to_string()))?,
-            (None, Some(said)) => without_fields(said)?,
+            (None, Some(metadata)) => without_fields(metadata)?,
             (None, None) => Metadata::default(),
         };
         let graph = file.as_ref().map(|file| file.graph().to_json());
-        let said = |field: fn(&Metadata) -> Option<&str>| said.and_then(field).map(str::to_owned);
+        let from_file =
+            |field: fn(&Metadata) -> Option<&str>| in_file.and_then(field).map(str::to_owned);
         Ok(NewWorkflow {
             slug: self.slug,
-            description: self.description.or_else(|| said(Metadata::description)),
-            project: self.project.or_else(|| said(Metadata::project)),
+            description: self.description.or_else(|| from_file(Metadata::description)),
+            project: self.project.or_else(|| from_file(Metadata::project)),
             project_id: self.project_id.unwrap_or_default(),
             project_name: self.project_name,
             app_name: self.app_name,
-            domain: self.domain.or_else(|| said(Metadata::domain)),
+            domain: self.domain.or_else(|| from_file(Metadata::domain)),
             metadata,
             molecules_used: self.molecules_used,
             atoms_in_molecules: self.atoms_in_molecules,
@@ -147,7 +150,11 @@ impl WorkflowDraft {
     }
 }
 
-/// Reads a workflow file that came over the API.
+/// Parses a workflow file that was sent to the API.
+///
+/// # Errors
+///
+/// Fails if it is invalid, or if it has commands and this server does not allow them.
 pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> {
     let file = WorkflowFile::parse("workflow.yaml", text).map_err(|wrong| Problem::from(&wrong))?;
     app.check_commands(&file)?;
@@ -155,12 +162,12 @@ pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> 
     Ok(file.runs_dir(folder.join(".workflow/runs")).folder(folder))
 }
 
-/// What the store keeps of a file.
+/// Returns the stored form of a file.
 pub(super) fn definition(file: &WorkflowFile) -> Option<Json> {
     file.source().map(|source| (*source).clone())
 }
 
-/// The metadata without what has a field of its own.
+/// Returns the metadata without the keys that have their own field.
 fn without_fields(metadata: &Metadata) -> Result<Metadata, Problem> {
     let mut object = metadata.as_object().clone();
     for field in ["description", "project", "domain"] {

@@ -1,4 +1,4 @@
-//! The graph of a workflow, and the file that it is.
+//! The graph and the source of a workflow.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use workflow_core::{Graph, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
+use super::super::WORKFLOW_PARAMETER;
 use super::super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, Query};
 use crate::http::require::{Read, Require};
 use crate::problem::Problem;
 
-/// How the graph is to be written.
+/// The format of a graph.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GraphQuery {
-    /// `json` (default), `mermaid` or `dot`.
+    /// Format: `json` (default), `mermaid` or `dot`.
     #[param(value_type = Option<String>, pattern = "^(json|mermaid|dot)$")]
     format: Format,
 }
@@ -37,10 +38,10 @@ enum Format {
     Dot,
 }
 
-/// Shows the jobs of a workflow and the order between them.
+/// Returns the graph of a workflow: jobs and dependencies.
 #[utoipa::path(get, path = "/workflows/{workflow}/graph", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), GraphQuery),
-    responses((status = 200, description = "The graph", content(
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), GraphQuery),
+    responses((status = 200, description = "Graph", content(
         (Object = "application/json"), (String = "text/plain"))), Problems))]
 pub(super) async fn graph(
     State(app): State<Arc<App>>,
@@ -58,14 +59,14 @@ pub(super) async fn graph(
     }
     let text = app.parsing.run(move || render(&workflow, query.format)).await?;
     let text = text.ok_or_else(|| {
-        let detail = "only `json` is to be had: the graph of this workflow depends on its input, \
-                      or is not one that this server can run";
+        let detail = "this graph is only available as `json`: it depends on the input, or this server \
+                      cannot run the workflow";
         Problem::conflict("no_graph", detail)
     })?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-/// The graph in the words of another program.
+/// Renders the graph as Mermaid or DOT; `None` if this server does not have it.
 fn render(workflow: &StoredWorkflow, format: Format) -> Option<String> {
     let write = |graph: &Graph| match format {
         Format::Dot => graph.dot(),
@@ -80,10 +81,10 @@ fn render(workflow: &StoredWorkflow, format: Format) -> Option<String> {
     Some(write(plan.graph()))
 }
 
-/// Shows the file that a workflow is, as it was written.
+/// Returns the file of a workflow as it was written.
 #[utoipa::path(get, path = "/workflows/{workflow}/source", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug")),
-    responses((status = 200, description = "The file", body = String,
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
+    responses((status = 200, description = "Workflow file", body = String,
         content_type = "application/yaml"), Problems))]
 pub(super) async fn source(
     State(app): State<Arc<App>>,
@@ -92,7 +93,8 @@ pub(super) async fn source(
 ) -> Result<Response, Problem> {
     let workflow = caller.catalog(&app).workflow(&which).await?;
     let text = workflow.definition.as_ref().and_then(WorkflowFile::text_of).ok_or_else(|| {
-        let detail = format!("`{}` is not a file, but code or a graph alone", workflow.name);
+        let detail =
+            format!("workflow `{}` has no file: it is code, or only a graph", workflow.name);
         Problem::not_found("no_source", detail)
     })?;
     Ok(([(header::CONTENT_TYPE, "application/yaml")], text.to_owned()).into_response())

@@ -1,4 +1,4 @@
-//! Which workflows are asked for.
+//! The filters of a list of workflows.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -10,55 +10,53 @@ use super::RECENT;
 use crate::model::Limit;
 use crate::problem::Problem;
 
-/// Which workflows are asked for: those to which all of this applies.
+/// The filters of a list of workflows. A workflow must match all of them.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WorkflowsQuery {
-    /// They belong to this project.
+    /// Project.
     project: Option<String>,
-    /// They belong to the project with this number in the application that they come from.
+    /// ID of the project in the original application.
     project_id: Option<i32>,
-    /// They belong to this business area.
+    /// Domain (business area).
     domain: Option<String>,
-    /// They come from this application.
+    /// Original application.
     app_name: Option<String>,
-    /// They have this tag.
+    /// Tag.
     tag: Option<String>,
-    /// This user made them.
+    /// User who owns them.
     user: Option<String>,
-    /// They use this molecule.
+    /// Molecule that they use.
     molecule: Option<String>,
-    /// They use this atom; with `molecule`, in that molecule.
+    /// Atom that they use; with `molecule`, in that molecule.
     atom: Option<String>,
-    /// Their metadata has this value at this path, as in `owner=ada` or `team.size=3`; may be given
-    /// several times.
+    /// Path and value in the metadata, such as `owner=ada` or `team.size=3`. Can be repeated.
     #[param(style = Form, explode)]
     metadata: Vec<String>,
-    /// Every word of this begins a word of their name or description.
+    /// Search text: each word must be the start of a word in the name or description.
     q: Option<String>,
-    /// Whether they are in use.
+    /// Whether they are active.
     is_active: Option<bool>,
-    /// `registered` or `stored`.
+    /// Source: `registered` or `stored`.
     #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
     source: Option<SourceFilter>,
-    /// Where their newest run stands.
+    /// Status of the newest run.
     #[param(value_type = Option<String>,
         pattern = "^(pending|running|completed|failed|cancelled)$")]
     status: Option<Status>,
-    /// In which order: by `name` (default) or `id`, newest first by `created`, most often run
-    /// first by `executed`.
+    /// Order: `name` (default), `id`, `created` (newest first) or `executed` (most runs first).
     #[param(value_type = Option<String>, pattern = "^(name|id|created|executed)$")]
     sort_by: Order,
-    /// Whether the order is turned round. Default: no.
+    /// Reverses the order. Default: false.
     reverse_sort: bool,
-    /// How many, 1 to 1,000. Default: 50.
+    /// Maximum number of items, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// Cursor: `next` of the previous page.
     cursor: Option<String>,
-    /// How many are left out before the first, instead of a cursor. Default: 0. Unlike a cursor, it
-    /// repeats or misses workflows that are added or deleted between two pages.
+    /// Number of items to skip, instead of a cursor. Default: 0. Pages by offset may repeat or miss
+    /// workflows when others are added or deleted in between.
     offset: u64,
 }
 
@@ -114,9 +112,11 @@ impl WorkflowsQuery {
     }
 }
 
-/// A path and its value, which is JSON, or a text that needs no quotes.
+/// Parses a path and a value: JSON, or text without quotes.
 fn pair(text: &str) -> Result<(String, Json), Problem> {
-    let wrong = || Problem::invalid("metadata", format!("`{text}` is not like `owner=ada`"));
+    let wrong = || {
+        Problem::invalid("metadata", format!("`{text}` must be PATH=VALUE, such as `owner=ada`"))
+    };
     let (path, value) = text.split_once('=').ok_or_else(wrong)?;
     if path.is_empty() {
         return Err(wrong());

@@ -1,4 +1,4 @@
-//! The files that a workflow is and was.
+//! The versions of a workflow file.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use workflow_files::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
+use super::super::WORKFLOW_PARAMETER;
 use super::super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, Query};
@@ -16,36 +17,36 @@ use crate::http::require::{Read, Require};
 use crate::model::{Limit, Listed, time};
 use crate::problem::Problem;
 
-/// Which versions are asked for.
+/// The page of versions.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct VersionsQuery {
-    /// How many, 1 to 1,000. Default: 50.
+    /// Maximum number of items, 1 to 1,000. Default: 50.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// Cursor: `next` of the previous page.
     cursor: Option<String>,
 }
 
-/// A file that a workflow is, or was.
+/// A version of a workflow file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Version {
-    /// Its number, from 1.
+    /// Version number, from 1.
     version: i64,
-    /// Who wrote it; null when nobody in particular did.
+    /// User who saved it; null if unknown.
     author: Option<String>,
-    /// When.
+    /// When it was saved.
     #[schema(format = DateTime)]
     created_at: String,
 }
 
-/// The same, with its text.
+/// A version with its text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VersionDocument {
     #[serde(flatten)]
     version: Version,
-    /// The file as it was written; null where it was no workflow file.
+    /// File as it was written; null if it was not a workflow file.
     yaml: Option<String>,
 }
 
@@ -55,9 +56,11 @@ impl From<WorkflowVersion> for Version {
     }
 }
 
-/// Lists the files that a workflow is and was, newest first. What is code has none.
+/// Lists the versions of a workflow file, newest first.
+///
+/// Registered workflows have none.
 #[utoipa::path(get, path = "/workflows/{workflow}/versions", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug"), VersionsQuery),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), VersionsQuery),
     responses((status = 200, body = Listed<Version>), Problems))]
 pub(super) async fn versions(
     State(app): State<Arc<App>>,
@@ -70,10 +73,10 @@ pub(super) async fn versions(
     Ok(Json(Listed::of(page, Version::from)))
 }
 
-/// Shows one of the files that a workflow is and was.
+/// Returns a version of a workflow file.
 #[utoipa::path(get, path = "/workflows/{workflow}/versions/{version}", tag = "workflows",
-    params(("workflow" = String, Path, description = "Its id, name or slug"),
-        ("version" = i64, Path, description = "The number of the version", minimum = 1)),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER),
+        ("version" = i64, Path, description = "Version number", minimum = 1)),
     responses((status = 200, body = VersionDocument), Problems))]
 pub(super) async fn version(
     State(app): State<Arc<App>>,
