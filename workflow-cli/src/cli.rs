@@ -78,22 +78,22 @@ impl Command {
     /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match self {
-            Self::Run(wanted) => {
-                wanted.persistence.host = Some(host);
+            Self::Run(args) => {
+                args.persistence.host = Some(host);
                 return;
             }
-            Self::Runs(wanted) => return wanted.set_store(host),
-            Self::Workflows(wanted) => &mut wanted.store,
-            Self::Recover(wanted) => &mut wanted.store,
-            Self::Stats(wanted) => &mut wanted.store,
+            Self::Runs(args) => return args.set_store(host),
+            Self::Workflows(args) => &mut args.store,
+            Self::Recover(args) => &mut args.store,
+            Self::Stats(args) => &mut args.store,
             #[cfg(feature = "serve")]
-            Self::Serve(wanted) => &mut wanted.store,
+            Self::Serve(args) => &mut args.store,
             #[cfg(feature = "serve")]
-            Self::User(wanted) => &mut wanted.store,
+            Self::User(args) => &mut args.store,
             #[cfg(feature = "serve")]
-            Self::Token(wanted) => &mut wanted.store,
-            Self::Prune(wanted) => &mut wanted.store,
-            Self::Migrate(wanted) => &mut wanted.store,
+            Self::Token(args) => &mut args.store,
+            Self::Prune(args) => &mut args.store,
+            Self::Migrate(args) => &mut args.store,
             Self::Plan(_)
             | Self::Validate(_)
             | Self::List(_)
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_parser_is_valid() {
         command("workflow").debug_assert();
     }
 
@@ -172,7 +172,7 @@ mod tests {
     /// Filters and fields have the same names here and in the API, with the listed exceptions.
     #[cfg(feature = "serve")]
     #[test]
-    fn one_thing_has_one_name() {
+    fn flags_and_api_parameters_share_names() {
         let api = workflow_server::openapi();
         let pairs = [
             Pair {

@@ -116,26 +116,24 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     output::set_color(arguments.color);
     arguments.log.init(default_level(&arguments.command))?;
     match arguments.command {
-        Command::Run(wanted) => run::run(&wanted),
-        Command::Plan(wanted) => plan::plan(&wanted),
-        Command::Validate(wanted) => validate::validate(&wanted),
-        Command::List(wanted) => list::list(&wanted),
-        Command::Workflows(wanted) => workflows::workflows(&wanted),
-        Command::Runs(wanted) => runs::runs(&wanted),
-        Command::Recover(wanted) => recover::recover(&wanted),
-        Command::Stats(wanted) => stats::stats(&wanted),
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Validate(args) => validate::validate(&args),
+        Command::List(args) => list::list(&args),
+        Command::Workflows(args) => workflows::workflows(&args),
+        Command::Runs(args) => runs::runs(&args),
+        Command::Recover(args) => recover::recover(&args),
+        Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
-        Command::Serve(wanted) => serve::serve(&wanted),
+        Command::Serve(args) => serve::serve(&args),
         #[cfg(feature = "serve")]
-        Command::User(wanted) => accounts::user(&wanted),
+        Command::User(args) => accounts::user(&args),
         #[cfg(feature = "serve")]
-        Command::Token(wanted) => accounts::token(&wanted),
-        Command::Prune(wanted) => maintenance::prune(&wanted),
-        Command::Migrate(wanted) => maintenance::migrate(&wanted),
-        Command::Config(wanted) => config::config(&wanted),
-        Command::Completions(wanted) => {
-            completions::completions(&wanted, program, command(program))
-        }
+        Command::Token(args) => accounts::token(&args),
+        Command::Prune(args) => maintenance::prune(&args),
+        Command::Migrate(args) => maintenance::migrate(&args),
+        Command::Config(args) => config::config(&args),
+        Command::Completions(args) => completions::completions(&args, program, command(program)),
     }
 }
 
@@ -144,8 +142,8 @@ fn default_level(command: &Command) -> DefaultLevel {
     match command {
         #[cfg(feature = "serve")]
         Command::Serve(_) => DefaultLevel::Info,
-        Command::Recover(wanted) if wanted.serves() => DefaultLevel::Info,
-        Command::Run(wanted) if wanted.is_detached() => DefaultLevel::Info,
+        Command::Recover(args) if args.serves() => DefaultLevel::Info,
+        Command::Run(args) if args.is_detached() => DefaultLevel::Info,
         _ => DefaultLevel::Warn,
     }
 }

@@ -57,8 +57,10 @@ impl LogArguments {
     ///
     /// Fails when RUST_LOG is invalid.
     pub(crate) fn init(&self, default_level: DefaultLevel) -> Result<(), Failure> {
-        let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
-        let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default_level.filter()));
+        let from_environment =
+            std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
+        let filter =
+            EnvFilter::try_new(from_environment.as_deref().unwrap_or(default_level.filter()));
         let filter = filter.map_err(|error| {
             Failure::Usage(format!(
                 "invalid RUST_LOG: {error}; use a level such as `info`, or \

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_brief_duration_suits_its_length() {
+    fn short_durations_fit_their_length() {
         let spans = [(10, "<1ms"), (12_300, "12.3ms"), (3_000_000, "3.0s"), (61_000_000, "1m 01s")];
         for (micros, text) in spans {
             assert_eq!(short_duration(Duration::from_micros(micros)), text);

@@ -37,9 +37,9 @@ impl InputArguments {
     ///
     /// Fails when the input is invalid JSON, its file cannot be read, a parameter targets a value
     /// that is not an object, or two parameters conflict.
-    pub(crate) fn json(&self, wanted: Option<Type>) -> Result<Option<Json>, Failure> {
+    pub(crate) fn json(&self, expected: Option<Type>) -> Result<Option<Json>, Failure> {
         let given = self.input.as_deref().map(read).transpose()?;
-        let json = self.with_parameters(given, wanted)?;
+        let json = self.with_parameters(given, expected)?;
         json.as_ref()
             .map_or(Ok(()), bounds::value)
             .map_err(|error| Failure::Usage(format!("invalid input: {error}")))?;
@@ -49,7 +49,7 @@ impl InputArguments {
     fn with_parameters(
         &self,
         given: Option<Json>,
-        wanted: Option<Type>,
+        expected: Option<Type>,
     ) -> Result<Option<Json>, Failure> {
         if self.param.is_empty() {
             return Ok(given);
@@ -64,7 +64,7 @@ impl InputArguments {
                 ));
             }
         };
-        let fits = |input: &Json| wanted.is_none_or(|kind| kind.read(input.clone()).is_ok());
+        let fits = |input: &Json| expected.is_none_or(|kind| kind.read(input.clone()).is_ok());
         parameter::set_to_fit(&self.param, &object, &fits).map_err(Failure::Usage).map(Some)
     }
 }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workflow_that_wants_a_number_is_given_one() {
+    fn an_expected_number_is_a_number() {
         #[derive(serde::Deserialize)]
         #[expect(dead_code, reason = "only read")]
         struct Wanted {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_lead_into_objects() {
+    fn dots_are_paths_into_objects() {
         let input = r#"{"source": {"url": "a", "tries": 1}}"#;
         let params = ["source.tries=2", r"source.a\.b=3", "new.deep.key=[4]", r"back\\slash=5"];
         let expected = json!({
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
-        let wrong = |input, params: &[&str]| given(input, params).expect_err("it makes no sense");
+    fn invalid_input_is_an_error() {
+        let wrong = |input, params: &[&str]| given(input, params).expect_err("an error");
         assert!(wrong(None, &["day"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["=1"]).contains("KEY=VALUE"));
         assert!(wrong(None, &["a=1", "a=2"]).contains("`a` twice"));

@@ -163,14 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn messages_contain_no_password() {
         assert_eq!(without_password("postgres://ada:secret@host/db"), "postgres://ada@host/db");
         assert_eq!(without_password("postgres://host/db"), "postgres://host/db");
         assert_eq!(without_password("runs.db"), "runs.db");
     }
 
     #[test]
-    fn a_file_is_known() {
+    fn sqlite_files_are_recognized() {
         assert_eq!(sqlite_path("sqlite://a/b.db"), Some("a/b.db".into()));
         assert_eq!(sqlite_path("a/b.db"), Some("a/b.db".into()));
         assert_eq!(sqlite_path("postgres://host/db"), None);

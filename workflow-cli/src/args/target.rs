@@ -27,16 +27,16 @@ impl Target {
     /// # Errors
     ///
     /// Fails when neither exists, with the nearest name, and when the file is invalid.
-    pub(crate) fn find(wanted: &str) -> Result<Self, Failure> {
-        let unknown = match registry::get(wanted) {
+    pub(crate) fn find(name: &str) -> Result<Self, Failure> {
+        let unknown = match registry::get(name) {
             Ok(entry) => return Ok(Self::Registered(entry)),
             Err(error @ RegistryError::Unknown { .. }) => error,
             Err(error) => return Err(error.into()),
         };
-        if !is_file(wanted) {
-            return Err(Failure::Usage(unknown_workflow(wanted, &unknown)));
+        if !is_file(name) {
+            return Err(Failure::Usage(unknown_workflow(name, &unknown)));
         }
-        let file = load(wanted)?;
+        let file = load(name)?;
         output::diagnostics(file.warnings());
         Ok(Self::File(Box::new(file)))
     }
@@ -50,18 +50,16 @@ impl Target {
     ///
     /// Fails when none matches. In a store with accounts, also fails for another user's workflow
     /// unless it is named by ID, so that nobody runs the commands of others by mistake.
-    pub(crate) fn find_in_store(wanted: &str, store: &dyn Catalog) -> Result<Self, Failure> {
-        let registered = registry::get(wanted);
-        if registered.is_err() && is_file(wanted) {
-            let file = load_absolute(wanted)?;
+    pub(crate) fn find_in_store(name: &str, store: &dyn Catalog) -> Result<Self, Failure> {
+        let registered = registry::get(name);
+        if registered.is_err() && is_file(name) {
+            let file = load_absolute(name)?;
             output::diagnostics(file.warnings());
             return Ok(Self::File(Box::new(file)));
         }
-        match (pollster::block_on(store.find_workflow(wanted)), registered) {
+        match (pollster::block_on(store.find_workflow(name)), registered) {
             (Err(CatalogError::Store(error)), _) => Err(error.into()),
-            (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => {
-                Self::from_stored(found, wanted)
-            }
+            (Ok((found, MatchedBy::Id | MatchedBy::OwnName)), _) => Self::from_stored(found, name),
             (_, Ok(entry)) => Ok(Self::Registered(entry)),
             (Ok((found, by)), Err(_)) => {
                 let is_others = by != MatchedBy::Registered && found.user != store::current_user();
@@ -69,15 +67,15 @@ impl Target {
                 if is_others && pollster::block_on(store.has_accounts())? {
                     let owner = found.user.as_deref().unwrap_or("nobody");
                     return Err(Failure::Usage(format!(
-                        "`{wanted}` is workflow {id} of {owner}, and its commands would run as you; use \
+                        "`{name}` is workflow {id} of {owner}, and its commands would run as you; use \
                          `run {id}` to run it anyway",
                         id = found.id
                     )));
                 }
-                Self::from_stored(found, wanted)
+                Self::from_stored(found, name)
             }
             (Err(CatalogError::NoWorkflow(_)), Err(error @ RegistryError::Unknown { .. })) => {
-                Err(Failure::Usage(unknown_workflow(wanted, &error)))
+                Err(Failure::Usage(unknown_workflow(name, &error)))
             }
             (Err(CatalogError::NoWorkflow(_)), Err(error)) => Err(error.into()),
             (Err(error), _) => Err(error.into()),
@@ -85,14 +83,14 @@ impl Target {
     }
 
     /// The registered workflow or the file that runs a stored workflow.
-    fn from_stored(found: StoredWorkflow, wanted: &str) -> Result<Self, Failure> {
+    fn from_stored(found: StoredWorkflow, name: &str) -> Result<Self, Failure> {
         if found.source == Source::Registered {
             return Ok(Self::Registered(registry::get(&found.name)?));
         }
         match found.definition.as_ref().and_then(WorkflowFile::from_source) {
             Some(file) => Ok(Self::Stored(Box::new(file?), found.id)),
             None => Err(Failure::Usage(format!(
-                "`{wanted}` has no file in the store and is not registered in this program; \
+                "`{name}` has no file in the store and is not registered in this program; \
                  create a workflow with `workflows create FILE`, or run the file itself"
             ))),
         }
@@ -158,15 +156,15 @@ pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
 }
 
 /// Whether the argument names a file, existing or not.
-fn is_file(wanted: &str) -> bool {
-    let path = Path::new(wanted);
+fn is_file(name: &str) -> bool {
+    let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
-    wanted == "-"
+    name == "-"
         || matches!(extension, Some("yaml" | "yml" | "json" | "json5" | "jsonc"))
         || (path.exists() && !path.is_dir())
 }
 
-fn unknown_workflow(wanted: &str, unknown: &RegistryError) -> String {
+fn unknown_workflow(name: &str, unknown: &RegistryError) -> String {
     let cure = match unknown {
         RegistryError::Unknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
         RegistryError::Unknown { known: 0, .. } => {
@@ -174,5 +172,5 @@ fn unknown_workflow(wanted: &str, unknown: &RegistryError) -> String {
         }
         _ => "`list` shows the registered workflows".to_owned(),
     };
-    format!("no workflow or file `{wanted}`; {cure}")
+    format!("no workflow or file `{name}`; {cure}")
 }

@@ -118,7 +118,7 @@ mod tests {
     use crate::render::time;
 
     #[test]
-    fn times_are_read() {
+    fn times_are_parsed() {
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
         assert!(parse_duration("-2h").is_err() && parse_duration("soon").is_err());

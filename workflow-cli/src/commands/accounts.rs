@@ -55,9 +55,9 @@ enum UserAction {
     },
 }
 
-pub(crate) fn user(wanted: &UserArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.open_or_create()?;
-    match &wanted.action {
+pub(crate) fn user(args: &UserArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_or_create()?;
+    match &args.action {
         UserAction::Add { name, staff } => {
             let password_hash = Some(password()?.into_hash());
             let new = NewUser { username: name.clone(), password_hash, is_staff: *staff };
@@ -203,9 +203,9 @@ fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
     parse_duration(text).map(|time| Lifetime(Some(time)))
 }
 
-pub(crate) fn token(wanted: &TokenArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.open_existing()?;
-    match &wanted.action {
+pub(crate) fn token(args: &TokenArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_existing()?;
+    match &args.action {
         TokenAction::Create { user, name, scope, expires_in } => {
             let scope = match scope {
                 Scope::Read => TokenScope::Read,

@@ -22,12 +22,12 @@ Examples:
   workflow completions fish > ~/.config/fish/completions/workflow.fish";
 
 pub(crate) fn completions(
-    wanted: &CompletionsArguments,
+    args: &CompletionsArguments,
     program: &str,
     mut command: clap::Command,
 ) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(wanted.shell, &mut command, program, &mut script);
+    clap_complete::generate(args.shell, &mut command, program, &mut script);
     output::print(|out| out.write_all(&script))?;
     Ok(Outcome::Success)
 }

@@ -90,18 +90,18 @@ struct ValidateArguments {
     names: Vec<String>,
 }
 
-pub(crate) fn config(wanted: &ConfigArguments) -> Result<Outcome, Failure> {
+pub(crate) fn config(args: &ConfigArguments) -> Result<Outcome, Failure> {
     let mut loader = Loader::new();
-    for dir in &wanted.dir {
+    for dir in &args.dir {
         loader = loader.dir(dir);
     }
-    if let Some(profile) = &wanted.profile {
+    if let Some(profile) = &args.profile {
         loader = loader.profile(profile);
     }
-    match &wanted.action {
-        Action::List(wanted) => list(&loader.list()?, wanted.format),
-        Action::Show(wanted) => show(&loader, wanted),
-        Action::Validate(wanted) => validate(&loader, &wanted.names),
+    match &args.action {
+        Action::List(args) => list(&loader.list()?, args.format),
+        Action::Show(args) => show(&loader, args),
+        Action::Validate(args) => validate(&loader, &args.names),
     }
 }
 
@@ -134,9 +134,9 @@ fn document(found: &Found) -> Json {
     json!({ "name": name, "file": file.display().to_string(), "profiles": profiles })
 }
 
-fn show(loader: &Loader, wanted: &ShowArguments) -> Result<Outcome, Failure> {
-    if wanted.raw {
-        let files = loader.raw(&wanted.name)?;
+fn show(loader: &Loader, args: &ShowArguments) -> Result<Outcome, Failure> {
+    if args.raw {
+        let files = loader.raw(&args.name)?;
         let mut out = BufWriter::new(output::raw_stdout());
         for file in &files {
             if files.len() > 1 {
@@ -150,8 +150,8 @@ fn show(loader: &Loader, wanted: &ShowArguments) -> Result<Outcome, Failure> {
         out.flush()?;
         return Ok(Outcome::Success);
     }
-    let config = loader.open(&wanted.name)?;
-    match wanted.format {
+    let config = loader.open(&args.name)?;
+    match args.format {
         ShowFormat::Json => output::print_json(&config.value())?,
         ShowFormat::Yaml => output::print(|out| out.write_all(config.to_yaml().as_bytes()))?,
     }

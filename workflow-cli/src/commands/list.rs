@@ -65,21 +65,21 @@ enum Row {
     Job(JobRow),
 }
 
-pub(crate) fn list(wanted: &ListArguments) -> Result<Outcome, Failure> {
-    let workflows = wanted.workflows()?;
-    let jobs = wanted.jobs();
-    if let Format::Json = wanted.format {
+pub(crate) fn list(args: &ListArguments) -> Result<Outcome, Failure> {
+    let workflows = args.workflows()?;
+    let jobs = args.jobs();
+    if let Format::Json = args.format {
         let workflows = workflows.into_iter().map(|row| Row::Workflow(Box::new(row)));
         let rows: Vec<_> = workflows.chain(jobs.into_iter().map(Row::Job)).collect();
         output::print_json(&rows)?;
         return Ok(Outcome::Success);
     }
     if workflows.is_empty() && jobs.is_empty() {
-        output::message(wanted.nothing()?);
+        output::message(args.nothing()?);
         return Ok(Outcome::Success);
     }
     let mut sections = Vec::new();
-    if wanted.detailed {
+    if args.detailed {
         sections.extend(workflows.iter().map(WorkflowRow::details));
         sections.extend(jobs.iter().map(JobRow::details));
     } else {

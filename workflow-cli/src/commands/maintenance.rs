@@ -115,19 +115,19 @@ impl BackgroundPruning {
     }
 }
 
-pub(crate) fn migrate(wanted: &MigrateArguments) -> Result<Outcome, Failure> {
-    wanted.store.open_or_create()?;
-    output::message(format_args!("`{}` is up to date", wanted.store.display_name()));
+pub(crate) fn migrate(args: &MigrateArguments) -> Result<Outcome, Failure> {
+    args.store.open_or_create()?;
+    output::message(format_args!("`{}` is up to date", args.store.display_name()));
     Ok(Outcome::Success)
 }
 
-pub(crate) fn prune(wanted: &PruneArguments) -> Result<Outcome, Failure> {
+pub(crate) fn prune(args: &PruneArguments) -> Result<Outcome, Failure> {
     let retention = Retention {
-        workflow: wanted.workflow.clone(),
-        keep_for: wanted.bounds.keep_for,
-        keep_last: wanted.bounds.keep_last,
+        workflow: args.workflow.clone(),
+        keep_for: args.bounds.keep_for,
+        keep_last: args.bounds.keep_last,
     };
-    let deleted = pollster::block_on(wanted.store.open_existing()?.prune(retention))?;
+    let deleted = pollster::block_on(args.store.open_existing()?.prune(retention))?;
     let deleted = usize::try_from(deleted).unwrap_or(usize::MAX);
     output::message(format_args!("deleted {}", count(deleted, "run")));
     Ok(Outcome::Success)

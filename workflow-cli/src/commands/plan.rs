@@ -58,8 +58,8 @@ enum Format {
     Json,
 }
 
-pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
-    let (workflow, entries) = match Target::find(&wanted.workflow)? {
+pub(crate) fn plan(args: &PlanArguments) -> Result<Outcome, Failure> {
+    let (workflow, entries) = match Target::find(&args.workflow)? {
         Target::Registered(entry) => (entry.workflow(), None),
         Target::File(file) | Target::Stored(file, _) => {
             let entries = file.entries().map(|(name, jobs)| (name.to_owned(), jobs));
@@ -67,9 +67,9 @@ pub(crate) fn plan(wanted: &PlanArguments) -> Result<Outcome, Failure> {
             (Arc::from(file as Box<dyn Workflow>), Some(entries))
         }
     };
-    let plan = plan_for(&*workflow, wanted.input.json(workflow.input())?)?;
+    let plan = plan_for(&*workflow, args.input.json(workflow.input())?)?;
     let graph = plan.graph();
-    match (wanted.graph, wanted.format) {
+    match (args.graph, args.format) {
         (Some(graph_format), _) => {
             let text = match graph_format {
                 GraphFormat::Tree => graph.tree(),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn few_jobs_are_named() {
+    fn few_jobs_are_listed() {
         assert_eq!(described(&["a1", "b", "a2", "a3"]), ["a1", "a2", "a3", "b"]);
     }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_over_two_numbers_begins_at_the_first() {
+    fn a_range_with_two_numbers_starts_at_the_first() {
         let names = ["t_9_x1", "t_9_x2", "t_10_x1", "t_10_x2"];
         assert_eq!(described(&names), ["t_9_x1 .. 10_x2 (4 jobs)"]);
         let names = ["ä1é0", "ä1é1", "ä1é2", "ä1é3"];

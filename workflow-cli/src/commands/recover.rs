@@ -61,21 +61,21 @@ Exit codes:
   0 all resumed runs completed, 1 a run failed, was cancelled, or could not be resumed,
   2 invalid usage or input";
 
-pub(crate) fn recover(wanted: &RecoverArguments) -> Result<Outcome, Failure> {
-    let store = wanted.store.open_existing()?;
-    let engine = session::engine(&store, wanted.max_parallel.map(|jobs| jobs as usize));
-    let _pruner = wanted.pruning.start(&store)?;
+pub(crate) fn recover(args: &RecoverArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_existing()?;
+    let engine = session::engine(&store, args.max_parallel.map(|jobs| jobs as usize));
+    let _pruner = args.pruning.start(&store)?;
     let stopped = engine.clone();
     let recoverer = Recoverer { engine, refused: HashSet::new(), resumed: 0, unsuccessful: 0 };
     interrupt::listen();
     runtime::inside(|| {
         pollster::block_on(async {
-            let recovered = pin!(recoverer.recover(wanted.serve));
+            let recovered = pin!(recoverer.recover(args.serve));
             match select(recovered, pin!(interrupt::signal())).await {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(((), _)) => {
-                    interrupt::shut_down(&stopped, wanted.grace).await;
-                    Ok(if wanted.serve { Outcome::Success } else { Outcome::Cancelled })
+                    interrupt::shut_down(&stopped, args.grace).await;
+                    Ok(if args.serve { Outcome::Success } else { Outcome::Cancelled })
                 }
             }
         })

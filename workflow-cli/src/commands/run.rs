@@ -74,21 +74,21 @@ Examples:
 Exit codes:
   0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
-pub(crate) fn run(wanted: &RunArguments) -> Result<Outcome, Failure> {
-    let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
-    if let Some(run) = wanted.persistence.detached_run {
-        return detach::run_detached(run, &wanted.persistence, max_parallel);
+pub(crate) fn run(args: &RunArguments) -> Result<Outcome, Failure> {
+    let max_parallel = args.max_parallel.map(|jobs| jobs as usize);
+    if let Some(run) = args.persistence.detached_run {
+        return detach::run_detached(run, &args.persistence, max_parallel);
     }
-    let store = wanted.persistence.requested_store()?;
+    let store = args.persistence.requested_store()?;
     let target = match &store {
-        None => Target::find(&wanted.workflow)?,
-        Some(store) => Target::find_in_store(&wanted.workflow, &**store)?,
+        None => Target::find(&args.workflow)?,
+        Some(store) => Target::find_in_store(&args.workflow, &**store)?,
     };
     let PreparedRun { workflow, engine, workflow_id } =
-        PreparedRun::new(target, wanted, store.as_ref())?;
-    let input = wanted.input.json(workflow.input())?;
+        PreparedRun::new(target, args, store.as_ref())?;
+    let input = args.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
-    let (persistence, show, trigger) = (&wanted.persistence, &wanted.show, Trigger::Manual);
+    let (persistence, show, trigger) = (&args.persistence, &args.show, Trigger::Manual);
     let repeats = None;
     RunSession { engine, workflow, workflow_id, input, trigger, repeats, persistence, store, show }
         .run()
@@ -108,11 +108,11 @@ struct PreparedRun {
 impl PreparedRun {
     fn new(
         target: Target,
-        wanted: &RunArguments,
+        args: &RunArguments,
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
-        let max_parallel = wanted.max_parallel.map(|jobs| jobs as usize);
-        let mut engine = match (&wanted.runs_dir, store) {
+        let max_parallel = args.max_parallel.map(|jobs| jobs as usize);
+        let mut engine = match (&args.runs_dir, store) {
             (Some(folder), _) => registry::engine().to_builder().runs_dir(folder),
             (None, Some(_)) => session::engine_builder(Path::new(RUNS_DIR)),
             (None, None) => registry::engine().to_builder(),
@@ -124,7 +124,7 @@ impl PreparedRun {
         }
         Ok(match target {
             Target::Registered(entry) => {
-                if wanted.cwd.is_some() {
+                if args.cwd.is_some() {
                     let name = entry.workflow().name().to_string();
                     return Err(Failure::Usage(format!(
                         "--cwd applies only to workflow files, and `{name}` is a registered workflow; \
@@ -138,27 +138,27 @@ impl PreparedRun {
                 Self { workflow, engine, workflow_id: None }
             }
             Target::Stored(file, id) => {
-                Self { workflow_id: Some(id), ..Self::of_file(*file, engine, wanted, store)? }
+                Self { workflow_id: Some(id), ..Self::of_file(*file, engine, args, store)? }
             }
-            Target::File(file) => Self::of_file(*file, engine, wanted, store)?,
+            Target::File(file) => Self::of_file(*file, engine, args, store)?,
         })
     }
 
     fn of_file(
         mut file: WorkflowFile,
         engine: EngineBuilder,
-        wanted: &RunArguments,
+        args: &RunArguments,
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
-        match &wanted.cwd {
+        match &args.cwd {
             // Absolute, so that the run can be resumed from another directory.
             Some(folder) => file = file.folder(absolute(folder)?),
             None => print_cwd_hint(&file),
         }
-        if let Some(jobs) = wanted.max_parallel {
+        if let Some(jobs) = args.max_parallel {
             file = file.max_parallel(jobs as usize);
         }
-        match &wanted.runs_dir {
+        match &args.runs_dir {
             // Absolute, so that the run can be resumed from another directory.
             Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
             Some(folder) => file = file.runs_dir(folder),

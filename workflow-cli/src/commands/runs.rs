@@ -40,33 +40,33 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    List(With<ListArguments>),
-    Get(With<GetArguments>),
-    Watch(With<WatchArguments>),
-    Logs(With<LogsArguments>),
-    Cancel(With<CancelArguments>),
-    Unblock(With<UnblockArguments>),
+    List(WithStore<ListArguments>),
+    Get(WithStore<GetArguments>),
+    Watch(WithStore<WatchArguments>),
+    Logs(WithStore<LogsArguments>),
+    Cancel(WithStore<CancelArguments>),
+    Unblock(WithStore<UnblockArguments>),
     Retry(RetryArguments),
-    Signal(With<SignalArguments>),
-    Export(With<ExportArguments>),
-    Import(With<ImportArguments>),
+    Signal(WithStore<SignalArguments>),
+    Export(WithStore<ExportArguments>),
+    Import(WithStore<ImportArguments>),
 }
 
 // Not a doc comment: the help text is that of `A`, which is flattened last.
 #[derive(Debug, Args)]
-struct With<A: Args> {
+struct WithStore<A: Args> {
     #[command(flatten)]
     store: StoreArguments,
     #[command(flatten)]
-    wanted: A,
+    args: A,
 }
 
 impl RunsArguments {
     /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match &mut self.command {
-            RunsCommand::Retry(wanted) => {
-                wanted.persistence.host = Some(host);
+            RunsCommand::Retry(args) => {
+                args.persistence.host = Some(host);
                 return;
             }
             RunsCommand::List(with) => &mut with.store,
@@ -83,17 +83,17 @@ impl RunsArguments {
     }
 }
 
-pub(crate) fn runs(wanted: &RunsArguments) -> Result<Outcome, Failure> {
-    match &wanted.command {
-        RunsCommand::List(With { wanted, store }) => list::list(wanted, store),
-        RunsCommand::Get(With { wanted, store }) => list::get(wanted, store),
-        RunsCommand::Watch(With { wanted, store }) => list::watch(wanted, store),
-        RunsCommand::Logs(With { wanted, store }) => logs::logs(wanted, store),
-        RunsCommand::Cancel(With { wanted, store }) => send::cancel(wanted, store),
-        RunsCommand::Unblock(With { wanted, store }) => send::unblock(wanted, store),
-        RunsCommand::Retry(wanted) => retry::retry(wanted),
-        RunsCommand::Signal(With { wanted, store }) => send::signal(wanted, store),
-        RunsCommand::Export(With { wanted, store }) => export::export(wanted, store),
-        RunsCommand::Import(With { wanted, store }) => export::import(wanted, store),
+pub(crate) fn runs(args: &RunsArguments) -> Result<Outcome, Failure> {
+    match &args.command {
+        RunsCommand::List(WithStore { args, store }) => list::list(args, store),
+        RunsCommand::Get(WithStore { args, store }) => list::get(args, store),
+        RunsCommand::Watch(WithStore { args, store }) => list::watch(args, store),
+        RunsCommand::Logs(WithStore { args, store }) => logs::logs(args, store),
+        RunsCommand::Cancel(WithStore { args, store }) => send::cancel(args, store),
+        RunsCommand::Unblock(WithStore { args, store }) => send::unblock(args, store),
+        RunsCommand::Retry(args) => retry::retry(args),
+        RunsCommand::Signal(WithStore { args, store }) => send::signal(args, store),
+        RunsCommand::Export(WithStore { args, store }) => export::export(args, store),
+        RunsCommand::Import(WithStore { args, store }) => export::import(args, store),
     }
 }

@@ -59,10 +59,10 @@ Examples:
 Exit codes:
   0 stopped by a signal, 1 the server failed, 2 invalid usage or input";
 
-pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
+pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     // The server restricts the store to what each caller may see.
-    let store = wanted.store.open_or_create()?.seen_by(Viewer::All);
-    let folder = match &wanted.folder {
+    let store = args.store.open_or_create()?.seen_by(Viewer::All);
+    let folder = match &args.folder {
         Some(folder) => folder.clone(),
         None => std::env::current_dir().map_err(|error| Failure::Machine {
             what: "cannot find the current directory".to_owned(),
@@ -71,20 +71,20 @@ pub(crate) fn serve(wanted: &ServeArguments) -> Result<Outcome, Failure> {
     };
     let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
     let engine = server.engine().clone();
-    let server = server.allow_commands(wanted.allow_commands).folder(folder);
-    let server = wanted.allow_origin.iter().fold(server, Server::allow_origin);
+    let server = server.allow_commands(args.allow_commands).folder(folder);
+    let server = args.allow_origin.iter().fold(server, Server::allow_origin);
     interrupt::listen();
     runtime::inside(|| {
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async { _ = stopped.await };
-        let serving = pin!(server.serve(wanted.address, print_address, until));
+        let serving = pin!(server.serve(args.address, print_address, until));
         let served = pollster::block_on(async {
             match select(serving, pin!(interrupt::signal())).await {
                 Either::Left((served, _)) => served,
                 Either::Right(((), serving)) => {
                     // Stops the server and the engine at the same time.
                     drop(stop);
-                    join(serving, interrupt::shut_down(&engine, wanted.grace)).await.0
+                    join(serving, interrupt::shut_down(&engine, args.grace)).await.0
                 }
             }
         });

@@ -33,21 +33,21 @@ Examples:
   workflow stats --workflow daily-etl
   workflow stats -f json | jq '.[] | select(.success_rate < 0.9) | .workflow'";
 
-pub(crate) fn stats(wanted: &StatsArguments) -> Result<Outcome, Failure> {
-    let found = wanted.store.open_existing()?;
-    let found = pollster::block_on(found.statistics(wanted.workflow.as_deref()))?;
-    if wanted.format == ListFormat::Json {
+pub(crate) fn stats(args: &StatsArguments) -> Result<Outcome, Failure> {
+    let found = args.store.open_existing()?;
+    let found = pollster::block_on(found.statistics(args.workflow.as_deref()))?;
+    if args.format == ListFormat::Json {
         output::print_json(&found.iter().map(document).collect::<Vec<_>>())?;
         return Ok(Outcome::Success);
     }
     if found.is_empty() {
-        output::message(format_args!("`{}` has no runs", wanted.store.display_name()));
+        output::message(format_args!("`{}` has no runs", args.store.display_name()));
         return Ok(Outcome::Success);
     }
     output::print(|out| {
         output::write_table(out, workflows(&found))?;
         match found.as_slice() {
-            [one] if wanted.workflow.is_some() && !one.jobs.is_empty() => {
+            [one] if args.workflow.is_some() && !one.jobs.is_empty() => {
                 writeln!(out)?;
                 output::write_table(out, jobs(one))
             }

@@ -48,14 +48,14 @@ enum Format {
     Json,
 }
 
-pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
-    if wanted.schema {
+pub(crate) fn validate(args: &ValidateArguments) -> Result<Outcome, Failure> {
+    if args.schema {
         output::print_json(&WorkflowFile::schema())?;
         return Ok(Outcome::Success);
     }
     let mut found = Vec::new();
     let mut valid = true;
-    for path in &wanted.files {
+    for path in &args.files {
         let (diagnostics, jobs) = match load(path) {
             Ok(file) => {
                 print_hints(&file);
@@ -64,14 +64,14 @@ pub(crate) fn validate(wanted: &ValidateArguments) -> Result<Outcome, Failure> {
             Err(Failure::File(diagnostics)) => (diagnostics, 0),
             Err(failure) => return Err(failure),
         };
-        let counted = if wanted.strict { diagnostics.warnings() } else { 0 };
+        let counted = if args.strict { diagnostics.warnings() } else { 0 };
         valid &= diagnostics.errors() + counted == 0;
-        match wanted.format {
+        match args.format {
             Format::Text => print_summary(path, &diagnostics, jobs),
             Format::Json => found.extend(diagnostics.iter().map(|one| document(path, one))),
         }
     }
-    if let Format::Json = wanted.format {
+    if let Format::Json = args.format {
         output::print_json(&found)?;
     }
     Ok(if valid { Outcome::Success } else { Outcome::Failed })

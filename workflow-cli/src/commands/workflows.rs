@@ -51,13 +51,13 @@ enum WorkflowsCommand {
     Delete(DeleteArguments),
 }
 
-pub(crate) fn workflows(wanted: &WorkflowsArguments) -> Result<Outcome, Failure> {
-    match &wanted.command {
-        WorkflowsCommand::List(list) => list::list(list, &wanted.store),
-        WorkflowsCommand::Get(get) => list::get(get, &wanted.store),
-        WorkflowsCommand::Create(create) => edit::create(create, &wanted.store),
-        WorkflowsCommand::Update(update) => edit::update(update, &wanted.store),
-        WorkflowsCommand::History(history) => history::history(history, &wanted.store),
-        WorkflowsCommand::Delete(delete) => edit::delete(delete, &wanted.store),
+pub(crate) fn workflows(args: &WorkflowsArguments) -> Result<Outcome, Failure> {
+    match &args.command {
+        WorkflowsCommand::List(list) => list::list(list, &args.store),
+        WorkflowsCommand::Get(get) => list::get(get, &args.store),
+        WorkflowsCommand::Create(create) => edit::create(create, &args.store),
+        WorkflowsCommand::Update(update) => edit::update(update, &args.store),
+        WorkflowsCommand::History(history) => history::history(history, &args.store),
+        WorkflowsCommand::Delete(delete) => edit::delete(delete, &args.store),
     }
 }

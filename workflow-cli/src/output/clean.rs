@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_others_moves_nothing() {
+    fn untrusted_text_has_no_control_codes() {
         for (text, shown) in [
             ("plain\ttext\nand é漢", "plain\ttext\nand é漢"),
             ("\u{1b}[31mred\u{1b}[0m", "red"),

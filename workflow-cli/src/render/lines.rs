@@ -166,8 +166,8 @@ mod tests {
         let mut text = Vec::new();
         let mut plain =
             Plain::new("etl", progress, Clean::of(anstream::StripStream::new(&mut text)));
-        events.iter().for_each(|event| plain.event(event).expect("memory takes it"));
-        plain.draw().expect("memory takes it");
+        events.iter().for_each(|event| plain.event(event).expect("written to memory"));
+        plain.draw().expect("written to memory");
         drop(plain);
         insta::assert_snapshot!(String::from_utf8_lossy(&text), @"
         etl: 3 jobs
@@ -183,11 +183,11 @@ mod tests {
     }
 
     fn plain(text: &str) -> String {
-        plain_text(&job_output("a", text).expect("it is shown"))
+        plain_text(&job_output("a", text).expect("a line"))
     }
 
     #[test]
-    fn what_moves_the_cursor_is_left_out() {
+    fn control_codes_are_removed() {
         assert_eq!(plain("\x1b[2J\x1b[31mred\x1b[0m\x07\n"), "  a | red");
         assert_eq!(plain(" 1 %\r 50 %\r100 %\r\nnext\r\n"), "  a | 100 %\n  a | next");
         assert_eq!(plain("größe \u{fffd}\n\n"), "  a | größe \u{fffd}\n  a |");

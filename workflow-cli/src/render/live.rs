@@ -175,13 +175,13 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let screen = MultiProgress::with_draw_target(target);
         let mut live = Live::new("etl", progress, screen, || 10);
-        events.iter().for_each(|event| live.event(event).expect("memory takes it"));
+        events.iter().for_each(|event| live.event(event).expect("written to memory"));
         live.draw_at(SystemTime::UNIX_EPOCH + Duration::from_secs(8));
         (live, terminal)
     }
 
     #[test]
-    fn a_line_for_each_job_under_way() {
+    fn one_line_per_running_job() {
         let kinds = vec![
             EventKind::RunStarted { repeats: None },
             started("extract", 1),
@@ -200,7 +200,7 @@ mod tests {
           ⠙ load attempt 2 in 2.0s
         ━━━━━━━━━━━━━━━╸               2 of 4 jobs, 1 failed, 8.0s
         ");
-        live.close().expect("memory takes it");
+        live.close().expect("written to memory");
         insta::assert_snapshot!(terminal.contents(), @"
         load failed in attempt 1, retry in 5.0s: busy
         publish failed in 1.0s (2 of 4): no route ...
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_lines_than_the_terminal_has() {
+    fn no_more_lines_than_fit_the_terminal() {
         let names: Vec<_> = (0..100).map(|number| format!("job_{number}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let kinds = names.iter().map(|name| started(name, 1)).collect();

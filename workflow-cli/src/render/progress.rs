@@ -122,7 +122,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn jobs_are_counted_by_how_they_end() {
+    fn jobs_are_counted_by_outcome() {
         let kinds =
             vec![started("a", 1), completed("a"), started("b", 1), failed("b"), skipped("c")];
         let (mut progress, events) = scenario(&["a", "b", "c"], kinds);
@@ -143,7 +143,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_job_between_attempts_is_under_way() {
+    fn a_job_between_attempts_is_running() {
         let kinds =
             vec![started("a", 1), retried("a"), started("b", 1), started("a", 2), completed("a")];
         let (mut progress, events) = scenario(&["a", "b"], kinds);

@@ -82,7 +82,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_that_are_nearly_right_are_found() {
+    fn misspelled_keys_are_found() {
         let schema = json!({
             "properties": {
                 "day": { "type": "string" },
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_known_nothing_is_said() {
+    fn an_open_schema_has_no_misspelled_keys() {
         let input = json!({ "dya": 1 });
         for schema in [json!(null), json!(true), json!({ "$ref": "#" }), json!({ "anyOf": [] })] {
             assert!(keys(&schema, &input).is_empty(), "{schema}");

@@ -41,9 +41,9 @@ Examples:
   workflow runs import runs.jsonl
   workflow runs export --db old.db | workflow runs import - --db postgres://localhost/runs";
 
-pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn export(args: &ExportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let mut out: Box<dyn Write + Send> = match &wanted.output {
+    let mut out: Box<dyn Write + Send> = match &args.output {
         None => Box::new(BufWriter::new(output::raw_stdout())),
         Some(path) => {
             let file = File::create(path).map_err(|error| Failure::Machine {
@@ -53,16 +53,16 @@ pub(super) fn export(wanted: &ExportArguments, store: &StoreArguments) -> Result
             Box::new(BufWriter::new(file))
         }
     };
-    pollster::block_on(store.export(wanted.workflow.as_deref(), &mut *out))?;
+    pollster::block_on(store.export(args.workflow.as_deref(), &mut *out))?;
     out.flush()?;
     Ok(Outcome::Success)
 }
 
-pub(super) fn import(wanted: &ImportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let mut lines: Box<dyn BufRead + Send> = match wanted.file.as_os_str() == "-" {
+pub(super) fn import(args: &ImportArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let mut lines: Box<dyn BufRead + Send> = match args.file.as_os_str() == "-" {
         true => Box::new(BufReader::new(io::stdin())),
         false => {
-            let path = &wanted.file;
+            let path = &args.file;
             let file = File::open(path).map_err(|error| {
                 Failure::Usage(format!("cannot read `{}`: {error}", path.display()))
             })?;

@@ -102,21 +102,21 @@ With -f jsonl, the last line is {\"run\": ..}.
 Exit codes:
   0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
-pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn list(args: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let query = RunQuery {
-        workflow: wanted.workflow.clone(),
-        name_contains: wanted.q.clone(),
-        user: wanted.user.clone(),
-        status: wanted.status,
-        since: wanted.since,
-        until: wanted.until,
-        idempotency_key: wanted.idempotency_key.clone(),
-        after: wanted.page.after(),
-        limit: wanted.page.limit(),
+        workflow: args.workflow.clone(),
+        name_contains: args.q.clone(),
+        user: args.user.clone(),
+        status: args.status,
+        since: args.since,
+        until: args.until,
+        idempotency_key: args.idempotency_key.clone(),
+        after: args.page.after(),
+        limit: args.page.limit(),
         ..RunQuery::default()
     };
     let page = pollster::block_on(store.open_existing()?.runs(query))?;
-    if wanted.format == ListFormat::Json {
+    if args.format == ListFormat::Json {
         output::print_json(&page)?;
         return Ok(Outcome::Success);
     }
@@ -129,18 +129,18 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
     Ok(Outcome::Success)
 }
 
-pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn get(args: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let details = pollster::block_on(store.run_details(wanted.run.find(&*store)?))?;
-    match wanted.format {
+    let details = pollster::block_on(store.run_details(args.run.find(&*store)?))?;
+    match args.format {
         ListFormat::Json => output::print_json(&details)?,
         ListFormat::Table => run_table::write(&details)?,
     }
     Ok(Outcome::Success)
 }
 
-pub(super) fn watch(wanted: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn watch(args: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let run = stored_run(&*store, wanted.run.find(&*store)?)?;
-    follow_from(&store, &run, &wanted.show, None, wanted.from)
+    let run = stored_run(&*store, args.run.find(&*store)?)?;
+    follow_from(&store, &run, &args.show, None, args.from)
 }

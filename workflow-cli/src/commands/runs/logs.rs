@@ -40,17 +40,17 @@ Examples:
   workflow runs logs 01980000-0000-7000-8000-000000000000
   workflow runs logs 01980000-0000-7000-8000-000000000000 --job extract -F";
 
-pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn logs(args: &LogsArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let run = stored_run(&*store, wanted.run.find(&*store)?)?;
-    check_job(wanted, &run)?;
-    let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), wanted };
-    if !wanted.follow && !log.path.exists() {
+    let run = stored_run(&*store, args.run.find(&*store)?)?;
+    check_job(args, &run)?;
+    let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), args };
+    if !args.follow && !log.path.exists() {
         return Err(Failure::Usage(no_log(&run, &log.path)));
     }
     loop {
         // Checked before reading, so that output up to the end is not missed.
-        let over = !wanted.follow || has_ended(&*store, run.id)?;
+        let over = !args.follow || has_ended(&*store, run.id)?;
         log.print()?;
         if over {
             return Ok(Outcome::Success);
@@ -62,8 +62,8 @@ pub(super) fn logs(wanted: &LogsArguments, store: &StoreArguments) -> Result<Out
 /// The time between two reads of the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-fn check_job(wanted: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
-    let Some(job) = &wanted.job else { return Ok(()) };
+fn check_job(args: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
+    let Some(job) = &args.job else { return Ok(()) };
     let nodes = run.workflow.graph["nodes"].as_array();
     let names: Vec<_> =
         nodes.into_iter().flatten().filter_map(|node| node["id"].as_str()).collect();
@@ -106,7 +106,7 @@ fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
 struct Log<'a> {
     path: PathBuf,
     end: LogPosition,
-    wanted: &'a LogsArguments,
+    args: &'a LogsArguments,
 }
 
 impl Log<'_> {
@@ -116,14 +116,14 @@ impl Log<'_> {
             return Ok(());
         }
         let segment = self.segment()?;
-        let mut out: Box<dyn Write> = match self.wanted.job {
+        let mut out: Box<dyn Write> = match self.args.job {
             Some(_) => Box::new(BufWriter::new(output::raw_stdout())),
             None => Box::new(BufWriter::new(output::stdout())),
         };
         for record in RunLog::read_from(&self.path, self.end)? {
             let record = record?;
             self.end = record.place.end();
-            if self.is_wanted(&record) && segment.is_none_or(|of| of == record.place.segment) {
+            if self.matches(&record) && segment.is_none_or(|of| of == record.place.segment) {
                 self.write(&mut *out, &record)?;
             }
         }
@@ -133,20 +133,20 @@ impl Log<'_> {
     /// The segment of the requested attempt. Earlier segments may contain output of the same attempt
     /// from before it was interrupted.
     fn segment(&self) -> Result<Option<u32>, Failure> {
-        match (&self.wanted.job, self.wanted.attempt) {
+        match (&self.args.job, self.args.attempt) {
             (Some(job), Some(attempt)) => Ok(Some(RunLog::segment_of(&self.path, job, attempt)?)),
             _ => Ok(None),
         }
     }
 
-    fn is_wanted(&self, record: &LogRecord) -> bool {
-        let LogsArguments { job, attempt, .. } = self.wanted;
+    fn matches(&self, record: &LogRecord) -> bool {
+        let LogsArguments { job, attempt, .. } = self.args;
         job.as_ref().is_none_or(|job| *job == record.job)
             && attempt.is_none_or(|attempt| attempt == record.attempt)
     }
 
     fn write(&self, out: &mut dyn Write, record: &LogRecord) -> Result<(), Failure> {
-        if self.wanted.job.is_some() {
+        if self.args.job.is_some() {
             return Ok(out.write_all(&record.chunk.bytes)?);
         }
         match job_output(&record.job, &String::from_utf8_lossy(&record.chunk.bytes)) {

@@ -43,31 +43,19 @@ Examples:
 Exit codes:
   0 the new run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
 
-pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
-    let RetryArguments { run, persistence, show, .. } = wanted;
+pub(super) fn retry(args: &RetryArguments) -> Result<Outcome, Failure> {
+    let RetryArguments { run, persistence, show, .. } = args;
     if let Some(run) = persistence.detached_run {
         return detach::run_detached(run, persistence, None);
     }
     let store = persistence.store()?;
     let run = run.find(&*store)?;
     let old = stored_run(&*store, run)?;
-    if let Some(blocked) = &old.blocked {
-        return Err(Failure::Usage(format!(
-            "run {run} is blocked: {blocked}; cancel it with `runs cancel {run}`, then retry it \
-             without --failed-only and --from"
-        )));
-    }
-    if !old.status.is_final() {
-        return Err(Failure::Usage(format!(
-            "cannot retry run {run} while it is {}; wait for its end with `runs watch {run}`, or \
-             cancel it with `runs cancel {run}`",
-            old.status
-        )));
-    }
+    check_ended(&old)?;
     let workflow = resolve_workflow(&old.workflow, None)
         .map_err(|error| Failure::Usage(format!("cannot retry run {run}: {error}")))?;
     let engine = session::engine(&store, None);
-    let source = match (&wanted.from, wanted.failed_only) {
+    let source = match (&args.from, args.failed_only) {
         (Some(job), _) => RetrySource::From(job),
         (None, true) => RetrySource::Failed,
         (None, false) => {
@@ -89,19 +77,38 @@ pub(super) fn retry(wanted: &RetryArguments) -> Result<Outcome, Failure> {
             .run();
         }
     };
-    retry_with_outcomes(wanted, &store, &engine, &*workflow, &old, source)
+    retry_with_outcomes(args, &store, &engine, &*workflow, &old, source)
+}
+
+/// Checks that a run has ended and is not blocked.
+fn check_ended(old: &StoredRun) -> Result<(), Failure> {
+    let run = old.id;
+    if let Some(blocked) = &old.blocked {
+        return Err(Failure::Usage(format!(
+            "run {run} is blocked: {blocked}; cancel it with `runs cancel {run}`, then retry it \
+             without --failed-only and --from"
+        )));
+    }
+    if !old.status.is_final() {
+        return Err(Failure::Usage(format!(
+            "cannot retry run {run} while it is {}; wait for its end with `runs watch {run}`, or \
+             cancel it with `runs cancel {run}`",
+            old.status
+        )));
+    }
+    Ok(())
 }
 
 /// Starts a run that reuses results of the old one.
 fn retry_with_outcomes(
-    wanted: &RetryArguments,
+    args: &RetryArguments,
     store: &Arc<dyn Catalog>,
     engine: &Engine,
     workflow: &dyn Workflow,
     old: &StoredRun,
     source: RetrySource<'_>,
 ) -> Result<Outcome, Failure> {
-    let RetryArguments { persistence, show, .. } = wanted;
+    let RetryArguments { persistence, show, .. } = args;
     let request =
         RetryRequest { user: current_user(), idempotency_key: persistence.idempotency_key.clone() };
     let enqueued = pollster::block_on(retry_run(&**store, old, workflow, source, request));

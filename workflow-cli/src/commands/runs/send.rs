@@ -68,9 +68,9 @@ Examples:
   workflow runs signal 01980000-0000-7000-8000-000000000000 approved
   workflow runs signal 01980000-0000-7000-8000-000000000000 approved '{\"by\": \"ada\"}'";
 
-pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn cancel(args: &CancelArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let run = wanted.run.find(&*store)?;
+    let run = args.run.find(&*store)?;
     let engine = engine(store);
     runtime::inside(|| {
         match pollster::block_on(engine.cancel(run))? {
@@ -90,12 +90,9 @@ pub(super) fn cancel(wanted: &CancelArguments, store: &StoreArguments) -> Result
     })
 }
 
-pub(super) fn unblock(
-    wanted: &UnblockArguments,
-    store: &StoreArguments,
-) -> Result<Outcome, Failure> {
+pub(super) fn unblock(args: &UnblockArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let run = wanted.run.find(&*store)?;
+    let run = args.run.find(&*store)?;
     pollster::block_on(engine(store).unblock(run))?;
     output::message(format_args!("run {run} unblocked; `recover` will resume it"));
     Ok(Outcome::Success)
@@ -105,8 +102,8 @@ fn engine(store: Arc<dyn Catalog>) -> Engine {
     registry::engine().to_builder().store(store as Arc<dyn Store>).build()
 }
 
-pub(super) fn signal(wanted: &SignalArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let SignalArguments { run, name, payload } = wanted;
+pub(super) fn signal(args: &SignalArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let SignalArguments { run, name, payload } = args;
     let payload = payload.clone().unwrap_or_default();
     let signal = MessageKind::Signal { name: name.clone(), payload };
     let store = store.open_existing()?;

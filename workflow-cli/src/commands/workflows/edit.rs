@@ -131,17 +131,17 @@ Examples:
   workflow workflows delete 42
   workflow workflows delete daily-etl --yes";
 
-pub(super) fn create(wanted: &CreateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let file = load_absolute(&wanted.file)?;
+pub(super) fn create(args: &CreateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let file = load_absolute(&args.file)?;
     output::diagnostics(file.warnings());
-    let owner = wanted.user.clone().filter(|user| !user.is_empty()).or_else(current_user);
+    let owner = args.user.clone().filter(|user| !user.is_empty()).or_else(current_user);
     let new = NewWorkflow { user: owner, ..NewWorkflow::of(&WorkflowSnapshot::of(&file)) };
     let created = pollster::block_on(store.open_or_create()?.create_workflow(new))?;
-    render::write(&created, wanted.format)?;
+    render::write(&created, args.format)?;
     Ok(Outcome::Success)
 }
 
-pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn update(args: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let Changes {
         file,
         name,
@@ -156,11 +156,11 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
         merge_metadata,
         owner_user,
         is_active,
-    } = &wanted.changes;
+    } = &args.changes;
     let store = store.open_existing()?;
     let (which, from_file) = match file {
-        Some(file) => replace_file(&*store, &wanted.workflow, file)?,
-        None => (wanted.workflow.clone(), WorkflowChange::default()),
+        Some(file) => replace_file(&*store, &args.workflow, file)?,
+        None => (args.workflow.clone(), WorkflowChange::default()),
     };
     let replace = metadata.clone().map(MetadataChange::Replace);
     let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
@@ -179,7 +179,7 @@ pub(super) fn update(wanted: &UpdateArguments, store: &StoreArguments) -> Result
         ..from_file
     };
     let changed = pollster::block_on(store.update_workflow(&which, change))?;
-    render::write(&changed, wanted.format)?;
+    render::write(&changed, args.format)?;
     Ok(Outcome::Success)
 }
 
@@ -198,21 +198,21 @@ fn replace_file(
     Ok((old.id.to_string(), change))
 }
 
-pub(super) fn delete(wanted: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn delete(args: &DeleteArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
+    let workflow = pollster::block_on(store.workflow(&args.workflow))?;
     // By ID from here on, since the name may be given to another workflow meanwhile.
     let id = workflow.id.to_string();
     let runs = pollster::block_on(store.count_runs(&id))?;
     let what = format!("workflow {id} (`{}`)", workflow.name);
-    if runs > 0 && !wanted.yes && !confirm(&format!("delete {what} and {}", runs_of(runs)))? {
+    if runs > 0 && !args.yes && !confirm(&format!("delete {what} and {}", runs_of(runs)))? {
         output::message("nothing deleted");
         return Ok(Outcome::Success);
     }
     let deleted = pollster::block_on(store.delete_workflow(&id))?;
     output::message(format_args!("deleted {what} and {}", runs_of(deleted)));
-    if wanted.format == ListFormat::Json {
-        render::write(&workflow, wanted.format)?;
+    if args.format == ListFormat::Json {
+        render::write(&workflow, args.format)?;
     }
     Ok(Outcome::Success)
 }

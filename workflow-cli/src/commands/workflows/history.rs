@@ -40,19 +40,16 @@ Examples:
 JSON output: {\"items\": [..], \"next\": cursor of the next page, or null}
 With --version, the text is in \"yaml\".";
 
-pub(super) fn history(
-    wanted: &HistoryArguments,
-    store: &StoreArguments,
-) -> Result<Outcome, Failure> {
-    let which = &wanted.workflow;
+pub(super) fn history(args: &HistoryArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let which = &args.workflow;
     let catalog = store.open_existing()?;
-    if let Some(number) = wanted.version {
+    if let Some(number) = args.version {
         let version = pollster::block_on(catalog.version(which, number))?;
-        return one(wanted, &version);
+        return one(args, &version);
     }
-    let (after, limit) = (wanted.page.after(), wanted.page.limit());
+    let (after, limit) = (args.page.after(), args.page.limit());
     let page = pollster::block_on(catalog.versions(which, after, limit))?;
-    if wanted.format == ListFormat::Json {
+    if args.format == ListFormat::Json {
         output::print_json(&page)?;
         return Ok(Outcome::Success);
     }
@@ -64,9 +61,9 @@ pub(super) fn history(
     Ok(Outcome::Success)
 }
 
-fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, Failure> {
+fn one(args: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, Failure> {
     let text = version.definition.as_ref().and_then(WorkflowFile::text_of);
-    if wanted.format == ListFormat::Json {
+    if args.format == ListFormat::Json {
         let mut document = json!(version);
         document["yaml"] = text.map_or(Json::Null, Json::from);
         output::print_json(&document)?;
@@ -75,7 +72,7 @@ fn one(wanted: &HistoryArguments, version: &WorkflowVersion) -> Result<Outcome, 
     let text = text.ok_or_else(|| {
         Failure::Usage(format!(
             "version {} of `{}` is not a workflow file; -f json shows its data",
-            version.version, wanted.workflow
+            version.version, args.workflow
         ))
     })?;
     output::print(|out| out.write_all(text.as_bytes()))?;

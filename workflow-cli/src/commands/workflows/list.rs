@@ -130,6 +130,38 @@ enum Sort {
 }
 
 impl ListArguments {
+    fn query(&self) -> WorkflowQuery {
+        WorkflowQuery {
+            project: self.project.clone(),
+            project_id: self.project_id.map(i64::from),
+            domain: self.domain.clone(),
+            app_name: self.app_name.clone(),
+            tag: self.tag.clone(),
+            user: self.user.clone(),
+            molecule: self.molecule.clone(),
+            atom: self.atom.clone(),
+            metadata: self.metadata.clone(),
+            text: self.q.clone(),
+            active: self.wants_active(),
+            sort: match self.sort_by {
+                Sort::Name => WorkflowSort::Name,
+                Sort::Id => WorkflowSort::Id,
+                Sort::Created => WorkflowSort::Created,
+                Sort::Executed => WorkflowSort::MostExecuted,
+            },
+            source: self.source.map(|source| match source {
+                SourceFilter::Registered => Source::Registered,
+                SourceFilter::Stored => Source::Stored,
+            }),
+            status: self.status,
+            reverse: self.reverse_sort,
+            after: self.page.after(),
+            offset: self.offset,
+            limit: self.page.limit(),
+            ..WorkflowQuery::default()
+        }
+    }
+
     /// Whether to list active or archived workflows; `None` for both.
     fn wants_active(&self) -> Option<bool> {
         if self.include_archived {
@@ -150,39 +182,11 @@ enum SourceFilter {
     Stored,
 }
 
-pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let query = WorkflowQuery {
-        project: wanted.project.clone(),
-        project_id: wanted.project_id.map(i64::from),
-        domain: wanted.domain.clone(),
-        app_name: wanted.app_name.clone(),
-        tag: wanted.tag.clone(),
-        user: wanted.user.clone(),
-        molecule: wanted.molecule.clone(),
-        atom: wanted.atom.clone(),
-        metadata: wanted.metadata.clone(),
-        text: wanted.q.clone(),
-        active: wanted.wants_active(),
-        sort: match wanted.sort_by {
-            Sort::Name => WorkflowSort::Name,
-            Sort::Id => WorkflowSort::Id,
-            Sort::Created => WorkflowSort::Created,
-            Sort::Executed => WorkflowSort::MostExecuted,
-        },
-        source: wanted.source.map(|source| match source {
-            SourceFilter::Registered => Source::Registered,
-            SourceFilter::Stored => Source::Stored,
-        }),
-        status: wanted.status,
-        reverse: wanted.reverse_sort,
-        after: wanted.page.after(),
-        offset: wanted.offset,
-        limit: wanted.page.limit(),
-        ..WorkflowQuery::default()
-    };
+pub(super) fn list(args: &ListArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let query = args.query();
     let catalog = store.open_existing()?;
     let page = pollster::block_on(catalog.workflows(query.clone()))?;
-    if wanted.format == ListFormat::Json {
+    if args.format == ListFormat::Json {
         let items: Vec<Document<'_>> = page.items.iter().map(Document::from).collect();
         output::print_json(&json!({ "items": items, "next": page.next }))?;
         return Ok(Outcome::Success);
@@ -192,7 +196,7 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
         format_args!("no matching workflow in `{}`", store.display_name()),
         render::table,
     )?;
-    if wanted.hides_archived() && page.next.is_none() {
+    if args.hides_archived() && page.next.is_none() {
         let archived =
             WorkflowQuery { active: Some(false), after: None, offset: 0, limit: Some(1), ..query };
         if !pollster::block_on(catalog.workflows(archived))?.items.is_empty() {
@@ -202,13 +206,13 @@ pub(super) fn list(wanted: &ListArguments, store: &StoreArguments) -> Result<Out
     Ok(Outcome::Success)
 }
 
-pub(super) fn get(wanted: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+pub(super) fn get(args: &GetArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let mut store = store.open_existing()?;
-    if let Some(user) = &wanted.user {
+    if let Some(user) = &args.user {
         store = store.seen_by(Viewer::Staff(user.clone()));
     }
-    let workflow = pollster::block_on(store.workflow(&wanted.workflow))?;
-    render::write(&workflow, wanted.format)?;
+    let workflow = pollster::block_on(store.workflow(&args.workflow))?;
+    render::write(&workflow, args.format)?;
     Ok(Outcome::Success)
 }
 

@@ -31,8 +31,8 @@ impl<'a> From<&'a StoredWorkflow> for Document<'a> {
             Json::Object(object) => object,
             _ => Map::new(),
         };
-        for said in ["id", "name", "project", "metadata", "description", "user"] {
-            more.remove(said);
+        for key in ["id", "name", "project", "metadata", "description", "user"] {
+            more.remove(key);
         }
         Self {
             id: workflow.id,
