@@ -1,6 +1,7 @@
-//! What workflow files cost: reading large ones, and running many small commands beside `xargs`.
+//! The cost of workflow files: reading large files, and running many small commands compared with
+//! `xargs`.
 //!
-//! Each figure is taken in a process of its own, so that its peak memory is its own.
+//! Each figure is measured in a separate process, so that its peak memory is separate.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ const JOBS: usize = 100_000;
 const COMMANDS: usize = 1_000;
 const ROUNDS: usize = 5;
 
-/// A regular expression for each stage, which matches all of the stage before.
+/// One regular expression per stage, which matches all jobs of the previous stage.
 const STAGES: &str = "
 name: stages
 jobs:
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -64,7 +65,7 @@ fn run(file: &Path) -> Result<String, Failure> {
     Ok(format!("{took} {} {}", report.jobs().len(), peak_memory()?))
 }
 
-/// The largest resident set so far, in bytes (proc(5), `VmHWM`).
+/// The peak resident memory so far, in bytes (`VmHWM` in proc(5)).
 fn peak_memory() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
@@ -146,7 +147,7 @@ fn commands() -> String {
     )
 }
 
-/// Time and memory of several rounds in processes of their own; the medians.
+/// The median time and memory of several rounds in separate processes.
 fn ours(what: &str, file: &Path) -> Result<(Duration, u64), Failure> {
     let rounds: Vec<_> = (0..ROUNDS).map(|_| child(what, file)).collect::<Result<_, _>>()?;
     let mut memory: Vec<u64> = rounds.iter().map(|(_, memory)| *memory).collect();
@@ -171,7 +172,7 @@ fn xargs(shell: &str) -> Result<Duration, Failure> {
     if status.success() { Ok(begun.elapsed()) } else { Err("xargs failed".into()) }
 }
 
-/// One run of the same commands by torc's standalone mode, where torc is installed.
+/// One run of the same commands in the standalone mode of torc, if it is installed.
 fn torc(folder: &Path) -> Result<String, Failure> {
     let name = "torc 1.0, `torc -s run --max-parallel-jobs 2`";
     let mut text = String::from("name: small\njobs:\n");

@@ -1,7 +1,7 @@
-//! How much memory a run takes that waits: starts 10,000, each with one waiting job, and reads
-//! the resident memory of the process before and after. Linux only.
+//! The memory of a waiting run: starts 10,000 runs with one waiting job each, and reads the resident
+//! memory of the process before and after. Linux only.
 
-#![expect(clippy::print_stdout, reason = "it is a program that prints a figure")]
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 use futures::StreamExt as _;
 use workflow_core::prelude::*;
@@ -22,7 +22,7 @@ fn resident() -> Option<usize> {
 
 fn start() -> Result<impl Run, RunError> {
     let run = registry::run("waits").start()?;
-    // Its job has started when two events are there.
+    // The second event means that the job has started.
     futures::executor::block_on(run.events().take(2).for_each(|_| async {}));
     Ok(run)
 }

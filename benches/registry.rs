@@ -1,4 +1,4 @@
-//! Looking up a workflow by name, among 1, 100 and 10,000.
+//! Looking up a workflow by name among 1, 100 and 10,000 workflows.
 
 use std::hint::black_box;
 

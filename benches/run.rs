@@ -1,4 +1,4 @@
-//! A trivial workflow from end to end: found by name, given an input, run, its output read.
+//! A trivial workflow from end to end: look it up by name, pass an input, run it, read its output.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use workflow_core::prelude::*;

@@ -1,6 +1,6 @@
-//! Kills, stops and ends processes that serve one store, at random, and looks for what must not be: an
-//! outcome twice, a job that runs again though its outcome is on record, a gap, a run that never
-//! ends.
+//! Kills, pauses and shuts down processes that serve one store, at random, and checks the invariants:
+//! no duplicate outcome, no job that runs again after its outcome was persisted, no gap in the events,
+//! and no run that never ends.
 //!
 //! `workflow_soak [--rounds N | --minutes N] [--url sqlite://..|postgres://..] [--seed N]`
 
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -61,7 +61,7 @@ fn options() -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// Returns how many violations there were.
+/// Returns the number of violations.
 fn soak(options: &Options) -> Result<usize, Failure> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}", folder.path().join("workflows.db").display());

@@ -46,16 +46,16 @@ async fn main() -> anyhow::Result<()> {
     let engine = Engine::builder().store(store).build();
     let serving = tokio::spawn({
         let engine = engine.clone();
-        // Resumes runs after a crash, now and later.
+        // Takes up what a crash left behind, now and later.
         async move { engine.serve(std::future::pending()).await }
     });
-    // A restarted program waits for the same run.
+    // Started again, the program waits for the same run.
     let run = engine.run("daily_etl").idempotency_key("2026-11-23").start()?;
     tokio::select! {
         report = run.outcome() => println!("{}", report?),
         _ = tokio::signal::ctrl_c() => {}
     }
-    // Running jobs have 10 s to end. The next process resumes the run at once.
+    // Running jobs have 10 s to end; the next process goes on with the run at once.
     engine.shutdown(Duration::from_secs(10)).await;
     serving.await??;
     Ok(())

@@ -1,10 +1,9 @@
-//! An axum application that serves the workflow API and page below one of its own paths, and
-//! authenticates users itself.
+//! An axum application that nests the workflow API and page, and authenticates users itself.
 //!
 //! ```sh
 //! cargo run --example host_axum
 //! ```
-//! sends itself some requests. With `-- serve` it keeps serving <http://127.0.0.1:3000/workflows>.
+//! Sends some requests to itself. With `-- serve`, keeps serving <http://127.0.0.1:3000/workflows>.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

@@ -1,4 +1,4 @@
-//! Runs of three jobs one after another, beside five bare commits each.
+//! Runs of three jobs in sequence, compared with five bare commits each.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use crate::table::{Figure, Row};
 use crate::wal;
 use crate::workflows::{engine, run_three};
 
-/// Runs whose commits are counted.
+/// Number of runs whose commits are counted.
 const COUNTED: usize = 10;
-/// Runs in a round.
+/// Number of runs in a round.
 const RUNS: usize = 200;
 
 pub(crate) fn measure(folder: &Path, rounds: usize) -> Result<Vec<Row>, Failure> {

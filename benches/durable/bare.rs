@@ -1,4 +1,4 @@
-//! SQLite with nothing around it: commits that are synced, one by one and in groups.
+//! Bare SQLite: synced commits, one by one and in groups.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -9,18 +9,18 @@ use rusqlite::Connection;
 
 use crate::Failure;
 
-/// A connection whose commits are as large as those of a run.
+/// A connection with commits of the size of those of a run.
 pub(crate) struct Bare {
     connection: Connection,
-    /// How many pages each of five commits writes.
+    /// The number of pages that each of five commits writes.
     pages: [i64; 5],
 }
 
-/// One row of this size fills a page.
+/// The size of a row that fills a page.
 const ROW: usize = 3500;
 
 impl Bare {
-    /// Five commits write so many pages.
+    /// Sets the number of pages of five commits.
     pub(crate) fn open(file: &Path, pages: i64) -> Result<Self, Failure> {
         let connection = open(file)?;
         connection.execute_batch("CREATE TABLE bare (id INTEGER PRIMARY KEY, body BLOB)")?;
@@ -31,13 +31,13 @@ impl Bare {
         Ok(Self { connection, pages: shares })
     }
 
-    /// Times so many times five commits.
+    /// Measures this many times five commits.
     pub(crate) fn five(&self, times: usize) -> Result<Duration, Failure> {
         let text = "UPDATE bare SET body = ?1 WHERE id < ?2";
         let mut update = self.connection.prepare(text)?;
         let begun = Instant::now();
         for commit in 0..times * 5 {
-            // A page that would stay as it is is not written.
+            // SQLite does not write unchanged pages.
             update.execute(([commit as u8; ROW], self.pages[commit % 5]))?;
         }
         Ok(begun.elapsed())
@@ -51,17 +51,17 @@ fn open(file: &Path) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-/// Who waits for the bare thread that writes.
+/// The callers of the bare writer thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Callers {
-    /// Threads, which the system has to wake.
+    /// Threads, woken by the system.
     Threads,
-    /// Futures that are polled by one thread.
+    /// Futures polled by one thread.
     Futures,
 }
 
-/// How many commits a thread acknowledges in a second that does nothing else: each is an insert
-/// and an update for one of so many callers, and whatever waits shares a transaction.
+/// The number of commits per second of a thread that does nothing else. Each commit is an insert and
+/// an update for one of the callers, and waiting callers share a transaction.
 pub(crate) fn grouped(
     file: &Path,
     callers: Callers,
@@ -92,7 +92,7 @@ pub(crate) fn grouped(
     Ok(commits as f64 / took.as_secs_f64())
 }
 
-/// Asks for commits, one after another.
+/// Requests commits in sequence.
 async fn call(writer: mpsc::Sender<oneshot::Sender<()>>, commits: usize) -> Result<(), Failure> {
     for _ in 0..commits {
         let (done, end) = oneshot::channel();
@@ -102,7 +102,7 @@ async fn call(writer: mpsc::Sender<oneshot::Sender<()>>, commits: usize) -> Resu
     Ok(())
 }
 
-/// The most callers that share a transaction.
+/// The maximum number of callers in a transaction.
 const MOST: usize = 512;
 
 fn write(

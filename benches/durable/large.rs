@@ -1,4 +1,4 @@
-//! What a job of a large run costs more when it is kept.
+//! The additional cost per job of a large run when it is persisted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::table::{Figure, Row};
 use crate::workflows::{JOBS, SHAPES, Shape, engine};
 
-/// What a job may cost more, in microseconds.
+/// The maximum additional cost per job, in microseconds.
 const MOST: f64 = 15.0;
 
 pub(crate) fn measure(folder: &Path, rounds: usize) -> Result<Vec<Row>, Failure> {
@@ -30,14 +30,14 @@ fn row(shape: &Shape, kept: &Engine, rounds: usize) -> Result<Row, Failure> {
     let costs = pairs.collect::<Result<Vec<f64>, Failure>>()?;
     let figure: Figure = costs.into_iter().collect();
     let measure = format!("durable cost of a job, `normal`, {}", shape.name);
-    // What a chain waits for is commits, not what the store does with a job.
+    // A chain waits for commits, and would not measure the work of the store.
     Ok(match shape.layers {
         JOBS => Row::plain(measure, figure.show(" us")),
         _ => Row::at_most(&measure, &figure, MOST, " us"),
     })
 }
 
-/// Microseconds of a job.
+/// Microseconds per job.
 fn time(engine: &Engine, workflow: &Arc<dyn Workflow>) -> Result<f64, Failure> {
     let begun = Instant::now();
     let report = pollster::block_on(engine.run(workflow.clone()).into_future())?;

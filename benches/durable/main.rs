@@ -1,10 +1,10 @@
-//! What durable runs cost: beside bare commits of SQLite in the same folder, and beside other
-//! engines, in turns.
+//! The cost of durable runs, compared with bare SQLite commits in the same folder and with other
+//! engines, in interleaved rounds.
 //!
 //! `workflow_durable [--postgres URL] [--peers PROGRAM] [--rounds N] [alone|together|large|recovery ..]`
 //!
-//! PROGRAM is what `cargo build --release` makes in `benches/peers-durable`. Without it, or without
-//! a URL, the figures that need it are left out, and the table says so.
+//! PROGRAM is built by `cargo build --release` in `benches/peers-durable`. Figures that require a
+//! missing program or URL are marked in the table.
 
 mod alone;
 mod bare;
@@ -23,7 +23,7 @@ use table::Row;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What was asked for.
+/// The arguments.
 struct Options {
     postgres: Option<String>,
     peers: PathBuf,
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -95,7 +95,7 @@ fn report(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many wanted to run, on average of 1, 5 and 15 minutes.
+/// The load averages of 1, 5 and 15 minutes.
 fn load() -> Result<String, Failure> {
     let text = std::fs::read_to_string("/proc/loadavg")?;
     Ok(text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))

@@ -1,11 +1,11 @@
-//! Other engines, in processes of their own.
+//! Other engines in separate processes.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::{Failure, Options};
 
-/// How many runs of three jobs an engine does in a second; none where it cannot be measured.
+/// The number of runs of three jobs per second of an engine, or `None` if it cannot be measured.
 pub(crate) fn runs_per_second(
     options: &Options,
     engine: &str,
@@ -22,7 +22,7 @@ pub(crate) fn runs_per_second(
     if !output.status.success() {
         return Err(format!("{engine}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    // Before it, there may be warnings.
+    // Warnings may precede the figure.
     let text = String::from_utf8(output.stdout)?;
     let seconds: f64 = text.lines().last().ok_or("it printed nothing")?.parse()?;
     Ok(Some(runs as f64 / seconds))

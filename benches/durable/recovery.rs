@@ -1,4 +1,4 @@
-//! A process is killed with runs half done, and another takes them up.
+//! A process is killed with unfinished runs, and another one resumes them.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -18,12 +18,12 @@ pub(crate) const CHILD: &str = "leave-unfinished";
 const RUNS: usize = 1000;
 const JOBS: u64 = 20;
 const LEASE: Duration = Duration::from_secs(1);
-/// Seconds in which all runs must have ended.
+/// The maximum time until all runs have ended, in seconds.
 const MOST: f64 = 2.0;
 
 /// Whether the jobs of the second half hang.
 static HANGS: AtomicBool = AtomicBool::new(false);
-/// How many jobs hang.
+/// The number of hanging jobs.
 static HANGING: AtomicUsize = AtomicUsize::new(0);
 
 #[job]
@@ -46,7 +46,7 @@ fn twenty_jobs(flow: &mut Flow) -> Handle<u64> {
     number
 }
 
-/// Begins runs that stop half-way, and waits to be killed.
+/// Starts runs that hang half-way, and waits to be killed.
 pub(crate) fn leave_unfinished(file: &Path) -> Result<(), Failure> {
     HANGS.store(true, Ordering::Relaxed);
     let engine = engine(file)?;
@@ -71,7 +71,7 @@ pub(crate) fn measure(folder: &Path, rounds: usize) -> Result<Vec<Row>, Failure>
     ])
 }
 
-/// Has runs left unfinished in a file.
+/// Leaves unfinished runs in a file.
 fn leave(file: &Path) -> Result<(), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let mut child = command.arg(CHILD).arg(file).stdout(Stdio::piped()).spawn()?;
@@ -90,7 +90,7 @@ fn engine(file: &Path) -> Result<Engine, Failure> {
     Ok(Engine::builder().store(store).lease(LEASE).build())
 }
 
-/// Times until the runs are taken up, and until they have ended.
+/// The times until the runs are resumed, and until they have ended.
 fn recover(file: &Path) -> Result<[Duration; 2], Failure> {
     std::thread::sleep(LEASE);
     let engine = engine(file)?;
@@ -104,6 +104,6 @@ fn recover(file: &Path) -> Result<[Duration; 2], Failure> {
     let right = reports.iter().filter(|report| report.output::<u64>().ok() == Some(JOBS)).count();
     match (count, right) {
         (RUNS, RUNS) => Ok([taken_up, ended]),
-        _ => Err(format!("{count} runs taken up, {right} right").into()),
+        _ => Err(format!("{count} runs resumed, {right} correct").into()),
     }
 }

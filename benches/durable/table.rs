@@ -1,30 +1,30 @@
-//! Rows of figures, and what several rounds of them come to.
+//! Rows of figures, combined over several rounds.
 
 use std::fmt;
 
 pub(crate) const HEAD: &str = "| measure | figure | must be | holds |\n|---|--:|--:|---|";
 
-/// A figure beside what it must be.
+/// A figure and its target.
 pub(crate) struct Row {
     pub(crate) measure: String,
     pub(crate) figure: String,
     pub(crate) bound: String,
-    /// None, where nothing is asked of it.
+    /// `None` without a target.
     pub(crate) holds: Option<bool>,
 }
 
 impl Row {
-    /// A figure that stands for itself.
+    /// A figure without a target.
     pub(crate) fn plain(measure: impl Into<String>, figure: impl Into<String>) -> Self {
         Self { measure: measure.into(), figure: figure.into(), bound: String::new(), holds: None }
     }
 
-    /// A figure that must be at most so much.
+    /// A figure with a maximum.
     pub(crate) fn at_most(measure: &str, figure: &Figure, most: f64, unit: &str) -> Self {
         Self::bounded(measure, figure, ("<=", most), unit, figure.median() <= most)
     }
 
-    /// A figure that must be at least so much.
+    /// A figure with a minimum.
     pub(crate) fn at_least(measure: &str, figure: &Figure, least: f64, unit: &str) -> Self {
         Self::bounded(measure, figure, (">=", least), unit, figure.median() >= least)
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// One figure of each round.
+/// One figure per round.
 pub(crate) struct Figure(Vec<f64>);
 
 impl Figure {
@@ -64,7 +64,7 @@ impl Figure {
         self.0[self.0.len() / 2]
     }
 
-    /// The median, and between what the others lie.
+    /// The median and the range.
     pub(crate) fn show(&self, unit: &str) -> String {
         let (least, most) = (self.0[0], self.0[self.0.len() - 1]);
         let [median, least, most] = [self.median(), least, most].map(short);

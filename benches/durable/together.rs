@@ -1,4 +1,4 @@
-//! Runs of three jobs, 64 at a time, beside other engines and beside a bare thread that writes.
+//! Runs of three jobs, 64 at a time, compared with other engines and with a bare writer thread.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +14,10 @@ use crate::workflows::{engine, run_three};
 use crate::{Failure, Options};
 
 pub(crate) const TOGETHER: usize = 64;
-/// Runs of ours in a round, and of the others, which take longer.
+/// The number of our runs in a round, and of those of the slower engines.
 const RUNS: usize = 6400;
 const RUNS_OF_PEERS: usize = 320;
-/// Commits of the bare thread in a round.
+/// The number of commits of the bare thread in a round.
 const COMMITS: usize = 32_000;
 
 pub(crate) fn sqlite(folder: &Path, options: &Options) -> Result<Vec<Row>, Failure> {
@@ -84,12 +84,12 @@ fn figure(rates: &[f64]) -> Figure {
     rates.iter().copied().collect()
 }
 
-/// Of each round.
+/// One value per round.
 fn ratio(ours: &[f64], theirs: &[f64]) -> Figure {
     ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()
 }
 
-/// Runs in a second.
+/// Runs per second.
 fn rate(engine: &Engine) -> Result<f64, Failure> {
     let next = AtomicU64::new(0);
     let line = |_| async {

@@ -1,4 +1,4 @@
-//! Counts what was committed, by the write-ahead log of SQLite.
+//! Counts commits in the write-ahead log of SQLite.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::Failure;
 
-/// What a log holds.
+/// The contents of a log.
 #[derive(Clone, Copy)]
 pub(crate) struct Written {
     pub(crate) commits: usize,
@@ -19,7 +19,7 @@ pub(crate) fn empty(file: &Path) -> Result<(), Failure> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
-/// Counts what the log of a database holds (<https://sqlite.org/fileformat2.html#walformat>).
+/// Counts the contents of the log of a database (<https://sqlite.org/fileformat2.html#walformat>).
 pub(crate) fn count(file: &Path) -> Result<Written, Failure> {
     let log = std::fs::read(file.with_extension("db-wal"))?;
     let number = |at: usize| -> Result<u32, Failure> {
@@ -33,7 +33,7 @@ pub(crate) fn count(file: &Path) -> Result<Written, Failure> {
             break;
         }
         written.pages += 1;
-        // The last page of a commit says how large the database is from then on.
+        // The last page of a commit contains the new size of the database.
         written.commits += usize::from(number(at + 4)? != 0);
     }
     Ok(written)

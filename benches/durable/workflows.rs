@@ -1,4 +1,4 @@
-//! What is run: three jobs in a row, which other engines run too, and larger graphs.
+//! The measured workflows: three jobs in a row, which other engines also run, and larger graphs.
 
 use std::path::Path;
 
@@ -34,13 +34,13 @@ pub(crate) async fn run_three(engine: &Engine, number: u64) -> Result<(), Failur
 /// A graph of 10,000 jobs.
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
-    /// How many jobs each job but the first waits for in its layer before.
+    /// The number of dependencies of each job in the previous layer.
     pub(crate) layers: usize,
 }
 
 pub(crate) const JOBS: usize = 10_000;
 
-/// Layers that wait for all of a layer would need a million edges: each job waits for two.
+/// Full layers would require a million edges, so each job depends on two.
 pub(crate) const SHAPES: [Shape; 3] = [
     Shape { name: "10,000 side by side", layers: 1 },
     Shape { name: "100 layers of 100", layers: 100 },
@@ -63,7 +63,7 @@ impl Shape {
     }
 }
 
-/// An engine that keeps its runs in a file of SQLite.
+/// An engine with a SQLite store.
 pub(crate) fn engine(file: &Path, durability: Durability) -> Result<Engine, Failure> {
     let store = pollster::block_on(SqliteOptions::new().durability(durability).open(file))?;
     Ok(Engine::builder().store(store).build())

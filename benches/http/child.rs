@@ -1,4 +1,4 @@
-//! The server, a process of its own.
+//! The server as a child process.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,15 +12,15 @@ use workflow_store::{Catalog as _, Durability, SqliteOptions, SqliteStore};
 
 use crate::{Failure, print};
 
-/// The first argument of the process that serves.
+/// The first argument of the server process.
 pub(crate) const WORD: &str = "serve";
 
-/// Opens the file, as both processes do.
+/// Opens the database file in the server and in the client process.
 pub(crate) async fn open(file: &Path) -> Result<SqliteStore, Failure> {
     Ok(SqliteOptions::new().durability(Durability::Normal).open(file).await?)
 }
 
-/// Serves a file, says where, and goes on until it is killed.
+/// Serves a file, prints the address, and runs until it is killed.
 pub(crate) fn serve(file: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -37,7 +37,7 @@ pub(crate) fn serve(file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// A server that runs. It is killed when this is dropped.
+/// A running server, which is killed on drop.
 pub(crate) struct Serving {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -56,7 +56,7 @@ impl Serving {
         }
     }
 
-    /// Kills it (SIGKILL), and waits until it is gone.
+    /// Kills it (SIGKILL), and waits for its end.
     pub(crate) fn kill(&mut self) -> Result<(), Failure> {
         self.child.kill()?;
         self.child.wait()?;

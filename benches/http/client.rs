@@ -1,4 +1,4 @@
-//! A connection to the server that is kept.
+//! A keep-alive connection to the server.
 
 use std::net::SocketAddr;
 
@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 
 use crate::Failure;
 
-/// Lets this process, and the one that it starts, have as many connections as they may.
+/// Raises the limit of open connections for this process and its children.
 pub(crate) fn allow_many_connections() -> Result<(), Failure> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// What is asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) method: Method,
@@ -53,7 +53,7 @@ impl Client {
         Ok(Self { sender, host: address.to_string() })
     }
 
-    /// Asks, and returns the answer before its body is read.
+    /// Sends a request, and returns the response before its body is read.
     pub(crate) async fn begin(
         &mut self,
         question: &Question,
@@ -69,7 +69,7 @@ impl Client {
         Ok(self.sender.send_request(request).await?)
     }
 
-    /// Asks, and reads the answer.
+    /// Sends a request, and reads the response.
     pub(crate) async fn ask(
         &mut self,
         question: &Question,

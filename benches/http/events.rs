@@ -1,4 +1,4 @@
-//! A busy run, and a thousand that listen to it.
+//! A busy run with a thousand event listeners.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use crate::table::{Figure, Row};
 use crate::{Failure, Options, fresh};
 
 const LISTENERS: usize = 1000;
-/// KiB for each of them.
+/// KiB per listener.
 const MOST: f64 = 50.0;
 
-/// What one listener heard.
+/// The events of one listener.
 #[derive(Default)]
 struct Heard {
-    /// How many events came in order, from the first.
+    /// The number of events received in order.
     next: u64,
-    /// Whether one came that was not the next.
+    /// Whether an event arrived out of order.
     is_disordered: bool,
-    /// Whether the stream said that nothing follows.
+    /// Whether the stream ended with its end marker.
     has_ended: bool,
     line: Vec<u8>,
 }
 
 impl Heard {
-    /// Reads on.
+    /// Reads more bytes.
     fn hear(&mut self, mut bytes: &[u8]) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.line.extend_from_slice(&bytes[..end]);
@@ -52,14 +52,14 @@ impl Heard {
     }
 }
 
-/// What one round came to.
+/// The result of one round.
 struct Round {
     events: u64,
-    /// How many listeners got all, in order, and the end.
+    /// The number of listeners that received all events in order and the end.
     complete: usize,
-    /// KiB for each of them.
+    /// KiB per listener.
     memory: f64,
-    /// Seconds from the first event after all listened to the last of the last.
+    /// Seconds from the first event with all listeners connected to the last event of the last listener.
     took: f64,
 }
 
@@ -114,7 +114,7 @@ async fn round(folder: &Path) -> Result<Round, Failure> {
     Ok(Round { events, complete: heard.iter().filter(is_complete).count(), memory, took })
 }
 
-/// Begins the busy run, which waits at its gate.
+/// Starts the busy run, which waits for its gate file.
 async fn begin(server: &Serving, gate: &Path) -> Result<String, Failure> {
     let body = json!({ "input": gate.display().to_string() }).to_string();
     let question = Question::post("/api/v1/workflows/busy/run", body);
@@ -143,7 +143,7 @@ async fn listen(
     Ok(heard)
 }
 
-/// The most memory that the server has until all is over.
+/// The peak memory of the server until the end.
 async fn watch(server: Arc<Serving>, over: Arc<AtomicBool>) -> Result<u64, Failure> {
     let mut most = 0;
     while !over.load(Ordering::Relaxed) {
@@ -153,7 +153,7 @@ async fn watch(server: Arc<Serving>, over: Arc<AtomicBool>) -> Result<u64, Failu
     Ok(most)
 }
 
-/// How many events the run has on record.
+/// The number of persisted events of the run.
 async fn count(server: &Serving, run: &str) -> Result<u64, Failure> {
     let mut client = Client::connect(server.address).await?;
     let mut from = 0;

@@ -1,4 +1,4 @@
-//! The server is killed under load: what it has acknowledged is on record.
+//! Killing the server under load: all acknowledged runs are persisted.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::runs::{CONNECTIONS, question};
 use crate::table::{Figure, Row};
 use crate::{Failure, Options, fresh};
 
-/// Ids that were acknowledged.
+/// The acknowledged IDs.
 type Ids = Arc<Mutex<Vec<String>>>;
 
 pub(crate) async fn measure(folder: &Path, options: &Options) -> Result<Vec<Row>, Failure> {
@@ -32,7 +32,7 @@ pub(crate) async fn measure(folder: &Path, options: &Options) -> Result<Vec<Row>
     ])
 }
 
-/// Asks for runs until the server is killed, at a random moment; returns what it acknowledged.
+/// Requests runs until the server is killed at a random time. Returns the acknowledged IDs.
 async fn until_killed(file: &Path) -> Result<Vec<String>, Failure> {
     let mut server = Serving::start(file)?;
     let ids = Ids::default();
@@ -60,7 +60,7 @@ fn note(ids: &Ids, body: &Bytes) {
     ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
 }
 
-/// How many of them the database does not have.
+/// The number of these runs that are missing in the database.
 fn missing(file: &Path, ids: &[String]) -> Result<usize, Failure> {
     let database = rusqlite::Connection::open(file)?;
     let mut find = database.prepare("SELECT 1 FROM workflows_workflowrun WHERE run_id = $1")?;

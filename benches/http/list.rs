@@ -1,4 +1,4 @@
-//! The workflows of a project are listed, of 100,000.
+//! Listing the workflows of a project among 100,000 workflows.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::workflows::{PROJECTS, fill};
 use crate::{Failure, Options};
 
 const CONNECTIONS: usize = 16;
-/// Requests a second.
+/// Requests per second.
 const LEAST: f64 = 5000.0;
 /// Milliseconds.
 const MOST: f64 = 10.0;

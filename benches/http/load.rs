@@ -1,4 +1,4 @@
-//! Many connections that ask again and again.
+//! Load from many connections.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use bytes::Bytes;
 use crate::Failure;
 use crate::client::{Client, Question};
 
-/// What came of it.
+/// The result.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// How long each answer took, in milliseconds, the quickest first.
+    /// The latency of each response in milliseconds, sorted.
     latencies: Vec<f64>,
-    /// How long all took, in seconds.
+    /// The total time in seconds.
     took: f64,
-    /// How many connections were lost.
+    /// The number of lost connections.
     pub(crate) lost: usize,
 }
 
@@ -24,17 +24,16 @@ impl Load {
         self.latencies.len() as f64 / self.took
     }
 
-    /// What so many of a hundred answers did not exceed, in milliseconds.
+    /// A percentile of the latency in milliseconds.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let at = (self.latencies.len() * percent / 100).min(self.latencies.len().max(1) - 1);
         self.latencies.get(at).copied().unwrap_or(f64::INFINITY)
     }
 }
 
-/// Asks over so many connections for so long; what is answered is heard.
+/// Sends requests over this many connections for this long, and passes each response on.
 ///
-/// Each connection asks for its own questions in turns, and for the next once the answer before
-/// has come. One that is lost is not made again.
+/// Each connection cycles through its own requests, one at a time. A lost connection is not replaced.
 pub(crate) async fn press(
     address: SocketAddr,
     connections: usize,

@@ -1,9 +1,9 @@
-//! What the server costs: lists of workflows, runs that are accepted, events to many, each asked
-//! for over HTTP by this process of a server that is another. SQLite, `normal`.
+//! The cost of the server: lists of workflows, run requests, and events to many listeners. This process
+//! sends HTTP requests to a server in another process. SQLite, `normal`.
 //!
 //! `workflow_http [--rounds N] [--seconds N] [--folder FOLDER] [list|runs|killed|events ..]`
 //!
-//! A folder that is named is kept, with the workflows in it, and used again.
+//! A given folder is preserved with its workflows, and used again.
 
 mod child;
 mod client;
@@ -24,7 +24,7 @@ use table::Row;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What was asked for.
+/// The arguments.
 struct Options {
     rounds: usize,
     time: Duration,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -103,13 +103,13 @@ async fn report(options: &Options, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many wanted to run, on average of 1, 5 and 15 minutes.
+/// The load averages of 1, 5 and 15 minutes.
 fn load() -> Result<String, Failure> {
     let text = std::fs::read_to_string("/proc/loadavg")?;
     Ok(text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
-/// A file of a round, made anew.
+/// A new file for a round.
 fn fresh(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     let folder = folder.join(name);
     if folder.exists() {

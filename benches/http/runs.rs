@@ -1,4 +1,4 @@
-//! Runs are asked for, and acknowledged once they are on record.
+//! Run requests, which are acknowledged once they are persisted.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::table::{Figure, Row};
 use crate::{Failure, Options, fresh};
 
 pub(crate) const CONNECTIONS: usize = 64;
-/// Runs a second.
+/// Runs per second.
 const LEAST: f64 = 2000.0;
 /// Milliseconds.
 const MOST: f64 = 50.0;
-/// How long runs may take to end once nobody asks for more.
+/// The maximum time until all runs have ended after the last request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks for a run.
+/// Requests a run.
 pub(crate) fn question() -> Question {
     Question::post("/api/v1/workflows/trivial/run", "{}")
 }
@@ -47,7 +47,7 @@ pub(crate) async fn measure(folder: &Path, options: &Options) -> Result<Vec<Row>
     ])
 }
 
-/// Waits until no run is open.
+/// Waits until all runs have ended.
 async fn until_ended(file: &Path) -> Result<Duration, Failure> {
     let database = rusqlite::Connection::open(file)?;
     let begun = Instant::now();

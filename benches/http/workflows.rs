@@ -1,4 +1,4 @@
-//! What the server runs, and what it lists.
+//! The workflows that the server runs and lists.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ fn trivial(flow: &mut Flow) -> Handle<u64> {
     flow.job(answer())
 }
 
-/// How many jobs the busy run has, one after the other; each makes two events.
+/// The number of jobs in the chain of the busy run. Each has two events.
 const STEPS: usize = 2000;
 
-/// Waits for a file that says that all listen.
+/// Waits for a file that means that all listeners are connected.
 #[job]
 async fn gate(file: String) -> u64 {
     while !std::fs::exists(&file).unwrap_or(true) {
@@ -43,13 +43,13 @@ fn busy(flow: &mut Flow, file: Handle<String>) -> Handle<u64> {
     (0..STEPS).fold(flow.job(gate(file)), |number, _| flow.job(step(number)))
 }
 
-/// How many workflows are listed, and over how many projects they are spread.
+/// The number of stored workflows, and of their projects.
 pub(crate) const WORKFLOWS: usize = 100_000;
 pub(crate) const PROJECTS: usize = 20;
-/// How many are stored at once.
+/// The number of workflows stored at once.
 const TOGETHER: usize = 1000;
 
-/// Stores what is to be listed.
+/// Stores the workflows.
 pub(crate) async fn fill(store: &dyn Catalog) -> Result<(), Failure> {
     let drawing = drawing();
     for start in (0..WORKFLOWS).step_by(TOGETHER) {
@@ -70,7 +70,7 @@ fn new(at: usize, drawing: &Json) -> Result<NewWorkflow, Failure> {
     Ok(new)
 }
 
-/// Ten nodes and their places, as a canvas keeps them.
+/// Ten nodes with positions, as a canvas stores them.
 fn drawing() -> Json {
     let nodes = (0..10).map(|at| {
         json!({ "id": format!("node-{at}"), "type": "molecule",

@@ -1,4 +1,4 @@
-//! Hands the version of the compiler over to the program, which prints it below its tables.
+//! Passes the compiler version to the program, which prints it below its tables.
 
 use std::process::Command;
 

@@ -20,17 +20,17 @@ fn the_page_on_durability_shows_it() {
     assert!(example.contains(main.trim_end()), "the example has another `main` than the page");
 }
 
-/// A folder with nothing but a file `hold`.
+/// A directory that contains only a file `hold`.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // It is not there the first time.
+    // Does not exist the first time.
     _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("it can be made");
     fs::write(folder.join("hold"), "").expect("it can be written");
     folder
 }
 
-/// The program, and what it says.
+/// The program and its output.
 struct Host {
     child: Child,
     said: Lines<BufReader<ChildStdout>>,
@@ -58,7 +58,7 @@ impl Host {
         assert!(sent.expect("`kill` is there").success());
     }
 
-    /// All that it says from now on, once it has ended.
+    /// The rest of its output, after it has ended.
     fn rest(mut self) -> (bool, String) {
         let rest: Vec<String> = self.said.by_ref().map(|line| line.expect("text")).collect();
         (self.child.wait().expect("it ends").success(), rest.join("\n"))
@@ -82,7 +82,7 @@ fn killed_it_goes_on_where_it_was() {
     let (ended_well, said) = again.rest();
     assert!(ended_well, "{said}");
     assert!(said.starts_with("transform runs\nload runs\ndaily_etl completed in "), "{said}");
-    // A third time there is nothing left to do but to report.
+    // The third start only prints the report.
     let (ended_well, said) = Host::start(&folder).rest();
     assert!(ended_well && said.starts_with("daily_etl completed in "), "{said}");
 }
@@ -94,7 +94,7 @@ fn stopped_it_goes_on_at_once() {
     host.says("extract runs");
     host.says("transform runs");
     host.signal("-INT");
-    // The job that is running may end, and no other begins.
+    // The running job may finish, and no other job starts.
     std::thread::sleep(Duration::from_millis(200));
     let_go(&folder);
     assert_eq!(host.rest(), (true, String::new()));

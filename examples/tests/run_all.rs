@@ -1,11 +1,11 @@
-//! Runs every example of this folder as a process of its own, and reads what it says.
+//! Runs every example in a separate process, and checks its output.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Each example, and a line that it prints only when all went well.
+/// Each example, with a line that it prints only on success.
 const EXAMPLES: &[(&str, &str)] = &[
     ("application_state", "the test has 1 order"),
     ("approval", "offer for Ada, approved by Bob"),
@@ -49,7 +49,7 @@ fn found() -> BTreeSet<String> {
     sources.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect()
 }
 
-/// The example as cargo built it, beside the folder that this test is in.
+/// The example, built by cargo next to this test.
 fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
@@ -66,7 +66,7 @@ fn binary(name: &str) -> PathBuf {
 fn run(name: &str, arguments: &[&Path]) -> (Output, String, String) {
     let mut command = Command::new(binary(name));
     if name == "durable_host" {
-        // It writes to the folder that it is started in.
+        // It writes to its working directory.
         command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     }
     let output = command.args(arguments).output().expect("it can be started");
@@ -103,7 +103,7 @@ fn every_example_is_short_and_says_how_to_run_it() {
         let text = fs::read_to_string(folder().join(format!("{name}.rs"))).expect("a text");
         let (lines, most) = (text.lines().count(), if name == "quickstart" { 150 } else { 79 });
         assert!(lines <= most, "{name} has {lines} lines, of {most}");
-        assert!(text.starts_with("//! "), "{name} does not say what it shows");
+        assert!(text.starts_with("//! "), "{name} has no description");
         let command = format!("//! cargo run --example {name}\n");
         assert!(text.contains(&command), "{name} does not say how to run it");
     }

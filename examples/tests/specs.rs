@@ -1,4 +1,4 @@
-//! Runs every workflow file of `specs`, and reads what its jobs print.
+//! Runs every workflow file of `specs`, and checks the output of its jobs.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ fn plan_trip(trip: &Trip) -> String {
     trip.stops.join(" to ")
 }
 
-/// Each file, how many jobs it stands for with those of its actions, and what one of them prints.
+/// Each file, its number of jobs including those of actions, and a line that one of them prints.
 const SPECS: &[(&str, usize, &str, &str)] = &[
     ("actions.yaml", 6, "on_workflow_complete", "lights off\n"),
     ("barriers.yaml", 17, "check", "all parts are there\n"),
@@ -43,7 +43,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("specs")
 }
 
-/// A copy of the files that the run may write beside.
+/// A copy of the files in a directory that the run may write to.
 fn copy() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("specs");
     match fs::remove_dir_all(&path) {

@@ -1,8 +1,8 @@
 //! duroxide 0.1, on SQLite and on PostgreSQL.
 //!
-//! Its default is to look for work every 100 ms; here it looks every millisecond. It serves two
-//! orchestrations and two activities at a time, as it does by default: more were not faster on
-//! PostgreSQL, and on SQLite its transactions then meet locks, and runs fail.
+//! It polls for work every millisecond here, instead of every 100 ms by default. It serves two
+//! orchestrations and two activities at a time, as by default. More were not faster on PostgreSQL,
+//! and on SQLite they cause lock errors and failed runs.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Durable runs of three jobs by other engines: `peers-durable <engine> <place> <runs> <together>`
-//! prints the seconds that so many runs take, so many at a time.
+//! Durable runs of three jobs in other engines: `peers-durable <engine> <place> <runs> <together>`
+//! prints the time of that many runs in seconds.
 //!
-//! Engines are `duroxide` (its place is a file of SQLite), `duroxide-pg` and `dbos` (a URL of
-//! PostgreSQL). Each job adds one to a number; every result is checked.
+//! Engines are `duroxide` (the place is a SQLite file), `duroxide-pg` and `dbos` (a PostgreSQL URL).
+//! Each job adds one to a number, and every result is checked.
 
 mod dbos;
 mod duroxide;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How many runs, and how many of them at a time.
+/// The number of runs, and how many run at a time.
 #[derive(Clone, Copy)]
 struct Load {
     runs: usize,
@@ -37,7 +37,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Times what `one` does with the number of each run; a few runs first to warm up.
+/// Measures `one` for all runs, after a few warm-up runs.
 async fn time<F>(load: Load, one: impl Fn(usize) -> F) -> Result<Duration, Failure>
 where
     F: Future<Output = Result<(), Failure>>,

@@ -53,12 +53,12 @@ impl Args {
         Ok(args)
     }
 
-    /// Whether a contender of that name is asked for.
+    /// Whether a contender of this name is selected.
     pub fn wants_contender(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| name.contains(only))
     }
 
-    /// Whether a case of that name is asked for.
+    /// Whether a case of this name is selected.
     pub fn wants_case(&self, name: &str) -> bool {
         self.shape.as_ref().is_none_or(|shape| name.starts_with(shape))
     }

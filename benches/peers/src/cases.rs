@@ -1,4 +1,4 @@
-//! What is measured: graphs with the work of their jobs.
+//! The measured cases: graphs with the work of their jobs.
 
 use crate::plan::{Plan, Work};
 use crate::shapes::{self, Shape};
@@ -17,11 +17,11 @@ pub struct Case {
 /// The table a case belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Table {
-    /// What it costs to get trivial jobs run, per job.
+    /// The cost of trivial jobs, per job.
     PerJob,
-    /// The same for a graph which is run again and again, per run.
+    /// The cost of a small graph that runs repeatedly, per run.
     PerRun,
-    /// How much faster two workers are.
+    /// The speed-up with two workers.
     Busy,
     /// Jobs which wait.
     Asleep,
@@ -45,8 +45,8 @@ impl Case {
 
 /// All cases in the order of the tables.
 ///
-/// Both busy ones come to 100 ms of work: it can take the system 10 ms to give a thread which has
-/// just been woken a core of its own, which would be all that a shorter run shows.
+/// Both busy cases have 100 ms of work. The system may take 10 ms to move a woken thread to another
+/// core, which would dominate a shorter run.
 pub static ALL: &[Case] = &[
     Case::new("chain", || shapes::chain(10_000), Work::Derive, Table::PerJob),
     Case::new("fan", || shapes::fan(10_000), Work::Derive, Table::PerJob),

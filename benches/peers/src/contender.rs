@@ -1,4 +1,4 @@
-//! What an engine has to offer in order to be compared.
+//! The interface of a compared engine.
 
 use crate::plan::{Plan, Work};
 
@@ -7,7 +7,7 @@ pub trait Contender: Sync {
     /// Its name in the tables.
     fn name(&self) -> &'static str;
 
-    /// What a reader of its figures has to know.
+    /// Footnotes to its figures.
     fn notes(&self) -> &'static [Note] {
         &[]
     }
@@ -17,13 +17,13 @@ pub trait Contender: Sync {
         work == Work::Derive
     }
 
-    /// Whether it takes so long that fewer samples have to do.
+    /// Whether it is so slow that fewer samples are taken.
     fn slow(&self) -> bool {
         false
     }
 
-    /// Where it may run graphs from. Every case is measured from each of these places, and the
-    /// fastest counts; memory is measured from the first.
+    /// The threads from which it can run graphs. Every case is measured from each of them, and the
+    /// fastest counts. Memory is measured from the first.
     fn places(&self) -> &'static [Place] {
         &[Place::Main]
     }
@@ -34,11 +34,11 @@ pub trait Contender: Sync {
 
 /// A graph an engine has built.
 pub trait Prepared {
-    /// Runs all jobs, `times` in a row; this is timed. An engine which can run a graph only once
-    /// builds a new one before every run but the first, and says so by [`Note::Rebuilt`].
+    /// Runs all jobs, `times` in a row; this is timed. An engine that can run a graph only once
+    /// rebuilds it before every further run, and has the note [`Note::Rebuilt`].
     fn execute(&mut self, times: usize, from: Place);
 
-    /// What the last run came to; called once, not timed.
+    /// The values of the last run; called once, not timed.
     fn outcome(&mut self) -> Outcome;
 }
 
@@ -51,11 +51,11 @@ pub enum Place {
     Worker,
 }
 
-/// The values a run came to.
+/// The values of a run.
 pub enum Outcome {
-    /// Those of all jobs.
+    /// The values of all jobs.
     All(Vec<u64>),
-    /// Those of the jobs nothing depends on, for engines which do not keep the others.
+    /// The values of jobs without dependents, for engines that drop the others.
     #[allow(dead_code, reason = "no contender needs it at present")]
     Sinks(Vec<u64>),
 }

@@ -1,4 +1,4 @@
-//! The list of contenders; each has a file of its own.
+//! The list of contenders, one file each.
 
 mod async_dag;
 mod body;
@@ -31,8 +31,8 @@ pub static ALL: &[&dyn Contender] = &[
     &ours::NAMED,
 ];
 
-/// The least any engine has to do; busy work is compared to it.
+/// The minimum work of any engine. Busy work is compared with it.
 pub static FLOOR: &dyn Contender = &sequential::Sequential;
 
-/// The contender all others are compared to.
+/// The contender that all others are compared with.
 pub static BASELINE: &dyn Contender = &tokio::Tokio;

@@ -1,8 +1,7 @@
 //! The value of a job: a cheap mix of its number and the values it depends on.
 //!
-//! Inputs are summed up after having been scrambled one by one, hence their order does not matter
-//! and a long list of them can be folded in parts. Both are needed: some engines hand inputs over
-//! in no particular order, others limit their number.
+//! Inputs are scrambled and then added up, so that their order does not matter and a long list can be
+//! folded in parts. Some engines pass inputs in any order, and others limit their number.
 
 /// Scrambles one input.
 #[inline]
@@ -16,7 +15,7 @@ pub fn fold(inputs: impl IntoIterator<Item = u64>) -> u64 {
     merge(inputs.into_iter().map(absorb))
 }
 
-/// Puts parts together which have been folded separately.
+/// Combines parts that were folded separately.
 #[inline]
 pub fn merge(parts: impl IntoIterator<Item = u64>) -> u64 {
     parts.into_iter().fold(0, u64::wrapping_add)

@@ -1,4 +1,4 @@
-//! How busy the machine is with other things: figures taken next to a compiler are worth little.
+//! The load of the machine by other processes, which makes figures unreliable.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins to watch.
+    /// Starts to measure.
     pub fn watch() -> Self {
         Self { start: Instant::now(), others: others() }
     }
 
-    /// The average number of cores other processes have kept busy since then; none where the
-    /// system does not tell.
+    /// The average number of cores used by other processes since then, or `None` on systems without
+    /// this figure.
     pub fn of_others(&self) -> Option<f64> {
         let ticks = others()?.saturating_sub(self.others?);
         Some(ticks as f64 / TICKS_PER_SECOND / self.start.elapsed().as_secs_f64())
@@ -37,8 +37,8 @@ fn all() -> Option<u64> {
     Some(user + nice + system)
 }
 
-/// User and system time of this process and of its children which have ended are the fields 14 to
-/// 17 of the line; the name, which may contain anything, is the second.
+/// Fields 14 to 17 of the line are the user and system time of this process and of its ended children.
+/// The second field is the name, which may contain any character.
 fn own() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;

@@ -1,4 +1,4 @@
-//! Timing: contenders take turns, so that a disturbance hits all of them alike.
+//! Timing: contenders take turns, so that a disturbance affects all of them.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::contender::{Contender, Place};
 use crate::contenders::FLOOR;
 use crate::plan::Plan;
 
-/// The most samples of a slow contender.
+/// The maximum number of samples of a slow contender.
 pub const SLOW_SAMPLES: usize = 3;
 
 /// A slow contender runs repeated graphs less often by this factor.
@@ -24,7 +24,7 @@ pub struct Measured {
     pub execute: f64,
 }
 
-/// Measures all `contenders` which can take part in `case`.
+/// Measures all `contenders` that support `case`.
 pub fn measure(
     case: &Case,
     contenders: &[&'static dyn Contender],
@@ -37,11 +37,11 @@ pub fn measure(
     let mut series: Vec<_> = series.collect();
     for round in 0..samples {
         for series in series.iter_mut().filter(|series| round < series.samples) {
-            // Nobody pays for the caches that whoever was before has left cold.
+            // An untimed run first, because the previous contender leaves cold caches.
             FLOOR.prepare(plan).execute(1, Place::Main);
             series.sample(plan);
         }
-        // Nor has the same one before it each time.
+        // The order changes, so that no contender always follows the same one.
         series.reverse();
     }
     if samples % 2 == 1 {
@@ -51,7 +51,7 @@ pub fn measure(
     best_places(series.map(|series| series.medians(plan)))
 }
 
-/// Keeps the fastest of the places a contender has been measured from.
+/// Selects the fastest thread from which a contender was measured.
 fn best_places(all: impl Iterator<Item = Measured>) -> Vec<Measured> {
     let mut best: Vec<Measured> = Vec::new();
     for measured in all {

@@ -1,5 +1,5 @@
-//! Peak memory: every contender runs in a process of its own, which reports by how much its
-//! resident memory has grown.
+//! Peak memory: every contender runs in a separate process, which reports the growth of its resident
+//! memory.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use crate::contender::Contender;
 use crate::plan::{Plan, Work};
 use crate::shapes;
 
-/// The hidden argument which makes the program the measured process.
+/// The hidden argument of the measured process.
 pub const CHILD: &str = "peak-memory-of";
 
-/// The peak memory of `contender` in megabytes; none where the system does not tell.
+/// The peak memory of `contender` in megabytes, or `None` on systems without this figure.
 pub fn peak(contender: &dyn Contender) -> Option<f64> {
     let program = std::env::current_exe().ok()?;
     let argument = format!("--{CHILD}={}", contender.name());

@@ -1,4 +1,4 @@
-//! What a contender is asked to do: a graph, the work of each job, and the values to be reached.
+//! The task of a contender: a graph, the work of each job, and the expected values.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::spin;
 pub enum Work {
     /// Nothing.
     Derive,
-    /// Keeps a core busy for that many microseconds.
+    /// Busy work of this many microseconds.
     Spin(u32),
-    /// Sleeps for that many milliseconds.
+    /// Sleeps for this many milliseconds.
     SleepMs(u32),
 }
 
 /// A graph together with the work of its jobs.
 ///
-/// Plans live for as long as the program, so that no contender has to count references to them.
+/// Plans are never dropped, so that no contender needs reference counts for them.
 pub struct Plan {
     pub shape: Shape,
     rounds: u64,
@@ -49,7 +49,7 @@ impl Plan {
         derive::derive(job.into(), inputs)
     }
 
-    /// As [`run`](Self::run), for a node of a narrowed graph.
+    /// Like [`run`](Self::run), for a node of a narrowed graph.
     #[inline]
     pub fn step(&self, step: Step, inputs: impl IntoIterator<Item = u64>) -> u64 {
         match step {
@@ -63,8 +63,7 @@ impl Plan {
         }
     }
 
-    /// The part of the work which has to be awaited. Sleeping is boxed, so that jobs which do not
-    /// sleep stay small.
+    /// The part of the work that is awaited. Sleeping is boxed, so that jobs without it stay small.
     #[inline]
     pub async fn pause(&self) {
         if let Some(time) = self.sleep {
@@ -79,7 +78,7 @@ impl Plan {
         }
     }
 
-    /// Panics unless `outcome` is what the graph has to yield.
+    /// Panics unless `outcome` has the expected values.
     pub fn check(&self, contender: &str, outcome: &Outcome) {
         let right = match outcome {
             Outcome::All(values) => *values == self.expected,

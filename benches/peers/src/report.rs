@@ -1,4 +1,4 @@
-//! Turns what has been measured into Markdown.
+//! Formats the results as Markdown.
 
 mod cells;
 mod machine;
@@ -13,7 +13,7 @@ use crate::load::Load;
 use crate::measure::Measured;
 use notes::Notes;
 
-/// Everything that has been measured.
+/// All results.
 pub struct Report {
     samples: usize,
     load: Load,
@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty report; the machine is watched from now on.
+    /// Creates an empty report, and starts to measure the load of the machine.
     pub fn new(samples: usize) -> Self {
         Self { samples, load: Load::watch(), cases: Vec::new(), peaks: Vec::new() }
     }
@@ -42,7 +42,7 @@ impl Report {
         self.peaks = contenders.map(|c| (c.name(), measure(*c))).collect();
     }
 
-    /// All tables, with what is needed to understand and repeat them.
+    /// All tables, with their explanation and the command that repeats them.
     pub fn to_markdown(&self, command: &str) -> String {
         let mut notes = Notes::default();
         let tables =
@@ -82,7 +82,7 @@ impl Report {
         Some(rows.to_markdown(title, FLOOR))
     }
 
-    /// The rows of all contenders which take part in at least one of the `shown` cases.
+    /// The rows of all contenders that support at least one of the `shown` cases.
     fn rows(
         &self,
         shown: impl Fn(&Case) -> bool,
@@ -118,7 +118,7 @@ const BASELINE: &str = "In parentheses: relative to the baseline, *tokio, one sp
 const FLOOR: &str = "Busy jobs: time relative to the sequential loop which does the same work; \
                      0.50 is all that two workers can reach.";
 
-/// The figures of `contender`, if it has taken part.
+/// The figures of `contender`, if it was measured.
 fn find<'a>(all: &'a [Measured], contender: &dyn Contender) -> Option<&'a Measured> {
     all.iter().find(|m| m.contender.name() == contender.name())
 }

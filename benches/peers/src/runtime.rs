@@ -1,4 +1,4 @@
-//! The two-worker runtime shared by all contenders which need one.
+//! The two-worker runtime shared by all contenders that require one.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::contender::Place;
 
-/// The number of workers of every contender which runs jobs in parallel.
+/// The number of workers of every parallel contender.
 pub const WORKERS: usize = 2;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {

@@ -1,7 +1,7 @@
 //! The graphs: for every job, the earlier jobs it depends on.
 //!
-//! Jobs are numbered in a topological order, and everything random comes from a seed, hence every
-//! run of the program measures the same graphs.
+//! Jobs are numbered in topological order, and random graphs are seeded, so that every run of the
+//! program measures the same graphs.
 
 pub mod narrow;
 mod random;
@@ -39,14 +39,14 @@ impl Shape {
         0..self.len() as u32
     }
 
-    /// The jobs which `job` depends on.
+    /// The dependencies of `job`.
     #[inline]
     pub fn inputs(&self, job: u32) -> &[u32] {
         let job = job as usize;
         &self.inputs[self.starts[job] as usize..self.starts[job + 1] as usize]
     }
 
-    /// The jobs which no other job depends on.
+    /// The jobs without dependents.
     pub fn sinks(&self) -> Vec<u32> {
         let mut sink = vec![true; self.len()];
         for &input in &self.inputs {
@@ -65,7 +65,7 @@ pub fn chain(jobs: u32) -> Shape {
     shape
 }
 
-/// One job, then `width` jobs which depend on it, then one which depends on all of those.
+/// One job, `width` jobs that depend on it, and one that depends on all of those.
 pub fn fan(width: u32) -> Shape {
     let mut shape = Shape::new();
     let source = shape.push([]);
@@ -91,7 +91,7 @@ pub fn layered(layers: u32, width: u32) -> Shape {
     shape
 }
 
-/// Every job depends on two random earlier ones; the first has none, the second just one.
+/// Every job depends on two random earlier ones, except the first two.
 pub fn random(jobs: u32) -> Shape {
     let mut random = Random::new(2);
     let mut shape = Shape::new();
@@ -101,7 +101,7 @@ pub fn random(jobs: u32) -> Shape {
     shape
 }
 
-/// Four jobs: one, two which depend on it, and one which depends on both.
+/// Four jobs: one, two that depend on it, and one that depends on both.
 pub fn diamond() -> Shape {
     let mut shape = Shape::new();
     let top = shape.push([]);
@@ -110,7 +110,7 @@ pub fn diamond() -> Shape {
     shape
 }
 
-/// Jobs which depend on nothing.
+/// Jobs without dependencies.
 pub fn independent(jobs: u32) -> Shape {
     let mut shape = Shape::new();
     for _ in 0..jobs {

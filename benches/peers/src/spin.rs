@@ -1,4 +1,4 @@
-//! Busy work of a known length which reads no clock while it runs.
+//! Busy work of a known length that reads no clock.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use crate::derive;
 /// Rounds of the busy loop in a millisecond, measured once.
 static PER_MILLI: LazyLock<u64> = LazyLock::new(calibrate);
 
-/// The number of rounds which take `micros` microseconds.
+/// The number of rounds that take `micros` microseconds.
 pub fn rounds(micros: u32) -> u64 {
     (*PER_MILLI * u64::from(micros) / 1000).max(1)
 }

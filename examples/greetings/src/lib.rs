@@ -1,4 +1,4 @@
-//! A crate that registers a workflow and a job, and calls the library by another name.
+//! A crate that registers a workflow and a job, and imports the library under another name.
 
 use flows::prelude::*;
 

@@ -8,10 +8,10 @@ use crate::plan::Plan;
 use crate::runtime::block_on;
 use crate::shapes::narrow::{Narrow, Node};
 
-/// The most inputs this crate allows for.
+/// The maximum number of inputs in this crate.
 const LIMIT: usize = 12;
 
-/// See the module.
+/// The contender of this module.
 pub struct AsyncDag;
 
 impl Contender for AsyncDag {
@@ -84,7 +84,7 @@ fn add(graph: &mut Graph<'static>, plan: &'static Plan, node: &Node) {
     }
 }
 
-/// Adds a task which takes that number of inputs and sets the first of them.
+/// Adds a task with this number of inputs, and sets the first one.
 fn add_child(graph: &mut Graph<'static>, body: Body, first: NodeIndex, inputs: usize) -> NodeIndex {
     macro_rules! child {
         ($($input:ident)+) => {{

@@ -1,4 +1,4 @@
-//! The job of engines which take their inputs as separate arguments.
+//! The job of engines that pass inputs as separate arguments.
 
 use crate::plan::Plan;
 use crate::shapes::narrow::Step;

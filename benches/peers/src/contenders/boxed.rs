@@ -1,4 +1,4 @@
-//! A loop over boxed jobs, each of which returns a boxed future that is polled once.
+//! A loop over boxed jobs that return boxed futures, each polled once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +9,7 @@ use crate::plan::Plan;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Job = Box<dyn Fn(Vec<u64>) -> BoxFuture<u64> + Send + Sync>;
 
-/// See the module.
+/// The contender of this module.
 pub struct Boxed;
 
 impl Contender for Boxed {
@@ -57,7 +57,7 @@ impl Prepared for Loop {
     }
 }
 
-/// The output of a future which never waits.
+/// The output of a future that never waits.
 pub(super) fn finish<T>(mut future: BoxFuture<T>) -> T {
     let mut context = Context::from_waker(Waker::noop());
     match future.as_mut().poll(&mut context) {

@@ -1,4 +1,4 @@
-//! The crate `dagrs`: all nodes start at once, and wait for each other on channels.
+//! The crate `dagrs`: all nodes start at once and wait for each other on channels.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::plan::{Plan, Work};
 use crate::runtime::run_from;
 use crate::shapes::successors::Successors;
 
-/// See the module.
+/// The contender of this module.
 pub struct Dagrs;
 
 impl Contender for Dagrs {

@@ -1,10 +1,10 @@
-//! Tasks with zero to eight inputs, for the two crates which share the attribute `#[task]`.
+//! Tasks with zero to eight inputs, for the two crates that share the attribute `#[task]`.
 
-/// The most inputs these crates allow for.
+/// The maximum number of inputs in these crates.
 pub(super) const LIMIT: usize = 8;
 
-/// Defines one task per number of inputs, and `add`, which adds the fitting one to a graph of type
-/// `$dag`. The names `task`, `Body` and `TaskHandle` have to be in scope.
+/// Defines one task per number of inputs, and `add`, which adds the matching task to a graph of type
+/// `$dag`. The names `task`, `Body` and `TaskHandle` must be in scope.
 macro_rules! fixed_arity {
     ($dag:ty) => {
         fixed_arity! { $dag;

@@ -9,7 +9,7 @@ use crate::plan::{Plan, Work};
 use crate::runtime::run_from;
 use crate::shapes::narrow::Narrow;
 
-/// See the module.
+/// The contender of this module.
 pub struct OpereseDagx;
 
 impl Contender for OpereseDagx {

@@ -10,16 +10,16 @@ use crate::contender::{Contender, Note, Outcome, Place, Prepared};
 use crate::plan::{Plan, Work};
 use crate::runtime::run_from;
 
-/// With the clock read only where something waits.
+/// Reads the clock only for waiting jobs.
 pub static COARSE: Ours = Ours { name: "ours", timings: Timings::Coarse, named: false };
-/// As it comes: the beginning and the end of each job are read from the clock.
+/// The default: reads the clock at the start and the end of each job.
 pub static EXACT: Ours =
     Ours { name: "ours, each job timed", timings: Timings::Exact, named: false };
-/// With a name given to each job.
+/// With an explicit name for each job.
 pub static NAMED: Ours =
     Ours { name: "ours, each job named", timings: Timings::Coarse, named: true };
 
-/// See the module.
+/// The contender of this module.
 pub struct Ours {
     name: &'static str,
     timings: Timings,
@@ -123,7 +123,7 @@ impl Prepared for Graph {
     }
 }
 
-/// The number of a job: `derive`, `derive_2`, `derive_3`, or what it was given.
+/// The number of a job: from `derive`, `derive_2`, `derive_3`, or from its explicit name.
 fn number(name: &str, named: bool) -> usize {
     let parse = |text: &str| text.parse::<usize>().expect("a number");
     match name.rsplit_once(['_', ' ']) {

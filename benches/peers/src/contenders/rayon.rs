@@ -1,5 +1,5 @@
-//! Rayon with atomic counters of missing inputs: a job which releases others runs the first of
-//! them in place, and spawns the rest.
+//! Rayon with atomic counters of missing inputs: a job that releases others runs the first of them
+//! itself, and spawns the rest.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ static POOL: LazyLock<ThreadPool> = LazyLock::new(|| {
     pool.expect("the pool starts")
 });
 
-/// See the module.
+/// The contender of this module.
 pub struct Rayon;
 
 impl Contender for Rayon {
@@ -94,8 +94,8 @@ impl State {
         self.values[job as usize].store(value, Ordering::Relaxed);
     }
 
-    /// Counts down the missing inputs of `job`; true if none is left. This orders the values of
-    /// all inputs before the run of the job.
+    /// Counts down the missing inputs of `job`, and returns whether none is left. This orders the
+    /// values of all inputs before the run of the job.
     fn release(&self, job: u32) -> bool {
         self.missing[job as usize].fetch_sub(1, Ordering::AcqRel) == 1
     }

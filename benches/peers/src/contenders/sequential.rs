@@ -3,7 +3,7 @@
 use crate::contender::{Contender, Note, Outcome, Place, Prepared};
 use crate::plan::{Plan, Work};
 
-/// See the module.
+/// The contender of this module.
 pub struct Sequential;
 
 impl Contender for Sequential {

@@ -1,5 +1,5 @@
-//! As [`boxed`](super::boxed), with values of any type: every output becomes an `Arc<dyn Any>`,
-//! which is passed on to the jobs that depend on it.
+//! Like [`boxed`](super::boxed), with values of any type: every output is an `Arc<dyn Any>` that its
+//! dependents share.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ type Value = Arc<dyn Any + Send + Sync>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Job = Box<dyn Fn(Vec<Value>) -> BoxFuture<Value> + Send + Sync>;
 
-/// See the module.
+/// The contender of this module.
 pub struct Shared;
 
 impl Contender for Shared {

@@ -1,5 +1,5 @@
-//! The baseline: what one would write by hand on top of tokio. A coordinator counts down the
-//! missing inputs of every job and spawns a task for each job which lacks none.
+//! The baseline: handwritten code on top of tokio. A coordinator counts down the missing inputs of every
+//! job, and spawns a task for each job without missing inputs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::plan::{Plan, Work};
 use crate::runtime::run_from;
 use crate::shapes::successors::Successors;
 
-/// See the module.
+/// The contender of this module.
 pub struct Tokio;
 
 impl Contender for Tokio {

@@ -20,7 +20,7 @@ pub(super) fn building(_: &Case, measured: &Measured, all: &[Measured]) -> Strin
     with_ratio(time, measured, all, |measured| measured.build)
 }
 
-/// The time of running jobs which take time; if they are busy, relative to the floor.
+/// The time of running jobs with work. For busy work, relative to the floor.
 pub(super) fn waiting(case: &Case, measured: &Measured, all: &[Measured]) -> String {
     let millis = format!("{:.1} ms", measured.execute / 1e6);
     match find(all, FLOOR) {
@@ -44,7 +44,7 @@ fn with_ratio(
     }
 }
 
-/// A number with as many digits as tell something.
+/// A number with its significant digits.
 fn short(number: f64) -> String {
     let digits = match number {
         100.0.. => 0,

@@ -1,15 +1,15 @@
-//! Where and how the figures came about.
+//! The machine and the versions that were measured.
 
 use crate::load::Load;
 use crate::runtime::WORKERS;
 
-/// The lockfile knows the exact versions of the crates compared.
+/// The lockfile, with the exact versions of the compared crates.
 const LOCKFILE: &str = include_str!("../../Cargo.lock");
 
-/// The crates compared, or contenders are made of.
+/// The compared crates, and those that contenders use.
 const CRATES: [&str; 6] = ["async_dag", "dagrs", "dagx", "operese-dagx", "rayon", "tokio"];
 
-/// A list of all circumstances.
+/// A list of all conditions.
 pub(super) fn describe(samples: usize, load: &Load, command: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d");

@@ -6,7 +6,7 @@ use std::path::Path;
 const BEGIN: &str = "<!-- peers:begin -->";
 const END: &str = "<!-- peers:end -->";
 
-/// Writes `markdown` to the marked section of `file`; at the end of it, if there is none yet.
+/// Writes `markdown` to the marked section of `file`, or appends a section.
 pub fn write(file: &Path, markdown: &str) -> Result<()> {
     let old = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),

@@ -3,10 +3,10 @@
 use super::notes::Notes;
 use crate::contender::Contender;
 
-/// What a contender which does not take part has in its cell.
+/// The cell of a contender that does not support a case.
 const NOTHING: &str = "–";
 
-/// The rows of a table, to which columns are added.
+/// A table that grows by columns.
 pub(super) struct Rows {
     contenders: Vec<&'static dyn Contender>,
     columns: Vec<Vec<String>>,
@@ -31,7 +31,7 @@ impl Rows {
         self.columns.push(column);
     }
 
-    /// The table below its title, with an explanation below that.
+    /// The title, the table and an explanation.
     pub(super) fn to_markdown(&self, title: &str, explanation: &str) -> String {
         let mut markdown = format!("**{title}**\n\n");
         for row in 0..=self.contenders.len() {

@@ -1,9 +1,9 @@
-//! The same graph for engines which limit the number of inputs: jobs with too many of them read
-//! through a tree of additional steps, each of which folds a part.
+//! Narrowed graphs for engines that limit the number of inputs: jobs with too many inputs read them
+//! through a tree of additional nodes, each of which folds a part.
 
 use super::Shape;
 
-/// What one node of a narrowed graph computes.
+/// The computation of a node in a narrowed graph.
 #[derive(Clone, Copy)]
 pub enum Step {
     /// The value of a job from all its inputs.
@@ -26,7 +26,7 @@ pub struct Node {
 pub struct Narrow {
     /// All nodes, dependencies first.
     pub nodes: Vec<Node>,
-    /// For every job, the node which holds its value.
+    /// For every job, the node with its value.
     pub of_job: Vec<u32>,
 }
 

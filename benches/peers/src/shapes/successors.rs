@@ -1,15 +1,15 @@
-//! The other direction of a graph: for every job, the jobs which wait for it.
+//! The reversed graph: for every job, its dependents.
 
 use super::Shape;
 
-/// Waiting jobs in two flat arrays.
+/// Dependents in two flat arrays.
 pub struct Successors {
     starts: Vec<u32>,
     waiting: Vec<u32>,
 }
 
 impl Successors {
-    /// Turns the dependencies of `shape` around.
+    /// Reverses the dependencies of `shape`.
     pub fn of(shape: &Shape) -> Self {
         let mut ends = vec![0; shape.len() + 1];
         for &input in &shape.inputs {
@@ -31,7 +31,7 @@ impl Successors {
         Self { starts: ends, waiting }
     }
 
-    /// The jobs which wait for `job`.
+    /// The dependents of `job`.
     #[inline]
     pub fn after(&self, job: u32) -> &[u32] {
         let job = job as usize;
