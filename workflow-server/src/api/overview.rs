@@ -46,16 +46,16 @@ struct Overview {
     /// Failed runs of the period, newest first; at most 20.
     failures: Vec<Run>,
     /// Workflows with the most runs; at most 10.
-    most_executed: Vec<Executed>,
+    most_executed: Vec<WorkflowRuns>,
     /// Finished runs of the period in 48 intervals.
-    timeline: Vec<Moment>,
+    timeline: Vec<TimelineInterval>,
     /// Number of runs by status.
     counts: Counts,
 }
 
 /// A workflow with its number of runs.
 #[derive(Debug, Serialize, ToSchema)]
-struct Executed {
+struct WorkflowRuns {
     /// ID of the workflow.
     workflow_id: i64,
     /// Name of the workflow.
@@ -66,7 +66,7 @@ struct Executed {
 
 /// An interval of the timeline.
 #[derive(Debug, Serialize, ToSchema)]
-struct Moment {
+struct TimelineInterval {
     /// Start of the interval.
     #[schema(format = DateTime)]
     at: String,
@@ -123,7 +123,7 @@ async fn overview(
         ..RunQuery::default()
     };
     let timeline = catalog.timeline(since, interval, of).await?;
-    let timeline = timeline.spans.into_iter().map(|of| Moment {
+    let timeline = timeline.spans.into_iter().map(|of| TimelineInterval {
         at: text(of.at),
         completed: of.counts.completed,
         failed: of.counts.failed,
@@ -145,12 +145,12 @@ async fn runs(catalog: &dyn Catalog, query: RunQuery) -> Result<Vec<Run>, Proble
     Ok(catalog.runs(query).await?.items.into_iter().map(Run::from).collect())
 }
 
-async fn most_executed(catalog: &dyn Catalog) -> Result<Vec<Executed>, Problem> {
+async fn most_executed(catalog: &dyn Catalog) -> Result<Vec<WorkflowRuns>, Problem> {
     let sort = WorkflowSort::MostExecuted;
     let query = WorkflowQuery { sort, limit: Some(10), ..WorkflowQuery::default() };
     let workflows = catalog.workflows(query).await?.items.into_iter();
     let ran = workflows.filter(|workflow| workflow.execution_count > 0);
-    let executed = ran.map(|workflow| Executed {
+    let executed = ran.map(|workflow| WorkflowRuns {
         workflow_id: workflow.id,
         workflow: workflow.name,
         execution_count: workflow.execution_count,
@@ -169,14 +169,14 @@ impl From<StatusCounts> for Counts {
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
     /// Molecules, most used first.
-    molecules: Vec<Used>,
+    molecules: Vec<ItemUsage>,
     /// Atoms, most used first.
-    atoms: Vec<UsedAtom>,
+    atoms: Vec<MoleculeAtomUsage>,
 }
 
 /// The usage of a molecule or atom.
 #[derive(Debug, Serialize, ToSchema)]
-struct Used {
+struct ItemUsage {
     /// Name.
     name: String,
     /// Number of workflows that use it.
@@ -187,11 +187,11 @@ struct Used {
 
 /// The usage of an atom.
 #[derive(Debug, Serialize, ToSchema)]
-struct UsedAtom {
+struct MoleculeAtomUsage {
     /// Molecule of the atom.
     molecule: String,
     #[serde(flatten)]
-    used: Used,
+    used: ItemUsage,
 }
 
 /// Returns the usage of molecules and atoms.
@@ -202,14 +202,14 @@ async fn usage(
     Require(caller, _): Require<Read>,
 ) -> Result<Json<Usage>, Problem> {
     let usage = caller.catalog(&app).usage().await?;
-    let molecule = |of: MoleculeUsage| Used {
+    let molecule = |of: MoleculeUsage| ItemUsage {
         name: of.name,
         workflows: of.workflows,
         executions: of.executions,
     };
-    let atom = |of: AtomUsage| UsedAtom {
+    let atom = |of: AtomUsage| MoleculeAtomUsage {
         molecule: of.molecule,
-        used: Used { name: of.name, workflows: of.workflows, executions: of.executions },
+        used: ItemUsage { name: of.name, workflows: of.workflows, executions: of.executions },
     };
     Ok(Json(Usage {
         molecules: usage.molecules.into_iter().map(molecule).collect(),

@@ -11,5 +11,5 @@ mod workflow;
 
 pub(crate) use list::{Limit, Listed};
 pub(crate) use record::{Attempt, Bar, Record};
-pub(crate) use run::{Run, RunDocument, Started};
+pub(crate) use run::{Run, RunDocument, StartedRun};
 pub(crate) use workflow::{Workflow, WorkflowDocument};

@@ -208,7 +208,7 @@ impl RunDocument {
     "workflow_id": 123,
     "message": "Workflow execution started"
 }))]
-pub(crate) struct Started {
+pub(crate) struct StartedRun {
     /// ID of the run.
     pub(crate) run_id: String,
     /// ID of the workflow.

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::http::extract::{Body, Path, check_key};
 use crate::http::require::{Require, Run};
 use crate::launch::{self, Launched};
-use crate::model::Started;
+use crate::model::StartedRun;
 use crate::problem::Problem;
 
 /// Cancels a run.
@@ -29,7 +29,7 @@ use crate::problem::Problem;
 /// immediately, even if its workflow was changed or deleted.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
-    responses((status = 202, description = "Cancelled, or cancellation requested", body = Started),
+    responses((status = 202, description = "Run cancelled, or cancelling", body = StartedRun),
         Problems))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
@@ -50,7 +50,7 @@ pub(super) async fn cancel(
 /// Resets the count of process crashes.
 #[utoipa::path(post, path = "/runs/{run}/unblock", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
-    responses((status = 202, description = "Run unblocked", body = Started), Problems))]
+    responses((status = 202, description = "Run unblocked", body = StartedRun), Problems))]
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -70,7 +70,7 @@ async fn find_with_workflow(catalog: &dyn Catalog, which: &str) -> Result<(RunId
 
 fn accepted(run: RunId, workflow_id: i64, message: &str, existing: Option<bool>) -> Response {
     let (run_id, message) = (run.to_string(), message.to_owned());
-    let started = Started { run_id, workflow_id, message, existing };
+    let started = StartedRun { run_id, workflow_id, message, existing };
     (StatusCode::ACCEPTED, Json(started)).into_response()
 }
 
@@ -91,7 +91,7 @@ pub(super) struct SignalDraft {
 #[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = SignalDraft,
-    responses((status = 202, description = "Signal sent", body = Started), Problems))]
+    responses((status = 202, description = "Signal sent", body = StartedRun), Problems))]
 pub(super) async fn signal(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -165,7 +165,7 @@ fn check_internal(run: &StoredRun) -> Result<(), Problem> {
 #[utoipa::path(post, path = "/runs/{run}/retry", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER)),
     request_body = RetryDraft,
-    responses((status = 202, description = "New run persisted", body = Started), Problems))]
+    responses((status = 202, description = "New run persisted", body = StartedRun), Problems))]
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,

@@ -21,7 +21,7 @@ use crate::http::extract::{Body, Path, Query, check_key};
 use crate::http::require::{Require, Run};
 use crate::launch::{self, Launched};
 use crate::model::time::span;
-use crate::model::{RunDocument, Started};
+use crate::model::{RunDocument, StartedRun};
 use crate::problem::Problem;
 
 /// The parameters of a new run.
@@ -55,7 +55,7 @@ pub(super) struct WaitQuery {
 
 /// A run that ended within the waiting time.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Ended {
+pub(super) struct FinishedRun {
     /// ID of the run.
     run_id: String,
     /// Result of the request, in English.
@@ -72,8 +72,8 @@ pub(super) struct Ended {
 #[utoipa::path(post, path = "/workflows/{workflow}/run", tag = "runs",
     params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), WaitQuery),
     request_body = RunDraft,
-    responses((status = 200, description = "Run ended", body = Ended),
-        (status = 202, description = "Run persisted", body = Started), Problems))]
+    responses((status = 200, description = "Run ended", body = FinishedRun),
+        (status = 202, description = "Run persisted", body = StartedRun), Problems))]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Run>,
@@ -95,7 +95,7 @@ pub(super) async fn start(
         input: draft.input,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
-    let started = Started {
+    let started = StartedRun {
         run_id: launched.run.to_string(),
         workflow_id: workflow.id,
         message: launched.message.to_owned(),
@@ -124,7 +124,7 @@ async fn answer(
     app: &App,
     caller: &Caller,
     launched: Launched,
-    started: Started,
+    started: StartedRun,
     wait: Option<Duration>,
 ) -> Result<Response, Problem> {
     let ended = match wait {
@@ -135,8 +135,8 @@ async fn answer(
         return Ok((StatusCode::ACCEPTED, Json(started)).into_response());
     }
     let run = document(app, caller, launched.run).await?;
-    let Started { run_id, message, .. } = started;
-    Ok(Json(Ended { run_id, message, existing: launched.existing, run }).into_response())
+    let StartedRun { run_id, message, .. } = started;
+    Ok(Json(FinishedRun { run_id, message, existing: launched.existing, run }).into_response())
 }
 
 async fn until_end(app: &App, launched: &Launched) {

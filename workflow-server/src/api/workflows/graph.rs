@@ -59,8 +59,8 @@ pub(super) async fn graph(
     }
     let text = app.parsing.run(move || render(&workflow, query.format)).await?;
     let text = text.ok_or_else(|| {
-        let detail = "this graph is only available as `json`: it depends on the input, or this server \
-                      cannot run the workflow";
+        let detail = "this graph is only available as `json`: it depends on the input, or this \
+                      server cannot run the workflow";
         Problem::conflict("no_graph", detail)
     })?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
