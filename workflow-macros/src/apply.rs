@@ -1,4 +1,4 @@
-//! The way of an attribute through the stages.
+//! Applies attributes through all stages.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,7 +24,7 @@ pub(crate) fn job(args: TokenStream, item: TokenStream, block: Option<Block>) ->
         let kinds = kind::of_all(&function.params.list);
         match validate::job(&function, &kinds, &args.options) {
             Ok(()) => {
-                // The function is fine, and so is what others do with the job.
+                // The function is valid, and so are uses of the job.
                 let mistake = mistake.as_ref().map(|mistake| fallback::error(&function, mistake));
                 let job = expand::job(
                     &Work { function, kinds, krate: args.krate(), role: Role::Job },

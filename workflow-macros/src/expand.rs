@@ -1,5 +1,5 @@
-//! Writes what the attributes stand for. All that is generated has the hygiene of a macro
-//! (`mixed_site`), so that no local name in it can meet a name of the host.
+//! Generates code. All of it has the hygiene of a macro (`mixed_site`), so that its local names
+//! cannot collide with names of the host.
 
 mod body;
 mod job;
@@ -18,17 +18,17 @@ use crate::parse::function::Function;
 use crate::parse::kind::{Context, Kind, peel};
 use crate::validate::Role;
 
-/// A function with its parameters judged.
+/// A function with the kinds of its parameters.
 pub(crate) struct Work {
     pub(crate) function: Function,
-    /// What each parameter is to be given, in order.
+    /// The kinds of the parameters, in order.
     pub(crate) kinds: Vec<Kind>,
     /// The path of the core crate.
     pub(crate) krate: TokenStream,
     pub(crate) role: Role,
 }
 
-/// The macros with which a function prints.
+/// The macros that print.
 const PRINTING: [&str; 4] = ["print", "println", "eprint", "eprintln"];
 
 /// A parameter that is an input.
@@ -44,8 +44,8 @@ impl Work {
         quote_spanned!(Span::mixed_site()=> #krate::__private)
     }
 
-    /// The function, with what it prints printed where the job is seen. The names are the host's
-    /// own, as `println!` is.
+    /// The function, with its output redirected to the job. The names are the host's own, like
+    /// `println!`.
     fn printing(&self) -> Function {
         let krate = &self.krate;
         let names = PRINTING.map(|name| Ident::new(name, Span::call_site()));
@@ -69,7 +69,7 @@ impl Work {
         inputs.enumerate().map(named).collect()
     }
 
-    /// The types of state that the function takes.
+    /// The types of application state that the function takes.
     fn states(&self) -> impl Iterator<Item = &Type> {
         self.kinds.iter().filter_map(|kind| match kind {
             Kind::State(state) => Some(state),
@@ -77,7 +77,7 @@ impl Work {
         })
     }
 
-    /// Finds the state that the function takes, in a scope.
+    /// Reads the function's application state from a scope.
     fn find_states(&self, scope: &TokenStream) -> TokenStream {
         let private = self.private();
         let finds = self.states().enumerate().map(|(index, state)| {
@@ -89,7 +89,7 @@ impl Work {
         finds.collect()
     }
 
-    /// The type of a closure that stands in for the function of a job.
+    /// The type of a closure that replaces the function of a job.
     fn fake_type(&self) -> TokenStream {
         let (site, returned) = (Span::mixed_site(), self.returned());
         let params = self.function.params.list.iter().zip(&self.kinds);
@@ -99,7 +99,7 @@ impl Work {
         }
     }
 
-    /// Looks for a closure that stands in for the function of a job.
+    /// Looks up a closure that replaces the function of a job.
     fn fake(&self, scope: &TokenStream) -> Option<TokenStream> {
         let (private, site) = (self.private(), Span::mixed_site());
         let (name, fake) = (&self.function.name, self.fake_type());
@@ -125,7 +125,7 @@ impl Work {
         quote_spanned!(Span::mixed_site()=> #(#arguments),*)
     }
 
-    /// Makes the context, if the function wants one: of a scope, or outside of any run.
+    /// Makes the context, if the function takes one: from a scope, or detached from any run.
     fn make_context(&self, scope: Option<&TokenStream>) -> Option<TokenStream> {
         let private = self.private();
         let kind = &self.context()?.kind;
@@ -145,7 +145,7 @@ impl Work {
         }
     }
 
-    /// Whether the function may return a `Result`: behind a name there may be anything.
+    /// Whether the function may return a `Result`: a name may be an alias of one.
     fn may_fail(&self) -> bool {
         self.function.output.as_ref().is_some_and(is_named)
     }
@@ -163,7 +163,7 @@ impl Work {
         }
     }
 
-    /// The item for that constant, where it is needed.
+    /// The item for that constant, if it is needed.
     fn fallible_item(&self) -> Option<TokenStream> {
         let fallible = self.may_fail().then(|| self.probe("FALLIBLE", &self.returned()));
         let site = Span::mixed_site();
@@ -184,7 +184,7 @@ impl Work {
         quote_spanned!(span=> <#returned as #private::JobReturn<#fallible>>::Output)
     }
 
-    /// A constant that tells something of a type, in a block of its own.
+    /// A constant about a type, in its own block.
     fn probe(&self, constant: &str, kind: &TokenStream) -> TokenStream {
         let private = self.private();
         let constant = Ident::new(constant, Span::mixed_site());
@@ -209,15 +209,15 @@ impl Work {
     /// The description of a type.
     fn type_of(&self, kind: &TokenStream) -> TokenStream {
         let (krate, site) = (&self.krate, Span::mixed_site());
-        // What a type can do is found out by method resolution, which is blind to lifetimes: a
-        // `&'static str` would be taken for one that deserialises for any lifetime.
+        // The capabilities of a type are found by method resolution, which ignores lifetimes: a
+        // `&'static str` would count as deserializable for any lifetime.
         if has_lifetime(kind.clone()) {
             return quote_spanned!(site=> #krate::__private::Type::opaque::<#kind>());
         }
         quote_spanned!(site=> #krate::__type_of!(#kind))
     }
 
-    /// The kind of a parameter as a type, which the traits of binding go by.
+    /// The kind of a parameter as a type, for the binding traits.
     fn kind(&self, kind: &Kind) -> TokenStream {
         let private = self.private();
         let site = Span::mixed_site();
@@ -232,7 +232,7 @@ impl Work {
         }
     }
 
-    /// Where the attribute stands.
+    /// The position of the attribute.
     fn location(&self) -> TokenStream {
         let private = self.private();
         quote_spanned! {Span::mixed_site()=>
@@ -240,13 +240,12 @@ impl Work {
         }
     }
 
-    /// Items that come and go with the function.
+    /// The `#[cfg(..)]` of the function, for generated items.
     fn conditions(&self) -> Vec<Attribute> {
         self.function.attributes_named("cfg")
     }
 
-    /// The owned type of an input; none where that is not known, or where there may be several
-    /// values.
+    /// The owned type of an input; `None` if it is unknown or may have several values.
     fn owned(&self, kind: &Kind) -> Option<TokenStream> {
         let kind = match kind {
             Kind::Val(kind) | Kind::Handle(kind) => return Some(kind.to_token_stream()),
@@ -264,15 +263,15 @@ impl Work {
         }
     }
 
-    /// Parameters whose types are known by their names: refuses them under any other name, and
-    /// handles where none can be.
+    /// Checks parameters whose types are recognized by name: rejects them under another name, and
+    /// handles in unsupported positions.
     fn check_inputs(&self) -> Option<TokenStream> {
         let site = Span::mixed_site();
         let checks = self.kinds.iter().filter_map(|kind| {
             let (Kind::Val(kind) | Kind::Ref(kind) | Kind::Opt(kind)) = kind else { return None };
             let span = kind.span().resolved_at(site);
             let misread = self.probe("MISREAD", &kind.to_token_stream());
-            // The panic is at the place of the type, which is what it is about.
+            // The panic has the span of the type that it is about.
             let panic = quote_spanned!(span=> ::core::panic!("{}", __message));
             is_named(kind).then(|| {
                 quote_spanned! {site=>
@@ -287,7 +286,7 @@ impl Work {
         (!checks.is_empty()).then(|| quote_spanned!(site=> const _: () = { #(#checks)* };))
     }
 
-    /// Leaves an entry for the registry, in a scope of its own.
+    /// Submits an entry to the registry, in its own scope.
     fn submit(&self, constant: Option<TokenStream>, entry: &TokenStream) -> TokenStream {
         let private = self.private();
         let checks = self.check_inputs();
@@ -304,13 +303,13 @@ impl Work {
     }
 }
 
-/// A local name for generated code. Hygiene keeps it from the locals of the host; the underscores
-/// keep it from constants and statics, which a pattern would be taken for.
+/// A local name for generated code. Hygiene separates it from locals of the host; the underscores
+/// separate it from constants and statics, which a pattern would match.
 fn local(stem: &str, index: usize) -> Ident {
     format_ident!("__{stem}_{index}", span = Span::mixed_site())
 }
 
-/// Whether the type has a name, behind which anything may be.
+/// Whether the type is a name, which may be an alias.
 fn is_named(kind: &Type) -> bool {
     matches!(peel(kind), Type::Path(_) | Type::Macro(_))
 }

@@ -1,5 +1,5 @@
-//! What becomes of an item that an attribute cannot be applied to: it stays as it is, and whatever
-//! the attribute would have made stands there without a meaning, so that one mistake is one error.
+//! Fallbacks for items that an attribute cannot be applied to: the item stays unchanged, and
+//! placeholders replace the generated items, so that one mistake causes one error.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,12 +8,12 @@ use syn::parse::Parse;
 use crate::parse::function::Function;
 use crate::parse::kind::Kind;
 
-/// Reads the item in all its variants, or gives it back with the error.
+/// Parses the item in all its variants, or returns it with the error.
 pub(crate) fn variants(item: TokenStream) -> Result<Vec<Function>, TokenStream> {
     let function = syn::parse::Parser::parse2(Function::parse, item.clone());
     function.and_then(Function::variants).map_err(|error| {
         let error = error.to_compile_error();
-        // Without a body it is an error of its own.
+        // A function without a body is already an error.
         let bodiless = matches!(item.clone().into_iter().last(), Some(TokenTree::Punct(_)));
         let named_fn = |token| matches!(token, TokenTree::Ident(ident) if ident == "fn");
         let item =
@@ -22,20 +22,20 @@ pub(crate) fn variants(item: TokenStream) -> Result<Vec<Function>, TokenStream> 
     })
 }
 
-/// A function, or its variants, on which the attribute has no effect.
+/// A function, or its variants, without the effect of the attribute.
 pub(crate) fn item(variants: &[Function], error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     let items = variants.iter().map(|function| {
         let mut attributes = function.attributes.clone();
-        // Nobody else would call it.
+        // Otherwise it would be unused.
         attributes.push(syn::parse_quote!(#[allow(dead_code)]));
         function.renamed(&attributes, &function.name)
     });
     quote!(#(#items)* #error)
 }
 
-/// A job that cannot be one. The type that its function returns holds the error, which keeps the
-/// compiler from judging what is done with it.
+/// An invalid job. The return type of its function contains the error, so that the compiler does
+/// not check uses of it.
 pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     if function.params.receiver.is_some() || function.params.variadic.is_some() {
@@ -75,23 +75,23 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], error: &syn::Error) -> To
     }
 }
 
-/// The error, where the function is not left out.
+/// The error, unless `#[cfg(..)]` removes the function.
 pub(crate) fn error(function: &Function, error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     let conditions = function.attributes_named("cfg");
-    // An `impl` block has no place for the item that would carry the conditions.
+    // An `impl` block cannot contain the item with the conditions.
     if conditions.is_empty() || function.params.receiver.is_some() {
         return error;
     }
     quote_spanned!(Span::mixed_site()=> #(#conditions)* const _: () = { #error };)
 }
 
-/// A workflow that cannot be one: a function that is not registered.
+/// An invalid workflow: a function that is not registered.
 pub(crate) fn workflow(function: &Function, error: &syn::Error) -> TokenStream {
     let error = self::error(function, error);
     let mut attributes = function.attributes.clone();
     if function.params.receiver.is_none() {
-        // Nobody else would call it.
+        // Otherwise it would be unused.
         attributes.push(syn::parse_quote!(#[allow(dead_code)]));
     }
     let item = function.renamed(&attributes, &function.name);

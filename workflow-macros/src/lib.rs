@@ -1,10 +1,10 @@
 //! The attributes of `workflow-core`: [`#[job]`](macro@job) and
 //! [`#[register_workflow]`](macro@register_workflow).
 //!
-//! Hosts use them through `workflow_core`, which re-exports both. This crate works in stages:
-//! `parse` reads the attribute and the function, `metadata` reads JSON, `validate` judges,
-//! `expand` writes, and `fallback` keeps one mistake from becoming many errors. It knows how the
-//! generated code calls `workflow_core::__private`, and nothing of how that works.
+//! Hosts use them through `workflow_core`, which re-exports both. The crate works in stages:
+//! `parse` parses the attribute and the function, `metadata` parses JSON, `validate` checks,
+//! `expand` generates code, and `fallback` prevents one mistake from causing many errors. It knows
+//! the interface of `workflow_core::__private`, but not how that works.
 
 mod apply;
 mod expand;
@@ -18,11 +18,11 @@ use proc_macro::{Span, TokenStream};
 
 use parse::place;
 
-/// Makes a job of a function.
+/// Makes a job from a function.
 ///
-/// The function can then be called in two ways, and the arguments decide which it is. Called
-/// with values, it runs. Called with handles, it returns a `Call`: a job of a graph, which reads
-/// its arguments once they exist.
+/// The function can then be called in two ways, which the arguments decide. Called with values, it
+/// runs. Called with handles, it returns a `Call`: a job of a graph, which reads its arguments once
+/// they exist.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -55,34 +55,33 @@ use parse::place;
 /// # Functions
 ///
 /// A job is a free `fn` or `async fn` without generics, anywhere but in an `impl` block: in a
-/// module, in a function body, in what a macro makes. An `async fn` is polled where the run is
-/// driven. A plain `fn` may block: it is called on a thread for such work, unless `inline` says
-/// that it is quick.
+/// module, in a function body, in the output of a macro. An `async fn` is polled where the run
+/// executes. A plain `fn` may block: it is called on a thread for blocking work, unless `inline`
+/// marks it as quick.
 ///
-/// It has at most 12 inputs, some of which may depend on a `#[cfg(..)]`. What a parameter is given
-/// depends on its type as it is written:
+/// It has at most 12 inputs, some of which may depend on a `#[cfg(..)]`. The type of a parameter,
+/// as written, decides what it receives:
 ///
 /// | parameter | receives | a call takes |
 /// |---|---|---|
 /// | `&T` | the value in place; also `&str` of a `String`, `&[T]` of a `Vec<T>` | `Handle<T>`, or `&T` to run |
 /// | `T` | a clone | `Handle<T>`, or a `T`: a constant beside handles, else to run |
-/// | `Option<&T>` | `None` when the job behind it did not complete | `Handle<T>`, or `Option<&T>` to run |
+/// | `Option<&T>` | `None` if its job did not complete | `Handle<T>`, or `Option<&T>` to run |
 /// | `Each<'_, T>` | any number of values | a list of `Handle<T>`, or an `Each` to run |
-/// | `State<T>` | the engine's `T`, given with `Engine::builder().state(..)`; no input | nothing, but at least one handle |
-/// | `JobContext`, `WorkflowContext`, or `&` of one | where the job stands; no input | nothing |
+/// | `State<T>` | the engine's `T`, set with `Engine::builder().state(..)`; no input | nothing, but at least one handle |
+/// | `JobContext`, `WorkflowContext`, or `&` of one | the context of the attempt; no input | nothing |
 ///
 /// The names `Each`, `Option`, `State`, `JobContext` and `WorkflowContext` must be those of these
 /// types; other types may have any name. A context, a handle or state under another name is an
 /// error.
 ///
-/// Values pass between threads and may outlive the job that made them, so types must own what
-/// they hold: `Vec<String>`, not `Vec<&str>`.
+/// Values pass between threads and may outlive the job that made them, so types must own their
+/// contents: `Vec<String>`, not `Vec<&str>`.
 ///
-/// A job whose return type is a [`Result`] can fail; its output is the value inside, and its error
-/// is whatever `?` turns into a `JobError`. The compiler decides by the type and not by its name,
-/// so an alias such as `std::io::Result<T>`, `anyhow::Result<T>` or one of your own is a `Result`
-/// too, and an enum of your own that is called `Result` is not. Any other return type is the
-/// output itself.
+/// A job whose return type is a [`Result`] can fail. Its output is the value inside, and its error
+/// is any type that `?` converts to a `JobError`. The type decides, not its name: an alias such as
+/// `std::io::Result<T>`, `anyhow::Result<T>` or your own is a `Result`, too, and your own enum
+/// named `Result` is not. Any other return type is the output itself.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -93,16 +92,16 @@ use parse::place;
 ///     format!("{title}: {} in attempt {}", parts.iter().sum::<u64>(), ctx.attempt())
 /// }
 ///
-/// // A job without inputs returns a call even so; awaited, it runs.
+/// // A job without inputs always returns a call; awaited, it runs.
 /// #[job]
 /// fn answer() -> u64 {
 ///     42
 /// }
 ///
 /// # fn main() -> Result<(), JobError> {
-/// // The context of a call by hand is one outside of any run.
+/// // A direct call gets a context detached from any run.
 /// assert_eq!(summary(Each::from(&[1, 2][..]), Some("sum")), "sum: 3 in attempt 1");
-/// // `call` is the function as it was written, with the context among its parameters.
+/// // `call` is the original function, with the context among its parameters.
 /// let ctx = JobContext::detached();
 /// assert_eq!(summary::call(&ctx, Each::from(&[][..]), None), "untitled: 0 in attempt 1");
 /// assert_eq!(answer::call(), 42);
@@ -116,11 +115,11 @@ use parse::place;
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `name = ".."` | the job's name: 1 to 200 printable characters | the function's name |
-/// | `retry(..)` | when and how often to try again, see below | one attempt |
-/// | `start_to_close = "30s"` | the longest that one attempt may take | no limit |
-/// | `schedule_to_close = "5m"` | the longest that all attempts and the waits between them may take | no limit |
+/// | `retry(..)` | when and how often to retry, see below | one attempt |
+/// | `start_to_close = "30s"` | the timeout of one attempt | no limit |
+/// | `schedule_to_close = "5m"` | the timeout of all attempts with the waits between them | no limit |
 /// | `heartbeat = "5s"` | the longest time between two calls of `JobContext::heartbeat` | no limit |
-/// | `grace = "5s"`, `grace` | how long the job may clean up when it is asked to stop; without a value, as long as the engine's `cancel_grace` | none: it is dropped at once |
+/// | `grace = "5s"`, `grace` | how long the job may clean up when it is cancelled; without a value, as long as the engine's `cancel_grace` | none: it is dropped at once |
 /// | `priority = -1` | among jobs that are ready, the highest starts first | 0 |
 /// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits that the job counts against: of the engine, of the workflow, or of this machine | none |
 /// | `inline` | the function is quick and does not block: no thread for it | a plain `fn` gets a thread |
@@ -130,15 +129,15 @@ use parse::place;
 ///
 /// | option | meaning | default |
 /// |---|---|---|
-/// | `maximum_attempts = 3` | how often to try; 0 for no limit; required | |
+/// | `maximum_attempts = 3` | the number of attempts; 0 for no limit; required | |
 /// | `initial_interval = "1s"` | the wait after the first failed attempt | 1 s |
-/// | `backoff_coefficient = 2.0` | what each wait is multiplied by to give the next; at least 1 | 2 |
+/// | `backoff_coefficient = 2.0` | the factor from each wait to the next; at least 1 | 2 |
 /// | `maximum_interval = "1m"` | the longest wait | 100 times the initial interval |
-/// | `jitter = 0.1` | the share of a wait that chance may take off, 0 to 1 | 0.2 |
+/// | `jitter = 0.1` | the share of a wait by which it is shortened at random, 0 to 1 | 0.2 |
 /// | `non_retryable_errors = ["ParseIntError"]` | error types that end the job at once | none |
 ///
-/// Durations are strings such as `"200ms"`, `"1h 30m"` or, in ISO 8601, `"PT90M"`. What a `Call`
-/// sets for one job of a graph goes before what the attribute says.
+/// Durations are strings such as `"200ms"`, `"1h 30m"` or, in ISO 8601, `"PT90M"`. Options of a
+/// `Call` override those of the attribute for one job of a graph.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -166,15 +165,15 @@ use parse::place;
 /// # assert_eq!(futures::executor::block_on(read_page("3".to_owned())), Ok(3));
 /// ```
 ///
-/// # What it makes
+/// # Generated items
 ///
-/// For `fn load`: the function `load`, generic over its arguments; a type `load` that cannot be
-/// made and holds `load::call`, the function as it was written, and `load::draw`, which describes
-/// a job even when no argument is a handle, and `load::replaced_by`, with which an engine calls a
-/// closure in place of the function (`EngineBuilder::replace`); and an entry in the registry, by
-/// which `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
-/// attributes and those of parameters to `load::call`. Since the type shares the visibility of
-/// the function, so must the function's output.
+/// For `fn load`: the function `load`, generic over its arguments; a type `load` without values,
+/// which has `load::call`, the original function, `load::draw`, which describes a job even when no
+/// argument is a handle, and `load::replaced_by`, which makes an engine call a closure in place of
+/// the function (`EngineBuilder::replace`); and an entry in the registry, where
+/// `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
+/// attributes and those of parameters to `load::call`. The type has the visibility of the function,
+/// so the function's output must have it, too.
 #[proc_macro_attribute]
 pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
     apply::job(args.into(), item.into(), place::block(Span::call_site())).into()
@@ -182,8 +181,7 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Registers a function as a workflow.
 ///
-/// The function stays as it is. A program finds the workflow by its name, whichever crate of the
-/// program it is in, as soon as it is linked.
+/// The function is not changed. A program finds the workflow by its name, in any linked crate.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -216,20 +214,20 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Functions
 ///
-/// A free function without generics, outside of `impl` blocks. Its first parameter decides what it
-/// is:
+/// A free function without generics, outside of `impl` blocks. Its first parameter decides the kind
+/// of workflow:
 ///
 /// | function | the workflow |
 /// |---|---|
 /// | `fn f(flow: &mut Flow)` | the graph that `f` draws |
 /// | `fn f(flow: &mut Flow, input: Handle<T>)` | the same, with an input that jobs read |
-/// | `fn f(flow: &mut Flow, input: &T)`, or `T` | a graph of its own for every input |
+/// | `fn f(flow: &mut Flow, input: &T)`, or `T` | a separate graph for every input |
 /// | `fn f(input: &T)`, or `T`; with or without `async` | one job that calls `f` |
 ///
 /// A function that draws returns nothing, the `Handle` of the workflow's output, or a `Result` of
-/// either, under whatever name. It can be called with any `Flow`, which draws its graph there. Any other function may
-/// have a `JobContext` or a `WorkflowContext`, and any `State<T>`, besides its input, in the forms that
-/// [`#[job]`](macro@job) describes, and returns what a job may return.
+/// either, also as an alias. It can be called with any `Flow` to draw its graph there. Any other
+/// function may take a `JobContext` or a `WorkflowContext`, and any `State<T>`, besides its input,
+/// in the forms that [`#[job]`](macro@job) describes, and returns what a job can return.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -266,18 +264,18 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `name = ".."`, or `workflow_id` | the name: 1 to 200 printable characters, unique in the program | the function's name |
-/// | `metadata = { .. }` | what is said about the workflow, as a JSON object | `{}` |
+/// | `metadata = { .. }` | the metadata of the workflow, as a JSON object | `{}` |
 /// | `description`, `owner`, `schedule`, `tags`, `project`, `domain`, `version` | the same keys of `metadata`, for short | |
 /// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `grace`, `limit`, `limits` | as for [`#[job]`](macro@job); not for functions that draw | |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///
 /// # Metadata
 ///
-/// Plain JSON, checked when it is compiled: no key comes twice in an object, `tags` is a list of
-/// strings, `schedule` is a cron expression of five fields (six with seconds) that comes at some
-/// time, and the other keys named above are strings. All other keys are free. A comma may follow
-/// the last entry. The object can also be given as a string that holds it. A `project` that is
-/// not in lower case with dashes causes a warning.
+/// Plain JSON, checked at compile time: keys are unique in an object, `tags` is a list of strings,
+/// `schedule` is a cron expression of five fields (six with seconds) that is due at some time, and
+/// the other keys named above are strings. All other keys are free. A comma may follow the last
+/// entry. The object can also be a string. A `project` that is not in lower case with dashes causes
+/// a warning.
 ///
 /// ```
 /// use workflow_core::prelude::*;

@@ -1,4 +1,4 @@
-//! What literals of attributes may say: names and durations; and which word was meant.
+//! Names and durations in literals of attributes; suggestions for misspelled words.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) fn name(literal: &LitStr) -> syn::Result<()> {
     } else if length > MAX_NAME {
         format!("this name has {length} characters; the limit is {MAX_NAME}")
     } else if name.chars().any(char::is_control) {
-        "this name holds a control character; use printable text".to_owned()
+        "this name contains a control character; use printable text".to_owned()
     } else if name.trim() != name {
         "this name starts or ends with white space; remove it".to_owned()
     } else {
@@ -31,22 +31,24 @@ pub(crate) fn duration(literal: &LitStr) -> syn::Result<Duration> {
     let text = literal.value();
     let fail = |message: String| syn::Error::new(literal.span(), message);
     let duration: SignedDuration = text.parse().map_err(|_| {
-        fail(format!("{text:?} is no duration; write it like \"200ms\", \"1h 30m\" or \"PT90M\""))
+        fail(format!(
+            "{text:?} is not a duration; write it like \"200ms\", \"1h 30m\" or \"PT90M\""
+        ))
     })?;
     if !duration.is_positive() {
-        return Err(fail(format!("{text:?} is no time at all; give more than zero")));
+        return Err(fail(format!("the duration {text:?} must be greater than zero")));
     }
     Duration::try_from(duration).map_err(|error| fail(error.to_string()))
 }
 
-/// The known word that is nearest, if one is near.
+/// The nearest known word, if one is near enough.
 pub(crate) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
     let limit = word.chars().count() / 3 + 1;
     let distances = known.iter().map(|known| (distance(word, known), *known));
     distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, known)| known)
 }
 
-/// How many characters must be changed, added or removed to make one word the other.
+/// The edit distance of two words.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

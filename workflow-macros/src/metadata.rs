@@ -1,5 +1,5 @@
-//! JSON as Rust tokens: what stands after `metadata =`. The parser keeps the place of each value,
-//! so that whatever is wrong with it can be shown there.
+//! JSON as Rust tokens, after `metadata =`. Each value has its span, so that errors are shown
+//! there.
 
 pub(crate) mod known_keys;
 mod text;
@@ -10,7 +10,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Lit, LitStr, Token, braced, bracketed, token};
 
-/// A value and where it stands.
+/// A value with its span.
 pub(crate) struct Node {
     pub(crate) span: Span,
     pub(crate) json: Json,
@@ -26,21 +26,21 @@ pub(crate) enum Json {
     Object(Vec<Entry>),
 }
 
-/// A key and its value.
+/// A key with its value.
 pub(crate) struct Entry {
     pub(crate) key: String,
-    /// Where the key stands.
+    /// The span of the key.
     pub(crate) span: Span,
     pub(crate) value: Node,
 }
 
-/// Reads `= { .. }`, or `= "{ .. }"`, which holds the same as text.
+/// Parses `= { .. }`, or the same object as a string, `= "{ .. }"`.
 pub(crate) fn object(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Entry>> {
     let example = "`metadata = { \"owner\": \"web\" }`";
     if input.parse::<Token![=]>().is_err() {
         return Err(syn::Error::new(
             key.span(),
-            format!("`metadata` wants a JSON object: {example}"),
+            format!("`metadata` needs a JSON object: {example}"),
         ));
     }
     let node = match input.fork().parse::<LitStr>() {
@@ -60,7 +60,7 @@ pub(crate) fn object(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ent
 /// Reads `key = value` as an entry of the metadata.
 pub(crate) fn shorthand(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entry> {
     if input.parse::<Token![=]>().is_err() {
-        let message = format!("`{key}` wants a value: `{key} = \"..\"`");
+        let message = format!("`{key}` needs a value: `{key} = \"..\"`");
         return Err(syn::Error::new(key.span(), message));
     }
     let value = input.parse()?;
@@ -103,7 +103,7 @@ impl Json {
     }
 }
 
-/// What all that is no JSON is told.
+/// The error for anything that is not JSON.
 const JSON_ONLY: &str = "expected JSON: a \"string\", a number, `true`, `false`, `null`, a list or an object; \
      Rust expressions are not evaluated";
 
@@ -138,7 +138,7 @@ fn literal(input: ParseStream<'_>) -> syn::Result<Json> {
             let sign = if minus { "-" } else { "" };
             let text = format!("{sign}{}", quote::ToTokens::to_token_stream(&literal));
             let number = serde_json::from_str(&text);
-            let wrong = |_| syn::Error::new(span, format!("`{text}` is no number in JSON"));
+            let wrong = |_| syn::Error::new(span, format!("`{text}` is not a number in JSON"));
             let number = number.map_err(wrong)?;
             if text::is_long_integer(&text) {
                 return Err(syn::Error::new(span, text::long_integer(&text)));
@@ -176,7 +176,7 @@ fn members(input: ParseStream<'_>) -> syn::Result<Vec<Entry>> {
         if members.iter().any(|other| other.key == key.value()) {
             return Err(syn::Error::new(
                 key.span(),
-                format!("the key {:?} is there twice", key.value()),
+                format!("the key {:?} is given twice", key.value()),
             ));
         }
         if content.parse::<Token![:]>().is_err() {

@@ -1,4 +1,4 @@
-//! Which functions may carry the attributes. Each complaint names a cure.
+//! Checks which functions the attributes support. Each error names a cure.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -13,7 +13,7 @@ use crate::parse::place::Block;
 /// How many inputs a job may have.
 const MAX_INPUTS: usize = 12;
 
-/// What a function is meant to be, for messages.
+/// The attribute of a function, for messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Job,
@@ -29,11 +29,11 @@ impl Role {
     }
 }
 
-/// Checks that the function stands where items can stand beside it.
+/// Checks that the attribute can add items beside the function.
 pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> syn::Result<()> {
     let (Some(block), Some(function)) = (block, variants.first()) else { return Ok(()) };
     if function.params.receiver.is_some() {
-        // Has an error of its own, which is the more helpful one.
+        // Has its own error, which is more helpful.
         return Ok(());
     }
     let (noun, name) = (role.noun(), &function.name);
@@ -61,7 +61,7 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
         let last = attribute.path().segments.last();
         if last.is_some_and(|last| last.ident == "job" || last.ident == "register_workflow") {
             let message =
-                "a function carries `#[job]` or `#[register_workflow]`, once; remove this one";
+                "a function can have only one `#[job]` or `#[register_workflow]`; remove this one";
             return fail(attribute.path().span(), message);
         }
     }
@@ -84,7 +84,7 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
     match (options.inline, function.asyncness) {
         (Some(span), Some(_)) => fail(
             span,
-            "`inline` is for functions that are not async; an async job never takes a thread",
+            "`inline` is for functions that are not async; an async job never uses a thread",
         ),
         _ => returned(function, Role::Job),
     }
@@ -95,7 +95,7 @@ fn handle_hint(inner: &Type) -> String {
     format!("a job receives values, not handles; take `{inner}` or `&{inner}`{OTHER_TYPE}")
 }
 
-/// What to do with a type of the host that is named like one which the macros know by its name.
+/// The cure for a type of the host with the name of a type that the macros recognize.
 const OTHER_TYPE: &str = " (a type of your own: import it under another name)";
 
 /// Checks a function with `#[register_workflow]` on it.
@@ -137,12 +137,12 @@ fn undrawn_hint(inner: &Type) -> String {
     )
 }
 
-/// Checks what only functions that draw must mind.
+/// Checks functions that draw graphs.
 fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<()> {
     if let Some(token) = function.asyncness {
         return fail(
             token.span,
-            "drawing a graph is not async; leave `async` out and let the jobs do the waiting",
+            "a function that draws a graph cannot be async; remove `async` and wait inside of jobs",
         );
     }
     if let Some(option) = &options.first {
@@ -152,11 +152,11 @@ fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<
     for (param, kind) in function.params.list.iter().zip(kinds) {
         match kind {
             Kind::Context(_) => {
-                let message = "nothing runs yet while a graph is drawn; let a job take the context";
+                let message = "a function that draws a graph has no context, because nothing runs yet; use it in a job";
                 fail(param.kind.span(), message)?;
             }
             Kind::State(_) => {
-                let message = "nothing runs yet while a graph is drawn; let a job take the state";
+                let message = "a function that draws a graph has no state, because nothing runs yet; use it in a job";
                 fail(param.kind.span(), message)?;
             }
             Kind::Opt(_) => fail(param.kind.span(), "take the input as `&T`, `T` or `Handle<T>`")?,
@@ -192,21 +192,21 @@ fn signature(function: &Function, role: Role) -> syn::Result<()> {
             Role::Job => "take what it needs as parameters, or implement `Job` for the type",
             Role::Workflow => "take what it needs as input, or implement `Workflow` for the type",
         };
-        return fail(span, format!("{noun} is a free function without `self`; {cure}"));
+        return fail(span, format!("{noun} must be a free function without `self`; {cure}"));
     }
     if let Some((span, what)) = function.unfit {
         return fail(
             span,
-            format!("{noun} cannot be `{what}`; remove it, or call such a function from inside"),
+            format!("{noun} cannot be `{what}`; remove it, or call such a function inside"),
         );
     }
     match function.generics.params.first() {
         Some(param @ GenericParam::Lifetime(_)) => {
-            let cure = "leave them out, as in `&T` and `Each<'_, T>`";
+            let cure = "omit them, as in `&T` and `Each<'_, T>`";
             return fail(param.span(), format!("{noun} cannot name lifetimes; {cure}"));
         }
         Some(param) => {
-            let cure = "write the type it is for, and call a generic function from inside";
+            let cure = "use a concrete type, and call a generic function inside";
             return fail(param.span(), format!("{noun} cannot be generic; {cure}"));
         }
         None => {}
@@ -240,7 +240,7 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     }
     let Some(value) = kind.value() else { return Ok(()) };
     if let Some(span) = find_impl(value.to_token_stream()) {
-        return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
+        return fail(span, format!("{noun} cannot take `impl Trait`; write a concrete type"));
     }
     if borrows(value) {
         let message = "an input outlives the job that made it, so it cannot hold references; \
@@ -260,7 +260,7 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
 /// Checks the type of state.
 fn state(state: &Type, noun: &str) -> syn::Result<()> {
     if let Some(span) = find_impl(state.to_token_stream()) {
-        return fail(span, format!("{noun} cannot take `impl Trait`; write the type it is for"));
+        return fail(span, format!("{noun} cannot take `impl Trait`; write a concrete type"));
     }
     if borrows(state) {
         let message = "application state outlives every run, so it cannot hold references; use an \
@@ -290,7 +290,7 @@ fn returned(function: &Function, role: Role) -> syn::Result<()> {
         return fail(never.span(), message);
     }
     if let Some(span) = find_impl(kind.to_token_stream()) {
-        return fail(span, format!("{noun} cannot return `impl Trait`; write the type"));
+        return fail(span, format!("{noun} cannot return `impl Trait`; write a concrete type"));
     }
     if borrows(kind) {
         let message = format!(

@@ -1,20 +1,20 @@
-//! The body of a job: reads the inputs, calls the function, leaves the output.
+//! The body of a job: reads the inputs, calls the function, stores the output.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{Input, Work, local};
 
-/// Where a function that is not async runs.
+/// Where a function runs that is not async.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// On a thread for work that may block.
+    /// On a thread for blocking work.
     Thread,
-    /// Where the run is driven.
+    /// On the thread that executes the run.
     Inline,
 }
 
-/// How a body keeps the readers of its inputs.
+/// How a body uses the readers of its inputs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readers {
     /// Of any kind, so that each attempt takes clones.
@@ -75,7 +75,7 @@ impl Work {
         let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
         let call = quote_spanned!(site=> #callee(#arguments)#dot_await);
         let (prepare, call) = match replacement {
-            // State and context are for the function alone.
+            // State and context are only for the function.
             Some(fake) => {
                 let call = quote_spanned! {site=>
                     match #fake {

@@ -1,5 +1,5 @@
-//! What `#[job]` stands for: a function that dispatches on its arguments, a marker type that
-//! holds the function as it was written, and an entry for the registry.
+//! The expansion of `#[job]`: a function that dispatches on its arguments, a marker type with the
+//! original function, and an entry for the registry.
 
 mod later;
 mod now;
@@ -13,7 +13,7 @@ use super::{Work, local};
 use crate::parse::args::JobArgs;
 use crate::parse::kind::Kind;
 
-/// Everything that a job consists of.
+/// All items of a job.
 pub(crate) fn job(work: &Work, args: &JobArgs) -> TokenStream {
     let job = Job { work, args };
     let marker = job.marker();
@@ -37,14 +37,13 @@ impl Job<'_> {
         self.args.name.as_ref().map_or_else(own, syn::LitStr::value)
     }
 
-    /// The type that holds the function as it was written.
+    /// The type with the original function.
     fn marker(&self) -> TokenStream {
         let function = &self.work.function;
         let (ident, visibility) = (self.ident(), &function.visibility);
         let conditions = self.work.conditions();
-        let note = format!(
-            "The job [`{ident}`](fn@{ident}): `{ident}::call` is the function as it was written."
-        );
+        let note =
+            format!("The job [`{ident}`](fn@{ident}): `{ident}::call` is the original function.");
         let site = Span::mixed_site();
         let fallible = self.work.fallible_item();
         let (private, fake, name) = (self.work.private(), self.work.fake_type(), self.name());
@@ -65,14 +64,14 @@ impl Job<'_> {
             impl #ident {
                 #fallible
 
-                /// The function as it was written.
+                /// The original function.
                 #[allow(
                     unreachable_pub, unknown_lints, clippy::missing_errors_doc, clippy::missing_panics_doc,
                     clippy::missing_const_for_fn
                 )]
                 #call
 
-                /// What an engine calls in place of the function, for tests: a closure of the
+                /// Replaces the function in an engine, for tests: a closure of the
                 /// function's inputs, which returns what the function returns.
                 #[allow(dead_code, unreachable_pub, unknown_lints, clippy::type_complexity)]
                 #visibility fn replaced_by(
@@ -194,7 +193,7 @@ impl Job<'_> {
         named.collect()
     }
 
-    /// What the registry is told.
+    /// The entry for the registry.
     fn entry(&self) -> TokenStream {
         let work = self.work;
         let site = Span::mixed_site();

@@ -1,4 +1,4 @@
-//! What is set on the call of a job.
+//! The settings on the call of a job.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
@@ -9,7 +9,7 @@ use crate::parse::options::{Grace, Options, Retry};
 use crate::validate::Role;
 
 impl Work {
-    /// What is set on a call.
+    /// The settings of a call.
     pub(super) fn settings(&self, options: &Options) -> TokenStream {
         let site = Span::mixed_site();
         let context = self.context().map(|context| {

@@ -1,4 +1,4 @@
-//! What `#[register_workflow]` stands for: the function as it is, and an entry for the registry.
+//! The expansion of `#[register_workflow]`: the unchanged function, and an entry for the registry.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::metadata::{self, Entry};
 use crate::parse::args::WorkflowArgs;
 use crate::parse::kind::Kind;
 
-/// The function, and what makes a workflow of it.
+/// The function and the items of the workflow.
 pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
     let function = &work.function;
     let item = work.printing().renamed(&function.attributes, &function.name);
@@ -22,8 +22,8 @@ pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
     quote!(#item #entry #(#hints)*)
 }
 
-/// A warning about an entry of the metadata: the use of something that is deprecated, which is
-/// the one warning that a macro can cause.
+/// A warning about an entry of the metadata: the use of a deprecated item, the only warning that a
+/// macro can cause.
 fn hint(entry: &Entry) -> Option<TokenStream> {
     let message = project_hint(entry)?;
     let span = entry.value.span;
@@ -82,7 +82,7 @@ impl Workflow<'_> {
         self.work.owned(self.work.inputs().first()?.kind)
     }
 
-    /// The type of the output, where it is known before the graph is drawn.
+    /// The type of the output, if it is known before the graph is drawn.
     fn output(&self) -> TokenStream {
         let work = self.work;
         let site = Span::mixed_site();
@@ -151,7 +151,7 @@ impl Workflow<'_> {
         }
     }
 
-    /// Calls the function that draws, and notes its output.
+    /// Calls the function that draws, and sets its output.
     fn finish(&self, arguments: &TokenStream) -> TokenStream {
         let (private, ident) = (self.work.private(), &self.work.function.name);
         let span = self.work.output_span();

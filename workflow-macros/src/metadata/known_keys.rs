@@ -1,4 +1,4 @@
-//! What the well-known keys of a workflow's metadata may say.
+//! Checks of the well-known keys of a workflow's metadata.
 
 use crate::metadata::{Entry, Json};
 
@@ -39,7 +39,7 @@ fn tags(entry: &Entry) -> syn::Result<()> {
     }
 }
 
-/// What to say of a project that is not in lower case with dashes.
+/// The warning for a project that is not in lower case with dashes.
 pub(crate) fn project_hint(entry: &Entry) -> Option<String> {
     let Json::Text(text) = &entry.value.json else { return None };
     let part = |part: &str| {

@@ -6,17 +6,16 @@ use syn::LitStr;
 
 use super::{Entry, Json, Node};
 
-/// Reads the JSON that the literal holds; every value stands where the literal does.
+/// Parses the JSON in a literal; every value has the span of the literal.
 pub(super) fn parse(literal: &LitStr) -> syn::Result<Node> {
     let text = literal.value();
-    let value: Value = serde_json::from_str(&text).map_err(|error| {
-        syn::Error::new(literal.span(), format!("this text is no JSON: {error}"))
-    })?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| syn::Error::new(literal.span(), format!("invalid JSON: {error}")))?;
     if let Some(number) = numbers(&text).find(|number| is_long_integer(number)) {
         return Err(syn::Error::new(literal.span(), long_integer(number)));
     }
     if let Some(key) = duplicate(&text) {
-        return Err(syn::Error::new(literal.span(), format!("the key {key:?} is there twice")));
+        return Err(syn::Error::new(literal.span(), format!("the key {key:?} is given twice")));
     }
     Ok(node(value, literal.span()))
 }
@@ -36,7 +35,7 @@ fn node(value: Value, span: Span) -> Node {
     Node { span, json }
 }
 
-/// The numbers of this well-formed JSON, as they are written.
+/// The literal numbers of valid JSON.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -60,7 +59,7 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a number is an integer that no 64 bits hold.
+/// Whether a number is an integer that does not fit into 64 bits.
 pub(super) fn is_long_integer(number: &str) -> bool {
     let digits = number.trim_start_matches('-');
     digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -72,7 +71,7 @@ pub(super) fn long_integer(number: &str) -> String {
     format!("`{number}` has more than 64 bits; write it as text, in quotes")
 }
 
-/// The first key that an object of this well-formed JSON has twice.
+/// The first duplicate key of an object in valid JSON.
 fn duplicate(text: &str) -> Option<String> {
     let mut open: Vec<Vec<String>> = Vec::new();
     let mut rest = text;
@@ -101,7 +100,7 @@ fn duplicate(text: &str) -> Option<String> {
     None
 }
 
-/// The length of the string that the text starts with, with its quotes.
+/// The length of the string at the start of the text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     let end = text.char_indices().skip(1).find(|(_, letter)| {

@@ -1,4 +1,4 @@
-//! What stands in the parentheses of the attributes.
+//! The arguments of the attributes.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
@@ -10,7 +10,7 @@ use super::options::{Options, comma, path, text};
 use crate::literal;
 use crate::metadata::{self, Entry};
 
-/// What `#[job(..)]` was given.
+/// The arguments of `#[job(..)]`.
 #[derive(Default)]
 pub(crate) struct JobArgs {
     pub(crate) name: Option<LitStr>,
@@ -33,7 +33,7 @@ const JOB: &[&str] = &[
 ];
 
 impl JobArgs {
-    /// Reads what can be read, and says what cannot.
+    /// Parses all valid arguments, and collects errors.
     pub(crate) fn parse(tokens: TokenStream) -> (Self, Option<syn::Error>) {
         let mut args = Self { krate: find_crate(tokens.clone()), ..Self::default() };
         let error = (|input: ParseStream<'_>| args.read(input)).parse2(tokens).err();
@@ -62,7 +62,7 @@ impl JobArgs {
     }
 }
 
-/// What `#[register_workflow(..)]` was given.
+/// The arguments of `#[register_workflow(..)]`.
 #[derive(Default)]
 pub(crate) struct WorkflowArgs {
     pub(crate) name: Option<LitStr>,
@@ -93,7 +93,7 @@ const WORKFLOW: &[&str] = &[
 ];
 
 impl WorkflowArgs {
-    /// Reads what can be read, and says what cannot.
+    /// Parses all valid arguments, and collects errors.
     pub(crate) fn parse(tokens: TokenStream) -> (Self, Option<syn::Error>) {
         let mut args = Self { krate: find_crate(tokens.clone()), ..Self::default() };
         let error = (|input: ParseStream<'_>| args.read(input)).parse2(tokens).err();
@@ -152,7 +152,7 @@ fn core_crate(given: Option<&Path>) -> TokenStream {
     }
 }
 
-/// Looks ahead for `crate = path`, so that what is generated beside an error does not fail too.
+/// Looks ahead for `crate = path`, so that code generated beside an error does not fail, too.
 fn find_crate(tokens: TokenStream) -> Option<Path> {
     let mut tokens = tokens.into_iter();
     while let Some(token) = tokens.next() {

@@ -1,5 +1,5 @@
-//! The function under an attribute, read by hand: `syn` without its `full` feature has no
-//! `ItemFn`, and the body is none of our business.
+//! The function of an attribute, parsed by hand: `syn` without its `full` feature has no `ItemFn`,
+//! and the body does not matter.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -8,7 +8,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Generics, Lit, Token, Type, Visibility, WhereClause};
 
-/// A function as it was written.
+/// A parsed function.
 #[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -16,7 +16,7 @@ pub(crate) struct Function {
     /// `const`, `async`, `unsafe` and `extern "C"`, in the order in which they were written.
     pub(crate) qualifiers: TokenStream,
     pub(crate) asyncness: Option<Token![async]>,
-    /// The first qualifier that no job and no workflow may have, and what it is.
+    /// The first qualifier that jobs and workflows cannot have.
     pub(crate) unfit: Option<(Span, &'static str)>,
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
@@ -28,7 +28,7 @@ pub(crate) struct Function {
     body: TokenTree,
 }
 
-/// Whether one of these words is among the tokens, at whatever depth.
+/// Whether one of these words is among the tokens, at any depth.
 fn mentions(tokens: TokenStream, words: &[&str]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => mentions(group.stream(), words),
@@ -50,7 +50,7 @@ pub(crate) struct Params {
 /// One parameter that has a type.
 #[derive(Clone)]
 pub(crate) struct Param {
-    /// What must hold for the parameter to be there, from its `#[cfg(..)]`.
+    /// The conditions of the parameter, from its `#[cfg(..)]`.
     conditions: Vec<TokenStream>,
     /// The parameter without these conditions.
     tokens: TokenStream,
@@ -100,13 +100,13 @@ impl Function {
         self.attributes.iter().filter(other).cloned().collect()
     }
 
-    /// The function for each way in which the conditions on its parameters may come out, with the
-    /// conditions moved to the function. An attribute sees parameters that the compiler may yet
-    /// remove, and what is made of a function depends on their number.
+    /// The variants of the function, one for each result of the conditions on its parameters, with
+    /// the conditions moved to the function. An attribute sees parameters that the compiler may
+    /// still remove, and the generated code depends on their number.
     ///
     /// # Errors
     ///
-    /// Fails when there are too many ways.
+    /// Fails when there are too many variants.
     pub(crate) fn variants(self) -> syn::Result<Vec<Self>> {
         let mut conditions: Vec<&TokenStream> = Vec::new();
         for condition in self.params.list.iter().flat_map(|param| &param.conditions) {
@@ -129,7 +129,7 @@ impl Function {
         Ok(ways.map(|way| self.variant(&conditions, |index| way >> index & 1 == 1)).collect())
     }
 
-    /// The function when those conditions hold for which `holds` says so.
+    /// The variant in which the conditions have these results.
     fn variant(&self, conditions: &[&TokenStream], holds: impl Fn(usize) -> bool) -> Self {
         let mut variant = self.clone();
         let given = |condition: &TokenStream| {
@@ -190,7 +190,7 @@ impl Parse for Function {
     }
 }
 
-/// What stands before `fn`.
+/// The qualifiers before `fn`.
 #[derive(Default)]
 struct Qualifiers {
     tokens: TokenStream,
@@ -296,15 +296,14 @@ impl Params {
     }
 }
 
-/// How many different conditions the parameters of a function may have. Each doubles what is
-/// generated.
+/// The most different conditions on parameters of a function. Each one doubles the generated code.
 const MAX_CONDITIONS: usize = 4;
 
 fn same(one: &TokenStream, other: &TokenStream) -> bool {
     one.to_string() == other.to_string()
 }
 
-/// Parts what decides whether an item is there from its other attributes.
+/// Separates `#[cfg(..)]` from other attributes.
 fn conditional(attributes: Vec<Attribute>) -> syn::Result<(Vec<TokenStream>, Vec<Attribute>)> {
     let (mut conditions, mut others) = (Vec::new(), Vec::new());
     for attribute in attributes {
@@ -340,7 +339,7 @@ fn condition(attribute: &TokenStream) -> Option<TokenStream> {
     }
 }
 
-/// What stands between commas.
+/// The tokens between commas.
 fn split(tokens: TokenStream) -> Vec<TokenStream> {
     let mut parts = vec![TokenStream::new()];
     for token in tokens {

@@ -6,12 +6,12 @@ use syn::parse::ParseStream;
 
 use crate::literal;
 
-/// The keys of a list: which there are, and which came up.
+/// The keys of a list: the known and the given ones.
 pub(crate) struct Keys {
     known: &'static [&'static str],
     /// Other names of a key.
     aliases: &'static [(&'static str, &'static str)],
-    /// The keys so far: the main name, and the one that was written.
+    /// The given keys: the main name, and the written one.
     seen: Vec<(String, String)>,
 }
 
@@ -38,7 +38,7 @@ impl Keys {
         if let Some((_, earlier)) = self.seen.iter().find(|(other, _)| *other == main) {
             let message = match *earlier == text {
                 true => format!("`{text}` is given twice"),
-                false => format!("`{text}` says the same as `{earlier}`, which is given already"),
+                false => format!("`{text}` is the same as `{earlier}`, which is given already"),
             };
             return Err(syn::Error::new(ident.span(), message));
         }

@@ -1,4 +1,4 @@
-//! What a type is, judged by how it is written: macros see no more.
+//! The kinds of types, by their tokens: macros see no more.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -6,7 +6,7 @@ use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeReference};
 
 use super::function::Param;
 
-/// What a parameter is to be given.
+/// The kind of a parameter.
 pub(crate) enum Kind {
     /// The context of the attempt; no input.
     Context(Context),
@@ -24,9 +24,9 @@ pub(crate) enum Kind {
     Ref(Type),
     /// `T`.
     Val(Type),
-    /// `&State<T>` and the like: state where it cannot be.
+    /// `&State<T>` and similar: state in an unsupported form.
     Misplaced,
-    /// `&mut T`, which nothing can be.
+    /// `&mut T`, which is not supported.
     Mut,
 }
 
@@ -38,13 +38,13 @@ pub(crate) struct Context {
     pub(crate) by_reference: bool,
 }
 
-/// What each parameter is to be given.
+/// The kinds of all parameters.
 pub(crate) fn of_all(params: &[Param]) -> Vec<Kind> {
     params.iter().map(|param| Kind::of(&param.kind)).collect()
 }
 
 impl Kind {
-    /// Judges the type of a parameter.
+    /// Determines the kind of a parameter.
     pub(crate) fn of(kind: &Type) -> Self {
         let kind = peel(kind);
         if is_state(kind) {
@@ -103,7 +103,7 @@ impl Kind {
         }
     }
 
-    /// Whether a call of the function gives it.
+    /// Whether it is an argument of a call.
     pub(crate) fn is_input(&self) -> bool {
         !matches!(self, Self::Context(_) | Self::State(_) | Self::Misplaced | Self::Flow)
     }

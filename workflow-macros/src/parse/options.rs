@@ -1,4 +1,4 @@
-//! The options that jobs have, and the tools to read lists of `key = value`.
+//! The options of jobs, and parsers for lists of `key = value`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use syn::{Lit, LitStr, Token, bracketed, parenthesized, token};
 use super::keys::Keys;
 use crate::literal;
 
-/// What may be asked of a job, as `#[job]` and `#[register_workflow]` read it.
+/// The options of a job, in `#[job]` and `#[register_workflow]`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) retry: Option<Retry>,
@@ -20,9 +20,9 @@ pub(crate) struct Options {
     pub(crate) grace: Option<Grace>,
     pub(crate) priority: Option<i32>,
     pub(crate) limits: Vec<String>,
-    /// Where `inline` stands.
+    /// The span of `inline`.
     pub(crate) inline: Option<Span>,
-    /// The first option that is about a job, and where.
+    /// The first option of a job, with its span.
     pub(crate) first: Option<Ident>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Retry {
 }
 
 impl Options {
-    /// Reads the value of a key that is about jobs; `false` when the key is not.
+    /// Parses the value of an option of jobs; returns `false` for other keys.
     pub(crate) fn read(
         &mut self,
         key: &Ident,
@@ -65,7 +65,7 @@ impl Options {
             "limits" => self.limits = limits(key, input)?,
             "inline" => {
                 if input.peek(Token![=]) || input.peek(token::Paren) {
-                    return Err(input.error("`inline` stands alone; leave the value out"));
+                    return Err(input.error("`inline` has no value; remove it"));
                 }
                 self.inline = Some(key.span());
             }
@@ -89,7 +89,7 @@ fn retry(key: &Ident, input: ParseStream<'_>) -> syn::Result<Retry> {
     if !input.peek(token::Paren) {
         return Err(syn::Error::new(
             key.span(),
-            "`retry` wants a list: `retry(maximum_attempts = 3)`",
+            "`retry` needs a list: `retry(maximum_attempts = 3)`",
         ));
     }
     let list;
@@ -115,7 +115,7 @@ fn retry(key: &Ident, input: ParseStream<'_>) -> syn::Result<Retry> {
         comma(&list)?;
     }
     retry.maximum_attempts = attempts.ok_or_else(|| {
-        let message = "`retry` wants `maximum_attempts`: how often to try, or 0 for no limit";
+        let message = "`retry` needs `maximum_attempts`: the number of attempts, or 0 for no limit";
         syn::Error::new(parentheses.span.join(), message)
     })?;
     Ok(retry)
@@ -136,7 +136,7 @@ fn equals(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()>
     match input.parse::<Token![=]>() {
         Ok(_) => Ok(()),
         Err(_) => {
-            Err(syn::Error::new(key.span(), format!("`{key}` wants a value: `{key} = {example}`")))
+            Err(syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = {example}`")))
         }
     }
 }
@@ -148,11 +148,11 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::R
         Ok(Lit::Str(text)) => Ok(text),
         Ok(other) => Err(syn::Error::new(
             other.span(),
-            format!("`{key}` wants a string literal: `{key} = {example}`"),
+            format!("`{key}` needs a string literal: `{key} = {example}`"),
         )),
         Err(error) => Err(syn::Error::new(
             error.span(),
-            format!("`{key}` wants a string literal: `{key} = {example}`"),
+            format!("`{key}` needs a string literal: `{key} = {example}`"),
         )),
     }
 }
@@ -161,7 +161,7 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::R
 pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Path> {
     equals(key, input, "my_facade::workflow_core")?;
     input.call(syn::Path::parse_mod_style).map_err(|error| {
-        let message = "`crate` wants the path of the `workflow-core` crate: `crate = my_facade::workflow_core`";
+        let message = "`crate` needs the path of the `workflow-core` crate: `crate = my_facade::workflow_core`";
         syn::Error::new(error.span(), message)
     })
 }
@@ -172,8 +172,7 @@ fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
 
 fn maximum_attempts(key: &Ident, input: ParseStream<'_>) -> syn::Result<u32> {
     equals(key, input, "3")?;
-    let wanted =
-        "`maximum_attempts` wants a whole number, 0 meaning no limit: `maximum_attempts = 3`";
+    let wanted = "`maximum_attempts` needs an integer, 0 for no limit: `maximum_attempts = 3`";
     match input.parse::<Lit>() {
         Ok(Lit::Int(number)) if number.suffix().is_empty() => {
             number.base10_parse().map_err(|_| syn::Error::new(number.span(), wanted))
@@ -186,8 +185,7 @@ fn maximum_attempts(key: &Ident, input: ParseStream<'_>) -> syn::Result<u32> {
 fn priority(key: &Ident, input: ParseStream<'_>) -> syn::Result<i32> {
     equals(key, input, "-1")?;
     let span = input.span();
-    let wanted =
-        || syn::Error::new(span, "`priority` wants a whole number of 32 bits: `priority = -1`");
+    let wanted = || syn::Error::new(span, "`priority` needs a 32-bit integer: `priority = -1`");
     let minus: Option<Token![-]> = input.parse()?;
     let Ok(Lit::Int(number)) = input.parse::<Lit>() else { return Err(wanted()) };
     let sign = if minus.is_some() { "-" } else { "" };
@@ -204,7 +202,7 @@ fn number(
 ) -> syn::Result<f64> {
     equals(key, input, "1.0")?;
     let span = input.span();
-    let wanted = || syn::Error::new(span, format!("`{key}` wants {wanted}"));
+    let wanted = || syn::Error::new(span, format!("`{key}` needs {wanted}"));
     let minus: Option<Token![-]> = input.parse()?;
     let value = match input.parse::<Lit>() {
         Ok(Lit::Int(number)) if number.suffix().is_empty() => number.base10_parse::<f64>(),
@@ -228,7 +226,7 @@ fn limits(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
 
 fn texts(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
     equals(key, input, "[\"..\"]")?;
-    let wanted = format!("`{key}` wants a list of strings: `{key} = [\"..\"]`");
+    let wanted = format!("`{key}` needs a list of strings: `{key} = [\"..\"]`");
     if !input.peek(token::Bracket) {
         return Err(input.error(wanted));
     }

@@ -1,10 +1,9 @@
-//! Where an attribute stands. What the attributes make are types, functions and implementations,
-//! which have no place in an `impl` block; the compiler would say so of each, and none of it says
-//! what to do.
+//! The position of an attribute. The attributes generate types, functions and implementations,
+//! which an `impl` block cannot contain. The compiler would report each of them without a cure.
 //!
-//! An attribute is told of its item and of nothing around it, so this looks into the source file.
-//! It reads no more of the language than it takes to pair braces. Where it sees nothing (in files
-//! that are not there, and in what macros put together), the compiler's errors are what remains.
+//! An attribute gets its item and nothing around it, so this reads the source file, but only as
+//! much of the language as is necessary to match braces. Where it sees nothing (missing files, code
+//! from other macros), the errors of the compiler remain.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,10 +20,10 @@ pub(crate) enum Block {
     Trait,
 }
 
-/// The block that the attribute at `span` stands in, if it can be seen.
+/// The block around the attribute at `span`, if it can be found.
 pub(crate) fn block(span: Span) -> Option<Block> {
     thread_local! {
-        /// The files with attributes in them, so that each is read once.
+        /// The files with attributes, each read once.
         static FILES: RefCell<HashMap<PathBuf, Vec<Braces>>> = RefCell::default();
     }
     let file = span.local_file()?;
@@ -37,12 +36,12 @@ pub(crate) fn block(span: Span) -> Option<Block> {
     })
 }
 
-/// What the innermost braces around a place are.
+/// The kind of the innermost braces around a position.
 fn innermost(braces: &[Braces], at: Place) -> Option<Block> {
     braces.iter().rfind(|braces| braces.open < at && at < braces.close)?.block
 }
 
-/// A place in a file; lines and columns count from 1.
+/// A position in a file; lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     line: usize,
@@ -57,16 +56,16 @@ impl Place {
 struct Braces {
     open: Place,
     close: Place,
-    /// What is in them.
+    /// The kind of their content.
     block: Option<Block>,
 }
 
 /// Something in braces, brackets or parentheses.
 #[derive(Default)]
 struct Group {
-    /// Which of the braces this is.
+    /// The kind of bracket.
     braces: Option<usize>,
-    /// What the next braces inside will be, once the first word before them has been seen.
+    /// The kind of the next braces, once the first word before them is known.
     next: Option<Option<Block>>,
 }
 
@@ -74,7 +73,7 @@ struct Group {
 struct Scanner<'a> {
     rest: Peekable<Chars<'a>>,
     at: Place,
-    /// The groups around the place, and the file around all.
+    /// The groups around the position; the outermost is the file.
     around: Vec<Group>,
     /// All braces so far, the outer before the inner.
     found: Vec<Braces>,
@@ -87,7 +86,7 @@ impl<'a> Scanner<'a> {
         Self { rest, at, around: vec![Group::default()], found: Vec::new() }
     }
 
-    /// All braces, as far as they come in pairs.
+    /// All matched braces.
     fn braces(mut self) -> Vec<Braces> {
         while self.token().is_some() {}
         self.found

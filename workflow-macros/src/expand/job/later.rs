@@ -1,4 +1,4 @@
-//! A job that is called with handles: the call is written down.
+//! A job called with handles describes a job of a graph.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;

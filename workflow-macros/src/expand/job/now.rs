@@ -1,4 +1,4 @@
-//! A job that is called with values: its function runs.
+//! A job called with values runs its function.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
@@ -33,7 +33,7 @@ impl Job<'_> {
             inputs.iter().any(|input| !matches!(input.kind, Kind::Val(_) | Kind::Handle(_)));
         let lifetime = borrows.then(|| quote_spanned!(site=> '__a,));
         let (output, mut invoke) = self.now_call(&values, borrows);
-        // State comes from an engine: the function asks for a handle, so that nobody calls this.
+        // State comes from an engine: the function requires a handle, so this is never called.
         if work.states().next().is_some() {
             invoke = quote_spanned!(site=> ::core::unreachable!());
         }
@@ -53,7 +53,7 @@ impl Job<'_> {
         }
     }
 
-    /// The type of an argument that is there already, and the value that the function wants.
+    /// The type of a value argument, and its conversion for the function.
     fn now_input(
         &self,
         kind: &Kind,
