@@ -220,7 +220,7 @@ fn check_interpreter(script: &Text, findings: &mut Findings) {
         findings
             .error(span, format!("a value cannot be put into a script of `{}`", interpreter.name()))
             .help(
-                "hand it over with `env`, and read the environment in the script, as \
+                "pass it with `env`, and read the environment in the script, as \
                    `os.environ[\"NAME\"]` does in Python",
             );
     }

@@ -267,8 +267,8 @@ impl Expanded {
         let written: Vec<&str> = names_in_braces(&job.name.value).collect();
         let help = match grid.names().find(|parameter| !written.contains(parameter)) {
             Some(parameter) => format!(
-                "put `{{{parameter}}}` into the name; or, if one job is to wait for all of the \
-                 others, leave `parameters` away and use `depends_on_regexes`"
+                "put `{{{parameter}}}` into the name; or, if one job should wait for all others, \
+                 remove `parameters` and use `depends_on_regexes`"
             ),
             None => "different values make the same text here: remove one, or write it \
                      differently"

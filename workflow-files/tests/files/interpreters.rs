@@ -72,7 +72,7 @@ fn values_are_no_part_of_scripts_that_no_shell_runs() {
     let script = "    command: |\n      #!/usr/bin/env python3\n      print(${{ input.n }})\n";
     assert_eq!(
         told(script),
-        "a value cannot be put into a script of `python3` => hand it over with `env`, and read the \
+        "a value cannot be put into a script of `python3` => pass it with `env`, and read the \
          environment in the script, as `os.environ[\"NAME\"]` does in Python"
     );
     let setup =

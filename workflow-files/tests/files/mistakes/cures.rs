@@ -131,8 +131,8 @@ fn copies_that_share_a_name_are_counted() {
     assert_eq!(told(&named("a_{c}", "c: ['1', '2', '1', '2', '3']")), several);
     assert_eq!(
         told(&named("a_{c}", "c: [1, 2], d: [x, y, z]")),
-        "6 jobs share 2 names, such as `a_1` => put `{d}` into the name; or, if one job is to wait \
-         for all of the others, leave `parameters` away and use `depends_on_regexes`"
+        "6 jobs share 2 names, such as `a_1` => put `{d}` into the name; or, if one job should wait for all others, \
+         remove `parameters` and use `depends_on_regexes`"
     );
 }
 

@@ -202,7 +202,7 @@ fn parameters() {
     3 |   - name: boil
       |           ^^^^ their names get `_2`, `_3`, and so on
       |
-      = help: put `{i}` into the name; or, if one job is to wait for all of the others, leave `parameters` away and use `depends_on_regexes`
+      = help: put `{i}` into the name; or, if one job should wait for all others, remove `parameters` and use `depends_on_regexes`
     ");
     assert_snapshot!(odd("name: tea\njobs:\n  - name: boil_{cups}_{cup}\n    command: kettle\n    parameters: { cups: '1:3' }\n"), @"
     warning: `{cup}` is not a parameter of this job

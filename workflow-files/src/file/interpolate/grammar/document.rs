@@ -10,8 +10,8 @@ impl Reader<'_> {
             let body = self.document_lines(&document)?;
             let after = self.pos;
             if document.is_literal {
-                let reason = "is in a here-document whose end is quoted, where the shell puts \
-                              nothing in";
+                let reason = "is in a here-document whose end is quoted, which the shell \
+                              does not expand";
                 self.refuse(body.clone(), reason);
             } else {
                 self.within(body.clone(), |reader| reader.nested(Self::document_text))?;
