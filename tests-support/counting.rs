@@ -98,7 +98,7 @@ forward! { Catalog {
     }
     workflows(query) [query: WorkflowQuery] -> [Result<Page<StoredWorkflow>, CatalogError>];
     find_workflow(which) [which: &str] -> [Result<(StoredWorkflow, MatchedBy), CatalogError>];
-    announce(workflows) [workflows: &[WorkflowSnapshot]] -> [Result<(), CatalogError>];
+    sync_registered(workflows) [workflows: &[WorkflowSnapshot]] -> [Result<(), CatalogError>];
     create_workflow(new) [new: NewWorkflow] -> [Result<StoredWorkflow, CatalogError>];
     update_workflow(which, change) [which: &str, change: WorkflowChange]
         -> [Result<StoredWorkflow, CatalogError>];

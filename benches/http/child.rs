@@ -29,7 +29,7 @@ pub(crate) fn serve(file: &Path) -> Result<(), Failure> {
             .into_iter()
             .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
             .collect();
-        store.announce(&known).await?;
+        store.sync_registered(&known).await?;
         let server = Server::new(Engine::builder(), Arc::new(store));
         let ready = |at: SocketAddr, _| print(&at.to_string());
         server.serve((Ipv4Addr::LOCALHOST, 0).into(), ready, std::future::pending()).await?;

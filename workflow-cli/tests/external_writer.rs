@@ -61,12 +61,12 @@ fn rows_of_another_application(shop: &Shop) {
     assert!(shop.does(0, &["runs", "get", "471"]).out.contains("duration   4.0s"));
     assert_eq!(shop.does(1, &["runs", "watch", "472", "-f", "json"]).json()["number"], 472);
     for (which, error) in [
-        ("474", "error: there is no run `474`; list the runs to see which there are\n"),
-        ("ffffffff", "error: there is no run `ffffffff`; list the runs to see which there are\n"),
+        ("474", "error: no run `474`; list the runs to see their numbers\n"),
+        ("ffffffff", "error: no run `ffffffff`; list the runs to see their numbers\n"),
         (
             "q4",
-            "error: `q4` is no run; give its number, its id, the first 8 characters of its id or \
-             more, or `latest`\n",
+            "error: `q4` is not a run; use its number, its id, at least the first 8 characters of its \
+             id, or `latest`\n",
         ),
     ] {
         assert_eq!(shop.does(2, &["runs", "get", which]).err, error);

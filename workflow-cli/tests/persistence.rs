@@ -458,7 +458,7 @@ fn a_run_is_retried() {
     let unknown = retry(&["--from", "fifth"]);
     same().bind(|| {
         assert_snapshot!(refused.err, @"error: cannot start from `fourth`: its dependency `third` has no result in run <id>; use --from third or --failed-only");
-        assert_snapshot!(unknown.err, @"error: run <id> has no job `fifth` to begin with; it has first, second, third, fourth");
+        assert_snapshot!(unknown.err, @"error: run <id> has no job `fifth`; its jobs are first, second, third, fourth");
     });
     assert_eq!(
         (retry(&[]).code, &*ran(&folder)),

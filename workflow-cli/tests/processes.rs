@@ -39,7 +39,11 @@ fn a_missing_temporary_directory_is_reported() {
     assert!(said.out.contains(told), "{}", said.out);
     let script = "name: t\njobs: [{ name: a, command: \"#!/bin/sh\\necho hi\" }]\n";
     let said = run_by("tmpdir_is_a_file", r#"TMPDIR=w.yaml exec "$@""#, script);
-    assert!(said.out.contains("`w.yaml`, cannot be used"), "{}", said.out);
+    assert!(
+        said.out.contains("cannot use the folder for temporary files, `w.yaml`"),
+        "{}",
+        said.out
+    );
     let said = run_by("tmpdir_is_relative", r#"mkdir t; TMPDIR=t exec "$@""#, script);
     assert_eq!(said.code, Some(0), "{}", said.out);
 }

@@ -165,13 +165,13 @@ fn invalid_arguments_are_errors() {
     let folder = with_workflow("no-sense");
     says(&folder, &["workflows", "create", "etl.yaml", "--user", "bob"]);
     let wrong = |args: &[&str]| refuses(&folder, &[&["workflows"], args].concat());
-    assert_snapshot!(wrong(&["create", "etl.yaml"]), @"error: the name `daily etl` is taken by workflow 1 of the same owner; change that one, or take another name");
+    assert_snapshot!(wrong(&["create", "etl.yaml"]), @"error: the name `daily etl` is taken by workflow 1 of the same owner; change that one, or choose another name");
     let carol =
         process_in(&folder, &["workflows", "get", "daily etl"]).env("USER", "carol").output();
     let carol = Outcome::from(carol.expect("it starts"));
     assert_eq!((carol.code, &*carol.out), (Some(2), ""));
-    assert_snapshot!(carol.err, @"error: no workflow of yours is named `daily etl`; say whose is meant by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
-    assert_snapshot!(wrong(&["get", "nightly"]), @"error: there is no workflow `nightly`; list the workflows to see which there are");
+    assert_snapshot!(carol.err, @"error: you have no workflow named `daily etl`; choose one of another owner by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
+    assert_snapshot!(wrong(&["get", "nightly"]), @"error: no workflow `nightly`; list the workflows to see their names");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "owner=ada"]), @r#"
     error: invalid value 'owner=ada' for '--metadata <JSON>': invalid JSON: expected value at line 1 column 1; expected an object, such as '{"owner": "ada"}'
 
@@ -198,11 +198,11 @@ fn invalid_arguments_are_errors() {
 
     For more information, try '--help'.
     ");
-    assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which no page of this list has given; use the `next` of a page that was asked for in the same order");
+    assert_snapshot!(wrong(&["list", "--cursor", "elsewhere"]), @"error: the cursor is `elsewhere`, which is not a cursor of this list; use `next` of a page in the same order");
     assert_snapshot!(wrong(&["list", "--db", "none.db"]), @"error: no database at `none.db`; name another with --db or WORKFLOW_DB, save a run with `run --db`, or create an empty database with `migrate`");
     assert!(!folder.join("none.db").exists());
-    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: there is no run `17`; list the runs to see which there are");
-    assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"error: `etl` is no run; give its number, its id, the first 8 characters of its id or more, or `latest`");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "17"]), @"error: no run `17`; list the runs to see their numbers");
+    assert_snapshot!(refuses(&folder, &["runs", "get", "etl"]), @"error: `etl` is not a run; use its number, its id, at least the first 8 characters of its id, or `latest`");
     assert_snapshot!(refuses(&folder, &["runs", "get", "01980000-0000-7000-8000-000000000000"]), @"error: the store has no run 01980000-0000-7000-8000-000000000000");
     assert_snapshot!(refuses(&folder, &["runs", "list", "--since", "yesterday"]), @"
     error: invalid value 'yesterday' for '--since <TIME>': invalid time `yesterday`; expected an age such as 2h or 7d, or a time such as 2026-01-02T03:04:05Z
@@ -224,7 +224,7 @@ fn invalid_arguments_are_errors() {
     ");
     let odd = workflow_in(&folder, &["stats", "--db", "mysql://localhost/runs"]);
     assert_eq!(odd.code, Some(1));
-    assert_snapshot!(odd.err, @"error: there is no store for `mysql://`; give the path of a file, or postgres://user@host/database");
+    assert_snapshot!(odd.err, @"error: unsupported store address `mysql://`; use the path of a file, or postgres://user@host/database");
     std::fs::write(folder.join("text.db"), "this is no database at all, it is a text")
         .expect("a file");
     assert_eq!(workflow_in(&folder, &["stats", "--db", "text.db"]).code, Some(1));
@@ -269,7 +269,7 @@ fn replacing_a_file_keeps_its_history() {
     assert_eq!(page.out.lines().count(), 2, "{}", page.out);
     assert!(page.err.contains("--cursor 'version.2.'"), "{}", page.err);
     let none = ["workflows", "history", "1", "--version", "3", "--db", "w.db"];
-    assert_snapshot!(refuses(&folder, &none), @"error: workflow `1` has no version 3; list its versions to see which there are");
+    assert_snapshot!(refuses(&folder, &none), @"error: workflow `1` has no version 3; list its versions to see their numbers");
     // A retry uses the old file, and a new run the new one.
     let run = |args: &[&str]| {
         let said =

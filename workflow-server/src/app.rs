@@ -77,7 +77,7 @@ impl App {
                     Vec::new()
                 }
             };
-            Ok::<_, Problem>(self.catalog.announce(&snapshots).await?)
+            Ok::<_, Problem>(self.catalog.sync_registered(&snapshots).await?)
         };
         self.registered_synced.get_or_try_init(sync).await.copied()
     }

@@ -13,7 +13,7 @@ use workflow_store::{CatalogError, RetryError};
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(example = json!({
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "no_workflow",
-    "detail": "no workflow `etl`; list the workflows for their names"
+    "detail": "no workflow `etl`; list the workflows to see their names"
 }))]
 pub(crate) struct Problem {
     /// Always `about:blank`: the title describes the status.

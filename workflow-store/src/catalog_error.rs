@@ -1,4 +1,4 @@
-//! Why a catalog does not do as asked.
+//! Errors of the catalog.
 
 use workflow_core::{MetadataError, RunId, Status, StoreError};
 
@@ -6,40 +6,39 @@ use crate::db::sql::SqlError;
 use crate::exec::operation::{OperationError, OperationFailure};
 use crate::visibility::NotStaff;
 
-/// Why a catalog did not do as asked.
+/// Why a catalog operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The store cannot be read or changed.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No workflow has this id, name or slug.
-    #[error("there is no workflow `{0}`; list the workflows to see which there are")]
+    #[error("no workflow `{0}`; list the workflows to see their names")]
     NoWorkflow(String),
-    /// Several workflows have this name or slug: other applications added them, their owners are
-    /// gone, or whoever asks is nobody in particular.
-    #[error("`{wanted}` is the name of several workflows; say which by its id: {}", candidates.join(", "))]
+    /// Several workflows have this name or slug: other applications added them, their owners were
+    /// deleted, or the caller is anonymous.
+    #[error("`{wanted}` is the name of several workflows; choose one by its id: {}", candidates.join(", "))]
     Ambiguous {
-        /// What was asked for.
+        /// The requested text.
         wanted: String,
         /// The ids, names and projects of the workflows.
         candidates: Vec<String>,
     },
-    /// No workflow of whoever asks has this name, and others have one.
+    /// The caller has no workflow of this name, but others do.
     #[error(
-        "no workflow of yours is named `{wanted}`; say whose is meant by its id: {}",
+        "you have no workflow named `{wanted}`; choose one of another owner by its id: {}",
         candidates.join(", ")
     )]
     NotYours {
-        /// What was asked for.
+        /// The requested text.
         wanted: String,
         /// The ids, names, owners and projects of the workflows.
         candidates: Vec<String>,
     },
     /// The owner has another workflow of this name.
     #[error(
-        "the name `{name}` is taken by workflow {id} of the same owner; change that one, or take \
-         another name"
+        "the name `{name}` is taken by workflow {id} of the same owner; change that one, or choose another name"
     )]
     NameTaken {
         /// The name.
@@ -47,116 +46,111 @@ pub enum CatalogError {
         /// The number of the workflow that has it.
         id: i64,
     },
-    /// The user of this handle may not do this.
+    /// The user of this handle lacks the permission.
     #[error("user `{user}` may not {what}; {cure}")]
     Forbidden {
         /// The name of the user.
         user: String,
-        /// What was asked for.
+        /// The requested text.
         what: String,
-        /// What would help.
+        /// The cure.
         cure: &'static str,
     },
-    /// There is an account of this name.
-    #[error("there is a user `{0}` already; take another name, or change that account")]
+    /// An account of this name exists.
+    #[error("user `{0}` already exists; choose another name, or change that account")]
     UserExists(String),
-    /// There is no account of this name.
-    #[error("there is no user `{0}`; list the users to see which there are")]
+    /// No account has this name.
+    #[error("no user `{0}`; list the users to see their names")]
     NoUser(String),
-    /// The store keeps no accounts.
-    #[error(
-        "this store keeps no accounts; use a store of SQLite or PostgreSQL, or let the host say who \
-         sends a request"
-    )]
+    /// The store has no accounts.
+    #[error("this store has no accounts; use SQLite or PostgreSQL, or let the host identify users")]
     NoAccounts,
     /// A workflow has no version of this number.
     #[error(
-        "workflow `{workflow}` has no version {version}; list its versions to see which there are"
+        "workflow `{workflow}` has no version {version}; list its versions to see their numbers"
     )]
     NoVersion {
-        /// The workflow, as it was asked for.
+        /// The workflow, as requested.
         workflow: String,
         /// The number.
         version: i64,
     },
-    /// There is no such run.
+    /// No run has this id.
     #[error("the store has no run {0}")]
     NoRun(RunId),
-    /// No run that is seen has this number, or an id that begins so; or there is none at all.
-    #[error("there is no run `{0}`; list the runs to see which there are")]
+    /// No visible run has this number or prefix of an id; or there is no run at all.
+    #[error("no run `{0}`; list the runs to see their numbers")]
     UnknownRun(String),
-    /// The text cannot name a run.
+    /// The text is not a reference to a run.
     #[error(
-        "`{0}` is no run; give its number, its id, the first 8 characters of its id or more, or \
-         `latest`"
+        "`{0}` is not a run; use its number, its id, at least the first 8 characters of its id, or `latest`"
     )]
     NotARun(String),
-    /// The ids of several runs begin so.
+    /// The ids of several runs have this prefix.
     #[error(
-        "the ids of several runs begin with `{wanted}`; give more of it, or a number: {}",
+        "several run ids begin with `{wanted}`; use more characters, or a number: {}",
         candidates.join(", ")
     )]
     AmbiguousRun {
-        /// What was asked for.
+        /// The requested text.
         wanted: String,
         /// The numbers, ids, workflows and times of the runs.
         candidates: Vec<String>,
     },
-    /// An engine drives the run.
-    #[error("run {0} is driven by an engine, which says what becomes of it; cancel it instead")]
+    /// An engine is running the run.
+    #[error("run {0} is running on an engine, which reports its status; cancel it instead")]
     Driven(RunId),
-    /// An engine will take the run up: only the engine says how it ends.
+    /// An engine will run the run; only the engine reports its status.
     #[error(
-        "run {run} is pending until an engine takes it up, which alone can say that it is {next}; \
-         wait for its end, or cancel it"
+        "run {run} is pending until an engine starts it, so only the engine can set it to {next}; wait for its end, or cancel it"
     )]
     OfEngine {
         /// The run.
         run: RunId,
-        /// What it was said to be.
+        /// The requested status.
         next: Status,
     },
-    /// The metadata is not fit.
+    /// The metadata is invalid.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    /// The schedule in the metadata never comes, or not as it is written.
+    /// The schedule in the metadata is invalid or never due.
     #[error("{key}: {reason}")]
     Schedule {
         /// The key of the metadata: `schedule` or `timezone`.
         key: &'static str,
-        /// What is wrong with it, and what to write.
+        /// The mistake and its cure.
         reason: String,
     },
-    /// Something else that was given is not fit.
+    /// Another value is invalid.
     #[error("{field} is {found}; {cure}")]
     Invalid {
-        /// What was given.
+        /// The name of the value.
         field: &'static str,
-        /// What is wrong with it.
+        /// The mistake.
         found: String,
-        /// What would be right.
+        /// The cure.
         cure: &'static str,
     },
-    /// A line that was to be imported is not fit.
+    /// A line of the import is invalid.
     #[error("line {line} of the import: {reason}; nothing was imported")]
     Import {
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The mistake.
         reason: String,
     },
 }
 
-/// Why an operation of the catalog was not done.
+/// Why an operation of the catalog failed.
 #[derive(Debug)]
 pub(crate) enum CatalogFailure {
-    /// A statement failed, or the store refused.
+    /// A statement failed, or the store rejected the operation.
     Operation(OperationError),
-    /// The catalog refused; this operation alone is rolled back.
+    /// The catalog rejected the operation, which alone is rolled back.
     Catalog(CatalogError),
 }
 
-/// What an operation of the catalog comes to.
+/// The result of an operation of the catalog.
 pub(crate) type Answer<T> = Result<T, CatalogFailure>;
 
 impl OperationFailure for CatalogFailure {
@@ -213,7 +207,7 @@ impl From<CatalogFailure> for CatalogError {
     }
 }
 
-/// A run begins with what the catalog does with its workflow.
+/// Beginning a run also writes its workflow by way of the catalog.
 impl From<CatalogFailure> for OperationError {
     fn from(failure: CatalogFailure) -> Self {
         match failure {
@@ -226,6 +220,6 @@ impl From<CatalogFailure> for OperationError {
 
 impl From<NotStaff> for CatalogError {
     fn from(NotStaff { user, what }: NotStaff) -> Self {
-        Self::Forbidden { user, what: what.to_owned(), cure: "ask a member of the staff" }
+        Self::Forbidden { user, what: what.to_owned(), cure: "ask an admin" }
     }
 }

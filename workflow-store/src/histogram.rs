@@ -1,10 +1,10 @@
-//! Durations in buckets that grow by an eighth of a power of two: a percentile that is read from
-//! them is at most 9.1 % too long, and never too short.
+//! Histograms of durations. Their buckets grow by an eighth of a power of two, so percentiles are
+//! upper bounds, accurate to 9.1 %.
 
-/// How many buckets there are for each doubling.
+/// The number of buckets for each power of two.
 const PER_DOUBLING: f64 = 8.0;
 
-/// The bucket of a duration in microseconds. Bucket 0 holds what took a microsecond or less.
+/// The bucket of a duration in microseconds. Bucket 0 is for a microsecond or less.
 pub(crate) fn bucket(micros: i64) -> i32 {
     if micros <= 1 {
         return 0;

@@ -1,5 +1,5 @@
-//! Keeps the runs of `workflow-core` through crashes, in a file of SQLite or in PostgreSQL, and
-//! answers questions about workflows and runs.
+//! Persists the runs of `workflow-core` in SQLite or PostgreSQL, and answers queries about
+//! workflows and runs.
 //!
 //! ```
 //! use workflow_core::prelude::*;
@@ -17,28 +17,28 @@
 //! # }
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! - What a store has acknowledged is committed: on SQLite with [`Durability::Full`], the default,
-//!   and on PostgreSQL as the server is set up, it outlives a loss of power.
-//! - The events of one call are kept all or not at all, together with the run's status, the
-//!   workflow's counters and the figures.
-//! - An owner whose lease is over can append until another has claimed the run, and never after.
-//! - What cannot be done is answered with an error that says whether trying again may help, and
-//!   leaves the database as it was.
+//! - Acknowledged writes are committed. They survive a power failure on SQLite with
+//!   [`Durability::Full`], the default, and on PostgreSQL as the server is configured.
+//! - The events of one call are persisted all or not at all, together with the status of the run,
+//!   the counters of the workflow and the statistics.
+//! - An owner whose lease has expired can append until another owner has claimed the run, never
+//!   after.
+//! - A failed operation leaves the database unchanged, and its error says whether a retry may help.
 //!
 //! # Where to look
 //!
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
-//! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what of all this a user may see
-//! - [`Catalog`]: workflows listed, changed and counted; runs listed, pruned, exported, imported
-//! - [`Pruner`]: old runs deleted now and then
+//! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what a user may see
+//! - [`Catalog`]: lists, changes and counts workflows; lists, prunes, exports and imports runs
+//! - [`Pruner`]: deletes old runs periodically
 //!
 //! # Features
 //!
 //! - `sqlite` (default): [`SqliteStore`]; SQLite is compiled in.
-//! - `postgres` (default): [`PostgresStore`], with a runtime on threads of its own.
-//! - `tls`: encrypted connections to PostgreSQL, by rustls.
+//! - `postgres` (default): [`PostgresStore`], with a runtime on its own threads.
+//! - `tls`: encrypted connections to PostgreSQL with rustls.
 //! - `testing`: conformance suites for stores of other crates, in the module `testing`.
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
@@ -62,9 +62,6 @@ mod store;
 pub mod testing;
 mod visibility;
 mod workflows;
-
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
-use test_postgres as cluster;
 
 pub use accounts::{
     Accounts, ApiToken, NewSession, NewToken, NewUser, ScopeError, Session, TokenScope, User,

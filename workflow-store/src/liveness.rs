@@ -1,51 +1,53 @@
-//! Which owners are alive, by the clock of the database and by what this process has seen of them.
+//! Which owners are alive, by the database's clock and by the heartbeats that this process has
+//! seen.
 //!
-//! A lease ends at a time of day, and clocks are set. So each process that looks for abandoned runs
-//! remembers which heartbeat of each owner it saw last, and since when by its own monotonic clock:
+//! A lease expires at a time of day, but clocks are adjusted. So each process that looks for
+//! abandoned runs remembers the last heartbeat of each owner, and since when it knows it by its
+//! monotonic clock:
 //!
-//! | the lease ends | the owner |
+//! | the lease expires | the owner |
 //! |---|---|
-//! | in the past | is dead, unless a heartbeat was seen that is not a lease old |
+//! | in the past | is dead, unless its last heartbeat is younger than a lease |
 //! | within the length of the lease | is alive |
-//! | later than that | is alive as long as it renews: dead after a whole lease without |
+//! | later than that | is alive while it renews, and dead after a whole lease without a renewal |
 //!
-//! This room knows no runs and no statements.
+//! This module knows no runs and no statements.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use workflow_core::OwnerId;
 
-/// What is written of an owner each time that it renews its lease. Two that differ prove that it
-/// was alive in between.
+/// What an owner writes with each renewal of its lease. Two different ones prove that it was alive
+/// in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
-    /// How often it has renewed.
+    /// The number of renewals.
     pub(crate) count: i64,
-    /// Until when the lease goes, in microseconds by the database's clock. Owners of a version
-    /// that counts nothing change this alone.
+    /// When the lease expires, in microseconds by the database's clock. Owners of older versions
+    /// without a count change only this.
     pub(crate) until: i64,
 }
 
-/// An owner whose lease is not over by the database's clock.
+/// An owner whose lease has not expired by the database's clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnerRow {
     pub(crate) id: OwnerId,
     pub(crate) heartbeat: Heartbeat,
     /// The length of its lease.
     pub(crate) lifetime: Duration,
-    /// How much of the lease is left by the database's clock.
+    /// The time until the lease expires, by the database's clock.
     pub(crate) left: Duration,
 }
 
-/// When a process has looked at the owners: the answer was made in between.
+/// When a process read the owners; the database answered in between.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct Observation {
     pub(crate) asked: Instant,
     pub(crate) answered: Instant,
 }
 
-/// What this process has seen of the owners of a database.
+/// The heartbeats that this process has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     seen: HashMap<OwnerId, Seen>,
@@ -58,30 +60,31 @@ struct Seen {
     lifetime: Duration,
     /// When the heartbeat was first seen.
     since: Instant,
-    /// The heartbeat was made after this moment, as far as one is known.
+    /// A moment before the heartbeat, if one is known.
     made_after: Option<Instant>,
 }
 
-/// What a look at the owners has come to.
+/// The result of reading the owners.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Judgement {
-    /// Owners that are alive, and when they will count as dead without another heartbeat.
+pub(crate) struct OwnerStates {
+    /// Owners that are alive, with the time after which they count as dead without another
+    /// heartbeat.
     pub(crate) alive: HashMap<OwnerId, Duration>,
-    /// Those of them whose lease the database has as over, because its clock jumped.
+    /// Those of them whose lease has expired by the database's clock, because the clock jumped.
     pub(crate) protected: Vec<OwnerId>,
-    /// Owners that have not renewed for a whole lease, though the database has them as alive.
+    /// Owners without a renewal for a whole lease, although the database shows them as alive.
     pub(crate) stopped: Vec<(OwnerId, Heartbeat)>,
 }
 
 impl Liveness {
-    /// Judges all owners, given those whose lease is not over.
-    pub(crate) fn judge(&mut self, rows: &[OwnerRow], look: Look) -> Judgement {
-        let mut judgement = Judgement::default();
+    /// Judges all owners, given those whose lease has not expired.
+    pub(crate) fn judge(&mut self, rows: &[OwnerRow], look: Observation) -> OwnerStates {
+        let mut states = OwnerStates::default();
         for row in rows {
             let seen = self.see(row, look);
             match row.expires_in(seen, look) {
-                Some(rest) => drop(judgement.alive.insert(row.id, rest)),
-                None => judgement.stopped.push((row.id, row.heartbeat)),
+                Some(rest) => drop(states.alive.insert(row.id, rest)),
+                None => states.stopped.push((row.id, row.heartbeat)),
             }
         }
         let is_current = |id: &OwnerId| rows.iter().any(|row| row.id == *id);
@@ -91,25 +94,25 @@ impl Liveness {
             }
             let rest = seen.protected_for(look);
             if let Some(rest) = rest {
-                judgement.protected.push(*id);
-                judgement.alive.insert(*id, rest);
+                states.protected.push(*id);
+                states.alive.insert(*id, rest);
             }
             rest.is_some()
         });
         self.last_look = self.last_look.max(Some(look.asked));
-        judgement
+        states
     }
 
-    fn see(&mut self, row: &OwnerRow, look: Look) -> &Seen {
-        // Several threads look; an answer that was overtaken tells nothing new.
+    fn see(&mut self, row: &OwnerRow, look: Observation) -> &Seen {
+        // Several threads read owners; an answer that was overtaken is ignored.
         let is_stale = self.last_look.is_some_and(|last| look.asked < last);
         let seen = match self.seen.remove(&row.id) {
             Some(known) if known.heartbeat == row.heartbeat || is_stale => known,
             known => {
-                // One that follows another was made after that was read.
+                // A later heartbeat was made after the earlier one was read.
                 let followed = known.and(self.last_look);
                 let made_after = followed.max(row.made_after(look));
-                let Look { answered: since, .. } = look;
+                let Observation { answered: since, .. } = look;
                 let (heartbeat, lifetime) = (row.heartbeat, row.lifetime);
                 Seen { heartbeat, lifetime, since, made_after }
             }
@@ -119,20 +122,20 @@ impl Liveness {
 }
 
 impl OwnerRow {
-    /// Whether the lease ends later than one that was just renewed.
+    /// Whether the lease expires later than one that was just renewed.
     fn is_far_ahead(&self) -> bool {
-        // A little more than its length: clocks are set by little amounts all the time.
+        // A little more than its length, because clocks are constantly adjusted by small amounts.
         self.left > self.lifetime + self.lifetime / 8
     }
 
-    /// When the lease was renewed, by what is left of it.
-    fn made_after(&self, look: Look) -> Option<Instant> {
+    /// When the lease was renewed, computed from its remaining time.
+    fn made_after(&self, look: Observation) -> Option<Instant> {
         let age = self.lifetime.checked_sub(self.left).unwrap_or_default();
         if self.is_far_ahead() { None } else { look.asked.checked_sub(age) }
     }
 
     /// When the owner counts as dead without another heartbeat; `None` when it does.
-    fn expires_in(&self, seen: &Seen, look: Look) -> Option<Duration> {
+    fn expires_in(&self, seen: &Seen, look: Observation) -> Option<Duration> {
         if !self.is_far_ahead() {
             return Some(self.left);
         }
@@ -142,10 +145,10 @@ impl OwnerRow {
 }
 
 impl Seen {
-    /// How long the owner counts as alive though its lease is over by the database's clock.
+    /// How long the owner counts as alive although its lease has expired by the database's clock.
     ///
-    /// Where no clock has jumped this delays nothing: the heartbeat is at least as old as that.
-    fn protected_for(&self, look: Look) -> Option<Duration> {
+    /// If no clock has jumped, this delays nothing: the heartbeat is at least that old.
+    fn protected_for(&self, look: Observation) -> Option<Duration> {
         let age = look.answered.saturating_duration_since(self.made_after?);
         self.lifetime.checked_sub(age).filter(|rest| !rest.is_zero())
     }
@@ -187,7 +190,7 @@ mod tests {
             self.heartbeat = Some(Heartbeat { count, until: self.clock + micros(LEASE) });
         }
 
-        fn look(&mut self) -> Judgement {
+        fn look(&mut self) -> OwnerStates {
             let at = self.start + self.now;
             let left = self.heartbeat.map(|heartbeat| (heartbeat, heartbeat.until - self.clock));
             let rows: Vec<_> = left
@@ -200,7 +203,7 @@ mod tests {
                 })
                 .into_iter()
                 .collect();
-            self.liveness.judge(&rows, Look { asked: at, answered: at })
+            self.liveness.judge(&rows, Observation { asked: at, answered: at })
         }
 
         fn is_alive(&mut self) -> bool {
@@ -238,7 +241,7 @@ mod tests {
         let mut world = World::new();
         world.beat();
         world.pass(LEASE);
-        assert_eq!(world.look(), Judgement::default());
+        assert_eq!(world.look(), OwnerStates::default());
     }
 
     #[test]
@@ -324,7 +327,7 @@ mod tests {
     fn an_answer_that_was_overtaken_tells_nothing() {
         let mut world = World::new();
         world.beat();
-        let late = Look { asked: world.start, answered: world.start + LEASE };
+        let late = Observation { asked: world.start, answered: world.start + LEASE };
         let old = OwnerRow {
             id: world.id,
             heartbeat: world.heartbeat.expect("it is alive"),

@@ -1,5 +1,5 @@
-//! A run that begins with outcomes of another: their events are the first of its record, as if
-//! it had been interrupted there.
+//! Retries of runs: a new run starts with the outcomes of an old one. Their events are the first of
+//! its record, as if it had been interrupted there.
 
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
@@ -12,44 +12,44 @@ use workflow_core::{
 use crate::catalog::Catalog;
 use crate::catalog_error::CatalogError;
 
-/// Which jobs run again.
+/// The jobs that run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetrySource<'a> {
-    /// Those that did not complete.
+    /// All jobs that did not complete.
     Failed,
-    /// This one, too.
+    /// This job, too.
     From(&'a str),
 }
 
-/// Who asks for a run to be repeated, and how.
+/// Options of a retry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetryRequest {
-    /// The name of the user who asks. Default: nobody.
+    /// The name of the user. Default: none.
     pub user: Option<String>,
-    /// The idempotency key: repeating with the same key returns the existing run. Default: none.
+    /// The idempotency key: retrying again with the same key returns the existing run. Default:
+    /// none.
     pub idempotency_key: Option<String>,
 }
 
-/// Why a run cannot be repeated with outcomes that it left.
+/// Why a run cannot be retried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetryError {
-    /// The store cannot be read or changed, or does not have the run.
+    /// The store failed, or does not have the run.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The run goes on.
-    #[error("run {run} is {status} and cannot be repeated yet; wait for its end, or cancel it")]
+    /// The run has not ended.
+    #[error("run {run} is {status} and cannot be retried yet; wait for its end, or cancel it")]
     NotEnded {
         /// The run.
         run: RunId,
-        /// Where it stands.
+        /// Its status.
         status: Status,
     },
-    /// The workflow has other jobs by now.
+    /// The definition of the workflow has changed.
     #[error(
-        "the definition of `{workflow}` changed since run {run}, so that outcomes of it do not \
-         fit; run everything again"
+        "the definition of `{workflow}` has changed since run {run}, so its outcomes cannot be reused; run everything again"
     )]
     Changed {
         /// The name of the workflow.
@@ -58,26 +58,25 @@ pub enum RetryError {
         run: RunId,
     },
     /// The run has no such job.
-    #[error("run {run} has no job `{job}` to begin with; it has {}", known.join(", "))]
+    #[error("run {run} has no job `{job}`; its jobs are {}", known.join(", "))]
     NoJob {
         /// The run.
         run: RunId,
-        /// The name that was given.
+        /// The requested job.
         job: String,
-        /// Those that there are.
+        /// The jobs of the run.
         known: Vec<String>,
     },
-    /// What the job waits for did not complete.
+    /// A dependency of the job did not complete.
     #[error(
-        "`{job}` cannot be begun with: `{before}`, which it waits for, left no outcome in run \
-         {run}; begin with `{before}`, or with what failed"
+        "cannot retry from `{job}`: `{before}`, which it waits for, did not complete in run {run}; retry from `{before}`, or retry the failed jobs"
     )]
     NoOutcome {
         /// The run.
         run: RunId,
-        /// The job that was to be begun with.
+        /// The requested job.
         job: String,
-        /// The one that it waits for.
+        /// The job that it waits for.
         before: String,
     },
 }
@@ -88,19 +87,20 @@ impl From<StoreError> for RetryError {
     }
 }
 
-/// Begins a run that repeats one which has ended: with the same input, and with the outcomes of
-/// the jobs that do not run again. A job runs again in any case when one that it waits for does.
-/// Nobody drives it yet: an engine that serves the store takes it up.
+/// Retries a run that has ended: starts a new run with the same input and the outcomes of the jobs
+/// that do not run again. A job always runs again if one of its dependencies does. The new run is
+/// pending until an engine of the store starts it.
 ///
-/// `workflow` is what is run, as the snapshot of the old run
-/// [gives it](workflow_core::WorkflowSnapshot::workflow). Under an idempotency key that was used
-/// before, returns the run that is there. On a [handle](Catalog::seen_by) of a user the run is the
-/// user's, whoever is named.
+/// `workflow` is the workflow of the old run's
+/// [snapshot](workflow_core::WorkflowSnapshot::workflow). If the idempotency key has been used
+/// before, returns the existing run. On a [handle](Catalog::seen_by) of a user, the run belongs to
+/// that user, whatever `request.user` is.
 ///
 /// # Errors
 ///
-/// Fails when the old run has not ended, when the workflow has other jobs by now or is not active,
-/// and when the job that was named is not in the run or cannot be begun with.
+/// Fails when the old run has not ended, when the definition of the workflow has changed or the
+/// workflow is inactive, and when the requested job is not in the run or a dependency of it did not
+/// complete.
 pub async fn retry_run(
     store: &dyn Catalog,
     old: &StoredRun,
@@ -114,7 +114,7 @@ pub async fn retry_run(
     check(workflow, old)?;
     let workflow_id = store.run_summary(old.id).await?.workflow_id;
     let events = events_of(store, old.id).await?;
-    let kept = Kept::of(old, &events, again)?;
+    let reused = ReusedOutcomes::of(old, &events, again)?;
     let new = NewRun {
         workflow_id: Some(workflow_id),
         input: old.input.clone(),
@@ -125,13 +125,13 @@ pub async fn retry_run(
         ..NewRun::new(old.workflow.clone())
     };
     let id = new.id;
-    match store.begin(new, kept.record(old.id, events)).await? {
+    match store.begin(new, reused.record(old.id, events)).await? {
         BeginOutcome::New(_) => Ok(Enqueued::New(id)),
         BeginOutcome::Existing(run) => Ok(Enqueued::Existing(run.id)),
     }
 }
 
-/// Sees to it that a run of this workflow can begin where the old one stood.
+/// Checks that the definition of the workflow has not changed.
 fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RetryError> {
     let input =
         workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
@@ -158,16 +158,16 @@ async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, StoreE
 
 const PAGE: usize = 1000;
 
-/// The jobs whose outcomes stay, and those that these started.
-struct Kept {
+/// The jobs whose outcomes are reused, and the jobs that those started.
+struct ReusedOutcomes {
     jobs: HashSet<String>,
-    /// In which attempt each of them completed.
+    /// The attempt in which each of them completed.
     attempts: HashMap<String, u32>,
 }
 
-impl Kept {
+impl ReusedOutcomes {
     fn of(old: &StoredRun, events: &[Event], again: RetrySource<'_>) -> Result<Self, RetryError> {
-        let waits = Waits::of(old);
+        let dependencies = Dependencies::of(old);
         let mut attempts = HashMap::new();
         let mut undone = HashSet::new();
         for event in events {
@@ -185,14 +185,14 @@ impl Kept {
         }
         let stays = |job: &str| attempts.contains_key(job) && !undone.contains(job);
         if let RetrySource::From(job) = again {
-            waits.check(old.id, job, stays)?;
+            dependencies.check(old.id, job, stays)?;
         }
         let begins =
             |job: &str| !stays(job) || matches!(again, RetrySource::From(from) if from == job);
-        let again = waits.after(begins);
+        let again = dependencies.after(begins);
         let mut jobs: HashSet<String> =
-            waits.jobs.iter().filter(|job| !again.contains(job.as_str())).cloned().collect();
-        // Each comes after the job that started it.
+            dependencies.jobs.iter().filter(|job| !again.contains(job.as_str())).cloned().collect();
+        // A job comes after the job that started it.
         for event in events {
             if let EventKind::JobStarted { job, origin: Some(origin), .. } = &event.kind
                 && let JobOrigin::Element { of: by, .. } | JobOrigin::Called { by, .. } = &**origin
@@ -204,8 +204,7 @@ impl Kept {
         Ok(Self { jobs, attempts })
     }
 
-    /// The first events of the new run: its beginning, and what stays, with the times at which it
-    /// happened.
+    /// The first events of the new run: its start, and the reused events with their original times.
     fn record(&self, old: RunId, events: Vec<Event>) -> Vec<Event> {
         let repeats = Some(old);
         let begins = Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats });
@@ -230,13 +229,13 @@ impl Kept {
     }
 }
 
-/// Which jobs wait for which.
-struct Waits {
+/// The dependencies of the jobs.
+struct Dependencies {
     jobs: Vec<String>,
     before: HashMap<String, Vec<String>>,
 }
 
-impl Waits {
+impl Dependencies {
     fn of(run: &StoredRun) -> Self {
         let graph = &run.workflow.graph;
         let text = |json: &serde_json::Value| json.as_str().unwrap_or_default().to_owned();
@@ -259,7 +258,7 @@ impl Waits {
         self.before.get(job).into_iter().flatten().map(String::as_str)
     }
 
-    /// The jobs that begin again, and all that wait for one of them.
+    /// The jobs that run again: these, and all that depend on one of them.
     fn after(&self, begins: impl Fn(&str) -> bool) -> HashSet<&str> {
         let mut again: HashSet<&str> =
             self.jobs.iter().map(String::as_str).filter(|job| begins(job)).collect();
@@ -274,7 +273,7 @@ impl Waits {
         }
     }
 
-    /// Sees to it that what the job waits for completed.
+    /// Checks that all dependencies of the job completed.
     fn check(&self, run: RunId, job: &str, stays: impl Fn(&str) -> bool) -> Result<(), RetryError> {
         if !self.jobs.iter().any(|known| known == job) {
             let (job, known) = (job.to_owned(), self.jobs.clone());

@@ -1,17 +1,17 @@
-//! Times in what is shown.
+//! Serialization of times as RFC 3339.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde::Serializer;
 
-/// A time as RFC 3339 has it.
+/// Serializes a time as RFC 3339.
 pub(crate) fn serialize<S: Serializer>(time: &SystemTime, s: S) -> Result<S::Ok, S::Error> {
     let text = Timestamp::try_from(*time).map_err(serde::ser::Error::custom)?;
     s.collect_str(&text)
 }
 
-/// A time, or null.
+/// Serializes an optional time.
 pub(crate) mod option {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! A handle on either database, for whom it answers to.
+//! `SqlStore`, a handle on either database for one viewer.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,20 +10,20 @@ use crate::exec::operation::{Cx, OperationFailure, TxMode};
 use crate::liveness::Liveness;
 use crate::visibility::{Viewer, Visibility};
 
-/// A kind of database. Implemented by this crate only.
+/// A kind of database. Implemented only by this crate.
 #[doc(hidden)]
 pub trait Database: fmt::Debug + Send + Sync + 'static {}
 
-/// A store on a database: see the names for each, [`SqliteStore`](crate::SqliteStore) and
+/// A store on a database: [`SqliteStore`](crate::SqliteStore) or
 /// [`PostgresStore`](crate::PostgresStore).
 ///
-/// Cloning it gives another handle on the same store. When the last one is dropped, what was
-/// asked for is done, and the connections are closed.
+/// A clone is another handle on the same store. When the last handle is dropped, pending operations
+/// are completed and the connections are closed.
 pub struct SqlStore<D> {
     pub(crate) pool: Arc<ConnectionPool>,
-    /// Whom this handle answers to.
+    /// The viewer of this handle.
     pub(crate) viewer: Viewer,
-    /// What this process has seen of the owners of runs.
+    /// The heartbeats of owners that this process has seen.
     pub(crate) liveness: Arc<Mutex<Liveness>>,
     database: PhantomData<D>,
 }
@@ -34,12 +34,12 @@ impl<D: Database> SqlStore<D> {
         Self { pool, viewer: Viewer::All, liveness, database: PhantomData }
     }
 
-    /// Another handle, for this viewer.
+    /// Another handle for this viewer.
     pub(crate) fn for_viewer(&self, viewer: Viewer) -> Self {
         Self { viewer, ..self.clone() }
     }
 
-    /// Reads what the viewer sees.
+    /// Runs a read with the viewer's visibility.
     pub(crate) async fn look<T, E, F>(&self, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -54,7 +54,7 @@ impl<D: Database> SqlStore<D> {
         self.pool.read(look).await
     }
 
-    /// Changes what the viewer may.
+    /// Runs a write with the viewer's permissions.
     pub(crate) async fn change<T, E, F>(&self, tx_mode: TxMode, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,

@@ -1,31 +1,32 @@
-//! Who asks: a part of every statement that reads or changes workflows and runs, so that none
-//! can leave it out.
+//! Visibility: a part of every statement that reads or changes workflows and runs, so that none can
+//! omit it.
 
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean};
 
-/// Who a handle on a store answers to.
+/// The viewer of a store: determines what a handle can see and change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Viewer {
-    /// Whoever may do everything, and is nobody in particular.
+    /// Anonymous, with all permissions.
     #[default]
     All,
-    /// The user with this name, who may do everything. A name of a workflow means their own first.
+    /// The user with this name, with all permissions. The user's own workflows take precedence in
+    /// lookups by name.
     Staff(String),
-    /// The user with this name. They see and change the workflows that they own, see and run those
-    /// that are registered and that nobody owns, and see the runs of their own workflows and the
-    /// runs that they asked for.
+    /// The user with this name, who sees and changes their own workflows, sees and runs registered
+    /// workflows without an owner, and sees the runs of their own workflows and the runs that they
+    /// started.
     User(String),
 }
 
-/// A viewer, looked up.
+/// A viewer with its number looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
     All,
-    /// All, for the user with this number; 0 for one who is unknown.
+    /// Everything, for the user with this number; 0 for an unknown user.
     Staff(i64),
-    /// The number of a user; 0 for one who is unknown or not active.
+    /// The number of a user; 0 for an unknown or inactive user.
     User(i64),
 }
 
@@ -48,7 +49,7 @@ impl Visibility {
         matches!(self, Self::All | Self::Staff(_))
     }
 
-    /// The user's number, unless all is seen.
+    /// The number of the user, unless everything is visible.
     pub(crate) fn user(self) -> Option<i64> {
         match self {
             Self::All | Self::Staff(_) => None,
@@ -56,7 +57,7 @@ impl Visibility {
         }
     }
 
-    /// The number of whoever asks; none for nobody in particular.
+    /// The number of the caller; `None` for an anonymous one.
     pub(crate) fn caller(self) -> Option<i64> {
         match self {
             Self::All => None,
@@ -64,7 +65,7 @@ impl Visibility {
         }
     }
 
-    /// Adds that the workflow `w` is seen.
+    /// Adds the condition that the workflow `w` is visible.
     pub(crate) fn workflow(self, statement: &mut Statement) {
         if let Self::User(user) = self {
             statement.add(" AND (w.user_id = ").number(user);
@@ -72,14 +73,14 @@ impl Visibility {
         }
     }
 
-    /// Adds that the workflow `w` is the user's own.
+    /// Adds the condition that the workflow `w` belongs to the user.
     pub(crate) fn own(self, statement: &mut Statement) {
         if let Self::User(user) = self {
             statement.add(" AND w.user_id = ").number(user);
         }
     }
 
-    /// Adds that the run `r` is seen.
+    /// Adds the condition that the run `r` is visible.
     pub(crate) fn run(self, statement: &mut Statement) {
         if let Self::User(user) = self {
             statement.add(" AND (r.user_id = ").number(user);
@@ -87,8 +88,8 @@ impl Visibility {
         }
     }
 
-    /// Adds that the run `r` is seen, where another condition leads: an expression in place of a
-    /// column keeps its index from being used.
+    /// Adds the condition that the run `r` is visible, without using an index: an expression in
+    /// place of a column prevents that, so another condition decides.
     pub(crate) fn run_of_few(self, statement: &mut Statement) {
         if let Self::User(user) = self {
             statement.add(" AND (coalesce(r.user_id, -1) = ").number(user);
@@ -98,7 +99,7 @@ impl Visibility {
 }
 
 impl Viewer {
-    /// Who it is; `None` for nobody in particular.
+    /// The name of the user; `None` if anonymous.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::All => None,
@@ -106,11 +107,11 @@ impl Viewer {
         }
     }
 
-    /// Sees to it that everything is seen.
+    /// Checks that everything is visible.
     ///
     /// # Errors
     ///
-    /// Fails for a user, with what it is that only others may do.
+    /// Fails for a user without all permissions; `what` names the operation.
     pub(crate) fn check_all(&self, what: &'static str) -> Result<(), NotStaff> {
         match self {
             Self::All | Self::Staff(_) => Ok(()),
@@ -119,10 +120,10 @@ impl Viewer {
     }
 }
 
-/// A user asked for what only staff may do.
+/// A user requested an operation that needs staff permissions.
 #[derive(Debug)]
 pub(crate) struct NotStaff {
     pub(crate) user: String,
-    /// What was asked for, after "may not".
+    /// The operation, to follow "may not".
     pub(crate) what: &'static str,
 }

@@ -75,7 +75,7 @@ fn a_run_repeats_another_of_the_same_workflow() {
         store.create_workflow(NewWorkflow::new("refused")).await.expect("made");
         let workflow = registry::get("refused").expect("registered").workflow();
         store
-            .announce(&[workflow_core::WorkflowSnapshot::of(&*workflow)])
+            .sync_registered(&[workflow_core::WorkflowSnapshot::of(&*workflow)])
             .await
             .expect("announced");
         let run = engine.run("refused").user("alice").await.expect_err("it fails");

@@ -108,5 +108,5 @@ fn certificates_that_cannot_be_read_are_named() {
     let said = refused("localhost", "verify-full", Some("none.crt"));
     assert!(said.contains("none.crt") && said.contains("cannot be read"), "{said}");
     let said = refused("localhost", "verify-full", Some("empty.crt"));
-    assert!(said.contains("empty.crt") && said.contains("none in PEM form"), "{said}");
+    assert!(said.contains("empty.crt") && said.contains("no certificates in PEM format"), "{said}");
 }

@@ -58,7 +58,7 @@ fn a_full_disk_refuses_and_harms_nothing() {
         };
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         let said = error.to_string();
-        assert!(said.contains("workflows.db") && said.contains("no room"), "{said}");
+        assert!(said.contains("workflows.db") && said.contains("the disk is full"), "{said}");
         // What was kept is there, and what is small still fits.
         assert_eq!(store.events(lease.run, 0, 1000).await.expect("readable").len() as u64, count);
         store.append(&lease, &[kept(count, "small")]).await.expect("small enough");
@@ -78,7 +78,7 @@ fn a_file_that_is_no_database_is_left_alone() {
     let error = open(&path).expect_err("refused");
     assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
     let said = error.to_string();
-    assert!(said.contains("notes.txt") && said.contains("no database of SQLite"), "{said}");
+    assert!(said.contains("notes.txt") && said.contains("not a SQLite database"), "{said}");
     assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
 }
 
@@ -102,7 +102,7 @@ fn a_damaged_file_is_named_with_its_cure() {
         .and_then(|store| pollster::block_on(store.events(run, 0, 100)))
         .expect_err("damaged");
     assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
-    assert!(error.to_string().contains("restore it from a copy"), "{error}");
+    assert!(error.to_string().contains("restore it from a backup"), "{error}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_file_from_a_newer_version_is_refused() {
 #[test]
 fn a_missing_folder_is_named() {
     let error = open(Path::new("/no/such/folder/workflows.db")).expect_err("refused");
-    assert!(error.to_string().contains("see that its folder exists"), "{error}");
+    assert!(error.to_string().contains("check that its folder exists"), "{error}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_file_that_can_only_be_read_is_named() {
     let error = open(Path::new(&file)).expect("opened");
     let error = pollster::block_on(begin(&error)).expect_err("refused");
     assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
-    assert!(error.to_string().contains("can only be read"), "{error}");
+    assert!(error.to_string().contains("it is read-only"), "{error}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn what_could_not_be_read_again_is_not_kept() {
     run.id = RunId::random();
     run.input = Some(nested(200));
     let error = pollster::block_on(store.begin(run, Vec::new())).expect_err("refused");
-    assert!(error.to_string().contains("nested 200 deep"), "{error}");
+    assert!(error.to_string().contains("nested 200 levels deep"), "{error}");
 }
 
 /// What is refused of a store whose file was tampered with, with what it says.
@@ -233,7 +233,7 @@ fn a_file_that_is_moved_away_is_missed_until_it_is_back() {
         assert!(!at("workflows.db").exists(), "no file is made in its place");
         // A restored copy, say, under the running process.
         std::fs::copy(at("moved.db"), at("workflows.db")).expect("copied");
-        refuses_everything(&store, &lease, &["another file has taken the place", "restart"]).await;
+        refuses_everything(&store, &lease, &["another file has replaced", "restart"]).await;
         std::fs::rename(at("moved.db"), at("workflows.db")).expect("moved back");
         store.append(&lease, &[kept(1, "kept")]).await.expect("kept");
         let events = store.events(lease.run, 0, 10).await.expect("readable");

@@ -20,7 +20,7 @@ async fn a_wrapped_store_works(kind: Kind) {
     let ended = client.run("greet", json!("ada")).await;
     assert_eq!(ended["result"], "hello ada");
     assert!(counting.calls("begin") == 1 && counting.calls("append") > 0);
-    assert!(counting.calls("find_workflow") > 0 && counting.calls("announce") == 1);
+    assert!(counting.calls("find_workflow") > 0 && counting.calls("sync_registered") == 1);
     let before = counting.calls("runs");
     let listed = client.get("runs").await.is(200);
     assert_eq!(listed["items"][0]["id"], ended["id"]);

@@ -1,4 +1,4 @@
-//! Accounts, on either database.
+//! Implements `Accounts` for both databases.
 
 use async_trait::async_trait;
 
@@ -13,19 +13,19 @@ use crate::store::{Database, SqlStore};
 use crate::visibility::Viewer;
 
 impl<D: Database> SqlStore<D> {
-    /// Sees to it that it is about who asks.
+    /// Checks that the operation is about the viewer's own account.
     fn check_self(&self, name: &str, what: &str) -> Result<(), CatalogError> {
         match &self.viewer {
             Viewer::User(user) if user != name => Err(CatalogError::Forbidden {
                 user: user.clone(),
                 what: format!("{what} user `{name}`"),
-                cure: "ask a member of the staff",
+                cure: "ask an admin",
             }),
             _ => Ok(()),
         }
     }
 
-    /// Whose things are meant, where nobody is named: those of who asks.
+    /// The user of an operation; without a name, the viewer.
     fn whose(&self, name: Option<&str>, what: &str) -> Result<Option<String>, CatalogError> {
         match (name, &self.viewer) {
             (Some(name), _) => self.check_self(name, what).map(|()| Some(name.to_owned())),
@@ -34,7 +34,7 @@ impl<D: Database> SqlStore<D> {
         }
     }
 
-    /// Whether what was found is anything that who asks may see.
+    /// Whether the viewer may see what was found.
     fn sees(&self, user: &User) -> bool {
         !matches!(&self.viewer, Viewer::User(name) if *name != user.username)
     }
@@ -61,7 +61,7 @@ impl<D: Database> Accounts for SqlStore<D> {
     async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError> {
         self.check_self(name, "change")?;
         if change.is_staff.is_some() || change.is_active.is_some() {
-            self.viewer.check_all("change what users are")?;
+            self.viewer.check_all("change the permissions of users")?;
         }
         let name = name.to_owned();
         let change =
@@ -97,7 +97,7 @@ impl<D: Database> Accounts for SqlStore<D> {
         if tokens::is_stale(&token) {
             let id = token.id;
             let noted = self.pool.write(TxMode::Batched, move |cx| tokens::note_use(cx, id));
-            // A store that takes no more is read from nevertheless.
+            // Reading must work even if the store cannot be written.
             noted.await.ok();
         }
         Ok(Some((token, user)))
@@ -111,7 +111,7 @@ impl<D: Database> Accounts for SqlStore<D> {
     }
 
     async fn add_session(&self, new: NewSession) -> Result<(), CatalogError> {
-        self.check_self(&new.user, "begin sessions of")?;
+        self.check_self(&new.user, "start sessions of")?;
         Ok(self.pool.write(TxMode::Batched, move |cx| sessions::add(cx, &new)).await?)
     }
 
@@ -139,7 +139,7 @@ impl<D: Database> Accounts for SqlStore<D> {
     }
 
     async fn remove_expired(&self) -> Result<u64, CatalogError> {
-        self.viewer.check_all("remove what has expired")?;
+        self.viewer.check_all("remove expired tokens and sessions")?;
         Ok(self.pool.write(TxMode::Batched, tokens::remove_expired).await?)
     }
 }

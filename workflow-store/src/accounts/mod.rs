@@ -1,6 +1,6 @@
-//! Who may sign in, and with what: accounts, API tokens, sessions of browsers.
+//! Authentication data: accounts, API tokens and browser sessions.
 //!
-//! The store keeps hashes and digests, and makes none: passwords and tokens are no concern of it.
+//! The store only stores hashes and digests; it never sees passwords or tokens.
 
 mod implementation;
 mod record;
@@ -19,14 +19,13 @@ pub(crate) use users::{known, named, number};
 use crate::catalog_error::CatalogError;
 use crate::page::Page;
 
-/// Accounts, tokens and sessions of a store.
+/// The accounts, tokens and sessions of a store.
 ///
-/// The defaults are those of a store that keeps no accounts, as one that is behind a host's own
-/// sign-in: it has no users, and refuses to add some.
+/// The default methods are for a store without accounts, such as one behind a host's own sign-in:
+/// it has no users, and adding some fails.
 ///
-/// On a handle that a user [sees](crate::Catalog::seen_by) the store through, there is only what
-/// is the user's own: their account, of which they change the password, their tokens and their
-/// sessions.
+/// A handle [for a user](crate::Catalog::seen_by) only accesses the user's own account, of which it
+/// can change the password, and the user's own tokens and sessions.
 ///
 /// ```
 /// use workflow_store::{Accounts, NewUser, SqliteStore};
@@ -43,17 +42,17 @@ use crate::page::Page;
 /// ```
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// A page of the users, by name.
+    /// Returns a page of the users, by name.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read, or the cursor is of another list.
+    /// Fails when the store cannot be read, or the cursor belongs to another list.
     async fn users(&self, query: UserQuery) -> Result<Page<User>, CatalogError> {
         let _ = query;
         Ok(Page { items: Vec::new(), next: None })
     }
 
-    /// The user with this name; `None` when there is none.
+    /// Returns the user with this name, if there is one.
     ///
     /// # Errors
     ///
@@ -63,39 +62,39 @@ pub trait Accounts: Send + Sync {
         Ok(None)
     }
 
-    /// Adds a user. One that was only named so far, as the owner of a workflow or of a run, becomes
-    /// this one and keeps them.
+    /// Adds a user. A name that only owned workflows or runs so far becomes this user and keeps
+    /// them.
     ///
     /// # Errors
     ///
-    /// Fails when there is an account of this name, or the name is not fit.
+    /// Fails when the name has an account already or is invalid.
     async fn add_user(&self, new: NewUser) -> Result<User, CatalogError> {
         let _ = new;
         Err(CatalogError::NoAccounts)
     }
 
-    /// Changes a user, and returns them as they are then. A new password, and not being active any
-    /// more, end the user's sessions.
+    /// Changes a user and returns the new state. Changing the password or deactivating the user
+    /// ends the user's sessions.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such user.
+    /// Fails when the user does not exist.
     async fn change_user(&self, name: &str, change: UserChange) -> Result<User, CatalogError> {
         let _ = change;
         Err(CatalogError::NoUser(name.to_owned()))
     }
 
-    /// Deletes a user with their tokens and sessions. Their workflows and runs stay, and are
-    /// nobody's.
+    /// Deletes a user with their tokens and sessions. Their workflows and runs stay without an
+    /// owner.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such user.
+    /// Fails when the user does not exist.
     async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
         Err(CatalogError::NoUser(name.to_owned()))
     }
 
-    /// Whether anybody has a password.
+    /// Whether any user has a password.
     ///
     /// # Errors
     ///
@@ -108,13 +107,13 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such user, the name is not fit, or there is a token with this digest.
+    /// Fails when the user does not exist, the name is invalid, or the digest exists already.
     async fn add_token(&self, new: NewToken) -> Result<ApiToken, CatalogError> {
         let _ = new;
         Err(CatalogError::NoAccounts)
     }
 
-    /// The tokens of a user, or of all, oldest first; those that have expired among them.
+    /// Returns the tokens of a user, or of all users, including expired ones, oldest first.
     ///
     /// # Errors
     ///
@@ -124,8 +123,8 @@ pub trait Accounts: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The token with this digest and whose it is, if it has not expired and its user is active.
-    /// Notes that it was used, to the minute.
+    /// Returns the token with this digest and its user, if it has not expired and the user is
+    /// active. Records its use, to the minute.
     ///
     /// # Errors
     ///
@@ -135,8 +134,8 @@ pub trait Accounts: Send + Sync {
         Ok(None)
     }
 
-    /// Deletes the token with this number, if it is this user's; of anybody, without `user`.
-    /// Returns whether there was one.
+    /// Revokes the token with this number, if it belongs to this user; without `user`, any token.
+    /// Returns whether it existed.
     ///
     /// # Errors
     ///
@@ -150,13 +149,14 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such user, or there is a session with this digest.
+    /// Fails when the user does not exist, or the digest exists already.
     async fn add_session(&self, new: NewSession) -> Result<(), CatalogError> {
         let _ = new;
         Err(CatalogError::NoAccounts)
     }
 
-    /// The session with this digest and whose it is, if it has not expired and its user is active.
+    /// Returns the session with this digest and its user, if it has not expired and the user is
+    /// active.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ pub trait Accounts: Send + Sync {
         Ok(())
     }
 
-    /// Deletes tokens and sessions that have expired, and returns how many these were.
+    /// Deletes expired tokens and sessions, and returns their number.
     ///
     /// # Errors
     ///

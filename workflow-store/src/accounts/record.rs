@@ -1,4 +1,4 @@
-//! Users, tokens and sessions. What is printed of them holds no hash and no digest.
+//! Users, tokens and sessions. `Debug` does not print hashes and digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rfc3339;
 
-/// Somebody who can be signed in, or owns something.
+/// A user, who can sign in or only owns workflows and runs.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct User {
     /// The number in the store.
@@ -19,72 +19,72 @@ pub struct User {
     /// The hash of the password; without one the user cannot sign in.
     #[serde(skip)]
     pub password_hash: Option<String>,
-    /// Whether everything may be seen and done.
+    /// Whether the user has all permissions.
     pub is_staff: bool,
-    /// Whether the account is in use: no token and no session of another is good.
+    /// Whether the account is active. Tokens and sessions of inactive users are rejected.
     pub is_active: bool,
-    /// When the account was made, where that is known.
+    /// When the account was created, if known.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub created_at: Option<SystemTime>,
 }
 
-/// Which users are asked for.
+/// A query for users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserQuery {
-    /// Where the page before this one ended.
+    /// The cursor from the page before this one.
     pub after: Option<String>,
-    /// How many, 1 to 1,000. Default: 50.
+    /// The size of the page, 1 to 1,000. Default: 50.
     pub limit: Option<usize>,
 }
 
-/// A user who is to be added.
+/// A user to add.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct NewUser {
-    /// The name, of 1 to 150 characters.
+    /// The name: 1 to 150 characters.
     pub username: String,
     /// The hash of the password. Without one the user cannot sign in.
     pub password_hash: Option<String>,
-    /// Whether everything may be seen and done.
+    /// Whether the user has all permissions.
     pub is_staff: bool,
 }
 
 impl NewUser {
-    /// A user with a name and nothing else.
+    /// Creates a user with only a name.
     pub fn new(username: impl Into<String>) -> Self {
         Self { username: username.into(), ..Self::default() }
     }
 }
 
-/// What is to become of a user; what is `None` stays as it is.
+/// Changes to a user; `None` leaves a field unchanged.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct UserChange {
-    /// The hash of another password.
+    /// The hash of the new password.
     pub password_hash: Option<String>,
-    /// Whether everything may be seen and done.
+    /// Whether the user has all permissions.
     pub is_staff: Option<bool>,
-    /// Whether the account is in use.
+    /// Whether the account is active.
     pub is_active: Option<bool>,
 }
 
-/// What a token is good for. Each is good for what those before it are.
+/// The scope of a token. Each scope includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TokenScope {
     /// To read.
     #[serde(rename = "read")]
     Read,
-    /// To begin, cancel and signal runs.
+    /// To start, cancel and signal runs.
     #[serde(rename = "run")]
     Run,
     /// To change workflows.
     #[serde(rename = "write")]
     Write,
-    /// For everything that its user may do.
+    /// All permissions of its user.
     #[serde(rename = "admin")]
     Admin,
 }
 
 impl TokenScope {
-    /// The scope as it is written.
+    /// The name of the scope.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -101,9 +101,9 @@ impl fmt::Display for TokenScope {
     }
 }
 
-/// There is no such scope.
+/// The name of a scope is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope `{0}`; use read, run, write or admin")]
+#[error("unknown scope `{0}`; use read, run, write or admin")]
 pub struct ScopeError(String);
 
 impl FromStr for TokenScope {
@@ -116,64 +116,64 @@ impl FromStr for TokenScope {
     }
 }
 
-/// A token that is to be added.
+/// A token to add.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// Whose it is.
+    /// The name of the user.
     pub user: String,
-    /// What it is called, in 1 to 255 characters.
+    /// The name: 1 to 255 characters.
     pub name: String,
     /// The SHA-256 of the token.
     pub digest: [u8; 32],
-    /// What it is good for.
+    /// The scope.
     pub scope: TokenScope,
-    /// Until when. Default: for ever.
+    /// When the token expires. Default: never.
     pub expires_at: Option<SystemTime>,
 }
 
-/// A token of a user, apart from what proves it.
+/// A token of a user, without its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApiToken {
-    /// Its number.
+    /// The number in the store.
     pub id: i64,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// Whose it is.
+    /// The name of the user.
     pub user: String,
-    /// What it is good for.
+    /// The scope.
     pub scope: TokenScope,
-    /// When it was made.
+    /// When the token was created.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub created_at: SystemTime,
-    /// Until when it is good; for ever without.
+    /// When the token expires; `None` for never.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub expires_at: Option<SystemTime>,
-    /// When it was last used, to the minute.
+    /// When the token was last used, to the minute.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub last_used_at: Option<SystemTime>,
 }
 
-/// A session that is to be added.
+/// A session to add.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewSession {
-    /// Whose it is.
+    /// The name of the user.
     pub user: String,
-    /// The SHA-256 of what the browser keeps.
+    /// The SHA-256 of the browser's secret.
     pub digest: [u8; 32],
-    /// What every change must be sent with, in 255 characters at most.
+    /// The CSRF token that every change must carry, at most 255 characters.
     pub csrf: String,
-    /// Until when it is good.
+    /// When the session expires.
     pub expires_at: SystemTime,
 }
 
-/// A session of a browser.
+/// A browser session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
-    /// What every change must be sent with.
+    /// The CSRF token that every change must carry.
     pub csrf: String,
-    /// When it was begun.
+    /// When the session started.
     pub created_at: SystemTime,
-    /// Until when it is good.
+    /// When the session expires.
     pub expires_at: SystemTime,
 }
 
@@ -241,8 +241,8 @@ mod tests {
     fn scopes_are_ordered_and_written_as_they_are_read() {
         assert!(TokenScope::Read < TokenScope::Run && TokenScope::Write < TokenScope::Admin);
         assert_eq!("write".parse(), Ok(TokenScope::Write));
-        let error = "all".parse::<TokenScope>().expect_err("no scope").to_string();
-        assert_eq!(error, "there is no scope `all`; use read, run, write or admin");
+        let error = "all".parse::<TokenScope>().expect_err("unknown").to_string();
+        assert_eq!(error, "unknown scope `all`; use read, run, write or admin");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sessions, begun, found by their digest, and ended.
+//! Rows of sessions.
 
 use std::time::SystemTime;
 
@@ -30,7 +30,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewSession) -> Answer<()> {
     Err(CatalogError::Invalid {
         field: "the session",
         found: "there already".to_owned(),
-        cure: "make another from a random source",
+        cure: "generate a random one",
     }
     .into())
 }
@@ -44,7 +44,7 @@ fn read(row: &Row) -> Result<(Session, User), SqlError> {
     Ok((session, users::read(row)?))
 }
 
-/// The session with this digest, if it is good.
+/// The session with this digest, if it is valid.
 pub(super) fn find(sql: &mut dyn Sql, digest: &[u8; 32]) -> Answer<Option<(Session, User)>> {
     let query = format!(
         "SELECT {}, s.csrf, s.created_at, s.expires_at FROM accounts_session s \
@@ -57,7 +57,7 @@ pub(super) fn find(sql: &mut dyn Sql, digest: &[u8; 32]) -> Answer<Option<(Sessi
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-/// Ends a session; of anybody, without `user`.
+/// Ends a session; without `user`, of any user.
 pub(super) fn end(cx: &mut Cx<'_>, digest: &[u8; 32], user: Option<&str>) -> Answer<()> {
     match user {
         None => cx

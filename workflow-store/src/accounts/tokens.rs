@@ -1,4 +1,4 @@
-//! Tokens, added, found by their digest, and revoked.
+//! Rows of tokens.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::exec::operation::Cx;
 
 const COLUMNS: &str = "t.id, t.name, t.scope, t.created_at, t.expires_at, t.last_used_at";
 
-/// How long after a use another is not noted.
+/// The time after a recorded use before the next one is recorded.
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn select() -> Statement {
@@ -48,7 +48,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
         return Err(CatalogError::Invalid {
             field: "the name of the token",
             found: format!("`{}`", beginning(&name)),
-            cure: "give one of 1 to 255 characters",
+            cure: "use 1 to 255 characters",
         }
         .into());
     }
@@ -69,7 +69,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
     let taken = || CatalogError::Invalid {
         field: "the token",
         found: "there already".to_owned(),
-        cure: "make another from a random source",
+        cure: "generate a random one",
     };
     let mut one = select();
     one.add(" WHERE t.id = ").number(row.ok_or_else(taken)?.int(0)?);
@@ -86,7 +86,7 @@ pub(super) fn list(sql: &mut dyn Sql, user: Option<&str>) -> Answer<Vec<ApiToken
     rows.iter().map(|row| Ok(read(row)?.0)).collect()
 }
 
-/// The token with this digest, if it is good.
+/// The token with this digest, if it is valid.
 pub(super) fn find(sql: &mut dyn Sql, digest: &[u8; 32]) -> Answer<Option<(ApiToken, User)>> {
     let query = format!(
         "SELECT {}, {COLUMNS} FROM accounts_token t JOIN accounts_user u ON u.id = t.user_id \
@@ -98,8 +98,8 @@ pub(super) fn find(sql: &mut dyn Sql, digest: &[u8; 32]) -> Answer<Option<(ApiTo
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-/// Whether a use is worth being noted. One that is noted for a later time than now is: the clock
-/// was set back.
+/// Whether a use must be recorded. That includes a recorded use in the future, after the clock was
+/// set back.
 pub(super) fn is_stale(token: &ApiToken) -> bool {
     let since = token.last_used_at.map(|at| SystemTime::now().duration_since(at));
     !since.is_some_and(|since| since.is_ok_and(|since| since <= MINUTE))

@@ -1,4 +1,4 @@
-//! Users, listed, added and changed.
+//! Rows of users.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::page::{Cursor, Page, cut, size as page_size};
 
 const COLUMNS: &str = "u.id, u.username, u.password_hash, u.is_staff, u.is_active, u.created_at";
 
-/// How many columns are read of a user, before those of what is the user's.
+/// The number of columns of a user, which other columns follow.
 pub(super) const WIDTH: usize = 6;
 
 pub(super) fn columns() -> &'static str {
@@ -38,7 +38,7 @@ pub(crate) fn number(sql: &mut dyn Sql, name: &str) -> Answer<Option<i64>> {
     Ok(row.map(|row| row.int(0)).transpose()?)
 }
 
-/// The number of a user, who is added without an account when unknown.
+/// The number of a user; an unknown one is added without an account.
 pub(crate) fn named(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
     check_name(name)?;
     if let Some(id) = number(sql, name)? {
@@ -63,7 +63,7 @@ fn check_name(name: &str) -> Answer<()> {
     Err(CatalogError::Invalid {
         field: "the user",
         found: format!("`{}`", beginning(name)),
-        cure: "give a name of 1 to 150 characters, with none that cannot be seen at its ends",
+        cure: "use 1 to 150 characters, without blanks at its ends",
     }
     .into())
 }
@@ -91,7 +91,7 @@ pub(super) fn find(sql: &mut dyn Sql, name: &str) -> Answer<Option<User>> {
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-/// The number of a user who must be there.
+/// The number of an existing user.
 pub(crate) fn known(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
     Ok(number(sql, name)?.ok_or_else(|| CatalogError::NoUser(name.to_owned()))?)
 }
@@ -101,11 +101,11 @@ pub(super) fn has_accounts(sql: &mut dyn Sql) -> Answer<bool> {
     Ok(sql.first(any, &[])?.is_some())
 }
 
-/// Adds a user, or makes an account of a name.
+/// Adds a user, or turns a name into an account.
 pub(super) fn add(cx: &mut Cx<'_>, new: &NewUser) -> Answer<User> {
     let name = &new.username;
     check_name(name)?;
-    // Of an application that shares the table, staff stay staff.
+    // Staff of an application that shares the table stay staff.
     let is_demoted = |user: &User| user.is_staff && !new.is_staff;
     if find(cx.sql, name)?.is_some_and(|user| user.password_hash.is_some() || is_demoted(&user)) {
         return Err(CatalogError::UserExists(name.clone()).into());
@@ -150,7 +150,7 @@ pub(super) fn change(cx: &mut Cx<'_>, name: &str, change: &UserChange) -> Answer
 
 pub(super) fn delete(cx: &mut Cx<'_>, name: &str) -> Answer<()> {
     let id = known(cx.sql, name)?;
-    // A table that another application has made need not do so by itself.
+    // Tables of other applications may lack cascading deletes.
     let leave = "UPDATE workflows_workflow SET user_id = NULL WHERE user_id = $1";
     cx.sql.execute(leave, &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM accounts_user WHERE id = $1", &[Value::Int(id)])?;

@@ -1,11 +1,11 @@
-//! Workflows are added, changed and deleted.
+//! Adds, changes and deletes workflows.
 
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
 use workflow_core::{Metadata, WorkflowName, normalize_name};
 
-use super::prune::{self, Doomed};
+use super::prune::{self, DeletedRun};
 use super::request::WorkflowChange;
 use super::resolve::{self, resolve, resolve_own};
 use super::{CatalogError, StoredWorkflow, metadata, schedule, workflow};
@@ -16,7 +16,7 @@ use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json, to_micros};
 use crate::exec::operation::Cx;
 use crate::visibility::Visibility;
-use crate::workflows::insert::{Written, check_free, gone, insert, tags};
+use crate::workflows::insert::{RowAuthor, check_free, gone, insert, tags};
 use crate::workflows::slug::{self, lock_names};
 use crate::workflows::{NewWorkflow, Source, name, search_index, version};
 
@@ -38,12 +38,12 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
         let author = new.user.clone();
         return update(cx, Visibility::All, author.as_deref(), &id.to_string(), &new.into());
     }
-    let id = insert(cx.sql, &new, Source::Stored, owner, Written::ByHand)?;
+    let id = insert(cx.sql, &new, Source::Stored, owner, RowAuthor::User)?;
     Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
 }
 
-/// The workflow of this name that a run of the owner's file has added, and that nobody has written
-/// since: creating the file means that one. What a file does not say makes it another.
+/// The workflow of this name that a run of the owner's file has added and nobody has edited since.
+/// Creating a workflow from the file adopts it, unless other fields are set.
 fn left_by_a_run(
     sql: &mut dyn Sql,
     new: &NewWorkflow,
@@ -65,7 +65,7 @@ fn left_by_a_run(
 const UNWRITTEN: &str = "SELECT id FROM workflows_workflow \
     WHERE id = $1 AND definition IS NOT NULL AND NOT edited";
 
-/// Checks what is said of a workflow that is going to be added.
+/// Checks the fields of a new workflow.
 pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
     check_name(&new.name)?;
     for (field, text) in [
@@ -84,8 +84,8 @@ fn check_name(name: &str) -> Result<(), CatalogError> {
     let fit = WorkflowName::new(name.to_owned());
     fit.map(|_| ()).map_err(|error| CatalogError::Invalid {
         field: "the name of the workflow",
-        found: format!("not fit ({error})"),
-        cure: "give it another",
+        found: format!("invalid ({error})"),
+        cure: "choose another",
     })
 }
 
@@ -94,13 +94,13 @@ fn check_length(field: &'static str, text: Option<&String>) -> Result<(), Catalo
         Some(count) if count > 255 => Err(CatalogError::Invalid {
             field,
             found: format!("{count} characters long"),
-            cure: "use 255 at most",
+            cure: "use at most 255",
         }),
         _ => Ok(()),
     }
 }
 
-/// Changes a workflow, in the name of this author.
+/// Changes a workflow on behalf of this author.
 pub(crate) fn update(
     cx: &mut Cx<'_>,
     visibility: Visibility,
@@ -109,7 +109,7 @@ pub(crate) fn update(
     change: &WorkflowChange,
 ) -> Answer<StoredWorkflow> {
     let id = resolve_own(cx.sql, visibility, which, "change")?;
-    // In this order: runs that add workflows count what has begun last.
+    // In this order: runs that add workflows lock the count of runs last.
     if change.name.is_some() || change.user.is_some() || change.slug.is_some() {
         lock_names(cx.sql)?;
     }
@@ -142,26 +142,26 @@ pub(crate) fn update(
     search_index::write(cx.sql, id)?;
     let new = workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(which))?;
     if is_renamed || owner.is_some() {
-        // Runs find their workflow by its name and owner.
+        // Runs find their workflow by name and owner.
         cx.write_cache.clear();
     }
     Ok(new)
 }
 
-/// Whether a change brings another file.
+/// Whether a change replaces the file.
 fn is_new_file(old: &StoredWorkflow, change: &WorkflowChange) -> Result<bool, CatalogError> {
     let is_new = change.definition.is_some() && change.definition != old.definition;
     if is_new && old.source == Source::Registered {
         return Err(CatalogError::Invalid {
             field: "the file",
-            found: "given for a workflow that a program registers".to_owned(),
-            cure: "change its code there, or create another workflow from the file",
+            found: "set on a registered workflow".to_owned(),
+            cure: "change its code instead, or create another workflow from the file",
         });
     }
     Ok(is_new)
 }
 
-/// What a workflow is to be called and to say, once that is settled.
+/// The final name and contents of a workflow.
 struct Settled {
     name: String,
     slug: String,
@@ -169,7 +169,7 @@ struct Settled {
     version: i64,
 }
 
-/// Writes the row of a workflow: what is settled, what the change says, and else what was there.
+/// Writes the row of a workflow: the final values, those of the change, or else the old ones.
 fn write(
     sql: &mut dyn Sql,
     old: &StoredWorkflow,
@@ -229,7 +229,7 @@ fn write(
     sql.execute(UPDATE, &values).map(|_| ())
 }
 
-/// Checks what is said of a workflow that is there.
+/// Checks the changes to a workflow.
 fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
     for (field, text) in [
         ("the slug", change.slug.as_ref()),
@@ -244,14 +244,14 @@ fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
         Some(version) if version < 1 => Err(CatalogError::Invalid {
             field: "the version",
             found: version.to_string(),
-            cure: "count from 1",
+            cure: "use 1 or more",
         }),
         _ => Ok(()),
     }
 }
 
-/// The version that a workflow is to have. Files are kept by their versions, so that these do not go
-/// back; where there is no file, they are the client's own count.
+/// The new version of a workflow. Files are stored by version, so it cannot decrease; without a
+/// file, the client chooses it.
 fn version_after(
     old: &StoredWorkflow,
     change: &WorkflowChange,
@@ -264,17 +264,17 @@ fn version_after(
             Err(CatalogError::Invalid {
                 field: "the version",
                 found: version.to_string(),
-                cure: "leave it away, or count on: the files of a workflow are kept by their versions",
+                cure: "omit it or increase it: the files of a workflow are stored by version",
             })
         }
         Some(version) => Ok(version),
     }
 }
 
-/// Sees to it that no other process changes a workflow until this transaction ends: what a change
-/// does not name is written as it was read.
+/// Locks a workflow until the transaction ends, because unchanged fields are written back as they
+/// were read.
 fn lock(sql: &mut dyn Sql, id: i64) -> Result<(), SqlError> {
-    // Transactions of SQLite have the file to themselves.
+    // Transactions of SQLite are exclusive.
     if sql.dialect().is_postgres() {
         let lock = "SELECT id FROM workflows_workflow WHERE id = $1 FOR UPDATE";
         sql.query(lock, &[Value::Int(id)])?;
@@ -282,14 +282,14 @@ fn lock(sql: &mut dyn Sql, id: i64) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// What becomes of a workflow's name and owner; `None` for what stays. The slug stays, too.
+/// The new name and owner of a workflow; `None` if unchanged. The slug never changes.
 struct Identity {
     name: Option<String>,
     owner: Option<Option<i64>>,
 }
 
-/// The name and the owner that a workflow is to have, which must be free: an owner has one workflow
-/// of each name. The names are locked.
+/// The new name and owner of a workflow. The name must be free, because it is unique for an owner.
+/// Names are locked.
 fn identity(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -314,7 +314,7 @@ fn identity(
     Ok(Identity { name, owner })
 }
 
-/// The user that a workflow is given to, unless it has it; nobody for an empty name.
+/// The new owner of a workflow, unless unchanged; none for an empty name.
 fn given_away(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -327,15 +327,13 @@ fn given_away(
     if !visibility.sees_all() {
         let what = format!("give workflow `{}` to another user", old.name);
         let user = resolve::user_name(sql, visibility)?;
-        return Err(
-            CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into()
-        );
+        return Err(CatalogError::Forbidden { user, what, cure: "ask an admin" }.into());
     }
     if old.source == Source::Registered {
         return Err(CatalogError::Invalid {
             field: "the user",
-            found: "given for a workflow that a program registers, which is nobody's".to_owned(),
-            cure: "leave it away",
+            found: "set on a registered workflow, which has no owner".to_owned(),
+            cure: "omit it",
         }
         .into());
     }
@@ -345,7 +343,7 @@ fn given_away(
     }
 }
 
-/// The name that a workflow is to have, unless it has it.
+/// The new name of a workflow, unless unchanged.
 fn renamed(old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
     check_name(name)?;
     let name = normalize_name(name);
@@ -355,7 +353,7 @@ fn renamed(old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
     if old.source == Source::Registered {
         return Err(CatalogError::Invalid {
             field: "the name of the workflow",
-            found: "set where a program registers it".to_owned(),
+            found: "set by the code of a registered workflow".to_owned(),
             cure: "change it there",
         }
         .into());
@@ -369,7 +367,7 @@ const UPDATE: &str = "UPDATE workflows_workflow SET name = $1, description = $2,
     slug = $14, project_id = $15, project_name = $16, app_name = $17, edited = TRUE \
     WHERE id = $18";
 
-/// How many runs of a workflow are seen.
+/// The number of visible runs of a workflow.
 pub(crate) fn count_runs(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<u64> {
     let found = resolve(sql, visibility, which)?;
     let mut count = Statement::default();
@@ -381,16 +379,16 @@ pub(crate) fn count_runs(sql: &mut dyn Sql, visibility: Visibility, which: &str)
     Ok(count.first(sql)?.map_or(Ok(0), |row| row.count(0))?)
 }
 
-/// Deletes a workflow and its runs; says how many were seen, and which there were.
+/// Deletes a workflow and its runs; returns the number of visible runs, and all runs.
 pub(crate) fn delete(
     cx: &mut Cx<'_>,
     visibility: Visibility,
     which: &str,
-) -> Answer<(u64, Vec<Doomed>)> {
+) -> Answer<(u64, Vec<DeletedRun>)> {
     let id = resolve_own(cx.sql, visibility, which, "delete")?;
     let count = count_runs(cx.sql, visibility, &id.to_string())?;
     let runs = prune::all_of(cx.sql, id)?;
-    // A table that another application has made need not do so by itself.
+    // Tables of other applications may lack cascading deletes.
     cx.sql
         .execute("DELETE FROM workflows_workflowrun WHERE workflow_id = $1", &[Value::Int(id)])?;
     cx.sql.execute("DELETE FROM workflows_workflow WHERE id = $1", &[Value::Int(id)])?;

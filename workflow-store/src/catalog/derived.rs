@@ -1,11 +1,11 @@
-//! Answers that follow from others, for catalogs that do not answer them faster.
+//! Default implementations of `Catalog` methods, composed of others.
 
 use super::recent::{MOST_RUNS, MOST_WORKFLOWS, duration};
 use super::{
     Catalog, CatalogError, RecentRun, RunQuery, StoredWorkflow, WorkflowQuery, WorkflowSort,
 };
 
-/// At most `limit` workflows in use that name a schedule, by id, from the one after `after` on.
+/// At most `limit` active workflows with a schedule, by id, after the id `after`.
 pub(super) async fn scheduled<C: Catalog + ?Sized>(
     catalog: &C,
     after: i64,
@@ -33,7 +33,7 @@ pub(super) async fn scheduled<C: Catalog + ?Sized>(
     Ok(found)
 }
 
-/// How many workflows are read at once.
+/// The number of workflows to read at once.
 const PAGE: usize = 500;
 
 /// The last runs of each of these workflows, newest first within each.
@@ -54,7 +54,7 @@ pub(super) async fn recent<C: Catalog + ?Sized>(
         let query = RunQuery { workflow_id: Some(id), limit, ..RunQuery::default() };
         let runs = match catalog.runs(query).await {
             Ok(page) => page.items,
-            // Deleted, or hidden from whoever asks.
+            // Deleted, or hidden from the viewer.
             Err(CatalogError::NoWorkflow(_)) => continue,
             Err(error) => return Err(error),
         };

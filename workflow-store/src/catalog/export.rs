@@ -1,7 +1,7 @@
-//! Workflows and runs as lines of JSON.
+//! Export and import of workflows and runs as JSON lines.
 //!
-//! A line is an object with one key that says what it is: `workflow`, `run` or `event`. Runs come
-//! after their workflow, events after their run.
+//! A line is an object with one key, its type: `workflow`, `run` or `event`. Runs follow their
+//! workflow, events their run.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -25,25 +25,25 @@ use crate::rows::beginning::{Admission, Beginning};
 use crate::runs;
 use crate::visibility::Visibility;
 use crate::workflows::Source;
-use crate::workflows::insert::{Written, insert};
+use crate::workflows::insert::{RowAuthor, insert};
 use crate::workflows::name::owned;
 
-/// What an import has added.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Imported {
-    /// How many workflows.
+    /// The number of added workflows.
     pub workflows: u64,
-    /// How many runs.
+    /// The number of added runs.
     pub runs: u64,
-    /// How many events.
+    /// The number of added events.
     pub events: u64,
-    /// How many runs were there already, and stay as they are.
+    /// The number of runs that existed already, which are not changed.
     pub skipped: u64,
 }
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Line {
+pub(crate) enum ExportLine {
     #[serde(rename = "workflow")]
     Workflow(Box<PortableWorkflow>),
     #[serde(rename = "run")]
@@ -52,7 +52,7 @@ pub(crate) enum Line {
     Event { run: RunId, event: Box<Event> },
 }
 
-/// A workflow, apart from what belongs to one store.
+/// A workflow, without fields that belong to one store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PortableWorkflow {
     name: String,
@@ -106,7 +106,7 @@ impl From<StoredWorkflow> for PortableWorkflow {
     }
 }
 
-/// The workflows that are exported.
+/// The ids of the workflows to export.
 pub(crate) fn workflows(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -145,17 +145,17 @@ pub(crate) fn runs_of(
     Ok(found)
 }
 
-/// A run that is to be imported.
+/// A run to import.
 #[derive(Debug)]
 struct ReadRun {
     line: u64,
-    /// The place of its workflow among those that were read, if one came before it.
+    /// The index of its workflow among those read before it, if any.
     workflow: Option<usize>,
     run: StoredRun,
     events: Vec<Event>,
 }
 
-/// What is to be imported.
+/// The workflows and runs to import.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
     workflows: Vec<PortableWorkflow>,
@@ -175,15 +175,15 @@ impl Import {
             }
             check_numbers(&text).map_err(|lost| wrong(lost.to_string()))?;
             match serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))? {
-                Line::Workflow(workflow) => import.workflows.push(*workflow),
-                Line::Run(run) => {
+                ExportLine::Workflow(workflow) => import.workflows.push(*workflow),
+                ExportLine::Run(run) => {
                     if places.insert(run.id, import.runs.len()).is_some() {
-                        return Err(wrong(format!("run {} is there twice", run.id)));
+                        return Err(wrong(format!("run {} occurs twice", run.id)));
                     }
                     let workflow = import.workflows.len().checked_sub(1);
                     import.runs.push(ReadRun { line, workflow, run: *run, events: Vec::new() });
                 }
-                Line::Event { run, event } => {
+                ExportLine::Event { run, event } => {
                     let place = places.get(&run).and_then(|place| import.runs.get_mut(*place));
                     let events = &mut place
                         .ok_or_else(|| wrong(format!("run {run} has no line before its events")))?
@@ -217,7 +217,7 @@ impl Import {
     }
 }
 
-/// Writes what was read.
+/// Writes the import.
 pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
     let mut imported = Imported::default();
     let mut ids = Vec::with_capacity(import.workflows.len());
@@ -283,8 +283,8 @@ fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answ
     };
     change::check(&new)?;
     let written = match workflow.source() {
-        Source::Stored => Written::ByHand,
-        Source::Registered => Written::ByProgram,
+        Source::Stored => RowAuthor::User,
+        Source::Registered => RowAuthor::Program,
     };
     let id = insert(cx.sql, &new, workflow.source(), owner, written)?;
     let values = [Value::Bool(workflow.is_active), Value::Int(id)];

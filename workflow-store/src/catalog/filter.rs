@@ -1,4 +1,4 @@
-//! Which workflows are asked for, and in which order.
+//! Queries for workflows.
 
 use serde_json::Value as Json;
 
@@ -10,79 +10,78 @@ use crate::db::statement::Statement;
 use crate::visibility::Visibility;
 use crate::workflows::search_index::{Kind, shorten, words};
 
-/// Which workflows are asked for: those to which all of this applies.
+/// A query for workflows: all of its conditions apply.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WorkflowQuery {
-    /// They belong to this project.
+    /// The project.
     pub project: Option<String>,
-    /// They belong to the project with this number in the application they come from.
+    /// The number of the project in the application that the workflow comes from.
     pub project_id: Option<i64>,
-    /// They belong to this business area.
+    /// The business area.
     pub domain: Option<String>,
-    /// They come from this application.
+    /// The application that the workflow comes from.
     pub app_name: Option<String>,
-    /// They have this tag.
+    /// A tag.
     pub tag: Option<String>,
-    /// This user made them.
+    /// The owner.
     pub user: Option<String>,
-    /// They use this molecule.
+    /// A molecule that the workflow uses.
     pub molecule: Option<String>,
-    /// They use this atom, in any molecule, or in the one that is asked for with
-    /// [`molecule`](Self::molecule).
+    /// An atom that the workflow uses, in any molecule or in [`molecule`](Self::molecule).
     pub atom: Option<String>,
-    /// Their metadata has these values at these paths of keys, parted by dots; of a list, as one
-    /// of its elements or as a whole.
+    /// Values of the metadata, each at a path of keys separated by dots. A value matches a list as
+    /// a whole or one of its elements.
     pub metadata: Vec<(String, Json)>,
-    /// Every word of this text begins a word of their name or description.
+    /// Text to search: each of its words begins a word of the name or description.
     pub text: Option<String>,
-    /// They are in use, or are not.
+    /// Whether the workflow is active.
     pub active: Option<bool>,
-    /// They are code, or data.
+    /// The source: code or data.
     pub source: Option<Source>,
-    /// Their newest run stands there.
+    /// The status of the newest run.
     pub status: Option<Status>,
-    /// In which order. Default: by name.
+    /// The order. Default: by name.
     pub sort: WorkflowSort,
-    /// Whether the order is turned round. Default: no.
+    /// Whether the order is reversed. Default: no.
     pub reverse: bool,
     /// Where the page before this one ended.
     pub after: Option<String>,
-    /// How many are left out before the first. Default: none. Pages by number repeat or miss
-    /// workflows that are added or deleted meanwhile, which those that go on with
-    /// [`after`](Self::after) do not; the two do not go together.
+    /// The number of workflows to skip. Default: 0. Pages by offset repeat or miss workflows when
+    /// others are added or deleted meanwhile; cursors, with [`after`](Self::after), do not. Use
+    /// only one of both.
     pub offset: u64,
-    /// How many, 1 to 1,000. Default: 50.
+    /// The size of the page, 1 to 1,000. Default: 50.
     pub limit: Option<usize>,
-    /// What is read of each. Default: all.
+    /// The fields to read. Default: all.
     pub detail: WorkflowDetail,
-    /// How many of its last runs each comes with, 100 at most. Default: none.
+    /// The number of recent runs to include for each workflow, at most 100. Default: 0.
     pub recent: usize,
 }
 
-/// What is read of listed workflows.
+/// The fields of listed workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum WorkflowDetail {
     /// All of them.
     #[default]
     Full,
-    /// All but what may be long and is of no use in a list: `dag_spec` is null, and there is no
-    /// `definition`.
+    /// All fields except the long ones that a list does not need: `dag_spec` is null, and
+    /// `definition` is `None`.
     Brief,
 }
 
-/// In which order workflows are listed.
+/// The order of workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum WorkflowSort {
     /// By name.
     #[default]
     Name,
-    /// By id, which is the order in which they were added.
+    /// By id, the order in which they were added.
     Id,
     /// Newest first.
     Created,
-    /// Those that ran most often first.
+    /// By the number of runs, most first.
     MostExecuted,
 }
 
@@ -97,7 +96,7 @@ impl WorkflowSort {
     }
 }
 
-/// One thing that applies.
+/// One condition.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Text(&'static str, String),
@@ -105,18 +104,17 @@ pub(crate) enum Condition {
     Active(bool),
     Label(Kind, String, String),
     Prefix(String),
-    /// Its newest run stands there.
+    /// The status of the newest run.
     Newest(Status),
-    /// The user with this number sees it.
+    /// Visible to the user with this number.
     Seen(i64),
 }
 
-/// The most words and conditions of one query: each is a look into an index for every workflow.
+/// The most words and conditions of a query: each one is an index lookup for every workflow.
 const MOST: usize = 20;
 
 impl WorkflowQuery {
-    /// Refuses a query that would take long whatever the store holds, or that says twice where to
-    /// begin.
+    /// Rejects a query that is always slow, or that has two starting points.
     ///
     /// # Errors
     ///
@@ -126,8 +124,8 @@ impl WorkflowQuery {
         if self.offset > 0 && self.after.is_some() {
             return Err(CatalogError::Invalid {
                 field: "the offset",
-                found: "given together with a cursor".to_owned(),
-                cure: "use one of them: the cursor says where to begin",
+                found: "set together with a cursor".to_owned(),
+                cure: "use only one of them",
             });
         }
         let texts = [&self.project, &self.domain, &self.app_name, &self.tag, &self.user];
@@ -144,11 +142,11 @@ impl WorkflowQuery {
         Err(CatalogError::Invalid {
             field: "the query",
             found: format!("made of more than {MOST} words and conditions"),
-            cure: "search by fewer words, and filter what is found",
+            cure: "search for fewer words, and filter the result",
         })
     }
 
-    /// All that applies, to what is seen; the user by number, who is looked up before.
+    /// All conditions, including visibility; the user's number is looked up before.
     pub(crate) fn conditions(&self, visibility: Visibility, user: Option<i64>) -> Vec<Condition> {
         let columns =
             [("project", &self.project), ("domain", &self.domain), ("app_name", &self.app_name)];
@@ -191,12 +189,13 @@ impl WorkflowQuery {
 }
 
 impl Condition {
-    /// Whether an index has the workflows that meet it in the order of their names.
+    /// Whether an index has the matching workflows in the order of their names.
     pub(crate) fn is_in_order_of_names(&self) -> bool {
         matches!(self, Self::Text("project", _))
     }
 
-    /// Says it of `w`. What `leads` may use an index; the others are looked up for each row.
+    /// Adds the condition on `w`. If it `leads`, it may use an index; others are checked for each
+    /// row.
     pub(crate) fn add(&self, statement: &mut Statement, leads: bool) {
         match self {
             Self::Text(column, value) if leads => {
@@ -269,7 +268,7 @@ impl Condition {
         }
     }
 
-    /// By an index for each of the two reasons.
+    /// With an index for each of the two reasons of visibility.
     fn add_seen(&self, statement: &mut Statement, what: &str) {
         let Self::Seen(user) = self else { return };
         statement.add(&format!("SELECT {what} FROM workflows_workflow v WHERE v.user_id = "));
@@ -279,7 +278,7 @@ impl Condition {
         ));
     }
 
-    /// Asks how many there are, and stops counting at one more than `most`.
+    /// Counts matching workflows, up to one more than `most`.
     pub(crate) fn count(&self, most: i64) -> Statement {
         let mut statement = Statement::default();
         statement.add("SELECT count(*) FROM (");
@@ -290,7 +289,7 @@ impl Condition {
         }
         statement.add("SELECT 1 FROM ");
         if let Self::Newest(status) = self {
-            // As many workflows at most as there are such runs.
+            // There are at most as many workflows as such runs.
             statement.add("workflows_workflowrun r WHERE ");
             add_status(&mut statement, *status);
         } else if matches!(self, Self::Label(..) | Self::Prefix(_)) {

@@ -1,4 +1,4 @@
-//! The catalog, on either database.
+//! Implements `Catalog` for both databases.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use workflow_core::{RunId, StoreError, WorkflowSnapshot};
 
-use super::export::{Import, Line};
-use super::prune::Doomed;
+use super::export::{ExportLine, Import};
+use super::prune::DeletedRun;
 use super::resolve::{Found, MatchedBy};
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
@@ -28,7 +28,7 @@ use crate::workflows::search_index;
 #[async_trait]
 impl<D: Database> Catalog for SqlStore<D> {
     fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog> {
-        // Nobody sees more than the one who passes the handle on.
+        // A handle never sees more than the one that it is made from.
         let viewer = match &self.viewer {
             Viewer::All | Viewer::Staff(_) => viewer,
             user => user.clone(),
@@ -74,13 +74,13 @@ impl<D: Database> Catalog for SqlStore<D> {
         Ok(found.await?)
     }
 
-    async fn announce(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError> {
-        self.viewer.check_all("announce workflows")?;
+    async fn sync_registered(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError> {
+        self.viewer.check_all("update registered workflows")?;
         let workflows = workflows.to_vec();
-        let announce = move |cx: &mut Cx<'_>| {
-            workflows.iter().try_for_each(|workflow| crate::runs::announce(cx, workflow))
+        let sync_registered = move |cx: &mut Cx<'_>| {
+            workflows.iter().try_for_each(|workflow| crate::runs::sync_registered(cx, workflow))
         };
-        Ok(self.pool.write(TxMode::Exclusive, announce).await?)
+        Ok(self.pool.write(TxMode::Exclusive, sync_registered).await?)
     }
 
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError> {
@@ -89,7 +89,7 @@ impl<D: Database> Catalog for SqlStore<D> {
             Viewer::All | Viewer::Staff(_) => new.user.clone(),
         };
         let new = NewWorkflow { user, ..new };
-        // What names it locks out other processes, which is to be short.
+        // Locking names blocks other processes, which must be short.
         Ok(self.pool.write(TxMode::Exclusive, move |cx| change::create(cx, &new)).await?)
     }
 
@@ -251,7 +251,7 @@ impl<D: Database> Catalog for SqlStore<D> {
         for id in ids.await? {
             let found = self.pool.read(move |sql| workflow::by_id(sql, id)).await?;
             let Some(found) = found else { continue };
-            put(out, &Line::Workflow(Box::new(found.into())))?;
+            put(out, &ExportLine::Workflow(Box::new(found.into())))?;
             self.export_runs(id, out).await?;
         }
         Ok(())
@@ -264,7 +264,7 @@ impl<D: Database> Catalog for SqlStore<D> {
     }
 }
 
-/// How many runs, and events of a run, are exported at a time.
+/// The number of runs, or of events of a run, to export at a time.
 const PAGE: usize = 500;
 
 impl<D: Database> SqlStore<D> {
@@ -277,7 +277,7 @@ impl<D: Database> SqlStore<D> {
                 let retention = retention.clone();
                 let outdated = move |sql: &mut dyn Sql| prune::outdated(sql, workflow, &retention);
                 let (runs, more) = self.pool.read(outdated).await?;
-                // First: what dies in between is found again by its row.
+                // Folders first: after a crash, the rows still lead to them.
                 let runs = self.remove_folders(runs).await?;
                 let delete = move |cx: &mut Cx<'_>| prune::delete(cx, &runs);
                 deleted += self.pool.write(TxMode::Exclusive, delete).await?;
@@ -292,9 +292,12 @@ impl<D: Database> SqlStore<D> {
         Ok(deleted)
     }
 
-    /// Removes the folders that runs have on this machine, on a thread that may block.
-    async fn remove_folders(&self, runs: Vec<Doomed>) -> Result<Arc<[Doomed]>, CatalogError> {
-        let runs: Arc<[Doomed]> = runs.into();
+    /// Removes the folders of runs on this machine, on a blocking thread.
+    async fn remove_folders(
+        &self,
+        runs: Vec<DeletedRun>,
+    ) -> Result<Arc<[DeletedRun]>, CatalogError> {
+        let runs: Arc<[DeletedRun]> = runs.into();
         let doomed = Arc::clone(&runs);
         let remove = move |_: &mut dyn Sql| {
             prune::remove_folders(&doomed);
@@ -320,8 +323,8 @@ impl<D: Database> SqlStore<D> {
             after = *last;
             for (_, run) in page {
                 let (id, count) = (run.id, run.events);
-                put(out, &Line::Run(Box::new(run)))?;
-                // What was appended since the run was read is left out.
+                put(out, &ExportLine::Run(Box::new(run)))?;
+                // Events appended since the run was read are omitted.
                 let mut from = 0;
                 while from < count {
                     let most = usize::try_from(count - from).unwrap_or(PAGE).min(PAGE);
@@ -335,14 +338,14 @@ impl<D: Database> SqlStore<D> {
                     }
                     from += events.len() as u64;
                     for event in events {
-                        put(out, &Line::Event { run: id, event: Box::new(event) })?;
+                        put(out, &ExportLine::Event { run: id, event: Box::new(event) })?;
                     }
                 }
             }
         }
     }
 
-    /// IndexEntries what others have added to the table.
+    /// Indexes workflows that other applications have added to the table.
     async fn catch_up(&self) -> Result<(), CatalogError> {
         while self.pool.write(TxMode::Exclusive, |cx| search_index::catch_up(cx.sql)).await? {}
         Ok(())
@@ -351,9 +354,9 @@ impl<D: Database> SqlStore<D> {
 
 const UNLABELLED: &str = "SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 1";
 
-fn put(out: &mut (dyn Write + Send), line: &Line) -> Result<(), CatalogError> {
+fn put(out: &mut (dyn Write + Send), line: &ExportLine) -> Result<(), CatalogError> {
     let failed = |error: std::io::Error| {
-        let text = format!("the export cannot be written: {error}");
+        let text = format!("cannot write the export: {error}");
         CatalogError::Store(StoreError::Unavailable(text.into()))
     };
     serde_json::to_writer(&mut *out, line).map_err(|error| failed(error.into()))?;

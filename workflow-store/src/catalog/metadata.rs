@@ -1,17 +1,17 @@
-//! Metadata, changed.
+//! Changes of metadata.
 
 use serde_json::{Map, Value as Json};
 use workflow_core::Metadata;
 
 use super::{CatalogError, StoredWorkflow, WorkflowChange};
 
-/// What is to become of metadata.
+/// A change of metadata.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetadataChange {
-    /// This object, and nothing of what was.
+    /// Replaces the metadata by this object.
     Replace(Json),
-    /// What was, changed by this object as RFC 7396 has it: `null` removes a key; and in place of
-    /// the object, everything.
+    /// Applies an RFC 7396 merge patch: `null` removes a key, or everything if it replaces the
+    /// whole object.
     Merge(Json),
 }
 
@@ -21,7 +21,7 @@ impl MetadataChange {
             Self::Replace(Json::Null) | Self::Merge(Json::Null) => Json::Object(Map::new()),
             Self::Replace(json) => json.clone(),
             Self::Merge(patch) => {
-                // Checked by itself first: what is no object would replace everything.
+                // Checked first: a patch that is not an object would replace everything.
                 let patch = Metadata::new(without_nulls(patch)).map(|_| patch)?;
                 let mut json = Json::Object(to.as_object().clone());
                 merge_patch(&mut json, patch);
@@ -42,7 +42,7 @@ fn without_nulls(json: &Json) -> Json {
     }
 }
 
-/// Changes JSON as a merge patch of RFC 7396 says.
+/// Applies an RFC 7396 merge patch to JSON.
 ///
 /// ```
 /// use serde_json::json;
@@ -70,7 +70,7 @@ pub fn merge_patch(target: &mut Json, patch: &Json) {
     }
 }
 
-/// The metadata after a change; what it says of the project and so on follows the change.
+/// The metadata after a change, which also determines the project and similar fields.
 pub(crate) fn after(
     old: &StoredWorkflow,
     change: &WorkflowChange,

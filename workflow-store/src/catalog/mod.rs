@@ -1,4 +1,4 @@
-//! The half of the store that people and programs ask: workflows, runs, figures.
+//! Queries and changes by people and programs: workflows, runs, statistics.
 
 mod change;
 mod derived;
@@ -53,17 +53,17 @@ pub use stats::{Durations, JobStatistics, Statistics};
 pub use versions::WorkflowVersion;
 pub use workflow::StoredWorkflow;
 
-/// A store that answers questions about workflows and runs.
+/// A store with queries about workflows and runs.
 ///
-/// What the server and the command line need of a store. Any implementation will do; the module
-/// `testing` has what to test one with. Methods that others can be composed of have a
-/// default, which a database answers faster.
+/// The server and the command line work with any implementation; the module `testing` has
+/// conformance tests for them. Methods that can be composed of others have a default
+/// implementation, which a database can replace by a faster one.
 ///
-/// Where a workflow is asked for by a text, the text is its id; else the exact name of a workflow
-/// of whoever the handle [answers to](Catalog::seen_by); else the exact name of one that programs
-/// register; else its slug; and for who may do everything, else the exact name of one that is
-/// nobody's, or anybody's where the handle answers to nobody in particular. Of two spellings of a name that differ in their Unicode form only, each
-/// means the other.
+/// A text refers to a workflow by its id; else by the exact name among the workflows of the
+/// handle's [viewer](Catalog::seen_by); else by the exact name of a registered workflow; else by
+/// its slug. For viewers with all permissions, it may also be the exact name of a workflow without
+/// an owner, and for anonymous ones that of any workflow. Names that differ only in Unicode
+/// normalization are equal.
 ///
 /// ```
 /// use workflow_store::{Catalog, NewWorkflow, SqliteStore, WorkflowQuery};
@@ -81,14 +81,13 @@ pub use workflow::StoredWorkflow;
 /// ```
 #[async_trait]
 pub trait Catalog: Store + Accounts {
-    /// Another handle on the same store, which sees, lists, counts, changes and sends only what
-    /// this viewer may, as [`Viewer`] says. For what is hidden from the viewer, its answers are
-    /// those of a store that has no such thing. It drives no runs: an engine needs the store
-    /// itself.
+    /// Returns another handle on the same store with the permissions of this viewer, as in
+    /// [`Viewer`]. It behaves as if hidden items did not exist. It cannot run workflows: an engine
+    /// needs the store itself.
     fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog>;
 
-    /// Checks that the store answers, by a small query that does not wait behind others where the
-    /// store has more than one connection.
+    /// Checks that the store responds, with a small query that does not wait behind others if the
+    /// store has several connections.
     ///
     /// # Errors
     ///
@@ -98,33 +97,33 @@ pub trait Catalog: Store + Accounts {
         self.runs(query).await.map(|_| ())
     }
 
-    /// A page of the workflows that a query selects.
+    /// Returns a page of the workflows that match a query.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read, when the cursor is of another query, or when the query
-    /// has more than 20 words and conditions.
+    /// Fails when the store cannot be read, the cursor belongs to another query, or the query has
+    /// more than 20 words and conditions.
     async fn workflows(&self, query: WorkflowQuery) -> Result<Page<StoredWorkflow>, CatalogError>;
 
-    /// A workflow by its id, name or slug.
+    /// Returns a workflow by its id, name or slug.
     ///
     /// # Errors
     ///
-    /// Fails when there is none.
+    /// Fails when it does not exist.
     async fn workflow(&self, which: &str) -> Result<StoredWorkflow, CatalogError> {
         Ok(self.find_workflow(which).await?.0)
     }
 
-    /// A workflow by its id, name or slug, and which of these it was.
+    /// Returns a workflow by its id, name or slug, and which of these matched.
     ///
     /// # Errors
     ///
-    /// Fails when there is none.
+    /// Fails when it does not exist.
     async fn find_workflow(&self, which: &str)
     -> Result<(StoredWorkflow, MatchedBy), CatalogError>;
 
-    /// Makes rows for workflows that are code, so that they are there before they first run, and
-    /// refreshes what rows say that nobody has edited. All or none.
+    /// Adds rows for registered workflows, so that they exist before their first run, and updates
+    /// rows that nobody has edited. All or none.
     ///
     /// ```
     /// use workflow_core::{WorkflowSnapshot, registry};
@@ -136,7 +135,7 @@ pub trait Catalog: Store + Accounts {
     ///     .into_iter()
     ///     .map(|entry| WorkflowSnapshot::of(&*entry.workflow()))
     ///     .collect();
-    /// store.announce(&known).await?;
+    /// store.sync_registered(&known).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -145,38 +144,41 @@ pub trait Catalog: Store + Accounts {
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
-    async fn announce(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError>;
+    async fn sync_registered(&self, workflows: &[WorkflowSnapshot]) -> Result<(), CatalogError>;
 
-    /// Adds a workflow. On a handle of a user it is the user's. Its slug is made from the one that
-    /// is asked for, or from the name, so that it is like no other workflow's name, slug or id.
+    /// Adds a workflow. On the handle of a user, it belongs to the user. Its slug is made from the
+    /// requested one or from the name, and differs from every other workflow's name, slug and id.
     ///
-    /// A file that its owner has run is in the store by its name already: then that workflow becomes
-    /// the one that is created, and runs of the file change it no more.
+    /// If its owner has run the file before, the store has it already by its name. That workflow
+    /// then becomes the created one, and runs of the file no longer change it.
     ///
     /// # Errors
     ///
-    /// Fails when its name or its metadata is not fit, and when its owner has one of this name.
+    /// Fails when its name or its metadata is invalid, and when its owner has a workflow of this
+    /// name.
     async fn create_workflow(&self, new: NewWorkflow) -> Result<StoredWorkflow, CatalogError>;
 
-    /// Changes a workflow, and returns it as it is then. Another file is its next version; those
-    /// before it stay, and so does the file of every run that has begun.
+    /// Changes a workflow and returns the new state. A new file becomes its next version. Earlier
+    /// versions stay, and existing runs keep their file.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several, or when what is to be is not fit; when its owner has
-    /// another workflow of this name; and when somebody who may not do everything gives it away.
+    /// Fails when it does not exist or the name is ambiguous, when a new value is invalid, when its
+    /// owner has another workflow of this name, and when a viewer without all permissions changes
+    /// the owner.
     async fn update_workflow(
         &self,
         which: &str,
         change: WorkflowChange,
     ) -> Result<StoredWorkflow, CatalogError>;
 
-    /// A page of the files that a workflow is and was, newest first, without their texts; where the
-    /// page before this one ended, and how many, 1 to 1,000, by default 50. Code has none.
+    /// Returns a page of the versions of a workflow's file, newest first, without texts. Takes the
+    /// cursor of the previous page, and the size of the page, 1 to 1,000, by default 50. Code has
+    /// no versions.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such workflow, and when the cursor is of another list.
+    /// Fails when the workflow does not exist, and when the cursor belongs to another list.
     async fn versions(
         &self,
         which: &str,
@@ -184,15 +186,15 @@ pub trait Catalog: Store + Accounts {
         limit: Option<usize>,
     ) -> Result<Page<WorkflowVersion>, CatalogError>;
 
-    /// One of the files that a workflow is and was, with its text.
+    /// Returns one version of a workflow's file, with its text.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such workflow, or no version of it with this number.
+    /// Fails when the workflow or the version does not exist.
     async fn version(&self, which: &str, version: i64) -> Result<WorkflowVersion, CatalogError>;
 
-    /// At most `limit` workflows in use that name a schedule in their metadata, by id, from the
-    /// one after `after` on.
+    /// Returns at most `limit` active workflows with a schedule in their metadata, by id, after the
+    /// id `after`.
     ///
     /// # Errors
     ///
@@ -205,79 +207,78 @@ pub trait Catalog: Store + Accounts {
         derived::scheduled(self, after, limit).await
     }
 
-    /// How many runs a workflow has: what deleting it would delete.
+    /// Counts the runs of a workflow, which deleting it would delete.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several.
+    /// Fails when it does not exist or the name is ambiguous.
     async fn count_runs(&self, which: &str) -> Result<u64, CatalogError>;
 
-    /// Deletes a workflow with all of its runs and their folders on this machine, and returns how
-    /// many runs these were.
+    /// Deletes a workflow with all of its runs and their folders on this machine, and returns the
+    /// number of runs.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or several.
+    /// Fails when it does not exist or the name is ambiguous.
     async fn delete_workflow(&self, which: &str) -> Result<u64, CatalogError>;
 
-    /// A page of the runs that a query selects, newest first.
+    /// Returns a page of the runs that match a query, newest first.
     ///
     /// # Errors
     ///
-    /// Fails when the query's workflow is unknown, or the cursor is of another query.
+    /// Fails when the workflow of the query is unknown, or the cursor belongs to another query.
     async fn runs(&self, query: RunQuery) -> Result<Page<RunSummary>, CatalogError>;
 
-    /// A run with its jobs.
+    /// Returns a run with its jobs.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run.
+    /// Fails when the run does not exist.
     async fn run_details(&self, run: RunId) -> Result<RunDetails, CatalogError>;
 
-    /// A run without its jobs.
+    /// Returns a run without its jobs.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run.
+    /// Fails when the run does not exist.
     async fn run_summary(&self, run: RunId) -> Result<RunSummary, CatalogError> {
         Ok(self.run_details(run).await?.run)
     }
 
-    /// The run that a text means: its number, written `472` or `#472`; its id, or at least the
-    /// first 8 characters of it, where no other run that is seen has an id which begins so; or
-    /// `latest`, the newest run that is seen. A number comes before the beginning of an id.
+    /// Finds the run that a text refers to: its number, as `472` or `#472`; its id, or at least the
+    /// first 8 characters, if they are unique among visible runs; or `latest`, the newest visible
+    /// run. Numbers take precedence over prefixes of ids.
     ///
-    /// A whole id is not looked up.
+    /// A complete id is not looked up.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run, or several.
+    /// Fails when there is no such run, or the prefix is ambiguous.
     async fn find_run(&self, which: &str) -> Result<RunId, CatalogError>;
 
-    /// Records what a program outside says of a run that no engine drives, and returns the run as
-    /// it is then: it runs, it completed with this result, it failed with this error, or it was
-    /// cancelled. What is said twice changes nothing.
+    /// Records the status of a run that an external program executes, and returns the new state:
+    /// running, completed with a result, failed with an error, or cancelled. Repeating a report
+    /// changes nothing.
     ///
-    /// A run that engines leave to programs outside, because its workflow is
+    /// A run that engines leave to external programs, because its workflow is
     /// [external](WorkflowSnapshot::is_external) or another application has inserted it, may end
-    /// before it was said to run. A result and an error of it may come before its end: they are
-    /// shown meanwhile, and are the run's when it ends. Of other runs, they come with their status.
-    /// One of those that is said to run may be taken up by an engine of this store that has its
-    /// workflow.
+    /// without a report that it is running. Its result and error may be reported before its end.
+    /// For other runs, they must come with the status, and an engine of this store that has the
+    /// workflow may take over a run that is reported as running.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run, when an engine drives it, when it cannot become what is
-    /// said, which the error names with what it is, when there is an error of what completed, and
-    /// when something else is said of a run that has ended than what is on record.
+    /// Fails when the run does not exist or is running on an engine, when the transition of the
+    /// status is invalid, when a completed run has an error, and when a report contradicts the
+    /// record of a finished run.
     async fn report_run(
         &self,
         run: RunId,
         report: StatusReport,
     ) -> Result<RunSummary, CatalogError>;
 
-    /// The last runs of each of these workflows, newest first within each: `each` of them, 100 at
-    /// most, of 1,000 workflows at most, in the order of their numbers.
+    /// Returns the last `each` runs (at most 100) of each of these workflows (at most 1,000), by
+    /// workflow number, newest first within each.
     ///
     /// # Errors
     ///
@@ -286,13 +287,13 @@ pub trait Catalog: Store + Accounts {
         derived::recent(self, workflows, each).await
     }
 
-    /// The runs that were asked for since a time, in spans of this length: how many stand where,
-    /// and how long those that ended took; of one workflow, with its number. A span is a second
-    /// at least, and so long that there are 1,000 at most.
+    /// Returns statistics of the runs requested since a time, in spans of this length: the number
+    /// in each status, and the durations of finished runs; with `workflow`, of one workflow by its
+    /// number. A span is at least a second, and long enough for at most 1,000 spans.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such workflow.
+    /// Fails when the workflow does not exist.
     async fn timeline(
         &self,
         since: SystemTime,
@@ -300,70 +301,69 @@ pub trait Catalog: Store + Accounts {
         workflow: Option<i64>,
     ) -> Result<Timeline, CatalogError>;
 
-    /// How many runs stand where.
+    /// Counts the runs in each status.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn status_counts(&self) -> Result<StatusCounts, CatalogError>;
 
-    /// In how many workflows molecules and atoms are used, and how many runs of these began.
+    /// Counts the workflows that use each molecule and atom, and their runs.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn usage(&self) -> Result<Usage, CatalogError>;
 
-    /// How often a workflow ran, how well, and for how long; of all workflows without `which`.
+    /// Returns the run counts, success rates and durations of a workflow; without `which`, of all
+    /// workflows.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such workflow.
+    /// Fails when the workflow does not exist.
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError>;
 
-    /// Deletes runs that ended long ago, or that many have followed; returns how many. Figures
-    /// keep counting them. Of runs of workflow files, deletes the
-    /// [folder](workflow_core::StoredRun::folder), too, if it is on this machine.
+    /// Deletes old runs by age or count, and returns their number. Statistics still include them.
+    /// Also deletes the [folders](workflow_core::StoredRun::folder) of runs of workflow files on
+    /// this machine.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be changed; what was deleted until then is.
+    /// Fails when the store cannot be changed; runs deleted until then stay deleted.
     async fn prune(&self, retention: Retention) -> Result<u64, CatalogError>;
 
-    /// Prunes, unless a process that shares the store has done so within this time; returns how
-    /// many runs were deleted, `None` when it was not due.
+    /// Prunes, unless a process that shares the store has done so within this time. Returns the
+    /// number of deleted runs, or `None` if pruning was not due.
     ///
-    /// A retention that names a workflow counts for it in place of the one that names none; of
-    /// several the last. One that names a workflow which is not there deletes nothing.
-    /// [`Pruner`] calls this again and again.
+    /// A retention for a workflow overrides the general one; the last of several counts. A
+    /// retention for an unknown workflow deletes nothing. [`Pruner`] calls this periodically.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be changed; what was deleted until then is.
+    /// Fails when the store cannot be changed; runs deleted until then stay deleted.
     async fn prune_when_due(
         &self,
         retentions: &[Retention],
         every: Duration,
     ) -> Result<Option<u64>, CatalogError>;
 
-    /// Writes workflows, their runs and the runs' events, one JSON object on each line; of one
-    /// workflow, with `which`. Runs that other applications have inserted are left out: they have no
-    /// record.
+    /// Writes workflows, their runs and their events as JSON lines; with `which`, of one workflow.
+    /// Runs that other applications have inserted are omitted, because they have no events.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read or the lines not be written.
+    /// Fails when the store cannot be read or the lines cannot be written.
     async fn export(
         &self,
         which: Option<&str>,
         out: &mut (dyn Write + Send),
     ) -> Result<(), CatalogError>;
 
-    /// Reads what [`export`](Self::export) wrote. Workflows and runs that are there stay as they
-    /// are. All of it is read into memory, and written in one transaction.
+    /// Imports lines of [`export`](Self::export). Existing workflows and runs are not changed.
+    /// Everything is read into memory and written in one transaction.
     ///
     /// # Errors
     ///
-    /// Fails, and imports nothing, when a line is not fit.
+    /// Fails, and imports nothing, when a line is invalid.
     async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError>;
 }

@@ -1,4 +1,4 @@
-//! What an overview shows: runs over time, how many stand where, and what workflows are made of.
+//! Overviews: runs over time, runs by status, and the use of molecules and atoms.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -18,18 +18,18 @@ use crate::rfc3339;
 use crate::runs;
 use crate::visibility::Visibility;
 
-/// How many runs stand where.
+/// The number of runs in each status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct StatusCounts {
-    /// Not begun.
+    /// Pending runs.
     pub pending: u64,
-    /// Under way.
+    /// Running runs.
     pub running: u64,
-    /// Ended well.
+    /// Completed runs.
     pub completed: u64,
-    /// Ended badly.
+    /// Failed runs.
     pub failed: u64,
-    /// Stopped by request.
+    /// Cancelled runs.
     pub cancelled: u64,
 }
 
@@ -49,36 +49,36 @@ impl StatusCounts {
 /// Runs over time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timeline {
-    /// Spans of time, in order, each as long as the others; those without runs among them.
+    /// Spans of equal length, in order, including those without runs.
     pub spans: Vec<TimelineSpan>,
-    /// From when on no run is left out, which is later than what was asked for when there were
-    /// more than 100,000 runs since.
+    /// The time since which the timeline is complete. It is later than requested if there are more
+    /// than 100,000 runs.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub complete_since: SystemTime,
 }
 
-/// The runs that were asked for within a span of time.
+/// The runs requested within a span of time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TimelineSpan {
-    /// When it begins.
+    /// The beginning of the span.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub at: SystemTime,
-    /// How many of them stand where by now.
+    /// The current number of these runs in each status.
     #[serde(flatten)]
     pub counts: StatusCounts,
-    /// Half of those that ended took no longer; at most 9.1 % too long.
+    /// The median duration of finished runs, an upper bound accurate to 9.1 %.
     pub p50: Option<Duration>,
-    /// 95 of 100 took no longer; none of fewer than 20, whose longest it would be.
+    /// The 95th percentile; `None` for fewer than 20 finished runs.
     pub p95: Option<Duration>,
-    /// The longest.
+    /// The longest duration.
     pub max: Option<Duration>,
 }
 
-/// How many runs a timeline reads, and how many spans it has, at most.
+/// The most runs and spans of a timeline.
 const MOST_RUNS: usize = 100_000;
 const MOST_SPANS: u64 = 1000;
 
-/// The runs since a time; of a workflow, with `workflow`.
+/// Computes a timeline since a time; with `workflow`, of one workflow.
 pub(crate) fn timeline(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -137,7 +137,7 @@ impl Spans {
     }
 }
 
-/// The newest runs since a time, as many as are read.
+/// The newest runs since a time, up to the limit.
 pub(crate) fn runs_since(
     visibility: Visibility,
     since: SystemTime,
@@ -151,7 +151,7 @@ pub(crate) fn runs_since(
 const SPANNED: &str =
     "r.status, r.started_at, r.begun_at, r.completed_at FROM workflows_workflowrun r";
 
-/// How many runs stand where.
+/// The number of runs in each status.
 pub(crate) fn status_counts(sql: &mut dyn Sql, visibility: Visibility) -> Answer<StatusCounts> {
     let mut counts = StatusCounts::default();
     for row in count_statuses(visibility).query(sql)? {
@@ -177,40 +177,40 @@ pub(crate) fn count_statuses(visibility: Visibility) -> Statement {
     statement
 }
 
-/// What workflows are made of.
+/// The use of molecules and atoms in workflows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
-    /// The molecules, those that ran most often first; 1,000 at most.
+    /// The molecules, by number of runs, at most 1,000.
     pub molecules: Vec<MoleculeUsage>,
-    /// The atoms of each molecule, those that ran most often first; 1,000 at most.
+    /// The atoms of each molecule, by number of runs, at most 1,000.
     pub atoms: Vec<AtomUsage>,
 }
 
-/// How much a molecule is used.
+/// The use of a molecule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MoleculeUsage {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many workflows use it.
+    /// The number of workflows that use it.
     pub workflows: u64,
-    /// How many runs of these began.
+    /// The number of runs of these workflows.
     pub executions: u64,
 }
 
-/// How much an atom of a molecule is used.
+/// The use of an atom of a molecule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AtomUsage {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// The molecule.
     pub molecule: String,
-    /// How many workflows use it there.
+    /// The number of workflows that use it in this molecule.
     pub workflows: u64,
-    /// How many runs of these began.
+    /// The number of runs of these workflows.
     pub executions: u64,
 }
 
-/// How much molecules and atoms are used.
+/// Reads the use of molecules and atoms.
 pub(crate) fn usage(sql: &mut dyn Sql, visibility: Visibility) -> Answer<Usage> {
     let mut usage = Usage::default();
     for row in used(visibility, MOLECULES).query(sql)? {

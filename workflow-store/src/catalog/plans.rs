@@ -1,4 +1,4 @@
-//! Every question that is asked of a large table has an index.
+//! Tests that every query on a large table uses an index.
 
 use std::time::SystemTime;
 
@@ -26,7 +26,7 @@ const LARGE: [&str; 8] = [
     "accounts_session",
 ];
 
-/// Who asks, whether the workflow is theirs, and who asked for the runs.
+/// The viewers, whether the workflow is theirs, and who requested the runs.
 const VISIBILITIES: [(Visibility, bool, Option<i64>); 4] = [
     (Visibility::All, true, None),
     (Visibility::All, true, Some(1)),
@@ -133,7 +133,7 @@ fn sqlite_scans_no_table() {
     let mut sql = opener.connect(Purpose::Write).expect("opened");
     let check = |name: &str, plan: Vec<crate::db::value::Row>| {
         // What a user sees is merged from two pages, and so is what stands somewhere: each is
-        // sorted, and what comes of them.
+        // sorted, and the result of the merge, too.
         let is_of_user = name.starts_with("User(1) Within { workflow: None");
         let is_of_status = name.contains("status: Some");
         let mut sorts_left = match (is_of_user, is_of_status) {
@@ -174,7 +174,7 @@ fn sqlite_scans_no_table() {
 
 #[test]
 fn postgresql_scans_no_table() {
-    let database = crate::cluster::database();
+    let database = test_postgres::database();
     let opener = crate::db::postgres::Opener::new(database.url()).expect("a URL");
     let mut sql = opener.connect(Purpose::Write).expect("opened");
     // Small tables are scanned whatever indexes there are; now only those are that have none.

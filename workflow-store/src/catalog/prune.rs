@@ -1,4 +1,4 @@
-//! Old runs are deleted, with the folders that they have on this machine.
+//! Deletes old runs with their folders on this machine.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -18,23 +18,23 @@ use crate::exec::operation::Cx;
 use crate::runs::definition_of_run as definition;
 use crate::visibility::Visibility;
 
-/// Which runs are kept. What has not ended is kept always.
+/// A retention: which runs to keep. Unfinished runs are always kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Of this workflow, by its id, name or slug. Default: of each.
+    /// The id, name or slug of a workflow. Default: all workflows.
     pub workflow: Option<String>,
-    /// Those that ended within this time. Default: all.
+    /// The age up to which finished runs are kept. Default: no limit.
     pub keep_for: Option<Duration>,
-    /// So many of the newest of a workflow. Default: all.
+    /// The number of newest runs of a workflow to keep. Default: all.
     pub keep_last: Option<u64>,
 }
 
-/// How many runs are deleted in a transaction, so that others need not wait for long.
+/// The number of runs to delete in a transaction, so that others do not wait for long.
 const BATCH: i64 = 200;
 
-/// What holds for which workflow: what names it, else what names none. Of several, the last.
+/// Assigns a retention to each workflow: its own, or else the general one; the last of several.
 ///
-/// Those that name a workflow which is not there have nothing to delete yet.
+/// Retentions of unknown workflows are ignored.
 pub(crate) fn plan(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -54,7 +54,7 @@ pub(crate) fn plan(
         let Some(which) = &retention.workflow else { continue };
         match resolve_own(sql, visibility, which, "delete runs of") {
             Ok(id) => drop(plan.insert(id, retention.clone())),
-            // Somebody else's of this name is not meant, and keeps nobody from pruning.
+            // A workflow of another owner is not meant, and must not prevent pruning.
             Err(CatalogFailure::Catalog(
                 CatalogError::NoWorkflow(_) | CatalogError::NotYours { .. },
             )) => {}
@@ -64,8 +64,8 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
-/// Whether it is so long since somebody pruned; then it counts as done from now on. What was done
-/// later than now was done by a clock that was wrong.
+/// Whether pruning is due; if so, records it as done now. A recorded time in the future comes from
+/// a wrong clock.
 pub(crate) fn is_due(cx: &mut Cx<'_>, every: Duration) -> Answer<bool> {
     let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX / 2);
     Ok(cx.sql.execute(DUE, &[Value::Int(every)])? > 0)
@@ -77,12 +77,12 @@ const DUE: &str = "INSERT INTO workflows_counter (name, value) \
     WHERE workflows_counter.value <= excluded.value - $1 \
     OR workflows_counter.value > excluded.value";
 
-/// Some runs of a workflow that are not kept, and whether there may be more.
+/// Some outdated runs of a workflow, and whether there may be more.
 pub(crate) fn outdated(
     sql: &mut dyn Sql,
     workflow: i64,
     retention: &Retention,
-) -> Answer<(Vec<Doomed>, bool)> {
+) -> Answer<(Vec<DeletedRun>, bool)> {
     let now = SystemTime::now();
     let cutoff = retention.keep_for.map(|span| now.checked_sub(span).map_or(i64::MIN, to_micros));
     let mut rows = Vec::new();
@@ -103,24 +103,24 @@ pub(crate) fn outdated(
         }
     }
     let more = rows.len() as u64 >= BATCH.unsigned_abs();
-    Ok((doomed(sql, &rows)?, more))
+    Ok((runs_to_delete(sql, &rows)?, more))
 }
 
 /// All runs of a workflow.
-pub(crate) fn all_of(sql: &mut dyn Sql, workflow: i64) -> Answer<Vec<Doomed>> {
+pub(crate) fn all_of(sql: &mut dyn Sql, workflow: i64) -> Answer<Vec<DeletedRun>> {
     let all = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun WHERE workflow_id = $1";
     let rows = sql.query(all, &[Value::Int(workflow)])?;
-    doomed(sql, &rows)
+    runs_to_delete(sql, &rows)
 }
 
-/// A run that is to be deleted.
-pub(crate) struct Doomed {
+/// A run to delete.
+pub(crate) struct DeletedRun {
     row: i64,
-    /// What it has on the machine where it ran, which may be another.
+    /// Its folder on the machine where it ran, which may be another one.
     folder: Option<PathBuf>,
 }
 
-fn doomed(sql: &mut dyn Sql, rows: &[Row]) -> Answer<Vec<Doomed>> {
+fn runs_to_delete(sql: &mut dyn Sql, rows: &[Row]) -> Answer<Vec<DeletedRun>> {
     let mut definitions = HashMap::new();
     let mut runs = BTreeMap::new();
     for row in rows {
@@ -138,26 +138,25 @@ fn doomed(sql: &mut dyn Sql, rows: &[Row]) -> Answer<Vec<Doomed>> {
             }
         };
         let row = row.int(0)?;
-        runs.insert(row, Doomed { row, folder });
+        runs.insert(row, DeletedRun { row, folder });
     }
     Ok(runs.into_values().collect())
 }
 
-/// Removes the folders of runs, as far as they are here. One that cannot be removed is told of, and
-/// left.
-pub(crate) fn remove_folders(runs: &[Doomed]) {
+/// Removes the folders of runs on this machine. A folder that cannot be removed is logged and left.
+pub(crate) fn remove_folders(runs: &[DeletedRun]) {
     for folder in runs.iter().filter_map(|run| run.folder.as_deref()) {
         match std::fs::remove_dir_all(folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(folder = %folder.display(), %error, "the folder of a run stays");
+                tracing::warn!(folder = %folder.display(), %error, "cannot remove the folder of a run");
             }
             _ => {}
         }
     }
 }
 
-/// Deletes runs; how many were still there.
-pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[Doomed]) -> Answer<u64> {
+/// Deletes runs; returns the number of those that still existed.
+pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[DeletedRun]) -> Answer<u64> {
     if runs.is_empty() {
         return Ok(0);
     }
@@ -169,22 +168,22 @@ pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[Doomed]) -> Answer<u64> {
     Ok(deleted)
 }
 
-/// Deletes what nothing refers to any more: large outputs, and owners that died a day ago.
+/// Deletes unreferenced data: large outputs, and owners that died a day ago.
 pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {
     sql.execute(
         "DELETE FROM workflows_blob WHERE NOT EXISTS \
          (SELECT 1 FROM workflows_event e WHERE e.blob = workflows_blob.digest)",
         &[],
     )?;
-    // Where the clock has jumped, an owner that drives runs may look as if it were long dead.
+    // After a jump of the clock, an owner of running runs may seem long dead.
     let dead = "DELETE FROM workflows_owner WHERE alive_until < workflows_now() - $1 \
         AND NOT EXISTS (SELECT 1 FROM workflows_workflowrun r \
         WHERE r.owner_id = workflows_owner.owner_id AND r.status IN ('pending', 'running'))";
     sql.execute(dead, &[Value::Int(24 * 3600 * 1_000_000)]).map(|_| ())
 }
 
-// A run that ended before a time was asked for before it, which the index on `started_at` knows.
-// What other programs wrote may have ended at no time.
+// A run that ended before a time was requested before it, so the index on `started_at` applies.
+// Runs of other programs may have no end time.
 pub(crate) const OLD: &str = "SELECT id, run_id, definition_id, runs_dir FROM workflows_workflowrun \
     WHERE workflow_id = $1 AND started_at < $2 AND coalesce(completed_at, started_at) < $2 \
     AND status NOT IN ('pending', 'running') ORDER BY started_at LIMIT $3";

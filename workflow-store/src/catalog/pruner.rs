@@ -1,4 +1,4 @@
-//! Old runs are deleted now and then, by one process of those that share a store.
+//! Periodic pruning, by one of the processes that share a store.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -8,10 +8,10 @@ use workflow_core::StoreError;
 
 use super::{Catalog, CatalogError, Retention};
 
-/// Prunes a store now and then, for as long as this is there.
+/// Prunes a store periodically until it is dropped.
 ///
-/// Every process that serves a store may have one: whichever comes first in a period prunes, as
-/// [`Catalog::prune_when_due`] says. What goes wrong is told as a warning, and tried again.
+/// Every process of a store may have one: the first in each period prunes, by
+/// [`Catalog::prune_when_due`]. Failures are logged as warnings and retried.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,15 +34,15 @@ pub struct Pruner {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Whether it is to end.
+/// Whether it must stop.
 #[derive(Debug, Default)]
 struct Over {
     is_over: Mutex<bool>,
     bell: Condvar,
 }
 
-/// A period is looked at so many times, within these bounds: who comes after a process that died
-/// need not wait for long.
+/// The number of checks in a period, with bounds on their distance, so that another process soon
+/// replaces one that died.
 const LOOKS: u32 = 10;
 const MOST_OFTEN: Duration = Duration::from_millis(10);
 const LEAST_OFTEN: Duration = Duration::from_secs(60);
@@ -51,11 +51,11 @@ impl Pruner {
     /// The usual period: an hour.
     pub const EVERY: Duration = Duration::from_secs(3600);
 
-    /// Starts a thread that prunes at once, where that is due, and then once in every period.
+    /// Starts a thread that prunes at once if due, and then once in every period.
     ///
     /// # Errors
     ///
-    /// Fails when no thread can be started.
+    /// Fails when the thread cannot be started.
     pub fn start(
         store: Arc<dyn Catalog>,
         retentions: impl IntoIterator<Item = Retention>,
@@ -75,7 +75,7 @@ impl Pruner {
             }
         };
         let started = thread.spawn(work).map_err(|error| {
-            let text = format!("old runs are not deleted, no thread can be started: {error}");
+            let text = format!("cannot start the thread that deletes old runs: {error}");
             StoreError::Unavailable(text.into())
         });
         Ok(Self { over, thread: Some(started?) })
@@ -103,7 +103,7 @@ impl Over {
 fn tell(pruned: Result<Option<u64>, CatalogError>) {
     match pruned {
         Ok(None | Some(0)) => {}
-        Ok(Some(runs)) => tracing::info!(runs, "old runs were deleted"),
-        Err(error) => tracing::warn!(%error, "old runs are not deleted"),
+        Ok(Some(runs)) => tracing::info!(runs, "deleted old runs"),
+        Err(error) => tracing::warn!(%error, "cannot delete old runs"),
     }
 }

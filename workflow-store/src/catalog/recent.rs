@@ -1,4 +1,4 @@
-//! The last runs of many workflows, for the strips of marks in a list of them.
+//! The last runs of many workflows, for marks in a list of workflows.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,23 +13,23 @@ use crate::rfc3339;
 use crate::runs;
 use crate::visibility::Visibility;
 
-/// One of the last runs of a workflow.
+/// A recent run of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecentRun {
-    /// The number of its workflow.
+    /// The number of the workflow.
     pub workflow_id: i64,
-    /// Its id.
+    /// The id.
     pub id: RunId,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// When it was asked for.
+    /// When the run was requested.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub started_at: SystemTime,
-    /// How long it took from its first event to its last, if it has ended.
+    /// The duration from the first event to the last, if the run has ended.
     pub duration: Option<Duration>,
 }
 
-/// Of how many workflows, and how many runs of each, are read at most.
+/// The most workflows, and the most runs of each.
 pub(super) const MOST_WORKFLOWS: usize = 1000;
 pub(super) const MOST_RUNS: usize = 100;
 
@@ -46,7 +46,7 @@ pub(crate) fn recent(
     }
     let rows = select(sql.dialect(), visibility, workflows, each.min(MOST_RUNS)).query(sql)?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    // Newest first within each, which the databases do not promise of what they join.
+    // Newest first within each workflow, which databases do not guarantee for joins.
     found.sort_by_key(|run| (run.workflow_id, std::cmp::Reverse(run.started_at)));
     Ok(found)
 }
@@ -68,7 +68,7 @@ pub(crate) fn select(
 const COLUMNS: &str = "r.workflow_id, r.run_id, r.status, r.started_at, r.begun_at, r.completed_at";
 const NEWEST: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
 
-/// SQLite has no lists, and JSON in their place; nor does it join with what depends on a row.
+/// SQLite has JSON instead of lists, and no lateral joins.
 #[cfg(feature = "sqlite")]
 fn select_by_id(visibility: Visibility, workflows: &[i64], each: usize) -> Statement {
     let mut statement = Statement::default();
@@ -107,7 +107,7 @@ fn read(row: &Row) -> Result<RecentRun, SqlError> {
     })
 }
 
-/// How long a run took.
+/// The duration of a run.
 pub(crate) fn duration(
     started_at: SystemTime,
     begun_at: Option<SystemTime>,

@@ -1,4 +1,4 @@
-//! Changes to make to workflows.
+//! Changes to workflows.
 
 use serde_json::{Map, Value as Json};
 use workflow_core::{WorkflowSnapshot, normalize_name};
@@ -6,54 +6,54 @@ use workflow_core::{WorkflowSnapshot, normalize_name};
 use super::{MetadataChange, StoredWorkflow};
 use crate::workflows::NewWorkflow;
 
-/// What is to become of a workflow; what is `None` stays as it is.
+/// Changes to a workflow; `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WorkflowChange {
-    /// Another name; the slug stays.
+    /// The new name. The slug does not change.
     pub name: Option<String>,
-    /// The text that another slug is made from, as when a workflow is added.
+    /// The text to make a new slug from.
     pub slug: Option<String>,
-    /// The number of another project in the application that it comes from; 0 for none.
+    /// The number of the project in the application that it comes from; 0 for none.
     pub project_id: Option<i32>,
-    /// Another name of the project there.
+    /// The name of the project in that application.
     pub project_name: Option<String>,
-    /// Another application that it comes from; an empty one is none.
+    /// The application that it comes from; empty for none.
     pub app_name: Option<String>,
-    /// Another version, from 1. Default: one more where the definition changes.
+    /// The version, from 1. Default: the next one if the definition changes.
     pub version: Option<i32>,
-    /// Another description; an empty one is none.
+    /// The description; empty for none.
     pub description: Option<String>,
-    /// Another project; an empty one is none.
+    /// The project; empty for none.
     pub project: Option<String>,
-    /// Another business area; an empty one is none.
+    /// The business area; empty for none.
     pub domain: Option<String>,
-    /// Other metadata.
+    /// The change of the metadata.
     pub metadata: Option<MetadataChange>,
-    /// Another owner, who is added without an account when unknown; an empty name makes it
-    /// nobody's. Only whoever may do everything gives workflows away.
+    /// The new owner, who is added without an account if unknown; empty for none. Needs all
+    /// permissions.
     pub user: Option<String>,
-    /// Whether it is in use.
+    /// Whether the workflow is active.
     pub active: Option<bool>,
-    /// Another drawing.
+    /// The drawing: nodes, edges and positions.
     pub dag_spec: Option<Json>,
-    /// Other molecules.
+    /// The molecules.
     pub molecules_used: Option<Vec<String>>,
-    /// Other atoms.
+    /// The atoms.
     pub atoms_in_molecules: Option<Map<String, Json>>,
-    /// Another definition; the version counts up when it is another.
+    /// The definition. A different one increases the version.
     pub definition: Option<Json>,
 }
 
 impl WorkflowChange {
-    /// Replaces the file of a workflow: everything that a file says follows the new one, the
-    /// schedule in its metadata as well. The name does where the old file gave it, which is told by
-    /// the name that the old file gives.
+    /// Replaces the file of a workflow: all fields that come from a file are taken from the new
+    /// one, including the schedule in its metadata. The name changes only if the current one comes
+    /// from the old file.
     pub fn replacing(old: &StoredWorkflow, given: Option<&str>, file: &WorkflowSnapshot) -> Self {
         let follows = given.is_some_and(|given| normalize_name(given) == normalize_name(&old.name));
         let new = NewWorkflow::of(file);
         Self {
             name: follows.then(|| new.name.clone()),
-            // A file says nothing of what is drawn.
+            // A file does not contain a drawing.
             molecules_used: None,
             atoms_in_molecules: None,
             ..Self::from(new)
@@ -61,8 +61,7 @@ impl WorkflowChange {
     }
 }
 
-/// Everything that is said of a new workflow, as a change of one that is there; but for its name
-/// and its owner.
+/// Converts a new workflow to a change of an existing one, without its name and owner.
 impl From<NewWorkflow> for WorkflowChange {
     fn from(new: NewWorkflow) -> Self {
         Self {

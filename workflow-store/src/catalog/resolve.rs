@@ -1,4 +1,4 @@
-//! Which workflow a text means.
+//! Resolves references to workflows.
 
 use workflow_core::normalize_name;
 
@@ -10,35 +10,35 @@ use crate::db::value::{Row, clean};
 use crate::visibility::Visibility;
 use crate::workflows::name::own_by_name;
 
-/// By what a text means a workflow.
+/// How a text matched a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchedBy {
-    /// The text is its id.
+    /// By its id.
     Id,
-    /// The text is the exact name of a workflow of whoever asks.
+    /// By the exact name of a workflow of the viewer.
     OwnName,
-    /// The text is the exact name of a workflow that programs register.
+    /// By the exact name of a registered workflow.
     Registered,
-    /// The text is its slug, whoever's it is.
+    /// By its slug, of any owner.
     Slug,
-    /// The text is its exact name, and whoever asks may do everything: it is nobody's, or they are
-    /// nobody in particular.
+    /// By its exact name, for a viewer with all permissions: the workflow has no owner, or the
+    /// viewer is anonymous.
     Name,
 }
 
-/// A workflow that was found.
+/// A resolved workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) id: i64,
-    /// Whether who asked may change it, and sees all of its runs.
+    /// Whether the viewer may change it and sees all of its runs.
     pub(crate) is_own: bool,
     pub(crate) by: MatchedBy,
 }
 
-/// The workflow that a text means, among those that are seen: by its id, else by the caller's own
-/// exact name for it, else by the name under which programs register it, else by its slug. Whoever
-/// sees all finds what is nobody's by its name, too; and on a server without accounts, where everybody
-/// is nobody, anybody's.
+/// Resolves a text to a visible workflow: by id, else by exact name among the viewer's own, else by
+/// the name of a registered workflow, else by slug. A viewer with all permissions also finds
+/// workflows without an owner by name; an anonymous one, on a server without accounts, those of any
+/// owner.
 pub(crate) fn resolve(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<Found> {
     if let Some(id) = id(which)
         && let Some(found) = numbered(sql, visibility, id)?
@@ -53,7 +53,7 @@ pub(crate) fn resolve(sql: &mut dyn Sql, visibility: Visibility, which: &str) ->
         match rows.as_slice() {
             [] => {}
             [row] => return found(row, visibility, by),
-            // Other applications may have added several, and owners be gone.
+            // Other applications may have added several, and owners may be deleted.
             rows => {
                 let candidates = candidates(rows)?;
                 return Err(CatalogError::Ambiguous { wanted: which.into(), candidates }.into());
@@ -63,12 +63,12 @@ pub(crate) fn resolve(sql: &mut dyn Sql, visibility: Visibility, which: &str) ->
     Err(unknown(sql, visibility, &which)?.into())
 }
 
-/// The number that a text is, as numbers are written.
+/// Parses a text as a number.
 pub(super) fn id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
-/// The workflow with this number, if it is seen.
+/// The workflow with this number, if it is visible.
 pub(crate) fn by_id(sql: &mut dyn Sql, visibility: Visibility, id: i64) -> Answer<Found> {
     let found = numbered(sql, visibility, id)?;
     Ok(found.ok_or_else(|| CatalogError::NoWorkflow(id.to_string()))?)
@@ -81,7 +81,7 @@ fn numbered(sql: &mut dyn Sql, visibility: Visibility, id: i64) -> Answer<Option
     statement.first(sql)?.map(|row| found(&row, visibility, MatchedBy::Id)).transpose()
 }
 
-/// The same, of those that who asks may change.
+/// Resolves a workflow that the viewer may change.
 pub(crate) fn resolve_own(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -94,10 +94,10 @@ pub(crate) fn resolve_own(
     }
     let user = user_name(sql, visibility)?;
     let what = format!("{what} workflow `{which}`, which is registered by a program");
-    Err(CatalogError::Forbidden { user, what, cure: "ask a member of the staff" }.into())
+    Err(CatalogError::Forbidden { user, what, cure: "ask an admin" }.into())
 }
 
-/// The name of who asks; empty for nobody in particular.
+/// The name of the viewer; empty if anonymous.
 pub(crate) fn user_name(sql: &mut dyn Sql, visibility: Visibility) -> Answer<String> {
     let mut statement = Statement::default();
     statement.add("SELECT username FROM accounts_user WHERE id = ");
@@ -134,7 +134,8 @@ fn found(row: &Row, visibility: Visibility, by: MatchedBy) -> Answer<Found> {
     Ok(Found { id: row.int(0)?, is_own, by })
 }
 
-/// Says that there is no such workflow, and to whoever sees all, who else has one of this name.
+/// The error for an unknown workflow; for a viewer with all permissions, it lists workflows of
+/// other owners.
 fn unknown(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<CatalogError> {
     if visibility.sees_all() {
         let candidates = candidates(&by_name(which).query(sql)?)?;

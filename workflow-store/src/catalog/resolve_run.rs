@@ -1,4 +1,4 @@
-//! Which run a text means.
+//! Resolves references to runs.
 
 use jiff::Timestamp;
 use workflow_core::RunId;
@@ -11,22 +11,22 @@ use crate::db::statement::Statement;
 use crate::db::value::beginning;
 use crate::visibility::Visibility;
 
-/// What means the newest run.
+/// The word for the newest run.
 const LATEST: &str = "latest";
 
-/// How much of an id must be given, in characters: what UUIDs begin with, up to the first dash.
+/// The shortest prefix of an id, in characters: a UUID up to its first dash.
 const SHORTEST: usize = 8;
 
-/// How many digits an id has.
+/// The number of digits of an id.
 const DIGITS: usize = 32;
 
-/// How many candidates an error names.
+/// The most candidates in an error.
 const NAMED: usize = 10;
 
-/// The run that a text means, among those that are seen: by its number, else by its id or what this
-/// begins with, else the newest.
+/// Resolves a text to a visible run: by its number, else by its id or a prefix of it, else the
+/// newest.
 ///
-/// A whole id is not looked up: whoever asks with it finds out.
+/// A complete id is not looked up: its use shows whether it exists.
 pub(crate) fn resolve_run(sql: &mut dyn Sql, visibility: Visibility, which: &str) -> Answer<RunId> {
     if which.len() >= DIGITS
         && let Ok(run) = which.parse()
@@ -69,7 +69,7 @@ fn numbered(sql: &mut dyn Sql, visibility: Visibility, number: i64) -> Answer<Op
     Ok(row.map(|row| row.uuid(0)).transpose()?.map(RunId::from_u128))
 }
 
-/// The first and the last id that begin with a text: enough of one, with its dashes or without.
+/// The first and the last id with a prefix, which may contain dashes.
 fn prefix(text: &str) -> Option<(u128, u128)> {
     let digits: String = text.chars().filter(|character| *character != '-').collect();
     if !(SHORTEST..DIGITS).contains(&digits.len()) {
@@ -121,7 +121,7 @@ fn within(visibility: Visibility, (first, last): (u128, u128)) -> Statement {
     query
 }
 
-/// The statements of this file, for the test that looks at their plans.
+/// The statements of this file, for the test of their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Statement)> {
     let of = |visibility| {

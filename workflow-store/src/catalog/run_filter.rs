@@ -1,6 +1,6 @@
-//! Which runs are asked for. A page may be merged from several, each of which has an index in the
-//! order of time: of what a user sees, the runs that they asked for and those of their workflows;
-//! of a status, those of each spelling that other applications use.
+//! Queries for runs. A page may be merged from several parts, each with an index in the order of
+//! time: the runs that a user requested and those of the user's workflows; for a status, those of
+//! each spelling that other applications use.
 
 use std::time::SystemTime;
 
@@ -15,32 +15,32 @@ use crate::db::value::to_micros;
 use crate::page::Cursor;
 use crate::visibility::Visibility;
 
-/// Which runs are asked for: those to which all of this applies.
+/// A query for runs: all of its conditions apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {
-    /// They are of this workflow: its id, name or slug.
+    /// The id, name or slug of the workflow.
     pub workflow: Option<String>,
-    /// They are of the workflow with this number.
+    /// The number of the workflow.
     pub workflow_id: Option<i64>,
-    /// The names of their workflows contain this text, whatever the case of ASCII letters.
+    /// A text that the name of the workflow contains, ignoring ASCII case.
     pub name_contains: Option<String>,
-    /// This user asked for them.
+    /// The user who requested the run.
     pub user: Option<String>,
-    /// They stand there.
+    /// The status.
     pub status: Option<Status>,
-    /// They were asked for at this time or later.
+    /// The earliest time of the request.
     pub since: Option<SystemTime>,
-    /// They were asked for before this time.
+    /// The time before which the run was requested.
     pub until: Option<SystemTime>,
-    /// They began under this key.
+    /// The idempotency key.
     pub idempotency_key: Option<String>,
     /// Where the page before this one ended.
     pub after: Option<String>,
-    /// How many, 1 to 1,000. Default: 50.
+    /// The size of the page, 1 to 1,000. Default: 50.
     pub limit: Option<usize>,
 }
 
-/// What a query names, looked up.
+/// The items of a query, looked up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Within {
     pub(crate) workflow: Option<Found>,
@@ -48,7 +48,7 @@ pub(crate) struct Within {
 }
 
 impl Within {
-    /// Nothing, when no run can be meant.
+    /// `None` if no run can match.
     pub(crate) fn of(
         sql: &mut dyn Sql,
         visibility: Visibility,
@@ -75,8 +75,7 @@ impl Within {
     }
 }
 
-/// Puts the statement together: what is read of which tables, of `size` runs `r` at most, newest
-/// first.
+/// Builds the statement that reads columns of at most `size` runs `r`, newest first.
 pub(crate) fn select(
     read: &str,
     query: &RunQuery,
@@ -103,30 +102,30 @@ pub(crate) fn select(
     Ok(statement)
 }
 
-/// Runs that one index has in the order of the list.
+/// Runs in the order of one index.
 #[derive(Debug, Clone, Copy)]
 struct Part {
-    /// The column that has this user's number.
+    /// The column with this user's number.
     user: Option<(&'static str, i64)>,
     status: Option<Spelling>,
 }
 
-/// How a status is written in a row.
+/// A spelling of a status in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spelling {
     Text(&'static str),
-    /// Not at all, which means pending.
+    /// NULL, which means pending.
     Null,
 }
 
 impl Spelling {
-    /// All that mean this status.
+    /// All spellings of this status.
     pub(crate) fn all(status: Status) -> impl Iterator<Item = Self> {
         let null = (status == Status::Pending).then_some(Self::Null);
         status.spellings().iter().map(|text| Self::Text(text)).chain(null)
     }
 
-    /// Adds that the run `r` has it.
+    /// Adds the condition that the run `r` has it.
     pub(crate) fn add(self, statement: &mut Statement) {
         match self {
             Self::Text(text) => statement.add("r.status = ").text(text),
@@ -135,7 +134,7 @@ impl Spelling {
     }
 }
 
-/// Adds that the run `r` stands there, however that is spelled.
+/// Adds the condition that the run `r` has a status, in any spelling.
 pub(crate) fn add_status(statement: &mut Statement, status: Status) {
     statement.add("(");
     for (at, spelling) in Spelling::all(status).enumerate() {
@@ -165,7 +164,7 @@ fn parts(query: &RunQuery, visibility: Visibility, within: Within) -> Vec<Part> 
 
 const ORDERED: &str = " ORDER BY r.started_at DESC, r.id DESC LIMIT ";
 
-/// A pattern for what contains this text.
+/// A pattern that matches texts which contain this one.
 fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.to_lowercase().chars() {
@@ -177,7 +176,7 @@ fn contains(text: &str) -> String {
     pattern + "%"
 }
 
-/// What applies to a run `r`.
+/// The conditions on a run `r`.
 struct Filter<'a> {
     query: &'a RunQuery,
     within: Within,
@@ -223,7 +222,7 @@ impl Filter<'_> {
         Ok(())
     }
 
-    /// The ids of a page of this part.
+    /// The statement for a page of this part.
     fn page(&self, statement: &mut Statement, part: Part) -> Answer<()> {
         statement.add("SELECT id FROM (SELECT r.id FROM workflows_workflowrun r WHERE ");
         self.add(statement, part)?;

@@ -1,4 +1,4 @@
-//! Runs, listed and in detail.
+//! Lists and details of runs.
 
 use std::time::SystemTime;
 
@@ -22,40 +22,40 @@ use crate::visibility::Visibility;
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunSummary {
-    /// Its number in the store.
+    /// The number in the store.
     pub number: i64,
-    /// Its id.
+    /// The id.
     pub id: RunId,
-    /// The number of its workflow.
+    /// The number of the workflow.
     pub workflow_id: i64,
-    /// The name of its workflow.
+    /// The name of the workflow.
     pub workflow: String,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// Why it began.
+    /// The trigger.
     pub trigger: Trigger,
-    /// The text by which a repeated request is known.
+    /// The idempotency key.
     pub idempotency_key: Option<String>,
-    /// The job of another run that it belongs to.
+    /// The job of another run that started it.
     pub parent: Option<Parent>,
-    /// Who asked for it.
+    /// The user who requested it.
     pub user: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub started_at: SystemTime,
-    /// When its first job could begin.
+    /// When it started.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub begun_at: Option<SystemTime>,
     /// When it ended.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub completed_at: Option<SystemTime>,
-    /// Why it failed.
+    /// The error.
     pub error: Option<String>,
-    /// How many events it has.
+    /// The number of events.
     pub events: u64,
-    /// Who drives it, or drove it last; `None` once it was given back.
+    /// The current or last owner; `None` after its lease was released.
     pub owner: Option<OwnerId>,
-    /// Why it makes no progress, if it has not ended and makes none.
+    /// Why the run is blocked, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stall: Option<Stall>,
 }
@@ -63,26 +63,25 @@ pub struct RunSummary {
 /// A run with its jobs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunDetails {
-    /// What a list says of it.
+    /// The summary.
     #[serde(flatten)]
     pub run: RunSummary,
     /// The input.
     pub input: Option<Json>,
-    /// The workflow's output, `{}` until there is one. In place of one that is larger than
-    /// [`MAX_INLINE`](crate::MAX_INLINE) stand its SHA-256 and its size.
+    /// The output, `{}` until there is one. A large one, over [`MAX_INLINE`](crate::MAX_INLINE), is
+    /// replaced by its SHA-256 and its size.
     pub result: Json,
-    /// The jobs: those of the graph, whether they have begun or not, then those that were started
-    /// by jobs.
+    /// The jobs: first those of the graph, started or not, then those that jobs have started.
     pub jobs: Vec<JobSummary>,
-    /// The jobs that wait, and for what. Others may be at work meanwhile.
+    /// The waiting jobs, with what they wait for. Other jobs may be running.
     pub waiting: Vec<Waiting>,
-    /// Whether it was asked to stop, and has not ended.
+    /// Whether cancellation was requested and the run has not ended.
     pub is_cancelling: bool,
-    /// The run that it repeats.
+    /// The run that it retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<RunId>,
-    /// Which version of its workflow it runs; `None` for code, and for a file that is no version of
-    /// the workflow.
+    /// The version of the workflow; `None` for code, and for a file that is not a version of the
+    /// workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_version: Option<i64>,
 }
@@ -90,36 +89,36 @@ pub struct RunDetails {
 /// A job of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobSummary {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// How many attempts there were.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When the first attempt began.
+    /// When the first attempt started.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub started_at: Option<SystemTime>,
-    /// When the latest attempt began.
+    /// When the last attempt started.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub attempt_started_at: Option<SystemTime>,
     /// When it ended.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub completed_at: Option<SystemTime>,
-    /// What the last attempt failed with, or why there was none.
+    /// The error of the last attempt, or why there was no attempt.
     pub error: Option<String>,
-    /// The decisive line of the error, for places that have room for one.
+    /// The decisive line of the error, where only one fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_line: Option<String>,
-    /// When the next attempt begins, while the job waits for it.
+    /// When the next attempt starts, while the job waits for it.
     #[serde(
         serialize_with = "rfc3339::option::serialize",
         skip_serializing_if = "Option::is_none"
     )]
     pub retry_at: Option<SystemTime>,
-    /// The job that started it, when the graph does not have it.
+    /// The job that started it, if it is not in the graph.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_by: Option<String>,
-    /// Whether its outcome is that of the run which this one repeats.
+    /// Whether its outcome was reused from the retried run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_reused: bool,
 }
@@ -181,10 +180,10 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     })
 }
 
-/// The order in which runs are listed, as cursors name it.
+/// The order of runs in cursors.
 const ORDER: &str = "newest";
 
-/// What a list reads of each run.
+/// The columns of a run in a list.
 pub(crate) fn listed() -> String {
     format!(
         "{COLUMNS} FROM workflows_workflowrun r JOIN workflows_workflow w ON w.id = r.workflow_id"

@@ -1,19 +1,19 @@
-//! Schedules in metadata: what is taken, runs.
+//! Checks of schedules in metadata: accepted schedules run.
 
 use workflow_core::Metadata;
 use workflow_cron::{Cron, zone};
 
 use super::CatalogError;
 
-/// The key of the time zone, which stands beside `schedule`.
+/// The key of the time zone, beside `schedule`.
 const ZONE: &str = "timezone";
 
-/// Refuses a schedule that would never run, or not as it is written. What was there before is left
-/// to whoever wrote it, so that all else can be changed.
+/// Rejects a schedule that would never run, or not as written. An unchanged schedule is not
+/// checked, so that other fields can be changed.
 ///
 /// # Errors
 ///
-/// Fails when the schedule or its time zone is new, and not fit.
+/// Fails when a new schedule or time zone is invalid.
 pub(super) fn check(new: &Metadata, old: Option<&Metadata>) -> Result<(), CatalogError> {
     let zone_of = |metadata: &Metadata| metadata.as_object().get(ZONE).cloned();
     let was = |metadata: &Metadata| (metadata.schedule().map(str::to_owned), zone_of(metadata));
@@ -25,11 +25,12 @@ pub(super) fn check(new: &Metadata, old: Option<&Metadata>) -> Result<(), Catalo
     match zone_of(new) {
         None | Some(serde_json::Value::Null) => Ok(()),
         Some(serde_json::Value::String(name)) => zone::check(&name).map_err(|cure| {
-            let reason = format!("`{name}` is no time zone; {cure}");
+            let reason = format!("`{name}` is not a time zone; {cure}");
             CatalogError::Schedule { key: ZONE, reason }
         }),
         Some(other) => {
-            let reason = format!("{other} is no time zone; write a name such as `Europe/Berlin`");
+            let reason =
+                format!("{other} is not a time zone; write a name such as `Europe/Berlin`");
             Err(CatalogError::Schedule { key: ZONE, reason })
         }
     }

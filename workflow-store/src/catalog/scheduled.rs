@@ -1,4 +1,4 @@
-//! Workflows that run by themselves.
+//! Scheduled workflows.
 
 use super::workflow::{COLUMNS, StoredWorkflow, read};
 use crate::catalog_error::Answer;
@@ -6,7 +6,7 @@ use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::visibility::Visibility;
 
-/// At most `limit` workflows in use whose metadata name a schedule, from the one after `after` on.
+/// At most `limit` active workflows with a schedule in their metadata, after the id `after`.
 pub(crate) fn scheduled(
     sql: &mut dyn Sql,
     visibility: Visibility,

@@ -1,4 +1,4 @@
-//! Figures, from how many runs and jobs fell into each bucket of durations.
+//! Statistics from histograms of durations of runs and jobs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,51 +15,52 @@ use crate::histogram::{bucket, upper};
 use crate::runs;
 use crate::visibility::Visibility;
 
-/// How often a workflow ran, how well, and for how long.
+/// The run counts, success rate and durations of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Statistics {
     /// The number of the workflow.
     pub workflow_id: i64,
     /// Its name.
     pub workflow: String,
-    /// How many runs of it began.
+    /// The number of started runs.
     pub begun: u64,
-    /// How its runs ended, and how long they took from their first event to their last.
+    /// The outcomes of its runs, and their durations from the first event to the last.
     pub runs: Durations,
-    /// Its jobs, by name; those of a map count as one.
+    /// Its jobs, by name; all elements of a map count as one job.
     pub jobs: Vec<JobStatistics>,
 }
 
-/// How often a job ran, how well, and for how long.
+/// The outcome counts and durations of a job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobStatistics {
     /// Its name.
     pub job: String,
-    /// How it ended, and how long the attempt took in which it did.
+    /// Its outcomes, and the durations of the last attempts.
     #[serde(flatten)]
     pub durations: Durations,
 }
 
-/// How something ended, and how long it took.
+/// Outcomes and durations.
 ///
-/// Percentiles are never too short, and at most 9.1 % too long; the longest and the mean are exact.
+/// Percentiles are upper bounds, accurate to 9.1 %; the longest and the mean are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Durations {
-    /// How many completed.
+    /// The number of completed ones.
     pub completed: u64,
-    /// How many failed.
+    /// The number of failed ones.
     pub failed: u64,
-    /// How many were cancelled.
+    /// The number of cancelled ones.
     pub cancelled: u64,
-    /// How many of those that completed or failed completed, 0 to 1; none when there are none.
+    /// The share of completed ones among completed and failed ones, 0 to 1; `None` if there are
+    /// none.
     pub success_rate: Option<f64>,
-    /// The mean.
+    /// The mean duration.
     pub mean: Duration,
-    /// Half took no longer.
+    /// The median duration (p50).
     pub p50: Duration,
-    /// 95 of 100 took no longer; none of fewer than 20, whose longest it would be.
+    /// The 95th percentile (p95); `None` for fewer than 20.
     pub p95: Option<Duration>,
-    /// The longest.
+    /// The longest duration.
     pub max: Duration,
 }
 
@@ -69,7 +70,7 @@ impl Durations {
     }
 }
 
-/// Of fewer, the 95th percentile is the longest.
+/// With fewer durations, the 95th percentile would be the longest.
 const LEAST_FOR_P95: u64 = 20;
 
 /// Adds up buckets.
@@ -82,25 +83,25 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds one that took so long.
+    /// Adds a duration.
     pub(crate) fn add_one(&mut self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         *self.buckets.entry(bucket(signed(micros)).into()).or_default() += 1;
         self.longest = self.longest.max(micros);
     }
 
-    /// Half took no longer, if there are any.
+    /// The median, if there are any durations.
     pub(crate) fn p50(&self) -> Option<Duration> {
         (!self.buckets.is_empty()).then(|| self.percentile(0.5))
     }
 
-    /// 95 of 100 took no longer, if there are enough for that to mean something.
+    /// The 95th percentile, if there are enough durations.
     pub(crate) fn p95(&self) -> Option<Duration> {
         let count: u64 = self.buckets.values().sum();
         (count >= LEAST_FOR_P95).then(|| self.percentile(0.95))
     }
 
-    /// The longest, if there are any.
+    /// The longest duration, if there are any.
     pub(crate) fn max(&self) -> Option<Duration> {
         (!self.buckets.is_empty()).then(|| Duration::from_micros(self.longest))
     }
@@ -129,7 +130,7 @@ impl Sum {
         Ok(())
     }
 
-    /// The duration that this share took no longer than.
+    /// The percentile of a share.
     fn percentile(&self, share: f64) -> Duration {
         let count: u64 = self.buckets.values().sum();
         let wanted = (count as f64 * share).ceil() as u64;
@@ -162,7 +163,7 @@ impl Sum {
     }
 }
 
-/// The figures of a workflow, or of all; of those that are not the user's own there are none.
+/// Reads the statistics of a workflow, or of all; a user only sees those of their own workflows.
 pub(crate) fn statistics(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -211,7 +212,7 @@ pub(crate) fn statistics(
             match job.as_str() {
                 "" => {
                     statistics.runs = sum.finish();
-                    // Whoever inserts runs may not count them.
+                    // Other applications may not count inserted runs.
                     statistics.begun = statistics.begun.max(statistics.runs.ended());
                 }
                 _ => statistics
@@ -224,8 +225,8 @@ pub(crate) fn statistics(
     Ok(all)
 }
 
-/// Workflows, and how often each ran; with those whose runs other applications have inserted, and
-/// may not have counted.
+/// Workflows and their run counts, including runs that other applications have inserted and may not
+/// have counted.
 macro_rules! workflows {
     ($rest:literal) => {
         concat!(
@@ -246,8 +247,8 @@ pub(crate) const OWN: &str = workflows!(
      ORDER BY name, id"
 );
 
-/// The newest runs that other applications have inserted. They have no events, by which figures
-/// are counted elsewhere.
+/// The newest runs that other applications have inserted. They have no events, from which other
+/// statistics are counted.
 macro_rules! inserted {
     ($which:literal) => {
         concat!(

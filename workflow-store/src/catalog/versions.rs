@@ -1,4 +1,4 @@
-//! The files of a workflow, one after another: who wrote which, when, and its text.
+//! The versions of a workflow's file: author, time and text.
 
 use std::time::SystemTime;
 
@@ -15,17 +15,17 @@ use crate::page::{Cursor, Page, cut, size};
 use crate::rfc3339;
 use crate::visibility::Visibility;
 
-/// A file that a workflow is, or was.
+/// A version of a workflow's file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkflowVersion {
-    /// Its number, from 1.
+    /// The number, from 1.
     pub version: i64,
-    /// Who wrote it; `None` when nobody in particular did.
+    /// The author; `None` if anonymous.
     pub author: Option<String>,
-    /// When.
+    /// When it was written.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub created_at: SystemTime,
-    /// The file, as the workflow had it in its `definition`. Lists of versions leave it out.
+    /// The file, as in the `definition` of the workflow. Lists of versions omit it.
     #[serde(skip)]
     pub definition: Option<Json>,
 }
@@ -49,7 +49,7 @@ pub(crate) fn versions(
 
 const ORDER: &str = "version";
 
-/// The versions of a workflow before one, newest first, and one more than wanted.
+/// The versions of a workflow before one, newest first, with one more than requested.
 pub(crate) fn listed(workflow: i64, before: Option<i64>, size: usize) -> Statement {
     let mut statement = Statement::default();
     statement.add("SELECT version, author, created_at FROM workflows_version WHERE workflow_id = ");

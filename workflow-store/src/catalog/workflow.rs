@@ -1,4 +1,4 @@
-//! A workflow as a catalog has it.
+//! A workflow in a catalog.
 
 use std::time::SystemTime;
 
@@ -12,28 +12,28 @@ use crate::db::value::{Row, Value};
 use crate::rfc3339;
 use crate::workflows::Source;
 
-/// A workflow as a catalog has it.
+/// A workflow in a catalog.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredWorkflow {
-    /// Its number in the store.
+    /// The number in the store.
     pub id: i64,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its name as it stands in addresses.
+    /// The slug: its name in URLs.
     pub slug: String,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// The group that it belongs to.
+    /// The project.
     pub project: Option<String>,
     /// The number of the project in the application that it comes from; 0 for none.
     pub project_id: i64,
     /// The name of the project in that application.
     pub project_name: String,
-    /// That application.
+    /// The application that it comes from.
     pub app_name: Option<String>,
     /// The business area.
     pub domain: Option<String>,
-    /// What is said about it.
+    /// The metadata.
     pub metadata: Metadata,
     /// The tags, in order.
     pub tags: Vec<String>,
@@ -41,21 +41,21 @@ pub struct StoredWorkflow {
     pub molecules_used: Vec<Json>,
     /// The atoms of each molecule.
     pub atoms_in_molecules: Map<String, Json>,
-    /// Nodes, edges, positions and what else a drawing needs.
+    /// The drawing: nodes, edges, positions and so on.
     pub dag_spec: Json,
-    /// The workflow itself, where it was stored as data.
+    /// The definition, if the workflow is stored as data.
     pub definition: Option<Json>,
-    /// Whether it is code or data.
+    /// The source: code or data.
     pub source: Source,
-    /// Who made it.
+    /// The owner.
     pub user: Option<String>,
-    /// Whether it is in use.
+    /// Whether it is active.
     pub is_active: bool,
-    /// The number of what it is now, from 1: another file, or another graph of code, counts up.
+    /// The version, from 1. A different file, or a different graph of code, increases it.
     pub version: i64,
-    /// How many runs of it began.
+    /// The number of started runs.
     pub execution_count: u64,
-    /// When the last of them did.
+    /// When the last run started.
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub last_executed_at: Option<SystemTime>,
     /// When it was added.
@@ -64,7 +64,7 @@ pub struct StoredWorkflow {
     /// When it was last changed.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub updated_at: SystemTime,
-    /// Its last runs, newest first, as many as a list of workflows was asked for.
+    /// Its recent runs, newest first, as many as the query requested.
     #[serde(skip)]
     pub recent: Vec<RecentRun>,
 }
@@ -82,10 +82,10 @@ macro_rules! columns {
     };
 }
 
-/// What is read of a workflow `w`, in the order of [`read`].
+/// The columns of a workflow `w`, in the order of [`read`].
 pub(crate) const COLUMNS: &str = columns!("w.dag_spec, w.definition");
 
-/// The same without what is of no use in a list.
+/// The columns without those that a list does not need.
 pub(crate) const BRIEF: &str = columns!("NULL, NULL");
 
 /// Reads a workflow from its row.

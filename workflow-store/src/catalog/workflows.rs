@@ -1,8 +1,8 @@
-//! Workflows, listed.
+//! Lists of workflows.
 //!
-//! A condition that few workflows meet leads: its index finds them, and they are sorted. Where no
-//! condition is so selective, the index of the order leads, and a page is full soon; for the names
-//! of a project, an index has both.
+//! A selective condition leads: its index finds the workflows, which are then sorted. Without one,
+//! the index of the order leads, and a page fills quickly. For the names of a project, an index has
+//! both.
 
 use std::collections::HashMap;
 
@@ -17,10 +17,10 @@ use crate::db::value::signed;
 use crate::page::{Cursor, Page, cut, size};
 use crate::visibility::Visibility;
 
-/// How many workflows a condition may select to lead.
+/// The most workflows of a condition that leads.
 const FEW: i64 = 500;
 
-/// A page of the workflows that a query selects.
+/// A page of the workflows that match a query.
 pub(crate) fn workflows(
     sql: &mut dyn Sql,
     visibility: Visibility,
@@ -79,7 +79,7 @@ fn add_recent(
     Ok(())
 }
 
-/// The condition that fewest workflows meet, if these are few.
+/// The most selective condition, if it is selective enough.
 fn leader(sql: &mut dyn Sql, conditions: &[Condition]) -> Answer<Option<usize>> {
     let mut best = None;
     for (at, condition) in conditions.iter().enumerate() {
@@ -92,7 +92,7 @@ fn leader(sql: &mut dyn Sql, conditions: &[Condition]) -> Answer<Option<usize>> 
     Ok(best.map(|(at, _)| at))
 }
 
-/// In which order, and from which end.
+/// The order and its direction.
 #[derive(Debug, Clone, Copy)]
 struct Order {
     sort: WorkflowSort,
@@ -100,13 +100,13 @@ struct Order {
 }
 
 impl Order {
-    /// Whether small ids come first among equals.
+    /// Whether ids ascend among equals.
     fn ascends(self) -> bool {
         (self.sort == WorkflowSort::Created) == self.reverse
     }
 }
 
-/// Puts the statement together.
+/// Builds the statement.
 fn select(
     columns: &str,
     by: Order,
@@ -123,7 +123,7 @@ fn select(
         condition.add(&mut statement, leads);
         statement.add(" AND ");
     }
-    // An expression in place of the column keeps an index from being used for the order.
+    // An expression instead of the column prevents the use of an index for the order.
     let has_leader = leader.is_some();
     let (name, count, id) = match has_leader {
         true => ("w.name || ''", "w.execution_count + 0", "w.id + 0"),
@@ -146,7 +146,7 @@ fn select(
             statement.add(&format!(" OR ({count} = ")).number(executed);
             statement.add(&format!(" AND {id} {past} ")).number(after.id).add("))");
             if !has_leader {
-                // The range that an index understands.
+                // A range that an index can use.
                 statement.add(&format!(" AND w.execution_count {beyond}= ")).number(executed);
             }
             &mut statement
@@ -171,7 +171,7 @@ fn cursor_of(sort: WorkflowSort, last: &StoredWorkflow) -> Cursor {
     Cursor { key, id: last.id }
 }
 
-/// Every statement that lists workflows, for the test that looks at their plans.
+/// Every statement that lists workflows, for the test of their plans.
 #[cfg(test)]
 pub(crate) fn all_statements() -> Vec<(String, Statement)> {
     use workflow_core::Status;

@@ -1,4 +1,4 @@
-//! How long a read may take: until its time is up, or until nobody waits for its answer.
+//! Deadlines of reads: the time limit, or the moment when the caller stops waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,35 +8,35 @@ use futures::task::AtomicWaker;
 
 use crate::db::sql::{SqlError, SqlKind};
 
-/// The longest that a read may take: shorter than the server's timeout of a request, so that the
-/// answer says why.
+/// The longest duration of a read: shorter than the server's request timeout, so that the response
+/// gives the reason.
 pub(crate) const READ_TIME: Duration = Duration::from_secs(20);
 
-/// When a read ends at the latest, and whether somebody waits for it.
+/// The latest end of a read, and whether its caller is still waiting.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
     caller: Arc<Caller>,
 }
 
-/// Who waits for a read.
+/// The caller of a read.
 #[derive(Debug, Default)]
 struct Caller {
     is_gone: AtomicBool,
     waker: AtomicWaker,
 }
 
-/// Says that nobody waits any more, when it is dropped.
+/// Marks the caller as gone when it is dropped.
 pub(crate) struct CallerGuard(Arc<Caller>);
 
 impl Deadline {
-    /// A deadline so far ahead, and what the caller holds while it waits.
+    /// Makes a deadline, and a guard that the caller keeps while it waits.
     pub(crate) fn after(time: Duration) -> (Self, CallerGuard) {
         let caller = Arc::<Caller>::default();
         (Self { at: Instant::now() + time, caller: caller.clone() }, CallerGuard(caller))
     }
 
-    /// Whether there is nothing more to be done.
+    /// Checks that the read should continue.
     ///
     /// # Errors
     ///
@@ -75,13 +75,13 @@ impl Drop for CallerGuard {
     }
 }
 
-/// What is said of a read that was stopped.
+/// The error of a read that was stopped.
 pub(crate) fn too_slow() -> SqlError {
     let seconds = READ_TIME.as_secs();
     let text = format!("the query took longer than {seconds} s and was stopped; {ASK_FOR_LESS}");
     SqlError::new(SqlKind::Unavailable, text)
 }
 
-/// What helps against slow queries.
+/// The cure for slow queries.
 pub(crate) const ASK_FOR_LESS: &str =
-    "ask for fewer items or with fewer conditions, or try again when the database has less to do";
+    "request fewer items or use fewer conditions, or try again when the database is less busy";

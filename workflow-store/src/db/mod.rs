@@ -1,4 +1,4 @@
-//! Databases: connections, statements, values and rows, as both databases have them.
+//! Databases: connections, statements, values and rows, the same for SQLite and PostgreSQL.
 
 pub(crate) mod connect;
 pub(crate) mod deadline;

@@ -1,14 +1,14 @@
-//! The little that both databases are asked for: statements with parameters, and rows.
+//! The interface of both databases: statements with parameters, and rows.
 //!
-//! Statements are written once for both. They name parameters `$1`, `$2`, ... in the order in
-//! which these first appear, because SQLite numbers them so.
+//! Statements are written once for both. Their parameters `$1`, `$2`, ... appear in this order,
+//! because SQLite numbers them by appearance.
 
 use workflow_core::StoreError;
 
 use crate::db::deadline::Deadline;
 use crate::db::value::{Row, Value};
 
-/// Which database it is, for the few statements that differ.
+/// The kind of database, for the few statements that differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     #[cfg(feature = "sqlite")]
@@ -32,32 +32,31 @@ impl Dialect {
 pub(crate) trait Sql {
     fn dialect(&self) -> Dialect;
 
-    /// Runs a statement, and says how many rows it changed.
+    /// Runs a statement and returns the number of changed rows.
     fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError>;
 
-    /// Runs a statement, and returns its rows.
+    /// Runs a statement and returns its rows.
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, SqlError>;
 
-    /// Runs statements one after another, in one round trip where there are any; says how many
-    /// rows each changed. Stops at the first that fails.
+    /// Runs statements in order, in one round trip to a server, and returns the number of rows that
+    /// each changed. Stops at the first failure.
     fn pipeline(&mut self, statements: &[(&str, &[Value<'_>])]) -> Result<Vec<u64>, SqlError> {
         statements.iter().map(|(sql, values)| self.execute(sql, values)).collect()
     }
 
-    /// Runs statements without parameters that are not worth preparing.
+    /// Runs statements without parameters, without preparing them.
     fn batch(&mut self, sql: &str) -> Result<(), SqlError>;
 
-    /// Fails when what is written on this connection would be lost, or what is read is not what
-    /// others see: when it leads to another database than its address does.
+    /// Fails when the connection is to another database than its address, so that writes would be
+    /// lost and reads would differ from those of others.
     fn check_place(&mut self) -> Result<(), SqlError> {
         Ok(())
     }
 
-    /// Ends what runs on this connection when the deadline is over, from now on; `None` ends
-    /// nothing.
+    /// Sets the deadline of statements on this connection; `None` removes it.
     fn set_deadline(&mut self, deadline: Option<&Deadline>);
 
-    /// Whether nothing more can be done on this connection.
+    /// Whether the connection is unusable.
     fn is_closed(&self) -> bool {
         false
     }
@@ -67,15 +66,14 @@ pub(crate) trait Sql {
     }
 }
 
-/// In which way a statement failed.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SqlKind {
-    /// Trying again may help: it is busy, full, or not reached.
+    /// A retry may help: the database is busy, full, or not reachable.
     Unavailable,
-    /// Trying again does not help.
+    /// A retry does not help.
     Unusable,
-    /// Two transactions were in each other's way, or something known is so no more: trying again
-    /// at once helps.
+    /// A conflict of two transactions, or with the cache: an immediate retry helps.
     Conflict,
 }
 

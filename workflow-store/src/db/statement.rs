@@ -1,9 +1,9 @@
-//! Statements that are put together as they are needed.
+//! Statements that are built at run time.
 
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Row, Value};
 
-/// A statement, and what is bound to its parameters.
+/// A statement with its bound parameters.
 #[derive(Debug, Default)]
 pub(crate) struct Statement {
     text: String,
@@ -67,7 +67,7 @@ impl Statement {
         sql.query(&self.text, &self.bound())
     }
 
-    /// How the database would go about it.
+    /// The query plan.
     #[cfg(test)]
     pub(crate) fn explain(&self, sql: &mut dyn Sql, prefix: &str) -> Result<Vec<Row>, SqlError> {
         sql.query(&format!("{prefix} {}", self.text), &self.bound())

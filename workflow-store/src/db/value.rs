@@ -1,4 +1,4 @@
-//! What goes into statements and comes out of rows, the same for both databases.
+//! Values of parameters and rows, the same for both databases.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use workflow_core::json::read_recorded;
 
 use crate::db::sql::{SqlError, SqlKind};
 
-/// A value that is bound to a parameter.
+/// The value of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -57,12 +57,12 @@ impl From<u64> for Value<'_> {
     }
 }
 
-/// A count as databases have it; what is too large is the largest.
+/// A count as a signed number, saturating.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// What a row has in a column. SQLite has no times, truths and UUIDs of its own.
+/// The value of a column. SQLite has no types for times, booleans and UUIDs.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code))]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
@@ -83,8 +83,8 @@ impl Row {
     fn wrong(&self, column: usize, wanted: &str) -> SqlError {
         let found = self.0.get(column);
         let text = format!(
-            "column {} of a row is {found:?} where {wanted} belongs; the database was changed \
-             by something else, restore it from a copy",
+            "column {} of a row is {found:?}, but must be {wanted}; another program changed \
+             the database, restore it from a backup",
             column + 1
         );
         SqlError::new(SqlKind::Unusable, text)
@@ -188,21 +188,21 @@ pub(crate) fn to_micros(time: SystemTime) -> i64 {
     }
 }
 
-/// The time that is so many microseconds after 1970.
+/// The time for microseconds since 1970.
 pub(crate) fn from_micros(micros: i64) -> SystemTime {
     let span = Duration::from_micros(micros.unsigned_abs());
     let time = if micros < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
     time.unwrap_or(UNIX_EPOCH)
 }
 
-/// A time as SQLite keeps it: sorts as text.
+/// A time as text for SQLite, which sorts correctly.
 #[cfg(feature = "sqlite")]
 pub(crate) fn time_text(micros: i64) -> String {
     let time = Timestamp::from_microsecond(micros).unwrap_or_default();
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
-/// A time that is written with an offset means the moment; one without is in UTC.
+/// Parses a time; without an offset, it is in UTC.
 fn parse_time(text: &str) -> Option<i64> {
     if text.get(19..).is_some_and(|rest| rest.contains(['Z', '+', '-'])) {
         return Some(text.parse::<Timestamp>().ok()?.as_microsecond());
@@ -211,7 +211,7 @@ fn parse_time(text: &str) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_microsecond())
 }
 
-/// The 128 bits of a UUID that is written with its dashes.
+/// Parses a UUID with dashes to its 128 bits.
 fn parse_uuid(text: &str) -> Option<u128> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok()).flatten()
@@ -224,7 +224,7 @@ pub(crate) fn uuid_text(bits: u128) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// Enough of a text to know it by, for errors.
+/// The beginning of a text, for errors.
 pub(crate) fn beginning(text: &str) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}..", &text[..end]).into(),
@@ -232,12 +232,12 @@ pub(crate) fn beginning(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// A text without the one character that PostgreSQL cannot keep.
+/// A text without NUL, which PostgreSQL cannot store.
 pub(crate) fn clean(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// JSON as a text that both databases take, with [`clean`] texts.
+/// JSON as a text for both databases, with [`clean`] texts.
 pub(crate) fn clean_json(json: &Json) -> String {
     let text = json.to_string();
     // An escaped NUL; one after another backslash is the text `\u0000`.

@@ -1,4 +1,4 @@
-//! The threads of a store: one that writes, some that read, each with a connection of its own.
+//! The threads of a store: one writer and some readers, each with its own connection.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,20 +12,20 @@ use crate::exec::queue::Queue;
 use crate::exec::reader::Reader;
 use crate::exec::writer::Writer;
 
-/// The threads, and the lines before them. They end when this is dropped, once what waits is done.
+/// The threads and their queues. On drop, they finish the queued operations and end.
 pub(crate) struct ConnectionPool {
     writes: Arc<Queue<Box<dyn Operation>>>,
-    /// The same as `writes`, where there is no reader.
+    /// The same as `writes` if there are no readers.
     reads: Arc<Queue<Box<dyn Operation>>>,
-    /// What must not wait behind slow queries: the engine's own reads, and whether the store
-    /// answers. The same as `writes`, where there is no reader.
+    /// Reads that must not wait behind slow queries: those of the engine, and health checks. The
+    /// same as `writes` if there are no readers.
     vital: Arc<Queue<Box<dyn Operation>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl ConnectionPool {
-    /// Starts a writer, so many readers, and one more reader for what must not wait behind them;
-    /// or a writer that does everything.
+    /// Starts a writer, the readers, and one more reader for vital reads; or only a writer that
+    /// does everything.
     pub(crate) fn start<C: Connect>(connect: &C, readers: usize) -> Result<Self, SqlError> {
         let writes = Arc::new(Queue::new());
         let queue = || if readers == 0 { writes.clone() } else { Arc::new(Queue::new()) };
@@ -48,13 +48,13 @@ impl ConnectionPool {
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SqlError> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        let text = |error| format!("a thread for the store cannot be started: {error}");
+        let text = |error| format!("cannot start a thread for the store: {error}");
         self.threads
             .push(thread.map_err(|error| SqlError::new(SqlKind::Unavailable, text(error)))?);
         Ok(())
     }
 
-    /// Does work in a transaction, together with what else waits.
+    /// Runs an operation in a transaction, together with other queued ones.
     pub(crate) async fn write<T, E, F>(&self, tx_mode: TxMode, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -64,8 +64,7 @@ impl ConnectionPool {
         ask(&self.writes, tx_mode, work).await
     }
 
-    /// Does work that changes nothing, for at most [`READ_TIME`]. It is stopped when the future is
-    /// dropped.
+    /// Runs a read, for at most [`READ_TIME`]. It is stopped when the future is dropped.
     pub(crate) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -75,7 +74,7 @@ impl ConnectionPool {
         read(&self.reads, READ_TIME, work).await
     }
 
-    /// Does quick work that changes nothing, and that must not wait behind slow queries.
+    /// Runs a quick read that must not wait behind slow queries.
     pub(crate) async fn read_vital<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -124,7 +123,7 @@ impl Drop for ConnectionPool {
         self.reads.close();
         self.vital.close();
         for thread in self.threads.drain(..) {
-            // A store may be dropped by the last operation itself, on one of these threads.
+            // The last operation may drop the store, on one of these threads.
             if thread.thread().id() != std::thread::current().id() {
                 thread.join().ok();
             }
@@ -153,8 +152,8 @@ mod tests {
             .expect("started")
     }
 
-    fn postgres() -> (crate::cluster::Database, ConnectionPool) {
-        let database = crate::cluster::database();
+    fn postgres() -> (test_postgres::Database, ConnectionPool) {
+        let database = test_postgres::database();
         let opener = crate::db::postgres::Opener::new(database.url()).expect("a URL");
         (database, ConnectionPool::start(&opener, 1).expect("started"))
     }
@@ -172,7 +171,7 @@ mod tests {
         let time = Duration::from_millis(100);
         let error = read(&pool.reads, time, long).await.expect_err("it takes too long");
         assert_eq!(error.kind, SqlKind::Unavailable);
-        assert!(error.text.contains("ask for fewer items"), "{}", error.text);
+        assert!(error.text.contains("request fewer items"), "{}", error.text);
         answers(pool).await;
     }
 

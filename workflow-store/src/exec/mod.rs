@@ -1,4 +1,4 @@
-//! The threads that work on a database: one writes, some read.
+//! Executes operations on a database: one thread writes, some read.
 
 pub(crate) mod connection_pool;
 pub(crate) mod operation;

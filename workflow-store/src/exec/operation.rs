@@ -1,4 +1,4 @@
-//! What is asked of a database, on its way to the thread that has a connection.
+//! Store operations, on their way to a thread with a connection.
 
 use futures::channel::oneshot;
 use workflow_core::StoreError;
@@ -7,12 +7,12 @@ use super::tx_totals::TxTotals;
 use super::write_cache::WriteCache;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 
-/// What an operation works with.
+/// The context of an operation.
 pub(crate) struct Cx<'a> {
     pub(crate) sql: &'a mut dyn Sql,
-    /// What is known without asking. An operation changes it last, when nothing can fail any more.
+    /// The write cache. An operation changes it last, when nothing can fail any more.
     pub(crate) write_cache: &'a mut WriteCache,
-    /// What is added up and written once for the whole transaction; changed last as well.
+    /// Totals written once for the whole transaction; also changed last.
     pub(crate) totals: &'a mut TxTotals,
 }
 
@@ -20,48 +20,48 @@ pub(crate) struct Cx<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TxMode {
     Batched,
-    /// For what locks much or takes long.
+    /// For operations that lock many rows or take long.
     Exclusive,
 }
 
-/// An operation. It may be attempted several times: what an attempt wrote is rolled back before
-/// the next.
+/// An operation, which may be attempted several times: the writes of an attempt are rolled back
+/// before the next one.
 pub(crate) trait Operation: Send {
     fn tx_mode(&self) -> TxMode;
 
-    /// Does the work and keeps what came of it.
+    /// Runs the operation and stores its result.
     fn attempt(&mut self, cx: &mut Cx<'_>) -> Result<Attempted, SqlError>;
 
-    /// Tells the one who waits what came of the last attempt.
+    /// Sends the result of the last attempt to the caller.
     fn finish(self: Box<Self>);
 
-    /// Tells the one who waits that it was not done.
+    /// Sends an error to the caller.
     fn fail(self: Box<Self>, error: SqlError);
 }
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempted {
     Done,
-    /// The request was refused. What it has written must not stay.
+    /// The operation was rejected. Its writes must be rolled back.
     Refused,
 }
 
-/// Why an operation of the trait [`Store`](workflow_core::Store) was not done.
+/// Why an operation of the trait [`Store`](workflow_core::Store) failed.
 #[derive(Debug)]
 pub(crate) enum OperationError {
-    /// A statement failed. Nothing of the transaction is kept.
+    /// A statement failed. The transaction is rolled back.
     Sql(SqlError),
-    /// The request was refused; this operation alone is rolled back.
+    /// The operation was rejected, and it alone is rolled back.
     Store(StoreError),
 }
 
 pub(crate) type Answer<T> = Result<T, OperationError>;
 
-/// The error of an operation: of the store, or of a layer above it that wraps the store's.
+/// The error of an operation of the store or of a layer above it.
 pub(crate) trait OperationFailure: From<SqlError> + Send + 'static {
-    /// The error of the statement that failed, which ends the transaction and may be retried; or
-    /// the refusal, which is the answer.
+    /// Returns the error of a failed statement, which ends the transaction and may be retried; or
+    /// the rejection, which is the result.
     fn into_sql(self) -> Result<SqlError, Self>;
 }
 
@@ -108,7 +108,7 @@ struct Request<T, E, F> {
     sender: oneshot::Sender<Result<T, E>>,
 }
 
-/// Makes an operation of a function, and a receiver of what comes of it.
+/// Makes an operation from a function, with a receiver of its result.
 pub(crate) fn operation<T, E, F>(
     tx_mode: TxMode,
     work: F,
@@ -145,7 +145,7 @@ where
 
     fn finish(self: Box<Self>) {
         if let Some(answer) = self.answer {
-            // Who asked may have gone.
+            // The caller may have stopped waiting.
             self.sender.send(answer).ok();
         }
     }
@@ -155,10 +155,10 @@ where
     }
 }
 
-/// What is said to those who ask a store that is shut.
+/// The error of a closed store.
 pub(crate) fn shut() -> SqlError {
     SqlError::new(
         SqlKind::Unavailable,
-        "the store has not answered: it was closed, or has a fault; open it again",
+        "the store is closed, or its thread has failed; open it again",
     )
 }

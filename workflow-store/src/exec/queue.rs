@@ -1,58 +1,57 @@
-//! A line in which operations wait for a thread.
+//! The queue of operations for a thread.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// First in, first out; any number of threads on either end.
+/// A FIFO queue with any number of producers and consumers.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    line: Mutex<Line<T>>,
+    state: Mutex<QueueState<T>>,
     filled: Condvar,
 }
 
 #[derive(Debug)]
-struct Line<T> {
+struct QueueState<T> {
     waiting: VecDeque<T>,
     is_closed: bool,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let line = Line { waiting: VecDeque::new(), is_closed: false };
-        Self { line: Mutex::new(line), filled: Condvar::new() }
+        let state = QueueState { waiting: VecDeque::new(), is_closed: false };
+        Self { state: Mutex::new(state), filled: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line<T>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item; gives it back when the queue is closed.
+    /// Adds an item; returns it if the queue is closed.
     pub(crate) fn put(&self, item: T) -> Result<(), T> {
-        let mut line = self.lock();
-        if line.is_closed {
+        let mut state = self.lock();
+        if state.is_closed {
             return Err(item);
         }
-        line.waiting.push_back(item);
-        drop(line);
+        state.waiting.push_back(item);
+        drop(state);
         self.filled.notify_one();
         Ok(())
     }
 
-    /// Waits for items, and takes at most `most` of them; `None` when the queue is closed and
-    /// empty.
+    /// Waits for items and takes at most `most` of them; `None` if the queue is closed and empty.
     pub(crate) fn take(&self, most: usize) -> Option<Vec<T>> {
-        let mut line = self.lock();
-        while line.waiting.is_empty() {
-            if line.is_closed {
+        let mut state = self.lock();
+        while state.waiting.is_empty() {
+            if state.is_closed {
                 return None;
             }
-            line = self.filled.wait(line).unwrap_or_else(PoisonError::into_inner);
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let count = line.waiting.len().min(most);
-        Some(line.waiting.drain(..count).collect())
+        let count = state.waiting.len().min(most);
+        Some(state.waiting.drain(..count).collect())
     }
 
-    /// Lets nothing more in. What waits is still served.
+    /// Closes the queue to new items. Queued ones are still taken.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.filled.notify_all();

@@ -1,4 +1,4 @@
-//! A thread that answers questions.
+//! The reader threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,11 +19,11 @@ impl<C: Connect> Reader<C> {
         Self { connect, connection: None }
     }
 
-    /// Answers until the queue is closed.
+    /// Runs reads until the queue is closed.
     pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
         while let Some(operations) = queue.take(1) {
             for operation in operations {
-                // A panic is a fault of this crate: who asked is told, others are served.
+                // A panic is a bug in this crate: the caller gets an error, others are served.
                 if catch_unwind(AssertUnwindSafe(|| self.answer(operation))).is_err() {
                     self.connection = None;
                 }
@@ -32,7 +32,7 @@ impl<C: Connect> Reader<C> {
     }
 
     fn answer(&mut self, mut operation: Box<dyn Operation>) {
-        // A second time on a new connection, when the one at hand turns out to be lost.
+        // Retried on a new connection if the current one turns out to be lost.
         let fresh = self.connection.is_none();
         let mut outcome = self.attempt(operation.as_mut());
         if outcome.is_err() && !fresh && self.connection.is_none() {

@@ -1,4 +1,4 @@
-//! What a transaction adds up and writes once, for many operations.
+//! Totals of a transaction, written once for many operations.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use crate::db::value::Value;
 use crate::histogram::bucket;
 use crate::rows::deferred::{self, DeferredWrite};
 
-/// What a transaction adds up: counters that many operations change, in an order that is the same
-/// for all processes, so that none waits for another in a circle.
+/// Counters that many operations of a transaction change. They are written in the same order by all
+/// processes, which avoids deadlocks.
 #[derive(Debug, Default)]
 pub(crate) struct TxTotals {
-    /// Whether rows of runs may be written with the rest.
+    /// Whether rows of runs may be written with the others.
     pub(crate) waits: bool,
     pub(crate) deferred: Vec<DeferredWrite>,
     begun: BTreeMap<i64, (i64, i64)>,
-    /// By run: what it waits for from now on, or that it waits no more.
+    /// For each run, what it waits for from now on, or that it no longer waits.
     waiting: BTreeMap<i64, Option<String>>,
     durations: BTreeMap<(i64, Box<str>, &'static str, i32), Durations>,
 }
@@ -30,14 +30,14 @@ struct Durations {
 }
 
 impl TxTotals {
-    /// A run of the workflow began at this time, in microseconds.
+    /// Counts a run of the workflow that began at this time, in microseconds.
     pub(crate) fn begin(&mut self, workflow: i64, at: i64) {
         let (count, last) = self.begun.entry(workflow).or_insert((0, at));
         *count += 1;
         *last = at.max(*last);
     }
 
-    /// A job, or with an empty name a run, took so many microseconds.
+    /// Adds the duration of a job, or with an empty name of a run, in microseconds.
     pub(crate) fn took(&mut self, workflow: i64, job: &str, status: Status, micros: i64) {
         let micros = micros.max(0);
         let key = (workflow, job.into(), status.as_str(), bucket(micros));
@@ -47,12 +47,12 @@ impl TxTotals {
         durations.longest = durations.longest.max(micros);
     }
 
-    /// A run waits for this, or waits no more.
+    /// Records what a run waits for, or that it no longer waits.
     pub(crate) fn wait(&mut self, run: i64, body: Option<String>) {
         self.waiting.insert(run, body);
     }
 
-    /// Writes it all.
+    /// Writes all totals.
     pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
         let begun: Vec<_> = self
             .begun

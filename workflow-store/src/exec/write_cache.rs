@@ -1,4 +1,4 @@
-//! What a writer knows without asking.
+//! The cache of the writer, which saves reads.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,29 +10,30 @@ use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status, Waiting};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::rows::beginning::DefinitionIds;
 
-/// What a writer knows. All of it may be forgotten at any time, and is when a transaction fails.
+/// What the writer knows without reading. It may be cleared at any time, and is when a transaction
+/// fails.
 #[derive(Default)]
 pub(crate) struct WriteCache {
-    definitions: HashMap<String, Vec<Known>>,
-    /// When each owner was last written down as alive, by the monotonic clock and by the time of
-    /// day: the one stands still while the machine sleeps, the other may be set.
+    definitions: HashMap<String, Vec<CachedDefinition>>,
+    /// When each owner was last persisted as alive, by the monotonic clock, which stops while the
+    /// machine sleeps, and by the wall clock, which may be adjusted.
     alive: HashMap<OwnerId, (Instant, SystemTime)>,
     /// The names of users that have rows.
     users: HashSet<String>,
     runs: HashMap<RunId, RunMemo>,
-    /// The runs of the transaction at hand.
+    /// The runs of the current transaction.
     touched: Vec<RunId>,
-    /// Numbers for the rows of runs, taken beforehand.
+    /// Reserved numbers for rows of runs.
     numbers: Vec<i64>,
-    /// Runs of transactions of which nobody knows whether they were committed.
+    /// Runs of transactions that may or may not have been committed.
     uncertain: HashSet<RunId>,
 }
 
-/// A definition that the database has.
-struct Known {
-    /// By which number the workflow was asked for, if by one.
+/// A definition in the database.
+struct CachedDefinition {
+    /// The number by which the workflow was requested, if any.
     asked: Option<i64>,
-    /// Whose run it was, where that decides which workflow it joined.
+    /// The owner of the run, if it decides which workflow the run joined.
     owner: Option<String>,
     graph: Arc<Json>,
     source: Option<Arc<Json>>,
@@ -41,7 +42,7 @@ struct Known {
     ids: DefinitionIds,
 }
 
-/// A run that this process drives.
+/// A run that this process executes.
 #[derive(Debug, Clone)]
 pub(crate) struct RunMemo {
     pub(crate) row: i64,
@@ -50,63 +51,63 @@ pub(crate) struct RunMemo {
     pub(crate) token: u64,
     pub(crate) events: u64,
     pub(crate) status: Status,
-    /// When it began to run, in microseconds.
+    /// When it started, in microseconds.
     pub(crate) begun_at: Option<i64>,
-    /// The jobs that have begun and not ended.
+    /// The running jobs.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
-    /// Whether one of them may wait for something.
+    /// Whether one of them may be waiting.
     pub(crate) may_wait: bool,
-    /// Whether the database says that the run waits.
-    pub(crate) is_told_waiting: bool,
+    /// Whether the run is waiting according to the database.
+    pub(crate) is_recorded_waiting: bool,
 }
 
-/// A job that has begun and not ended.
+/// A running job.
 #[derive(Debug, Clone)]
 pub(crate) struct JobMemo {
-    /// When its attempt began, in microseconds.
+    /// When its attempt started, in microseconds.
     pub(crate) started_at: i64,
-    /// Under which name it counts, if not its own.
+    /// The name in statistics, if not its own.
     pub(crate) counts_as: Option<Box<str>>,
-    /// The job that waits for this one.
+    /// The job that is waiting for this one.
     pub(crate) parent: Option<Box<str>>,
-    /// The signal that it waits for.
+    /// The signal that it is waiting for.
     pub(crate) signal: Option<Box<Waiting>>,
-    /// Its latest sleep.
+    /// Its last sleep.
     pub(crate) sleep: Option<Box<Waiting>>,
-    /// Whether an attempt is under way, as far as is known: not before the next attempt, nor since
-    /// the run was taken up again.
+    /// Whether an attempt is known to be running: not between attempts, and not after the run was
+    /// recovered.
     pub(crate) is_under_way: bool,
 }
 
 impl JobMemo {
-    /// Its attempt is not under way any more.
+    /// Records that its attempt has ended.
     pub(crate) fn interrupt(&mut self) {
         (self.signal, self.sleep, self.is_under_way) = (None, None, false);
     }
 }
 
-/// How many runs, names and definitions of a name are remembered at most.
+/// The most cached runs, names and definitions of a name.
 const MOST_RUNS: usize = 50_000;
 const MOST_NAMES: usize = 10_000;
 const MOST_DEFINITIONS: usize = 8;
 
 impl WriteCache {
-    /// A transaction begins.
+    /// Starts a transaction.
     pub(crate) fn start(&mut self) {
         self.touched.clear();
     }
 
-    /// The transaction at hand writes to this run.
+    /// Records that the current transaction writes to this run.
     pub(crate) fn touch(&mut self, run: RunId) {
         self.touched.push(run);
     }
 
-    /// Nobody knows whether the transaction at hand was committed.
+    /// Records that the current transaction may or may not have been committed.
     pub(crate) fn mark_uncertain(&mut self) {
         self.uncertain.extend(self.touched.drain(..));
     }
 
-    /// Whether what is asked for the run may have been done already.
+    /// Whether an operation on the run may have been committed already.
     pub(crate) fn is_uncertain(&self, run: RunId) -> bool {
         self.uncertain.contains(&run)
     }
@@ -118,7 +119,7 @@ impl WriteCache {
         self.runs.clear();
     }
 
-    /// What is known of the workflow of a run.
+    /// The cached definition of the workflow of a run.
     pub(crate) fn definition(&self, run: &NewRun) -> Option<DefinitionIds> {
         let of = &run.workflow;
         let known = self.definitions.get(&of.name)?.iter().find(|known| {
@@ -146,7 +147,7 @@ impl WriteCache {
         if known.len() >= MOST_DEFINITIONS {
             known.remove(0);
         }
-        known.push(Known {
+        known.push(CachedDefinition {
             asked: run.workflow_id,
             owner: joining_owner(run).map(str::to_owned),
             graph: of.graph.clone(),
@@ -171,7 +172,7 @@ impl WriteCache {
         self.users.insert(name.to_owned());
     }
 
-    /// Whether the owner is written down as alive for another half of its lifetime.
+    /// Whether the owner is persisted as alive for at least half of its lease.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         self.alive.get(&owner.id).is_some_and(|(at, time_of_day)| {
             let passed = SystemTime::now().duration_since(*time_of_day);
@@ -180,13 +181,13 @@ impl WriteCache {
         })
     }
 
-    /// The owner was written down at this moment.
+    /// Records that the owner was persisted as alive at this moment.
     pub(crate) fn know_alive(&mut self, owner: Owner, at: Instant) {
-        // Read later than `at`, by a moment that is nothing to half of a lease.
+        // Read a little later than `at`, which is negligible compared to half of a lease.
         self.alive.insert(owner.id, (at, SystemTime::now()));
     }
 
-    /// Takes out what is known of a run. What changes it puts it back.
+    /// Takes a run out of the cache. The operation that changes it puts it back.
     pub(crate) fn take_run(&mut self, run: RunId) -> Option<RunMemo> {
         self.runs.remove(&run)
     }
@@ -201,7 +202,7 @@ impl WriteCache {
         self.runs.insert(run, memo);
     }
 
-    /// A number that no row of a run has. PostgreSQL only.
+    /// An unused number for a row of a run. PostgreSQL only.
     pub(crate) fn run_number(&mut self, sql: &mut dyn Sql) -> Result<i64, SqlError> {
         if self.numbers.is_empty() {
             for row in sql.query(NUMBERS, &[])?.iter().rev() {
@@ -209,7 +210,10 @@ impl WriteCache {
             }
         }
         self.numbers.pop().ok_or_else(|| {
-            SqlError::new(SqlKind::Unusable, "the sequence of `workflows_workflowrun` is gone")
+            SqlError::new(
+                SqlKind::Unusable,
+                "the sequence of `workflows_workflowrun` does not exist",
+            )
         })
     }
 
@@ -219,7 +223,7 @@ impl WriteCache {
     }
 }
 
-/// Whose workflow the run joins: that of a file, asked for by name, is its user's.
+/// The owner of the workflow that the run joins: a file requested by name belongs to its user.
 fn joining_owner(run: &NewRun) -> Option<&str> {
     let is_by_owner = run.workflow_id.is_none() && run.workflow.source.is_some();
     run.user.as_deref().filter(|_| is_by_owner)

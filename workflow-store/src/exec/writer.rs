@@ -1,9 +1,9 @@
-//! The thread that writes: whatever waits is done in one transaction, committed once, and only
-//! then acknowledged.
+//! The writer thread: runs all queued operations in one transaction, commits it once, and only then
+//! acknowledges them.
 //!
-//! No operation has a savepoint. Operations look before they write, so that the refused ones have
-//! written nothing; when one has, or a statement fails, the transaction is rolled back and each
-//! operation gets a transaction of its own.
+//! Operations have no savepoints. They check before they write, so rejected ones have written
+//! nothing. If one has, or a statement fails, the transaction is rolled back and each operation
+//! gets its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::db::value::{Row, Value};
 use crate::exec::operation::{Attempted, Cx, Operation, TxMode};
 use crate::exec::queue::Queue;
 
-/// How many operations share a transaction at most.
+/// The most operations in a transaction.
 const MOST: usize = 512;
-/// How often an operation that met another transaction is tried again.
+/// The retries of an operation after a conflict with another transaction.
 const TRIES: u32 = 5;
 
 pub(crate) struct Writer<C> {
@@ -30,13 +30,13 @@ pub(crate) struct Writer<C> {
 
 type Operations = Vec<Box<dyn Operation>>;
 
-/// Where a transaction failed.
+/// The stage at which a transaction failed.
 enum Failed {
-    /// Before anything was done: the others would fare no better.
+    /// Before the first operation: all operations fail.
     AtBegin(SqlError),
-    /// On the way. Nothing of it is kept.
+    /// In an operation. Everything is rolled back.
     OnTheWay(SqlError),
-    /// While it was committed on a connection that is lost: nobody knows.
+    /// In the commit, on a connection that was lost: the result is unknown.
     Unknown(SqlError),
 }
 
@@ -45,7 +45,7 @@ impl<C: Connect> Writer<C> {
         Self { connect, connection: None, write_cache: WriteCache::default() }
     }
 
-    /// Writes until the queue is closed.
+    /// Runs operations until the queue is closed.
     pub(crate) fn serve(mut self, queue: &Queue<Box<dyn Operation>>) {
         while let Some(operations) = queue.take(MOST) {
             // A panic is a fault of this crate, or of a dependency. Those who wait are told, and
@@ -72,7 +72,7 @@ impl<C: Connect> Writer<C> {
         self.together(shared);
     }
 
-    /// Does all in one transaction; each in its own, when that fails.
+    /// Runs all operations in one transaction, or each in its own if that fails.
     fn together(&mut self, mut operations: Operations) {
         if operations.is_empty() {
             return;
@@ -117,7 +117,7 @@ impl<C: Connect> Writer<C> {
         let mut connection = self.connection().map_err(Failed::AtBegin)?;
         let mut outcome = self.run(connection.as_mut(), operations);
         if matches!(outcome, Err(Failed::AtBegin(_))) && connection.is_closed() && !is_fresh {
-            // It was lost while nobody used it.
+            // The connection was lost while idle.
             connection = self.connection().map_err(Failed::AtBegin)?;
             outcome = self.run(connection.as_mut(), operations);
         }
@@ -126,7 +126,8 @@ impl<C: Connect> Writer<C> {
                 self.write_cache.mark_uncertain();
             }
             self.write_cache.clear();
-            // Fails where the transaction is rolled back already; the next `begin` tells.
+            // Fails if the transaction is already rolled back; the next `begin` reports other
+            // errors.
             connection.batch("ROLLBACK").ok();
         }
         if !connection.is_closed() {
@@ -152,7 +153,7 @@ impl<C: Connect> Writer<C> {
                     self.write_cache.clear();
                     return sql.batch("ROLLBACK").map_err(Failed::OnTheWay);
                 }
-                let text = "one of several operations was refused halfway";
+                let text = "one of several operations was rejected after a write";
                 return Err(Failed::OnTheWay(SqlError::new(SqlKind::Conflict, text)));
             }
         }
@@ -180,17 +181,17 @@ impl<C: Connect> Writer<C> {
     }
 }
 
-/// Whether a commit that failed may have been done. A server that goes says so on a connection
+/// Whether a failed commit may have succeeded. A server that shuts down reports it on a connection
 /// that is not closed yet.
 fn is_in_doubt(sql: &dyn Sql, error: &SqlError) -> bool {
     let may_go = sql.dialect().is_postgres() && error.kind == SqlKind::Unavailable;
     may_go || sql.is_closed()
 }
 
-/// Between two attempts to connect; after it, those who wait are told.
+/// The time between two attempts to connect, after which the callers get an error.
 const LONGEST: Duration = Duration::from_millis(400);
 
-/// Notes whether anything was written.
+/// Records whether anything was written.
 struct Watched<'a> {
     sql: &'a mut dyn Sql,
     has_written: bool,

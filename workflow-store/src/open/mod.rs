@@ -1,4 +1,4 @@
-//! A store by its address.
+//! Opens stores by address.
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -16,13 +16,13 @@ pub use postgres::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteStore};
 
-/// Opens the store with this address: `postgres://user@host/database`, or the path of a file of
-/// SQLite, which may be written as `sqlite://path`.
+/// Opens the store with this address: `postgres://user@host/database`, or the path of a SQLite
+/// file, also as `sqlite://path`.
 ///
 /// # Errors
 ///
-/// Fails when the store cannot be opened, as the stores themselves say; and when the address is
-/// of a kind that this program was built without.
+/// Fails when the store cannot be opened, and when this program was built without that kind of
+/// store.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -38,8 +38,7 @@ pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
         Some("sqlite" | "file") | None => open_sqlite(address).await,
         Some(scheme) => Err(StoreError::Unusable(
             format!(
-                "there is no store for `{scheme}://`; give the path of a file, or \
-                 postgres://user@host/database"
+                "unsupported store address `{scheme}://`; use the path of a file, or postgres://user@host/database"
             )
             .into(),
         )),

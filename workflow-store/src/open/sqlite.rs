@@ -1,4 +1,4 @@
-//! Stores that are files of SQLite.
+//! SQLite stores.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::exec::operation::TxMode;
 use crate::runs;
 use crate::store::{Database, SqlStore};
 
-/// Keeps runs in a file of SQLite.
+/// A store in a SQLite file.
 ///
-/// One thread writes; what waits for it shares a transaction, and is acknowledged when that is
-/// committed. Any number of processes may open one file. When it is deleted, moved or replaced
-/// while a store has it open, the store refuses everything with
-/// [`StoreError::Unavailable`](workflow_core::StoreError::Unavailable), until the file is moved
+/// One thread writes: queued operations share a transaction and are acknowledged when it is
+/// committed. Any number of processes may open one file. If it is deleted, moved or replaced while
+/// a store has it open, all operations fail with
+/// [`StoreError::Unavailable`](workflow_core::StoreError::Unavailable) until the file is moved
 /// back.
 ///
 /// ```
@@ -33,20 +33,20 @@ use crate::store::{Database, SqlStore};
 /// ```
 pub type SqliteStore = SqlStore<Sqlite>;
 
-/// Marks the stores that are files of SQLite.
+/// The marker type of SQLite stores.
 #[derive(Debug)]
 pub struct Sqlite;
 
 impl Database for Sqlite {}
 
 impl SqlStore<Sqlite> {
-    /// Opens a file, and makes it when there is none. The path may be written as `sqlite://path`;
-    /// `:memory:` is a database that ends with the store.
+    /// Opens a file, and creates it if it does not exist. The path may be written as
+    /// `sqlite://path`; `:memory:` is a database in memory that ends with the store.
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be opened or is no database, when a newer version of this crate
-    /// has written it, or when another process is busy with it for longer than five seconds.
+    /// Fails when the file cannot be opened or is not a database, when a newer version of this
+    /// crate has written it, or when another process locks it for longer than five seconds.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new().open(path).await
     }
@@ -63,12 +63,12 @@ impl SqliteOptions {
     }
 }
 
-/// Starts the threads, once the schema is there.
+/// Starts the threads after migrations.
 async fn start(path: &Path, options: SqliteOptions) -> Result<ConnectionPool, StoreError> {
     let readers = options.readers();
     let opener = Opener::new(path, options);
     let pool = ConnectionPool::start(&opener, if opener.is_memory() { 0 } else { readers })?;
     // The first connection migrates.
-    while pool.write(TxMode::Exclusive, runs::tell_older).await? {}
+    while pool.write(TxMode::Exclusive, runs::backfill_waiting).await? {}
     Ok(pool)
 }

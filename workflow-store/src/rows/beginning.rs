@@ -1,4 +1,4 @@
-//! The row of a run that is to begin.
+//! The row of a new run.
 
 use std::time::UNIX_EPOCH;
 
@@ -15,13 +15,13 @@ pub(crate) struct DefinitionIds {
     pub(crate) definition: i64,
 }
 
-/// A run that is to begin, with its rows prepared.
+/// A new run with its rows prepared.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pub(crate) run: NewRun,
     input: Option<String>,
     runs_dir: Option<String>,
-    /// The first of its events.
+    /// Its first events.
     pub(crate) first: Option<Event>,
     pub(crate) events: Vec<EncodedEvent>,
 }
@@ -35,29 +35,29 @@ impl Beginning {
     }
 }
 
-/// Whether a run may be of a workflow that is not active.
+/// Whether a run may belong to an inactive workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It may not: it is asked for now.
+    /// No: it is a new request.
     Active,
-    /// It may: it is a record of what was.
+    /// Yes: it is a record of the past.
     Any,
 }
 
-/// What the row of a new run says besides what was asked for.
+/// Values in the row of a new run that are not part of the request.
 pub(crate) struct Opening<'a> {
     pub(crate) ids: DefinitionIds,
     pub(crate) outcome: &'a Outcome,
-    /// Its number, when that was taken beforehand.
+    /// Its number, if reserved.
     pub(crate) row: Option<i64>,
-    /// Among which keys its key is.
+    /// The scope of its idempotency key.
     pub(crate) scope: Option<&'a str>,
     pub(crate) admission: Admission,
 }
 
 impl Beginning {
-    /// The statement that adds the row, or none when there is such a run, or one with its key, or
-    /// when its workflow is not active.
+    /// The statement that adds the row, unless the run or its key exists or its workflow is
+    /// inactive.
     pub(crate) fn statement<'a>(&'a self, of: &Opening<'a>) -> (&'static str, Vec<Value<'a>>) {
         let (run, outcome) = (&self.run, of.outcome);
         let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();

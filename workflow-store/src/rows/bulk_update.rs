@@ -1,12 +1,12 @@
-//! The rows of many runs, changed by one statement, as PostgreSQL can.
+//! Updates of many runs in one statement, for PostgreSQL.
 
 use super::step::Step;
 use crate::db::value::{Value, signed};
 
-/// Stands for a time that there is not; no clock shows it.
+/// Represents NULL in lists of times.
 const NEVER: i64 = i64::MIN + 1;
 
-/// BulkUpdate of one owner, of different runs, as lists: one for each column.
+/// Updates of different runs of one owner, as a list for each column.
 #[derive(Default)]
 pub(crate) struct BulkUpdate<'a> {
     owner: u128,
@@ -23,7 +23,8 @@ pub(crate) struct BulkUpdate<'a> {
 }
 
 impl<'a> BulkUpdate<'a> {
-    /// BulkUpdate that all change more than the number of events, or none of which does.
+    /// Creates an update of rows that all change more than the number of events, or of rows that do
+    /// not.
     pub(crate) fn new(owner: u128, changes: bool, steps: &[&'a Step]) -> Self {
         let mut columns = Self { owner, changes, ..Self::default() };
         for step in steps {
@@ -43,12 +44,12 @@ impl<'a> BulkUpdate<'a> {
         columns
     }
 
-    /// How many rows are to change.
+    /// The number of rows.
     pub(crate) fn count(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    /// The statement, and what it is given.
+    /// The statement with its parameters.
     pub(crate) fn statement(&self) -> (&'static str, Vec<Value<'_>>) {
         let lists = [&self.rows, &self.tokens, &self.before, &self.after];
         let mut values = vec![Value::Uuid(self.owner)];

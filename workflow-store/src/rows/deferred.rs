@@ -1,5 +1,5 @@
-//! What a transaction of many operations writes at its end, in one round trip: the rows of runs,
-//! each of which must change as foreseen, and the events of all of them at once.
+//! Deferred writes at the end of a batched transaction, in one round trip: the rows of runs, each
+//! of which must change as expected, and the events of all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::step::{Appended, Outcome, Step};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::Value;
 
-/// Something that is written at the end.
+/// A deferred write.
 #[derive(Debug)]
 pub(crate) enum DeferredWrite {
     Begin {
@@ -24,7 +24,7 @@ pub(crate) enum DeferredWrite {
     Append(Arc<Appended>, Step),
 }
 
-/// Writes it, and then what else is to be written, in the same round trip.
+/// Writes deferred rows and then other statements, in the same round trip.
 pub(crate) fn write(
     sql: &mut dyn Sql,
     deferred: &[DeferredWrite],
@@ -44,7 +44,7 @@ pub(crate) fn write(
         }),
         DeferredWrite::Append(_, step) => step.statement(),
     });
-    // Those that begin are first: what follows may be of the same runs.
+    // New runs come first: later rows may belong to them.
     let rows: Vec<_> = rows.chain(together.iter().map(BulkUpdate::statement)).collect();
     let wanted = alone.iter().map(|_| 1).chain(together.iter().map(BulkUpdate::count));
     let events = deferred.iter().flat_map(|write| {
@@ -63,11 +63,11 @@ pub(crate) fn write(
     if wanted.zip(changed).all(|(wanted, changed)| wanted == changed) {
         return Ok(());
     }
-    // Each is tried alone then, and the ones at fault get their answers.
-    Err(SqlError::new(SqlKind::Conflict, "a run was changed by something else"))
+    // Each operation is then retried alone, and the failing ones get their errors.
+    Err(SqlError::new(SqlKind::Conflict, "another process changed a run"))
 }
 
-/// How the rows of runs are written: by a statement each, in order, or by one for many.
+/// How rows of runs are written: one statement for each, in order, or one for many.
 struct Rows<'a> {
     alone: Vec<&'a DeferredWrite>,
     together: Vec<BulkUpdate<'a>>,
@@ -75,7 +75,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(deferred: &'a [DeferredWrite]) -> Self {
-        // One statement changes a row once.
+        // A statement changes a row only once.
         let mut times: HashMap<i64, usize> = HashMap::new();
         for write in deferred {
             if let DeferredWrite::Append(_, step) = write {

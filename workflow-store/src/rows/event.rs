@@ -1,4 +1,4 @@
-//! Events as rows, and their outputs that are too large for one, kept once each under their SHA-256.
+//! Events as rows. Outputs that are too large for a row are stored once under their SHA-256.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use workflow_core::{Event, EventKind, JobOrigin, Status, StoreError, Waiting};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean, clean_json, to_micros};
 
-/// An event as it goes into its row. Made by the one who asks, not by the writer.
+/// An event encoded for its row, by the caller instead of the writer.
 #[derive(Debug)]
 pub(crate) struct EncodedEvent {
     pub(crate) sequence: u64,
     pub(crate) at: i64,
     pub(crate) body: String,
     pub(crate) blob: Option<Blob>,
-    /// Where the run stands from here on.
+    /// The new status of the run.
     pub(crate) status: Option<Status>,
     pub(crate) subject: Subject,
-    /// Whether the run is blocked from here on, and by what; nothing where that stays as it is.
+    /// Whether the run is blocked from here on, and by what; `None` if unchanged.
     pub(crate) blocked: Option<Option<String>>,
     attempt: Option<u32>,
 }
 
-/// What an event says that is kept besides the event.
+/// The part of an event that is also projected.
 #[derive(Debug)]
 pub(crate) enum Subject {
     Run,
@@ -55,7 +55,7 @@ pub(crate) enum Subject {
     WaitsNoMore {
         job: Box<str>,
     },
-    /// It sleeps for a moment, so that an earlier sleep is over.
+    /// A sleep too short to record, which ends an earlier one.
     SleepsBriefly {
         job: Box<str>,
     },
@@ -70,7 +70,7 @@ impl EncodedEvent {
     ///
     /// # Errors
     ///
-    /// Fails when it has no JSON form, which events that were built by an engine have.
+    /// Fails when it has no JSON form, which is impossible for events of an engine.
     pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
         let mut body = write(event)?;
         let mut blob = None;
@@ -98,9 +98,9 @@ impl EncodedEvent {
         events.iter().map(Self::new).collect()
     }
 
-    /// What happened, in one word.
+    /// The kind of the event.
     pub(crate) fn kind(&self) -> &str {
-        // The sequence number and the time, which come first, hold no such text.
+        // The sequence number and the time, which come first, cannot contain this text.
         let tag = "\"event\":\"";
         let from = self.body.find(tag).map(|at| &self.body[at + tag.len()..]);
         from.and_then(|rest| rest.split('"').next()).unwrap_or_default()
@@ -133,8 +133,8 @@ impl EncodedEvent {
     }
 }
 
-/// The largest event, in bytes of JSON, whose output stays in its row. A larger output goes to a
-/// table of its own, where equal outputs are kept once, and comes back with the event.
+/// The largest event, in bytes of JSON, whose output stays in its row. A larger output is stored in
+/// a separate table, equal ones once, and restored with the event.
 pub const MAX_INLINE: usize = 1024 * 1024;
 
 /// A large output.
@@ -149,7 +149,7 @@ impl Blob {
         Self { digest: Sha256::digest(content.as_bytes()).into(), content }
     }
 
-    /// What stands for the blob where JSON is shown.
+    /// The JSON that replaces the blob where it is shown.
     pub(crate) fn reference(&self) -> String {
         let hex: String = self.digest.iter().map(|byte| format!("{byte:02x}")).collect();
         json!({ "blob": format!("sha256:{hex}"), "bytes": self.content.len() }).to_string()
@@ -164,11 +164,11 @@ impl Blob {
 const INSERT_BLOB: &str =
     "INSERT INTO workflows_blob (digest, content) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
-/// Reads an event from what its row has.
+/// Reads an event from its row.
 pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError> {
     let wrong = |error: serde_json::Error| {
         let start: String = body.chars().take(80).collect();
-        let text = format!("an event cannot be read ({error}): {start}");
+        let text = format!("cannot read an event ({error}): {start}");
         SqlError::new(SqlKind::Unusable, text)
     };
     let mut event: Event = serde_json::from_str(body).map_err(wrong)?;
@@ -182,15 +182,16 @@ pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError
 ///
 /// # Errors
 ///
-/// Fails when there is none, or when it is nested so deeply that it could not be read again.
+/// Fails when the value has no JSON form, or is nested too deeply to be read again.
 pub(crate) fn write(value: &impl serde::Serialize) -> Result<String, StoreError> {
     let refused = |reason: String| {
-        StoreError::Unusable(format!("a value of a run cannot be kept: {reason}").into())
+        StoreError::Unusable(format!("cannot store a value of a run: {reason}").into())
     };
     let text = serde_json::to_string(value).map_err(|error| refused(error.to_string()))?;
     let depth = depth(&text);
     if depth > DEEPEST {
-        let reason = format!("it is nested {depth} deep, and {DEEPEST} is the limit; flatten it");
+        let reason =
+            format!("it is nested {depth} levels deep; the limit is {DEEPEST}; flatten it");
         return Err(refused(reason));
     }
     Ok(text)
@@ -222,7 +223,7 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Takes out what may be large.
+/// Takes out the output, which may be large.
 fn take_heavy(kind: &mut EventKind) -> Option<Arc<Json>> {
     match kind {
         EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
@@ -284,7 +285,7 @@ pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
     }
 }
 
-/// The name under which all jobs of one origin count.
+/// The name in statistics of all jobs with one origin.
 pub(crate) fn counts_as(origin: &JobOrigin) -> Option<Box<str>> {
     match origin {
         JobOrigin::Called { job, .. } => Some(job.as_str().into()),
@@ -293,10 +294,11 @@ pub(crate) fn counts_as(origin: &JobOrigin) -> Option<Box<str>> {
     }
 }
 
-/// A shorter sleep is not written where lists look: it would be over before anybody has read of it.
+/// The shortest sleep that is projected for lists: a shorter one would be over before anyone reads
+/// it.
 const SHORTEST_TOLD: Duration = Duration::from_secs(5);
 
-/// The job that waits for one of this origin.
+/// The job that waits for a job of this origin.
 fn parent(origin: &JobOrigin) -> Option<Box<str>> {
     match origin {
         JobOrigin::Called { by, .. } => Some(by.as_str().into()),
@@ -305,7 +307,7 @@ fn parent(origin: &JobOrigin) -> Option<Box<str>> {
     }
 }
 
-/// What an event that blocks a run, or unblocks it, leaves. The end of a run leaves it as it is.
+/// The projection of an event that blocks or unblocks a run. The end of a run does not change it.
 fn blocked(kind: &EventKind) -> Result<Option<Option<String>>, StoreError> {
     Ok(match kind {
         EventKind::RunBlocked { blocked } => Some(Some(write(blocked)?)),
@@ -314,7 +316,7 @@ fn blocked(kind: &EventKind) -> Result<Option<Option<String>>, StoreError> {
     })
 }
 
-/// Inserts events, with the blobs that they need.
+/// Inserts events with their blobs.
 pub(crate) fn insert(sql: &mut dyn Sql, run: i64, events: &[EncodedEvent]) -> Result<(), SqlError> {
     for blob in events.iter().filter_map(|event| event.blob.as_ref()) {
         blob.insert(sql)?;
@@ -356,7 +358,7 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The events, each with the number of its run.
+    /// Builds the lists from events with the numbers of their runs.
     pub(crate) fn new(events: impl Iterator<Item = (i64, &'a EncodedEvent)>) -> Self {
         let mut columns = Self::default();
         for (run, event) in events {

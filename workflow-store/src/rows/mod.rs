@@ -1,4 +1,4 @@
-//! Rows of runs, prepared by the caller, so that the thread that writes has less to do.
+//! Rows of runs, prepared by the caller to take work off the writer thread.
 
 pub(crate) mod beginning;
 pub(crate) mod bulk_update;

@@ -1,11 +1,11 @@
-//! Events that are to be added to a run, and how its row changes.
+//! Appends of events to a run, and the change of its row.
 
 use workflow_core::{Event, Lease, RunId, Status, StoreError};
 
 use super::event::{EncodedEvent, Subject};
 use crate::db::value::Value;
 
-/// Events that are to be added, with their rows prepared.
+/// Events to append, with their rows prepared.
 #[derive(Debug)]
 pub(crate) struct Appended {
     pub(crate) lease: Lease,
@@ -18,7 +18,7 @@ impl Appended {
     }
 }
 
-/// What becomes of a run with some events.
+/// The state of a run after some events.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: Status,
@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) result: Option<String>,
 }
 
-/// Checks that events follow, and says what becomes of the run.
+/// Checks the order of events, and returns the new state of the run.
 pub(crate) fn check(
     run: RunId,
     events: u64,
@@ -60,7 +60,7 @@ pub(crate) fn check(
     Ok(outcome)
 }
 
-/// How the row of a run changes, if it still is as it was.
+/// The change of a run's row, if it has not changed meanwhile.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) row: i64,
@@ -69,13 +69,13 @@ pub(crate) struct Step {
     pub(crate) before: u64,
     pub(crate) after: u64,
     pub(crate) begun_at: Option<i64>,
-    /// Whether more changes than the number of events.
+    /// Whether it changes more than the number of events.
     pub(crate) changes: bool,
     pub(crate) outcome: Outcome,
 }
 
 impl Step {
-    /// The statement that changes one row, or none.
+    /// The statement that changes the row, or none if it has changed meanwhile.
     pub(crate) fn statement(&self) -> (&'static str, Vec<Value<'_>>) {
         let guard =
             [Value::Int(self.row), Value::Uuid(self.owner), self.token.into(), self.before.into()];

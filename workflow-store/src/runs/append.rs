@@ -1,4 +1,4 @@
-//! Events are added to a run.
+//! Appends events to runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::rows::deferred::DeferredWrite;
 use crate::rows::event::{self as encode, EncodedEvent, Subject};
 use crate::rows::step::{Appended, Outcome, Step, check};
 
-/// Adds events to a run.
+/// Appends events to a run.
 pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
     let run = new.lease.run;
     cx.write_cache.touch(run);
@@ -40,7 +40,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
         write(cx.sql, run, &step, new)?;
         follow(&mut memo, cx.totals, &new.events, &step.outcome);
     }
-    memo.tell_waiting(cx.totals)?;
+    memo.record_waiting(cx.totals)?;
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
         block(cx.sql, memo.row, blocked.as_deref())?;
     }
@@ -48,7 +48,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
     Ok(())
 }
 
-/// Notes what blocks a run, or that nothing does any more.
+/// Records what blocks a run, or that it is no longer blocked.
 pub(super) fn block(sql: &mut dyn Sql, row: i64, blocked: Option<&str>) -> Result<(), SqlError> {
     let row = Value::Int(row);
     let changed = match blocked {
@@ -62,7 +62,7 @@ pub(super) fn block(sql: &mut dyn Sql, row: i64, blocked: Option<&str>) -> Resul
     changed.map(|_| ())
 }
 
-/// Whether the same events were added before, by a request whose answer was lost.
+/// Whether the same events are already persisted, by a request whose response was lost.
 fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bool, SqlError> {
     let (Some(first), Some(last)) = (new.events.first(), new.events.last()) else {
         return Ok(false);
@@ -83,7 +83,7 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
     Ok(same)
 }
 
-/// How these events change the row of a run that is as the memo says.
+/// The change of the row of a run by these events, if the row matches the memo.
 fn step(memo: &RunMemo, outcome: Outcome, new: &Appended) -> Step {
     Step {
         row: memo.row,
@@ -106,12 +106,12 @@ fn write(sql: &mut dyn Sql, run: RunId, step: &Step, new: &Appended) -> Result<(
     if changed.first() == Some(&1) {
         return Ok(());
     }
-    // What is remembered of the run is so no more. It is forgotten with this transaction, and the
-    // next attempt finds out.
+    // The cached state of the run is outdated. It is cleared with this transaction, and the
+    // next attempt reads it again.
     Err(SqlError::new(SqlKind::Conflict, format!("run {run} was changed meanwhile")))
 }
 
-/// Brings a memo up to date with events of another run, whose jobs were counted there.
+/// Updates a memo with reused events of another run, which are already counted there.
 pub(crate) fn follow_reused(memo: &mut RunMemo, events: &[EncodedEvent], outcome: &Outcome) {
     advance(memo, None, events, outcome);
     memo.status = outcome.status;
@@ -130,7 +130,7 @@ fn advance(
     }
 }
 
-/// Brings a memo up to date, and counts what ended.
+/// Updates a memo, and counts jobs and runs that ended.
 pub(crate) fn follow(
     memo: &mut RunMemo,
     totals: &mut TxTotals,
@@ -146,7 +146,7 @@ pub(crate) fn follow(
     memo.status = outcome.status;
 }
 
-/// Follows the jobs that are under way.
+/// Updates the running jobs.
 fn note(memo: &mut RunMemo, at: i64, subject: &Subject, totals: Option<&mut TxTotals>) {
     match subject {
         Subject::JobStarted { job, counts_as, parent } => {
@@ -199,7 +199,7 @@ fn note(memo: &mut RunMemo, at: i64, subject: &Subject, totals: Option<&mut TxTo
     }
 }
 
-/// Reads what there is to know of a run that this process has not begun.
+/// Reads the state of a run that this process has not started.
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
         "SELECT id, workflow_id, owner_id, token, events, status, begun_at, started_at \
@@ -219,14 +219,14 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
         begun_at: begun_at.map(crate::db::value::to_micros),
         jobs: HashMap::new(),
         may_wait: false,
-        is_told_waiting: false,
+        is_recorded_waiting: false,
     };
-    memo.is_told_waiting = super::waiting::is_told(sql, memo.row)?;
+    memo.is_recorded_waiting = super::waiting::is_recorded(sql, memo.row)?;
     let rows = sql.query(FOLLOWED, &[Value::Int(memo.row)])?;
     for row in rows {
         let (at, kind, job) = (row.int(0)?, row.text(1)?, row.maybe_text(2)?);
         let subject = match (kind.as_str(), job) {
-            // What it left need not be read.
+            // Its output need not be read.
             ("job_completed" | "job_failed" | "job_cancelled", Some(job)) => {
                 Subject::JobEnded { job: job.into(), status: Status::Completed }
             }
@@ -239,7 +239,7 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
     Ok(Some(memo))
 }
 
-/// The events that tell which jobs are under way, and which of them wait.
+/// The events that show which jobs are running, and which of them wait.
 const FOLLOWED: &str = "SELECT at, kind, job, body FROM workflows_event WHERE run = $1 \
     AND kind IN ('job_started', 'attempt_failed', 'job_completed', 'job_failed', \
     'job_cancelled', 'signal_awaited', 'signal_received', 'sleep_started', 'run_resumed') \

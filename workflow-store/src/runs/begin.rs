@@ -1,4 +1,4 @@
-//! A run begins.
+//! Begins runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ pub(crate) fn begin(
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
     let renewed = new.run.owner.map(|owner| renew_owner(cx, owner)).transpose()?;
-    // From here on, the database is not asked.
+    // From here on, the database is not read.
     if visibility.sees_all() && known.is_none() {
         cx.write_cache.know_definition(&new.run, ids);
     }
@@ -93,7 +93,7 @@ pub(crate) fn begin(
     Ok(BeginOutcome::New(lease))
 }
 
-/// What to answer when no row was added, and not because of the key.
+/// The reason why no row was added, if it is not the key.
 fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<BeginOutcome> {
     let run = new.run.id;
     if read::run(cx.sql, Visibility::All, run)?.is_some() {
@@ -111,13 +111,13 @@ fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<Begin
             Err(StoreError::NotActive { workflow: row.text(0)?, id: ids.workflow }.into())
         }
         _ => {
-            let text = "a run could not begin beside something else; try again";
+            let text = "a run could not begin because of a concurrent change; try again";
             Err(SqlError::new(SqlKind::Conflict, text).into())
         }
     }
 }
 
-/// Says that the owner is alive, unless that is known; returns when it was said.
+/// Persists that the owner is alive, unless that is known; returns the time.
 fn renew_owner(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlError> {
     if cx.write_cache.is_alive(owner) {
         return Ok(None);
@@ -126,7 +126,7 @@ fn renew_owner(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlErro
     keep_alive(cx.sql, owner).map(|()| Some(at))
 }
 
-/// Notes where the run stands with the events that it begins with, as one that is imported does.
+/// Caches the state of the run after its first events, of which an imported run has many.
 fn remember(
     cx: &mut Cx<'_>,
     new: &Beginning,
@@ -144,17 +144,17 @@ fn remember(
         begun_at: None,
         jobs: HashMap::new(),
         may_wait: false,
-        is_told_waiting: false,
+        is_recorded_waiting: false,
     };
     if let Some(owner) = new.run.owner {
         (memo.owner, memo.token) = (owner.id, 1);
     }
     match new.run.trigger {
-        // An engine begins a run before any of its jobs: these come from the run that it repeats.
+        // An engine begins a run before any of its jobs: these events come from the retried run.
         Trigger::Retry => follow_reused(&mut memo, &new.events, outcome),
         _ => follow(&mut memo, cx.totals, &new.events, outcome),
     }
-    memo.tell_waiting(cx.totals)?;
+    memo.record_waiting(cx.totals)?;
     if new.run.owner.is_some() {
         cx.write_cache.know_run(new.run.id, memo);
     }

@@ -1,4 +1,4 @@
-//! The workflow of a run: its row, and the definition that it had, each written once.
+//! The workflow of a run: its row, and its definition at that time, each written once.
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -10,12 +10,12 @@ use crate::db::value::{Value, clean_json};
 use crate::exec::operation::{Answer, Cx};
 use crate::rows::beginning::DefinitionIds;
 use crate::visibility::Visibility;
-use crate::workflows::insert::{Written, insert, tags};
+use crate::workflows::insert::{RowAuthor, insert, tags};
 use crate::workflows::name::owned;
 use crate::workflows::slug::lock_names;
 use crate::workflows::{NewWorkflow, Source, search_index, version};
 
-/// Finds the workflow and the definition of a run, or makes them.
+/// Finds or adds the workflow and the definition of a run.
 pub(crate) fn definition(
     cx: &mut Cx<'_>,
     visibility: Visibility,
@@ -29,7 +29,7 @@ pub(crate) fn definition(
     };
     let texts = Texts::new(of)?;
     let is_file = of.source.is_some();
-    // What is run by the number of its row, or again, says nothing new of the file.
+    // Runs by the number of a row, and retries, do not change the file.
     let is_from_file = is_file && run.workflow_id.is_none() && run.trigger != Trigger::Retry;
     if is_from_file {
         follow_file(cx, workflow, of, user)?;
@@ -47,8 +47,8 @@ pub(crate) fn definition(
     Ok(DefinitionIds { workflow, definition })
 }
 
-/// Makes a file that is run the newest version of its workflow, unless it is, or somebody wrote the
-/// workflow by hand.
+/// Makes the file of a run the newest version of its workflow, unless it is already, or the
+/// workflow was edited.
 fn follow_file(
     cx: &mut Cx<'_>,
     workflow: i64,
@@ -66,8 +66,7 @@ fn follow_file(
     version::record(cx.sql, workflow, user)
 }
 
-/// The workflow that a run of this one joins, if it is there: the one of its name that has the
-/// same source and owner.
+/// The existing workflow that a run joins, if any: the one with the same name, source and owner.
 pub(crate) fn find(
     sql: &mut dyn Sql,
     of: &WorkflowSnapshot,
@@ -77,7 +76,7 @@ pub(crate) fn find(
     owned(sql, source, owner, &of.name)
 }
 
-/// Where a workflow comes from, and whose it is when this user runs it: code is nobody's.
+/// The source and owner of a workflow that this user runs: code has no owner.
 fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (Source, Option<i64>) {
     match of.source {
         Some(_) => (Source::Stored, user),
@@ -85,7 +84,7 @@ fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (Source, Option<i64>)
     }
 }
 
-/// The same, added where it is not there.
+/// The workflow that a run joins, added if it does not exist.
 fn joined(
     cx: &mut Cx<'_>,
     visibility: Visibility,
@@ -99,15 +98,15 @@ fn joined(
         return Err(StoreError::NoWorkflow { workflow: format!("`{}`", of.name) }.into());
     }
     lock_names(cx.sql)?;
-    // Another process may have been faster.
+    // Another process may have added it.
     if let Some(id) = find(cx.sql, of, user)? {
         return Ok(id);
     }
     let (source, owner) = provenance(of, user);
-    Ok(insert(cx.sql, &NewWorkflow::of(of), source, owner, Written::ByProgram)?)
+    Ok(insert(cx.sql, &NewWorkflow::of(of), source, owner, RowAuthor::Program)?)
 }
 
-/// A definition as its row has it.
+/// The texts of a definition in its row.
 struct Texts {
     metadata: String,
     source: Option<String>,
@@ -166,33 +165,33 @@ fn add(
         &values,
     )?;
     let Some(row) = row else {
-        // Another process was faster.
+        // Another process has added it.
         return known(cx, workflow, texts)?.ok_or_else(|| gone(&of.name));
     };
     row.int(0)
 }
 
-/// Shows the newest definition of a workflow that is code.
+/// Updates the row of a registered workflow to its newest definition.
 fn refresh(cx: &mut Cx<'_>, workflow: i64, of: &WorkflowSnapshot) -> Result<(), SqlError> {
     let values = [Value::Int(workflow)];
     let count = "SELECT count(*) FROM workflows_definition WHERE workflow_id = $1";
     let count = cx.sql.first(count, &values)?.map_or(Ok(1), |row| row.int(0))?;
     if count <= 1 {
-        // What was announced may not have been drawn.
+        // A registered workflow may not have a graph yet.
         return draw(cx, workflow, of, Grows::No);
     }
     draw(cx, workflow, of, Grows::Yes)?;
     describe(cx, workflow, of)
 }
 
-/// Whether the version counts up.
+/// Whether the version increases.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Grows {
     Yes,
     No,
 }
 
-/// Which rows follow what is run: those of code, and of files that nobody wrote by hand.
+/// The rows that runs update: those of code, and of files that were not edited.
 const FOLLOWS: &str = "source = 'registered' OR (definition IS NOT NULL AND NOT edited)";
 
 fn draw(
@@ -244,9 +243,8 @@ fn with_number(cx: &mut Cx<'_>, visibility: Visibility, id: i64) -> Answer<i64> 
     Ok(row.int(0)?)
 }
 
-/// Adds a row for a workflow that is code, or brings up to date what it says, unless somebody has
-/// edited it.
-pub(crate) fn announce(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Answer<()> {
+/// Adds a row for a registered workflow, or updates it, unless it was edited.
+pub(crate) fn sync_registered(cx: &mut Cx<'_>, of: &WorkflowSnapshot) -> Answer<()> {
     let id = joined(cx, Visibility::All, &WorkflowSnapshot { source: None, ..of.clone() }, None)?;
     let row = cx.sql.first(
         "SELECT metadata, dag_spec, description, project, domain, edited FROM workflows_workflow \

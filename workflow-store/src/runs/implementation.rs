@@ -1,4 +1,4 @@
-//! The trait of the engine, on either database.
+//! Implements `Store` for both databases.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::store::{Database, SqlStore};
 use crate::visibility::Viewer;
 
 impl<D: Database> SqlStore<D> {
-    /// Ends the leases of owners that have stopped, and returns those that are alive although
-    /// their lease is over by the clock of the database.
+    /// Ends the leases of owners that have stopped, and returns those that are alive although their
+    /// lease has expired by the database's clock.
     async fn judge_owners(&self) -> Result<Vec<OwnerId>, SqlError> {
         let liveness = self.liveness.clone();
         let judged = self.pool.read_vital(move |sql| lease::judge(sql, &liveness)).await?;
@@ -30,13 +30,13 @@ impl<D: Database> SqlStore<D> {
         Ok(judged.protected)
     }
 
-    /// Sees to it that this is no handle of a user, which drives no runs.
+    /// Checks that this is not the handle of a user, which cannot run workflows.
     fn check_engine(&self) -> Result<(), StoreError> {
         match &self.viewer {
             Viewer::All | Viewer::Staff(_) => Ok(()),
             Viewer::User(user) => Err(StoreError::Unusable(
                 format!(
-                    "what user `{user}` sees of a store drives no runs; give the engine the store"
+                    "the handle of user `{user}` cannot run workflows; give the engine the store itself"
                 )
                 .into(),
             )),

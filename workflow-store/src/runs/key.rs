@@ -1,4 +1,4 @@
-//! Idempotency keys: of all runs that are asked for under one key, one begins.
+//! Idempotency keys: of all requests with one key, one begins a run.
 
 use sha2::{Digest, Sha256};
 use workflow_core::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
@@ -11,11 +11,10 @@ use crate::exec::operation::{Answer, Cx};
 use crate::rows::beginning::Beginning;
 use crate::visibility::Visibility;
 
-/// Keeps every other transaction from beginning a run under the key of this one until the
-/// transaction ends, so that what has begun under it is seen. To be called before anything is
-/// written: who waits here then keeps nobody else waiting.
+/// Locks the idempotency key of a run until the transaction ends, so that runs with the key are
+/// visible. Must be called before writes, so that a transaction that waits here blocks no others.
 ///
-/// The lock is of the key alone, whoever asks, and for whatever workflow.
+/// The lock is on the key alone, for all users and workflows.
 pub(super) fn lock(cx: &mut Cx<'_>, run: &NewRun) -> Result<(), SqlError> {
     // SQLite has one transaction at a time.
     let Some(key) = of(run).filter(|_| cx.sql.dialect().is_postgres()) else { return Ok(()) };
@@ -23,17 +22,18 @@ pub(super) fn lock(cx: &mut Cx<'_>, run: &NewRun) -> Result<(), SqlError> {
     if !cx.totals.waits {
         return cx.sql.query("SELECT 1 FROM pg_advisory_xact_lock($1)", &number).map(|_| ());
     }
-    // A transaction of many may hold what others wait for, and must not wait for them.
+    // A batched transaction may have locks that others wait for, so it must not wait for them.
     match cx.sql.first("SELECT 1 WHERE pg_try_advisory_xact_lock($1)", &number)? {
         Some(_) => Ok(()),
         None => {
-            let text = format!("another run begins under the idempotency key `{key}`; try again");
+            let text =
+                format!("another run is starting with the idempotency key `{key}`; try again");
             Err(SqlError::new(SqlKind::Conflict, text))
         }
     }
 }
 
-/// Among which keys the key of a run is, as its row says it; none for a run without a key.
+/// The scope of a run's key, as in its row; `None` for a run without a key.
 pub(super) fn scope(run: &NewRun, user: Option<i64>) -> Option<String> {
     run.idempotency_key.as_ref()?;
     Some(match run.key_scope() {
@@ -43,7 +43,7 @@ pub(super) fn scope(run: &NewRun, user: Option<i64>) -> Option<String> {
     })
 }
 
-/// The run that began under the idempotency key of this one.
+/// The existing run with the idempotency key of this one.
 pub(super) fn repeated(
     cx: &mut Cx<'_>,
     beginning: &Beginning,
@@ -56,7 +56,7 @@ pub(super) fn repeated(
     if found.id == new.id && cx.write_cache.is_uncertain(found.id) {
         return Ok(Some(resumed(new)));
     }
-    // Only retries say which run they repeat.
+    // Only retries name the run that they repeat.
     let theirs = match found.trigger {
         Trigger::Retry => read::events(cx.sql, Visibility::All, found.id, 0, 1)?,
         _ => Vec::new(),
@@ -76,18 +76,18 @@ pub(super) fn repeated(
     Ok(Some(BeginOutcome::Existing(Box::new(found))))
 }
 
-/// It did begin, when the answer to the first request was lost.
+/// The run itself has already begun, if the response to the first request was lost.
 pub(super) fn resumed(new: &NewRun) -> BeginOutcome {
     let lease = |owner: Owner| Lease { run: new.id, owner: owner.id, token: 1 };
     BeginOutcome::New(new.owner.map(lease))
 }
 
-/// The key that somebody gave. Those of runs inside of others are the engine's.
+/// The key of a request. The keys of child runs belong to the engine.
 fn of(run: &NewRun) -> Option<&str> {
     run.idempotency_key.as_deref().filter(|_| run.parent.is_none())
 }
 
-/// A number that hardly any other key has; those that have the same only wait for each other.
+/// A hash of the key; keys with the same hash only wait for each other.
 fn number_of(key: &str) -> i64 {
     let digest = Sha256::digest(key.as_bytes());
     digest.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))

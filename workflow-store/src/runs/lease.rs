@@ -1,4 +1,4 @@
-//! Who drives a run.
+//! Leases: which owner runs a run.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use super::read;
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, signed};
 use crate::exec::operation::{Answer, Cx};
-use crate::liveness::{Heartbeat, Judgement, Liveness, Look, OwnerRow};
+use crate::liveness::{Heartbeat, Liveness, Observation, OwnerRow, OwnerStates};
 
-/// The longest lifetime that is kept: a hundred years.
+/// The longest lifetime: a hundred years.
 const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
 
-/// Writes that the owner is alive, by the clock of the database.
+/// Persists that the owner is alive, by the database's clock.
 pub(crate) fn keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError> {
     let lifetime = u64::try_from(owner.lifetime.as_micros()).unwrap_or(LONGEST).min(LONGEST);
     let values = [Value::Uuid(owner.id.to_u128()), Value::Int(signed(lifetime))];
@@ -29,17 +29,20 @@ pub(crate) fn keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError
     .map(|_| ())
 }
 
-/// Looks at the owners whose lease is not over, and judges which are alive.
+/// Reads the owners whose lease has not expired, and judges which are alive.
 ///
 /// Reads the whole table: it has a row for each engine of the last day.
-pub(crate) fn judge(sql: &mut dyn Sql, liveness: &Mutex<Liveness>) -> Result<Judgement, SqlError> {
+pub(crate) fn judge(
+    sql: &mut dyn Sql,
+    liveness: &Mutex<Liveness>,
+) -> Result<OwnerStates, SqlError> {
     let asked = Instant::now();
     let rows = sql.query(
         "SELECT owner_id, heartbeats, alive_until, lifetime, alive_until - workflows_now() \
          FROM workflows_owner WHERE alive_until > workflows_now()",
         &[],
     )?;
-    let look = Look { asked, answered: Instant::now() };
+    let look = Observation { asked, answered: Instant::now() };
     let mut owners = Vec::with_capacity(rows.len());
     for row in rows {
         owners.push(OwnerRow {
@@ -69,7 +72,7 @@ pub(crate) fn expire(sql: &mut dyn Sql, stopped: &[(OwnerId, Heartbeat)]) -> Res
     Ok(())
 }
 
-/// The runs that have not ended and that nobody drives, except those of `protected` owners.
+/// The unfinished runs without a living owner, except those of `protected` owners.
 pub(crate) fn orphans(
     sql: &mut dyn Sql,
     protected: &[OwnerId],
@@ -82,8 +85,8 @@ pub(crate) fn orphans(
     read::runs(sql, &orphans_but(protected.len()), &values).map_err(Into::into)
 }
 
-/// By an index of what has not ended, in its order; that of the status would have to be sorted.
-/// Runs of so many owners are left out, and those that other applications have inserted.
+/// Uses the index of unfinished runs, in its order; that of the status would need sorting.
+/// Omits runs of this number of owners, and those that other applications have inserted.
 pub(crate) fn orphans_but(protected: usize) -> String {
     let mut text = "WHERE r.definition_id IS NOT NULL AND r.completed_at IS NULL \
         AND r.run_id > $1 AND coalesce(r.status, 'pending') IN ('pending', 'running') \
@@ -98,7 +101,7 @@ pub(crate) fn orphans_but(protected: usize) -> String {
     text + &format!(" ORDER BY r.run_id LIMIT ${}", protected + 2)
 }
 
-/// Makes `owner` the owner of those of the runs that nobody drives.
+/// Claims those of the runs that have no living owner.
 pub(crate) fn claim(
     cx: &mut Cx<'_>,
     liveness: &Mutex<Liveness>,
@@ -106,7 +109,7 @@ pub(crate) fn claim(
     runs: &[RunId],
 ) -> Answer<Vec<Lease>> {
     lock(cx.sql)?;
-    let Judgement { stopped, mut protected, .. } = judge(cx.sql, liveness)?;
+    let OwnerStates { stopped, mut protected, .. } = judge(cx.sql, liveness)?;
     expire(cx.sql, &stopped)?;
     protected.retain(|other| *other != owner.id);
     let mut leases = Vec::new();
@@ -119,7 +122,7 @@ pub(crate) fn claim(
             leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
         }
     }
-    // After the runs: its own, that it lost by being slow, are orphans as others' are.
+    // After the runs: those that this owner lost by being slow are abandoned, too.
     let now = Instant::now();
     keep_alive(cx.sql, owner)?;
     cx.write_cache.know_alive(owner, now);
@@ -129,7 +132,7 @@ pub(crate) fn claim(
     Ok(leases)
 }
 
-/// Who drives a run, or drove it last.
+/// The current or last owner of a run.
 fn driver(sql: &mut dyn Sql, run: RunId) -> Result<Option<OwnerId>, SqlError> {
     let found = sql.first(
         "SELECT owner_id FROM workflows_workflowrun WHERE run_id = $1",
@@ -146,8 +149,8 @@ pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, 
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";
 
-/// On PostgreSQL, a run that somebody writes to at this moment is passed over: who writes may have
-/// been stopped in the middle of it, and would not let go of the row.
+/// On PostgreSQL, rows that are locked at the moment are skipped: the writer may have been stopped
+/// in the middle of a transaction and never release the row.
 #[cfg(feature = "postgres")]
 pub(crate) const CLAIM_UNLOCKED: &str = "UPDATE workflows_workflowrun SET owner_id = $1, \
     token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
@@ -166,7 +169,7 @@ fn claim_of(dialect: Dialect) -> &'static str {
     }
 }
 
-/// One claim at a time: who comes second must see who is alive since the first.
+/// One claim at a time: the second must see the owners of the first.
 pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
     match sql.dialect() {
         #[cfg(feature = "sqlite")]
@@ -178,7 +181,7 @@ pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
     }
 }
 
-/// Gives runs back.
+/// Releases runs.
 pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
     for lease in leases {
         cx.sql.execute(
@@ -213,7 +216,7 @@ pub(crate) fn held(sql: &mut dyn Sql, liveness: &Mutex<Liveness>) -> Answer<Held
 pub(crate) const HELD: &str = "SELECT owner_id, count(*) FROM workflows_workflowrun \
     WHERE owner_id IS NOT NULL AND status IN ('pending', 'running') GROUP BY owner_id";
 
-/// Says that the owner is alive, and finds the leases that it has lost.
+/// Renews the owner, and returns the leases that it still has.
 pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<Vec<Lease>> {
     let now = Instant::now();
     keep_alive(cx.sql, owner)?;
@@ -239,7 +242,7 @@ pub(crate) fn renew(cx: &mut Cx<'_>, owner: Owner, leases: &[Lease]) -> Answer<V
 pub(crate) const DRIVEN: &str = "SELECT run_id, token FROM workflows_workflowrun \
     WHERE owner_id = $1 AND status IN ('pending', 'running')";
 
-/// Whether the lease holds; of a run that has ended, too.
+/// Whether the lease is valid; also for a finished run.
 fn has(sql: &mut dyn Sql, lease: &Lease) -> Result<bool, SqlError> {
     let found = sql.first(
         "SELECT 1 FROM workflows_workflowrun WHERE run_id = $1 AND owner_id = $2 AND token = $3",

@@ -1,4 +1,4 @@
-//! What others send to runs.
+//! Messages to runs.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use crate::db::value::{Row, Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
 use crate::visibility::Visibility;
 
-/// Leaves a message for a run; signals are for runs that engines drive.
+/// Sends a message to a run; signals are only for runs on engines.
 pub(crate) fn send(
     cx: &mut Cx<'_>,
     visibility: Visibility,
@@ -33,7 +33,7 @@ pub(crate) fn send(
     if is_signal && super::read::is_external(&row, 2)? {
         return Err(StoreError::External { run }.into());
     }
-    // The row of the counter stays locked until the commit: numbers appear in their order.
+    // The row of the counter stays locked until the commit, so numbers become visible in order.
     let number = cx.sql.first(
         "UPDATE workflows_counter SET value = value + 1 WHERE name = 'message' RETURNING value",
         &[],
@@ -41,7 +41,7 @@ pub(crate) fn send(
     let number = number.ok_or_else(|| {
         SqlError::new(
             SqlKind::Unusable,
-            "table `workflows_counter` has no row `message`; restore the database from a copy",
+            "table `workflows_counter` has no row `message`; restore the database from a backup",
         )
     })?;
     let number = number.int(0)?;
@@ -58,7 +58,7 @@ pub(crate) fn send(
     Ok(number.unsigned_abs())
 }
 
-/// The messages after a number for runs that an owner drives.
+/// The messages after a number for the runs of an owner.
 pub(crate) fn inbox(sql: &mut dyn Sql, owner: OwnerId, after: u64) -> Answer<Vec<Message>> {
     let rows = sql.query(INBOX, &[after.into(), Value::Uuid(owner.to_u128())])?;
     rows.iter().map(message).collect()
@@ -91,7 +91,7 @@ pub(crate) fn messages_of(visibility: Visibility, run: RunId) -> Statement {
 
 fn message(row: &Row) -> Answer<Message> {
     let kind: MessageKind = serde_json::from_value(row.json(2)?).map_err(|error| {
-        let text = format!("a message cannot be read ({error}); a newer version may have left it");
+        let text = format!("cannot read a message ({error}); a newer version may have written it");
         SqlError::new(SqlKind::Unusable, text)
     })?;
     Ok(Message { number: row.count(0)?, run: RunId::from_u128(row.uuid(1)?), kind })

@@ -1,4 +1,4 @@
-//! The half of the store that an engine uses. Each operation is written once for both databases.
+//! The operations of engines on runs, written once for both databases.
 
 mod append;
 mod begin;
@@ -12,14 +12,14 @@ mod report;
 mod waiting;
 
 pub(crate) use begin::begin;
-pub(crate) use definition::announce;
+pub(crate) use definition::sync_registered;
 pub(crate) use read::definition as definition_of_run;
 pub(crate) use read::{begun_at, blocked, events, run, status, trigger};
 pub use report::StatusReport;
 pub(crate) use report::report;
-pub(crate) use waiting::{tell_older, waits};
+pub(crate) use waiting::{backfill_waiting, waits};
 
-/// What is asked while runs are driven, for the test that looks at the plans.
+/// The queries of engines, for the test of their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>)> {
     use crate::db::value::Value::{Int, Text, Uuid};
@@ -37,7 +37,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
     ]
 }
 
-/// The same, of those that are put together.
+/// The queries that are built at run time, for the same test.
 #[cfg(test)]
 pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
     use crate::visibility::Visibility;

@@ -1,4 +1,4 @@
-//! Runs and events, read.
+//! Reads runs and events.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -83,7 +83,7 @@ pub(crate) fn run_by_key(
 pub(crate) const BY_KEY: &str = "SELECT run_id, workflow_id FROM workflows_workflowrun \
     WHERE idempotency_key = $1 AND key_scope = $2";
 
-/// The runs inside of this one that have not ended.
+/// The unfinished child runs of this one.
 pub(crate) fn children(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<RunId>> {
     let rows = sql.query(
         "SELECT run_id FROM workflows_workflowrun WHERE parent_run = $1 \
@@ -93,7 +93,7 @@ pub(crate) fn children(sql: &mut dyn Sql, run: RunId) -> Answer<Vec<RunId>> {
     rows.iter().map(|row| Ok(RunId::from_u128(row.uuid(0)?))).collect()
 }
 
-/// The runs that a condition on `r` selects.
+/// The runs that match a condition on `r`.
 pub(crate) fn runs(
     sql: &mut dyn Sql,
     rest: &str,
@@ -111,8 +111,8 @@ pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.s
     r.runs_dir \
     FROM workflows_workflowrun r";
 
-/// What tells the workflow of a run: the definition that it began with. A run that another
-/// application has inserted has none, only its workflow.
+/// The key of a run's workflow snapshot: the definition that it began with, or for a run that
+/// another application has inserted, only its workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum SnapshotKey {
     Definition(i64),
@@ -170,7 +170,7 @@ fn stored(
     Ok(run)
 }
 
-/// What blocks a run, as a column has it. A run that has ended is not blocked, whatever it was.
+/// What blocks a run, from its column. A finished run is not blocked.
 pub(crate) fn blocked(
     row: &Row,
     column: usize,
@@ -179,27 +179,27 @@ pub(crate) fn blocked(
     let body = row.maybe_text(column)?.filter(|_| !status.is_final());
     let read = |body: String| {
         serde_json::from_str(&body).map_err(|error| {
-            SqlError::new(SqlKind::Unusable, format!("a run is blocked, unreadably why: {error}"))
+            SqlError::new(SqlKind::Unusable, format!("cannot read why a run is blocked: {error}"))
         })
     };
     body.map(read).transpose()
 }
 
-/// Whether a program outside reports on a run, by the fingerprint of its definition in a column. A run
-/// that another application has inserted has none.
+/// Whether an external program reports on a run, by the fingerprint of its definition in a column.
+/// A run that another application has inserted has none.
 pub(super) fn is_external(row: &Row, column: usize) -> Result<bool, SqlError> {
     let fingerprint = row.maybe_text(column)?;
     Ok(fingerprint.is_none_or(|fingerprint| WorkflowSnapshot::is_of_external(&fingerprint)))
 }
 
-/// The workflow as it was when runs with this definition began.
+/// The snapshot of the workflow for a definition.
 pub(crate) fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot, SqlError> {
     let row = sql.first(
         "SELECT name, metadata, fingerprint, source, graph FROM workflows_definition WHERE id = $1",
         &[Value::Int(id)],
     )?;
     let unusable = |text: String| SqlError::new(SqlKind::Unusable, text);
-    let row = row.ok_or_else(|| unusable(format!("definition {id} of a run is gone")))?;
+    let row = row.ok_or_else(|| unusable(format!("definition {id} of a run does not exist")))?;
     let metadata = Metadata::new(row.json(1)?).map_err(|error| unusable(error.to_string()))?;
     Ok(WorkflowSnapshot {
         name: row.text(0)?,
@@ -210,8 +210,8 @@ pub(crate) fn definition(sql: &mut dyn Sql, id: i64) -> Result<WorkflowSnapshot,
     })
 }
 
-/// The workflow of runs that another application has inserted into the table. No engine takes
-/// them up, and no jobs of them are known.
+/// The workflow of runs that another application has inserted into the table. Engines do not run
+/// them, and their jobs are unknown.
 fn inserted(sql: &mut dyn Sql, workflow: i64) -> Result<WorkflowSnapshot, SqlError> {
     let row = sql.first(
         "SELECT name, version FROM workflows_workflow WHERE id = $1",
@@ -225,8 +225,8 @@ fn inserted(sql: &mut dyn Sql, workflow: i64) -> Result<WorkflowSnapshot, SqlErr
     Ok(WorkflowSnapshot::external(row.text(0)?, version, graph))
 }
 
-/// When a run began, as a column has it. Of a run without an event, which another application has
-/// inserted, the status alone says that it began: when it was asked for, at the earliest.
+/// When a run started, from its column. A run without events, inserted by another application, has
+/// started if its status says so, at the time of its request at the earliest.
 pub(crate) fn begun_at(
     row: &Row,
     column: usize,
@@ -238,17 +238,16 @@ pub(crate) fn begun_at(
     Ok(begun_at.or_else(|| has_begun.then_some(started_at)))
 }
 
-/// The status in a column; the aliases that others write are read as well. What is none, which
-/// only another application writes, says nothing, as a column that is left open: one such row must
-/// not keep anybody from the others.
+/// The status in a column, including aliases of other applications. An unknown one counts as NULL,
+/// so that one such row does not prevent reading others.
 pub(crate) fn status(row: &Row, column: usize) -> Result<Status, SqlError> {
     let text = row.maybe_text(column)?;
     Ok(text.and_then(|text| text.parse().ok()).unwrap_or(Status::Pending))
 }
 
-/// The trigger that is written so.
+/// Parses a trigger.
 pub(crate) fn trigger(text: &str) -> Result<Trigger, SqlError> {
     serde_json::from_value(text.into()).map_err(|error| {
-        SqlError::new(SqlKind::Unusable, format!("a run began for an unknown reason: {error}"))
+        SqlError::new(SqlKind::Unusable, format!("unknown trigger of a run: {error}"))
     })
 }

@@ -1,4 +1,4 @@
-//! What a program outside says of a run that no engine drives.
+//! Status reports of external programs about runs.
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -19,25 +19,26 @@ use crate::liveness::Liveness;
 use crate::rows::step::Appended;
 use crate::visibility::Visibility;
 
-/// What a program says of a run that it drives itself; what is `None` stays as it is.
+/// A report about a run from the external program that executes it; `None` leaves a field
+/// unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StatusReport {
-    /// Where the run stands.
+    /// The status.
     pub status: Option<Status>,
-    /// What came of it.
+    /// The result.
     pub result: Option<Json>,
-    /// Why it failed.
+    /// The error.
     pub error: Option<String>,
 }
 
 impl StatusReport {
-    /// A report of a status and nothing else.
+    /// Creates a report with only a status.
     pub fn new(status: Status) -> Self {
         Self { status: Some(status), ..Self::default() }
     }
 }
 
-/// Records it: makes a lease, appends events under it, and gives the run back.
+/// Records a report: takes a lease, appends events, and releases the run.
 pub(crate) fn report(
     cx: &mut Cx<'_>,
     visibility: Visibility,
@@ -47,10 +48,10 @@ pub(crate) fn report(
 ) -> Answer<()> {
     lock(cx.sql)?;
     let alive = judge(cx.sql, liveness)?.alive;
-    let known = Known::read(cx.sql, visibility, run)?.ok_or(CatalogError::NoRun(run))?;
+    let known = RecordedRun::read(cx.sql, visibility, run)?.ok_or(CatalogError::NoRun(run))?;
     if said.status == Some(Status::Skipped) {
         let found = "given for a run".to_owned();
-        let cure = "give running, completed, failed or cancelled";
+        let cure = "use running, completed, failed or cancelled";
         return Err(CatalogError::Invalid { field: "the status", found, cure }.into());
     }
     let next = said.status.unwrap_or(known.status);
@@ -76,22 +77,22 @@ pub(crate) fn report(
     now.keep(cx.sql, next)
 }
 
-/// What is on record of the run.
+/// The recorded state of the run.
 #[derive(Debug, Clone)]
-struct Known {
+struct RecordedRun {
     row: i64,
     status: Status,
     events: u64,
     token: u64,
     owner: Option<OwnerId>,
     started_at: SystemTime,
-    /// Whether engines leave the run to programs outside.
+    /// Whether engines leave the run to external programs.
     is_external: bool,
     result: Option<Json>,
     error: Option<String>,
 }
 
-impl Known {
+impl RecordedRun {
     fn read(sql: &mut dyn Sql, visibility: Visibility, run: RunId) -> Answer<Option<Self>> {
         let mut of = Statement::default();
         of.add(
@@ -116,7 +117,7 @@ impl Known {
         }))
     }
 
-    /// Of a run that has ended, the same may be said again.
+    /// Checks that a report about a finished run repeats the record.
     fn check_same(&self, said: &StatusReport) -> Answer<()> {
         let is_same = |said: bool, same: bool| !said || same;
         if is_same(said.result.is_some(), said.result == self.result)
@@ -126,14 +127,13 @@ impl Known {
         }
         Err(CatalogError::Invalid {
             field: "the outcome",
-            found: format!("of a run that is {} already", self.status),
-            cure: "send it with the status or before it: what is on record of a run that has \
-                   ended never changes",
+            found: format!("set for a run that is already {}", self.status),
+            cure: "send it with the status or before it: the record of a finished run never changes",
         }
         .into())
     }
 
-    /// Whether the run may go from where it stands to there.
+    /// Checks the transition of the status.
     fn check_change(&self, run: RunId, next: Status) -> Answer<()> {
         let ends_at_once =
             self.status == Status::Pending && matches!(next, Status::Completed | Status::Failed);
@@ -147,7 +147,7 @@ impl Known {
         }
     }
 
-    /// What is known with what is said.
+    /// The recorded state with the report applied.
     fn with(&self, said: &StatusReport) -> Self {
         Self {
             result: said.result.clone().or_else(|| self.result.clone()),
@@ -161,8 +161,8 @@ impl Known {
         let now = SystemTime::now();
         let begins = EventKind::RunStarted { repeats: None };
         let mut kinds = Vec::new();
-        // It may have been inserted as one that runs, or end without a word of its beginning: it
-        // began when it was asked for, at the earliest.
+        // It may have been inserted as running, or end without a report of its start: it started
+        // at the time of its request at the earliest.
         let has_begun = self.status == Status::Running || next != Status::Cancelled;
         if self.events == 0 && next.is_final() && has_begun {
             kinds.push((self.started_at.min(now), begins.clone()));
@@ -186,12 +186,12 @@ impl Known {
         (self.events..).zip(kinds).map(event).collect()
     }
 
-    /// Writes what events do not say: results and errors of a run that has not ended yet, and a
-    /// result of one that did not complete.
+    /// Writes what events do not contain: results and errors of an unfinished run, and the result
+    /// of one that did not complete.
     fn keep(&self, sql: &mut dyn Sql, status: Status) -> Answer<()> {
         let error = match status {
             Status::Completed => return Ok(()),
-            // Its event has said it.
+            // Its event contains it.
             Status::Failed if self.error.is_none() => Some("no reason was given"),
             _ => self.error.as_deref(),
         };
@@ -207,7 +207,7 @@ impl Known {
     }
 }
 
-/// Sees to it that nothing completes with an error.
+/// Checks that a completed run has no error.
 fn check_outcome(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
     match &said.error {
         Some(_) if next == Status::Completed => Err(unfit("the error", next, ERROR_CURE)),
@@ -215,11 +215,11 @@ fn check_outcome(said: &StatusReport, next: Status) -> Result<(), CatalogError> 
     }
 }
 
-/// Sees to it that of a run that engines know, an outcome is said together with its status.
+/// Checks that for a run of an engine, an outcome comes together with its status.
 fn check_engine_run(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
     match said {
         StatusReport { result: Some(_), .. } if next != Status::Completed => {
-            Err(unfit("the result", next, "leave it away, or say that the run is completed"))
+            Err(unfit("the result", next, "omit it, or report the run as completed"))
         }
         StatusReport { error: Some(_), .. } if next != Status::Failed => {
             Err(unfit("the error", next, ERROR_CURE))
@@ -228,10 +228,10 @@ fn check_engine_run(said: &StatusReport, next: Status) -> Result<(), CatalogErro
     }
 }
 
-const ERROR_CURE: &str = "leave it away, or say that the run is failed";
+const ERROR_CURE: &str = "omit it, or report the run as failed";
 
 fn unfit(field: &'static str, status: Status, cure: &'static str) -> CatalogError {
-    let found = format!("given for a run that is {status}");
+    let found = format!("set for a run that is {status}");
     CatalogError::Invalid { field, found, cure }
 }
 

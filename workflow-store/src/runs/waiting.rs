@@ -1,4 +1,4 @@
-//! What runs wait for, as lists show it: a projection of their events, written when it changes.
+//! What runs wait for: a projection of their events for lists, written when it changes.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -14,8 +14,8 @@ use crate::exec::write_cache::RunMemo;
 use crate::rows::event::write;
 
 impl RunMemo {
-    /// What each job under way waits for, when all of them wait. A job that waits for jobs of its
-    /// own may wait for a signal besides.
+    /// What each running job waits for, if all of them wait. A job that waits for its own jobs may
+    /// also wait for a signal.
     fn waiting(&self) -> Vec<&Waiting> {
         if !self.may_wait || self.status.is_final() {
             return Vec::new();
@@ -37,33 +37,33 @@ impl RunMemo {
         all
     }
 
-    /// Has the change of what the run waits for written, if there is one.
+    /// Records a change of what the run waits for.
     ///
     /// # Errors
     ///
-    /// Fails when it has no JSON form, which the events that it comes from have.
-    pub(crate) fn tell_waiting(&mut self, totals: &mut TxTotals) -> Result<(), StoreError> {
+    /// Fails when it has no JSON form, which is impossible for values from events.
+    pub(crate) fn record_waiting(&mut self, totals: &mut TxTotals) -> Result<(), StoreError> {
         let waiting = self.waiting();
-        if waiting.is_empty() && !self.is_told_waiting {
+        if waiting.is_empty() && !self.is_recorded_waiting {
             return Ok(());
         }
         let body = if waiting.is_empty() { None } else { Some(write(&waiting)?) };
         let told = body.is_some();
         totals.wait(self.row, body);
-        self.is_told_waiting = told;
+        self.is_recorded_waiting = told;
         Ok(())
     }
 }
 
-/// Tells what some runs wait for that began before lists told it; whether there may be more.
-pub(crate) fn tell_older(cx: &mut Cx<'_>) -> Answer<bool> {
+/// Backfills what some older runs wait for; returns whether there may be more.
+pub(crate) fn backfill_waiting(cx: &mut Cx<'_>) -> Answer<bool> {
     let rows = cx.sql.query(UNFOLDED, &[])?;
     for row in &rows {
         let id = [Value::Int(row.int(0)?)];
-        // Whoever drives the run adds nothing to it meanwhile.
+        // Locks the run against appends of its owner.
         cx.sql.execute("UPDATE workflows_workflowrun SET events = events WHERE id = $1", &id)?;
         if let Some(mut memo) = append::load(cx.sql, RunId::from_u128(row.uuid(1)?))? {
-            memo.tell_waiting(cx.totals)?;
+            memo.record_waiting(cx.totals)?;
         }
         cx.sql.execute("DELETE FROM workflows_unfolded WHERE run = $1", &id)?;
     }
@@ -73,22 +73,22 @@ pub(crate) fn tell_older(cx: &mut Cx<'_>) -> Answer<bool> {
 const UNFOLDED: &str = "SELECT u.run, r.run_id FROM workflows_unfolded u \
     JOIN workflows_workflowrun r ON r.id = u.run ORDER BY u.run LIMIT 100";
 
-/// Whether the row of the run says that it waits.
-pub(crate) fn is_told(sql: &mut dyn Sql, row: i64) -> Result<bool, SqlError> {
+/// Whether the database shows the run as waiting.
+pub(crate) fn is_recorded(sql: &mut dyn Sql, row: i64) -> Result<bool, SqlError> {
     let said = sql.first("SELECT run FROM workflows_waiting WHERE run = $1", &[Value::Int(row)])?;
     Ok(said.is_some())
 }
 
-/// What a run waits for now, as a column has it.
+/// What a run waits for now, from its column.
 pub(crate) fn waits(row: &Row, column: usize, status: Status) -> Result<Option<Stall>, SqlError> {
     let Some(body) = row.maybe_text(column)?.filter(|_| status == Status::Running) else {
         return Ok(None);
     };
     let waiting: Vec<Waiting> = serde_json::from_str(&body).map_err(|error| {
-        SqlError::new(SqlKind::Unusable, format!("a run waits, unreadably for what: {error}"))
+        SqlError::new(SqlKind::Unusable, format!("cannot read what a run waits for: {error}"))
     })?;
     let now = SystemTime::now();
-    // One that has slept enough is at work, and no event says so.
+    // A job whose sleep is over is running, without an event.
     let is_awake = |of: &Waiting| matches!(of, Waiting::Time { until, .. } if *until <= now);
     if waiting.iter().any(is_awake) {
         return Ok(None);

@@ -1,8 +1,8 @@
-//! Conformance suites for stores: of this crate, that wrap another, or of other crates.
+//! Conformance suites for stores: those of this crate, wrappers, and stores of other crates.
 //!
-//! A store that passes [`store_conformance!`](crate::store_conformance) can be given to an engine;
-//! one that passes [`catalog_conformance!`](crate::catalog_conformance) besides, to the server and
-//! to the command line. Each makes a test of every scenario, in the module where it stands:
+//! A store that passes [`store_conformance!`](crate::store_conformance) works with an engine. One
+//! that also passes [`catalog_conformance!`](crate::catalog_conformance) works with the server and
+//! the command line. Each macro makes a test for every scenario, in its module:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,28 +30,28 @@ pub mod store;
 pub use catalog::Catalogs;
 pub use store::Stores;
 
-/// Makes a suite of scenarios: a function that checks one by its name, and a macro that makes a
-/// test of each.
+/// Defines a suite of scenarios: a function that checks one by its name, and a macro that makes a
+/// test for each.
 macro_rules! suite {
     ($d:tt $macro:ident, $suite:ident, $under_test:ty; $($module:ident :: $scenario:ident,)*) => {
         /// The names of the scenarios.
         pub const SCENARIOS: &[&str] = &[$(stringify!($scenario)),*];
 
-        /// Checks one scenario, given what is under test, which is empty.
+        /// Checks one scenario with an empty store.
         ///
         /// # Panics
         ///
-        /// Panics when the store does otherwise, and when no scenario has this name.
+        /// Panics when the store fails the scenario, and when no scenario has this name.
         pub async fn check(scenario: &str, under_test: $under_test) {
             match scenario {
                 $(stringify!($scenario) => $module::$scenario(under_test).await,)*
-                other => panic!("no scenario is named `{other}`; SCENARIOS has those that are"),
+                other => panic!("no scenario is named `{other}`; SCENARIOS has their names"),
             }
         }
 
-        /// Makes a test of each scenario of a conformance suite; see
-        /// [`testing`](crate::testing). Takes a future of what is under test, which is made anew
-        /// for each.
+        /// Makes a test for each scenario of a conformance suite; see [`testing`](crate::testing).
+        /// Takes a future of
+/// the store under test, which is evaluated for each test.
         #[macro_export]
         macro_rules! $macro {
             ($d make:expr) => {
@@ -68,7 +68,7 @@ macro_rules! suite {
 }
 use suite;
 
-/// Runs a future of a scenario on this thread.
+/// Runs the future of a scenario on this thread.
 #[doc(hidden)]
 pub fn block_on(scenario: impl Future<Output = ()>) {
     pollster::block_on(scenario);

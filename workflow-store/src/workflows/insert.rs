@@ -1,4 +1,4 @@
-//! Workflows are added.
+//! Inserts rows of workflows.
 
 use std::time::SystemTime;
 
@@ -11,22 +11,22 @@ use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean, clean_json, to_micros};
 
-/// Who wrote what a row says.
+/// The author of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Somebody, whose words stay.
-    ByHand,
-    /// A run, or a program that registers the workflow; the next one brings it up to date.
-    ByProgram,
+pub(crate) enum RowAuthor {
+    /// A user; runs do not change the row.
+    User,
+    /// A run, or a program that registers the workflow; the next one updates the row.
+    Program,
 }
 
-/// Adds the row of a workflow, under a name that its owner does not have yet.
+/// Adds the row of a workflow with a name that is new to its owner.
 pub(crate) fn insert(
     sql: &mut dyn Sql,
     new: &NewWorkflow,
     source: Source,
     owner: Option<i64>,
-    written: Written,
+    author: RowAuthor,
 ) -> Answer<i64> {
     lock_names(sql)?;
     let text = clean(&new.name);
@@ -63,7 +63,7 @@ pub(crate) fn insert(
         Value::Text(&texts[4]),
         definition.as_deref().into(),
         Value::Text(source.as_str()),
-        Value::Bool(written == Written::ByHand),
+        Value::Bool(author == RowAuthor::User),
     ];
     let row = sql.first(INSERT, &values)?;
     let id = row.ok_or_else(|| gone(&new.name))?.int(0)?;
@@ -72,7 +72,7 @@ pub(crate) fn insert(
     Ok(id)
 }
 
-/// Sees to it that the owner has no workflow of this name.
+/// Checks that the owner has no workflow of this name.
 pub(crate) fn check_free(
     sql: &mut dyn Sql,
     source: Source,

@@ -1,5 +1,5 @@
-//! Rows of workflows, as runs and the catalog write them: added under a free name and slug, with
-//! their versions and what they are found by. Knows no runs and no requests of the catalog.
+//! Rows of workflows, written by runs and the catalog: unique names and slugs, versions, the search
+//! index. Knows no runs and no requests of the catalog.
 
 pub(crate) mod insert;
 pub(crate) mod name;

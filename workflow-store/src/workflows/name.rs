@@ -1,4 +1,4 @@
-//! Whose workflow a name means.
+//! Lookup of workflows by name and owner.
 
 use workflow_core::normalize_name;
 
@@ -7,11 +7,9 @@ use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::clean;
 
-/// The workflow of this name that belongs to this user, or to nobody: what is code is nobody's,
-/// and of what is data, an owner has one of each name.
+/// The workflow of this name and owner. Code has no owner; names of data are unique for an owner.
 ///
-/// It is the workflow that a run joins, and the one that keeps its owner from taking the name for
-/// another.
+/// A run joins this workflow, and its owner cannot use the name for another one.
 pub(crate) fn owned(
     sql: &mut dyn Sql,
     source: Source,
@@ -30,7 +28,7 @@ pub(crate) fn owned(
     row.map(|row| row.int(0)).transpose()
 }
 
-/// Adds that the workflow `w` is data, and this user's, or nobody's.
+/// Adds the condition that the workflow `w` is data of this owner.
 pub(crate) fn own_by_name(statement: &mut Statement, owner: Option<i64>) -> &mut Statement {
     statement.add(" AND w.source <> 'registered'");
     match owner {

@@ -1,50 +1,50 @@
-//! A workflow that is to be added.
+//! New workflows.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use workflow_core::{Metadata, WorkflowSnapshot};
 
-/// A workflow that is to be added.
+/// A workflow to add.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NewWorkflow {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The text that its name in addresses is made from. Default: the name.
+    /// The text to make its slug from. Default: the name.
     pub slug: Option<String>,
-    /// What it is for. Default: what the metadata says.
+    /// The description. Default: that of the metadata.
     pub description: Option<String>,
-    /// The group that it belongs to. Default: what the metadata says.
+    /// The project. Default: that of the metadata.
     pub project: Option<String>,
     /// The number of the project in the application that it comes from; 0 for none.
     pub project_id: i32,
-    /// The name of the project there. Default: `project`.
+    /// The name of the project in that application. Default: `project`.
     pub project_name: Option<String>,
-    /// That application.
+    /// The application that it comes from.
     pub app_name: Option<String>,
-    /// The business area. Default: what the metadata says.
+    /// The business area. Default: that of the metadata.
     pub domain: Option<String>,
-    /// What is said about it.
+    /// The metadata.
     pub metadata: Metadata,
     /// The molecules on its canvas.
     pub molecules_used: Vec<String>,
     /// The atoms of each molecule.
     pub atoms_in_molecules: Map<String, Json>,
-    /// Nodes, edges, positions and what else a drawing needs.
+    /// The drawing: nodes, edges, positions and so on.
     pub dag_spec: Json,
-    /// The workflow itself, as data.
+    /// The definition, as data.
     pub definition: Option<Json>,
-    /// Who makes it.
+    /// The owner.
     pub user: Option<String>,
 }
 
 impl NewWorkflow {
-    /// A workflow with a name and nothing else.
+    /// Creates a workflow with only a name.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), dag_spec: Json::Object(Map::new()), ..Self::default() }
     }
 
-    /// A workflow as a program or a file defines it. What has a field of its own is not repeated in
-    /// the metadata of a file.
+    /// The workflow that a program or a file defines. Metadata of a file does not repeat separate
+    /// fields.
     pub fn of(snapshot: &WorkflowSnapshot) -> Self {
         let said = &snapshot.metadata;
         Self {
@@ -62,23 +62,23 @@ impl NewWorkflow {
     }
 }
 
-/// The metadata without what has a field of its own.
+/// The metadata without entries that are separate fields.
 fn without_fields(metadata: &Metadata) -> Metadata {
     let mut object = metadata.as_object().clone();
     for field in ["description", "project", "domain"] {
         object.remove(field);
     }
-    // What is left of metadata that are fit is fit.
+    // A part of valid metadata is valid.
     Metadata::new(Json::Object(object)).unwrap_or_default()
 }
 
-/// Where a workflow comes from.
+/// The source of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Source {
-    /// It is code, or a file, of a program that ran it.
+    /// Code of a program that registered or ran it.
     #[serde(rename = "registered")]
     Registered,
-    /// It was stored as data.
+    /// Data in the store.
     #[serde(rename = "stored")]
     Stored,
 }

@@ -1,5 +1,5 @@
-//! By what workflows are found: a row for each tag, molecule, atom, word and value in metadata.
-//! The same rows on both databases, so that the same index serves the same questions.
+//! The search index of workflows: a row for each tag, molecule, atom, word and metadata value. Both
+//! databases have the same rows, so that the same index serves the same queries.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,16 @@ use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Value, clean, clean_json};
 
-/// What an entry is about.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Tag,
     Molecule,
-    /// Its path is a dot and the molecule; once more without a path.
+    /// An atom. Its path is a dot and the molecule; a second entry has no path.
     Atom,
-    /// A word of the name or the description.
+    /// A word of the name or description.
     Word,
-    /// Its path is the path, its value JSON.
+    /// A metadata value: its path of keys, and its JSON.
     Metadata,
 }
 
@@ -35,11 +35,11 @@ impl Kind {
     }
 }
 
-/// The longest path or value that is kept as it is, in bytes; of a longer one its digest is kept,
-/// because indexes have a limit.
+/// The longest path or value, in bytes. A longer one is replaced by its digest, because indexes
+/// have a limit.
 const LONGEST: usize = 400;
 
-/// A path or a value as entries have it.
+/// Shortens a path or a value for an entry.
 pub(crate) fn shorten(text: &str) -> String {
     let text = clean(text);
     if text.len() <= LONGEST {
@@ -55,33 +55,33 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     parts.filter(|word| !word.is_empty()).map(|word| shorten(&word.to_lowercase()))
 }
 
-/// The most entries of a workflow: each is a row, and the thread that writes has others to serve.
+/// The most entries of a workflow: each is a row that occupies the writer thread.
 const MOST: usize = 5_000;
 
-/// The most bytes of paths and values that entries are made of: 16 MiB. A long key is a part of the
-/// path of every value below it.
+/// The most bytes of paths and values in entries: 16 MiB. A long key is part of the path of every
+/// value below it.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Writes the entries of a workflow anew, from its row, for somebody who wants it found.
+/// Replaces the entries of a workflow from its row, for a change by a user.
 ///
 /// # Errors
 ///
-/// Fails before it writes when there are too many.
+/// Fails before writing if there are too many.
 pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
     let entries = IndexEntries::read(sql, workflow)?;
     if entries.is_full() {
         return Err(CatalogError::Invalid {
             field: "the workflow",
             found: format!("described by more than {MOST} words, tags and values"),
-            cure: "shorten its description and metadata, and keep what is long in a file",
+            cure: "shorten its description and metadata, and move long texts to a file",
         }
         .into());
     }
     Ok(entries.write(sql, workflow)?)
 }
 
-/// Writes the entries of a workflow anew, from its row, which a program has registered or another
-/// program written: it is kept, and found by as many entries as there may be.
+/// Replaces the entries of a workflow from its row, for rows of programs. If there are too many,
+/// only the first are written.
 pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
     let entries = IndexEntries::read(sql, workflow)?;
     if entries.is_full() {
@@ -90,7 +90,7 @@ pub(crate) fn write_some(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlErro
     entries.write(sql, workflow)
 }
 
-/// What another application has left open is what the columns have by default.
+/// NULL columns of other applications mean the defaults.
 const LABELLED: &str = "UPDATE workflows_workflow SET labelled = TRUE, \
     is_active = coalesce(is_active, TRUE), version = coalesce(version, 1), \
     execution_count = coalesce(execution_count, 0) WHERE id = $1";
@@ -105,14 +105,14 @@ const INSERT_MANY: &str = "INSERT INTO workflows_label (kind, path, value, workf
 
 #[derive(Default)]
 struct IndexEntries {
-    /// As long as they are: digests are made of those that are written, and not of too many.
+    /// Unshortened: digests are only made for entries that are written.
     rows: BTreeSet<(Kind, String, String)>,
-    /// How many bytes of paths and values there were.
+    /// The bytes of paths and values.
     bytes: usize,
 }
 
 impl IndexEntries {
-    /// The entries of a workflow, by what its row says.
+    /// The entries of a workflow, from its row.
     fn read(sql: &mut dyn Sql, workflow: i64) -> Result<Self, SqlError> {
         let mut entries = Self::default();
         let row = sql.first(
@@ -135,7 +135,7 @@ impl IndexEntries {
         Ok(entries)
     }
 
-    /// Puts them in place of those that the workflow has.
+    /// Replaces the entries of the workflow.
     fn write(&self, sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
         let id = [Value::Int(workflow)];
         sql.execute("DELETE FROM workflows_label WHERE workflow_id = $1", &id)?;
@@ -144,7 +144,7 @@ impl IndexEntries {
             .map(|(kind, path, value)| (kind.as_str(), shorten(path), shorten(value)))
             .collect();
         if sql.dialect().is_postgres() {
-            // Thousands of statements may take longer than a session may pause in a transaction.
+            // Thousands of statements may exceed the idle timeout of a transaction.
             let (mut kinds, mut paths, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for (kind, path, value) in &rows {
                 kinds.push(Some(*kind));
@@ -173,7 +173,7 @@ impl IndexEntries {
         }
     }
 
-    /// Whether there are more entries than are written.
+    /// Whether there are too many entries.
     fn is_full(&self) -> bool {
         self.rows.len() > MOST || self.bytes > MOST_BYTES
     }
@@ -193,8 +193,8 @@ impl IndexEntries {
         }
     }
 
-    /// Every value that is not an object, under its path of keys; elements of a list under the
-    /// path of the list, and the list as a whole.
+    /// Adds every value that is not an object, with its path of keys; for a list, its elements and
+    /// the whole list.
     fn add_values(&mut self, path: &str, json: &Json) {
         if self.is_full() {
             return;
@@ -217,7 +217,7 @@ impl IndexEntries {
     }
 }
 
-/// Writes the entries of some of the workflows that others have added; whether there may be more.
+/// Indexes some workflows that other applications have added; returns whether there may be more.
 pub(crate) fn catch_up(sql: &mut dyn Sql) -> Result<bool, SqlError> {
     let rows = sql.query("SELECT id FROM workflows_workflow WHERE NOT labelled LIMIT 500", &[])?;
     for row in &rows {

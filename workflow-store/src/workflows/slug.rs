@@ -1,27 +1,26 @@
-//! Slugs: the names of workflows as they stand in addresses.
+//! Slugs: the names of workflows in URLs.
 
 use workflow_core::normalize_name;
 
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, clean};
 
-/// Makes the slug of a workflow that is going to be added: from this text, in lower case with
-/// dashes between words, and like no other workflow's name, slug or id.
+/// Makes the slug of a new workflow from a text: in lower case with dashes between words, and
+/// different from every other workflow's name, slug and id.
 ///
-/// A slug that was made stays, whatever workflows are called later.
+/// A slug never changes, whatever the names of later workflows.
 pub(crate) fn make(sql: &mut dyn Sql, text: &str) -> Result<String, SqlError> {
     make_for(sql, NEW, text)
 }
 
-/// The same for the workflow with this number, which may have its own name, and keeps its slug
-/// where the text asks for that.
+/// Makes the slug of the workflow with this number, which may equal its own name or current slug.
 pub(crate) fn make_for(sql: &mut dyn Sql, id: i64, text: &str) -> Result<String, SqlError> {
     let base = base(text);
     let is_free = |sql: &mut dyn Sql, slug: &str| is_free(sql, id, slug);
     if is_free(sql, &base)? {
         return Ok(base);
     }
-    // Found by doubling and halving: there may be thousands of the name.
+    // Found by binary search: there may be thousands of the name.
     let numbered = |number: u64| format!("{base}-{number}");
     let (mut taken, mut free) = (1, 2);
     while !is_free(sql, &numbered(free))? {
@@ -37,10 +36,10 @@ pub(crate) fn make_for(sql: &mut dyn Sql, id: i64, text: &str) -> Result<String,
     Ok(numbered(free))
 }
 
-/// Sees to it that no other process gives a name or a slug until this transaction ends.
+/// Locks names and slugs until the transaction ends.
 pub(crate) fn lock_names(sql: &mut dyn Sql) -> Result<(), SqlError> {
     match sql.dialect() {
-        // Its transactions have the file to themselves.
+        // Its transactions are exclusive.
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => Ok(()),
         #[cfg(feature = "postgres")]
@@ -51,10 +50,10 @@ pub(crate) fn lock_names(sql: &mut dyn Sql) -> Result<(), SqlError> {
 #[cfg(feature = "postgres")]
 const LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(7790216411420971373)";
 
-/// No workflow has this number.
+/// The number of no workflow.
 const NEW: i64 = 0;
 
-/// Whether no other workflow than the one with this number has this slug or name.
+/// Whether no workflow except the one with this number has this slug or name.
 fn is_free(sql: &mut dyn Sql, id: i64, slug: &str) -> Result<bool, SqlError> {
     Ok(sql.first(TAKEN, &[Value::Text(slug), Value::Int(id)])?.is_none())
 }
@@ -62,7 +61,7 @@ fn is_free(sql: &mut dyn Sql, id: i64, slug: &str) -> Result<bool, SqlError> {
 pub(crate) const TAKEN: &str = "SELECT id FROM workflows_workflow WHERE slug = $1 AND id <> $2 \
     UNION ALL SELECT id FROM workflows_workflow WHERE name = $1 AND id <> $2 LIMIT 1";
 
-/// A text as it stands in addresses. Digits alone would be an id.
+/// Converts a text to a slug. Digits alone would be an id.
 fn base(text: &str) -> String {
     let text = clean(text);
     let mut slug = String::with_capacity(text.len());

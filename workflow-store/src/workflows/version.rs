@@ -1,11 +1,12 @@
-//! The files that a workflow is and was, recorded when they change.
+//! Versions of workflow files, recorded when the file changes.
 
 use std::time::SystemTime;
 
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Value, to_micros};
 
-/// Keeps the file that a workflow is now as one of its versions, unless it is kept; code has none.
+/// Records the current file of a workflow as a version, unless it is recorded already; code has
+/// none.
 pub(crate) fn record(
     sql: &mut dyn Sql,
     workflow: i64,
@@ -15,7 +16,8 @@ pub(crate) fn record(
     sql.execute(RECORD, &[author.into(), now, Value::Int(workflow)]).map(|_| ())
 }
 
-/// The same for a file that another application wrote, by its owner, when the row was changed.
+/// Records a file that another application wrote, with its owner as the author and the time of the
+/// change.
 pub(crate) fn record_unseen(sql: &mut dyn Sql, workflow: i64) -> Result<(), SqlError> {
     sql.execute(RECORD_UNSEEN, &[Value::Int(workflow)]).map(|_| ())
 }
@@ -33,7 +35,7 @@ const RECORD_UNSEEN: &str = "INSERT INTO workflows_version \
     w.updated_at, w.definition FROM workflows_workflow w \
     WHERE w.id = $1 AND w.definition IS NOT NULL ON CONFLICT DO NOTHING";
 
-/// The newest version of a workflow that is this file, as it is written in the database.
+/// The newest version of a workflow with this file, as in the database.
 pub(crate) fn of_file(
     sql: &mut dyn Sql,
     workflow: i64,

@@ -21,7 +21,7 @@ async fn scene(place: Place) -> Scene {
     let alices = place.store.create_workflow(of("alice")).await.expect("made");
     let bobs = place.store.create_workflow(of("bob")).await.expect("made");
     place.store.create_workflow(NewWorkflow::new("nobodys")).await.expect("made");
-    place.store.announce(&[snapshot("code", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
     let alice = place.store.seen_by(Viewer::User("alice".to_owned()));
     Scene { place, alice, alices, bobs }
 }

@@ -122,7 +122,7 @@ fn within_a_bound() {
     let mut limit = getrlimit(Resource::Fsize);
     limit.current = Some(ROOM);
     setrlimit(Resource::Fsize, limit).expect("a bound");
-    fill_and_go_on(&folder.join("workflows.db"), "look at the disk", || {
+    fill_and_go_on(&folder.join("workflows.db"), "check the disk", || {
         limit.current = limit.maximum;
         setrlimit(Resource::Fsize, limit).expect("no bound");
     });
@@ -153,7 +153,7 @@ fn within_a_file_system() {
     let Some(folder) = inside() else { return };
     let ballast = folder.join("ballast");
     std::fs::write(&ballast, vec![0; 4 * 1024 * 1024 - ROOM as usize]).expect("it fits");
-    fill_and_go_on(&folder.join("workflows.db"), "no room for more", || {
+    fill_and_go_on(&folder.join("workflows.db"), "the disk is full", || {
         std::fs::remove_file(ballast).expect("it is there");
     });
 }

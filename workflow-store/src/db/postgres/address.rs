@@ -1,4 +1,4 @@
-//! The URL of a database, and what it says of encryption.
+//! The URL of a database and its TLS settings.
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
@@ -6,23 +6,23 @@ use tokio_postgres::config::SslMode;
 
 use crate::db::sql::{SqlError, SqlKind};
 
-/// What a URL asks for.
+/// The settings of a URL.
 #[derive(Debug)]
 pub(super) struct Address {
-    /// All but what is said of encryption, of which it knows only whether it must be.
+    /// The URL without TLS settings, except whether TLS is required.
     pub(super) config: Config,
     pub(super) encryption: Encryption,
 }
 
-/// Whether a connection is encrypted, and how far it is checked who is at its other end.
+/// The encryption of a connection and the verification of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Encryption {
     pub(super) mode: Mode,
-    /// The file with the certificates of those who may vouch for a server.
+    /// The file with the CA certificates.
     pub(super) roots: Option<String>,
 }
 
-/// The values of `sslmode`, as PostgreSQL's own programs have them.
+/// The values of `sslmode`, as in libpq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Disable,
@@ -45,7 +45,7 @@ impl Mode {
         let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
         found.map(|(_, mode)| mode).ok_or_else(|| {
             wrong(format!(
-                "`sslmode={text}` is not known; write disable, prefer, require, verify-ca or \
+                "unknown sslmode `{text}`; use disable, prefer, require, verify-ca or \
                  verify-full"
             ))
         })
@@ -79,17 +79,17 @@ impl Address {
             let cause = std::error::Error::source(&error);
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             wrong(format!(
-                "the URL of the database is ill-formed ({error}{cause}); it looks like \
+                "invalid database URL ({error}{cause}); it should look like \
                  postgres://user:password@host:5432/database?sslmode=verify-full"
             ))
         })?;
-        // Written in the other form that PostgreSQL has, `host=.. sslmode=..`.
+        // The key-value form of PostgreSQL, `host=.. sslmode=..`.
         let mode = mode.unwrap_or(match config.get_ssl_mode() {
             SslMode::Disable => Mode::Disable,
             SslMode::Require => Mode::Require,
             _ => Mode::Prefer,
         });
-        // As PostgreSQL has it: who names the certificates wants them to be looked at.
+        // As in libpq, naming certificates turns on their verification.
         let mode = if roots.is_some() && mode == Mode::Require { Mode::VerifyCa } else { mode };
         config.ssl_mode(match mode {
             Mode::Disable => SslMode::Disable,
@@ -131,7 +131,7 @@ mod tests {
         let error = |query: &str| {
             Address::read(&format!("postgres://host/db?{query}")).expect_err("refused").text
         };
-        assert!(error("sslmode=always").contains("`sslmode=always` is not known"));
+        assert!(error("sslmode=always").contains("unknown sslmode `always`"));
         assert!(error("sslcert=a.crt").contains("sslcert"));
     }
 }

@@ -1,33 +1,33 @@
-//! Tables that another application has made are given what rows of this crate need: its framework
-//! fills columns itself, and leaves the database without defaults.
+//! Adopts tables of other applications, whose frameworks fill columns themselves and leave the
+//! database without defaults.
 
 use tokio_postgres::{Client, Error};
 
 use super::error::explain;
 use crate::db::sql::SqlError;
 
-/// Columns that rows of this crate leave empty.
+/// Columns that this crate leaves empty.
 const OPTIONAL: &str = "(VALUES ('workflows_workflow', 'description'), \
     ('workflows_workflow', 'app_name'), ('workflows_workflow', 'user_id'), \
     ('workflows_workflow', 'last_executed_at'), ('workflows_workflowrun', 'completed_at'), \
     ('workflows_workflowrun', 'error_message'))";
 
-/// Columns that rows of this crate always have a value for, in tables of the document.
+/// Columns that this crate always fills.
 const GIVEN: &str = "(VALUES ('accounts_user', 'username'), ('workflows_workflow', 'project_id'), \
     ('workflows_workflow', 'project_name'), ('workflows_workflow', 'name'), \
     ('workflows_workflow', 'slug'), ('workflows_workflowrun', 'workflow_id'))";
 
-/// Lets rows of this crate be inserted into tables with columns of others: what is needed and has
-/// no default gets one, and what may be left open here may be left open there. Rows that are there
-/// stay as they are, and so does what the other application writes.
+/// Makes inserts of this crate work in tables with columns of others: required columns without a
+/// default get one, and columns that this crate leaves empty become nullable. Existing rows and the
+/// writes of the other application are not changed.
 ///
 /// # Errors
 ///
-/// Fails when the tables cannot be read. A column that cannot be changed is left, with a warning:
-/// inserts into its table fail, and say so.
+/// Fails when the tables cannot be read. A column that cannot be changed causes a warning, and
+/// inserts into its table fail with an error.
 pub(super) async fn adopt(client: &Client, name: &str) -> Result<(), SqlError> {
     let explained = |error: Error| explain(&error, name);
-    // The other application may hold a table for long; the next store that is opened tries again.
+    // The other application may lock a table for long; the next store that is opened retries.
     client.batch_execute("SET lock_timeout = '10s'").await.map_err(explained)?;
     let optional = format!("{OF_OTHERS} AND (c.relname, a.attname) IN {OPTIONAL}");
     for row in client.query(&optional, &[]).await.map_err(explained)? {
@@ -48,7 +48,7 @@ pub(super) async fn adopt(client: &Client, name: &str) -> Result<(), SqlError> {
             None => tracing::warn!(
                 database = name,
                 "column `{column}` of `{table}` is NOT NULL and has no default; give it one, or \
-                 nothing can be added to that table here"
+                 this program cannot insert into that table"
             ),
         }
     }
@@ -63,12 +63,12 @@ async fn alter(client: &Client, name: &str, table: &str, column: &str, how: &str
     );
     if let Err(error) = client.batch_execute(&statement).await {
         let error = explain(&error, name);
-        tracing::warn!(%error, "`{statement}` was not done; have the owner of the table do it");
+        tracing::warn!(%error, "`{statement}` failed; the owner of the table must run it");
     }
 }
 
-/// Columns that are NOT NULL, but for the numbers of rows: their table, their name, the category and the
-/// name of their type, and which keys they are.
+/// Columns that are NOT NULL, except row numbers: their table, name, category and name of the type,
+/// and kinds of keys.
 const OF_OTHERS: &str = "SELECT c.relname::text, a.attname::text, t.typcategory::text, \
     t.typname::text, coalesce((SELECT string_agg(k.contype::text, '') FROM pg_constraint k \
     WHERE k.conrelid = c.oid AND k.contype IN ('u', 'f') AND a.attnum = ANY (k.conkey)), '') \
@@ -77,23 +77,23 @@ const OF_OTHERS: &str = "SELECT c.relname::text, a.attname::text, t.typcategory:
     to_regclass('workflows_workflowrun')) AND a.attnum > 0 AND NOT a.attisdropped \
     AND a.attnotnull AND a.attname <> 'id'";
 
-/// What kind of values a column takes.
+/// The kind of a column.
 struct Kind {
     category: String,
     name: String,
-    /// `u` where values are unique, `f` where they name rows of another table.
+    /// `u` for unique values, `f` for foreign keys.
     key: String,
 }
 
 impl Kind {
-    /// What stands there when nothing is said; `None` where only the other application knows.
+    /// The default of a column; `None` if only the other application knows one.
     fn default(&self, column: &str) -> Option<&'static str> {
         if self.key.contains('f') {
             return None;
         }
         let is_unique = self.key.contains('u');
         match (column, &*self.category, &*self.name) {
-            // As Django has it: no password fits.
+            // As in Django: no password matches.
             ("password", "S", _) => Some("'!'"),
             ("version", "N", _) => Some("1"),
             ("is_active", "B", _) => Some("TRUE"),

@@ -1,4 +1,4 @@
-//! Ends queries whose time is up, or whose answer nobody waits for any more.
+//! Cancels queries that exceed their deadline or whose caller has stopped waiting.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,15 +12,15 @@ use super::error::explain;
 use super::tls;
 use crate::db::deadline::Deadline;
 
-/// After this long, a query that has not ended is cancelled again.
+/// The time after which a running query is cancelled again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Cancels what runs on one connection once its deadline is over.
+/// Cancels the query of a connection after its deadline.
 pub(super) struct Canceller {
     encryption: Encryption,
     pub(super) deadline: Option<Deadline>,
-    /// Whether a query was cancelled. The connection is of no more use: the request may reach the
-    /// server late, and end the next query.
+    /// Whether a query was cancelled. The connection must not be reused: the request may reach the
+    /// server late and cancel the next query.
     pub(super) has_cancelled: bool,
 }
 
@@ -29,7 +29,7 @@ impl Canceller {
         Self { encryption: encryption.clone(), deadline: None, has_cancelled: false }
     }
 
-    /// Waits for the work, and has the server end it early when the deadline is over.
+    /// Waits for a query, and cancels it on the server after the deadline.
     pub(super) async fn complete<T>(
         &mut self,
         client: &Client,
@@ -44,7 +44,7 @@ impl Canceller {
                 self.has_cancelled = true;
                 loop {
                     cancel(client, &self.encryption, name).await;
-                    // A request that overtakes the query ends nothing.
+                    // A request that overtakes the query has no effect.
                     if let Ok(answer) = tokio::time::timeout(AGAIN, work.as_mut()).await {
                         return answer;
                     }
@@ -54,16 +54,16 @@ impl Canceller {
     }
 }
 
-/// Where this fails, the statement timeout ends the query.
+/// If this fails, the statement timeout ends the query.
 async fn cancel(client: &Client, encryption: &Encryption, name: &str) {
     let token = client.cancel_token();
     let cancelled = match tls::maker(encryption) {
         Ok(Some(tls)) => token.cancel_query(tls).await,
         Ok(None) => token.cancel_query(NoTls).await,
-        Err(error) => return tracing::debug!(%error, "a query cannot be cancelled"),
+        Err(error) => return tracing::debug!(%error, "cannot cancel a query"),
     };
     if let Err(error) = cancelled {
         let error = explain(&error, name);
-        tracing::debug!(%error, "a query cannot be cancelled");
+        tracing::debug!(%error, "cannot cancel a query");
     }
 }

@@ -1,5 +1,4 @@
-//! A connection to PostgreSQL, and the runtime that drives it: work happens while the thread waits
-//! for its answer.
+//! A connection to PostgreSQL with the runtime that drives it while its thread waits for results.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -22,7 +21,7 @@ use crate::db::deadline::{Deadline, READ_TIME};
 use crate::db::sql::{Dialect, Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
 
-/// How many prepared statements a connection keeps.
+/// The most prepared statements of a connection.
 const STATEMENTS: usize = 400;
 
 struct PostgresConnection {
@@ -30,27 +29,27 @@ struct PostgresConnection {
     client: Client,
     statements: HashMap<String, Statement>,
     name: String,
-    /// A transaction is to begin together with the first statement, to save a round trip.
+    /// Whether a transaction begins together with the next statement, which saves a round trip.
     is_beginning: bool,
     canceller: Canceller,
 }
 
-/// A process that stops in the middle of a transaction must not keep others from its runs, which
-/// they take over; nor may another that does so keep this one waiting for ever.
+/// A process that stops in the middle of a transaction must not block others that recover its runs,
+/// nor let them wait forever.
 const SETTINGS: &str = "SET TIME ZONE 'UTC'; \
     SET idle_in_transaction_session_timeout = '2s'; SET lock_timeout = '10s'";
 
-/// What it writes it finds by an index, however small a table was when the statement was planned.
-/// Where there is none after all, the price of that must not have the plan compiled.
+/// Writes use indexes, however small a table was when the statement was planned. Without an index,
+/// the cost must not trigger compilation of the plan.
 const WRITER: &str = "SET lock_timeout = '10s'; SET jit = off; \
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
-/// A query that takes long keeps a connection from others, even when this process is gone.
+/// Limits long queries, which occupy a connection even after this process has ended.
 fn reader() -> String {
     format!("SET statement_timeout = '{}s'", READ_TIME.as_secs())
 }
 
-/// Opens a connection. The one that writes brings the schema up to date.
+/// Opens a connection. That of the writer migrates the schema.
 pub(crate) fn open(
     config: &Config,
     encryption: &Encryption,
@@ -58,7 +57,7 @@ pub(crate) fn open(
     purpose: Purpose,
 ) -> Result<Box<dyn Sql>, SqlError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let text = format!("no runtime for the connection to `{name}`: {error}");
+        let text = format!("cannot start the runtime of the connection to `{name}`: {error}");
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let explained = |error: Error| explain(&error, name);
@@ -72,7 +71,7 @@ pub(crate) fn open(
         client.batch_execute(SETTINGS).await.map_err(explained)?;
         settle(&client, name).await?;
         if purpose == Purpose::Write {
-            // Another process may migrate for long.
+            // A migration in another process may take long.
             client.batch_execute("SET lock_timeout = 0").await.map_err(explained)?;
             migrate(&mut client, name).await?;
             client.batch_execute(WRITER).await.map_err(explained)?;
@@ -97,7 +96,7 @@ where
     T: MakeTlsConnect<Socket, Stream: Send + 'static>,
 {
     let (client, connection) = config.connect(tls).await?;
-    // What it fails with, the next request fails with.
+    // The next request reports its error.
     tokio::spawn(connection);
     Ok(client)
 }
@@ -119,7 +118,7 @@ impl PostgresConnection {
         Ok(statement)
     }
 
-    /// Does the work, after the beginning of a transaction if that is due.
+    /// Runs the work, after the beginning of a transaction if that is pending.
     fn after_begin<'a, T>(
         &'a mut self,
         work: impl FnOnce(&'a Client) -> Vec<Work<'a, T>>,
@@ -146,8 +145,8 @@ async fn begun(client: &Client, due: bool) -> Result<(), Error> {
 
 type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 
-/// Polls all in their order, so that their requests are sent in this order and without waiting
-/// for each other's answers.
+/// Polls all futures in order, so that their requests are sent in order without waiting for
+/// responses.
 async fn in_order<A: Future, B: Future>(
     first: &mut Pin<Box<MaybeDone<A>>>,
     rest: &mut [Pin<Box<MaybeDone<B>>>],

@@ -1,4 +1,4 @@
-//! What PostgreSQL says, as an error with its cure.
+//! Errors of PostgreSQL with their cures.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -6,14 +6,14 @@ use tokio_postgres::error::SqlState;
 use crate::db::deadline::ASK_FOR_LESS;
 use crate::db::sql::{SqlError, SqlKind};
 
-/// Turns an error into one that names the database and the cure.
+/// Converts an error to one with the name of the database and a cure.
 pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
     let (kind, cure) = match error.code() {
         None if is_of_handshake(error) => judge_handshake(error),
         None if error.is_closed() || is_io(error) => {
-            (SqlKind::Unavailable, "the server cannot be reached; see that it runs")
+            (SqlKind::Unavailable, "the server cannot be reached; check that it is running")
         }
-        None => (SqlKind::Unusable, "report this as a fault of workflow-store"),
+        None => (SqlKind::Unusable, "report this as a bug in workflow-store"),
         Some(code) => judge(code),
     };
     let said = match error.as_db_error() {
@@ -25,35 +25,41 @@ pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
 
 fn judge(code: &SqlState) -> (SqlKind, &'static str) {
     if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
-        return (SqlKind::Conflict, "two transactions were in each other's way; try again");
+        return (SqlKind::Conflict, "two transactions conflicted; try again");
     }
     if *code == SqlState::QUERY_CANCELED {
         return (SqlKind::Unavailable, ASK_FOR_LESS);
     }
     if *code == SqlState::NOT_NULL_VIOLATION || *code == SqlState::CHECK_VIOLATION {
-        let cure = "another application wants more of its rows than this one knows; give the \
-            column a default, or lift the constraint";
+        let cure = "another application has constraints on the row that this program \
+            does not know; give the column a default, or drop the constraint";
         return (SqlKind::Unusable, cure);
     }
     match code.code().get(..2).unwrap_or_default() {
-        "23" => (SqlKind::Conflict, "it was changed by something else"),
-        "08" | "57" => (SqlKind::Unavailable, "the server is not there; see that it runs"),
-        "53" => (SqlKind::Unavailable, "the server has no room for more; give it some"),
-        "28" => (SqlKind::Unusable, "give the name and the password of a user who may connect"),
-        "3D" => (SqlKind::Unusable, "create it, or give the name of another"),
+        "23" => (SqlKind::Conflict, "another process changed it"),
+        "08" | "57" => {
+            (SqlKind::Unavailable, "the server is not available; check that it is running")
+        }
+        "53" => (
+            SqlKind::Unavailable,
+            "the server is out of disk space, memory or connections; free some",
+        ),
+        "28" => (SqlKind::Unusable, "use the name and password of a user who may connect"),
+        "3D" => (SqlKind::Unusable, "create it, or use another"),
         "25" if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
-            (SqlKind::Unusable, "it can only be read; give the address of the primary")
+            (SqlKind::Unusable, "it is read-only; use the address of the primary")
         }
         "25" | "55" => (SqlKind::Unavailable, "a transaction took too long; try again"),
-        "42" if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            (SqlKind::Unusable, "grant this user the right to the tables, or to create them")
-        }
-        "XX" => (SqlKind::Unusable, "it is damaged; restore it from a copy"),
-        _ => (SqlKind::Unusable, "report this as a fault of workflow-store"),
+        "42" if *code == SqlState::INSUFFICIENT_PRIVILEGE => (
+            SqlKind::Unusable,
+            "grant this user access to the tables, or permission to create them",
+        ),
+        "XX" => (SqlKind::Unusable, "it is corrupt; restore it from a backup"),
+        _ => (SqlKind::Unusable, "report this as a bug in workflow-store"),
     }
 }
 
-/// Whether no encrypted connection came about.
+/// Whether the TLS handshake failed.
 fn is_of_handshake(error: &Error) -> bool {
     error.to_string().starts_with("error performing TLS handshake")
 }
@@ -61,16 +67,14 @@ fn is_of_handshake(error: &Error) -> bool {
 fn judge_handshake(error: &Error) -> (SqlKind, &'static str) {
     let whole = whole(error);
     if whole.contains("does not support TLS") {
-        let cure = "set it up with `ssl = on`, or write sslmode=disable where the network can be \
-            trusted";
+        let cure = "configure it with `ssl = on`, or use sslmode=disable in a trusted network";
         return (SqlKind::Unusable, cure);
     }
     if whole.contains("certificate") {
-        let cure = "name the file with the certificate of who signed the server's with \
-            sslrootcert=FILE, and the host as that certificate does";
+        let cure = "set sslrootcert=FILE to the certificate of the server's CA, and use the host name in the server's certificate";
         return (SqlKind::Unusable, cure);
     }
-    (SqlKind::Unavailable, "no encrypted connection came about; see that it is a PostgreSQL server")
+    (SqlKind::Unavailable, "the TLS handshake failed; check that it is a PostgreSQL server")
 }
 
 fn is_io(error: &Error) -> bool {
@@ -81,11 +85,11 @@ fn is_io(error: &Error) -> bool {
         }
         source = cause.source();
     }
-    // A connection that could not be made in time has no cause.
+    // A connection timeout has no source.
     error.to_string().contains("connecting to server")
 }
 
-/// An error with its causes.
+/// An error with its sources.
 fn whole(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

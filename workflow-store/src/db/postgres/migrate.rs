@@ -1,4 +1,4 @@
-//! The schema of a database, brought up to date.
+//! Migrations of PostgreSQL.
 
 use tokio_postgres::{Client, Error};
 
@@ -11,12 +11,12 @@ mod embedded {
     refinery::embed_migrations!("migrations/postgres");
 }
 
-/// Runs the migrations that the database has not seen, one process at a time, and adopts columns
-/// that another application has added since.
+/// Runs pending migrations, one process at a time, and adopts columns that another application has
+/// added since.
 pub(crate) async fn migrate(client: &mut Client, name: &str) -> Result<(), SqlError> {
     let explained = |error: Error| explain(&error, name);
-    // Each in a transaction of its own: a table that one has rewritten counts as new until its end,
-    // and is locked against another by foreign keys that are deferred.
+    // Each in its own transaction: deferred foreign keys would lock a rewritten table against the
+    // next migration.
     let runner = embedded::migrations::runner().set_grouped(false);
     let newest = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
     if check(client, name, newest).await? {
@@ -30,7 +30,7 @@ pub(crate) async fn migrate(client: &mut Client, name: &str) -> Result<(), SqlEr
             match source.and_then(|cause| cause.downcast_ref::<Error>()) {
                 Some(error) => explain(error, name),
                 None => {
-                    let text = format!("database `{name}`: its schema cannot be changed: {error}");
+                    let text = format!("database `{name}`: cannot migrate its schema: {error}");
                     SqlError::new(SqlKind::Unusable, text)
                 }
             }
@@ -48,7 +48,7 @@ pub(crate) async fn migrate(client: &mut Client, name: &str) -> Result<(), SqlEr
 const LOCK: &str = "SELECT pg_advisory_lock(7790216411420971372)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7790216411420971372)";
 
-/// Whether nothing is to be done.
+/// Whether no migration is pending.
 async fn check(client: &Client, name: &str, newest: i64) -> Result<bool, SqlError> {
     let found = version(client).await.map_err(|error| explain(&error, name))?;
     if found > newest {

@@ -1,4 +1,4 @@
-//! PostgreSQL, on threads that have a runtime of their own.
+//! PostgreSQL, on threads with their own runtimes.
 
 mod address;
 mod adopt;
@@ -28,14 +28,14 @@ use crate::db::sql::{Sql, SqlError};
 pub(crate) struct Opener {
     config: Config,
     encryption: Encryption,
-    /// What the database is called in errors; without the password.
+    /// The name of the database in errors, without the password.
     name: String,
 }
 
 impl Opener {
     pub(crate) fn new(url: &str) -> Result<Self, SqlError> {
         let Address { mut config, encryption } = Address::read(url)?;
-        // What cannot be had is said at once.
+        // Reports unsupported settings at once.
         tls::maker(&encryption)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));

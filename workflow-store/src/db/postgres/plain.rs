@@ -1,18 +1,17 @@
-//! In place of encrypted connections, where the program is built without them.
+//! Replaces encrypted connections in a build without TLS.
 
 use tokio_postgres::NoTls;
 
 use super::address::{Encryption, Mode, wrong};
 use crate::db::sql::SqlError;
 
-/// Nothing; a URL that asks for encryption is refused.
+/// Rejects a URL that requires encryption.
 pub(super) fn maker(encryption: &Encryption) -> Result<Option<NoTls>, SqlError> {
     match encryption.mode {
         Mode::Disable | Mode::Prefer => Ok(None),
         mode => Err(wrong(format!(
-            "the URL asks for an encrypted connection (sslmode={}), and this program was built \
-             without; build workflow-store with its feature `tls`, or write sslmode=disable where \
-             the network can be trusted",
+            "the URL requires an encrypted connection (sslmode={}), but this program was built without TLS; \
+             build workflow-store with its feature `tls`, or use sslmode=disable in a trusted network",
             mode.as_str()
         ))),
     }

@@ -1,18 +1,18 @@
-//! In which schema of a database the tables are.
+//! The schema of the tables.
 
 use tokio_postgres::Client;
 
 use super::error::explain;
 use crate::db::sql::{SqlError, SqlKind};
 
-/// Sees to it that every statement of this connection means the tables of one schema, whatever else
-/// is on its search path: `public` where the path names it, because applications with a schema for
-/// each tenant keep what tenants share there; else the first on the path. The path that roles have
-/// by default, `"$user", public`, means the role's own schema where there is one.
+/// Makes every statement of this connection use the tables of one schema: `public` if the search
+/// path contains it, because applications with a schema for each tenant share tables there;
+/// otherwise the first of the path. The default path, `"$user", public`, means the role's own
+/// schema if it exists.
 ///
 /// # Errors
 ///
-/// Fails when no schema of the path is there.
+/// Fails when no schema of the path exists.
 pub(super) async fn settle(client: &Client, name: &str) -> Result<(), SqlError> {
     let row = client.query_one(SETTLE, &[]).await.map_err(|error| explain(&error, name))?;
     let (path, settled): (String, Option<String>) = (row.get(0), row.get(1));
@@ -20,7 +20,7 @@ pub(super) async fn settle(client: &Client, name: &str) -> Result<(), SqlError> 
         return Ok(());
     }
     let text = format!(
-        "database `{name}`: no schema of the search path `{path}` is there; create one, or name \
+        "database `{name}`: no schema of the search path `{path}` exists; create one, or set \
          another with ?options=-csearch_path%3Dpublic"
     );
     Err(SqlError::new(SqlKind::Unusable, text))

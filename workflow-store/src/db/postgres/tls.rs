@@ -1,4 +1,4 @@
-//! Encrypted connections: who may be at their other end.
+//! TLS connections and the verification of servers.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Encryption, Mode, wrong};
 use crate::db::sql::SqlError;
 
-/// What makes connections encrypted; `None` where none is to be.
+/// The TLS connector; `None` for unencrypted connections.
 pub(super) fn maker(encryption: &Encryption) -> Result<Option<MakeRustlsConnect>, SqlError> {
     let provider = Arc::new(ring::default_provider());
     let trust = match encryption.mode {
@@ -26,7 +26,7 @@ pub(super) fn maker(encryption: &Encryption) -> Result<Option<MakeRustlsConnect>
     };
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(format!("TLS cannot be had: {error}")))?
+        .map_err(|error| wrong(format!("cannot set up TLS: {error}")))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }))
         .with_no_client_auth();
@@ -43,11 +43,11 @@ fn verifier(
     };
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|error| wrong(format!("the certificates cannot be used: {error}; {CURE}")))
+        .map_err(|error| wrong(format!("cannot use the certificates: {error}; {CURE}")))
 }
 
-const CURE: &str = "name a file with the certificate of who signed the server's with \
-    sslrootcert=FILE";
+const CURE: &str = "set sslrootcert=FILE to the certificate \
+    of the server's CA";
 
 fn of_file(path: &str) -> Result<RootCertStore, SqlError> {
     let failed = |error: &dyn std::fmt::Display| {
@@ -58,7 +58,7 @@ fn of_file(path: &str) -> Result<RootCertStore, SqlError> {
         roots.add(found.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
     if roots.is_empty() {
-        return Err(failed(&"there is none in PEM form"));
+        return Err(failed(&"it contains no certificates in PEM format"));
     }
     Ok(roots)
 }
@@ -68,19 +68,19 @@ fn of_system() -> Result<RootCertStore, SqlError> {
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let text = "this system has no certificates by which a server could be known";
+        let text = "this system has no CA certificates";
         return Err(wrong(format!("{text}; {CURE}")));
     }
     Ok(roots)
 }
 
-/// Who may be at the other end.
+/// The servers that are trusted.
 #[derive(Debug)]
 enum Trust {
     Anybody,
-    /// Whoever is vouched for, under any name.
+    /// Any server with a trusted certificate.
     AnyHost(Arc<WebPkiServerVerifier>),
-    /// The host that the URL names.
+    /// The host of the URL, with a trusted certificate.
     Host(Arc<WebPkiServerVerifier>),
 }
 
@@ -104,7 +104,7 @@ impl ServerCertVerifier for Verifier {
             Trust::AnyHost(by) | Trust::Host(by) => by,
         };
         match by.verify_server_cert(certificate, others, name, ocsp, now) {
-            // The name is looked at last, so that all else is well.
+            // The name is checked last, so everything else is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if matches!(self.trust, Trust::AnyHost(_)) => Ok(ServerCertVerified::assertion()),

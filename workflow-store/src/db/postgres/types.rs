@@ -1,4 +1,4 @@
-//! Values and cells in the binary forms of PostgreSQL.
+//! Values and cells in the binary formats of PostgreSQL.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::db::value::{Cell, Value};
 
-/// From 1970 to 2000, where PostgreSQL counts from, in microseconds.
+/// The epoch of PostgreSQL, 2000, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
 
 type Failed = Box<dyn Error + Sync + Send>;
@@ -66,7 +66,7 @@ impl<'a> FromSql<'a> for Cell {
             ref kind if is_text(kind) => text(raw),
             // `pg_advisory_xact_lock` returns something of no type.
             Type::VOID => Ok(Self::Null),
-            ref kind => Err(format!("a column is {kind}, which is not read here").into()),
+            ref kind => Err(format!("a column has the unsupported type {kind}").into()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A connection to a file of SQLite.
+//! A connection to a SQLite file.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -19,30 +19,30 @@ use crate::db::deadline::Deadline;
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Cell, Row, Value, time_text, to_micros, uuid_text};
 
-/// How many prepared statements a connection keeps.
+/// The most prepared statements of a connection.
 const STATEMENTS: usize = 128;
 
-/// After how many of its instructions SQLite asks whether it is to go on: each millisecond or so.
+/// The number of instructions after which SQLite checks the deadline: about a millisecond.
 const INSTRUCTIONS: i32 = 50_000;
 
 pub(crate) struct SqliteConnection {
     connection: Connection,
     path: String,
     place: Place,
-    /// What is beside the database while it is open, on the connection that writes.
+    /// The files beside the open database, for the writer.
     side_files: Vec<OpenFile>,
-    /// When what runs is to end.
+    /// The deadline of the current statement.
     deadline: Arc<Mutex<Option<Deadline>>>,
 }
 
-/// Opens a connection. The one that writes brings the schema up to date.
+/// Opens a connection. That of the writer migrates the schema.
 pub(crate) fn open(
     path: &Path,
     options: &SqliteOptions,
     purpose: Purpose,
     place: &Place,
 ) -> Result<Box<dyn Sql>, SqlError> {
-    // A file that was deleted would be made anew, with nothing in it.
+    // A deleted file would be created again, empty.
     place.check()?;
     let name = path.display().to_string();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -73,7 +73,8 @@ pub(crate) fn open(
     Ok(Box::new(SqliteConnection { connection, path: name, place, side_files, deadline }))
 }
 
-/// The log and its index, which are there from the first read until the last connection closes.
+/// The write-ahead log and its index, which exist from the first read until the last connection
+/// closes.
 fn side_files(connection: &Connection, path: &Path) -> Vec<OpenFile> {
     let database = connection.path().unwrap_or_default();
     let beside = |suffix| OpenFile::at(format!("{database}{suffix}").as_ref(), path);
@@ -102,7 +103,7 @@ fn prepare(
         return connection.pragma_update(None, "query_only", true);
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // KiB; what a large store writes to again and again.
+    // KiB; the pages that a large store writes repeatedly.
     connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "synchronous", options.synchronous())?;
     match options.pages() {
@@ -150,7 +151,7 @@ impl Sql for SqliteConnection {
             let mut found = Vec::new();
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
-                // Collecting results would begin small, and grow.
+                // Collecting results would start small and reallocate.
                 let mut cells = Vec::with_capacity(columns);
                 for column in 0..columns {
                     cells.push(cell(row.get_ref(column)?));
@@ -187,7 +188,7 @@ fn bind<'a>(value: &'a Value<'a>) -> ToSqlOutput<'a> {
         Value::Bytes(bytes) => borrowed(ValueRef::Blob(bytes)),
         Value::Time(micros) => ToSqlOutput::Owned(time_text(*micros).into()),
         Value::Uuid(bits) => ToSqlOutput::Owned(uuid_text(*bits).into()),
-        // Lists are for PostgreSQL alone.
+        // Only PostgreSQL has lists.
         _ => borrowed(ValueRef::Null),
     }
 }

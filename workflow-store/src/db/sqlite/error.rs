@@ -1,11 +1,11 @@
-//! What SQLite says, as an error with its cure.
+//! Errors of SQLite with their cures.
 
 use rusqlite::ErrorCode;
 
 use crate::db::deadline::too_slow;
 use crate::db::sql::{SqlError, SqlKind};
 
-/// Turns an error of SQLite into one that names the file and the cure.
+/// Converts an error of SQLite to one with the path of the file and a cure.
 pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
     let Some(code) = error.sqlite_error_code() else {
         return SqlError::new(SqlKind::Unusable, format!("database `{path}`: {error}"));
@@ -15,36 +15,34 @@ pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
             SqlKind::Unavailable,
             "another process is writing to it; try again, or open it with a longer busy timeout",
         ),
-        // Seen where a process was stopped between two steps of taking the lock that all need.
+        // Happens when a process was stopped between two steps of locking.
         ErrorCode::FileLockingProtocolFailed => (
             SqlKind::Unavailable,
-            "another process holds a lock of it and stands still; let that go on, then try again",
+            "another process was stopped while it held a lock; resume or end it, then try again",
         ),
         ErrorCode::OperationInterrupted => return too_slow(),
-        ErrorCode::DiskFull => (
-            SqlKind::Unavailable,
-            "there is no room for more; free some, what was kept is unharmed",
-        ),
+        ErrorCode::DiskFull => {
+            (SqlKind::Unavailable, "the disk is full; free some space, existing data is intact")
+        }
         ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory => {
-            (SqlKind::Unavailable, "look at the disk and its file system")
+            (SqlKind::Unavailable, "check the disk and its file system")
         }
         ErrorCode::CannotOpen => {
-            (SqlKind::Unusable, "see that its folder exists and that this user may write there")
+            (SqlKind::Unusable, "check that its folder exists and that this user may write there")
         }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
             SqlKind::Unusable,
-            "it can only be read; give this user the right to write to the file and its folder",
+            "it is read-only; give this user write access to the file and its folder",
         ),
         ErrorCode::DatabaseCorrupt => (
             SqlKind::Unusable,
-            "it is damaged; restore it from a copy, or save what can be read with `sqlite3 FILE \
-             .recover`",
+            "it is corrupt; restore it from a backup, or extract readable data with `sqlite3 FILE .recover`",
         ),
         ErrorCode::NotADatabase => {
-            (SqlKind::Unusable, "it is no database of SQLite; give the path of another file")
+            (SqlKind::Unusable, "it is not a SQLite database; use the path of another file")
         }
-        ErrorCode::ConstraintViolation => (SqlKind::Conflict, "it was changed by something else"),
-        _ => (SqlKind::Unusable, "report this as a fault of workflow-store"),
+        ErrorCode::ConstraintViolation => (SqlKind::Conflict, "another process changed it"),
+        _ => (SqlKind::Unusable, "report this as a bug in workflow-store"),
     };
     SqlError::new(kind, format!("database `{path}`: {error}; {cure}"))
 }

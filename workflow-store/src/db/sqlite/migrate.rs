@@ -1,4 +1,4 @@
-//! The schema of a file, brought up to date.
+//! Migrations of SQLite.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
-/// Runs the migrations that the file has not seen.
+/// Runs pending migrations.
 ///
-/// Each runs in one transaction. When two processes begin at once, the second finds the first
-/// one's tables, fails, looks again, and has nothing left to do.
+/// Each runs in one transaction. If two processes start at once, the second one fails on existing
+/// tables, checks again, and has nothing left to do.
 pub(crate) fn migrate(
     connection: &mut Connection,
     path: &str,
@@ -35,7 +35,7 @@ pub(crate) fn migrate(
         match runner.run(connection) {
             Ok(_) => return Ok(()),
             Err(_) if Instant::now() < deadline => {
-                // Locked, or done by another process meanwhile.
+                // Locked, or migrated by another process meanwhile.
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => return Err(failed(path, &error)),
@@ -51,7 +51,7 @@ fn failed(path: &str, error: &refinery::Error) -> SqlError {
         }
         source = cause.source();
     }
-    let text = format!("database `{path}`: its schema cannot be brought up to date: {error}");
+    let text = format!("database `{path}`: cannot migrate its schema: {error}");
     SqlError::new(SqlKind::Unusable, text)
 }
 

@@ -1,22 +1,22 @@
-//! How a file of SQLite is opened.
+//! Options of SQLite stores.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-/// What is certain once a store has said that something is kept.
+/// The durability of acknowledged writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
-    /// It outlives a crash of the process, of the system, and a loss of power: the file is synced
+    /// Survives crashes of the process and the system, and power failures: the file is synced
     /// before the commit is acknowledged.
     #[default]
     Full,
-    /// It outlives a crash of the process. A loss of power may undo the last moments, and never
-    /// damages the file.
+    /// Survives crashes of the process. A power failure may undo the last writes, but never
+    /// corrupts the file.
     Normal,
 }
 
-/// How a file of SQLite is opened.
+/// Options for opening a SQLite file.
 ///
 /// ```
 /// use workflow_store::{Durability, SqliteOptions};
@@ -50,37 +50,37 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// `Full` durability, a busy timeout of five seconds, two threads that read.
+    /// Creates the default options: `Full` durability, a busy timeout of five seconds, two reader
+    /// threads.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is certain once something is said to be kept. Default: [`Durability::Full`].
+    /// Sets the durability of acknowledged writes. Default: [`Durability::Full`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How long to wait for another process that writes. Default: five seconds.
+    /// Sets how long to wait for another process that writes. Default: five seconds.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many threads read, at least one. Default: two.
+    /// Sets the number of reader threads, at least one. Default: two.
     pub fn reader_threads(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);
         self
     }
 
-    /// The most pages, of 4 KiB each, that the file may have. Default: what SQLite allows.
+    /// Sets the largest size of the file, in pages of 4 KiB. Default: the limit of SQLite.
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.max_pages = Some(pages);
         self
     }
 
-    /// Judges leases by a clock that is off by so many microseconds, for tests of clocks that
-    /// are wrong.
+    /// Sets an offset of the clock for leases, in microseconds, for tests with wrong clocks.
     #[doc(hidden)]
     pub fn clock_offset(mut self, offset: Arc<AtomicI64>) -> Self {
         self.clock_offset = offset;

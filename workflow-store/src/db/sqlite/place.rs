@@ -1,26 +1,24 @@
-//! Whether the path of a database still leads to the file that is open.
+//! Checks that the path of a database still leads to the open file.
 //!
-//! A file that is deleted under a process can be written to until the process ends, and is lost
-//! then. Unix tells by the device and the number of the file; elsewhere nobody can delete an open
-//! file.
+//! A process can write to a deleted file until it ends, and then the data is lost. On Unix, the
+//! device and the inode identify the file; on other systems, open files cannot be deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::db::sql::{SqlError, SqlKind};
 
-/// The database of a store, which all of its connections must have open.
+/// The file of a store, which all of its connections must have open.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place(Arc<OnceLock<OpenFile>>);
 
 impl Place {
-    /// Fails when a connection that is opened now would lead elsewhere than those before it.
+    /// Fails when a new connection would open another file than those before it.
     pub(crate) fn check(&self) -> Result<(), SqlError> {
         self.0.get().map_or(Ok(()), OpenFile::check)
     }
 
-    /// Holds the file that a connection has just opened against that of the others; the first
-    /// one sets it.
+    /// Compares the file of a new connection to that of the others; the first one sets it.
     pub(crate) fn opened(&self, path: &Path) -> Result<(), SqlError> {
         if let Some(file) = OpenFile::at(path, path) {
             self.0.get_or_init(|| file);
@@ -29,34 +27,34 @@ impl Place {
     }
 }
 
-/// A file, and where it was when it was opened.
+/// An open file and its path.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     path: PathBuf,
     identity: Identity,
-    /// The path of the database that it is of.
+    /// The path of the database.
     database: PathBuf,
 }
 
 impl OpenFile {
-    /// The file at this path; `None` for what is no file, such as a database in memory.
+    /// The file at this path; `None` for a database in memory.
     pub(crate) fn at(path: &Path, database: &Path) -> Option<Self> {
         let path = std::path::absolute(path).ok()?;
         let identity = identity(&path).ok()??;
         Some(Self { path, identity, database: database.to_owned() })
     }
 
-    /// Fails when the path leads to no file, or to another one.
+    /// Fails when the path leads to no file or to another one.
     pub(crate) fn check(&self) -> Result<(), SqlError> {
         let event = match identity(&self.path) {
-            Ok(Some(found)) if found != self.identity => "another file has taken the place of",
+            Ok(Some(found)) if found != self.identity => "another file has replaced",
             Err(error) if is_gone(&error) => "somebody has deleted or moved",
-            // What is wrong with the disk shows in what SQLite does.
+            // SQLite reports other problems of the disk.
             _ => return Ok(()),
         };
         let text = format!(
-            "database `{}`: {event} `{}` while this process had it open, so that nothing more is \
-             kept; move the file back, or restart the process to go on with what is there now",
+            "database `{}`: {event} `{}` while this process had it open, so writes are rejected; move the \
+             file back, or restart the process to use the current file",
             self.database.display(),
             self.path.display(),
         );
@@ -64,7 +62,7 @@ impl OpenFile {
     }
 }
 
-/// What a file is known by while it is open: its device and its number there.
+/// The identity of an open file: its device and inode.
 type Identity = (u64, u64);
 
 #[cfg(unix)]

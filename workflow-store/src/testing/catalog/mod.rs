@@ -1,4 +1,4 @@
-//! What every [`Catalog`] does, with the [`Accounts`](crate::Accounts) that it has.
+//! The conformance suite of [`Catalog`] with its [`Accounts`](crate::Accounts).
 
 mod accounts;
 mod figures;
@@ -23,20 +23,20 @@ use crate::catalog::Catalog;
 pub struct Catalogs {
     /// The store.
     pub store: Arc<dyn Catalog>,
-    /// The same store, as another process has it open; or the same handle, where there are no
-    /// other processes.
+    /// The same store, opened by another process; or the same handle if other processes are
+    /// impossible.
     pub other: Arc<dyn Catalog>,
-    /// What must live as long.
+    /// Values that must live as long.
     kept: Box<dyn Any>,
 }
 
 impl Catalogs {
-    /// Two handles on one store, which is empty.
+    /// Creates a catalog under test from two handles on one empty store.
     pub fn new(store: Arc<dyn Catalog>, other: Arc<dyn Catalog>) -> Self {
         Self { store, other, kept: Box::new(()) }
     }
 
-    /// Keeps something, such as a temporary folder, until the scenario is over.
+    /// Keeps a value, such as a temporary folder, until the scenario ends.
     #[must_use]
     pub fn keep(mut self, thing: impl Any) -> Self {
         self.kept = Box::new((self.kept, thing));

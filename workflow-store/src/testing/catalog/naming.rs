@@ -74,7 +74,7 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     // What programs register comes next, and slugs come last.
     let taken = made(&place, of("mallory", "payroll")).await;
     assert_eq!(id_of(&*root, "payroll").await, Some(taken.id));
-    place.store.announce(&[snapshot("payroll", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("payroll", json!({}))]).await.expect("announced");
     let (found, by) = root.find_workflow("payroll").await.expect("found");
     assert_eq!((found.source, by), (Source::Registered, MatchedBy::Registered));
     assert_ne!(found.slug, taken.slug);
@@ -86,7 +86,7 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     let hers = made(&place, of("ada", "Her Own")).await;
     let error = root.workflow("Her Own").await.expect_err("not root's").to_string();
     let wanted = format!(
-        "no workflow of yours is named `Her Own`; say whose is meant by its id: {} (Her Own of ada)",
+        "you have no workflow named `Her Own`; choose one of another owner by its id: {} (Her Own of ada)",
         hers.id
     );
     assert_eq!(error, wanted);
@@ -123,7 +123,7 @@ pub(crate) async fn a_name_is_unique_for_its_owner(place: Catalogs) {
     let first = made(&place, of("ada", "etl")).await;
     made(&place, of("bob", "etl")).await;
     made(&place, NewWorkflow::new("etl")).await;
-    place.store.announce(&[snapshot("etl", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("etl", json!({}))]).await.expect("announced");
     for (owner, id) in [("ada", first.id), ("bob", first.id + 1)] {
         let error = place.other.create_workflow(of(owner, "etl")).await.expect_err("taken");
         assert!(
@@ -186,7 +186,7 @@ pub(crate) async fn staff_give_workflows_away(place: Catalogs) {
     assert_eq!(place.store.count_runs(&id).await.expect("counted"), 2);
     place.store.begin(new_run("code"), whole_run(5, true)).await.expect("begun");
     let refused = root.update_workflow("code", give("ada")).await.expect_err("code is nobody's");
-    assert!(refused.to_string().contains("registers"), "{refused}");
+    assert!(refused.to_string().contains("a registered workflow"), "{refused}");
 }
 
 pub(crate) async fn two_unicode_forms_are_one_name(place: Catalogs) {
@@ -206,7 +206,7 @@ pub(crate) async fn two_unicode_forms_are_one_name(place: Catalogs) {
             .await
             .expect("begun");
         place.store.begin(new_run(spelling), Vec::new()).await.expect("begun");
-        place.store.announce(&[snapshot(spelling, json!({}))]).await.expect("announced");
+        place.store.sync_registered(&[snapshot(spelling, json!({}))]).await.expect("announced");
     }
     let runs = place.store.count_runs(&made.id.to_string()).await.expect("counted");
     let all = place.store.workflows(WorkflowQuery::default()).await.expect("listed").items;
@@ -387,10 +387,11 @@ pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs)
 }
 
 pub(crate) async fn a_workflow_that_is_code_keeps_its_name(place: Catalogs) {
-    place.store.announce(&[snapshot("code", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
     let rename = WorkflowChange { name: Some("mine".to_owned()), ..Default::default() };
     let error = place.store.update_workflow("code", rename).await.expect_err("refused").to_string();
-    let wanted = "the name of the workflow is set where a program registers it; change it there";
+    let wanted =
+        "the name of the workflow is set by the code of a registered workflow; change it there";
     assert_eq!(error, wanted);
     let same = WorkflowChange { name: Some("code".to_owned()), ..Default::default() };
     assert_eq!(place.store.update_workflow("code", same).await.expect("the same").name, "code");

@@ -194,7 +194,7 @@ pub(crate) async fn what_no_engine_drives_is_reported(place: Catalogs) {
     let early =
         store.report_run(run.id, StatusReport::new(Status::Completed)).await.expect_err("early");
     let text = early.to_string();
-    assert!(text.contains("which alone can say that it is completed"), "{text}");
+    assert!(text.contains("only the engine can set it to completed"), "{text}");
     let running = alice(&place).report_run(run.id, StatusReport::new(Status::Running)).await;
     assert_eq!(running.expect("hers").status, Status::Running);
     let result = Some(json!({ "rows": 7 }));

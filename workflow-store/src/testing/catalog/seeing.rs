@@ -25,7 +25,7 @@ async fn scene(place: Catalogs) -> Scene {
     let alices = place.store.create_workflow(of("alice")).await.expect("made");
     let bobs = place.store.create_workflow(of("bob")).await.expect("made");
     place.store.create_workflow(NewWorkflow::new("nobodys")).await.expect("made");
-    place.store.announce(&[snapshot("code", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
     let registered = place.store.workflow("code").await.expect("there");
     let alice = place.store.seen_by(Viewer::User("alice".to_owned()));
     Scene { place, alice, alices, bobs, registered }
@@ -95,14 +95,14 @@ pub(crate) async fn a_user_changes_what_is_theirs(place: Catalogs) {
         alice.update_workflow("code", change()).await.expect_err("forbidden"),
         alice.delete_workflow("code").await.expect_err("forbidden"),
         alice.prune(keep).await.expect_err("forbidden"),
-        alice.announce(&[]).await.expect_err("forbidden"),
+        alice.sync_registered(&[]).await.expect_err("forbidden"),
         alice.import(&mut std::io::Cursor::new("")).await.expect_err("forbidden"),
     ] {
         assert!(matches!(error, CatalogError::Forbidden { .. }), "{error}");
     }
     let error = alice.delete_workflow("code").await.expect_err("forbidden").to_string();
     let wanted = "user `alice` may not delete workflow `code`, which is registered by a program; \
-        ask a member of the staff";
+        ask an admin";
     assert!(error == wanted, "{error}");
     let hidden = scene.bobs.id.to_string();
     for error in [
@@ -213,7 +213,7 @@ pub(crate) async fn a_user_begins_runs_of_what_is_seen(place: Catalogs) {
     }
     let driven = asked_for(&scene.alices, "alice");
     let error = alice.begin(driven, Vec::new()).await.expect_err("no engine").to_string();
-    assert!(error.ends_with("drives no runs; give the engine the store"), "{error}");
+    assert!(error.ends_with("cannot run workflows; give the engine the store itself"), "{error}");
     assert!(alice.abandoned(None, 10).await.is_err());
 }
 
@@ -239,8 +239,8 @@ pub(crate) async fn what_is_announced_is_there_before_it_runs(place: Catalogs) {
     let mut undrawn = snapshot("code", json!({ "project": "old" }));
     undrawn.fingerprint = "".into();
     undrawn.graph = Arc::new(json!({ "nodes": [], "edges": [] }));
-    store.announce(&[undrawn.clone()]).await.expect("announced");
-    place.other.announce(&[undrawn.clone()]).await.expect("announced again");
+    store.sync_registered(&[undrawn.clone()]).await.expect("announced");
+    place.other.sync_registered(&[undrawn.clone()]).await.expect("announced again");
     let found = store.workflow("code").await.expect("there");
     assert_eq!((found.execution_count, found.project.as_deref()), (0, Some("old")));
     store.begin(new_run("code"), Vec::new()).await.expect("begun");
@@ -248,12 +248,15 @@ pub(crate) async fn what_is_announced_is_there_before_it_runs(place: Catalogs) {
     assert_eq!((ran.id, ran.version, ran.execution_count), (found.id, 1, 1));
     assert_eq!(ran.dag_spec["nodes"][0]["id"], "load");
     // A graph that is drawn once there is an input stays as it was drawn last.
-    store.announce(&[undrawn.clone()]).await.expect("announced");
+    store.sync_registered(&[undrawn.clone()]).await.expect("announced");
     assert_eq!(store.workflow("code").await.expect("there").dag_spec, ran.dag_spec);
-    store.announce(&[snapshot("code", json!({ "project": "new" }))]).await.expect("announced");
+    store
+        .sync_registered(&[snapshot("code", json!({ "project": "new" }))])
+        .await
+        .expect("announced");
     assert_eq!(store.workflow("code").await.expect("there").project.as_deref(), Some("new"));
     let edit = WorkflowChange { project: Some("mine".to_owned()), ..Default::default() };
     store.update_workflow("code", edit).await.expect("changed");
-    store.announce(&[undrawn]).await.expect("announced");
+    store.sync_registered(&[undrawn]).await.expect("announced");
     assert_eq!(store.workflow("code").await.expect("there").project.as_deref(), Some("mine"));
 }

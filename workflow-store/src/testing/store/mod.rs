@@ -1,4 +1,4 @@
-//! What every [`Store`] does.
+//! The conformance suite of [`Store`].
 
 mod appending;
 mod beginning;
@@ -18,31 +18,30 @@ use workflow_core::Store;
 pub struct Stores {
     /// The store.
     pub one: Arc<dyn Store>,
-    /// The same store, as another process has it open; or the same handle, where there are no
-    /// other processes.
+    /// The same store, opened by another process; or the same handle if other processes are
+    /// impossible.
     pub other: Arc<dyn Store>,
-    /// Sets the clock by which the store judges leases to so many microseconds from the right time.
+    /// Sets an offset, in microseconds, of the store's clock for leases.
     set_clock: Box<dyn Fn(i64)>,
-    /// What must live as long.
+    /// Values that must live as long.
     kept: Box<dyn Any>,
 }
 
 impl Stores {
-    /// Two handles on one store, which is empty. Its clock cannot be set.
+    /// Creates a store under test from two handles on one empty store, whose clock cannot be set.
     pub fn new(one: Arc<dyn Store>, other: Arc<dyn Store>) -> Self {
         Self { one, other, set_clock: Box::new(|_| {}), kept: Box::new(()) }
     }
 
-    /// Sets how the clock is set by which the store judges leases: to so many microseconds from
-    /// the right time. Default: it cannot be set, and the scenarios with wrong clocks test a right
-    /// one.
+    /// Sets how to change the offset, in microseconds, of the store's clock for leases. Default: it
+    /// cannot be changed, and the scenarios with wrong clocks use a correct one.
     #[must_use]
     pub fn clock(mut self, set: impl Fn(i64) + 'static) -> Self {
         self.set_clock = Box::new(set);
         self
     }
 
-    /// Keeps something, such as a temporary folder, until the scenario is over.
+    /// Keeps a value, such as a temporary folder, until the scenario ends.
     #[must_use]
     pub fn keep(mut self, thing: impl Any) -> Self {
         self.kept = Box::new((self.kept, thing));
